@@ -1,0 +1,21 @@
+//! The words that every room shares: time, ids, closed enumerations, connection events, the close record,
+//! and the small traits by which one shell asks another.
+//!
+//! Nothing here does anything: no sockets, no clock, no randomness. Connection events are the first waist of
+//! the design: above them nobody knows bytes, so no type of this crate carries payload.
+
+pub mod event;
+pub mod id;
+pub mod live;
+pub mod overview;
+pub mod ports;
+pub mod record;
+pub mod time;
+pub mod words;
+
+pub use id::ConnectionId;
+pub use time::{Moment, WallTime};
+pub use words::{
+    Direction, ErrorType, HandshakeResult, Initiator, Layer, Leg, Opcode, PerDirection, Protocol, Reason,
+    RejectedCheck, Word,
+};

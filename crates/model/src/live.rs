@@ -1,0 +1,62 @@
+//! What can be told of a connection while it is open.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::ConnectionId;
+use crate::record::ClientAddress;
+use crate::time::WallTime;
+use crate::words::{PerDirection, Protocol};
+
+/// Snapshot of an open connection, as the admin API shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveConnection {
+    /// Name of the connection.
+    pub id: ConnectionId,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// Configured name of the route.
+    pub route: Arc<str>,
+    /// Where the client is.
+    pub client: ClientAddress,
+    /// URL of the upstream.
+    pub upstream: Arc<str>,
+    /// It was established (101, or the event stream's head, relayed).
+    pub opened_at: WallTime,
+    /// Age since then.
+    pub age_seconds: f64,
+    /// Since the last byte in either direction.
+    pub idle_seconds: f64,
+    /// Complete messages so far.
+    pub messages: PerDirection<u64>,
+    /// Bytes after the head so far.
+    pub bytes: PerDirection<u64>,
+    /// What waits in this gateway.
+    pub backlog: PerDirection<Backlog>,
+    /// State in one word.
+    pub state: LiveState,
+}
+
+/// Messages read from one side and not yet accepted by the other side's kernel socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Backlog {
+    /// Complete messages that wait.
+    pub messages: u64,
+    /// Bytes that wait.
+    pub bytes: u64,
+    /// Age of the oldest byte that waits; 0 when none does.
+    pub oldest_age_seconds: f64,
+}
+
+/// State of an open connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveState {
+    /// Both directions flow.
+    Open,
+    /// A receiver has left a backlog for 5 s or longer.
+    Slow,
+    /// A Close frame was seen, or one direction has ended.
+    Closing,
+}

@@ -1,0 +1,60 @@
+//! What one shell asks of another, as small traits: implemented by the shell that knows, wired in the app.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::id::ConnectionId;
+use crate::live::LiveConnection;
+use crate::overview::Overview;
+use crate::record::CloseRecord;
+
+/// The connections of the running gateway.
+pub trait Connections: Send + Sync {
+    /// Snapshot of every open connection, in no particular order.
+    fn live(&self) -> Vec<LiveConnection>;
+
+    /// The closed connections that are still kept, newest first.
+    fn closed(&self) -> Vec<Arc<CloseRecord>>;
+
+    /// One open connection.
+    fn live_one(&self, id: ConnectionId) -> Option<LiveConnection>;
+
+    /// One closed connection that is still kept.
+    fn closed_one(&self, id: ConnectionId) -> Option<Arc<CloseRecord>>;
+}
+
+/// Text form of the exported metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricsFormat {
+    /// Prometheus text format 0.0.4.
+    Text,
+    /// OpenMetrics 1.0.0.
+    OpenMetrics,
+}
+
+/// The exported metrics.
+pub trait Metrics: Send + Sync {
+    /// All families as they stand now.
+    fn expose(&self, format: MetricsFormat) -> String;
+}
+
+/// The running process, as its operator sees it.
+pub trait Operations: Send + Sync {
+    /// Reads the configuration again and takes it over as a whole, or not at all.
+    ///
+    /// # Errors
+    /// What is wrong with the new configuration; the old one stays in force.
+    fn reload(&self) -> Result<(), String>;
+
+    /// Whether new connections are accepted.
+    ///
+    /// # Errors
+    /// Why not.
+    fn ready(&self) -> Result<(), String>;
+}
+
+/// Looks at the running gateway.
+pub trait Overviews: Send + Sync {
+    /// One look, with counts and trend over the last `window`.
+    fn overview(&self, window: Duration) -> Overview;
+}

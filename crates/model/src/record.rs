@@ -1,0 +1,146 @@
+//! The close record: exactly one for each connection or attempt, whatever happened.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::CloseCode;
+use crate::id::ConnectionId;
+use crate::time::WallTime;
+use crate::words::{HandshakeResult, Initiator, Layer, Leg, PerDirection, Protocol, Reason};
+
+/// All that is kept of a connection after its end. Serialized as in the admin API and the access log; seconds
+/// are floats, times RFC 3339 with nanoseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CloseRecord {
+    /// Name of the connection.
+    pub id: ConnectionId,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// Configured name of the route.
+    pub route: Arc<str>,
+    /// Where the client is, as far as trusted peers tell.
+    pub client: ClientAddress,
+    /// URL of the upstream that was reached; none when none was.
+    pub upstream: Option<Arc<str>>,
+    /// The request's head was complete.
+    pub opened_at: WallTime,
+    /// Both sides were closed, or the attempt had failed.
+    pub closed_at: WallTime,
+    /// From established to closed; 0 when it never was established.
+    pub duration_seconds: f64,
+    /// How the opening went.
+    pub handshake: Handshake,
+    /// Who ended it; none when it never was established.
+    pub initiator: Option<Initiator>,
+    /// Layer of the first cause.
+    pub layer: Option<Layer>,
+    /// Why it ended; none when it never was established.
+    pub reason: Option<Reason>,
+    /// All that was seen of the end, in order of time; the first decides.
+    pub causes: Vec<Cause>,
+    /// Codes of the Close frames.
+    pub codes: CloseCodes,
+    /// Silence before the end.
+    pub idle_seconds: IdleSeconds,
+    /// Complete messages (WebSocket data messages, SSE events).
+    pub messages: PerDirection<u64>,
+    /// Bytes after the head, frame headers included.
+    pub bytes: PerDirection<u64>,
+    /// Bytes that were read from the sender and never accepted by the receiver's kernel socket.
+    pub unsent_bytes: PerDirection<u64>,
+}
+
+/// Where a client is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientAddress {
+    /// From the socket, or from the PROXY protocol or `Forwarded` header of a trusted peer.
+    pub ip: IpAddr,
+    /// 0 when only a header told of the client.
+    pub port: u16,
+}
+
+/// How an opening went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Handshake {
+    /// Its outcome.
+    pub result: HandshakeResult,
+    /// Status that the client was sent; none when it was sent none.
+    pub status: Option<u16>,
+    /// From the request's head complete to the outcome.
+    pub seconds: f64,
+    /// What went wrong, in words for an operator; none on success.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub detail: Option<String>,
+}
+
+/// One thing that was seen of the end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// Where; none for a decision of this gateway.
+    pub leg: Option<Leg>,
+    /// Which layer.
+    pub layer: Layer,
+    /// What.
+    pub what: What,
+    /// Code of a Close frame, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub code: Option<CloseCode>,
+    /// When.
+    pub at: WallTime,
+}
+
+/// What can be seen of the end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// A Close frame was read from the peer on this leg.
+    CloseFrame,
+    /// The body ended as announced.
+    BodyEnd,
+    /// The connection ended inside the body.
+    BodyTruncated,
+    /// The peer on this leg ended its stream (TLS: close_notify, or FIN without it).
+    Fin,
+    /// The peer on this leg reset the connection (ECONNRESET, or EPIPE on a write).
+    Rst,
+    /// The kernel gave up on the peer (ETIMEDOUT).
+    TcpTimeout,
+    /// TLS failed on this leg.
+    TlsAlert,
+    /// Nothing was read for as long as the route allows.
+    IdleTimeout,
+    /// One side had ended and the other did not follow in the time allowed.
+    HalfCloseTimeout,
+    /// The receiver on this leg did not read for as long as the route allows.
+    SlowConsumer,
+    /// The gateway is draining.
+    Drain,
+    /// An operator closed the connection.
+    Operator,
+    /// A fault of this gateway.
+    Internal,
+}
+
+/// Codes of the Close frames that were read from each side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloseCodes {
+    /// The client's; 1005 when its Close frame had none.
+    pub from_client: Option<CloseCode>,
+    /// The upstream's; 1005 when its Close frame had none.
+    pub from_upstream: Option<CloseCode>,
+}
+
+/// Silence before the end, in seconds; from established when nothing of the kind was ever seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct IdleSeconds {
+    /// Since the last byte in either direction.
+    pub any: f64,
+    /// Since the last complete message in either direction.
+    pub data: f64,
+    /// Since the last byte from the client.
+    pub client_to_server: f64,
+    /// Since the last byte from the upstream.
+    pub server_to_client: f64,
+}
