@@ -1,1 +1,3 @@
-//! placeholder
+//! Sockets.
+
+pub mod config;

@@ -9,11 +9,14 @@ use crate::words::{Opcode, Reason};
 /// Status code of a WebSocket Close frame (RFC 6455, section 7.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct CloseCode(pub u16);
 
 impl CloseCode {
     /// The shutting-down code, 1001.
     pub const GOING_AWAY: CloseCode = CloseCode(1001);
+    /// What an application sees of a Close frame without a code, 1005; never on the wire.
+    pub const NO_STATUS: CloseCode = CloseCode(1005);
     /// The policy code, 1008.
     pub const POLICY_VIOLATION: CloseCode = CloseCode(1008);
 

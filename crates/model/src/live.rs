@@ -11,6 +11,7 @@ use crate::words::{PerDirection, Protocol};
 
 /// Snapshot of an open connection, as the admin API shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct LiveConnection {
     /// Name of the connection.
     pub id: ConnectionId,
@@ -40,6 +41,7 @@ pub struct LiveConnection {
 
 /// Messages read from one side and not yet accepted by the other side's kernel socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Backlog {
     /// Complete messages that wait.
     pub messages: u64,
@@ -51,6 +53,7 @@ pub struct Backlog {
 
 /// State of an open connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum LiveState {
     /// Both directions flow.

@@ -11,6 +11,7 @@ use crate::words::{ErrorType, HandshakeResult, Initiator, PerDirection, Protocol
 
 /// One look.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Overview {
     /// When it was taken.
     pub as_of: WallTime,
@@ -37,6 +38,7 @@ pub struct Overview {
 
 /// The numbers of now.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Now {
     /// Open connections.
     pub connections: PerProtocol<u64>,
@@ -64,6 +66,7 @@ pub struct Now {
 
 /// One value for each protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct PerProtocol<T> {
     /// WebSocket.
     pub websocket: T,
@@ -94,6 +97,7 @@ impl<T> std::ops::IndexMut<Protocol> for PerProtocol<T> {
 /// Quantiles of a latency, interpolated within histogram buckets as PromQL's `histogram_quantile` does; none
 /// when nothing was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct LatencySeconds {
     /// Median.
     pub p50: Option<f64>,
@@ -105,6 +109,7 @@ pub struct LatencySeconds {
 
 /// Columns of equal length, one entry a step, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Trend {
     /// End of each step, Unix seconds.
     pub t: Vec<f64>,
@@ -134,6 +139,7 @@ pub struct Trend {
 
 /// Connections that ended alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct EndedCount {
     /// Protocol.
     pub protocol: Protocol,
@@ -147,6 +153,7 @@ pub struct EndedCount {
 
 /// Attempts with the same outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct HandshakeCount {
     /// Protocol.
     pub protocol: Protocol,
@@ -158,6 +165,7 @@ pub struct HandshakeCount {
 
 /// Errors of one type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct ErrorCount {
     /// Protocol.
     pub protocol: Protocol,
@@ -170,6 +178,7 @@ pub struct ErrorCount {
 
 /// Open connections of one route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct RouteNow {
     /// Configured name.
     pub name: Arc<str>,
@@ -179,6 +188,7 @@ pub struct RouteNow {
 
 /// What this process can hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Ceiling {
     /// Open files allowed (RLIMIT_NOFILE, getrlimit(2)).
     pub open_files: u64,

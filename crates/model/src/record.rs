@@ -13,6 +13,7 @@ use crate::words::{HandshakeResult, Initiator, Layer, Leg, PerDirection, Protoco
 /// All that is kept of a connection after its end. Serialized as in the admin API and the access log; seconds
 /// are floats, times RFC 3339 with nanoseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct CloseRecord {
     /// Name of the connection.
     pub id: ConnectionId,
@@ -54,6 +55,7 @@ pub struct CloseRecord {
 
 /// Where a client is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct ClientAddress {
     /// From the socket, or from the PROXY protocol or `Forwarded` header of a trusted peer.
     pub ip: IpAddr,
@@ -63,6 +65,7 @@ pub struct ClientAddress {
 
 /// How an opening went.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Handshake {
     /// Its outcome.
     pub result: HandshakeResult,
@@ -72,11 +75,13 @@ pub struct Handshake {
     pub seconds: f64,
     /// What went wrong, in words for an operator; none on success.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
     pub detail: Option<String>,
 }
 
 /// One thing that was seen of the end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Cause {
     /// Where; none for a decision of this gateway.
     pub leg: Option<Leg>,
@@ -86,6 +91,7 @@ pub struct Cause {
     pub what: What,
     /// Code of a Close frame, where it has one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
     pub code: Option<CloseCode>,
     /// When.
     pub at: WallTime,
@@ -93,6 +99,7 @@ pub struct Cause {
 
 /// What can be seen of the end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// A Close frame was read from the peer on this leg.
@@ -125,6 +132,7 @@ pub enum What {
 
 /// Codes of the Close frames that were read from each side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct CloseCodes {
     /// The client's; 1005 when its Close frame had none.
     pub from_client: Option<CloseCode>,
@@ -134,6 +142,7 @@ pub struct CloseCodes {
 
 /// Silence before the end, in seconds; from established when nothing of the kind was ever seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct IdleSeconds {
     /// Since the last byte in either direction.
     pub any: f64,

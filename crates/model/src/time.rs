@@ -28,6 +28,7 @@ impl std::ops::Add<Duration> for Moment {
 /// Wall-clock time in nanoseconds since the Unix epoch. Shown and serialized as RFC 3339 in UTC with nine
 /// digits of fraction, so that text order is time order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(type = "string"))]
 pub struct WallTime(pub u64);
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;

@@ -1,1 +1,63 @@
-//! placeholder
+//! The admin address: what people and programs see of a running Heartline. It serves the dashboard, the JSON
+//! API, the live stream, the metrics page and the health checks.
+//!
+//! The room knows nothing of sockets that carry traffic. What it shows it asks through the small traits of
+//! [`model::ports`], on threads of their own and at most two questions at a time, so that a busy dashboard
+//! does not slow the relay.
+//!
+//! The way of a request: [`server`](Server) accepts it (bounded), the gate decides whether it may pass (host,
+//! origin, token or session, back-off), the router finds its handler, and every answer leaves with the same
+//! security headers. Answers are the types of [`body`]; the dashboard's TypeScript is generated from them:
+//! `UPDATE=1 cargo test -p web --test types`.
+//!
+//! What it is not: it stores nothing, evaluates nothing, and terminates no TLS; put a reverse proxy in front
+//! for that.
+
+use std::sync::Arc;
+
+use model::WallTime;
+use model::ports::{Connections, Metrics, Operations, Overviews};
+
+pub mod body;
+pub mod config;
+
+mod api;
+mod asker;
+mod assets;
+mod auth;
+mod backoff;
+mod error;
+mod gate;
+mod headers;
+mod operate;
+mod query;
+mod router;
+mod server;
+mod sessions;
+mod stream;
+
+pub use server::{Refusals, Server, StartError};
+
+/// What the admin address asks of the running process.
+#[derive(Clone)]
+pub struct Ports {
+    /// Open and closed connections.
+    pub connections: Arc<dyn Connections>,
+    /// The metrics page.
+    pub metrics: Arc<dyn Metrics>,
+    /// The overview.
+    pub overviews: Arc<dyn Overviews>,
+    /// Reload and readiness.
+    pub operations: Arc<dyn Operations>,
+    /// What this process is.
+    pub about: About,
+}
+
+/// What this process is.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Version of the program, such as `0.1.0`.
+    pub version: String,
+    /// When the process started.
+    pub started_at: WallTime,
+}

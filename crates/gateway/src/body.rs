@@ -1,0 +1,59 @@
+//! Bodies on their way through the gateway.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use parking_lot::Mutex;
+
+/// Body of an answer to a client.
+pub type AnswerBody = UnsyncBoxBody<Bytes, hyper::Error>;
+
+/// A body that is all there.
+pub fn full(bytes: impl Into<Bytes>) -> AnswerBody {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A request body that can be offered to the next upstream as long as nothing of it was taken: an upstream that
+/// is not reached never polls it.
+#[derive(Clone)]
+pub struct HeldBody(Arc<Mutex<Incoming>>);
+
+impl HeldBody {
+    /// Holds a client's body.
+    pub fn new(body: Incoming) -> HeldBody {
+        HeldBody(Arc::new(Mutex::new(body)))
+    }
+}
+
+impl fmt::Debug for HeldBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HeldBody")
+    }
+}
+
+impl Body for HeldBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut *self.0.lock()).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.lock().is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.lock().size_hint()
+    }
+}

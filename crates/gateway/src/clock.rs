@@ -1,0 +1,24 @@
+//! The one source of time of this shell. Pure rooms get their time from here.
+
+use std::sync::LazyLock;
+use std::time::{Instant, SystemTime};
+
+use model::{Moment, WallTime};
+
+static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Monotonic time since the first call in this process.
+pub fn now() -> Moment {
+    Moment(u64::try_from(ORIGIN.elapsed().as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Wall-clock time.
+pub fn wall() -> WallTime {
+    SystemTime::now().into()
+}
+
+/// Wall-clock time of a moment of the past, by its distance from now.
+pub fn wall_of(moment: Moment) -> WallTime {
+    let ago = now().since(moment).as_nanos();
+    WallTime(wall().0.saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX)))
+}

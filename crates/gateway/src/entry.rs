@@ -1,0 +1,261 @@
+//! One open connection, as others than its own task see it: who it is, how far it has come, and a mailbox of
+//! one command.
+//!
+//! The task that serves the connection is the only writer of the counters, so a relaxed load and store is
+//! enough; everyone else only looks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::task::Waker;
+use std::time::Duration;
+
+use atomic_waker::AtomicWaker;
+use model::live::Backlog;
+use model::record::{ClientAddress, What};
+use model::{ConnectionId, Direction, Moment, PerDirection, Protocol, WallTime};
+
+use crate::registry::RouteConnections;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Entry {
+    /// Name of the connection.
+    pub id: ConnectionId,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// The route it was opened on.
+    pub route: Arc<RouteConnections>,
+    /// Where the client is.
+    pub client: ClientAddress,
+    /// URL of the upstream.
+    pub upstream: Arc<str>,
+    /// When it was established.
+    pub established: Moment,
+    /// The same, to show.
+    pub established_at: WallTime,
+    /// Limits of time that the route had when it was opened.
+    pub limits: Limits,
+    flows: PerDirection<Flow>,
+    closing_since: AtomicU64,
+    command: AtomicU8,
+    waker: AtomicWaker,
+}
+
+/// Limits of time of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For silence in both directions.
+    pub idle: Option<Duration>,
+    /// From the first sign of the end to the end.
+    pub half_close: Duration,
+}
+
+/// What a connection is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Say goodbye (Close frame 1001, end of body), then end.
+    Drain,
+    /// End now: the drain window is over.
+    Cut,
+    /// End: the silence has lasted too long.
+    IdleTimeout,
+    /// End: the other side did not follow in time.
+    HalfCloseTimeout,
+}
+
+impl Command {
+    const ALL: [Command; 4] =
+        [Command::Drain, Command::Cut, Command::IdleTimeout, Command::HalfCloseTimeout];
+
+    /// The cause that the command is of an end.
+    pub fn what(self) -> What {
+        match self {
+            Command::Drain | Command::Cut => What::Drain,
+            Command::IdleTimeout => What::IdleTimeout,
+            Command::HalfCloseTimeout => What::HalfCloseTimeout,
+        }
+    }
+}
+
+/// Who a connection is, from its opening on.
+#[derive(Debug)]
+pub struct Identity {
+    /// Name of the connection.
+    pub id: ConnectionId,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// The route it was opened on.
+    pub route: Arc<RouteConnections>,
+    /// Where the client is.
+    pub client: ClientAddress,
+    /// URL of the upstream.
+    pub upstream: Arc<str>,
+    /// Limits of time that the route has now.
+    pub limits: Limits,
+}
+
+impl Entry {
+    /// A connection that is established at `now`.
+    pub fn new(identity: Identity, now: Moment, wall: WallTime) -> Entry {
+        let Identity { id, protocol, route, client, upstream, limits } = identity;
+        Entry {
+            id,
+            protocol,
+            route,
+            client,
+            upstream,
+            established: now,
+            established_at: wall,
+            limits,
+            flows: PerDirection::from_fn(|_| Flow::new(now)),
+            closing_since: AtomicU64::new(NEVER),
+            command: AtomicU8::new(0),
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    /// One direction's counters.
+    pub fn flow(&self, direction: Direction) -> &Flow {
+        &self.flows[direction]
+    }
+
+    /// When the last byte was read in either direction; when established, before the first.
+    pub fn last_byte(&self) -> Moment {
+        self.flows.client_to_server.last_byte().max(self.flows.server_to_client.last_byte())
+    }
+
+    /// Notes the first sign of the end.
+    pub fn note_closing(&self, now: Moment) {
+        if !self.is_closing() {
+            self.closing_since.store(now.0, Relaxed);
+        }
+    }
+
+    /// Whether there was a sign of the end.
+    pub fn is_closing(&self) -> bool {
+        self.closing_since.load(Relaxed) != NEVER
+    }
+
+    /// What the connection must be told at `now` by its own limits of time.
+    pub fn overdue(&self, now: Moment) -> Option<Command> {
+        let closing_since = Moment(self.closing_since.load(Relaxed));
+        if self.is_closing() && now.since(closing_since) >= self.limits.half_close {
+            return Some(Command::HalfCloseTimeout);
+        }
+        let idle_max = self.limits.idle?;
+        (now.since(self.last_byte()) >= idle_max).then_some(Command::IdleTimeout)
+    }
+
+    /// Leaves a command for the connection's task and wakes it. A later command replaces one not yet taken.
+    pub fn tell(&self, command: Command) {
+        let place = Command::ALL.iter().position(|&known| known == command).expect("ALL has every command");
+        self.command.store(u8::try_from(place).expect("few commands") + 1, Relaxed);
+        self.waker.wake();
+    }
+
+    /// Takes the command that waits. The caller's task is woken for the next one.
+    pub fn take_command(&self) -> Option<Command> {
+        if self.command.load(Relaxed) == 0 {
+            return None;
+        }
+        let place = self.command.swap(0, Relaxed).checked_sub(1)?;
+        Command::ALL.get(usize::from(place)).copied()
+    }
+
+    /// Wakes `waker` when a command comes.
+    pub fn listen(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+}
+
+const NEVER: u64 = u64::MAX;
+
+/// Counters of one direction.
+#[derive(Debug)]
+pub struct Flow {
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    last_byte: AtomicU64,
+    last_message: AtomicU64,
+    waiting_since: AtomicU64,
+    waiting_bytes: AtomicU32,
+    waiting_messages: AtomicU32,
+}
+
+impl Flow {
+    fn new(now: Moment) -> Flow {
+        Flow {
+            messages: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            last_byte: AtomicU64::new(now.0),
+            last_message: AtomicU64::new(now.0),
+            waiting_since: AtomicU64::new(NEVER),
+            waiting_bytes: AtomicU32::new(0),
+            waiting_messages: AtomicU32::new(0),
+        }
+    }
+
+    /// Notes bytes read and messages complete with them.
+    pub fn note(&self, bytes: u64, messages: u64, at: Moment) {
+        self.bytes.store(self.bytes.load(Relaxed) + bytes, Relaxed);
+        self.last_byte.store(at.0, Relaxed);
+        if messages > 0 {
+            self.messages.store(self.messages.load(Relaxed) + messages, Relaxed);
+            self.last_message.store(at.0, Relaxed);
+        }
+    }
+
+    /// Notes what has been read and not been accepted by the receiver, since when.
+    pub fn note_waiting(&self, bytes: usize, messages: usize, since: Moment) {
+        self.waiting_bytes.store(u32::try_from(bytes).unwrap_or(u32::MAX), Relaxed);
+        self.waiting_messages.store(u32::try_from(messages).unwrap_or(u32::MAX), Relaxed);
+        self.waiting_since.store(since.0, Relaxed);
+    }
+
+    /// Notes that nothing waits.
+    pub fn note_drained(&self) {
+        if self.waiting_since.load(Relaxed) != NEVER {
+            self.note_waiting(0, 0, Moment(NEVER));
+        }
+    }
+
+    /// Complete messages.
+    pub fn messages(&self) -> u64 {
+        self.messages.load(Relaxed)
+    }
+
+    /// Bytes read.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+
+    /// When the last byte was read.
+    pub fn last_byte(&self) -> Moment {
+        Moment(self.last_byte.load(Relaxed))
+    }
+
+    /// When the last message was complete.
+    pub fn last_message(&self) -> Moment {
+        Moment(self.last_message.load(Relaxed))
+    }
+
+    /// Since when something waits, when something does.
+    pub fn waits_since(&self) -> Option<Moment> {
+        let since = self.waiting_since.load(Relaxed);
+        (since != NEVER).then_some(Moment(since))
+    }
+
+    /// Bytes that wait.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.waiting_bytes.load(Relaxed).into()
+    }
+
+    /// What waits, and for how long.
+    pub fn backlog(&self, now: Moment) -> Backlog {
+        Backlog {
+            messages: self.waiting_messages.load(Relaxed).into(),
+            bytes: self.waiting_bytes(),
+            oldest_age_seconds: self.waits_since().map_or(0.0, |since| now.since(since).as_secs_f64()),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The body of an event stream on its way to the client: passed on frame by frame as it arrives, looked at on
+//! the way.
+//!
+//! A body ends by being dropped: when hyper has sent its end, when the client is gone, or when the gateway stops.
+//! Which of them it was is read from what was seen before, or else from the client's leg.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+use model::event::SseEvent;
+use model::record::What;
+use model::{Direction, ErrorType, Leg, Moment};
+use observe::sse::Scanner;
+use parking_lot::Mutex;
+
+use crate::clock;
+use crate::entry::Entry;
+use crate::exchange::{Exchange, TaskGuard};
+use crate::leg::{OnFlush, Watch};
+use crate::session::Session;
+use crate::upstream::OpenGuard;
+use crate::worker;
+
+const DIRECTION: Direction = Direction::ServerToClient;
+
+/// Moments of reading that are remembered while their events wait; of more, the last stands for all.
+const WAITING_MAX: usize = 1024;
+
+/// See the module.
+pub struct EventStream {
+    body: Incoming,
+    scanner: Option<Scanner>,
+    session: Session,
+    client: Arc<Watch>,
+    upstream: Arc<Watch>,
+    delivery: Arc<Delivery>,
+    has_ended: bool,
+    _open: OpenGuard,
+    _guard: TaskGuard,
+}
+
+impl EventStream {
+    /// Observes `body` unless it is encoded and so cannot be read.
+    pub fn new(
+        body: Incoming,
+        session: Session,
+        exchange: &Exchange,
+        upstream: Arc<Watch>,
+        open: OpenGuard,
+        is_readable: bool,
+    ) -> EventStream {
+        let delivery = Arc::new(Delivery { entry: Arc::clone(&session.entry), waiting: Mutex::default() });
+        exchange.watch.on_flush(Arc::clone(&delivery) as Arc<dyn OnFlush>);
+        EventStream {
+            body,
+            scanner: is_readable.then(Scanner::new),
+            session,
+            client: Arc::clone(&exchange.watch),
+            upstream,
+            delivery,
+            has_ended: false,
+            _open: open,
+            _guard: exchange.guard.clone(),
+        }
+    }
+
+    fn observe(&mut self, bytes: &[u8]) {
+        let at = clock::now();
+        let shard = self.session.entry.route.meter.shard(worker::index());
+        let cells = &shard.sse;
+        let mut events = 0;
+        if let Some(scanner) = &mut self.scanner {
+            scanner.scan(bytes, &mut |event| match event {
+                SseEvent::Event { bytes, .. } => {
+                    cells.events.inc();
+                    cells.event_bytes.add(bytes);
+                    events += 1;
+                }
+                SseEvent::Comment { .. } => cells.comments.inc(),
+                SseEvent::LongLine { .. } => cells.errors.inc(ErrorType::TooBig),
+                SseEvent::Retry { .. } => {}
+            });
+        }
+        self.session.entry.flow(DIRECTION).note(bytes.len() as u64, events, at);
+        self.delivery.hand_over(bytes.len(), events, at);
+    }
+
+    fn end(&mut self, leg: Option<Leg>, what: What, at: Moment) {
+        self.has_ended = true;
+        self.session.cause(leg, what, at);
+    }
+
+    fn end_broken(&mut self, error: &hyper::Error) {
+        let (what, at) = match self.upstream.end() {
+            Some((What::Fin, at)) => (What::BodyTruncated, at),
+            Some(end) => end,
+            None => (What::BodyTruncated, clock::now()),
+        };
+        tracing::debug!(%error, "an event stream broke on the upstream leg");
+        self.end(Some(Leg::Upstream), what, at);
+        self.session.entry.route.meter.shard(worker::index()).sse.errors.inc(ErrorType::IoUpstream);
+    }
+}
+
+impl Body for EventStream {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let stream = &mut *self;
+        stream.session.entry.listen(cx.waker());
+        if let Some(command) = stream.session.entry.take_command() {
+            stream.end(None, command.what(), clock::now());
+        }
+        if stream.has_ended {
+            return Poll::Ready(None);
+        }
+        let frame = ready!(Pin::new(&mut stream.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(bytes) = frame.data_ref() {
+                    stream.observe(&bytes.clone());
+                }
+            }
+            Some(Err(error)) => stream.end_broken(error),
+            None => stream.end(Some(Leg::Upstream), What::BodyEnd, clock::now()),
+        }
+        Poll::Ready(frame)
+    }
+}
+
+impl Drop for EventStream {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            let (what, at) = self.client.end().unwrap_or((What::Fin, clock::now()));
+            self.end(Some(Leg::Client), what, at);
+        }
+        self.session.unsent(DIRECTION, self.delivery.waiting.lock().bytes as u64);
+    }
+}
+
+/// Events on their way through hyper's buffer to the client's kernel socket.
+#[derive(Debug)]
+struct Delivery {
+    entry: Arc<Entry>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: usize,
+    /// When events were read, and how many.
+    events: Vec<(Moment, u64)>,
+    since: Option<Moment>,
+}
+
+impl Delivery {
+    fn hand_over(&self, bytes: usize, events: u64, at: Moment) {
+        let mut waiting = self.waiting.lock();
+        waiting.bytes += bytes;
+        let since = *waiting.since.get_or_insert(at);
+        if events > 0 {
+            if waiting.events.len() >= WAITING_MAX {
+                let (_, last) = waiting.events.last_mut().expect("it is full");
+                *last += events;
+            } else {
+                waiting.events.push((at, events));
+            }
+        }
+        let count: u64 = waiting.events.iter().map(|(_, events)| events).sum();
+        let messages = usize::try_from(count).unwrap_or(usize::MAX);
+        self.entry.flow(DIRECTION).note_waiting(waiting.bytes, messages, since);
+    }
+}
+
+impl OnFlush for Delivery {
+    fn flushed(&self) {
+        let mut waiting = self.waiting.lock();
+        if waiting.since.take().is_none() {
+            return;
+        }
+        waiting.bytes = 0;
+        let now = clock::now();
+        let cells = &self.entry.route.meter.shard(worker::index()).sse;
+        for (at, events) in waiting.events.drain(..) {
+            cells.delay_seconds.observe_n(now.since(at).as_secs_f64(), events);
+        }
+        self.entry.flow(DIRECTION).note_drained();
+    }
+}

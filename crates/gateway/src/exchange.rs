@@ -1,0 +1,279 @@
+//! One request and the way to its answer: which route takes it, and which protocol it speaks.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use hyper::body::Incoming;
+use model::record::ClientAddress;
+use model::{HandshakeResult, Moment, RejectedCheck};
+use observe::upgrade::{self, Asked};
+use tokio::sync::mpsc;
+
+use crate::answer;
+use crate::body::{AnswerBody, HeldBody};
+use crate::clock;
+use crate::forwarded::{self, Peer};
+use crate::head::Framing;
+use crate::leg::Watch;
+use crate::registry::Registry;
+use crate::table::{Route, Table};
+use crate::upstream::{OpenGuard, SendError, Upstream};
+use crate::{plain, websocket, worker};
+
+/// What all connections of a gateway share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Every connection.
+    pub registry: Arc<Registry>,
+    /// The routes in force.
+    pub table: ArcSwap<Table>,
+}
+
+/// Held by every task that serves a connection, so that a stop can wait for them.
+pub type TaskGuard = mpsc::Sender<()>;
+
+/// A request that a route has taken.
+pub struct Exchange {
+    /// What all connections share.
+    pub shared: Arc<Shared>,
+    /// The route.
+    pub route: Arc<Route>,
+    /// Where the client is.
+    pub client: ClientAddress,
+    /// The client's leg.
+    pub watch: Arc<Watch>,
+    /// The request's head was complete.
+    pub started: Moment,
+    /// The version that the client speaks.
+    pub version: Version,
+    /// How the request was framed.
+    pub framing: Framing,
+    /// Held by the task that serves the connection.
+    pub guard: TaskGuard,
+}
+
+impl Exchange {
+    /// Counts a broken rule of the upgrade discipline.
+    pub fn count_rejected(&self, check: RejectedCheck) {
+        self.route.connections.meter.shard(worker::index()).rejected.inc(check);
+    }
+
+    /// Whether the client has sent more than its request.
+    pub fn has_early_data(&self) -> bool {
+        self.framing.has_early_data || self.watch.head().begun().is_some()
+    }
+
+    /// Offers the request to the route's upstreams until one is reached.
+    ///
+    /// # Errors
+    /// None was reached, or the one that was did not answer.
+    pub async fn send(&self, request: Request<HeldBody>) -> Result<Answered, Unanswered> {
+        let mut failures = Vec::new();
+        for upstream in self.route.pool.candidates(clock::now()) {
+            let open = upstream.open();
+            let sent = tokio::time::timeout(self.route.timeouts.response_head, upstream.send(request.clone()));
+            match sent.await {
+                Ok(Ok(response)) => {
+                    upstream.note_success();
+                    return Ok(Answered { response, upstream: Arc::clone(upstream), open });
+                }
+                Ok(Err(SendError::Connect(error))) => {
+                    upstream.note_failure(clock::now());
+                    failures.push(format!("{}: {error}", upstream.name));
+                }
+                Ok(Err(error @ SendError::NoAnswer(_))) => {
+                    let detail = format!("{}: {error}", upstream.name);
+                    return Err(Unanswered::Broken { upstream: Arc::clone(upstream), detail });
+                }
+                Err(_) => return Err(Unanswered::TimedOut { upstream: Arc::clone(upstream) }),
+            }
+        }
+        Err(Unanswered::Unreachable { detail: failures.join("; ") })
+    }
+}
+
+/// An answer's head.
+pub struct Answered {
+    /// The head, and the body to come.
+    pub response: Response<Incoming>,
+    /// Who answered.
+    pub upstream: Arc<Upstream>,
+    /// Counts the connection as open.
+    pub open: OpenGuard,
+}
+
+impl Answered {
+    /// The leg to the upstream.
+    pub fn watch(&self) -> Arc<Watch> {
+        self.response.extensions().get::<Arc<Watch>>().cloned().unwrap_or_default()
+    }
+}
+
+/// Why there is no answer.
+pub enum Unanswered {
+    /// No upstream was reached.
+    Unreachable {
+        /// What each said, for an operator.
+        detail: String,
+    },
+    /// The upstream was reached and ended the connection.
+    Broken {
+        /// Which.
+        upstream: Arc<Upstream>,
+        /// How, for an operator.
+        detail: String,
+    },
+    /// The upstream was reached and said nothing in time.
+    TimedOut {
+        /// Which.
+        upstream: Arc<Upstream>,
+    },
+}
+
+impl Unanswered {
+    /// What the client is told.
+    pub fn answer(&self) -> Response<AnswerBody> {
+        match self {
+            Unanswered::Unreachable { .. } => {
+                answer::text(StatusCode::BAD_GATEWAY, "Bad Gateway: the upstream service could not be reached")
+            }
+            Unanswered::Broken { .. } => answer::text(
+                StatusCode::BAD_GATEWAY,
+                "Bad Gateway: the upstream service ended the connection before it answered",
+            ),
+            Unanswered::TimedOut { .. } => answer::text(
+                StatusCode::GATEWAY_TIMEOUT,
+                "Gateway Timeout: the upstream service did not answer in time",
+            ),
+        }
+    }
+
+    /// What an operator is told.
+    pub fn detail(&self) -> String {
+        match self {
+            Unanswered::Unreachable { detail } | Unanswered::Broken { detail, .. } => detail.clone(),
+            Unanswered::TimedOut { upstream } => format!("{}: no answer in time", upstream.name),
+        }
+    }
+
+    /// The outcome of a handshake that ends so.
+    pub fn result(&self) -> HandshakeResult {
+        match self {
+            Unanswered::TimedOut { .. } => HandshakeResult::Timeout,
+            Unanswered::Unreachable { .. } | Unanswered::Broken { .. } => HandshakeResult::Unreachable,
+        }
+    }
+
+    /// The upstream that was reached.
+    pub fn upstream(&self) -> Option<&Arc<str>> {
+        match self {
+            Unanswered::Unreachable { .. } => None,
+            Unanswered::Broken { upstream, .. } | Unanswered::TimedOut { upstream } => Some(&upstream.name),
+        }
+    }
+}
+
+/// Answers one request.
+pub async fn serve(
+    shared: Arc<Shared>,
+    peer: Peer,
+    watch: Arc<Watch>,
+    guard: TaskGuard,
+    request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, Infallible> {
+    let started = clock::now();
+    let version = request.version();
+    let framing = if version < Version::HTTP_2 { watch.head().serve() } else { Framing::default() };
+    if framing.is_ambiguous {
+        let message = "Bad Request: send either one Content-Length or Transfer-Encoding";
+        return Ok(answer::last_text(StatusCode::BAD_REQUEST, message));
+    }
+    let host = match host_of(&request) {
+        Ok(host) => host,
+        Err(message) => return Ok(answer::last_text(StatusCode::BAD_REQUEST, message)),
+    };
+    let table = shared.table.load_full();
+    let Some(route) = table.find(without_port(&host), request.uri().path()) else {
+        return Ok(answer::text(StatusCode::NOT_FOUND, "Not Found: no route takes this host and path"));
+    };
+    let client = forwarded::client_address(request.headers(), peer, table.trusted());
+    let exchange =
+        Exchange { route: Arc::clone(route), shared, client, watch, started, version, framing, guard };
+    let asked = upgrade::classify(request.method(), request.version(), request.headers());
+    let request = prepare(request, peer, &host);
+    let mut answer = match asked {
+        Asked::WebSocket => websocket::serve(&exchange, request).await,
+        asked => {
+            if asked == Asked::H2c {
+                exchange.count_rejected(RejectedCheck::H2c);
+            }
+            plain::serve(&exchange, request).await
+        }
+    };
+    if framing.is_last {
+        answer::end_connection(&mut answer);
+    }
+    Ok(answer)
+}
+
+/// The host that a request is for.
+fn host_of(request: &Request<Incoming>) -> Result<String, &'static str> {
+    if request.method() == Method::CONNECT {
+        return Err("Bad Request: this is no forward proxy, CONNECT is not served");
+    }
+    let hosts: Vec<&HeaderValue> = request.headers().get_all(header::HOST).iter().collect();
+    let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
+    let named = match hosts.as_slice() {
+        [] => None,
+        [host] => Some(host.to_str().map_err(|_| "Bad Request: the Host header is no host name")?.to_owned()),
+        _ => return Err("Bad Request: send exactly one Host header"),
+    };
+    match (authority, named) {
+        (Some(authority), Some(named)) if !authority.eq_ignore_ascii_case(&named) => {
+            Err("Bad Request: the request target and the Host header name different hosts")
+        }
+        (Some(authority), _) => Ok(authority),
+        (None, Some(named)) => Ok(named),
+        (None, None) if request.version() == Version::HTTP_10 => Ok(String::new()),
+        (None, None) => Err("Bad Request: send a Host header"),
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// The request as the upstream gets it, but for what is said hop by hop.
+fn prepare(request: Request<Incoming>, peer: Peer, host: &str) -> Request<HeldBody> {
+    let (mut parts, body) = request.into_parts();
+    parts.version = Version::HTTP_11;
+    let host = HeaderValue::from_str(host).ok();
+    if let Some(host) = &host {
+        parts.headers.entry(header::HOST).or_insert_with(|| host.clone());
+    }
+    forwarded::tell_upstream(&mut parts.headers, peer, host.as_ref());
+    Request::from_parts(parts, HeldBody::new(body))
+}
+
+/// Removes what an answer says to the gateway alone (RFC 9110, section 7.6.1).
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    upgrade::strip_upgrade(headers);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_no_part_of_the_host() {
+        assert_eq!(without_port("example.com:8000"), "example.com");
+        assert_eq!(without_port("[::1]:8000"), "[::1]");
+        assert_eq!(without_port("[::1]"), "[::1]");
+        assert_eq!(without_port("example.com"), "example.com");
+    }
+}

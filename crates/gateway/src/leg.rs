@@ -1,0 +1,220 @@
+//! One of the two TCP connections that the gateway joins, plain or in TLS, with a thin seam that notes how it
+//! ends.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use model::Moment;
+use model::record::What;
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
+
+use crate::clock;
+use crate::head::HeadTap;
+
+/// A connected stream.
+#[derive(Debug)]
+pub enum Stream {
+    /// Bytes as they are on the socket.
+    Plain(TcpStream),
+    /// Bytes inside TLS.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// The socket below.
+    pub fn socket(&self) -> &TcpStream {
+        match self {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
+    /// Makes the drop of this stream send RST instead of FIN, to pass on a reset from the other leg.
+    pub fn reset_on_drop(&self) {
+        if let Err(error) = self.socket().set_zero_linger() {
+            tracing::debug!(%error, "SO_LINGER could not be set: the peer sees FIN instead of RST");
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(_) => Poll::Ready(Ok(())),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+/// What an I/O error says of the end of a leg.
+pub fn end_of(error: &io::Error) -> What {
+    match error.kind() {
+        io::ErrorKind::TimedOut => What::TcpTimeout,
+        io::ErrorKind::InvalidData => What::TlsAlert,
+        io::ErrorKind::UnexpectedEof => What::Fin,
+        _ => What::Rst,
+    }
+}
+
+/// Notes of a leg that outlive their owner: hyper owns the stream while it speaks HTTP, and those who serve the
+/// request read here what happened to it.
+#[derive(Debug, Default)]
+pub struct Watch {
+    end: Mutex<Option<(What, Moment)>>,
+    head: Mutex<HeadTap>,
+    flushes: Mutex<Option<Arc<dyn OnFlush>>>,
+}
+
+/// Told when everything handed to a leg has been accepted by its kernel socket.
+pub trait OnFlush: Send + Sync + std::fmt::Debug {
+    /// All of it has been accepted.
+    fn flushed(&self);
+}
+
+impl Watch {
+    /// How the leg ended, when it has.
+    pub fn end(&self) -> Option<(What, Moment)> {
+        *self.end.lock()
+    }
+
+    /// The tap on the request heads that are read from this leg.
+    pub fn head(&self) -> parking_lot::MutexGuard<'_, HeadTap> {
+        self.head.lock()
+    }
+
+    /// Tells `listener` of flushes from now on.
+    pub fn on_flush(&self, listener: Arc<dyn OnFlush>) {
+        *self.flushes.lock() = Some(listener);
+    }
+
+    fn note_end(&self, what: What) {
+        self.end.lock().get_or_insert_with(|| (what, clock::now()));
+    }
+}
+
+/// A stream that hyper reads and writes, watched.
+#[derive(Debug)]
+pub struct Watched {
+    stream: Stream,
+    watch: Arc<Watch>,
+}
+
+impl Watched {
+    /// Watches a client's stream, and taps its request heads while it speaks HTTP/1.1.
+    pub fn client(stream: Stream) -> Watched {
+        Watched { stream, watch: Arc::default() }
+    }
+
+    /// Watches an upstream's stream.
+    pub fn upstream(stream: Stream) -> Watched {
+        let watch = Watch { head: Mutex::new(HeadTap::closed()), ..Watch::default() };
+        Watched { stream, watch: Arc::new(watch) }
+    }
+
+    /// The notes.
+    pub fn watch(&self) -> &Arc<Watch> {
+        &self.watch
+    }
+
+    /// The stream alone, once HTTP is over.
+    pub fn into_stream(self) -> Stream {
+        self.stream
+    }
+
+    fn noted<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result {
+            self.watch.note_end(end_of(error));
+        }
+        result
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let result = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
+        self.noted(result)?;
+        let fresh = &buf.filled()[before..];
+        if fresh.is_empty() && buf.remaining() > 0 {
+            self.watch.note_end(What::Fin);
+        }
+        self.watch.head.lock().read(fresh, clock::now());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let result = ready!(Pin::new(&mut self.stream).poll_write(cx, buf));
+        Poll::Ready(self.noted(result))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, bufs));
+        Poll::Ready(self.noted(result))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = ready!(Pin::new(&mut self.stream).poll_flush(cx));
+        self.noted(result)?;
+        if let Some(listener) = &*self.watch.flushes.lock() {
+            listener.flushed();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,109 @@
+//! Everything that is no WebSocket: plain requests pass through; an answer that is an event stream is observed.
+
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use model::{HandshakeResult, Protocol, RejectedCheck};
+use observe::upgrade;
+
+use crate::answer;
+use crate::body::{AnswerBody, HeldBody};
+use crate::event_stream::EventStream;
+use crate::exchange::{Answered, Exchange, Unanswered, strip_hop_by_hop};
+use crate::session::Attempt;
+
+const EVENT_STREAM: &str = "text/event-stream";
+
+/// Answers a request that asks for no upgrade that we serve.
+pub async fn serve(exchange: &Exchange, mut request: Request<HeldBody>) -> Response<AnswerBody> {
+    upgrade::strip_upgrade(request.headers_mut());
+    let begin = || {
+        Attempt::begin(
+            &exchange.shared.registry,
+            &exchange.route.connections,
+            Protocol::Sse,
+            exchange.client.clone(),
+            exchange.started,
+        )
+    };
+    let attempt = names_event_stream(request.headers(), &header::ACCEPT).then(&begin);
+    match exchange.send(request).await {
+        Err(unanswered) => fail(attempt, &unanswered),
+        Ok(answered) if answered.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            exchange.count_rejected(RejectedCheck::Unasked101);
+            let message = "Bad Gateway: the upstream service switched protocols unasked";
+            answer::last_text(StatusCode::BAD_GATEWAY, message)
+        }
+        Ok(answered) if is_event_stream(&answered.response) => {
+            subscribe(exchange, attempt.unwrap_or_else(begin), answered)
+        }
+        Ok(answered) => {
+            if let Some(attempt) = attempt {
+                no_event_stream(attempt, &answered);
+            }
+            relay(answered)
+        }
+    }
+}
+
+/// An upstream's answer as the client gets it.
+pub fn relay(answered: Answered) -> Response<AnswerBody> {
+    let Answered { response, open, .. } = answered;
+    let (mut parts, body) = response.into_parts();
+    strip_hop_by_hop(&mut parts.headers);
+    parts.extensions.clear();
+    let counted = body.map_frame(move |frame| {
+        let _still_open = &open;
+        frame
+    });
+    Response::from_parts(parts, counted.boxed_unsync())
+}
+
+fn subscribe(exchange: &Exchange, mut attempt: Attempt, answered: Answered) -> Response<AnswerBody> {
+    attempt.reached(&answered.upstream.name);
+    let upstream_watch = answered.watch();
+    let Answered { response, open, .. } = answered;
+    let (mut parts, body) = response.into_parts();
+    strip_hop_by_hop(&mut parts.headers);
+    parts.extensions.clear();
+    let is_encoded = parts.headers.contains_key(header::CONTENT_ENCODING);
+    let session = attempt.establish(parts.status.as_u16(), exchange.route.limits());
+    let stream = EventStream::new(body, session, exchange, upstream_watch, open, !is_encoded);
+    Response::from_parts(parts, stream.boxed_unsync())
+}
+
+fn fail(attempt: Option<Attempt>, unanswered: &Unanswered) -> Response<AnswerBody> {
+    let answer = unanswered.answer();
+    if let Some(mut attempt) = attempt {
+        if let Some(upstream) = unanswered.upstream() {
+            attempt.reached(upstream);
+        }
+        attempt.fail(unanswered.result(), Some(answer.status().as_u16()), unanswered.detail());
+    } else {
+        tracing::warn!(error = %unanswered.detail(), "a request was not answered");
+    }
+    answer
+}
+
+fn no_event_stream(mut attempt: Attempt, answered: &Answered) {
+    let status = answered.response.status();
+    attempt.reached(&answered.upstream.name);
+    let result = match status.as_u16() {
+        400..=499 => HandshakeResult::ClientError,
+        500.. => HandshakeResult::ServerError,
+        _ => HandshakeResult::NotEventStream,
+    };
+    let detail = format!("{}: answered {status} without {EVENT_STREAM}", answered.upstream.name);
+    attempt.fail(result, Some(status.as_u16()), detail);
+}
+
+fn is_event_stream<B>(response: &Response<B>) -> bool {
+    response.status() == StatusCode::OK && names_event_stream(response.headers(), &header::CONTENT_TYPE)
+}
+
+fn names_event_stream(headers: &HeaderMap, name: &header::HeaderName) -> bool {
+    let mut types = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    types.any(|text| {
+        let mut media_types = text.split(',').filter_map(|part| part.split(';').next());
+        media_types.any(|media_type| media_type.trim().eq_ignore_ascii_case(EVENT_STREAM))
+    })
+}

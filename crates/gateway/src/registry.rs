@@ -1,0 +1,205 @@
+//! Every connection, while it is open and for a while after.
+//!
+//! The registry is the one truth about how many connections there are: a connection is counted as opened and put
+//! in, counted as closed and taken out, under one lock per route and protocol, so that opened − closed = active
+//! in every look at it. Each attempt and each connection leaves exactly one close record, whatever happens to
+//! the task that served it: the record is written when its owner is dropped.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use meter::RouteMeter;
+use model::live::{LiveConnection, LiveState};
+use model::overview::PerProtocol;
+use model::ports::Connections;
+use model::record::{CloseRecord, ClientAddress};
+use model::{ConnectionId, Initiator, PerDirection, Protocol, Reason};
+use parking_lot::{Mutex, RwLock};
+
+use crate::access_log::AccessLog;
+use crate::clock;
+use crate::entry::{Command, Entry};
+
+/// A receiver that leaves a backlog for this long is a slow consumer.
+pub const SLOW_AFTER: Duration = Duration::from_secs(5);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Registry {
+    meters: Arc<meter::Registry>,
+    routes: RwLock<Vec<Arc<RouteConnections>>>,
+    closed: Mutex<VecDeque<Arc<CloseRecord>>>,
+    closed_max: usize,
+    log: Option<AccessLog>,
+}
+
+/// The connections of one route, over reloads of the configuration.
+#[derive(Debug)]
+pub struct RouteConnections {
+    /// What is measured of the route.
+    pub meter: Arc<RouteMeter>,
+    populations: PerProtocol<Mutex<Population>>,
+}
+
+#[derive(Debug, Default)]
+struct Population {
+    live: HashMap<ConnectionId, Arc<Entry>>,
+    opened: u64,
+    closed: HashMap<(Initiator, Reason), u64>,
+}
+
+/// How many connections of one protocol a route has had: `opened` − sum of `closed` = `active`, always.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Established since the start.
+    pub opened: u64,
+    /// Ended since the start, by who ended them and why.
+    pub closed: Vec<((Initiator, Reason), u64)>,
+    /// Open now.
+    pub active: u64,
+}
+
+impl Registry {
+    /// Keeps the last `closed_max` records in memory and writes each to `log`.
+    pub fn new(meters: Arc<meter::Registry>, closed_max: usize, log: Option<AccessLog>) -> Registry {
+        Registry { meters, routes: RwLock::default(), closed: Mutex::default(), closed_max, log }
+    }
+
+    /// The connections of the route of that name, which is created when it is new.
+    pub fn route(&self, name: &str) -> Arc<RouteConnections> {
+        let mut routes = self.routes.write();
+        if let Some(route) = routes.iter().find(|route| &**route.meter.name() == name) {
+            return Arc::clone(route);
+        }
+        let route =
+            Arc::new(RouteConnections { meter: self.meters.route(name), populations: PerProtocol::default() });
+        routes.push(Arc::clone(&route));
+        route
+    }
+
+    /// All routes, in the order in which they were first configured.
+    pub fn routes(&self) -> Vec<Arc<RouteConnections>> {
+        self.routes.read().clone()
+    }
+
+    /// Every open connection.
+    pub fn entries(&self) -> Vec<Arc<Entry>> {
+        self.routes().iter().flat_map(|route| route.entries()).collect()
+    }
+
+    /// Keeps and logs a record; the oldest one makes room.
+    pub fn record(&self, record: CloseRecord) {
+        let record = Arc::new(record);
+        if let Some(log) = &self.log {
+            log.write(Arc::clone(&record));
+        }
+        let mut closed = self.closed.lock();
+        if closed.len() >= self.closed_max {
+            closed.pop_back();
+        }
+        if self.closed_max > 0 {
+            closed.push_front(record);
+        }
+    }
+
+    /// Tells every open connection to end, each at its own moment within `window`.
+    pub fn drain(&self, window: Duration) -> impl Iterator<Item = (Duration, Arc<Entry>)> {
+        self.entries().into_iter().map(move |entry| (window.mul_f64(rand::random::<f64>()), entry))
+    }
+
+    /// Cuts what has been silent or half closed for longer than its route allows. Called about once a second.
+    pub fn sweep(&self) {
+        let now = clock::now();
+        for entry in self.entries() {
+            if let Some(command) = entry.overdue(now) {
+                entry.tell(command);
+            }
+        }
+    }
+}
+
+impl RouteConnections {
+    /// Counts a connection as opened and keeps it until [`RouteConnections::close`].
+    pub fn open(&self, entry: Arc<Entry>) {
+        let mut population = self.populations[entry.protocol].lock();
+        population.opened += 1;
+        population.live.insert(entry.id, entry);
+    }
+
+    /// Counts a connection as closed.
+    pub fn close(&self, entry: &Entry, initiator: Initiator, reason: Reason) {
+        let mut population = self.populations[entry.protocol].lock();
+        if population.live.remove(&entry.id).is_some() {
+            *population.closed.entry((initiator, reason)).or_default() += 1;
+        }
+    }
+
+    /// The count of one protocol's connections.
+    pub fn census(&self, protocol: Protocol) -> Census {
+        let population = self.populations[protocol].lock();
+        Census {
+            opened: population.opened,
+            closed: population.closed.iter().map(|(&pair, &count)| (pair, count)).collect(),
+            active: population.live.len() as u64,
+        }
+    }
+
+    /// The open connections.
+    pub fn entries(&self) -> Vec<Arc<Entry>> {
+        let PerProtocol { websocket, sse } = &self.populations;
+        let mut entries: Vec<_> = websocket.lock().live.values().cloned().collect();
+        entries.extend(sse.lock().live.values().cloned());
+        entries
+    }
+
+    fn find(&self, id: ConnectionId) -> Option<Arc<Entry>> {
+        let PerProtocol { websocket, sse } = &self.populations;
+        websocket.lock().live.get(&id).or(sse.lock().live.get(&id)).cloned()
+    }
+}
+
+impl Connections for Registry {
+    fn live(&self) -> Vec<LiveConnection> {
+        let now = clock::now();
+        self.entries().iter().map(|entry| snapshot(entry, now)).collect()
+    }
+
+    fn closed(&self) -> Vec<Arc<CloseRecord>> {
+        self.closed.lock().iter().cloned().collect()
+    }
+
+    fn live_one(&self, id: ConnectionId) -> Option<LiveConnection> {
+        self.routes().iter().find_map(|route| route.find(id)).map(|entry| snapshot(&entry, clock::now()))
+    }
+
+    fn closed_one(&self, id: ConnectionId) -> Option<Arc<CloseRecord>> {
+        self.closed.lock().iter().find(|record| record.id == id).cloned()
+    }
+}
+
+fn snapshot(entry: &Entry, now: model::Moment) -> LiveConnection {
+    let backlog = PerDirection::from_fn(|direction| entry.flow(direction).backlog(now));
+    let is_slow = |direction| entry.flow(direction).waits_since().is_some_and(|at| now.since(at) >= SLOW_AFTER);
+    let state = if entry.is_closing() {
+        LiveState::Closing
+    } else if is_slow(model::Direction::ClientToServer) || is_slow(model::Direction::ServerToClient) {
+        LiveState::Slow
+    } else {
+        LiveState::Open
+    };
+    LiveConnection {
+        id: entry.id,
+        protocol: entry.protocol,
+        route: Arc::clone(entry.route.meter.name()),
+        client: ClientAddress { ..entry.client.clone() },
+        upstream: Arc::clone(&entry.upstream),
+        opened_at: entry.established_at,
+        age_seconds: now.since(entry.established).as_secs_f64(),
+        idle_seconds: now.since(entry.last_byte()).as_secs_f64(),
+        messages: PerDirection::from_fn(|direction| entry.flow(direction).messages()),
+        bytes: PerDirection::from_fn(|direction| entry.flow(direction).bytes()),
+        backlog,
+        state,
+    }
+}

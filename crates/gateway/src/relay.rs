@@ -1,0 +1,508 @@
+//! The relay of an upgraded connection: bytes go through as they are, both ways, while the observers look at
+//! them.
+//!
+//! One hand-written future for each connection. It reads into a scratch buffer of its thread, so an idle
+//! connection holds none; only what the receiver does not accept at once is copied to the heap, and the sender
+//! is not read again before that is gone. A message's residence ends when its last byte is accepted by the
+//! receiver's kernel socket, which behind TLS is when the record that holds it has been flushed.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use model::event::{CloseCode, WebSocketEvent};
+use model::record::What;
+use model::{Direction, ErrorType, Leg, Moment, PerDirection, Word};
+use observe::ws::Scanner;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::clock;
+use crate::entry::Command;
+use crate::leg::{Stream, end_of};
+use crate::session::Session;
+use crate::upstream::OpenGuard;
+use crate::worker;
+
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+/// Ends of messages that are remembered while their bytes wait; of more, the last stands for all.
+const WAITING_ENDS_MAX: usize = 1024;
+
+/// Reads of one direction in one turn, so that a busy connection lets others run.
+const READS_PER_TURN: usize = 8;
+
+struct Scratch {
+    bytes: Box<[u8]>,
+    ends: Vec<MessageEnd>,
+}
+
+/// Stream offset behind a message's last byte, and how many messages it stands for.
+#[derive(Clone, Copy)]
+struct MessageEnd {
+    at: u64,
+    messages: u32,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
+        bytes: vec![0; SCRATCH_BYTES].into_boxed_slice(),
+        ends: Vec::with_capacity(WAITING_ENDS_MAX),
+    });
+}
+
+/// See the module.
+pub struct Relay {
+    session: Session,
+    client: Stream,
+    upstream: Stream,
+    pipes: PerDirection<Pipe>,
+    goodbye: Option<Goodbye>,
+    _open: OpenGuard,
+}
+
+/// One direction.
+struct Pipe {
+    scanner: Scanner,
+    waiting: Option<Box<Waiting>>,
+    /// The sender has ended, or the receiver takes no more: nothing is read any more.
+    has_ended: bool,
+    /// The receiver was told of the end.
+    is_shut: bool,
+    /// The gateway has said goodbye to the receiver: what the sender still sends is read and dropped.
+    is_muted: bool,
+    dropped_bytes: u64,
+}
+
+/// Bytes that were read at one moment and are not all accepted, or not yet flushed.
+struct Waiting {
+    bytes: Bytes,
+    /// Stream offset of the end of `bytes`.
+    end: u64,
+    ends: Vec<MessageEnd>,
+    since: Moment,
+}
+
+/// The gateway's own farewell, said to each leg at the next frame boundary.
+#[derive(Clone, Copy)]
+struct Goodbye {
+    is_said_to_client: bool,
+    is_said_to_upstream: bool,
+}
+
+/// The two connected streams, with what had been read of each beyond its head.
+pub struct Ends {
+    /// Towards the client.
+    pub client: Stream,
+    /// Bytes from the client that came with its request.
+    pub client_early: Bytes,
+    /// Towards the upstream.
+    pub upstream: Stream,
+    /// Bytes from the upstream that came with its answer.
+    pub upstream_early: Bytes,
+}
+
+/// What became of one direction in one turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// It waits for a socket.
+    Waits,
+    /// It could go on; others first.
+    Yields,
+    /// It is over.
+    Over,
+}
+
+impl Relay {
+    /// A relay for `session`; `deflate` tells whether permessage-deflate was agreed.
+    pub fn new(session: Session, ends: Ends, deflate: bool, open: OpenGuard) -> Relay {
+        let now = clock::now();
+        let mut relay = Relay {
+            session,
+            client: ends.client,
+            upstream: ends.upstream,
+            pipes: PerDirection::from_fn(|direction| Pipe::new(Scanner::new(direction, deflate))),
+            goodbye: None,
+            _open: open,
+        };
+        relay.take_early(Direction::ClientToServer, ends.client_early, now);
+        relay.take_early(Direction::ServerToClient, ends.upstream_early, now);
+        relay
+    }
+
+    fn take_early(&mut self, direction: Direction, bytes: Bytes, now: Moment) {
+        if !bytes.is_empty() {
+            let mut ends = Vec::new();
+            self.observe(direction, &bytes, now, &mut ends);
+            self.keep_waiting(direction, bytes, ends, now);
+        }
+    }
+
+    /// Looks at bytes as they are read: counts, and notes what they say of the end.
+    fn observe(&mut self, direction: Direction, bytes: &[u8], at: Moment, ends: &mut Vec<MessageEnd>) {
+        let route = std::sync::Arc::clone(&self.session.entry.route);
+        let cells = &route.meter.shard(worker::index()).websocket;
+        let session = &mut self.session;
+        let mut messages = 0;
+        self.pipes[direction].scanner.scan(bytes, &mut |event| match event {
+            WebSocketEvent::Frame { opcode } => cells.frames[direction].inc(opcode),
+            WebSocketEvent::Message { bytes, end, .. } => {
+                cells.messages[direction].inc();
+                cells.message_bytes[direction].add(bytes);
+                messages += 1;
+                push_end(ends, end);
+            }
+            WebSocketEvent::Control { .. } => {}
+            WebSocketEvent::Close { code, .. } => session.close_frame(direction.sender(), code, at),
+            WebSocketEvent::Violation { .. } => cells.errors.inc(ErrorType::Frame),
+        });
+        session.entry.flow(direction).note(bytes.len() as u64, messages, at);
+    }
+
+    /// Reads and forwards one direction until it would block.
+    fn pump(&mut self, direction: Direction, scratch: &mut Scratch, cx: &mut Context<'_>) -> Turn {
+        for _ in 0..READS_PER_TURN {
+            if self.flush(direction, cx).is_pending() {
+                return Turn::Waits;
+            }
+            if self.pipes[direction].has_ended {
+                return self.shut(direction, cx);
+            }
+            let mut buffer = ReadBuf::new(&mut scratch.bytes);
+            let sender = stream(&mut self.client, &mut self.upstream, direction.sender());
+            match Pin::new(sender).poll_read(cx, &mut buffer) {
+                Poll::Pending => return Turn::Waits,
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => self.end_input(direction, What::Fin),
+                Poll::Ready(Err(error)) => self.end_input(direction, end_of(&error)),
+                Poll::Ready(Ok(())) => {
+                    let length = buffer.filled().len();
+                    scratch.ends.clear();
+                    let at = clock::now();
+                    self.observe(direction, &scratch.bytes[..length], at, &mut scratch.ends);
+                    self.forward(direction, &scratch.bytes[..length], &scratch.ends, at, cx);
+                }
+            }
+        }
+        Turn::Yields
+    }
+
+    /// Offers bytes to the receiver and keeps what it does not take.
+    fn forward(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        ends: &[MessageEnd],
+        at: Moment,
+        cx: &mut Context<'_>,
+    ) {
+        if self.pipes[direction].is_muted {
+            self.pipes[direction].dropped_bytes += bytes.len() as u64;
+            return;
+        }
+        let receiver = stream(&mut self.client, &mut self.upstream, direction.receiver());
+        let accepted = match Pin::new(&mut *receiver).poll_write(cx, bytes) {
+            Poll::Ready(Ok(accepted)) => accepted,
+            Poll::Pending => 0,
+            Poll::Ready(Err(error)) => return self.end_output(direction, &error, bytes.len()),
+        };
+        let is_flushed = match Pin::new(receiver).poll_flush(cx) {
+            Poll::Ready(Ok(())) => true,
+            Poll::Pending => false,
+            Poll::Ready(Err(error)) => return self.end_output(direction, &error, bytes.len() - accepted),
+        };
+        if is_flushed && accepted == bytes.len() {
+            self.measure(direction, ends.iter().map(|end| end.messages).sum(), at);
+        } else {
+            self.keep_waiting(direction, Bytes::copy_from_slice(&bytes[accepted..]), ends.to_vec(), at);
+        }
+    }
+
+    /// Offers what waits to the receiver; ready when nothing waits any more.
+    fn flush(&mut self, direction: Direction, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(waiting) = &mut self.pipes[direction].waiting {
+            let receiver = stream(&mut self.client, &mut self.upstream, direction.receiver());
+            let left = waiting.bytes.len();
+            let written = if left == 0 {
+                Poll::Ready(Ok(0))
+            } else {
+                Pin::new(&mut *receiver).poll_write(cx, &waiting.bytes)
+            };
+            let flushed = Pin::new(receiver).poll_flush(cx);
+            match (written, flushed) {
+                (Poll::Ready(Err(error)), _) | (_, Poll::Ready(Err(error))) => {
+                    self.end_output(direction, &error, left);
+                }
+                (Poll::Ready(Ok(accepted)), flushed) => {
+                    let _ = waiting.bytes.split_to(accepted);
+                    if flushed.is_pending() {
+                        return Poll::Pending;
+                    }
+                    self.note_progress(direction);
+                }
+                (Poll::Pending, _) => {
+                    self.note_progress(direction);
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Everything before the rest that waits has been accepted and flushed.
+    fn note_progress(&mut self, direction: Direction) {
+        let Some(waiting) = &mut self.pipes[direction].waiting else { return };
+        let reached = waiting.end - waiting.bytes.len() as u64;
+        let done = waiting.ends.iter().take_while(|end| end.at <= reached).count();
+        let messages = waiting.ends.drain(..done).map(|end| end.messages).sum();
+        let since = waiting.since;
+        let flow = self.session.entry.flow(direction);
+        if waiting.bytes.is_empty() {
+            flow.note_drained();
+            self.pipes[direction].waiting = None;
+        } else {
+            flow.note_waiting(waiting.bytes.len(), count(&waiting.ends), since);
+        }
+        self.measure(direction, messages, since);
+    }
+
+    fn keep_waiting(&mut self, direction: Direction, bytes: Bytes, ends: Vec<MessageEnd>, since: Moment) {
+        let pipe = &mut self.pipes[direction];
+        let end = pipe.scanner.offset();
+        self.session.entry.flow(direction).note_waiting(bytes.len(), count(&ends), since);
+        pipe.waiting = Some(Box::new(Waiting { bytes, end, ends, since }));
+    }
+
+    fn measure(&self, direction: Direction, messages: u32, since: Moment) {
+        if messages > 0 {
+            let seconds = clock::now().since(since).as_secs_f64();
+            let cells = &self.session.entry.route.meter.shard(worker::index()).websocket;
+            cells.latency_seconds[direction].observe_n(seconds, messages.into());
+        }
+    }
+
+    /// The sender of `direction` has ended. After anything but an orderly end its other direction is over too.
+    fn end_input(&mut self, direction: Direction, what: What) {
+        let leg = direction.sender();
+        self.session.cause(Some(leg), what, clock::now());
+        self.pipes[direction].has_ended = true;
+        if what != What::Fin {
+            self.count_io_error(leg, what);
+            self.drop_output(leg.other().inbound());
+            if what == What::Rst {
+                stream(&mut self.client, &mut self.upstream, leg.other()).reset_on_drop();
+                self.pipes[direction].is_shut = true;
+            }
+        }
+    }
+
+    /// The receiver of `direction` takes no more.
+    fn end_output(&mut self, direction: Direction, error: &io::Error, lost: usize) {
+        let leg = direction.receiver();
+        let what = end_of(error);
+        self.session.cause(Some(leg), what, clock::now());
+        self.count_io_error(leg, what);
+        if self.pipes[direction].waiting.is_none() {
+            self.pipes[direction].dropped_bytes += lost as u64;
+        }
+        self.drop_output(direction);
+        if what == What::Rst {
+            stream(&mut self.client, &mut self.upstream, leg.other()).reset_on_drop();
+        }
+    }
+
+    fn drop_output(&mut self, direction: Direction) {
+        let pipe = &mut self.pipes[direction];
+        pipe.dropped_bytes += pipe.waiting.take().map_or(0, |waiting| waiting.bytes.len() as u64);
+        pipe.has_ended = true;
+        pipe.is_shut = true;
+        self.session.entry.flow(direction).note_drained();
+    }
+
+    fn count_io_error(&self, leg: Leg, what: What) {
+        let error = match (what, leg) {
+            (What::TlsAlert, _) => ErrorType::Tls,
+            (What::TcpTimeout, _) => ErrorType::Timeout,
+            (_, Leg::Client) => ErrorType::IoClient,
+            (_, Leg::Upstream) => ErrorType::IoUpstream,
+        };
+        self.session.entry.route.meter.shard(worker::index()).websocket.errors.inc(error);
+    }
+
+    /// Passes the sender's end on to the receiver.
+    fn shut(&mut self, direction: Direction, cx: &mut Context<'_>) -> Turn {
+        if !self.pipes[direction].is_shut {
+            let receiver = stream(&mut self.client, &mut self.upstream, direction.receiver());
+            if Pin::new(receiver).poll_shutdown(cx).is_pending() {
+                return Turn::Waits;
+            }
+            self.pipes[direction].is_shut = true;
+        }
+        Turn::Over
+    }
+
+    /// Does what it was told; true when that ends the relay.
+    fn obey(&mut self, command: Command) -> bool {
+        self.session.cause(None, command.what(), clock::now());
+        match command {
+            Command::Cut | Command::HalfCloseTimeout => true,
+            Command::Drain | Command::IdleTimeout => {
+                let not_said = Goodbye { is_said_to_client: false, is_said_to_upstream: false };
+                self.goodbye.get_or_insert(not_said);
+                false
+            }
+        }
+    }
+
+    /// Says goodbye where a frame of ours may stand now.
+    fn say_goodbye(&mut self, cx: &mut Context<'_>) {
+        let Some(mut goodbye) = self.goodbye else { return };
+        if !goodbye.is_said_to_client {
+            goodbye.is_said_to_client = self.say_goodbye_to(Leg::Client, cx);
+        }
+        if !goodbye.is_said_to_upstream {
+            goodbye.is_said_to_upstream = self.say_goodbye_to(Leg::Upstream, cx);
+        }
+        self.goodbye = Some(goodbye);
+    }
+
+    fn say_goodbye_to(&mut self, leg: Leg, cx: &mut Context<'_>) -> bool {
+        let direction = leg.other().inbound();
+        let pipe = &self.pipes[direction];
+        if pipe.scanner.close_seen() || pipe.has_ended {
+            return true;
+        }
+        if pipe.waiting.is_some() || !pipe.scanner.is_at_frame_boundary() {
+            return false;
+        }
+        let frame = close_frame(CloseCode::GOING_AWAY, leg);
+        self.forward(direction, &frame, &[], clock::now(), cx);
+        self.pipes[direction].is_muted = true;
+        true
+    }
+
+    /// Both peers were told and both have answered.
+    fn is_goodbye_over(&self) -> bool {
+        let has_answered = |leg: Leg| {
+            let pipe = &self.pipes[leg.inbound()];
+            pipe.has_ended || pipe.scanner.close_seen()
+        };
+        let is_flushed = |direction| self.pipes[direction].waiting.is_none();
+        self.goodbye.is_some_and(|goodbye| goodbye.is_said_to_client && goodbye.is_said_to_upstream)
+            && has_answered(Leg::Client)
+            && has_answered(Leg::Upstream)
+            && is_flushed(Direction::ClientToServer)
+            && is_flushed(Direction::ServerToClient)
+    }
+}
+
+impl Future for Relay {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let relay = &mut *self;
+        relay.session.entry.listen(cx.waker());
+        if let Some(command) = relay.session.entry.take_command()
+            && relay.obey(command)
+        {
+            return Poll::Ready(());
+        }
+        relay.say_goodbye(cx);
+        let (to_server, to_client) = SCRATCH.with_borrow_mut(|scratch| {
+            (
+                relay.pump(Direction::ClientToServer, scratch, cx),
+                relay.pump(Direction::ServerToClient, scratch, cx),
+            )
+        });
+        relay.say_goodbye(cx);
+        if (to_server, to_client) == (Turn::Over, Turn::Over) || relay.is_goodbye_over() {
+            return Poll::Ready(());
+        }
+        if to_server == Turn::Yields || to_client == Turn::Yields {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        for &direction in Direction::ALL {
+            let pipe = &self.pipes[direction];
+            let waiting = pipe.waiting.as_ref().map_or(0, |waiting| waiting.bytes.len() as u64);
+            self.session.unsent(direction, pipe.dropped_bytes + waiting);
+        }
+    }
+}
+
+impl Pipe {
+    fn new(scanner: Scanner) -> Pipe {
+        Pipe {
+            scanner,
+            waiting: None,
+            has_ended: false,
+            is_shut: false,
+            is_muted: false,
+            dropped_bytes: 0,
+        }
+    }
+}
+
+fn stream<'a>(client: &'a mut Stream, upstream: &'a mut Stream, leg: Leg) -> &'a mut Stream {
+    match leg {
+        Leg::Client => client,
+        Leg::Upstream => upstream,
+    }
+}
+
+fn push_end(ends: &mut Vec<MessageEnd>, at: u64) {
+    match ends.last_mut() {
+        Some(last) if ends.len() >= WAITING_ENDS_MAX => *last = MessageEnd { at, messages: last.messages + 1 },
+        _ => ends.push(MessageEnd { at, messages: 1 }),
+    }
+}
+
+fn count(ends: &[MessageEnd]) -> usize {
+    ends.iter().map(|end| end.messages as usize).sum()
+}
+
+/// A Close frame towards `leg`; the upstream takes us for a client, so its frame is masked (RFC 6455, section
+/// 5.3), with a key of zeros: nothing in it is chosen by a stranger.
+fn close_frame(code: CloseCode, leg: Leg) -> Vec<u8> {
+    let code = code.0.to_be_bytes();
+    match leg {
+        Leg::Client => [&[0x88, 2], code.as_slice()].concat(),
+        Leg::Upstream => [&[0x88, 0x82, 0, 0, 0, 0], code.as_slice()].concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Opcode;
+
+    use super::*;
+
+    #[test]
+    fn close_frames_are_what_the_receiver_may_take() {
+        for leg in [Leg::Client, Leg::Upstream] {
+            let mut seen = Vec::new();
+            let mut scanner = Scanner::new(leg.other().inbound(), false);
+            scanner.scan(&close_frame(CloseCode::GOING_AWAY, leg), &mut |event| seen.push(event));
+            let frame = WebSocketEvent::Frame { opcode: Opcode::Close };
+            assert_eq!(seen[0], frame);
+            assert!(matches!(seen[1..], [WebSocketEvent::Close { code: Some(CloseCode::GOING_AWAY), .. }]));
+        }
+    }
+
+    #[test]
+    fn remembered_ends_are_bounded() {
+        let mut ends = Vec::new();
+        for at in 0..5000 {
+            push_end(&mut ends, at);
+        }
+        assert_eq!(ends.len(), WAITING_ENDS_MAX);
+        assert_eq!(count(&ends), 5000);
+        assert_eq!(ends.last().map(|end| end.at), Some(4999));
+    }
+}

@@ -1,0 +1,274 @@
+//! From an attempt to its outcome, and from an established connection to its end: the two owners that leave
+//! exactly one close record, also when their task is dropped or panics.
+
+use std::sync::Arc;
+
+use model::event::CloseCode;
+use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
+use model::{
+    ConnectionId, Direction, HandshakeResult, Initiator, Layer, Leg, Moment, PerDirection, Protocol, Reason,
+    WallTime,
+};
+use observe::ending;
+
+use crate::clock;
+use crate::entry::{Entry, Identity, Limits};
+use crate::registry::{Registry, RouteConnections};
+use crate::worker;
+
+/// An attempt to open a connection, from the request's head complete to its outcome.
+#[derive(Debug)]
+pub struct Attempt {
+    registry: Arc<Registry>,
+    route: Arc<RouteConnections>,
+    protocol: Protocol,
+    id: ConnectionId,
+    client: ClientAddress,
+    upstream: Option<Arc<str>>,
+    started: Moment,
+    started_at: WallTime,
+    is_over: bool,
+}
+
+impl Attempt {
+    /// The request's head was complete at `started`.
+    pub fn begin(
+        registry: &Arc<Registry>,
+        route: &Arc<RouteConnections>,
+        protocol: Protocol,
+        client: ClientAddress,
+        started: Moment,
+    ) -> Attempt {
+        Attempt {
+            registry: Arc::clone(registry),
+            route: Arc::clone(route),
+            protocol,
+            id: ConnectionId(rand::random()),
+            client,
+            upstream: None,
+            started,
+            started_at: clock::wall_of(started),
+            is_over: false,
+        }
+    }
+
+    /// Name of the connection to be.
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// An upstream was reached.
+    pub fn reached(&mut self, upstream: &Arc<str>) {
+        self.upstream = Some(Arc::clone(upstream));
+    }
+
+    /// It failed; `detail` tells an operator why.
+    pub fn fail(mut self, result: HandshakeResult, status: Option<u16>, detail: String) {
+        self.over(result, status, Some(detail));
+    }
+
+    /// It succeeded: the connection is open from now on.
+    pub fn establish(mut self, status: u16, limits: Limits) -> Session {
+        self.is_over = true;
+        let now = clock::now();
+        let seconds = now.since(self.started).as_secs_f64();
+        self.count(HandshakeResult::Success, seconds);
+        let identity = Identity {
+            id: self.id,
+            protocol: self.protocol,
+            route: Arc::clone(&self.route),
+            client: self.client.clone(),
+            upstream: self.upstream.clone().unwrap_or_default(),
+            limits,
+        };
+        let entry = Arc::new(Entry::new(identity, now, clock::wall()));
+        self.route.open(Arc::clone(&entry));
+        Session {
+            registry: Arc::clone(&self.registry),
+            entry,
+            opened_at: self.started_at,
+            handshake: Box::new(Handshake {
+                result: HandshakeResult::Success,
+                status: Some(status),
+                seconds,
+                detail: None,
+            }),
+            causes: Vec::new(),
+            codes: CloseCodes::default(),
+            unsent: PerDirection::default(),
+        }
+    }
+
+    fn count(&self, result: HandshakeResult, seconds: f64) {
+        let shard = self.route.meter.shard(worker::index());
+        match self.protocol {
+            Protocol::WebSocket => {
+                shard.websocket.handshakes.inc(result);
+                shard.websocket.handshake_seconds.observe(seconds);
+            }
+            Protocol::Sse => shard.sse.connections.inc(result),
+        }
+    }
+
+    fn over(&mut self, result: HandshakeResult, status: Option<u16>, detail: Option<String>) {
+        self.is_over = true;
+        let seconds = clock::now().since(self.started).as_secs_f64();
+        self.count(result, seconds);
+        self.registry.record(CloseRecord {
+            id: self.id,
+            protocol: self.protocol,
+            route: Arc::clone(self.route.meter.name()),
+            client: self.client.clone(),
+            upstream: self.upstream.clone(),
+            opened_at: self.started_at,
+            closed_at: clock::wall(),
+            duration_seconds: 0.0,
+            handshake: Handshake { result, status, seconds, detail },
+            initiator: None,
+            layer: None,
+            reason: None,
+            causes: Vec::new(),
+            codes: CloseCodes::default(),
+            idle_seconds: IdleSeconds::default(),
+            messages: PerDirection::default(),
+            bytes: PerDirection::default(),
+            unsent_bytes: PerDirection::default(),
+        });
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.over(HandshakeResult::ClientAborted, None, None);
+        }
+    }
+}
+
+/// Causes kept of one end; the first decide, and an end has few.
+const CAUSES_MAX: usize = 16;
+
+/// An established connection, owned by the task that serves it.
+#[derive(Debug)]
+pub struct Session {
+    registry: Arc<Registry>,
+    /// What others see of it.
+    pub entry: Arc<Entry>,
+    opened_at: WallTime,
+    handshake: Box<Handshake>,
+    causes: Vec<Cause>,
+    codes: CloseCodes,
+    unsent: PerDirection<u64>,
+}
+
+impl Session {
+    /// Notes a cause of the end; `leg` is none for a decision of this gateway.
+    pub fn cause(&mut self, leg: Option<Leg>, what: What, at: Moment) {
+        self.note(leg, what, None, at);
+    }
+
+    /// Notes a Close frame read from `leg`.
+    pub fn close_frame(&mut self, leg: Leg, code: Option<CloseCode>, at: Moment) {
+        let shown = Some(code.unwrap_or(CloseCode::NO_STATUS));
+        let place = match leg {
+            Leg::Client => &mut self.codes.from_client,
+            Leg::Upstream => &mut self.codes.from_upstream,
+        };
+        if place.is_none() {
+            *place = shown;
+            self.note(Some(leg), What::CloseFrame, code, at);
+        }
+    }
+
+    /// Notes bytes that were read and that the receiver never accepted.
+    pub fn unsent(&mut self, direction: Direction, bytes: u64) {
+        self.unsent[direction] = bytes;
+    }
+
+    /// Whether a Close frame was read from `leg`.
+    pub fn has_close_from(&self, leg: Leg) -> bool {
+        match leg {
+            Leg::Client => self.codes.from_client.is_some(),
+            Leg::Upstream => self.codes.from_upstream.is_some(),
+        }
+    }
+
+    fn note(&mut self, leg: Option<Leg>, what: What, code: Option<CloseCode>, at: Moment) {
+        self.entry.note_closing(at);
+        if self.causes.len() < CAUSES_MAX {
+            self.causes.push(Cause { leg, layer: layer_of(what), what, code, at: clock::wall_of(at) });
+        }
+    }
+
+    fn measure(&self, initiator: Initiator, reason: Reason, duration: f64, idle: f64) {
+        let shard = self.entry.route.meter.shard(worker::index());
+        match self.entry.protocol {
+            Protocol::WebSocket => {
+                shard.websocket.duration_seconds.observe(duration);
+                if matches!(reason, Reason::Abnormal | Reason::Reset | Reason::Timeout) {
+                    shard.websocket.close_idle_seconds.observe(idle);
+                }
+            }
+            Protocol::Sse => shard.sse.duration_seconds.observe(duration),
+        }
+        self.entry.route.close(&self.entry, initiator, reason);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let now = clock::now();
+        if self.causes.is_empty() {
+            self.cause(None, What::Internal, now);
+        }
+        let entry = Arc::clone(&self.entry);
+        let (initiator, layer, reason) =
+            ending::verdict(entry.protocol, &self.causes).expect("there is a cause: see above");
+        let since = |moment: Moment| now.since(moment).as_secs_f64();
+        let flow = |direction| entry.flow(direction);
+        let (to_server, to_client) = (flow(Direction::ClientToServer), flow(Direction::ServerToClient));
+        let idle_seconds = IdleSeconds {
+            any: since(entry.last_byte()),
+            data: since(to_server.last_message().max(to_client.last_message())),
+            client_to_server: since(to_server.last_byte()),
+            server_to_client: since(to_client.last_byte()),
+        };
+        let duration_seconds = since(entry.established);
+        self.measure(initiator, reason, duration_seconds, idle_seconds.any);
+        self.registry.record(CloseRecord {
+            id: entry.id,
+            protocol: entry.protocol,
+            route: Arc::clone(entry.route.meter.name()),
+            client: entry.client.clone(),
+            upstream: Some(Arc::clone(&entry.upstream)),
+            opened_at: self.opened_at,
+            closed_at: clock::wall(),
+            duration_seconds,
+            handshake: (*self.handshake).clone(),
+            initiator: Some(initiator),
+            layer: Some(layer),
+            reason: Some(reason),
+            causes: std::mem::take(&mut self.causes),
+            codes: self.codes,
+            idle_seconds,
+            messages: PerDirection::from_fn(|direction| entry.flow(direction).messages()),
+            bytes: PerDirection::from_fn(|direction| entry.flow(direction).bytes()),
+            unsent_bytes: self.unsent,
+        });
+    }
+}
+
+fn layer_of(what: What) -> Layer {
+    match what {
+        What::CloseFrame => Layer::WebSocket,
+        What::BodyEnd | What::BodyTruncated => Layer::Http,
+        What::TlsAlert => Layer::Tls,
+        What::Fin | What::Rst | What::TcpTimeout => Layer::Tcp,
+        What::IdleTimeout
+        | What::HalfCloseTimeout
+        | What::SlowConsumer
+        | What::Drain
+        | What::Operator
+        | What::Internal => Layer::Policy,
+    }
+}

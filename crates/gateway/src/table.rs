@@ -1,0 +1,153 @@
+//! The routes that are in force: built from the configuration as a whole and swapped as a whole.
+
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+
+use crate::config::{GatewayConfig, MatchConfig, Network, RouteConfig, Timeouts};
+use crate::entry::Limits;
+use crate::registry::{Registry, RouteConnections};
+use crate::tls::{self, TlsError};
+use crate::upstream::{Pool, Upstream, server_name};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Table {
+    routes: Vec<Arc<Route>>,
+    trusted: Vec<Network>,
+}
+
+/// One route in force.
+#[derive(Debug)]
+pub struct Route {
+    /// Its connections and what is measured of it.
+    pub connections: Arc<RouteConnections>,
+    /// The services behind it.
+    pub pool: Pool,
+    /// Its limits of time.
+    pub timeouts: Timeouts,
+    matcher: MatchConfig,
+    config: RouteConfig,
+}
+
+impl Route {
+    /// Its limits of time for an open connection.
+    pub fn limits(&self) -> Limits {
+        Limits { idle: self.timeouts.idle, half_close: self.timeouts.half_close }
+    }
+}
+
+/// Why a configuration cannot be put in force.
+#[derive(Debug, thiserror::Error)]
+#[error("route `{route}`: {error}")]
+pub struct TableError {
+    /// Name of the route.
+    pub route: String,
+    /// What is wrong with its TLS files or names.
+    pub error: TlsError,
+}
+
+impl Table {
+    /// Builds the routes; upstreams that were there `before` with the same settings keep their counts.
+    ///
+    /// # Errors
+    /// Files or names of a route's upstream TLS that cannot be used.
+    pub fn build(
+        config: &GatewayConfig,
+        registry: &Registry,
+        before: Option<&Table>,
+    ) -> Result<Table, TableError> {
+        let routes = config
+            .routes
+            .iter()
+            .map(|route| {
+                let old = before.and_then(|table| table.same_upstreams(route));
+                build_route(route, registry, old)
+                    .map(Arc::new)
+                    .map_err(|error| TableError { route: route.name.as_str().to_owned(), error })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Table { routes, trusted: config.trusted_peers.clone() })
+    }
+
+    /// The first route that takes a request.
+    pub fn find(&self, host: &str, path: &str) -> Option<&Arc<Route>> {
+        self.routes.iter().find(|route| {
+            let takes_host = route.matcher.host.as_deref().is_none_or(|wanted| host_matches(wanted, host));
+            takes_host && route.matcher.path.as_ref().is_none_or(|prefix| prefix.matches(path))
+        })
+    }
+
+    /// Networks whose word on clients is believed.
+    pub fn trusted(&self) -> &[Network] {
+        &self.trusted
+    }
+
+    /// All routes.
+    pub fn routes(&self) -> &[Arc<Route>] {
+        &self.routes
+    }
+
+    fn same_upstreams(&self, config: &RouteConfig) -> Option<&Route> {
+        let is_same = |route: &Arc<Route>| {
+            route.config.name == config.name
+                && route.config.upstream_tls == config.upstream_tls
+                && route.config.timeouts.connect == config.timeouts.connect
+        };
+        self.routes.iter().find(|route| is_same(route)).map(|route| &**route)
+    }
+}
+
+fn build_route(config: &RouteConfig, registry: &Registry, old: Option<&Route>) -> Result<Route, TlsError> {
+    let tls = tls::client_config(&config.upstream_tls)?;
+    let name_of = |host: &str| -> Result<ServerName<'static>, TlsError> {
+        server_name(host).map_err(|error| TlsError::Roots(error.to_string()))
+    };
+    let configured_name = config.upstream_tls.server_name.as_deref().map(name_of).transpose()?;
+    let upstreams = config
+        .upstreams
+        .iter()
+        .map(|url| {
+            let known = old.and_then(|route| route.pool.upstreams.iter().find(|upstream| upstream.url == *url));
+            known.cloned().unwrap_or_else(|| {
+                let (tls, name) = (Arc::clone(&tls), configured_name.clone());
+                Arc::new(Upstream::new(url.clone(), tls, name, config.timeouts.connect))
+            })
+        })
+        .collect();
+    Ok(Route {
+        connections: registry.route(config.name.as_str()),
+        pool: Pool::new(upstreams, config.balance, config.fail_timeout),
+        timeouts: config.timeouts.clone(),
+        matcher: config.matcher.clone(),
+        config: config.clone(),
+    })
+}
+
+fn host_matches(wanted: &str, host: &str) -> bool {
+    match wanted.strip_prefix("*.") {
+        None => wanted.eq_ignore_ascii_case(host),
+        Some(domain) => {
+            let split = host.len().checked_sub(domain.len() + 1);
+            split.is_some_and(|at| {
+                at > 0 && host.is_char_boundary(at) && host[at..].strip_prefix('.').is_some_and(|rest| rest.eq_ignore_ascii_case(domain))
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        assert!(host_matches("example.com", "Example.COM"));
+        assert!(!host_matches("example.com", "a.example.com"));
+        assert!(host_matches("*.example.com", "a.b.example.com"));
+        assert!(!host_matches("*.example.com", "example.com"));
+        assert!(!host_matches("*.example.com", ".example.com"));
+        assert!(!host_matches("*.example.com", "badexample.com"));
+        assert!(!host_matches("*.example.com", "é"));
+    }
+}

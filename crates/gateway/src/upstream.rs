@@ -1,0 +1,373 @@
+//! The services behind a route: which one is tried for a new connection, and how it is reached.
+
+use std::error::Error as _;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use model::Moment;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::body::HeldBody;
+use crate::config::{Balance, UpstreamUrl};
+use crate::leg::{Stream, Watch, Watched};
+
+/// Idle connections to one upstream kept for plain requests.
+const IDLE_MAX: usize = 32;
+
+/// For how long; less than the 5 s after which Node.js closes an idle connection.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+const NEVER: u64 = u64::MAX;
+
+/// One service.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Where it listens.
+    pub url: UpstreamUrl,
+    /// The same as text, for records.
+    pub name: Arc<str>,
+    client: Client<Connector, HeldBody>,
+    open: AtomicUsize,
+    failed_at: AtomicU64,
+}
+
+/// A connection to an upstream counts as open for as long as this lives.
+#[derive(Debug)]
+pub struct OpenGuard(Arc<Upstream>);
+
+impl Drop for OpenGuard {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Upstream {
+    /// An upstream that is reached in at most `connect_timeout`.
+    pub fn new(url: UpstreamUrl, tls: Arc<rustls::ClientConfig>, server_name: Option<ServerName<'static>>, connect_timeout: Duration) -> Upstream {
+        let connector = Connector { url: url.clone(), tls: TlsConnector::from(tls), server_name, connect_timeout };
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .http1_preserve_header_case(true)
+            .set_host(false)
+            .build(connector);
+        Upstream {
+            name: url.to_string().into(),
+            url,
+            client,
+            open: AtomicUsize::new(0),
+            failed_at: AtomicU64::new(NEVER),
+        }
+    }
+
+    /// Sends a request; the answer's extensions hold the [`Watch`] of its connection.
+    ///
+    /// # Errors
+    /// The upstream was not reached, or it ended the connection before the answer's head was complete.
+    pub async fn send(&self, mut request: Request<HeldBody>) -> Result<Response<Incoming>, SendError> {
+        *request.uri_mut() = self.absolute(request.uri());
+        self.client.request(request).await.map_err(|error| SendError::from_client(&error))
+    }
+
+    /// Counts a connection as open until the guard is dropped.
+    pub fn open(self: &Arc<Self>) -> OpenGuard {
+        self.open.fetch_add(1, Relaxed);
+        OpenGuard(Arc::clone(self))
+    }
+
+    /// It could not be reached.
+    pub fn note_failure(&self, now: Moment) {
+        self.failed_at.store(now.0, Relaxed);
+    }
+
+    /// It was reached.
+    pub fn note_success(&self) {
+        self.failed_at.store(NEVER, Relaxed);
+    }
+
+    fn state(&self, now: Moment, fail_timeout: Duration) -> State {
+        let failed_at = self.failed_at.load(Relaxed);
+        State {
+            open: self.open.load(Relaxed),
+            is_left_alone: failed_at != NEVER && now.since(Moment(failed_at)) < fail_timeout,
+        }
+    }
+
+    fn absolute(&self, uri: &Uri) -> Uri {
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let scheme = if self.url.tls { "https" } else { "http" };
+        format!("{scheme}://{}:{}{path}", self.url.host, self.url.port)
+            .parse()
+            .expect("host, port and path were each parsed before")
+    }
+}
+
+/// The services of a route.
+#[derive(Debug)]
+pub struct Pool {
+    /// In the order of the configuration.
+    pub upstreams: Vec<Arc<Upstream>>,
+    balance: Balance,
+    fail_timeout: Duration,
+    turn: AtomicUsize,
+}
+
+impl Pool {
+    /// Balances over `upstreams`.
+    pub fn new(upstreams: Vec<Arc<Upstream>>, balance: Balance, fail_timeout: Duration) -> Pool {
+        Pool { upstreams, balance, fail_timeout, turn: AtomicUsize::new(0) }
+    }
+
+    /// All upstreams, in the order in which a new connection tries them.
+    pub fn candidates(&self, now: Moment) -> impl Iterator<Item = &Arc<Upstream>> {
+        let turn = self.turn.fetch_add(1, Relaxed);
+        let states: Vec<State> =
+            self.upstreams.iter().map(|upstream| upstream.state(now, self.fail_timeout)).collect();
+        rank(self.balance, &states, turn).into_iter().map(|index| &self.upstreams[index])
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    open: usize,
+    is_left_alone: bool,
+}
+
+/// Positions of the upstreams, best first. Those left alone come last: they are tried when all others fail.
+fn rank(balance: Balance, states: &[State], turn: usize) -> Vec<usize> {
+    let count = states.len();
+    let mut order: Vec<usize> = (0..count).map(|place| (turn + place) % count).collect();
+    order.sort_by_key(|&index| {
+        let state = states[index];
+        (state.is_left_alone, if balance == Balance::LeastConnections { state.open } else { 0 })
+    });
+    order
+}
+
+/// Why a request got no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// No connection: name, TCP or TLS.
+    Connect(ConnectError),
+    /// The connection ended before the answer's head was complete, or the answer is no HTTP.
+    NoAnswer(String),
+}
+
+impl SendError {
+    fn from_client(error: &hyper_util::client::legacy::Error) -> SendError {
+        let mut source = error.source();
+        while let Some(cause) = source {
+            if let Some(connect) = cause.downcast_ref::<ConnectError>() {
+                return SendError::Connect(connect.clone());
+            }
+            if cause.source().is_none() {
+                return SendError::NoAnswer(cause.to_string());
+            }
+            source = cause.source();
+        }
+        SendError::NoAnswer(error.to_string())
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SendError::Connect(error) => error.fmt(f),
+            SendError::NoAnswer(error) => write!(f, "no valid answer: {error}"),
+        }
+    }
+}
+
+/// Why an upstream was not reached.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// Its name has no address.
+    #[error("{host}: name not resolved: {error}")]
+    Name {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        error: String,
+    },
+    /// TCP.
+    #[error("{address}: {error}")]
+    Tcp {
+        /// The last address tried.
+        address: String,
+        /// What the kernel said.
+        error: String,
+    },
+    /// TLS: the certificate, the versions, or the peer's alert.
+    #[error("TLS: {0}")]
+    Tls(String),
+    /// Not connected in time.
+    #[error("not connected within {}", humantime(.0))]
+    Timeout(Duration),
+}
+
+fn humantime(duration: &Duration) -> String {
+    format!("{:?}", duration)
+}
+
+/// Reaches one upstream, whatever URL it is asked for.
+#[derive(Clone)]
+struct Connector {
+    url: UpstreamUrl,
+    tls: TlsConnector,
+    server_name: Option<ServerName<'static>>,
+    connect_timeout: Duration,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connector({})", self.url)
+    }
+}
+
+impl Connector {
+    async fn connect(self) -> Result<UpstreamIo, ConnectError> {
+        let limit = self.connect_timeout;
+        let stream =
+            tokio::time::timeout(limit, self.reach()).await.map_err(|_| ConnectError::Timeout(limit))??;
+        Ok(UpstreamIo(TokioIo::new(Watched::upstream(stream))))
+    }
+
+    async fn reach(self) -> Result<Stream, ConnectError> {
+        let socket = connect_tcp(&self.url).await?;
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        if !self.url.tls {
+            return Ok(Stream::Plain(socket));
+        }
+        let name = match self.server_name {
+            Some(name) => name,
+            None => server_name(&self.url.host)?,
+        };
+        let stream =
+            self.tls.connect(name, socket).await.map_err(|error| ConnectError::Tls(error.to_string()))?;
+        Ok(Stream::Tls(Box::new(stream.into())))
+    }
+}
+
+/// The name that a certificate is verified against.
+///
+/// # Errors
+/// It is neither a DNS name nor an address.
+pub fn server_name(host: &str) -> Result<ServerName<'static>, ConnectError> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    ServerName::try_from(bare.to_owned()).map_err(|error| ConnectError::Tls(format!("`{host}`: {error}")))
+}
+
+async fn connect_tcp(url: &UpstreamUrl) -> Result<TcpStream, ConnectError> {
+    let bare = url.host.trim_start_matches('[').trim_end_matches(']');
+    let name_error = |error: io::Error| ConnectError::Name { host: url.host.clone(), error: error.to_string() };
+    let addresses = tokio::net::lookup_host((bare, url.port)).await.map_err(name_error)?;
+    let mut last = name_error(io::Error::other("no address"));
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(socket) => return Ok(socket),
+            Err(error) => {
+                last = ConnectError::Tcp { address: address.to_string(), error: error.to_string() };
+            }
+        }
+    }
+    Err(last)
+}
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = UpstreamIo;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<UpstreamIo, ConnectError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        Box::pin(self.clone().connect())
+    }
+}
+
+/// A stream to an upstream, as hyper's client takes it.
+#[derive(Debug)]
+pub struct UpstreamIo(pub TokioIo<Watched>);
+
+impl Connection for UpstreamIo {
+    fn connected(&self) -> Connected {
+        Connected::new().extra::<Arc<Watch>>(Arc::clone(self.0.inner().watch()))
+    }
+}
+
+impl hyper::rt::Read for UpstreamIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: hyper::rt::ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl hyper::rt::Write for UpstreamIo {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(balance: Balance, states: &[(usize, bool)], turn: usize, expected: &[usize]) {
+        let states: Vec<State> =
+            states.iter().map(|&(open, is_left_alone)| State { open, is_left_alone }).collect();
+        assert_eq!(rank(balance, &states, turn), expected);
+    }
+
+    #[test]
+    fn ranking() {
+        use Balance::{LeastConnections, RoundRobin};
+        check(RoundRobin, &[(9, false), (0, false), (5, false)], 0, &[0, 1, 2]);
+        check(RoundRobin, &[(9, false), (0, false), (5, false)], 2, &[2, 0, 1]);
+        check(LeastConnections, &[(9, false), (0, false), (5, false)], 0, &[1, 2, 0]);
+        check(LeastConnections, &[(1, false), (1, false)], 1, &[1, 0]);
+        check(LeastConnections, &[(0, true), (7, false)], 0, &[1, 0]);
+        check(RoundRobin, &[(0, true), (0, true)], 1, &[1, 0]);
+    }
+}

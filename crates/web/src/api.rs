@@ -1,0 +1,9 @@
+//! Handlers of `/api/v1/`.
+
+mod connections;
+mod look;
+mod session;
+
+pub(crate) use connections::{connection, connections};
+pub(crate) use look::{overview, stream};
+pub(crate) use session::{login, logout, status};

@@ -1,0 +1,47 @@
+//! Looks at the running gateway: once, or every second.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use http::{StatusCode, Uri};
+use model::overview::Overview;
+
+use crate::error::{ApiError, quoted};
+use crate::query::Query;
+use crate::router::Site;
+
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// `GET /api/v1/overview?window=SECONDS`
+pub(crate) async fn overview(State(site): State<Arc<Site>>, uri: Uri) -> Result<Json<Overview>, ApiError> {
+    let mut query = Query::of(&uri)?;
+    let window = query.window()?;
+    query.finish()?;
+    site.asker.ask(move |ports| ports.overviews.overview(window)).await.map(Json)
+}
+
+/// `GET /api/v1/stream?topics=overview&window=SECONDS`: server-sent events. 204 when all seats are taken; then
+/// poll the overview instead. Each frame is a whole look, so that a client which reconnects has missed nothing
+/// it needs: `Last-Event-ID` is not read.
+pub(crate) async fn stream(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, ApiError> {
+    let mut query = Query::of(&uri)?;
+    let topics = query.text("topics");
+    let window = query.window()?;
+    query.finish()?;
+    for topic in topics.as_deref().unwrap_or("overview").split(',') {
+        if topic != "overview" {
+            return Err(ApiError::bad_query(format!("the topic {} is not known", quoted(topic)))
+                .hint("known here: overview"));
+        }
+    }
+    let Some(frames) = site.hub.subscribe(window) else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    let headers =
+        [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store"), (X_ACCEL_BUFFERING, "no")];
+    Ok((headers, Body::from_stream(frames)).into_response())
+}

@@ -1,0 +1,88 @@
+//! The bodies of the API's answers that are not already types of [`model`].
+
+use std::sync::Arc;
+
+use model::WallTime;
+use model::live::LiveConnection;
+use model::record::CloseRecord;
+use serde::{Deserialize, Serialize};
+
+/// A list, cut to what was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct List<T> {
+    /// When it was taken.
+    pub as_of: WallTime,
+    /// The items asked for, in the order asked for.
+    pub items: Vec<T>,
+    /// How many there are in all.
+    pub total: usize,
+}
+
+/// One connection, open or ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub enum ConnectionView {
+    /// It is open.
+    Live {
+        /// Its snapshot.
+        live: LiveConnection,
+    },
+    /// It has ended.
+    Closed {
+        /// Its close record.
+        closed: Arc<CloseRecord>,
+    },
+}
+
+/// What the gateway says of itself before anything else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Status {
+    /// Version of the program.
+    pub version: String,
+    /// When the process started.
+    pub started_at: WallTime,
+    /// Whether a token is needed.
+    pub auth: Auth,
+}
+
+/// Whether the API asks for a token, and whether this request gave one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Auth {
+    /// A token is configured.
+    pub required: bool,
+    /// The request has the token or a session, or none is needed.
+    pub authenticated: bool,
+}
+
+/// Body of `POST /api/v1/login`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Login {
+    /// The admin token.
+    pub token: String,
+}
+
+/// Body of every answer of the API that is no success.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct ErrorBody {
+    /// What went wrong.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong, for a program, for a person, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct ErrorDetail {
+    /// One word for programs, such as `bad_query`.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}

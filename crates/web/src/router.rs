@@ -1,0 +1,76 @@
+//! Which handler answers which path, and through which gates.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{any, get, post};
+use http::{HeaderMap, StatusCode, Uri};
+
+use crate::asker::Asker;
+use crate::auth::{Authority, Caller};
+use crate::error::{ApiError, quoted};
+use crate::stream::Hub;
+use crate::{api, assets, gate, operate};
+
+/// Bytes of a request's body.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// What the handlers share.
+pub(crate) struct Site {
+    pub(crate) asker: Asker,
+    pub(crate) authority: Authority,
+    pub(crate) hub: Hub,
+}
+
+impl Site {
+    /// Who sent a request; see [`Authority::caller`].
+    pub(crate) fn caller(&self, address: IpAddr, headers: &HeaderMap, now: Instant) -> Caller {
+        self.authority.caller(address, headers, now)
+    }
+}
+
+/// The whole site. Requests carry a [`gate::Peer`].
+pub(crate) fn router(site: Arc<Site>) -> Router {
+    let known_callers_only = Router::new()
+        .route("/metrics", get(operate::metrics))
+        .route("/-/reload", post(operate::reload))
+        .route("/-/{*rest}", any(unknown))
+        .route("/api/v1/overview", get(api::overview))
+        .route("/api/v1/stream", get(api::stream))
+        .route("/api/v1/connections", get(api::connections))
+        .route("/api/v1/connections/{id}", get(api::connection))
+        .route("/api/v1/logout", post(api::logout))
+        .route("/api/{*rest}", any(unknown))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(Arc::clone(&site), gate::known_callers));
+
+    Router::new()
+        .route("/healthz", get(operate::healthz))
+        .route("/readyz", get(operate::readyz))
+        .route("/api/v1/status", get(api::status))
+        .route("/api/v1/login", post(api::login))
+        .merge(known_callers_only)
+        .fallback(assets::serve)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn(gate::same_site))
+        .layer(from_fn_with_state(Arc::clone(&site), gate::loopback_names))
+        .layer(from_fn(gate::in_time))
+        .layer(from_fn(gate::secure))
+        .with_state(site)
+}
+
+async fn unknown(uri: Uri) -> ApiError {
+    ApiError::not_found(format!("there is nothing at {}", quoted(uri.path())))
+        .hint("known: /api/v1/{overview,stream,connections,connections/<id>,status,login,logout}, /-/reload")
+}
+
+/// The path is known, its method is not.
+pub(crate) async fn method_not_allowed() -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the method does not fit this path")
+        .hint("the header `Allow` of this answer names those that do")
+}

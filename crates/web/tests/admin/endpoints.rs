@@ -1,0 +1,300 @@
+//! What each path answers to a caller who may ask.
+
+use std::sync::atomic::Ordering;
+
+use serde_json::{Value, json};
+use web::config::AdminConfig;
+use web::{Server, StartError};
+
+use crate::fakes::HOSTILE;
+use crate::harness::{Admin, raw};
+
+#[tokio::test]
+async fn every_answer_has_the_security_headers() {
+    let admin = Admin::open().await;
+    for path in ["/", "/metrics", "/healthz", "/api/v1/status", "/api/v1/overview?window=1", "/nothing"] {
+        let answer = admin.get(path, &[]).await;
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+        let policy = answer.header("content-security-policy");
+        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert_ne!(answer.header("cache-control"), "", "{path}");
+    }
+    let refused = admin.get("/", &[("Host", "evil.example")]).await;
+    assert_eq!(refused.header("x-content-type-options"), "nosniff");
+}
+
+#[tokio::test]
+async fn the_dashboard() {
+    let admin = Admin::open().await;
+    let page = admin.get("/", &[]).await;
+    assert!(page.is(200).body.contains("<html"));
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(page.header("cache-control"), "no-cache");
+    assert_eq!(page.header("vary"), "accept-encoding");
+    let held = admin.get("/", &[("If-None-Match", page.header("etag"))]).await;
+    assert_eq!(held.is(304).body, "");
+
+    let head = admin.ask("HEAD", "/", &[], "").await;
+    assert_eq!((head.status, &*head.body), (200, ""));
+    let wrong = admin.post("/", &[], "{}").await;
+    assert_eq!(wrong.is_error(405, "method_not_allowed").header("allow"), "GET, HEAD");
+}
+
+#[tokio::test]
+async fn no_path_leads_out_of_the_dashboard() {
+    let admin = Admin::open().await;
+    for path in [
+        "/../../etc/passwd",
+        "/..%2f..%2fetc%2fpasswd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/assets/../../Cargo.toml",
+        "//etc/passwd",
+        "/index.html/../index.html",
+        "/.git/config",
+    ] {
+        admin.get(path, &[]).await.is_error(404, "not_found");
+    }
+    let strange = admin.get("/%3Cscript%3E", &[]).await;
+    assert_eq!(strange.header("content-type"), "application/json");
+}
+
+#[tokio::test]
+async fn metrics_are_negotiated() {
+    let admin = Admin::open().await;
+    let text = admin.get("/metrics", &[("Accept", "*/*")]).await;
+    assert_eq!(text.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(text.body, "# Text\n");
+    let accept = ("Accept", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5");
+    let open_metrics = admin.get("/metrics", &[accept]).await;
+    assert_eq!(
+        open_metrics.header("content-type"),
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+    assert_eq!(open_metrics.body, "# OpenMetrics\n");
+}
+
+#[tokio::test]
+async fn health_readiness_and_reload() {
+    let admin = Admin::open().await;
+    assert_eq!(admin.get("/healthz", &[]).await.is(200).json(), json!({"status": "ok"}));
+    assert_eq!(admin.get("/readyz", &[]).await.is(200).json(), json!({"status": "ok"}));
+    admin.post("/-/reload", &[], "").await.is(200);
+    assert_eq!(admin.fake.reloads.load(Ordering::Relaxed), 1);
+
+    admin.fake.is_broken.store(true, Ordering::Relaxed);
+    let ready = admin.get("/readyz", &[]).await;
+    assert_eq!(ready.is(503).json()["reason"], "route `chat` has no upstream");
+    let reload = admin.post("/-/reload", &[], "").await;
+    assert_eq!(reload.is_error(400, "bad_config").json()["error"]["message"], "route `chat` has no upstream");
+    admin.get("/healthz", &[]).await.is(200);
+
+    admin.fake.panics.store(true, Ordering::Relaxed);
+    admin.post("/-/reload", &[], "").await.is_error(500, "internal");
+    let got = admin.get("/-/reload", &[]).await;
+    assert_eq!(got.is_error(405, "method_not_allowed").header("allow"), "POST");
+}
+
+#[tokio::test]
+async fn status_and_overview() {
+    let admin = Admin::open().await;
+    let expected = json!({
+        "version": "1.2.3",
+        "started_at": "1970-01-01T00:00:00.000000000Z",
+        "auth": {"required": false, "authenticated": true},
+    });
+    assert_eq!(admin.get("/api/v1/status", &[]).await.is(200).json(), expected);
+
+    let overview = admin.get("/api/v1/overview", &[]).await;
+    assert_eq!(overview.is(200).json()["window_seconds"], 900.0);
+    assert_eq!(overview.header("content-type"), "application/json");
+    assert_eq!(overview.header("cache-control"), "no-store");
+    assert_eq!(admin.get("/api/v1/overview?window=10", &[]).await.json()["window_seconds"], 10.0);
+    for window in ["9", "3601", "-1", "15m", "", "99999999999999999999"] {
+        let answer = admin.get(&format!("/api/v1/overview?window={window}"), &[]).await;
+        let hint = answer.is_error(400, "bad_query").json()["error"]["hint"].clone();
+        assert_eq!(hint, "give a whole number from 10 to 3600");
+    }
+    let answer = admin.get("/api/v1/overview?windows=60", &[]).await;
+    assert!(answer.is_error(400, "bad_query").body.contains("did you mean `window`?"));
+}
+
+#[track_caller]
+fn ids(list: &Value) -> Vec<u64> {
+    let items = list["items"].as_array().expect("items");
+    let id = |item: &Value| item["id"].as_str().expect("an id").parse().expect("an id");
+    items.iter().map(id).map(|model::ConnectionId(id)| id).collect()
+}
+
+#[tokio::test]
+async fn live_connections_are_filtered_sorted_and_cut() {
+    let admin = Admin::open().await;
+    let check = async |query: &str, total: u64, expected: &[u64]| {
+        let list = admin.get(&format!("/api/v1/connections?{query}"), &[]).await.is(200).json();
+        assert_eq!(list["total"], total, "{query}");
+        assert_eq!(ids(&list), expected, "{query}");
+    };
+    check("limit=3", 1000, &[999, 998, 997]).await;
+    check("set=live&sort=opened_at&dir=asc&limit=3", 1000, &[0, 1, 2]).await;
+    check("sort=duration&limit=2", 1000, &[0, 1]).await;
+    check("sort=messages&limit=2&offset=998", 1000, &[1, 0]).await;
+    check("sort=idle&limit=2", 1000, &[27, 54]).await;
+    check("sort=idle&dir=asc&limit=2&offset=1", 1000, &[973, 946]).await;
+    check("sort=backlog&limit=2", 1000, &[998, 995]).await;
+    check("sort=backlog&dir=asc&limit=2", 1000, &[0, 3]).await;
+    check("protocol=sse&limit=2", 250, &[996, 992]).await;
+    check("state=slow&protocol=sse&limit=2", 50, &[980, 960]).await;
+    check("route=chat&limit=1", 999, &[999]).await;
+    check("route=nowhere", 0, &[]).await;
+    check("offset=1000", 1000, &[]).await;
+    check("offset=4294967295&limit=500", 1000, &[]).await;
+    let list = admin.get("/api/v1/connections", &[]).await.json();
+    assert_eq!(ids(&list).len(), 100);
+    assert!(list["as_of"].as_str().is_some_and(|at| at.parse::<model::WallTime>().is_ok()));
+}
+
+#[tokio::test]
+async fn pages_of_equals_do_not_overlap() {
+    let admin = Admin::open().await;
+    let mut seen = Vec::new();
+    for offset in (0..1000).step_by(250) {
+        let path = format!("/api/v1/connections?sort=backlog&limit=250&offset={offset}");
+        seen.extend(ids(&admin.get(&path, &[]).await.json()));
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, (0..1000).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn closed_connections_are_filtered_sorted_and_cut() {
+    let admin = Admin::open().await;
+    let check = async |query: &str, total: u64, expected: &[u64]| {
+        let list = admin.get(&format!("/api/v1/connections?set=closed&{query}"), &[]).await.is(200).json();
+        assert_eq!(list["total"], total, "{query}");
+        let expected: Vec<u64> = expected.iter().map(|n| 1_000_000 + n).collect();
+        assert_eq!(ids(&list), expected, "{query}");
+    };
+    check("limit=2", 300, &[299, 298]).await;
+    check("sort=closed_at&dir=asc&limit=2", 300, &[0, 1]).await;
+    check("sort=duration&limit=2", 300, &[257, 214]).await;
+    check("reason=abnormal&limit=2", 100, &[298, 296]).await;
+    check("reason=normal&initiator=upstream&protocol=websocket&limit=1", 100, &[299]).await;
+    check("initiator=client", 0, &[]).await;
+    check("result=unreachable&limit=1", 100, &[297]).await;
+    check("route=chat&sort=opened_at&dir=asc&limit=1&offset=5", 300, &[5]).await;
+}
+
+#[tokio::test]
+async fn what_a_list_does_not_understand_is_an_error() {
+    let admin = Admin::open().await;
+    for (query, hint) in [
+        ("set=open", "did you mean"),
+        ("sort=idel", "did you mean `idle`?"),
+        ("sort=closed_at", "Known here: opened_at, duration, idle, messages, backlog"),
+        ("set=closed&sort=closd_at", "did you mean `closed_at`?"),
+        ("dir=up", "Known here: desc, asc"),
+        ("limit=0", "from 1 to 500"),
+        ("limit=501", "from 1 to 500"),
+        ("offset=-1", "from 0 to"),
+        ("protocol=websockets", "did you mean `websocket`?"),
+        ("state=slwo", "did you mean `slow`?"),
+        ("set=closed&reason=abnromal", "did you mean `abnormal`?"),
+        ("set=closed&result=succes", "did you mean `success`?"),
+        ("set=closed&initiator=server", "Known here: client, upstream, proxy"),
+        ("set=closed&state=open", "Known here: set, sort, dir, limit, offset, protocol, route, reason"),
+        ("reason=normal", "Known here: set, sort, dir, limit, offset, protocol, route, state"),
+        ("protcol=sse", "did you mean `protocol`?"),
+    ] {
+        let answer = admin.get(&format!("/api/v1/connections?{query}"), &[]).await;
+        let got = answer.is_error(400, "bad_query").json()["error"]["hint"].clone();
+        assert!(got.as_str().is_some_and(|got| got.contains(hint)), "{query}: {got}");
+    }
+    admin.get("/api/v1/connections?limit=1&limit=2", &[]).await.is_error(400, "bad_query");
+}
+
+#[tokio::test]
+async fn one_connection() {
+    let admin = Admin::open().await;
+    let path = |id: u64| format!("/api/v1/connections/{}", model::ConnectionId(id));
+    let live = admin.get(&path(7), &[]).await.is(200).json();
+    assert_eq!((&live["state"], &live["live"]["idle_seconds"]), (&json!("live"), &json!(259.0)));
+    let closed = admin.get(&path(1_000_001), &[]).await.is(200).json();
+    assert_eq!((&closed["state"], &closed["closed"]["reason"]), (&json!("closed"), &json!("normal")));
+    admin.get(&path(5000), &[]).await.is_error(404, "not_found");
+    for wrong in ["abc", "..%2f..%2fetc", "0123456789abcde", "%ff", "%0d%0aX-Injected:1"] {
+        let answer = admin.get(&format!("/api/v1/connections/{wrong}"), &[]).await;
+        answer.is(400);
+        assert_eq!(answer.header("x-injected"), "");
+    }
+}
+
+#[tokio::test]
+async fn hostile_text_arrives_as_json_text() {
+    let admin = Admin::open().await;
+    let path = format!("/api/v1/connections/{}", model::ConnectionId(7));
+    let answer = admin.get(&path, &[]).await;
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.json()["live"]["route"], HOSTILE);
+    assert!(!answer.body.contains(['\r', '\n', '\u{1b}']), "one line, no control characters");
+    let refused = admin.get("/api/v1/connections?sort=%3Cscript%3E%1b%0d%0a", &[]).await;
+    assert!(!refused.is_error(400, "bad_query").body.contains(['\r', '\n', '\u{1b}']));
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods() {
+    let admin = Admin::open().await;
+    for path in ["/api/v1/overviews", "/api/v2/status", "/api/", "/api", "/-/quit", "/overview"] {
+        admin.get(path, &[]).await.is_error(404, "not_found");
+    }
+    for (method, path) in [
+        ("POST", "/api/v1/overview"),
+        ("DELETE", "/api/v1/connections"),
+        ("GET", "/api/v1/login"),
+        ("PUT", "/healthz"),
+    ] {
+        let answer = admin.ask(method, path, &[], "").await;
+        assert_ne!(answer.is_error(405, "method_not_allowed").header("allow"), "", "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn heads_are_bounded() {
+    let admin = Admin::open().await;
+    let long = "x".repeat(40_000);
+    assert_eq!(admin.get("/healthz", &[("X-Long", &long)]).await.status, 431);
+    let many = "X: y\r\n".repeat(200);
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{many}\r\n");
+    assert_eq!(raw(admin.server.address(), &request).await.status, 431);
+}
+
+#[tokio::test]
+async fn a_start_that_fails_says_what_to_do() {
+    let admin = Admin::open().await;
+    let start = async |config: AdminConfig| {
+        let started = Server::start(&config, admin.fake.ports()).await;
+        started.err().expect("must not start")
+    };
+    let taken = AdminConfig { listen: admin.server.address(), ..AdminConfig::default() };
+    let error = start(taken).await;
+    assert!(matches!(error, StartError::Listen { .. }));
+    let text = error.to_string();
+    assert!(text.contains(&admin.server.address().to_string()) && text.contains("--admin ADDR"), "{text}");
+
+    let everywhere = AdminConfig { listen: ([0, 0, 0, 0], 0).into(), ..AdminConfig::default() };
+    let text = start(everywhere).await.to_string();
+    assert!(text.contains("`admin.token_file`"), "{text}");
+
+    let missing = AdminConfig { token_file: Some("no/such/file".into()), ..AdminConfig::default() };
+    let text = start(missing).await.to_string();
+    assert!(text.contains("no/such/file"), "{text}");
+}
+
+#[tokio::test]
+async fn a_stopped_server_gives_its_address_back() {
+    let admin = Admin::open().await;
+    let address = admin.server.address();
+    admin.server.stop().await;
+    let again = AdminConfig { listen: address, ..AdminConfig::default() };
+    let server = Server::start(&again, admin.fake.ports()).await.expect("starts again");
+    assert_eq!(server.address(), address);
+}

@@ -1,0 +1,153 @@
+//! Ports that answer what a test wants.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use model::event::CloseCode;
+use model::live::{Backlog, LiveConnection, LiveState};
+use model::overview::{Overview, RouteNow};
+use model::ports::{Connections, Metrics, MetricsFormat, Operations, Overviews};
+use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
+use model::{ConnectionId, HandshakeResult, Initiator, Layer, Leg, PerDirection, Protocol, Reason, WallTime};
+use web::{About, Ports};
+
+/// A name that would run in a page that does not escape it.
+pub(crate) const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\"\u{1b}[31m\r\nX: y";
+
+/// 1,000 open and 300 closed connections. Open ones have ids 0.., closed ones 1,000,000...
+#[derive(Default)]
+pub(crate) struct Fake {
+    pub(crate) reloads: AtomicU64,
+    pub(crate) is_broken: AtomicBool,
+    pub(crate) panics: AtomicBool,
+}
+
+impl Fake {
+    pub(crate) fn ports(self: &Arc<Fake>) -> Ports {
+        Ports {
+            connections: Arc::clone(self) as Arc<dyn Connections>,
+            metrics: Arc::clone(self) as Arc<dyn Metrics>,
+            overviews: Arc::clone(self) as Arc<dyn Overviews>,
+            operations: Arc::clone(self) as Arc<dyn Operations>,
+            about: About { version: "1.2.3".to_owned(), started_at: second(0) },
+        }
+    }
+}
+
+fn second(seconds: u64) -> WallTime {
+    WallTime::default() + Duration::from_secs(seconds)
+}
+
+fn live(n: u64) -> LiveConnection {
+    let waiting = Backlog { messages: n % 3, bytes: n % 3 * 100, oldest_age_seconds: (n % 3) as f64 };
+    LiveConnection {
+        id: ConnectionId(n),
+        protocol: if n.is_multiple_of(4) { Protocol::Sse } else { Protocol::WebSocket },
+        route: if n == 7 { HOSTILE.into() } else { "chat".into() },
+        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024 },
+        upstream: "http://10.0.0.1:3000".into(),
+        opened_at: second(n),
+        age_seconds: (1000 - n) as f64,
+        // A permutation of 0..1000, so that no order is the order of ids.
+        idle_seconds: (n * 37 % 1000) as f64,
+        messages: PerDirection { client_to_server: n, server_to_client: 0 },
+        bytes: PerDirection::default(),
+        backlog: PerDirection { server_to_client: waiting, ..PerDirection::default() },
+        state: if n.is_multiple_of(10) { LiveState::Slow } else { LiveState::Open },
+    }
+}
+
+fn closed(n: u64) -> CloseRecord {
+    let refused = n.is_multiple_of(3);
+    let reason = if n.is_multiple_of(2) { Reason::Abnormal } else { Reason::Normal };
+    CloseRecord {
+        id: ConnectionId(1_000_000 + n),
+        protocol: Protocol::WebSocket,
+        route: "chat".into(),
+        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024 },
+        upstream: (!refused).then(|| "http://10.0.0.1:3000".into()),
+        opened_at: second(n),
+        closed_at: second(n + 60),
+        duration_seconds: (n * 7 % 300) as f64,
+        handshake: Handshake {
+            result: if refused { HandshakeResult::Unreachable } else { HandshakeResult::Success },
+            status: Some(if refused { 502 } else { 101 }),
+            seconds: 0.01,
+            detail: refused.then(|| HOSTILE.to_owned()),
+        },
+        initiator: (!refused).then_some(Initiator::Upstream),
+        layer: (!refused).then_some(Layer::WebSocket),
+        reason: (!refused).then_some(reason),
+        causes: vec![Cause {
+            leg: Some(Leg::Upstream),
+            layer: Layer::WebSocket,
+            what: What::CloseFrame,
+            code: Some(CloseCode(1000)),
+            at: second(n + 60),
+        }],
+        codes: CloseCodes { from_client: None, from_upstream: Some(CloseCode(1000)) },
+        idle_seconds: IdleSeconds::default(),
+        messages: PerDirection::default(),
+        bytes: PerDirection::default(),
+        unsent_bytes: PerDirection::default(),
+    }
+}
+
+impl Connections for Fake {
+    fn live(&self) -> Vec<LiveConnection> {
+        (0..1000).map(live).collect()
+    }
+
+    fn closed(&self) -> Vec<Arc<CloseRecord>> {
+        (0..300).rev().map(|n| Arc::new(closed(n))).collect()
+    }
+
+    fn live_one(&self, id: ConnectionId) -> Option<LiveConnection> {
+        (id.0 < 1000).then(|| live(id.0))
+    }
+
+    fn closed_one(&self, id: ConnectionId) -> Option<Arc<CloseRecord>> {
+        let n = id.0.checked_sub(1_000_000).filter(|&n| n < 300)?;
+        Some(Arc::new(closed(n)))
+    }
+}
+
+impl Metrics for Fake {
+    fn expose(&self, format: MetricsFormat) -> String {
+        format!("# {format:?}\n")
+    }
+}
+
+impl Operations for Fake {
+    fn reload(&self) -> Result<(), String> {
+        assert!(!self.panics.load(Ordering::Relaxed), "told to panic");
+        self.reloads.fetch_add(1, Ordering::Relaxed);
+        self.ready()
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.is_broken.load(Ordering::Relaxed) {
+            Err("route `chat` has no upstream".to_owned())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Overviews for Fake {
+    fn overview(&self, window: Duration) -> Overview {
+        Overview {
+            as_of: second(1000),
+            started_at: second(0),
+            window_seconds: window.as_secs_f64(),
+            now: Default::default(),
+            trend: Default::default(),
+            ended: vec![],
+            handshakes: vec![],
+            errors: vec![],
+            routes: vec![RouteNow { name: HOSTILE.into(), connections: Default::default() }],
+            ceiling: Default::default(),
+        }
+    }
+}

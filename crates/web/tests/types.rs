@@ -1,0 +1,90 @@
+//! The dashboard's types are those of the API. `UPDATE=1 cargo test -p web --test types` writes them anew.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use model::Direction;
+use model::live::LiveConnection;
+use model::overview::Overview;
+use ts_rs::{Config, TS, TypeVisitor};
+use web::body::{ConnectionView, ErrorBody, List, Login, Status};
+
+const HEADER: &str = "\
+// Generated from the Rust types of the API. Do not edit; instead: UPDATE=1 cargo test -p web --test types
+";
+
+/// Declarations by name.
+struct Declarations {
+    config: Config,
+    by_name: BTreeMap<String, String>,
+}
+
+impl Declarations {
+    fn add<T: TS + 'static + ?Sized>(&mut self) -> &mut Self {
+        self.visit::<T>();
+        self
+    }
+}
+
+impl TypeVisitor for Declarations {
+    fn visit<T: TS + 'static + ?Sized>(&mut self) {
+        if T::output_path().is_some() {
+            let name = T::ident(&self.config);
+            if self.by_name.contains_key(&name) {
+                return;
+            }
+            let docs = T::docs().unwrap_or_default();
+            let declaration = format!("{docs}export {}\n", T::decl(&self.config));
+            self.by_name.insert(name, tidy(&declaration));
+        }
+        T::visit_dependencies(self);
+        T::visit_generics(self);
+    }
+}
+
+/// Fields on indented lines, short comments on one.
+fn tidy(declaration: &str) -> String {
+    let text = declaration
+        .replace("/**\n * ", "/** ")
+        .replace("\n */\n", " */\n")
+        .replace(" \n", "\n")
+        .replace(", };", ",\n};");
+    let Some((start, fields)) = text.split_once(" = {\n") else { return text };
+    format!("{start} = {{\n  {}", fields.replace('\n', "\n  ")).replace("\n  };\n  ", "\n};\n")
+}
+
+fn render() -> String {
+    let config = Config::new().with_large_int("number");
+    let mut declarations = Declarations { config, by_name: BTreeMap::new() };
+    declarations
+        .add::<Status>()
+        .add::<Login>()
+        .add::<Overview>()
+        .add::<List<LiveConnection>>()
+        .add::<ConnectionView>()
+        .add::<ErrorBody>()
+        .add::<Direction>();
+    let texts: Vec<String> = declarations.by_name.into_values().collect();
+    format!("{HEADER}\n{}", texts.join("\n"))
+}
+
+#[test]
+fn the_dashboard_has_the_types_of_the_api() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/src/api/types.ts");
+    let rendered = render();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &rendered).expect("types.ts can be written");
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == rendered,
+        "ui/src/api/types.ts is out of date: UPDATE=1 cargo test -p web --test types"
+    );
+}
+
+#[test]
+fn large_numbers_are_numbers() {
+    let rendered = render();
+    assert!(!rendered.contains("bigint"), "{rendered}");
+    assert!(rendered.contains("export type Backlog"), "types behind types are rendered too");
+}

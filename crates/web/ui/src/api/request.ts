@@ -1,0 +1,50 @@
+// The one way to the API. Paths are relative, so that the page works below any path prefix.
+import type { ErrorBody } from './types';
+
+const TIMEOUT_MS = 10_000;
+
+/** An answer that is no success, or no answer (`status` 0). */
+export class ApiFailure extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly hint: string | null,
+  ) {
+    super(message);
+    this.name = 'ApiFailure';
+  }
+}
+
+export async function request<T>(path: string, options: { body?: unknown; signal?: AbortSignal } = {}): Promise<T> {
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const mutation = 'body' in options;
+  const response = await reach(path, {
+    method: mutation ? 'POST' : 'GET',
+    headers: mutation ? { 'Content-Type': 'application/json', 'X-Heartline-CSRF': '1' } : {},
+    body: mutation ? JSON.stringify(options.body) : null,
+    signal: options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]),
+  });
+  if (!response.ok) throw await failureOf(response);
+  return response.status === 204 ? (undefined as T) : ((await response.json()) as T);
+}
+
+/** `fetch`, with the lack of an answer told as an `ApiFailure`. */
+export async function reach(path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(path, { credentials: 'same-origin', cache: 'no-store', ...init });
+  } catch (reason) {
+    if (init.signal?.aborted && (reason as Error).name === 'AbortError') throw reason;
+    throw new ApiFailure(0, 'unreachable', String(reason), null);
+  }
+}
+
+export async function failureOf(response: Response): Promise<ApiFailure> {
+  const text = await response.text();
+  try {
+    const { error } = JSON.parse(text) as ErrorBody;
+    return new ApiFailure(response.status, error.code, error.message, error.hint ?? null);
+  } catch {
+    return new ApiFailure(response.status, 'http', `${response.status} ${response.statusText}`, null);
+  }
+}

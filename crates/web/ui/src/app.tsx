@@ -1,0 +1,107 @@
+// What is shown: the sign-in page, the lack of a gateway, or the page that the address names.
+import { Button, Skeleton } from '@mantine/core';
+import { useHotkeys } from '@mantine/hooks';
+import { useQueryClient } from '@tanstack/react-query';
+import { type ReactNode, Suspense, useEffect, useMemo, useState } from 'react';
+
+import { useOverview } from './api/overview';
+import { ApiFailure } from './api/request';
+import { askToSignIn, isUnauthorized, useStatus } from './api/session';
+import styles from './app.module.css';
+import { Boundary } from './components/boundary';
+import { FeedContext } from './components/feed';
+import { Header } from './components/header';
+import { Keys } from './components/keys';
+import { usePlace } from './components/place';
+import { StreamNotice, StreamState, useAge } from './components/stream-state';
+import { useTexts } from './i18n';
+import { windowOf } from './lib/location';
+import { LoginPage } from './pages/login/page';
+import { pages } from './pages/pages';
+
+const RETRY_SECONDS = 5;
+
+export function App() {
+  const status = useStatus();
+  const { refetch, isError } = status;
+  useEffect(() => {
+    if (!isError) return undefined;
+    const timer = setInterval(() => void refetch(), RETRY_SECONDS * 1000);
+    return () => clearInterval(timer);
+  }, [isError, refetch]);
+  if (status.data?.auth.required === true && !status.data.auth.authenticated) return <Frame><LoginPage /></Frame>;
+  if (status.isPending) return <Frame><Skeleton height={120} radius={8} /></Frame>;
+  if (status.data === undefined) return <Frame><Unreachable error={status.error} onRetry={() => void refetch()} /></Frame>;
+  return <Pages />;
+}
+
+function Pages() {
+  const { t } = useTexts();
+  const { path, query } = usePlace();
+  const client = useQueryClient();
+  const [keysShown, setKeysShown] = useState(false);
+  useHotkeys([['shift+?', () => setKeysShown(true)], ['?', () => setKeysShown(true)]]);
+  const feed = useOverview(windowOf(query), true);
+  const age = useAge(feed);
+  const refused = isUnauthorized(feed.failure);
+  useEffect(() => {
+    if (refused) askToSignIn(client);
+  }, [refused, client]);
+  const value = useMemo(() => ({ feed, age }), [feed, age.ageSeconds, age.freshness]);
+  const page = pages.find((candidate) => candidate.path === path);
+  useEffect(() => {
+    document.title = page === undefined ? 'Heartline' : `${t(`page.${page.key}`)} · Heartline`;
+  }, [page, t]);
+  return (
+    <FeedContext value={value}>
+      <div className={styles.top}>
+        <Header state={<StreamState feed={feed} age={age} />} onKeys={() => setKeysShown(true)} />
+        <StreamNotice feed={feed} age={age} />
+      </div>
+      <main id="main" tabIndex={-1} className={styles.main} data-freshness={age.freshness}>
+        {page === undefined ? <Missing /> : (
+          <Boundary key={path} fallback={(error) => <Message title={t('app.crashed')}>{error.message}</Message>}>
+            <Suspense fallback={<Skeleton height={240} radius={8} />}><page.component /></Suspense>
+          </Boundary>
+        )}
+      </main>
+      <Keys opened={keysShown} onClose={() => setKeysShown(false)} />
+    </FeedContext>
+  );
+}
+
+function Frame({ children }: { children: ReactNode }) {
+  return (
+    <>
+      <div className={styles.top}><Header /></div>
+      <main id="main" tabIndex={-1} className={styles.main}>{children}</main>
+    </>
+  );
+}
+
+function Message({ title, children }: { title: string; children?: ReactNode }) {
+  return (
+    <div className={styles.message} role="alert">
+      <h1>{title}</h1>
+      {children}
+    </div>
+  );
+}
+
+function Missing() {
+  const { t } = useTexts();
+  return <Message title={t('app.notFound')}><a href="#/">{t('app.toOverview')}</a></Message>;
+}
+
+function Unreachable({ error, onRetry }: { error: Error; onRetry: () => void }) {
+  const { t } = useTexts();
+  const hint = error instanceof ApiFailure ? error.hint : null;
+  return (
+    <Message title={t('failure.title')}>
+      <p><bdi>{error.message}</bdi></p>
+      {hint !== null && <p><bdi>{hint}</bdi></p>}
+      <p>{t('failure.retrying', { seconds: RETRY_SECONDS })}</p>
+      <Button onClick={onRetry}>{t('app.retry')}</Button>
+    </Message>
+  );
+}

@@ -1,0 +1,49 @@
+// Counts as a table, each with a bar for its share.
+import type { ReactNode } from 'react';
+
+import { useTexts } from '../i18n';
+import styles from './bars.module.css';
+import { Hint } from './info';
+import table from './table.module.css';
+
+export interface Bar {
+  key: string;
+  label: string;
+  help?: string;
+  count: number;
+  share: number;
+  tone?: 'ok' | 'bad' | 'plain';
+  mark?: ReactNode;
+}
+
+export function Bars({ caption, heading, bars, rows }: { caption: string; heading: string; bars: Bar[]; rows: number }) {
+  const { t, format } = useTexts();
+  return (
+    <div className={styles.scroll} style={{ height: 27 * (rows + 1) + 8 }} tabIndex={0} role="region" aria-label={caption}>
+      <table className={table.plain}>
+        <thead>
+          <tr>
+            <th scope="col">{heading}</th>
+            <th scope="col" className={table.number}>{t('ended.count')}</th>
+            <th scope="col" className={table.number}>{t('ended.share')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {bars.map(({ key, label, help, count, share, tone = 'plain', mark }) => (
+            <tr key={key}>
+              <th scope="row" className={styles.label}>
+                {help === undefined ? <bdi>{label}</bdi> : <Hint text={help}><span>{label}</span></Hint>}
+                {mark}
+              </th>
+              <td className={table.number}>{format.count(count)}</td>
+              <td className={`${table.number} ${styles.share}`}>
+                <span className={styles.bar} data-tone={tone} style={{ width: `${share * 100}%` }} />
+                <span className={styles.text}>{format.percent(share)}</span>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

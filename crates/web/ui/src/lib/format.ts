@@ -1,0 +1,146 @@
+// Numbers, units and times as people of each language write them. Units are SI symbols in every language.
+
+export type Language = 'en' | 'zh-CN';
+
+const MISSING = '–';
+
+const LONG_UNITS: Record<Language, { day: string; hour: string; minute: string; second: string; gap: string }> = {
+  en: { day: 'd', hour: 'h', minute: 'min', second: 's', gap: ' ' },
+  'zh-CN': { day: '天', hour: '小时', minute: '分', second: '秒', gap: '' },
+};
+
+export interface Quantity {
+  value: string;
+  unit: string;
+}
+
+export class Format {
+  readonly language: Language;
+  readonly #zone: string | undefined;
+  readonly #numbers = new Map<string, Intl.NumberFormat>();
+
+  /** `zone`: an IANA time zone; the browser's when left out. */
+  constructor(language: Language, zone?: string) {
+    this.language = language;
+    this.#zone = zone;
+  }
+
+  /** A count in full up to a million, then compact. */
+  count(value: number | null): string {
+    if (value === null) return MISSING;
+    if (Math.abs(value) < 1_000_000) return this.#number(value, { maximumFractionDigits: 0 });
+    return this.compact(value);
+  }
+
+  /** At most three or four digits: for axes. */
+  compact(value: number): string {
+    return this.#number(value, { notation: 'compact', maximumFractionDigits: Math.abs(value) < 10 ? 2 : 1 });
+  }
+
+  /** A rate a second, without its unit. */
+  rate(value: number | null): string {
+    if (value === null) return MISSING;
+    if (value !== 0 && value < 0.01) return `<${this.#number(0.01, {})}`;
+    const digits = value < 10 ? 2 : value < 100 ? 1 : 0;
+    if (value >= 1_000_000) return this.compact(value);
+    return this.#number(value, { maximumFractionDigits: digits });
+  }
+
+  /** A share between 0 and 1, in per cent. Never rounds up to 100 % or down to 0 %. */
+  percent(ratio: number | null): string {
+    if (ratio === null) return MISSING;
+    const percent = ratio * 100;
+    if (percent > 0 && percent < 0.01) return `<${this.#number(0.01, {})} %`;
+    const near = Math.min(percent, 100 - percent);
+    const digits = near === 0 || (near >= 10 && percent < 90) ? 0 : near < 0.1 ? 2 : 1;
+    const scale = 10 ** digits;
+    const rounded = percent < 100 && Math.round(percent * scale) === 100 * scale
+      ? Math.floor(percent * scale) / scale
+      : percent;
+    return `${this.#number(rounded, { maximumFractionDigits: digits })} %`;
+  }
+
+  bytes(value: number | null): string {
+    if (value === null) return MISSING;
+    const { value: number, unit } = this.#scaled(value, ['B', 'kB', 'MB', 'GB', 'TB', 'PB'], 0);
+    return `${number} ${unit}`;
+  }
+
+  /** A short time in its best unit, from µs to s. */
+  latency(seconds: number | null): Quantity {
+    if (seconds === null) return { value: MISSING, unit: '' };
+    if (seconds < 0.001) return { value: this.#digits(seconds * 1e6), unit: 'µs' };
+    if (seconds < 1) return { value: this.#digits(seconds * 1e3), unit: 'ms' };
+    return { value: this.#digits(seconds), unit: 's' };
+  }
+
+  latencyText(seconds: number | null): string {
+    const { value, unit } = this.latency(seconds);
+    return unit === '' ? value : `${value} ${unit}`;
+  }
+
+  /** A time that people count in minutes or days: its two greatest parts. */
+  duration(seconds: number | null): string {
+    if (seconds === null) return MISSING;
+    if (seconds < 1) return this.latencyText(seconds);
+    const { day, hour, minute, second, gap } = LONG_UNITS[this.language];
+    if (seconds < 60) {
+      const tenths = Math.floor(seconds * 10) / 10;
+      return `${this.#number(tenths, seconds < 10 ? { minimumFractionDigits: 1 } : { maximumFractionDigits: 0 })}${gap}${second}`;
+    }
+    const whole = Math.floor(seconds);
+    const parts: [number, string][] = [
+      [Math.floor(whole / 86_400), day],
+      [Math.floor(whole / 3600) % 24, hour],
+      [Math.floor(whole / 60) % 60, minute],
+      [whole % 60, second],
+    ];
+    const first = parts.findIndex(([amount]) => amount > 0);
+    return parts.slice(first, first + 2).filter(([amount]) => amount > 0)
+      .map(([amount, unit]) => `${amount}${gap}${unit}`).join(' ');
+  }
+
+  /** Time of day in the browser's zone. */
+  clock(at: Date, withSeconds = true): string {
+    return new Intl.DateTimeFormat('en-GB', {
+      hour: '2-digit', minute: '2-digit', ...(withSeconds ? { second: '2-digit' } : {}), hour12: false, ...this.#inZone(),
+    }).format(at);
+  }
+
+  /** Date and time to the millisecond, with the zone. */
+  timestamp(at: Date): string {
+    return new Intl.DateTimeFormat(this.language === 'en' ? 'en-GB' : this.language, {
+      year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit',
+      fractionalSecondDigits: 3, hour12: false, timeZoneName: 'short', ...this.#inZone(),
+    }).format(at);
+  }
+
+  #inZone(): { timeZone?: string } {
+    return this.#zone === undefined ? {} : { timeZone: this.#zone };
+  }
+
+  #digits(value: number): string {
+    return this.#number(value, { maximumFractionDigits: value < 10 ? 2 : value < 100 ? 1 : 0 });
+  }
+
+  #scaled(value: number, units: [string, ...string[]], baseDigits: number): Quantity {
+    let power = 0;
+    let scaled = value;
+    while (scaled >= 999.5 && power < units.length - 1) {
+      scaled /= 1000;
+      power += 1;
+    }
+    const digits = power === 0 ? baseDigits : scaled < 10 ? 2 : scaled < 100 ? 1 : 0;
+    return { value: this.#number(scaled, { maximumFractionDigits: digits }), unit: units[power] ?? units[0] };
+  }
+
+  #number(value: number, options: Intl.NumberFormatOptions): string {
+    const key = JSON.stringify(options);
+    let format = this.#numbers.get(key);
+    if (format === undefined) {
+      format = new Intl.NumberFormat(this.language, options);
+      this.#numbers.set(key, format);
+    }
+    return format.format(value);
+  }
+}

@@ -1,0 +1,62 @@
+// Time series of the overview.
+import type { Overview } from '../../api/types';
+import { Chart } from '../../components/chart';
+import { useTexts } from '../../i18n';
+import { stack } from '../../lib/chart';
+
+interface Props {
+  overview: Overview;
+  windowSeconds: number;
+}
+
+const HEIGHT = 164;
+
+/** The time that all charts show: the whole window, also where nothing is known of its beginning yet. */
+export function span({ overview, windowSeconds }: Props): { t: number[]; from: number; to: number } {
+  const to = Date.parse(overview.as_of) / 1000;
+  return { t: overview.trend.t, from: to - windowSeconds, to };
+}
+
+export function ConnectionChart(props: Props) {
+  const { t, format } = useTexts();
+  const { websocket, sse } = props.overview.trend.connections;
+  return (
+    <Chart
+      {...span(props)} title={t('chart.connections')} height={HEIGHT} format={(value) => format.count(value)} stacked
+      formatTick={(value) => format.compact(value)}
+      lines={[
+        { label: t('word.protocol.websocket'), color: 'websocket', values: websocket, filled: true },
+        { label: t('word.protocol.sse'), color: 'sse', values: sse, drawn: stack(websocket, sse), filled: true },
+      ]}
+    />
+  );
+}
+
+export function FlowChart(props: Props) {
+  const { t, format } = useTexts();
+  const { opened_per_second: opened, closed_per_second: closed } = props.overview.trend;
+  return (
+    <Chart
+      {...span(props)} title={t('chart.flow')} height={HEIGHT} format={(value) => format.rate(value)}
+      lines={[
+        { label: t('chart.opened'), color: 'accent', values: opened },
+        { label: t('chart.closed'), color: 'proxy', values: closed, dashed: true },
+      ]}
+    />
+  );
+}
+
+export function MessageChart(props: Props) {
+  const { t, format } = useTexts();
+  const { client_to_server: toServer, server_to_client: toClient } = props.overview.trend.messages_per_second;
+  return (
+    <Chart
+      {...span(props)} title={t('chart.messages')} height={HEIGHT} format={(value) => format.rate(value)}
+      formatTick={(value) => format.compact(value)}
+      lines={[
+        { label: t('tile.toClient'), color: 'upstream', values: toClient },
+        { label: t('tile.toServer'), color: 'client', values: toServer, dashed: true },
+      ]}
+    />
+  );
+}

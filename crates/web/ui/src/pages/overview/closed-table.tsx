@@ -1,0 +1,96 @@
+// The connections that ended last.
+import { UnstyledButton } from '@mantine/core';
+
+import { useClosedConnections } from '../../api/connections';
+import type { CloseRecord, Reason } from '../../api/types';
+import { useHeldRows } from '../../components/held';
+import { CloseIcon } from '../../components/icons';
+import { Hint } from '../../components/info';
+import { Panel } from '../../components/panel';
+import { usePlace } from '../../components/place';
+import { type Column, RowLink, Rows } from '../../components/rows';
+import { Abnormal, Who } from '../../components/words';
+import { useTexts } from '../../i18n';
+import { address, visible } from '../../lib/text';
+import styles from './closed-table.module.css';
+import { TableTools } from './table-tools';
+
+interface Props {
+  reason: Reason | null;
+  frozen: boolean;
+  paused: boolean;
+  onPause: (paused: boolean) => void;
+  onOpen: (id: string) => void;
+}
+
+const NONE: CloseRecord[] = [];
+
+export function ClosedTable({ reason, frozen, paused, onPause, onOpen }: Props) {
+  const { t, format } = useTexts();
+  const { change } = usePlace();
+  const { data, error, isPending, isPlaceholderData } = useClosedConnections(reason);
+  const rows = useHeldRows(data?.items ?? NONE, isPlaceholderData ? 'before' : reason ?? '', frozen);
+  const columns = useColumns();
+  const empty = reason === null ? t('table.closedEmpty') : t('table.closedNoMatch');
+  return (
+    <Panel
+      id="closed-connections" title={t('table.closed')} help={t('table.closedHelp')}
+      note={data !== undefined && t('table.total', { shown: format.count(rows.rows.length), total: format.count(data.total) })}
+      aside={(
+        <>
+          {reason !== null && (
+            <UnstyledButton className={styles.filter} aria-label={t('table.clearFilter')} onClick={() => change({ reason: null })}>
+              {t('table.filtered', { reason: t(`word.reason.${reason}`) })} <CloseIcon size={12} />
+            </UnstyledButton>
+          )}
+          <TableTools held={rows.held} newer={rows.newer} onCatchUp={rows.catchUp} paused={paused} onPause={onPause} />
+        </>
+      )}
+    >
+      <Rows
+        caption={t('table.closed')} columns={columns} rows={rows} loading={isPending} onOpen={onOpen}
+        empty={error === null ? empty : t('table.failed', { message: error.message })}
+      />
+    </Panel>
+  );
+}
+
+function useColumns(): Column<CloseRecord>[] {
+  const { t, format } = useTexts();
+  const { link } = usePlace();
+  const code = (value: number | null) => (value === null ? '–' : String(value));
+  return [
+    {
+      key: 'id', label: t('table.id'), parts: 128,
+      cell: ({ id }) => <RowLink href={link({ id })} label={t('table.open', { id })}>{id}</RowLink>,
+    },
+    { key: 'closed-at', label: t('table.closedAt'), parts: 80, wide: true, cell: ({ closed_at }) => format.clock(new Date(closed_at)) },
+    { key: 'who', label: t('table.who'), parts: 88, cell: ({ initiator }) => (initiator === null ? '–' : <Who initiator={initiator} />) },
+    { key: 'reason', label: t('table.reason'), parts: 148, cell: (record) => <Why record={record} /> },
+    { key: 'layer', label: t('table.layer'), parts: 86, wide: true, cell: ({ layer }) => (layer === null ? '–' : t(`word.layer.${layer}`)) },
+    {
+      key: 'codes', label: t('table.codes'), help: t('table.codesHelp'), parts: 96, wide: true,
+      cell: ({ codes }) => `${code(codes.from_client)} / ${code(codes.from_upstream)}`,
+    },
+    { key: 'duration', label: t('table.duration'), parts: 96, number: true, cell: ({ duration_seconds }) => format.duration(duration_seconds) },
+    { key: 'idle', label: t('table.idle'), help: t('table.idleClosedHelp'), parts: 84, number: true, wide: true, cell: ({ idle_seconds }) => format.duration(idle_seconds.any) },
+    { key: 'to-server', label: t('table.messagesToServer'), parts: 102, number: true, wide: true, cell: ({ messages }) => format.count(messages.client_to_server) },
+    { key: 'to-client', label: t('table.messagesToClient'), parts: 102, number: true, wide: true, cell: ({ messages }) => format.count(messages.server_to_client) },
+    { key: 'client', label: t('table.client'), parts: 158, wide: true, cell: ({ client }) => address(client) },
+    { key: 'route', label: t('table.route'), parts: 90, wide: true, cell: ({ route }) => <bdi>{visible(route)}</bdi> },
+  ];
+}
+
+function Why({ record: { reason, handshake } }: { record: CloseRecord }) {
+  const { t } = useTexts();
+  if (reason === null) {
+    const result = t(`word.handshake.${handshake.result}`);
+    return <Hint text={t(`word.handshakeHelp.${handshake.result}`)}><span className={styles.unopened}>{t('table.notOpened', { result })}</span></Hint>;
+  }
+  return (
+    <>
+      <Hint text={t(`word.reasonHelp.${reason}`)}><span>{t(`word.reason.${reason}`)}</span></Hint>
+      <Abnormal reason={reason} />
+    </>
+  );
+}

@@ -1,0 +1,48 @@
+// Outcomes of handshakes, errors and routes, as counted tables.
+import type { ErrorCount, HandshakeCount, RouteNow } from '../../api/types';
+import { Bars } from '../../components/bars';
+import { Empty } from '../../components/panel';
+import { useTexts } from '../../i18n';
+import { tally } from '../../lib/tally';
+import { visible } from '../../lib/text';
+
+const ROWS = 5;
+
+export function Handshakes({ counts }: { counts: HandshakeCount[] }) {
+  const { t } = useTexts();
+  if (counts.length === 0) return <Empty>{t('handshakes.empty')}</Empty>;
+  const bars = tally(counts, ({ result }) => result).map(({ key, count, share }) => ({
+    key,
+    label: t(`word.handshake.${key}`),
+    help: t(`word.handshakeHelp.${key}`),
+    count,
+    share,
+    tone: key === 'success' ? 'ok' as const : 'bad' as const,
+  }));
+  return <Bars caption={t('handshakes.title')} heading={t('handshakes.outcome')} bars={bars} rows={ROWS} />;
+}
+
+export function Errors({ counts }: { counts: ErrorCount[] }) {
+  const { t } = useTexts();
+  if (counts.length === 0) return <Empty>{t('errors.empty')}</Empty>;
+  const bars = tally(counts, ({ type }) => type).map(({ key, count, share }) => ({
+    key,
+    label: t(`word.error.${key}`),
+    help: t(`word.errorHelp.${key}`),
+    count,
+    share,
+    tone: 'bad' as const,
+  }));
+  return <Bars caption={t('errors.title')} heading={t('errors.type')} bars={bars} rows={ROWS} />;
+}
+
+export function Routes({ routes }: { routes: RouteNow[] }) {
+  const { t } = useTexts();
+  if (routes.length === 0) return <Empty>{t('routes.empty')}</Empty>;
+  const open = routes.map(({ name, connections }) => ({ name, count: connections.websocket + connections.sse }));
+  const total = open.reduce((sum, { count }) => sum + count, 0);
+  const bars = open.map(({ name, count }) => ({
+    key: name, label: visible(name), count, share: total === 0 ? 0 : count / total,
+  }));
+  return <Bars caption={t('routes.title')} heading={t('routes.route')} bars={bars} rows={ROWS} />;
+}

@@ -1,0 +1,91 @@
+// Why connections ended: a ring, and a table that says the same with counts and filters the closed connections.
+import { UnstyledButton } from '@mantine/core';
+
+import type { Overview, Reason } from '../../api/types';
+import { Donut } from '../../components/donut';
+import { Hint } from '../../components/info';
+import { Empty, Panel, showPanel } from '../../components/panel';
+import { usePlace } from '../../components/place';
+import table from '../../components/table.module.css';
+import { Abnormal, Who } from '../../components/words';
+import { useTexts } from '../../i18n';
+import { type Ended, endedBy, slices, strengths } from '../../lib/tally';
+import styles from './ended.module.css';
+
+const MOST_SLICES = 9;
+
+interface Props {
+  overview: Overview | null;
+  /** The reason that closed connections are filtered by. */
+  reason: Reason | null;
+  className?: string | undefined;
+}
+
+export function WhyEnded({ overview, reason, className }: Props) {
+  const { t, format } = useTexts();
+  const ended = endedBy(overview?.ended ?? []);
+  const total = ended.reduce((sum, { count }) => sum + count, 0);
+  const strength = strengths(ended);
+  return (
+    <Panel id="ended" title={t('ended.title')} help={t('ended.help')} className={className}>
+      {total === 0 ? <Empty>{overview === null ? t('app.loading') : t('ended.empty')}</Empty> : (
+        <div className={styles.body}>
+          <Donut
+            total={format.count(total)} unit={t('ended.total')} label={t('ended.chart')}
+            shares={slices(ended, MOST_SLICES).map(({ ended, count }, index) => ({
+              key: ended === null ? 'rest' : keyOf(ended),
+              count,
+              color: ended?.initiator ?? 'line',
+              strength: ended === null ? 1 : strength[index] ?? 1,
+            }))}
+          />
+          <div className={styles.scroll} tabIndex={0} role="region" aria-label={t('ended.title')}>
+            <table className={table.plain}>
+              <thead>
+                <tr>
+                  <th scope="col">{t('ended.reason')}</th>
+                  <th scope="col">{t('ended.who')}</th>
+                  <th scope="col" className={table.number}>{t('ended.count')}</th>
+                  <th scope="col" className={table.number}>{t('ended.share')}</th>
+                </tr>
+              </thead>
+              <tbody>
+                {ended.map((row, index) => (
+                  <EndedRow key={keyOf(row)} row={row} strength={strength[index] ?? 1} chosen={row.reason === reason} />
+                ))}
+              </tbody>
+            </table>
+          </div>
+        </div>
+      )}
+    </Panel>
+  );
+}
+
+const keyOf = ({ initiator, reason }: Ended): string => `${initiator} ${reason}`;
+
+function EndedRow({ row, strength, chosen }: { row: Ended; strength: number; chosen: boolean }) {
+  const { t, format } = useTexts();
+  const { change } = usePlace();
+  const name = t(`word.reason.${row.reason}`);
+  const filter = () => {
+    change({ reason: chosen ? null : row.reason });
+    if (!chosen) showPanel('closed-connections');
+  };
+  return (
+    <tr data-chosen={chosen || undefined}>
+      <td>
+        <Hint text={t(`word.reasonHelp.${row.reason}`)}>
+          <UnstyledButton className={styles.reason} aria-pressed={chosen} aria-label={t('ended.filter', { reason: name })} onClick={filter}>
+            <i className={styles.swatch} style={{ background: `var(--hl-${row.initiator})`, opacity: strength }} aria-hidden="true" />
+            {name}
+          </UnstyledButton>
+        </Hint>
+        <Abnormal reason={row.reason} />
+      </td>
+      <td><Who initiator={row.initiator} /></td>
+      <td className={table.number}>{format.count(row.count)}</td>
+      <td className={table.number}>{format.percent(row.share)}</td>
+    </tr>
+  );
+}

@@ -1,0 +1,127 @@
+// One look at the gateway: key numbers, how they came to be, why connections end, who is connected.
+import { SegmentedControl, Skeleton } from '@mantine/core';
+import { useHotkeys } from '@mantine/hooks';
+import { useEffect, useState } from 'react';
+
+import type { Overview } from '../../api/types';
+import { useFeed } from '../../components/feed';
+import { Hint } from '../../components/info';
+import { Empty, Panel, showPanel } from '../../components/panel';
+import { usePlace } from '../../components/place';
+import { useTexts } from '../../i18n';
+import { liveSortOf } from '../../lib/query';
+import { windowOf, WINDOWS } from '../../lib/location';
+import { step } from '../../lib/rows';
+import { isReason } from '../../lib/words';
+import { ConnectionChart, FlowChart, MessageChart } from './charts';
+import { ClosedTable } from './closed-table';
+import { Errors, Handshakes, Routes } from './counts';
+import { WhyEnded } from './ended';
+import { LatencyChart } from './latency';
+import { LiveTable } from './live-table';
+import styles from './page.module.css';
+import { ConnectionDrawer } from './record';
+import { Tiles } from './tiles';
+
+export function OverviewPage() {
+  const { t } = useTexts();
+  const { feed } = useFeed();
+  const { query, change } = usePlace();
+  const [paused, setPaused] = useState(false);
+  const overview = feed.overview;
+  const windowSeconds = windowOf(query);
+  const asked = query.get('reason');
+  const reason = isReason(asked) ? asked : null;
+  const id = query.get('id');
+
+  useHotkeys([
+    ['j', () => goToRow(1)],
+    ['k', () => goToRow(-1)],
+    ['.', () => setPaused((paused) => !paused)],
+    ['t', () => change({ window: String(WINDOWS[(WINDOWS.indexOf(windowSeconds) + 1) % WINDOWS.length]) })],
+  ]);
+  const at = query.get('at');
+  const loaded = overview !== null;
+  useEffect(() => {
+    if (at !== null && loaded) showPanel(at);
+  }, [at, loaded]);
+
+  const frozen = paused || id !== null;
+  const open = (id: string) => change({ id });
+  return (
+    <>
+      <Toolbar overview={overview} />
+      <Tiles overview={overview} />
+      <div className={styles.grid}>
+        <Panel id="connections" title={t('chart.connections')} className={styles.third}>
+          <Loaded overview={overview}>{(overview) => <ConnectionChart overview={overview} windowSeconds={windowSeconds} />}</Loaded>
+        </Panel>
+        <Panel id="flow" title={t('chart.flow')} note={t('chart.perSecond')} className={styles.third}>
+          <Loaded overview={overview}>{(overview) => <FlowChart overview={overview} windowSeconds={windowSeconds} />}</Loaded>
+        </Panel>
+        <Panel id="messages" title={t('chart.messages')} note={t('chart.perSecond')} help={t('tile.messagesHelp')} className={styles.third}>
+          <Loaded overview={overview}>{(overview) => <MessageChart overview={overview} windowSeconds={windowSeconds} />}</Loaded>
+        </Panel>
+        <LatencyChart overview={overview} windowSeconds={windowSeconds} className={styles.half} />
+        <WhyEnded overview={overview} reason={reason} className={styles.half} />
+        <Panel id="handshakes" title={t('handshakes.title')} help={t('handshakes.help')} className={styles.third}>
+          <Loaded overview={overview}>{(overview) => <Handshakes counts={overview.handshakes} />}</Loaded>
+        </Panel>
+        <Panel id="errors" title={t('errors.title')} help={t('errors.help')} className={styles.third}>
+          <Loaded overview={overview}>{(overview) => <Errors counts={overview.errors} />}</Loaded>
+        </Panel>
+        <Panel id="routes" title={t('routes.title')} help={t('routes.help')} className={styles.third}>
+          <Loaded overview={overview}>{(overview) => <Routes routes={overview.routes} />}</Loaded>
+        </Panel>
+        <LiveTable sort={liveSortOf(query.get('live'))} frozen={frozen} paused={paused} onPause={setPaused} onOpen={open} />
+        <ClosedTable reason={reason} frozen={frozen} paused={paused} onPause={setPaused} onOpen={open} />
+      </div>
+      <ConnectionDrawer id={id} onClose={() => change({ id: null })} />
+    </>
+  );
+}
+
+function Toolbar({ overview }: { overview: Overview | null }) {
+  const { t, format } = useTexts();
+  const { query, change } = usePlace();
+  const asked = windowOf(query);
+  const uptime = overview === null ? null : (Date.parse(overview.as_of) - Date.parse(overview.started_at)) / 1000;
+  const short = overview !== null && overview.window_seconds < Math.min(asked, 300) - 1;
+  return (
+    <div className={styles.toolbar}>
+      <h1 className={styles.title}>{t('overview.title')}</h1>
+      <div className={styles.facts}>
+        {overview !== null && (
+          <>
+            <Hint text={t('overview.uptimeHelp', { time: format.timestamp(new Date(overview.started_at)) })}>
+              <span tabIndex={0}>{t('overview.uptime', { time: format.duration(uptime) })}</span>
+            </Hint>
+            <Hint text={format.timestamp(new Date(overview.as_of))}>
+              <span tabIndex={0}>{t('overview.asOf', { time: format.clock(new Date(overview.as_of)) })}</span>
+            </Hint>
+            {short && <span>{t('overview.shortWindow', { time: format.duration(overview.window_seconds) })}</span>}
+          </>
+        )}
+      </div>
+      <Hint text={t('overview.windowHelp')}>
+        <SegmentedControl
+          size="xs" radius={5} className={styles.window} aria-label={t('overview.window')} value={String(asked)}
+          data={WINDOWS.map((seconds) => ({ value: String(seconds), label: t(`overview.windows.${seconds}`) }))}
+          onChange={(value) => change({ window: value })}
+        />
+      </Hint>
+    </div>
+  );
+}
+
+function Loaded({ overview, children }: { overview: Overview | null; children: (overview: Overview) => React.ReactNode }) {
+  if (overview !== null) return children(overview);
+  return <Empty><Skeleton height={150} /></Empty>;
+}
+
+/** Moves the focus between the links of the rows; into the first table when it is elsewhere. */
+function goToRow(by: 1 | -1): void {
+  const links = [...document.querySelectorAll<HTMLElement>('[data-row-link]')];
+  const current = links.indexOf(document.activeElement as HTMLElement);
+  links[step(current, by, links.length)]?.focus();
+}

@@ -1,0 +1,123 @@
+// The close record.
+import type { Cause, CloseRecord } from '../../api/types';
+import { type Fact, Facts } from '../../components/facts';
+import { Info } from '../../components/info';
+import table from '../../components/table.module.css';
+import { ProtocolName } from '../../components/words';
+import { useTexts } from '../../i18n';
+import { address, visible } from '../../lib/text';
+import { Traffic } from './record-traffic';
+import styles from './record.module.css';
+
+export function ClosedRecord({ record }: { record: CloseRecord }) {
+  const { t, format } = useTexts();
+  const { handshake, codes, idle_seconds: idle } = record;
+  const code = (value: number | null) => (value === null ? t('record.noCode') : String(value));
+  return (
+    <>
+      <Lead record={record} />
+      <Causes causes={record.causes} />
+      <Facts
+        title={t('record.codes')}
+        facts={[[t('record.fromClient'), code(codes.from_client)], [t('record.fromUpstream'), code(codes.from_upstream)]]}
+      />
+      <Facts
+        title={t('record.idle')}
+        facts={[
+          [t('record.idleAny'), format.duration(idle.any)],
+          [t('record.idleData'), format.duration(idle.data)],
+          [t('record.idleClient'), format.duration(idle.client_to_server)],
+          [t('record.idleUpstream'), format.duration(idle.server_to_client)],
+        ]}
+      />
+      <Traffic
+        rows={[
+          { name: t('record.messages'), of: record.messages, show: (value) => format.count(value) },
+          { name: t('record.bytes'), of: record.bytes, show: (value) => format.bytes(value) },
+          {
+            name: t('record.unsent'), help: <Info term={t('record.unsent')} text={t('record.unsentHelp')} />,
+            of: record.unsent_bytes, show: (value) => format.bytes(value),
+          },
+        ]}
+      />
+      <Facts
+        title={t('record.where')}
+        facts={[
+          [t('table.protocol'), <ProtocolName protocol={record.protocol} />],
+          [t('table.route'), <bdi>{visible(record.route)}</bdi>],
+          [t('table.client'), address(record.client)],
+          [t('table.upstream'), record.upstream === null ? '–' : <bdi>{visible(record.upstream)}</bdi>],
+        ]}
+      />
+      <Facts
+        title={t('record.times')}
+        facts={[
+          [t('record.opened'), format.timestamp(new Date(record.opened_at))],
+          [t('record.closedAt'), format.timestamp(new Date(record.closed_at))],
+          [t('record.duration'), format.duration(record.duration_seconds)],
+        ]}
+      />
+      <Facts
+        title={t('record.handshake')}
+        facts={[
+          [t('record.result'), t(`word.handshake.${handshake.result}`)],
+          [t('record.status'), handshake.status ?? t('record.noStatus')],
+          [t('record.took'), format.latencyText(handshake.seconds)],
+          ...(handshake.detail === undefined ? [] : [[t('record.detail'), <bdi>{visible(handshake.detail)}</bdi>] satisfies Fact]),
+        ]}
+      />
+    </>
+  );
+}
+
+function Lead({ record: { initiator, reason, handshake } }: { record: CloseRecord }) {
+  const { t } = useTexts();
+  if (initiator === null || reason === null) {
+    return <p className={styles.lead}>{t('record.neverOpened', { result: t(`word.handshake.${handshake.result}`) })}</p>;
+  }
+  return (
+    <p className={styles.lead}>
+      {t('record.endedBy', { who: t(`word.initiator.${initiator}`), reason: t(`word.reason.${reason}`) })}
+      <span className={styles.explain}>{t(`word.reasonHelp.${reason}`)}</span>
+    </p>
+  );
+}
+
+function Causes({ causes }: { causes: Cause[] }) {
+  const { t, format } = useTexts();
+  const title = t('record.causes');
+  const first = Date.parse(causes[0]?.at ?? '');
+  return (
+    <section>
+      <h3 className={styles.heading}>{title} <Info term={title} text={t('record.causesHelp')} /></h3>
+      {causes.length === 0 ? <p className={styles.none}>{t('record.noCauses')}</p> : (
+        <table className={table.plain} aria-label={title}>
+          <thead>
+            <tr>
+              <th scope="col">{t('record.what')}</th>
+              <th scope="col">{t('record.leg')}</th>
+              <th scope="col">{t('table.layer')}</th>
+              <th scope="col" className={table.number}>{t('record.code')}</th>
+              <th scope="col" className={table.number}>{t('record.after')}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {causes.map((cause, index) => (
+              <tr key={index} className={index === 0 ? styles.first : undefined}>
+                <th scope="row">{t(`word.what.${cause.what}`)}</th>
+                <td>{cause.leg === null ? t('record.noLeg') : t(`word.leg.${cause.leg}`)}</td>
+                <td>{t(`word.layer.${cause.layer}`)}</td>
+                <td className={table.number}>{cause.code ?? '–'}</td>
+                <td className={table.number}>
+                  {index === 0 ? t('record.decides') : `+${format.latencyText(secondsBetween(first, cause.at))}`}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  );
+}
+
+const secondsBetween = (first: number, at: string): number => Math.max(Date.parse(at) - first, 0) / 1000;
