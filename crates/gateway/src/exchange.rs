@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use model::record::ClientAddress;
 use model::{HandshakeResult, Moment, RejectedCheck};
@@ -201,7 +201,7 @@ pub async fn serve(
     let client = forwarded::client_address(request.headers(), peer, table.trusted());
     let exchange =
         Exchange { route: Arc::clone(route), shared, client, watch, started, version, framing, guard };
-    let asked = upgrade::classify(request.method(), request.version(), request.headers());
+    let asked = upgrade::classify(version, request.headers());
     let request = prepare(request, peer, &host);
     let mut answer = match asked {
         Asked::WebSocket => websocket::serve(&exchange, request).await,
@@ -258,11 +258,6 @@ fn prepare(request: Request<Incoming>, peer: Peer, host: &str) -> Request<HeldBo
     }
     forwarded::tell_upstream(&mut parts.headers, peer, host.as_ref());
     Request::from_parts(parts, HeldBody::new(body))
-}
-
-/// Removes what an answer says to the gateway alone (RFC 9110, section 7.6.1).
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    upgrade::strip_upgrade(headers);
 }
 
 #[cfg(test)]

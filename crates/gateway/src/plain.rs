@@ -8,14 +8,14 @@ use observe::upgrade;
 use crate::answer;
 use crate::body::{AnswerBody, HeldBody};
 use crate::event_stream::EventStream;
-use crate::exchange::{Answered, Exchange, Unanswered, strip_hop_by_hop};
+use crate::exchange::{Answered, Exchange, Unanswered};
 use crate::session::Attempt;
 
 const EVENT_STREAM: &str = "text/event-stream";
 
 /// Answers a request that asks for no upgrade that we serve.
 pub async fn serve(exchange: &Exchange, mut request: Request<HeldBody>) -> Response<AnswerBody> {
-    upgrade::strip_upgrade(request.headers_mut());
+    upgrade::strip_hop_by_hop(request.headers_mut());
     let begin = || {
         Attempt::begin(
             &exchange.shared.registry,
@@ -49,7 +49,7 @@ pub async fn serve(exchange: &Exchange, mut request: Request<HeldBody>) -> Respo
 pub fn relay(answered: Answered) -> Response<AnswerBody> {
     let Answered { response, open, .. } = answered;
     let (mut parts, body) = response.into_parts();
-    strip_hop_by_hop(&mut parts.headers);
+    upgrade::strip_hop_by_hop(&mut parts.headers);
     parts.extensions.clear();
     let counted = body.map_frame(move |frame| {
         let _still_open = &open;
@@ -63,7 +63,7 @@ fn subscribe(exchange: &Exchange, mut attempt: Attempt, answered: Answered) -> R
     let upstream_watch = answered.watch();
     let Answered { response, open, .. } = answered;
     let (mut parts, body) = response.into_parts();
-    strip_hop_by_hop(&mut parts.headers);
+    upgrade::strip_hop_by_hop(&mut parts.headers);
     parts.extensions.clear();
     let is_encoded = parts.headers.contains_key(header::CONTENT_ENCODING);
     let session = attempt.establish(parts.status.as_u16(), exchange.route.limits());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::event::CloseCode;
 use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
 use model::{
-    ConnectionId, Direction, HandshakeResult, Initiator, Layer, Leg, Moment, PerDirection, Protocol, Reason,
+    ConnectionId, Direction, HandshakeResult, Initiator, Leg, Moment, PerDirection, Protocol, Reason,
     WallTime,
 };
 use observe::ending;
@@ -196,7 +196,7 @@ impl Session {
     fn note(&mut self, leg: Option<Leg>, what: What, code: Option<CloseCode>, at: Moment) {
         self.entry.note_closing(at);
         if self.causes.len() < CAUSES_MAX {
-            self.causes.push(Cause { leg, layer: layer_of(what), what, code, at: clock::wall_of(at) });
+            self.causes.push(Cause { leg, layer: ending::layer_of(what), what, code, at: clock::wall_of(at) });
         }
     }
 
@@ -255,20 +255,5 @@ impl Drop for Session {
             bytes: PerDirection::from_fn(|direction| entry.flow(direction).bytes()),
             unsent_bytes: self.unsent,
         });
-    }
-}
-
-fn layer_of(what: What) -> Layer {
-    match what {
-        What::CloseFrame => Layer::WebSocket,
-        What::BodyEnd | What::BodyTruncated => Layer::Http,
-        What::TlsAlert => Layer::Tls,
-        What::Fin | What::Rst | What::TcpTimeout => Layer::Tcp,
-        What::IdleTimeout
-        | What::HalfCloseTimeout
-        | What::SlowConsumer
-        | What::Drain
-        | What::Operator
-        | What::Internal => Layer::Policy,
     }
 }

@@ -64,7 +64,7 @@ fn refused(status: StatusCode, text: &str) -> Response<AnswerBody> {
 }
 
 fn ask_for_upgrade(headers: &mut HeaderMap) {
-    upgrade::strip_upgrade(headers);
+    upgrade::strip_hop_by_hop(headers);
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
 }

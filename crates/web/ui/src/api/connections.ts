@@ -1,7 +1,7 @@
 // Lists of connections and single ones.
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 
-import { listPath, type LiveSort } from '../lib/query';
+import { type ClosedFilter, closedPath, livePath, type LiveSort } from '../lib/query';
 import { request } from './request';
 import type { CloseRecord, ConnectionView, List, LiveConnection } from './types';
 
@@ -9,7 +9,7 @@ const REFRESH_MS = 2_000;
 const LIMIT = 20;
 
 export function useLiveConnections(sort: LiveSort) {
-  const path = listPath({ set: 'live', sort, limit: LIMIT });
+  const path = livePath(sort, LIMIT);
   return useQuery({
     queryKey: ['connections', path],
     queryFn: ({ signal }) => request<List<LiveConnection>>(path, { signal }),
@@ -18,8 +18,8 @@ export function useLiveConnections(sort: LiveSort) {
   });
 }
 
-export function useClosedConnections(reason: string | null) {
-  const path = listPath({ set: 'closed', sort: 'closed_at', limit: LIMIT, reason });
+export function useClosedConnections(filter: ClosedFilter) {
+  const path = closedPath(filter, LIMIT);
   return useQuery({
     queryKey: ['connections', path],
     queryFn: ({ signal }) => request<List<CloseRecord>>(path, { signal }),

@@ -1,5 +1,6 @@
 // Counts as a table, each with a bar for its share.
-import type { ReactNode } from 'react';
+import { UnstyledButton } from '@mantine/core';
+import type { ReactElement } from 'react';
 
 import { useTexts } from '../i18n';
 import styles from './bars.module.css';
@@ -9,11 +10,14 @@ import table from './table.module.css';
 export interface Bar {
   key: string;
   label: string;
-  help?: string;
+  help?: string | undefined;
   count: number;
   share: number;
   tone?: 'ok' | 'bad' | 'plain';
-  mark?: ReactNode;
+  /** Makes the label a button: what it does, in words. */
+  action?: string;
+  chosen?: boolean;
+  onChoose?: () => void;
 }
 
 export function Bars({ caption, heading, bars, rows }: { caption: string; heading: string; bars: Bar[]; rows: number }) {
@@ -29,11 +33,14 @@ export function Bars({ caption, heading, bars, rows }: { caption: string; headin
           </tr>
         </thead>
         <tbody>
-          {bars.map(({ key, label, help, count, share, tone = 'plain', mark }) => (
-            <tr key={key}>
+          {bars.map(({ key, label, help, count, share, tone = 'plain', action, chosen = false, onChoose }) => (
+            <tr key={key} data-chosen={chosen || undefined}>
               <th scope="row" className={styles.label}>
-                {help === undefined ? <bdi>{label}</bdi> : <Hint text={help}><span>{label}</span></Hint>}
-                {mark}
+                <Explained help={help}>
+                  {onChoose === undefined
+                    ? <bdi>{label}</bdi>
+                    : <UnstyledButton className={table.choice} aria-label={action} aria-pressed={chosen} onClick={onChoose}>{label}</UnstyledButton>}
+                </Explained>
               </th>
               <td className={table.number}>{format.count(count)}</td>
               <td className={`${table.number} ${styles.share}`}>
@@ -47,3 +54,6 @@ export function Bars({ caption, heading, bars, rows }: { caption: string; headin
     </div>
   );
 }
+
+const Explained = ({ help, children }: { help: string | undefined; children: ReactElement }) =>
+  (help === undefined ? children : <Hint text={help}>{children}</Hint>);

@@ -2,7 +2,7 @@
 import { UnstyledButton } from '@mantine/core';
 
 import { useClosedConnections } from '../../api/connections';
-import type { CloseRecord, Reason } from '../../api/types';
+import type { CloseRecord } from '../../api/types';
 import { useHeldRows } from '../../components/held';
 import { CloseIcon } from '../../components/icons';
 import { Hint } from '../../components/info';
@@ -11,12 +11,13 @@ import { usePlace } from '../../components/place';
 import { type Column, RowLink, Rows } from '../../components/rows';
 import { Abnormal, Who } from '../../components/words';
 import { useTexts } from '../../i18n';
+import type { ClosedFilter } from '../../lib/query';
 import { address, visible } from '../../lib/text';
 import styles from './closed-table.module.css';
 import { TableTools } from './table-tools';
 
 interface Props {
-  reason: Reason | null;
+  filter: ClosedFilter;
   frozen: boolean;
   paused: boolean;
   onPause: (paused: boolean) => void;
@@ -25,22 +26,26 @@ interface Props {
 
 const NONE: CloseRecord[] = [];
 
-export function ClosedTable({ reason, frozen, paused, onPause, onOpen }: Props) {
+/** What an address says of the filter when it says nothing. */
+export const NO_FILTER: Record<keyof ClosedFilter, null> = { reason: null, initiator: null, result: null };
+
+export function ClosedTable({ filter, frozen, paused, onPause, onOpen }: Props) {
   const { t, format } = useTexts();
   const { change } = usePlace();
-  const { data, error, isPending, isPlaceholderData } = useClosedConnections(reason);
-  const rows = useHeldRows(data?.items ?? NONE, isPlaceholderData ? 'before' : reason ?? '', frozen);
+  const words = useFilterWords(filter);
+  const { data, error, isPending, isPlaceholderData } = useClosedConnections(filter);
+  const rows = useHeldRows(data?.items ?? NONE, isPlaceholderData ? 'before' : words.join(), frozen);
   const columns = useColumns();
-  const empty = reason === null ? t('table.closedEmpty') : t('table.closedNoMatch');
+  const empty = words.length === 0 ? t('table.closedEmpty') : t('table.closedNoMatch');
   return (
     <Panel
       id="closed-connections" title={t('table.closed')} help={t('table.closedHelp')}
       note={data !== undefined && t('table.total', { shown: format.count(rows.rows.length), total: format.count(data.total) })}
       aside={(
         <>
-          {reason !== null && (
-            <UnstyledButton className={styles.filter} aria-label={t('table.clearFilter')} onClick={() => change({ reason: null })}>
-              {t('table.filtered', { reason: t(`word.reason.${reason}`) })} <CloseIcon size={12} />
+          {words.length > 0 && (
+            <UnstyledButton className={styles.filter} aria-label={`${words.join(', ')}: ${t('table.clearFilter')}`} onClick={() => change(NO_FILTER)}>
+              {words.join(' · ')} <CloseIcon size={12} />
             </UnstyledButton>
           )}
           <TableTools held={rows.held} newer={rows.newer} onCatchUp={rows.catchUp} paused={paused} onPause={onPause} />
@@ -53,6 +58,15 @@ export function ClosedTable({ reason, frozen, paused, onPause, onOpen }: Props) 
       />
     </Panel>
   );
+}
+
+function useFilterWords({ reason, initiator, result }: ClosedFilter): string[] {
+  const { t } = useTexts();
+  return [
+    initiator === null ? null : t(`word.initiator.${initiator}`),
+    reason === null ? null : t(`word.reason.${reason}`),
+    result === null ? null : t(`word.handshake.${result}`),
+  ].filter((word) => word !== null);
 }
 
 function useColumns(): Column<CloseRecord>[] {

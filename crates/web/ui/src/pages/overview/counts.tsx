@@ -1,15 +1,18 @@
 // Outcomes of handshakes, errors and routes, as counted tables.
-import type { ErrorCount, HandshakeCount, RouteNow } from '../../api/types';
+import type { ErrorCount, HandshakeCount, HandshakeResult, RouteNow } from '../../api/types';
 import { Bars } from '../../components/bars';
-import { Empty } from '../../components/panel';
+import { Empty, showPanel } from '../../components/panel';
+import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
 import { tally } from '../../lib/tally';
 import { visible } from '../../lib/text';
+import { NO_FILTER } from './closed-table';
 
 const ROWS = 5;
 
-export function Handshakes({ counts }: { counts: HandshakeCount[] }) {
+export function Handshakes({ counts, chosen }: { counts: HandshakeCount[]; chosen: HandshakeResult | null }) {
   const { t } = useTexts();
+  const { change } = usePlace();
   if (counts.length === 0) return <Empty>{t('handshakes.empty')}</Empty>;
   const bars = tally(counts, ({ result }) => result).map(({ key, count, share }) => ({
     key,
@@ -18,6 +21,12 @@ export function Handshakes({ counts }: { counts: HandshakeCount[] }) {
     count,
     share,
     tone: key === 'success' ? 'ok' as const : 'bad' as const,
+    chosen: key === chosen,
+    action: t('handshakes.filter', { result: t(`word.handshake.${key}`) }),
+    onChoose: () => {
+      change({ ...NO_FILTER, result: key === chosen ? null : key });
+      if (key !== chosen) showPanel('closed-connections');
+    },
   }));
   return <Bars caption={t('handshakes.title')} heading={t('handshakes.outcome')} bars={bars} rows={ROWS} />;
 }

@@ -1,7 +1,7 @@
 // Why connections ended: a ring, and a table that says the same with counts and filters the closed connections.
 import { UnstyledButton } from '@mantine/core';
 
-import type { Overview, Reason } from '../../api/types';
+import type { Overview } from '../../api/types';
 import { Donut } from '../../components/donut';
 import { Hint } from '../../components/info';
 import { Empty, Panel, showPanel } from '../../components/panel';
@@ -9,19 +9,21 @@ import { usePlace } from '../../components/place';
 import table from '../../components/table.module.css';
 import { Abnormal, Who } from '../../components/words';
 import { useTexts } from '../../i18n';
+import type { ClosedFilter } from '../../lib/query';
 import { type Ended, endedBy, slices, strengths } from '../../lib/tally';
+import { NO_FILTER } from './closed-table';
 import styles from './ended.module.css';
 
 const MOST_SLICES = 9;
 
 interface Props {
   overview: Overview | null;
-  /** The reason that closed connections are filtered by. */
-  reason: Reason | null;
+  /** What closed connections are filtered by. */
+  filter: ClosedFilter;
   className?: string | undefined;
 }
 
-export function WhyEnded({ overview, reason, className }: Props) {
+export function WhyEnded({ overview, filter, className }: Props) {
   const { t, format } = useTexts();
   const ended = endedBy(overview?.ended ?? []);
   const total = ended.reduce((sum, { count }) => sum + count, 0);
@@ -51,7 +53,7 @@ export function WhyEnded({ overview, reason, className }: Props) {
               </thead>
               <tbody>
                 {ended.map((row, index) => (
-                  <EndedRow key={keyOf(row)} row={row} strength={strength[index] ?? 1} chosen={row.reason === reason} />
+                  <EndedRow key={keyOf(row)} row={row} strength={strength[index] ?? 1} chosen={row.reason === filter.reason && row.initiator === filter.initiator} />
                 ))}
               </tbody>
             </table>
@@ -69,14 +71,14 @@ function EndedRow({ row, strength, chosen }: { row: Ended; strength: number; cho
   const { change } = usePlace();
   const name = t(`word.reason.${row.reason}`);
   const filter = () => {
-    change({ reason: chosen ? null : row.reason });
+    change(chosen ? NO_FILTER : { ...NO_FILTER, reason: row.reason, initiator: row.initiator });
     if (!chosen) showPanel('closed-connections');
   };
   return (
     <tr data-chosen={chosen || undefined}>
       <td>
         <Hint text={t(`word.reasonHelp.${row.reason}`)}>
-          <UnstyledButton className={styles.reason} aria-pressed={chosen} aria-label={t('ended.filter', { reason: name })} onClick={filter}>
+          <UnstyledButton className={table.choice} aria-pressed={chosen} aria-label={t('ended.filter', { reason: name })} onClick={filter}>
             <i className={styles.swatch} style={{ background: `var(--hl-${row.initiator})`, opacity: strength }} aria-hidden="true" />
             {name}
           </UnstyledButton>

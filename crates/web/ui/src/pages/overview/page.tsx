@@ -9,10 +9,9 @@ import { Hint } from '../../components/info';
 import { Empty, Panel, showPanel } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
-import { liveSortOf } from '../../lib/query';
 import { windowOf, WINDOWS } from '../../lib/location';
+import { closedFilterOf, liveSortOf } from '../../lib/query';
 import { step } from '../../lib/rows';
-import { isReason } from '../../lib/words';
 import { ConnectionChart, FlowChart, MessageChart } from './charts';
 import { ClosedTable } from './closed-table';
 import { Errors, Handshakes, Routes } from './counts';
@@ -30,8 +29,7 @@ export function OverviewPage() {
   const [paused, setPaused] = useState(false);
   const overview = feed.overview;
   const windowSeconds = windowOf(query);
-  const asked = query.get('reason');
-  const reason = isReason(asked) ? asked : null;
+  const filter = closedFilterOf(query);
   const id = query.get('id');
 
   useHotkeys([
@@ -63,9 +61,9 @@ export function OverviewPage() {
           <Loaded overview={overview}>{(overview) => <MessageChart overview={overview} windowSeconds={windowSeconds} />}</Loaded>
         </Panel>
         <LatencyChart overview={overview} windowSeconds={windowSeconds} className={styles.half} />
-        <WhyEnded overview={overview} reason={reason} className={styles.half} />
+        <WhyEnded overview={overview} filter={filter} className={styles.half} />
         <Panel id="handshakes" title={t('handshakes.title')} help={t('handshakes.help')} className={styles.third}>
-          <Loaded overview={overview}>{(overview) => <Handshakes counts={overview.handshakes} />}</Loaded>
+          <Loaded overview={overview}>{(overview) => <Handshakes counts={overview.handshakes} chosen={filter.result} />}</Loaded>
         </Panel>
         <Panel id="errors" title={t('errors.title')} help={t('errors.help')} className={styles.third}>
           <Loaded overview={overview}>{(overview) => <Errors counts={overview.errors} />}</Loaded>
@@ -74,7 +72,7 @@ export function OverviewPage() {
           <Loaded overview={overview}>{(overview) => <Routes routes={overview.routes} />}</Loaded>
         </Panel>
         <LiveTable sort={liveSortOf(query.get('live'))} frozen={frozen} paused={paused} onPause={setPaused} onOpen={open} />
-        <ClosedTable reason={reason} frozen={frozen} paused={paused} onPause={setPaused} onOpen={open} />
+        <ClosedTable filter={filter} frozen={frozen} paused={paused} onPause={setPaused} onOpen={open} />
       </div>
       <ConnectionDrawer id={id} onClose={() => change({ id: null })} />
     </>

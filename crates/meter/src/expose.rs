@@ -1,0 +1,315 @@
+//! All families as they stand now, for whoever takes samples: the two text formats here, a store elsewhere.
+
+use std::fmt::Write as _;
+
+use model::ports::MetricsFormat;
+use model::{Direction, ErrorType, HandshakeResult, Opcode, Protocol, Reason, RejectedCheck, Word};
+
+use crate::cells::Observed;
+use crate::families::{self as f, Family, Kind};
+use crate::registry::{Registry, RouteMeter};
+use crate::scrape::{Census, RouteLive, Scrape};
+
+/// Takes the samples of a scrape, family by family.
+pub trait Sink {
+    /// The samples that follow are of this family.
+    fn family(&mut self, family: &'static Family);
+
+    /// One sample; `suffix` is `_bucket`, `_sum` or `_count` for histograms, and empty otherwise.
+    fn sample(&mut self, suffix: &'static str, labels: &[(&str, &str)], value: f64);
+}
+
+struct RouteScrape<'a> {
+    live: &'a RouteLive,
+    meter: std::sync::Arc<RouteMeter>,
+}
+
+/// Gives `sink` every sample.
+pub fn visit(registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
+    let routes: Vec<RouteScrape<'_>> =
+        scrape.routes.iter().map(|live| RouteScrape { live, meter: registry.route(&live.name) }).collect();
+    for family in f::ALL {
+        sink.family(family);
+        for route in &routes {
+            visit_route(family, registry, scrape, route, sink);
+        }
+        visit_process(family, registry, scrape, sink);
+    }
+}
+
+fn visit_route(
+    family: &'static Family,
+    registry: &Registry,
+    scrape: &Scrape,
+    route: &RouteScrape<'_>,
+    sink: &mut dyn Sink,
+) {
+    let RouteScrape { live, meter } = route;
+    let mut out = RouteSink { sink, route: &live.name };
+    match family {
+        &f::WEBSOCKET_ACTIVE => out.value(live.websocket.active as f64),
+        &f::WEBSOCKET_HANDSHAKES => {
+            out.handshakes(Protocol::WebSocket, &live.websocket, |result| {
+                meter.sum(|shard| shard.websocket.handshakes.get(result))
+            });
+        }
+        &f::WEBSOCKET_HANDSHAKE_SECONDS => {
+            out.histogram(
+                &[],
+                f::HANDSHAKE_BOUNDS,
+                &meter.observed(|shard| &shard.websocket.handshake_seconds),
+            );
+        }
+        &f::WEBSOCKET_CLOSED => out.closed(Protocol::WebSocket, &live.websocket),
+        &f::WEBSOCKET_DURATION_SECONDS => {
+            out.histogram(
+                &[],
+                f::DURATION_BOUNDS,
+                &meter.observed(|shard| &shard.websocket.duration_seconds),
+            );
+        }
+        &f::WEBSOCKET_OLDEST_START => {
+            if let Some(start) = live.websocket_oldest_start {
+                out.value(start.as_secs_f64());
+            }
+        }
+        &f::WEBSOCKET_MESSAGES => {
+            out.directions(|direction| meter.sum(|shard| shard.websocket.messages[direction].get()) as f64);
+        }
+        &f::WEBSOCKET_MESSAGE_BYTES => {
+            out.directions(|direction| {
+                meter.sum(|shard| shard.websocket.message_bytes[direction].get()) as f64
+            });
+        }
+        &f::WEBSOCKET_FRAMES => {
+            for &direction in Direction::ALL {
+                for &opcode in Opcode::ALL {
+                    let count = meter.sum(|shard| shard.websocket.frames[direction].get(opcode));
+                    let labels = [("direction", direction.as_str()), ("opcode", opcode.as_str())];
+                    out.labelled(&labels, count as f64);
+                }
+            }
+        }
+        &f::WEBSOCKET_LATENCY => {
+            for &direction in Direction::ALL {
+                let observed = meter.observed(|shard| &shard.websocket.latency_seconds[direction]);
+                out.histogram(&[("direction", direction.as_str())], f::LATENCY_BOUNDS, &observed);
+            }
+        }
+        &f::WEBSOCKET_LATENCY_MEAN => {
+            for &direction in Direction::ALL {
+                let waiting = live.backlog[direction];
+                if let Some(mean) = registry.mean_latency(meter, direction, scrape.now, waiting) {
+                    out.labelled(&[("direction", direction.as_str())], mean);
+                }
+            }
+        }
+        &f::WEBSOCKET_BACKLOG_MESSAGES => {
+            out.directions(|direction| live.backlog[direction].messages as f64);
+        }
+        &f::WEBSOCKET_BACKLOG_BYTES => {
+            out.directions(|direction| live.backlog[direction].bytes as f64);
+        }
+        &f::WEBSOCKET_BACKLOG_AGE => {
+            out.directions(|direction| live.backlog[direction].oldest_age_seconds);
+        }
+        &f::WEBSOCKET_SLOW_CONSUMERS => out.value(live.slow_consumers as f64),
+        &f::WEBSOCKET_ERRORS => {
+            out.words("type", |error: ErrorType| meter.sum(|shard| shard.websocket.errors.get(error)));
+        }
+        &f::WEBSOCKET_CLOSE_IDLE => {
+            let observed = meter.observed(|shard| &shard.websocket.close_idle_seconds);
+            out.histogram(&[], f::CLOSE_IDLE_BOUNDS, &observed);
+        }
+        &f::SSE_ACTIVE => out.value(live.sse.active as f64),
+        &f::SSE_CONNECTIONS => {
+            out.handshakes(Protocol::Sse, &live.sse, |result| {
+                meter.sum(|shard| shard.sse.connections.get(result))
+            });
+        }
+        &f::SSE_EVENTS => out.value(meter.sum(|shard| shard.sse.events.get()) as f64),
+        &f::SSE_EVENT_BYTES => {
+            out.value(meter.sum(|shard| shard.sse.event_bytes.get()) as f64);
+        }
+        &f::SSE_COMMENTS => out.value(meter.sum(|shard| shard.sse.comments.get()) as f64),
+        &f::SSE_DISCONNECTS => out.closed(Protocol::Sse, &live.sse),
+        &f::SSE_DELAY => {
+            out.histogram(&[], f::LATENCY_BOUNDS, &meter.observed(|shard| &shard.sse.delay_seconds));
+        }
+        &f::SSE_DURATION_SECONDS => {
+            out.histogram(&[], f::DURATION_BOUNDS, &meter.observed(|shard| &shard.sse.duration_seconds));
+        }
+        &f::SSE_BACKLOG_BYTES => out.value(live.sse_backlog.bytes as f64),
+        &f::SSE_ERRORS => {
+            out.words("type", |error: ErrorType| meter.sum(|shard| shard.sse.errors.get(error)));
+        }
+        &f::REJECTED_UPGRADES => {
+            out.words("check", |check: RejectedCheck| meter.sum(|shard| shard.rejected.get(check)));
+        }
+        &f::PATH_IDLE_TIMEOUT => {
+            if let Some(seconds) = live.idle_timeout_seconds {
+                out.labelled(&[("hop", "gateway")], seconds);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn visit_process(family: &'static Family, registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
+    let process = &scrape.process;
+    let mut single = |value: f64| sink.sample("", &[], value);
+    match family {
+        &f::SERIES_DROPPED => {
+            sink.sample("", &[("metric", "route")], registry.routes_dropped.get() as f64);
+        }
+        &f::ACCESS_LOG_DROPPED => single(scrape.access_log_dropped as f64),
+        &f::BUILD_INFO => sink.sample("", &[("version", registry.build.version)], 1.0),
+        &f::CERTIFICATE_NOT_AFTER => {
+            for certificate in &scrape.certificates {
+                let labels = [("role", certificate.role), ("name", certificate.name.as_str())];
+                sink.sample("", &labels, certificate.not_after);
+            }
+        }
+        &f::PROCESS_CPU => single(process.cpu_seconds),
+        &f::PROCESS_RESIDENT => single(process.resident_bytes as f64),
+        &f::PROCESS_VIRTUAL => single(process.virtual_bytes as f64),
+        &f::PROCESS_OPEN_FDS => single(process.open_fds as f64),
+        &f::PROCESS_MAX_FDS => single(process.max_fds as f64),
+        &f::PROCESS_START => single(process.start_time_seconds),
+        _ => {}
+    }
+}
+
+/// Adds the route to the labels.
+struct RouteSink<'a> {
+    sink: &'a mut dyn Sink,
+    route: &'a str,
+}
+
+impl RouteSink<'_> {
+    fn emit(&mut self, suffix: &'static str, labels: &[(&str, &str)], value: f64) {
+        let mut all = [("route", self.route); 4];
+        all[1..=labels.len()].copy_from_slice(labels);
+        self.sink.sample(suffix, &all[..=labels.len()], value);
+    }
+
+    fn value(&mut self, value: f64) {
+        self.emit("", &[], value);
+    }
+
+    fn labelled(&mut self, labels: &[(&str, &str)], value: f64) {
+        self.emit("", labels, value);
+    }
+
+    fn directions(&mut self, value: impl Fn(Direction) -> f64) {
+        for &direction in Direction::ALL {
+            self.labelled(&[("direction", direction.as_str())], value(direction));
+        }
+    }
+
+    fn words<W: Word>(&mut self, label: &'static str, count: impl Fn(W) -> u64) {
+        for &word in W::ALL {
+            self.labelled(&[(label, word.as_str())], count(word) as f64);
+        }
+    }
+
+    fn handshakes(&mut self, protocol: Protocol, census: &Census, failed: impl Fn(HandshakeResult) -> u64) {
+        for result in HandshakeResult::of(protocol) {
+            let count = if result == HandshakeResult::Success { census.opened } else { failed(result) };
+            self.labelled(&[("result", result.as_str())], count as f64);
+        }
+    }
+
+    fn closed(&mut self, protocol: Protocol, census: &Census) {
+        for (initiator, reason) in Reason::pairs(protocol) {
+            let labels = [("initiator", initiator.as_str()), ("reason", reason.as_str())];
+            self.labelled(&labels, census.closed_by((initiator, reason)) as f64);
+        }
+    }
+
+    fn histogram(&mut self, labels: &[(&str, &str)], bounds: &[f64], observed: &Observed) {
+        let mut with_le = [("le", "+Inf"); 2];
+        with_le[..labels.len()].copy_from_slice(labels);
+        let mut text = String::new();
+        let mut cumulative = 0;
+        for (index, cell) in observed.cells.iter().enumerate() {
+            cumulative += cell;
+            text.clear();
+            match bounds.get(index) {
+                Some(bound) => write!(text, "{bound:?}").expect("a String takes all"),
+                None => text.push_str("+Inf"),
+            }
+            let mut all = with_le;
+            all[labels.len()] = ("le", &text);
+            self.emit("_bucket", &all[..=labels.len()], cumulative as f64);
+        }
+        self.emit("_sum", labels, observed.sum_seconds());
+        self.emit("_count", labels, cumulative as f64);
+    }
+}
+
+/// All families as text.
+pub fn to_text(registry: &Registry, scrape: &Scrape, format: MetricsFormat) -> String {
+    let mut text = Text { out: String::with_capacity(64 * 1024), format, family: &f::BUILD_INFO };
+    visit(registry, scrape, &mut text);
+    if format == MetricsFormat::OpenMetrics {
+        text.out.push_str("# EOF\n");
+    }
+    text.out
+}
+
+/// Prometheus text format 0.0.4, or OpenMetrics 1.0.0.
+struct Text {
+    out: String,
+    format: MetricsFormat,
+    family: &'static Family,
+}
+
+impl Sink for Text {
+    fn family(&mut self, family: &'static Family) {
+        self.family = family;
+        let is_open = self.format == MetricsFormat::OpenMetrics;
+        let name =
+            if is_open { family.name.strip_suffix("_total").unwrap_or(family.name) } else { family.name };
+        let kind = match family.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        write!(self.out, "# HELP {name} {}\n# TYPE {name} {kind}\n", family.help)
+            .expect("a String takes all");
+        if is_open && let Some(unit) = family.unit() {
+            writeln!(self.out, "# UNIT {name} {unit}").expect("a String takes all");
+        }
+    }
+
+    fn sample(&mut self, suffix: &'static str, labels: &[(&str, &str)], value: f64) {
+        self.out.push_str(self.family.name);
+        self.out.push_str(suffix);
+        for (index, (name, text)) in labels.iter().enumerate() {
+            self.out.push(if index == 0 { '{' } else { ',' });
+            self.out.push_str(name);
+            self.out.push_str("=\"");
+            push_escaped(&mut self.out, text);
+            self.out.push('"');
+        }
+        if !labels.is_empty() {
+            self.out.push('}');
+        }
+        writeln!(self.out, " {value}").expect("a String takes all");
+    }
+}
+
+fn push_escaped(out: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            other => out.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

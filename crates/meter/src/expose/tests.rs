@@ -1,0 +1,113 @@
+//! The text, and its agreement with the table.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use model::{Initiator, WallTime};
+
+use super::*;
+use crate::registry::Build;
+use crate::scrape::{Certificate, Waiting};
+
+fn scraped() -> (Registry, Scrape) {
+    let registry = Registry::new(Build { version: "1.2.3" }, 2, Duration::from_secs(60));
+    let meter = registry.route("chat");
+    let cells = &meter.shard(0).websocket;
+    cells.messages[Direction::ClientToServer].add(3);
+    cells.latency_seconds[Direction::ServerToClient].observe(0.1);
+    meter.shard(1).websocket.latency_seconds[Direction::ServerToClient].observe(7.0);
+    let route = RouteLive {
+        name: "chat".into(),
+        websocket: Census { opened: 5, closed: vec![((Initiator::Client, Reason::Normal), 2)], active: 3 },
+        websocket_oldest_start: Some(WallTime(1_500_000_000)),
+        backlog: model::PerDirection {
+            client_to_server: Waiting::default(),
+            server_to_client: Waiting {
+                messages: 2,
+                bytes: 10,
+                oldest_age_seconds: 1.5,
+                age_sum_seconds: 3.0,
+            },
+        },
+        idle_timeout_seconds: Some(60.0),
+        ..RouteLive::default()
+    };
+    let certificate = Certificate { role: "listener", name: "a\"b\\c\nd".to_owned(), not_after: 1.0 };
+    let scrape = Scrape { routes: vec![route], certificates: vec![certificate], ..Scrape::default() };
+    (registry, scrape)
+}
+
+#[track_caller]
+fn has(text: &str, line: &str) {
+    assert!(text.lines().any(|found| found == line), "no line `{line}` in\n{text}");
+}
+
+#[test]
+fn prometheus_text() {
+    let (registry, scrape) = scraped();
+    let text = to_text(&registry, &scrape, MetricsFormat::Text);
+    has(&text, "# TYPE websocket_messages_total counter");
+    has(&text, "websocket_active_connections{route=\"chat\"} 3");
+    has(&text, "websocket_handshakes_total{route=\"chat\",result=\"success\"} 5");
+    has(&text, "websocket_handshakes_total{route=\"chat\",result=\"timeout\"} 0");
+    has(&text, "websocket_connections_closed_total{route=\"chat\",initiator=\"client\",reason=\"normal\"} 2");
+    has(&text, "websocket_messages_total{route=\"chat\",direction=\"client_to_server\"} 3");
+    let bucket = "websocket_message_latency_seconds_bucket{route=\"chat\",direction=\"server_to_client\"";
+    has(&text, &format!("{bucket},le=\"0.1\"}} 1"));
+    has(&text, &format!("{bucket},le=\"1.0\"}} 1"));
+    has(&text, &format!("{bucket},le=\"+Inf\"}} 2"));
+    has(&text, "websocket_message_latency_seconds_count{route=\"chat\",direction=\"server_to_client\"} 2");
+    has(&text, "websocket_message_latency_seconds_mean{route=\"chat\",direction=\"server_to_client\"} 2.525");
+    assert!(
+        !text.contains("seconds_mean{route=\"chat\",direction=\"client_to_server\"}"),
+        "absent without messages"
+    );
+    has(
+        &text,
+        "heartline_tls_certificate_not_after_timestamp_seconds{role=\"listener\",name=\"a\\\"b\\\\c\\nd\"} 1",
+    );
+    has(&text, "heartline_build_info{version=\"1.2.3\"} 1");
+    assert!(!text.contains("# UNIT") && !text.contains("# EOF"));
+}
+
+#[test]
+fn openmetrics_text() {
+    let (registry, scrape) = scraped();
+    let text = to_text(&registry, &scrape, MetricsFormat::OpenMetrics);
+    has(&text, "# TYPE websocket_messages counter");
+    has(&text, "websocket_messages_total{route=\"chat\",direction=\"client_to_server\"} 3");
+    has(&text, "# UNIT websocket_message_latency_seconds seconds");
+    assert!(!text.contains("# UNIT websocket_message_latency_seconds_mean"));
+    assert!(text.ends_with("# EOF\n"));
+}
+
+/// Notes which families gave samples, and with which labels.
+#[derive(Default)]
+struct Names {
+    family: Option<&'static Family>,
+    seen: BTreeSet<&'static str>,
+}
+
+impl Sink for Names {
+    fn family(&mut self, family: &'static Family) {
+        self.family = Some(family);
+    }
+
+    fn sample(&mut self, suffix: &'static str, labels: &[(&str, &str)], _: f64) {
+        let family = self.family.expect("a family comes before its samples");
+        let names: Vec<&str> = labels.iter().map(|(name, _)| *name).filter(|name| *name != "le").collect();
+        assert_eq!(names, family.labels, "{}", family.name);
+        assert_eq!(!suffix.is_empty(), family.kind == Kind::Histogram, "{}", family.name);
+        self.seen.insert(family.name);
+    }
+}
+
+#[test]
+fn every_family_of_the_table_has_samples_and_its_labels() {
+    let (registry, scrape) = scraped();
+    let mut names = Names::default();
+    visit(&registry, &scrape, &mut names);
+    for family in f::ALL {
+        assert!(names.seen.contains(family.name), "{}", family.name);
+    }
+}

@@ -1,0 +1,148 @@
+//! The meters of all routes, over reloads of the configuration.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use model::{Direction, Moment, PerDirection};
+
+use crate::cells::{Counter, Observed, Shard};
+use crate::mean::{MeanWindow, Sums};
+use crate::scrape::Waiting;
+
+/// Routes with meters of their own; beyond it, routes share one named `other`.
+pub const ROUTES_MAX: usize = 1_000;
+
+/// What this build is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// Version of the package.
+    pub version: &'static str,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Registry {
+    /// What this build is.
+    pub build: Build,
+    /// Routes that went to `other`.
+    pub routes_dropped: Counter,
+    routes: RwLock<Vec<Arc<RouteMeter>>>,
+    shards: usize,
+    mean_window: Duration,
+}
+
+impl Registry {
+    /// No routes yet; `shards` should be the number of counting threads.
+    pub fn new(build: Build, shards: usize, mean_window: Duration) -> Registry {
+        let routes = RwLock::default();
+        Registry { build, routes_dropped: Counter::default(), routes, shards: shards.max(1), mean_window }
+    }
+
+    /// The meter of the route of that name, created when it is new.
+    pub fn route(&self, name: &str) -> Arc<RouteMeter> {
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        let find = |name: &str| routes.iter().find(|route| &*route.name == name).cloned();
+        if let Some(known) = find(name) {
+            return known;
+        }
+        let name = if routes.len() < ROUTES_MAX {
+            name
+        } else {
+            self.routes_dropped.inc();
+            match find("other") {
+                Some(other) => return other,
+                None => "other",
+            }
+        };
+        let route = Arc::new(RouteMeter::new(name, self.shards));
+        routes.push(Arc::clone(&route));
+        route
+    }
+
+    /// Notes the sums that means are taken of; called about once a second.
+    pub fn tick(&self, now: Moment) {
+        for route in self.routes.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            for direction in [Direction::ClientToServer, Direction::ServerToClient] {
+                let sums = route.latency_sums(direction);
+                lock(&route.means)[direction].tick(now, self.mean_window, sums);
+            }
+        }
+    }
+
+    /// The mean latency of a route's direction, see [`crate::mean`].
+    pub fn mean_latency(
+        &self,
+        route: &RouteMeter,
+        direction: Direction,
+        now: Moment,
+        waiting: Waiting,
+    ) -> Option<f64> {
+        let sums = route.latency_sums(direction);
+        lock(&route.means)[direction].mean(now, self.mean_window, sums, waiting)
+    }
+}
+
+/// The meter of one route.
+#[derive(Debug)]
+pub struct RouteMeter {
+    name: Arc<str>,
+    shards: Box<[Shard]>,
+    means: Mutex<PerDirection<MeanWindow>>,
+}
+
+impl RouteMeter {
+    fn new(name: &str, shards: usize) -> RouteMeter {
+        let shards = (0..shards).map(|_| Shard::default()).collect();
+        RouteMeter { name: name.into(), shards, means: Mutex::default() }
+    }
+
+    /// Name of the route.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The cells that the `index`th worker thread counts on.
+    pub fn shard(&self, index: usize) -> &Shard {
+        &self.shards[index % self.shards.len()]
+    }
+
+    /// Sum of a counter over all shards.
+    pub fn sum(&self, of: impl Fn(&Shard) -> u64) -> u64 {
+        self.shards.iter().map(of).sum()
+    }
+
+    /// Sum of a histogram over all shards.
+    pub fn observed(&self, of: impl Fn(&Shard) -> &crate::cells::Histogram) -> Observed {
+        let mut total = Observed::default();
+        for shard in &self.shards {
+            of(shard).add_to(&mut total);
+        }
+        total
+    }
+
+    fn latency_sums(&self, direction: Direction) -> Sums {
+        let observed = self.observed(|shard| &shard.websocket.latency_seconds[direction]);
+        Sums { count: observed.count(), sum_nanos: observed.sum_nanos }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_are_bounded() {
+        let registry = Registry::new(Build { version: "0" }, 1, Duration::from_secs(60));
+        let first = registry.route("r0");
+        for index in 0..ROUTES_MAX + 10 {
+            registry.route(&format!("r{index}"));
+        }
+        assert!(Arc::ptr_eq(&first, &registry.route("r0")), "known routes keep their meter");
+        assert_eq!(&**registry.route("one more").name(), "other");
+        assert_eq!(registry.routes_dropped.get(), 11);
+    }
+}

@@ -1,0 +1,100 @@
+//! What only others know at the moment of a scrape.
+
+use std::sync::Arc;
+
+use model::{Initiator, Moment, PerDirection, Reason, WallTime};
+
+/// Handed in at each scrape.
+#[derive(Clone, Debug, Default)]
+pub struct Scrape {
+    /// Now, to measure with.
+    pub now: Moment,
+    /// The routes, in the order of the configuration.
+    pub routes: Vec<RouteLive>,
+    /// Certificates in use.
+    pub certificates: Vec<Certificate>,
+    /// What the operating system says of the process.
+    pub process: Process,
+    /// Close records that the access log has dropped.
+    pub access_log_dropped: u64,
+}
+
+/// What is alive on one route.
+#[derive(Clone, Debug, Default)]
+pub struct RouteLive {
+    /// Its name.
+    pub name: Arc<str>,
+    /// WebSocket connections.
+    pub websocket: Census,
+    /// Event streams.
+    pub sse: Census,
+    /// Start of the oldest open WebSocket connection.
+    pub websocket_oldest_start: Option<WallTime>,
+    /// What waits of WebSocket connections.
+    pub backlog: PerDirection<Waiting>,
+    /// What waits of event streams.
+    pub sse_backlog: Waiting,
+    /// WebSocket connections whose receiver has left a backlog for long.
+    pub slow_consumers: u64,
+    /// Configured limit of silence.
+    pub idle_timeout_seconds: Option<f64>,
+}
+
+/// How many connections there have been: `opened` − sum of `closed` = `active`, always.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Established since the start.
+    pub opened: u64,
+    /// Ended since the start, by who ended them and why; pairs that never occurred may be missing.
+    pub closed: Vec<((Initiator, Reason), u64)>,
+    /// Open now.
+    pub active: u64,
+}
+
+impl Census {
+    /// How many ended in one way.
+    pub fn closed_by(&self, pair: (Initiator, Reason)) -> u64 {
+        self.closed.iter().find(|(known, _)| *known == pair).map_or(0, |(_, count)| *count)
+    }
+}
+
+/// What waits in this gateway.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Waiting {
+    /// Messages.
+    pub messages: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Age of the oldest byte, seconds.
+    pub oldest_age_seconds: f64,
+    /// Sum of the ages of the messages, seconds.
+    pub age_sum_seconds: f64,
+}
+
+/// A certificate in use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Certificate {
+    /// `listener` or `upstream`.
+    pub role: &'static str,
+    /// Address of the listener, or name of the upstream.
+    pub name: String,
+    /// End of validity, Unix seconds.
+    pub not_after: f64,
+}
+
+/// What the operating system says of the process (proc(5)).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Process {
+    /// User and system CPU time.
+    pub cpu_seconds: f64,
+    /// Resident memory.
+    pub resident_bytes: u64,
+    /// Virtual memory.
+    pub virtual_bytes: u64,
+    /// Open files.
+    pub open_fds: u64,
+    /// Limit of open files.
+    pub max_fds: u64,
+    /// Start, Unix seconds.
+    pub start_time_seconds: f64,
+}

@@ -1,0 +1,145 @@
+// A gateway's admin address without a gateway: the built page, the API and the stream, with invented numbers.
+// `node dev/mock.mjs [--port N] [--behaviour NAME] [--token TOKEN]`, where NAME is one of:
+//   live       a frame a second (the default)
+//   declined   204 to the stream: poll instead
+//   buffered   the stream opens and no byte comes, as through a proxy that buffers
+//   stalled    one frame, then nothing
+//   broken     500 to everything but the status
+//   empty      nobody is connected, nothing has happened
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+import { closedRecords, emptyOverview, live, overview } from './data.mjs';
+
+const DIST = fileURLToPath(new URL('../dist', import.meta.url));
+const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
+const AGE_SECONDS = 533_000;
+
+export const HEADERS = {
+  'content-security-policy':
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+};
+
+/** Starts a mock on loopback; `behaviour` may be changed while it runs. */
+export function startMock({ port = 0, behaviour = 'live', token = null } = {}) {
+  const mock = { behaviour, url: '', stop: undefined };
+  const origin = Date.now();
+  const second = () => AGE_SECONDS + Math.floor((Date.now() - origin) / 1000);
+  const context = { mock, token, second };
+  const server = createServer((request, response) => {
+    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    const url = new URL(request.url, 'http://mock');
+    if (url.pathname.startsWith('/api/')) answer(context, request, url, response);
+    else file(url.pathname, request, response);
+  });
+  mock.stop = () => new Promise((resolve) => {
+    server.close(resolve);
+    server.closeAllConnections();
+  });
+  return new Promise((resolve) => {
+    server.listen(port, '127.0.0.1', () => {
+      mock.url = `http://127.0.0.1:${server.address().port}`;
+      resolve(mock);
+    });
+  });
+}
+
+function file(pathname, request, response) {
+  const path = join(DIST, normalize(pathname === '/' ? '/index.html' : pathname));
+  if (!path.startsWith(DIST) || !existsSync(path)) return void response.writeHead(404).end();
+  const gzip = /gzip/.test(request.headers['accept-encoding'] ?? '') && existsSync(`${path}.gz`);
+  response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream', ...(gzip ? { 'content-encoding': 'gzip' } : {}) });
+  return void response.end(readFileSync(gzip ? `${path}.gz` : path));
+}
+
+function answer(context, request, url, response) {
+  const { mock, token, second } = context;
+  const path = url.pathname.replace('/api/v1/', '');
+  const authenticated = token === null || (request.headers.cookie ?? '').includes('heartline_session=mock');
+  if (path === 'status') {
+    const started = new Date(Date.now() - second() * 1000).toISOString();
+    return json(response, 200, { version: '0.0.0', started_at: started, auth: { required: token !== null, authenticated } });
+  }
+  if (path === 'login') return login(request, response, token);
+  if (path === 'logout') return void response.writeHead(204, { 'set-cookie': 'heartline_session=; Max-Age=0; Path=/; HttpOnly; SameSite=Strict' }).end();
+  if (!authenticated) return failure(response, 401, 'unauthorized', 'a valid admin token is needed', 'sign in on the dashboard');
+  if (mock.behaviour === 'broken') return failure(response, 500, 'internal', 'the numbers cannot be read', 'the log of the process has the details');
+  if (path === 'overview') return json(response, 200, look(context, url));
+  if (path === 'stream') return stream(context, url, response);
+  if (path === 'connections') return json(response, 200, list(context, url.searchParams));
+  return one(context, path.replace('connections/', ''), response);
+}
+
+function look({ mock, second }, url) {
+  return mock.behaviour === 'empty' ? emptyOverview(Date.now()) : overview(second(), Date.now(), Number(url.searchParams.get('window') ?? 900));
+}
+
+function stream(context, url, response) {
+  const { mock } = context;
+  if (mock.behaviour === 'declined') return void response.writeHead(204).end();
+  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+  response.flushHeaders();
+  if (mock.behaviour === 'buffered') return undefined;
+  const frame = () => response.write(`event: overview\ndata: ${JSON.stringify(look(context, url))}\n\n`);
+  response.write(`: ${' '.repeat(2048)}\n\nretry: 2000\n\n`);
+  frame();
+  const timer = setInterval(() => {
+    if (mock.behaviour === 'live' || mock.behaviour === 'empty') frame();
+  }, 1000);
+  response.on('close', () => clearInterval(timer));
+  return undefined;
+}
+
+const both = ({ client_to_server: a, server_to_client: b }) => a + b;
+const ORDERS = {
+  opened_at: (c) => Date.parse(c.opened_at), idle: (c) => c.idle_seconds, messages: (c) => both(c.messages),
+  backlog: (c) => c.backlog.client_to_server.bytes + c.backlog.server_to_client.bytes, closed_at: (c) => Date.parse(c.closed_at),
+};
+
+function list({ mock, second }, query) {
+  const now = Date.now();
+  const closed = query.get('set') === 'closed';
+  const keeps = (key, value) => query.get(key) === null || query.get(key) === value;
+  const all = mock.behaviour === 'empty' ? [] : closed ? closedRecords(second(), now) : live(second(), now);
+  const order = ORDERS[query.get('sort')];
+  const items = all
+    .filter((c) => keeps('reason', c.reason) && keeps('initiator', c.initiator) && keeps('result', c.handshake?.result))
+    .sort((a, b) => order(b) - order(a) || (a.id < b.id ? -1 : 1));
+  const total = closed || items.length === 0 ? items.length : 42_012;
+  return { as_of: new Date(now).toISOString(), items: items.slice(0, Number(query.get('limit'))), total };
+}
+
+function one({ second }, id, response) {
+  const open = live(second(), Date.now()).find((connection) => connection.id === id);
+  if (open !== undefined) return json(response, 200, { state: 'live', live: open });
+  const record = closedRecords(second(), Date.now()).find((connection) => connection.id === id);
+  if (record !== undefined) return json(response, 200, { state: 'closed', closed: record });
+  return failure(response, 404, 'not_found', `there is no connection ${id}`, 'it may have closed so long ago that its record is no longer kept');
+}
+
+function login(request, response, token) {
+  let body = '';
+  request.on('data', (piece) => { body += piece; });
+  request.on('end', () => {
+    if (request.headers['x-heartline-csrf'] !== '1') return failure(response, 403, 'csrf', 'the header X-Heartline-CSRF is missing', null);
+    if (JSON.parse(body).token !== token) return failure(response, 401, 'unauthorized', 'this is not the token', 'it stands in the file that admin.token_file names');
+    return void response.writeHead(204, { 'set-cookie': 'heartline_session=mock; Path=/; HttpOnly; SameSite=Strict' }).end();
+  });
+}
+
+function json(response, status, body) {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+const failure = (response, status, code, message, hint) => json(response, status, { error: { code, message, hint } });
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({ options: { port: { type: 'string' }, behaviour: { type: 'string' }, token: { type: 'string' } } });
+  const { url } = await startMock({ port: Number(values.port ?? 8081), behaviour: values.behaviour ?? 'live', token: values.token ?? null });
+  console.log(url);
+}
