@@ -64,8 +64,7 @@ pub enum Command {
 }
 
 impl Command {
-    const ALL: [Command; 4] =
-        [Command::Drain, Command::Cut, Command::IdleTimeout, Command::HalfCloseTimeout];
+    const ALL: [Command; 4] = [Command::Drain, Command::Cut, Command::IdleTimeout, Command::HalfCloseTimeout];
 
     /// The cause that the command is of an end.
     pub fn what(self) -> What {

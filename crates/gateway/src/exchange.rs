@@ -73,7 +73,8 @@ impl Exchange {
         let mut failures = Vec::new();
         for upstream in self.route.pool.candidates(clock::now()) {
             let open = upstream.open();
-            let sent = tokio::time::timeout(self.route.timeouts.response_head, upstream.send(request.clone()));
+            let sent =
+                tokio::time::timeout(self.route.timeouts.response_head, upstream.send(request.clone()));
             match sent.await {
                 Ok(Ok(response)) => {
                     upstream.note_success();
@@ -136,9 +137,10 @@ impl Unanswered {
     /// What the client is told.
     pub fn answer(&self) -> Response<AnswerBody> {
         match self {
-            Unanswered::Unreachable { .. } => {
-                answer::text(StatusCode::BAD_GATEWAY, "Bad Gateway: the upstream service could not be reached")
-            }
+            Unanswered::Unreachable { .. } => answer::text(
+                StatusCode::BAD_GATEWAY,
+                "Bad Gateway: the upstream service could not be reached",
+            ),
             Unanswered::Broken { .. } => answer::text(
                 StatusCode::BAD_GATEWAY,
                 "Bad Gateway: the upstream service ended the connection before it answered",

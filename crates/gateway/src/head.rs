@@ -81,7 +81,7 @@ impl HeadTap {
         let framing = Framing {
             is_ambiguous: content_lengths.count + transfer_encodings.count > 1,
             is_last: is_chunked,
-            has_early_data: behind_head > body,
+            has_early_data: !is_chunked && behind_head > body,
         };
         if is_chunked {
             self.lose();
@@ -101,6 +101,11 @@ impl HeadTap {
     /// Since when a head has been arriving; none between requests.
     pub fn begun(&self) -> Option<Moment> {
         self.begun
+    }
+
+    /// Whether the tap still follows the connection.
+    pub fn is_tapped(&self) -> bool {
+        !self.lost
     }
 
     /// Requests served so far.

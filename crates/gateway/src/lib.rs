@@ -1,3 +1,276 @@
-//! Sockets.
+//! Sockets: the gateway between clients and the services behind it.
+//!
+//! The way of a connection: [`listener`] accepts it, [`exchange`] finds the route of each request; a WebSocket
+//! handshake goes through [`websocket`] and, once both sides have proved it, to [`relay`]; everything else goes
+//! through [`plain`], where an event stream is observed by [`event_stream`]. [`session`] leaves the one close
+//! record, [`registry`] knows all that is open. Bytes are never changed; what is seen of them is counted in
+//! [`meter`].
 
+mod access_log;
+mod answer;
+mod body;
+pub mod ceiling;
+pub mod clock;
 pub mod config;
+mod entry;
+mod event_stream;
+mod exchange;
+mod forwarded;
+mod head;
+mod leg;
+mod listener;
+mod plain;
+mod proxy_protocol;
+pub mod registry;
+mod relay;
+mod scrape;
+mod session;
+mod table;
+mod tls;
+mod upstream;
+mod websocket;
+mod worker;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_rustls::TlsAcceptor;
+
+use crate::access_log::AccessLog;
+use crate::config::{GatewayConfig, ListenerConfig};
+use crate::entry::Command;
+use crate::exchange::{Shared, TaskGuard};
+use crate::listener::Listener;
+use crate::registry::Registry;
+use crate::table::Table;
+use crate::tls::Certificate;
+
+/// How often silence is judged, and certificates are looked at.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What cut connections are given to leave their records.
+const CUT_GRACE: Duration = Duration::from_secs(2);
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    config: Mutex<GatewayConfig>,
+    addresses: Vec<SocketAddr>,
+    certificates: Vec<(String, Arc<Certificate>)>,
+    stop: watch::Sender<bool>,
+    tasks: tokio::sync::Mutex<mpsc::Receiver<()>>,
+}
+
+/// Why a gateway cannot start or take over a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A listener's address cannot be bound.
+    #[error("cannot listen on {address}: {error}{hint}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the kernel said.
+        error: io::Error,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A listener's certificate or key cannot be used.
+    #[error("listener {address}: {error}")]
+    Certificate {
+        /// The address.
+        address: SocketAddr,
+        /// What is wrong.
+        error: tls::TlsError,
+    },
+    /// A route cannot be put in force.
+    #[error(transparent)]
+    Route(#[from] table::TableError),
+    /// The access log cannot be written.
+    #[error("access log {path}: {error}")]
+    AccessLog {
+        /// The file.
+        path: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A reload would change what only a restart can.
+    #[error("listeners cannot change while running: restart to apply them; nothing was changed")]
+    ListenersChanged,
+}
+
+impl Gateway {
+    /// Binds the listeners and serves.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing keeps running.
+    pub async fn start(config: GatewayConfig, meters: Arc<meter::Registry>) -> Result<Gateway, Error> {
+        let log = config.closed.log.as_deref().map(|path| {
+            AccessLog::open(path)
+                .map_err(|error| Error::AccessLog { path: path.display().to_string(), error })
+        });
+        let registry = Arc::new(Registry::new(meters, config.closed.keep, log.transpose()?));
+        let table = Table::build(&config, &registry, None)?;
+        let shared = Arc::new(Shared { registry, table: ArcSwap::from_pointee(table) });
+        let (stop, stopping) = watch::channel(false);
+        let (guard, tasks) = mpsc::channel(1);
+        let mut bound = Vec::new();
+        for listener in &config.listeners {
+            bound.push(bind(listener, &shared, &stopping).await?);
+        }
+        let mut gateway = Gateway {
+            shared,
+            config: Mutex::new(config),
+            addresses: Vec::new(),
+            certificates: Vec::new(),
+            stop,
+            tasks: tokio::sync::Mutex::new(tasks),
+        };
+        for Bound { socket, address, listener, certificate } in bound {
+            gateway.addresses.push(address);
+            gateway.certificates.extend(certificate.map(|certificate| (address.to_string(), certificate)));
+            tokio::spawn(listener.accept(socket, guard.clone()));
+        }
+        tokio::spawn(sweep(
+            Arc::clone(&gateway.shared.registry),
+            gateway.certificates.clone(),
+            stopping,
+            guard,
+        ));
+        Ok(gateway)
+    }
+
+    /// Addresses of the listeners, in the order of the configuration.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Whether it was told to stop.
+    pub fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// All connections.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.shared.registry
+    }
+
+    /// Takes over routes, upstreams and limits as a whole; open connections are untouched.
+    ///
+    /// # Errors
+    /// See [`Error`]; the old configuration stays in force.
+    pub fn reload(&self, config: GatewayConfig) -> Result<(), Error> {
+        let mut current = self.config.lock();
+        if !same_listeners(&current.listeners, &config.listeners) {
+            return Err(Error::ListenersChanged);
+        }
+        let table = Table::build(&config, &self.shared.registry, Some(&self.shared.table.load()))?;
+        for (address, certificate) in &self.certificates {
+            certificate.refresh().map_err(|error| Error::Certificate {
+                address: address.parse().expect("an address"),
+                error,
+            })?;
+        }
+        self.shared.table.store(Arc::new(table));
+        *current = config;
+        Ok(())
+    }
+
+    /// Stops accepting, says goodbye to every connection at a random moment within the drain window, cuts what
+    /// is left at its end, and returns when all is closed.
+    pub async fn stop(&self) {
+        let window = self.config.lock().drain.window;
+        self.stop.send_replace(true);
+        let deadline = tokio::time::Instant::now() + window;
+        // The last fifth of the window is for the answers to the last goodbyes.
+        for (after, entry) in self.shared.registry.drain(window.mul_f64(0.8)) {
+            tokio::spawn(async move {
+                tokio::time::sleep(after).await;
+                entry.tell(Command::Drain);
+            });
+        }
+        let mut tasks = self.tasks.lock().await;
+        if tokio::time::timeout_at(deadline, tasks.recv()).await.is_err() {
+            let left = self.shared.registry.entries();
+            tracing::warn!(connections = left.len(), "the drain window is over: cutting what is left");
+            for entry in left {
+                entry.tell(Command::Cut);
+            }
+            if tokio::time::timeout(CUT_GRACE, tasks.recv()).await.is_err() {
+                tracing::warn!("some connections did not end in time");
+            }
+        }
+    }
+}
+
+struct Bound {
+    socket: TcpListener,
+    address: SocketAddr,
+    listener: Listener,
+    certificate: Option<Arc<Certificate>>,
+}
+
+async fn bind(
+    config: &ListenerConfig,
+    shared: &Arc<Shared>,
+    stopping: &watch::Receiver<bool>,
+) -> Result<Bound, Error> {
+    let wrong = |error: io::Error| Error::Bind { address: config.listen, hint: hint(&error), error };
+    let socket = TcpListener::bind(config.listen).await.map_err(wrong)?;
+    let address = socket.local_addr().map_err(wrong)?;
+    let certificate_error = |error| Error::Certificate { address, error };
+    let certificate = config.tls.clone().map(Certificate::load).transpose().map_err(certificate_error)?;
+    let tls = certificate.as_ref().map(Certificate::server_config).transpose().map_err(certificate_error)?;
+    let listener = Listener {
+        shared: Arc::clone(shared),
+        tls: tls.map(TlsAcceptor::from),
+        proxy_protocol: config.proxy_protocol,
+        head_timeout: config.head_timeout,
+        stopping: stopping.clone(),
+    };
+    Ok(Bound { socket, address, listener, certificate })
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; another program has it: choose another address or stop that program",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need the capability CAP_NET_BIND_SERVICE",
+        io::ErrorKind::AddrNotAvailable => "; no interface of this machine has this address",
+        _ => "",
+    }
+}
+
+fn same_listeners(old: &[ListenerConfig], new: &[ListenerConfig]) -> bool {
+    old == new
+}
+
+async fn sweep(
+    registry: Arc<Registry>,
+    certificates: Vec<(String, Arc<Certificate>)>,
+    mut stopping: watch::Receiver<bool>,
+    guard: TaskGuard,
+) {
+    let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = stopping.wait_for(|stopping| *stopping) => break,
+            _ = ticks.tick() => {}
+        }
+        registry.sweep();
+        for (address, certificate) in &certificates {
+            match certificate.refresh() {
+                Ok(true) => tracing::info!(address, "a changed certificate is in use"),
+                Ok(false) => {}
+                Err(error) => tracing::error!(address, %error, "the old certificate stays in use"),
+            }
+        }
+    }
+    drop(guard);
+}

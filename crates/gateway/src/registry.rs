@@ -10,16 +10,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meter::RouteMeter;
+use meter::scrape::Census;
 use model::live::{LiveConnection, LiveState};
 use model::overview::PerProtocol;
 use model::ports::Connections;
-use model::record::{CloseRecord, ClientAddress};
+use model::record::CloseRecord;
 use model::{ConnectionId, Initiator, PerDirection, Protocol, Reason};
 use parking_lot::{Mutex, RwLock};
 
 use crate::access_log::AccessLog;
 use crate::clock;
-use crate::entry::{Command, Entry};
+use crate::entry::Entry;
+use crate::scrape::is_slow;
 
 /// A receiver that leaves a backlog for this long is a slow consumer.
 pub const SLOW_AFTER: Duration = Duration::from_secs(5);
@@ -49,17 +51,6 @@ struct Population {
     closed: HashMap<(Initiator, Reason), u64>,
 }
 
-/// How many connections of one protocol a route has had: `opened` − sum of `closed` = `active`, always.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Census {
-    /// Established since the start.
-    pub opened: u64,
-    /// Ended since the start, by who ended them and why.
-    pub closed: Vec<((Initiator, Reason), u64)>,
-    /// Open now.
-    pub active: u64,
-}
-
 impl Registry {
     /// Keeps the last `closed_max` records in memory and writes each to `log`.
     pub fn new(meters: Arc<meter::Registry>, closed_max: usize, log: Option<AccessLog>) -> Registry {
@@ -72,8 +63,10 @@ impl Registry {
         if let Some(route) = routes.iter().find(|route| &**route.meter.name() == name) {
             return Arc::clone(route);
         }
-        let route =
-            Arc::new(RouteConnections { meter: self.meters.route(name), populations: PerProtocol::default() });
+        let route = Arc::new(RouteConnections {
+            meter: self.meters.route(name),
+            populations: PerProtocol::default(),
+        });
         routes.push(Arc::clone(&route));
         route
     }
@@ -103,7 +96,12 @@ impl Registry {
         }
     }
 
-    /// Tells every open connection to end, each at its own moment within `window`.
+    /// Records that the access log has dropped.
+    pub fn log_dropped(&self) -> u64 {
+        self.log.as_ref().map_or(0, AccessLog::dropped)
+    }
+
+    /// Every open connection, each with a random moment within `window` at which it is to be told to end.
     pub fn drain(&self, window: Duration) -> impl Iterator<Item = (Duration, Arc<Entry>)> {
         self.entries().into_iter().map(move |entry| (window.mul_f64(rand::random::<f64>()), entry))
     }
@@ -180,10 +178,9 @@ impl Connections for Registry {
 
 fn snapshot(entry: &Entry, now: model::Moment) -> LiveConnection {
     let backlog = PerDirection::from_fn(|direction| entry.flow(direction).backlog(now));
-    let is_slow = |direction| entry.flow(direction).waits_since().is_some_and(|at| now.since(at) >= SLOW_AFTER);
     let state = if entry.is_closing() {
         LiveState::Closing
-    } else if is_slow(model::Direction::ClientToServer) || is_slow(model::Direction::ServerToClient) {
+    } else if is_slow(entry, now) {
         LiveState::Slow
     } else {
         LiveState::Open
@@ -192,7 +189,7 @@ fn snapshot(entry: &Entry, now: model::Moment) -> LiveConnection {
         id: entry.id,
         protocol: entry.protocol,
         route: Arc::clone(entry.route.meter.name()),
-        client: ClientAddress { ..entry.client.clone() },
+        client: entry.client.clone(),
         upstream: Arc::clone(&entry.upstream),
         opened_at: entry.established_at,
         age_seconds: now.since(entry.established).as_secs_f64(),

@@ -438,14 +438,7 @@ impl Drop for Relay {
 
 impl Pipe {
     fn new(scanner: Scanner) -> Pipe {
-        Pipe {
-            scanner,
-            waiting: None,
-            has_ended: false,
-            is_shut: false,
-            is_muted: false,
-            dropped_bytes: 0,
-        }
+        Pipe { scanner, waiting: None, has_ended: false, is_shut: false, is_muted: false, dropped_bytes: 0 }
     }
 }
 
@@ -457,8 +450,9 @@ fn stream<'a>(client: &'a mut Stream, upstream: &'a mut Stream, leg: Leg) -> &'a
 }
 
 fn push_end(ends: &mut Vec<MessageEnd>, at: u64) {
+    let is_full = ends.len() >= WAITING_ENDS_MAX;
     match ends.last_mut() {
-        Some(last) if ends.len() >= WAITING_ENDS_MAX => *last = MessageEnd { at, messages: last.messages + 1 },
+        Some(last) if is_full => *last = MessageEnd { at, messages: last.messages + 1 },
         _ => ends.push(MessageEnd { at, messages: 1 }),
     }
 }

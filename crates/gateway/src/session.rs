@@ -52,11 +52,6 @@ impl Attempt {
         }
     }
 
-    /// Name of the connection to be.
-    pub fn id(&self) -> ConnectionId {
-        self.id
-    }
-
     /// An upstream was reached.
     pub fn reached(&mut self, upstream: &Arc<str>) {
         self.upstream = Some(Arc::clone(upstream));
@@ -72,7 +67,10 @@ impl Attempt {
         self.is_over = true;
         let now = clock::now();
         let seconds = now.since(self.started).as_secs_f64();
-        self.count(HandshakeResult::Success, seconds);
+        if self.protocol == Protocol::WebSocket {
+            let shard = self.route.meter.shard(worker::index());
+            shard.websocket.handshake_seconds.observe(seconds);
+        }
         let identity = Identity {
             id: self.id,
             protocol: self.protocol,
@@ -99,13 +97,10 @@ impl Attempt {
         }
     }
 
-    fn count(&self, result: HandshakeResult, seconds: f64) {
+    fn count_failure(&self, result: HandshakeResult) {
         let shard = self.route.meter.shard(worker::index());
         match self.protocol {
-            Protocol::WebSocket => {
-                shard.websocket.handshakes.inc(result);
-                shard.websocket.handshake_seconds.observe(seconds);
-            }
+            Protocol::WebSocket => shard.websocket.handshakes.inc(result),
             Protocol::Sse => shard.sse.connections.inc(result),
         }
     }
@@ -113,7 +108,7 @@ impl Attempt {
     fn over(&mut self, result: HandshakeResult, status: Option<u16>, detail: Option<String>) {
         self.is_over = true;
         let seconds = clock::now().since(self.started).as_secs_f64();
-        self.count(result, seconds);
+        self.count_failure(result);
         self.registry.record(CloseRecord {
             id: self.id,
             protocol: self.protocol,
@@ -185,18 +180,16 @@ impl Session {
         self.unsent[direction] = bytes;
     }
 
-    /// Whether a Close frame was read from `leg`.
-    pub fn has_close_from(&self, leg: Leg) -> bool {
-        match leg {
-            Leg::Client => self.codes.from_client.is_some(),
-            Leg::Upstream => self.codes.from_upstream.is_some(),
-        }
-    }
-
     fn note(&mut self, leg: Option<Leg>, what: What, code: Option<CloseCode>, at: Moment) {
         self.entry.note_closing(at);
         if self.causes.len() < CAUSES_MAX {
-            self.causes.push(Cause { leg, layer: ending::layer_of(what), what, code, at: clock::wall_of(at) });
+            self.causes.push(Cause {
+                leg,
+                layer: ending::layer_of(what),
+                what,
+                code,
+                at: clock::wall_of(at),
+            });
         }
     }
 

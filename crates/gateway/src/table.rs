@@ -108,7 +108,8 @@ fn build_route(config: &RouteConfig, registry: &Registry, old: Option<&Route>) -
         .upstreams
         .iter()
         .map(|url| {
-            let known = old.and_then(|route| route.pool.upstreams.iter().find(|upstream| upstream.url == *url));
+            let known =
+                old.and_then(|route| route.pool.upstreams.iter().find(|upstream| upstream.url == *url));
             known.cloned().unwrap_or_else(|| {
                 let (tls, name) = (Arc::clone(&tls), configured_name.clone());
                 Arc::new(Upstream::new(url.clone(), tls, name, config.timeouts.connect))
@@ -130,7 +131,9 @@ fn host_matches(wanted: &str, host: &str) -> bool {
         Some(domain) => {
             let split = host.len().checked_sub(domain.len() + 1);
             split.is_some_and(|at| {
-                at > 0 && host.is_char_boundary(at) && host[at..].strip_prefix('.').is_some_and(|rest| rest.eq_ignore_ascii_case(domain))
+                at > 0
+                    && host.is_char_boundary(at)
+                    && host[at..].strip_prefix('.').is_some_and(|rest| rest.eq_ignore_ascii_case(domain))
             })
         }
     }

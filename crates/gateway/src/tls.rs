@@ -83,11 +83,6 @@ impl Certificate {
         Ok(true)
     }
 
-    /// Where it is read from.
-    pub fn files(&self) -> &TlsConfig {
-        &self.files
-    }
-
     /// End of validity of the first certificate, Unix seconds.
     pub fn not_after(&self) -> Option<i64> {
         let key = self.current.load();

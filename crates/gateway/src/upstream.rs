@@ -56,8 +56,14 @@ impl Drop for OpenGuard {
 
 impl Upstream {
     /// An upstream that is reached in at most `connect_timeout`.
-    pub fn new(url: UpstreamUrl, tls: Arc<rustls::ClientConfig>, server_name: Option<ServerName<'static>>, connect_timeout: Duration) -> Upstream {
-        let connector = Connector { url: url.clone(), tls: TlsConnector::from(tls), server_name, connect_timeout };
+    pub fn new(
+        url: UpstreamUrl,
+        tls: Arc<rustls::ClientConfig>,
+        server_name: Option<ServerName<'static>>,
+        connect_timeout: Duration,
+    ) -> Upstream {
+        let connector =
+            Connector { url: url.clone(), tls: TlsConnector::from(tls), server_name, connect_timeout };
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
@@ -215,12 +221,8 @@ pub enum ConnectError {
     #[error("TLS: {0}")]
     Tls(String),
     /// Not connected in time.
-    #[error("not connected within {}", humantime(.0))]
+    #[error("not connected within {0:?}")]
     Timeout(Duration),
-}
-
-fn humantime(duration: &Duration) -> String {
-    format!("{:?}", duration)
 }
 
 /// Reaches one upstream, whatever URL it is asked for.
@@ -275,7 +277,8 @@ pub fn server_name(host: &str) -> Result<ServerName<'static>, ConnectError> {
 
 async fn connect_tcp(url: &UpstreamUrl) -> Result<TcpStream, ConnectError> {
     let bare = url.host.trim_start_matches('[').trim_end_matches(']');
-    let name_error = |error: io::Error| ConnectError::Name { host: url.host.clone(), error: error.to_string() };
+    let name_error =
+        |error: io::Error| ConnectError::Name { host: url.host.clone(), error: error.to_string() };
     let addresses = tokio::net::lookup_host((bare, url.port)).await.map_err(name_error)?;
     let mut last = name_error(io::Error::other("no address"));
     for address in addresses {

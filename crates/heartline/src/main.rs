@@ -1,2 +1,16 @@
-//! x
-fn main() {}
+//! The `heartline` command.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = heartline::cli::Cli::parse();
+    match heartline::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            failure.exit_code()
+        }
+    }
+}

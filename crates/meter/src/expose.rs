@@ -46,42 +46,42 @@ fn visit_route(
 ) {
     let RouteScrape { live, meter } = route;
     let mut out = RouteSink { sink, route: &live.name };
-    match family {
-        &f::WEBSOCKET_ACTIVE => out.value(live.websocket.active as f64),
-        &f::WEBSOCKET_HANDSHAKES => {
+    match *family {
+        f::WEBSOCKET_ACTIVE => out.value(live.websocket.active as f64),
+        f::WEBSOCKET_HANDSHAKES => {
             out.handshakes(Protocol::WebSocket, &live.websocket, |result| {
                 meter.sum(|shard| shard.websocket.handshakes.get(result))
             });
         }
-        &f::WEBSOCKET_HANDSHAKE_SECONDS => {
+        f::WEBSOCKET_HANDSHAKE_SECONDS => {
             out.histogram(
                 &[],
                 f::HANDSHAKE_BOUNDS,
                 &meter.observed(|shard| &shard.websocket.handshake_seconds),
             );
         }
-        &f::WEBSOCKET_CLOSED => out.closed(Protocol::WebSocket, &live.websocket),
-        &f::WEBSOCKET_DURATION_SECONDS => {
+        f::WEBSOCKET_CLOSED => out.closed(Protocol::WebSocket, &live.websocket),
+        f::WEBSOCKET_DURATION_SECONDS => {
             out.histogram(
                 &[],
                 f::DURATION_BOUNDS,
                 &meter.observed(|shard| &shard.websocket.duration_seconds),
             );
         }
-        &f::WEBSOCKET_OLDEST_START => {
+        f::WEBSOCKET_OLDEST_START => {
             if let Some(start) = live.websocket_oldest_start {
                 out.value(start.as_secs_f64());
             }
         }
-        &f::WEBSOCKET_MESSAGES => {
+        f::WEBSOCKET_MESSAGES => {
             out.directions(|direction| meter.sum(|shard| shard.websocket.messages[direction].get()) as f64);
         }
-        &f::WEBSOCKET_MESSAGE_BYTES => {
+        f::WEBSOCKET_MESSAGE_BYTES => {
             out.directions(|direction| {
                 meter.sum(|shard| shard.websocket.message_bytes[direction].get()) as f64
             });
         }
-        &f::WEBSOCKET_FRAMES => {
+        f::WEBSOCKET_FRAMES => {
             for &direction in Direction::ALL {
                 for &opcode in Opcode::ALL {
                     let count = meter.sum(|shard| shard.websocket.frames[direction].get(opcode));
@@ -90,13 +90,13 @@ fn visit_route(
                 }
             }
         }
-        &f::WEBSOCKET_LATENCY => {
+        f::WEBSOCKET_LATENCY => {
             for &direction in Direction::ALL {
                 let observed = meter.observed(|shard| &shard.websocket.latency_seconds[direction]);
                 out.histogram(&[("direction", direction.as_str())], f::LATENCY_BOUNDS, &observed);
             }
         }
-        &f::WEBSOCKET_LATENCY_MEAN => {
+        f::WEBSOCKET_LATENCY_MEAN => {
             for &direction in Direction::ALL {
                 let waiting = live.backlog[direction];
                 if let Some(mean) = registry.mean_latency(meter, direction, scrape.now, waiting) {
@@ -104,49 +104,49 @@ fn visit_route(
                 }
             }
         }
-        &f::WEBSOCKET_BACKLOG_MESSAGES => {
+        f::WEBSOCKET_BACKLOG_MESSAGES => {
             out.directions(|direction| live.backlog[direction].messages as f64);
         }
-        &f::WEBSOCKET_BACKLOG_BYTES => {
+        f::WEBSOCKET_BACKLOG_BYTES => {
             out.directions(|direction| live.backlog[direction].bytes as f64);
         }
-        &f::WEBSOCKET_BACKLOG_AGE => {
+        f::WEBSOCKET_BACKLOG_AGE => {
             out.directions(|direction| live.backlog[direction].oldest_age_seconds);
         }
-        &f::WEBSOCKET_SLOW_CONSUMERS => out.value(live.slow_consumers as f64),
-        &f::WEBSOCKET_ERRORS => {
+        f::WEBSOCKET_SLOW_CONSUMERS => out.value(live.slow_consumers as f64),
+        f::WEBSOCKET_ERRORS => {
             out.words("type", |error: ErrorType| meter.sum(|shard| shard.websocket.errors.get(error)));
         }
-        &f::WEBSOCKET_CLOSE_IDLE => {
+        f::WEBSOCKET_CLOSE_IDLE => {
             let observed = meter.observed(|shard| &shard.websocket.close_idle_seconds);
             out.histogram(&[], f::CLOSE_IDLE_BOUNDS, &observed);
         }
-        &f::SSE_ACTIVE => out.value(live.sse.active as f64),
-        &f::SSE_CONNECTIONS => {
+        f::SSE_ACTIVE => out.value(live.sse.active as f64),
+        f::SSE_CONNECTIONS => {
             out.handshakes(Protocol::Sse, &live.sse, |result| {
                 meter.sum(|shard| shard.sse.connections.get(result))
             });
         }
-        &f::SSE_EVENTS => out.value(meter.sum(|shard| shard.sse.events.get()) as f64),
-        &f::SSE_EVENT_BYTES => {
+        f::SSE_EVENTS => out.value(meter.sum(|shard| shard.sse.events.get()) as f64),
+        f::SSE_EVENT_BYTES => {
             out.value(meter.sum(|shard| shard.sse.event_bytes.get()) as f64);
         }
-        &f::SSE_COMMENTS => out.value(meter.sum(|shard| shard.sse.comments.get()) as f64),
-        &f::SSE_DISCONNECTS => out.closed(Protocol::Sse, &live.sse),
-        &f::SSE_DELAY => {
+        f::SSE_COMMENTS => out.value(meter.sum(|shard| shard.sse.comments.get()) as f64),
+        f::SSE_DISCONNECTS => out.closed(Protocol::Sse, &live.sse),
+        f::SSE_DELAY => {
             out.histogram(&[], f::LATENCY_BOUNDS, &meter.observed(|shard| &shard.sse.delay_seconds));
         }
-        &f::SSE_DURATION_SECONDS => {
+        f::SSE_DURATION_SECONDS => {
             out.histogram(&[], f::DURATION_BOUNDS, &meter.observed(|shard| &shard.sse.duration_seconds));
         }
-        &f::SSE_BACKLOG_BYTES => out.value(live.sse_backlog.bytes as f64),
-        &f::SSE_ERRORS => {
+        f::SSE_BACKLOG_BYTES => out.value(live.sse_backlog.bytes as f64),
+        f::SSE_ERRORS => {
             out.words("type", |error: ErrorType| meter.sum(|shard| shard.sse.errors.get(error)));
         }
-        &f::REJECTED_UPGRADES => {
+        f::REJECTED_UPGRADES => {
             out.words("check", |check: RejectedCheck| meter.sum(|shard| shard.rejected.get(check)));
         }
-        &f::PATH_IDLE_TIMEOUT => {
+        f::PATH_IDLE_TIMEOUT => {
             if let Some(seconds) = live.idle_timeout_seconds {
                 out.labelled(&[("hop", "gateway")], seconds);
             }
@@ -158,24 +158,24 @@ fn visit_route(
 fn visit_process(family: &'static Family, registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
     let process = &scrape.process;
     let mut single = |value: f64| sink.sample("", &[], value);
-    match family {
-        &f::SERIES_DROPPED => {
+    match *family {
+        f::SERIES_DROPPED => {
             sink.sample("", &[("metric", "route")], registry.routes_dropped.get() as f64);
         }
-        &f::ACCESS_LOG_DROPPED => single(scrape.access_log_dropped as f64),
-        &f::BUILD_INFO => sink.sample("", &[("version", registry.build.version)], 1.0),
-        &f::CERTIFICATE_NOT_AFTER => {
+        f::ACCESS_LOG_DROPPED => single(scrape.access_log_dropped as f64),
+        f::BUILD_INFO => sink.sample("", &[("version", registry.build.version)], 1.0),
+        f::CERTIFICATE_NOT_AFTER => {
             for certificate in &scrape.certificates {
                 let labels = [("role", certificate.role), ("name", certificate.name.as_str())];
                 sink.sample("", &labels, certificate.not_after);
             }
         }
-        &f::PROCESS_CPU => single(process.cpu_seconds),
-        &f::PROCESS_RESIDENT => single(process.resident_bytes as f64),
-        &f::PROCESS_VIRTUAL => single(process.virtual_bytes as f64),
-        &f::PROCESS_OPEN_FDS => single(process.open_fds as f64),
-        &f::PROCESS_MAX_FDS => single(process.max_fds as f64),
-        &f::PROCESS_START => single(process.start_time_seconds),
+        f::PROCESS_CPU => single(process.cpu_seconds),
+        f::PROCESS_RESIDENT => single(process.resident_bytes as f64),
+        f::PROCESS_VIRTUAL => single(process.virtual_bytes as f64),
+        f::PROCESS_OPEN_FDS => single(process.open_fds as f64),
+        f::PROCESS_MAX_FDS => single(process.max_fds as f64),
+        f::PROCESS_START => single(process.start_time_seconds),
         _ => {}
     }
 }

@@ -28,8 +28,8 @@ function latencyColumn(s, messages) {
   const centre = slow ? 7.6 : 4.2 + 0.5 * wave(s, 500);
   const column = [];
   for (let bucket = 0; bucket <= BOUNDS.length; bucket += 1) {
-    const main = Math.exp(-((bucket - centre) ** 2) / 1.6);
-    const tail = 0.002 * Math.exp(-((bucket - 10.5) ** 2) / 3);
+    const main = Math.exp(-((bucket - centre) ** 2) / 1.1);
+    const tail = 0.0004 * Math.exp(-((bucket - 10.5) ** 2) / 3);
     column.push(Math.floor(messages * 0.35 * (main + tail) * (0.9 + 0.2 * random(s * 17 + bucket))));
   }
   return column;

@@ -22,7 +22,7 @@ try {
       for (const scheme of ['light', 'dark']) await look({ language, scheme, width });
     }
   }
-  await openRecord();
+  for (const table of ['live-connections', 'closed-connections']) await openRecord(table);
   await keyboard();
 } finally {
   await browser.close();
@@ -72,12 +72,12 @@ async function look({ language, scheme, width }) {
   await context.close();
 }
 
-async function openRecord() {
+async function openRecord(table) {
   const { page, context, problems } = await openTab(browser, base, {});
   await visit(page);
-  const row = page.locator('#closed-connections tbody a, #live-connections tbody a').first();
+  const row = page.locator(`#${table} tbody a`).first();
   if (await row.count() === 0) {
-    console.log('     no connection to open');
+    console.log(`     ${table}: none to open`);
     await context.close();
     return;
   }
@@ -85,16 +85,16 @@ async function openRecord() {
   await row.click();
   const record = page.getByRole('dialog');
   await record.waitFor();
-  checks.check('record: names the connection', (await record.innerText()).includes(id));
-  checks.check('record: stands in the address', page.url().includes(id));
+  checks.check(`record of ${table}: names the connection`, (await record.innerText()).includes(id));
+  checks.check(`record of ${table}: stands in the address`, page.url().includes(id));
   await record.locator('dl').first().waitFor();
-  checks.equal('record: axe', await axe(page), []);
-  checks.equal('record: content security policy holds', await violations(page), []);
-  await shoot(page, 'record', false);
+  checks.equal(`record of ${table}: axe`, await axe(page), []);
+  checks.equal(`record of ${table}: content security policy holds`, await violations(page), []);
+  await shoot(page, `record-${table}`, false);
   await page.keyboard.press('Escape');
   await record.waitFor({ state: 'detached' });
-  checks.check('record: Escape closes it', !page.url().includes(id));
-  checks.equal('record: nothing went wrong', problems, []);
+  checks.check(`record of ${table}: Escape closes it`, !page.url().includes(id));
+  checks.equal(`record of ${table}: nothing went wrong`, problems, []);
   await context.close();
 }
 
@@ -110,7 +110,7 @@ async function keyboard() {
   checks.equal('keyboard: ? lists the shortcuts, axe', await axe(page), []);
   await page.keyboard.press('Escape');
   await help.waitFor({ state: 'detached' });
-  await page.getByRole('radio', { name: '中文' }).check({ force: true });
+  await page.getByText('中文', { exact: true }).click();
   await page.getByRole('heading', { name: TITLES['zh-CN'] }).waitFor();
   await page.reload();
   checks.equal('language: the choice survives', await page.locator('h1').innerText(), TITLES['zh-CN']);

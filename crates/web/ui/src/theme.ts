@@ -69,6 +69,11 @@ export const theme: MantineThemeOverride = {
   defaultRadius: 5,
   cursorType: 'pointer',
   respectReducedMotion: true,
+  // Their <header> would be a second banner beside the page's.
+  components: {
+    DrawerHeader: { defaultProps: { component: 'div' } },
+    ModalHeader: { defaultProps: { component: 'div' } },
+  },
 };
 
 const asVariables = (colors: Palette) => ({

@@ -23,7 +23,7 @@ export interface Bar {
 export function Bars({ caption, heading, bars, rows }: { caption: string; heading: string; bars: Bar[]; rows: number }) {
   const { t, format } = useTexts();
   return (
-    <div className={styles.scroll} style={{ height: 27 * (rows + 1) + 8 }} tabIndex={0} role="region" aria-label={caption}>
+    <div className={styles.scroll} style={{ height: 27 * (rows + 1) + 13 }} tabIndex={0} role="group" aria-label={caption}>
       <table className={table.plain}>
         <thead>
           <tr>

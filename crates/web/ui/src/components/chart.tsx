@@ -25,6 +25,8 @@ export interface Line {
 interface Props {
   /** Each line but the first is drawn on top of the one before. */
   stacked?: boolean;
+  /** Sets the lines off from what is drawn below them. */
+  outlined?: boolean;
   title: string;
   t: number[];
   from: number;
@@ -116,7 +118,11 @@ export function Chart(props: Props) {
   );
 }
 
-const columnsOf = ({ t, lines }: Props): uPlot.AlignedData => [t, ...lines.map(({ drawn, values }) => drawn ?? values)];
+/** Outlines are wider copies of the lines, drawn before them. */
+const columnsOf = ({ t, lines, outlined }: Props): uPlot.AlignedData => {
+  const columns = lines.map(({ drawn, values }) => drawn ?? values);
+  return [t, ...(outlined === true ? columns : []), ...columns];
+};
 
 function optionsOf(
   latest: { current: Props },
@@ -125,7 +131,7 @@ function optionsOf(
   clock: (at: number) => string,
   onCursor: (cursor: { index: number; value: number } | null) => void,
 ): uPlot.Options {
-  const { height, lines, log } = latest.current;
+  const { height, lines, log, outlined } = latest.current;
   const axis = { stroke: colors.muted, font: FONT, grid: { stroke: colors.grid, width: 1 }, ticks: { show: false } };
   const tick = (value: number) => (latest.current.formatTick ?? latest.current.format)(value);
   return {
@@ -161,6 +167,7 @@ function optionsOf(
       : [],
     series: [
       {},
+      ...(outlined === true ? lines : []).map((): uPlot.Series => ({ stroke: colors.surface, width: 4.5, points: { show: false } })),
       ...lines.map(({ label, color, dashed, filled }): uPlot.Series => ({
         label,
         stroke: colors[color],

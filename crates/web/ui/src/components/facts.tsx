@@ -5,10 +5,10 @@ import styles from './facts.module.css';
 
 export type Fact = [name: ReactNode, value: ReactNode];
 
-export function Facts({ title, help, facts }: { title: string; help?: ReactNode; facts: Fact[] }) {
+export function Facts({ title, help, facts }: { title?: string; help?: ReactNode; facts: Fact[] }) {
   return (
     <section className={styles.section}>
-      <h3 className={styles.title}>{title}{help}</h3>
+      {title !== undefined && <h3 className={styles.title}>{title}{help}</h3>}
       <dl className={styles.facts}>
         {facts.map(([name, value], index) => (
           <div key={index} className={styles.fact}>

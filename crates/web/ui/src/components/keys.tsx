@@ -12,7 +12,6 @@ export function Keys({ opened, onClose }: { opened: boolean; onClose: () => void
       closeButtonProps={{ 'aria-label': t('app.close') }}
     >
       <Facts
-        title=""
         facts={[
           [t('keys.next'), <><Kbd>j</Kbd> <Kbd>k</Kbd></>],
           [t('keys.open'), <Kbd>Enter</Kbd>],

@@ -14,8 +14,8 @@ export interface Column<T> {
   /** Of the table's width, in parts. */
   parts: number;
   number?: boolean;
-  /** Left out on narrow screens. */
-  wide?: boolean;
+  /** Narrowest screen that it is shown on; any when left out. */
+  from?: 'medium' | 'wide';
   cell: (row: T) => ReactNode;
 }
 
@@ -33,13 +33,13 @@ const PLACEHOLDERS = 6;
 
 export function Rows<T extends HasId>({ caption, columns, rows, empty, loading, onOpen }: Props<T>) {
   const total = columns.reduce((sum, { parts }) => sum + parts, 0);
-  const shape = ({ number, wide }: Column<T>) => `${number ? styles.number : ''} ${wide ? styles.wide : ''}`;
+  const shape = ({ number, from }: Column<T>) => `${number ? styles.number : ''} ${from === undefined ? '' : styles[from]}`;
   return (
     <div className={styles.scroll} {...rows.watch}>
       <table className={styles.rows} aria-label={caption} aria-busy={loading}>
         <colgroup>
-          {columns.map(({ key, parts, wide }) => (
-            <col key={key} className={wide ? styles.wide : undefined} style={{ width: `${(parts / total) * 100}%` }} />
+          {columns.map(({ key, parts, from }) => (
+            <col key={key} className={from === undefined ? undefined : styles[from]} style={{ width: `${(parts / total) * 100}%` }} />
           ))}
         </colgroup>
         <thead>

@@ -57,7 +57,7 @@ export class Format {
     const rounded = percent < 100 && Math.round(percent * scale) === 100 * scale
       ? Math.floor(percent * scale) / scale
       : percent;
-    return `${this.#number(rounded, { maximumFractionDigits: digits })} %`;
+    return `${this.#number(rounded, { minimumFractionDigits: digits, maximumFractionDigits: digits })} %`;
   }
 
   bytes(value: number | null): string {
@@ -82,11 +82,11 @@ export class Format {
   /** A time that people count in minutes or days: its two greatest parts. */
   duration(seconds: number | null): string {
     if (seconds === null) return MISSING;
-    if (seconds < 1) return this.latencyText(seconds);
     const { day, hour, minute, second, gap } = LONG_UNITS[this.language];
+    if (seconds > 0 && seconds < 0.1) return this.latencyText(seconds);
     if (seconds < 60) {
       const tenths = Math.floor(seconds * 10) / 10;
-      return `${this.#number(tenths, seconds < 10 ? { minimumFractionDigits: 1 } : { maximumFractionDigits: 0 })}${gap}${second}`;
+      return `${this.#number(tenths, seconds > 0 && seconds < 10 ? { minimumFractionDigits: 1 } : { maximumFractionDigits: 0 })}${gap}${second}`;
     }
     const whole = Math.floor(seconds);
     const parts: [number, string][] = [
@@ -107,12 +107,14 @@ export class Format {
     }).format(at);
   }
 
-  /** Date and time to the millisecond, with the zone. */
+  /** Date and time to the millisecond, with the zone, in the order that every language reads alike. */
   timestamp(at: Date): string {
-    return new Intl.DateTimeFormat(this.language === 'en' ? 'en-GB' : this.language, {
+    const parts = new Intl.DateTimeFormat('en-GB', {
       year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit',
       fractionalSecondDigits: 3, hour12: false, timeZoneName: 'short', ...this.#inZone(),
-    }).format(at);
+    }).formatToParts(at);
+    const of = (type: Intl.DateTimeFormatPartTypes) => parts.find((part) => part.type === type)?.value ?? '';
+    return `${of('year')}-${of('month')}-${of('day')} ${of('hour')}:${of('minute')}:${of('second')}.${of('fractionalSecond')} ${of('timeZoneName')}`;
   }
 
   #inZone(): { timeZone?: string } {

@@ -58,6 +58,6 @@ export function strengths(ended: Ended[]): number[] {
   return ended.map(({ initiator }) => {
     const rank = seen.get(initiator) ?? 0;
     seen.set(initiator, rank + 1);
-    return Math.max(1 - rank * 0.18, 0.3);
+    return Math.max(1 - rank * 0.15, 0.4);
   });
 }

@@ -46,13 +46,19 @@ export function FlowChart(props: Props) {
   );
 }
 
-export function MessageChart(props: Props) {
+/** What the flow of messages is measured in. */
+export const UNITS = ['messages', 'bytes'] as const;
+export type Unit = (typeof UNITS)[number];
+
+export function MessageChart({ unit, ...props }: Props & { unit: Unit }) {
   const { t, format } = useTexts();
-  const { client_to_server: toServer, server_to_client: toClient } = props.overview.trend.messages_per_second;
+  const { messages_per_second: messages, bytes_per_second: bytes } = props.overview.trend;
+  const { client_to_server: toServer, server_to_client: toClient } = unit === 'bytes' ? bytes : messages;
+  const show = (value: number) => (unit === 'bytes' ? format.bytes(value) : format.rate(value));
   return (
     <Chart
-      {...span(props)} title={t('chart.messages')} height={HEIGHT} format={(value) => format.rate(value)}
-      formatTick={(value) => format.compact(value)}
+      {...span(props)} title={t('chart.messages')} height={HEIGHT} format={show}
+      formatTick={(value) => (unit === 'bytes' ? format.bytes(value) : format.compact(value))}
       lines={[
         { label: t('tile.toClient'), color: 'upstream', values: toClient },
         { label: t('tile.toServer'), color: 'client', values: toServer, dashed: true },

@@ -1,6 +1,7 @@
 // Outcomes of handshakes, errors and routes, as counted tables.
-import type { ErrorCount, HandshakeCount, HandshakeResult, RouteNow } from '../../api/types';
+import type { ErrorCount, HandshakeCount, HandshakeResult, Overview, RouteNow } from '../../api/types';
 import { Bars } from '../../components/bars';
+import { Spark } from '../../components/spark';
 import { Empty, showPanel } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
@@ -43,6 +44,12 @@ export function Errors({ counts }: { counts: ErrorCount[] }) {
     tone: 'bad' as const,
   }));
   return <Bars caption={t('errors.title')} heading={t('errors.type')} bars={bars} rows={ROWS} />;
+}
+
+export function ErrorRate({ overview }: { overview: Overview }) {
+  const { t, format } = useTexts();
+  const values = overview.trend.errors_per_second;
+  return <Spark values={values} color="bad" text={`${format.rate(values[values.length - 1] ?? 0)}${t('tile.perSecond')}`} />;
 }
 
 export function Routes({ routes }: { routes: RouteNow[] }) {

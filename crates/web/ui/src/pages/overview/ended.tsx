@@ -41,7 +41,7 @@ export function WhyEnded({ overview, filter, className }: Props) {
               strength: ended === null ? 1 : strength[index] ?? 1,
             }))}
           />
-          <div className={styles.scroll} tabIndex={0} role="region" aria-label={t('ended.title')}>
+          <div className={styles.scroll} tabIndex={0} role="group" aria-label={t('ended.title')}>
             <table className={table.plain}>
               <thead>
                 <tr>

@@ -19,8 +19,8 @@ type ColorRamp = (strength: number) => string;
 
 /** Many is dark on light and bright on dark; the faintest cell still stands out from the ground. */
 const ramps: Record<'light' | 'dark', ColorRamp> = {
-  light: scaleSequential(interpolateYlGnBu).domain([-0.25, 1.15]),
-  dark: scaleSequential(interpolateYlGnBu).domain([1.05, -0.05]),
+  light: scaleSequential(interpolateYlGnBu).domain([-0.12, 1.3]),
+  dark: scaleSequential(interpolateYlGnBu).domain([1.1, -0.15]),
 };
 
 const useRamp = (): ColorRamp => ramps[useComputedColorScheme('light', { getInitialValueInEffect: false })];
@@ -59,6 +59,7 @@ function HeatMap({ overview, windowSeconds }: { overview: Overview; windowSecond
   return (
     <Chart
       {...span({ overview, windowSeconds })} title={t('chart.latency')} height={HEIGHT}
+      outlined
       log={[bucketEdges(trend.latency_bounds, used.first)[0], bucketEdges(trend.latency_bounds, used.last)[1]]}
       format={(value) => format.latencyText(value)} describe={describe}
       underlay={(plot) => drawCells(plot, trend, ramp)}

@@ -12,9 +12,9 @@ import { useTexts } from '../../i18n';
 import { windowOf, WINDOWS } from '../../lib/location';
 import { closedFilterOf, liveSortOf } from '../../lib/query';
 import { step } from '../../lib/rows';
-import { ConnectionChart, FlowChart, MessageChart } from './charts';
+import { ConnectionChart, FlowChart, MessageChart, UNITS } from './charts';
 import { ClosedTable } from './closed-table';
-import { Errors, Handshakes, Routes } from './counts';
+import { ErrorRate, Errors, Handshakes, Routes } from './counts';
 import { WhyEnded } from './ended';
 import { LatencyChart } from './latency';
 import { LiveTable } from './live-table';
@@ -31,6 +31,7 @@ export function OverviewPage() {
   const windowSeconds = windowOf(query);
   const filter = closedFilterOf(query);
   const id = query.get('id');
+  const unit = UNITS.find((unit) => unit === query.get('unit')) ?? 'messages';
 
   useHotkeys([
     ['j', () => goToRow(1)],
@@ -57,15 +58,26 @@ export function OverviewPage() {
         <Panel id="flow" title={t('chart.flow')} note={t('chart.perSecond')} className={styles.third}>
           <Loaded overview={overview}>{(overview) => <FlowChart overview={overview} windowSeconds={windowSeconds} />}</Loaded>
         </Panel>
-        <Panel id="messages" title={t('chart.messages')} note={t('chart.perSecond')} help={t('tile.messagesHelp')} className={styles.third}>
-          <Loaded overview={overview}>{(overview) => <MessageChart overview={overview} windowSeconds={windowSeconds} />}</Loaded>
+        <Panel
+          id="messages" title={t('chart.messages')} note={t('chart.perSecond')} help={t('tile.messagesHelp')} className={styles.third}
+          aside={(
+            <SegmentedControl
+              size="xs" radius={5} aria-label={t('chart.unit')} value={unit} onChange={(value) => change({ unit: value })}
+              data={UNITS.map((value) => ({ value, label: t(`chart.units.${value}`) }))}
+            />
+          )}
+        >
+          <Loaded overview={overview}>{(overview) => <MessageChart overview={overview} windowSeconds={windowSeconds} unit={unit} />}</Loaded>
         </Panel>
         <LatencyChart overview={overview} windowSeconds={windowSeconds} className={styles.half} />
         <WhyEnded overview={overview} filter={filter} className={styles.half} />
         <Panel id="handshakes" title={t('handshakes.title')} help={t('handshakes.help')} className={styles.third}>
           <Loaded overview={overview}>{(overview) => <Handshakes counts={overview.handshakes} chosen={filter.result} />}</Loaded>
         </Panel>
-        <Panel id="errors" title={t('errors.title')} help={t('errors.help')} className={styles.third}>
+        <Panel
+          id="errors" title={t('errors.title')} help={t('errors.help')} className={styles.third}
+          aside={overview !== null && <ErrorRate overview={overview} />}
+        >
           <Loaded overview={overview}>{(overview) => <Errors counts={overview.errors} />}</Loaded>
         </Panel>
         <Panel id="routes" title={t('routes.title')} help={t('routes.help')} className={styles.third}>

@@ -1,6 +1,5 @@
 // The key numbers. Each one leads to what it is made of.
 import { Skeleton } from '@mantine/core';
-import type { ReactNode } from 'react';
 
 import type { Overview } from '../../api/types';
 import { Info } from '../../components/info';
@@ -18,7 +17,8 @@ interface Tile {
   with?: Record<string, string>;
   value: string;
   unit?: string;
-  more: ReactNode[];
+  /** At most two lines. */
+  more: string[];
   tone?: 'warn' | 'bad' | undefined;
   /** Share of a ceiling. */
   meter?: number;
@@ -78,8 +78,7 @@ function useTiles(overview: Overview | null): Tile[] {
       to: 'live-connections',
       value: format.count(open),
       more: [
-        `${t('word.protocol.websocket')} ${format.count(now?.connections.websocket ?? 0)}`,
-        `${t('word.protocol.sse')} ${format.count(now?.connections.sse ?? 0)}`,
+        t('tile.protocols', { websocket: format.count(now?.connections.websocket ?? 0), sse: format.count(now?.connections.sse ?? 0) }),
         t('tile.ceiling', { share: format.percent(ceiling === 0 ? null : open / ceiling), count: format.count(ceiling) }),
       ],
       meter: ceiling === 0 ? 0 : open / ceiling,
@@ -91,8 +90,8 @@ function useTiles(overview: Overview | null): Tile[] {
       help: t('tile.messagesHelp'),
       to: 'messages',
       value: format.rate(now?.messages_per_second.client_to_server ?? 0),
-      unit: perSecond,
-      more: [t('tile.messages'), t('tile.bytesPerSecond', { bytes: format.bytes(now?.bytes_per_second.client_to_server ?? 0) })],
+      unit: t('tile.messagesPerSecond'),
+      more: [t('tile.bytesPerSecond', { bytes: format.bytes(now?.bytes_per_second.client_to_server ?? 0) })],
     },
     {
       key: 'from-upstreams',
@@ -100,8 +99,8 @@ function useTiles(overview: Overview | null): Tile[] {
       help: t('tile.messagesHelp'),
       to: 'messages',
       value: format.rate(now?.messages_per_second.server_to_client ?? 0),
-      unit: perSecond,
-      more: [t('tile.messages'), t('tile.bytesPerSecond', { bytes: format.bytes(now?.bytes_per_second.server_to_client ?? 0) })],
+      unit: t('tile.messagesPerSecond'),
+      more: [t('tile.bytesPerSecond', { bytes: format.bytes(now?.bytes_per_second.server_to_client ?? 0) })],
     },
     {
       key: 'latency',

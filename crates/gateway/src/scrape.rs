@@ -1,0 +1,87 @@
+//! What only the registry of live connections knows at the moment of a scrape.
+
+use meter::scrape::{Certificate, RouteLive, Scrape, Waiting};
+use model::live::Backlog;
+use model::{Direction, Moment, Protocol};
+
+use crate::Gateway;
+use crate::clock;
+use crate::entry::Entry;
+use crate::registry::{RouteConnections, SLOW_AFTER};
+
+impl Gateway {
+    /// What is alive now; what the operating system says of the process is left to the caller.
+    pub fn scrape(&self) -> Scrape {
+        let now = clock::now();
+        let table = self.shared.table.load();
+        let idle_timeout = |name: &str| {
+            let route = table.routes().iter().find(|route| &**route.connections.meter.name() == name)?;
+            route.timeouts.idle.map(|idle| idle.as_secs_f64())
+        };
+        let routes = self.shared.registry.routes();
+        Scrape {
+            now,
+            routes: routes
+                .iter()
+                .map(|route| RouteLive {
+                    idle_timeout_seconds: idle_timeout(route.meter.name()),
+                    ..route_live(route, now)
+                })
+                .collect(),
+            certificates: self
+                .certificates
+                .iter()
+                .filter_map(|(address, certificate)| {
+                    let not_after = certificate.not_after()? as f64;
+                    Some(Certificate { role: "listener", name: address.clone(), not_after })
+                })
+                .collect(),
+            access_log_dropped: self.shared.registry.log_dropped(),
+            ..Scrape::default()
+        }
+    }
+}
+
+fn route_live(route: &RouteConnections, now: Moment) -> RouteLive {
+    let mut live = RouteLive {
+        name: std::sync::Arc::clone(route.meter.name()),
+        websocket: route.census(Protocol::WebSocket),
+        sse: route.census(Protocol::Sse),
+        ..RouteLive::default()
+    };
+    for entry in route.entries() {
+        add(&mut live, &entry, now);
+    }
+    live
+}
+
+fn add(live: &mut RouteLive, entry: &Entry, now: Moment) {
+    match entry.protocol {
+        Protocol::WebSocket => {
+            let start = entry.established_at;
+            live.websocket_oldest_start =
+                Some(live.websocket_oldest_start.map_or(start, |old| old.min(start)));
+            for direction in [Direction::ClientToServer, Direction::ServerToClient] {
+                add_waiting(&mut live.backlog[direction], entry.flow(direction).backlog(now));
+            }
+            live.slow_consumers += u64::from(is_slow(entry, now));
+        }
+        Protocol::Sse => {
+            add_waiting(&mut live.sse_backlog, entry.flow(Direction::ServerToClient).backlog(now))
+        }
+    }
+}
+
+fn add_waiting(sum: &mut Waiting, backlog: Backlog) {
+    sum.messages += backlog.messages;
+    sum.bytes += backlog.bytes;
+    sum.oldest_age_seconds = sum.oldest_age_seconds.max(backlog.oldest_age_seconds);
+    sum.age_sum_seconds += backlog.messages as f64 * backlog.oldest_age_seconds;
+}
+
+/// Whether a receiver has left a backlog for long.
+pub fn is_slow(entry: &Entry, now: Moment) -> bool {
+    let waits_long =
+        |direction| entry.flow(direction).waits_since().is_some_and(|since| now.since(since) >= SLOW_AFTER);
+    waits_long(Direction::ClientToServer) || waits_long(Direction::ServerToClient)
+}

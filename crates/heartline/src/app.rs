@@ -1,0 +1,215 @@
+//! The running system: gateway, meters and admin address, joined.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway::{Gateway, ceiling, clock};
+use meter::scrape::Scrape;
+use meter::trend::{History, Present, Totals};
+use meter::{Build, Registry, expose};
+use model::WallTime;
+use model::live::Backlog;
+use model::overview::{Ceiling, Overview, PerProtocol, RouteNow};
+use model::ports::{Metrics, MetricsFormat, Operations, Overviews};
+use parking_lot::Mutex;
+use tokio::signal::unix::{SignalKind, signal};
+use web::{About, Ports};
+
+use crate::config::{Config, Source};
+use crate::{Failure, process};
+
+/// How often history is taken.
+const TICK: Duration = Duration::from_secs(1);
+
+/// See the module.
+pub struct App {
+    core: Arc<Core>,
+    admin: web::Server,
+}
+
+/// What the admin address asks of the system.
+struct Core {
+    gateway: Gateway,
+    meters: Arc<Registry>,
+    history: Mutex<History>,
+    ceiling: Ceiling,
+    source: Option<Source>,
+}
+
+impl App {
+    /// Starts everything; `source` is where a reload reads from.
+    ///
+    /// # Errors
+    /// What could not be started, and what to do; nothing keeps running.
+    pub async fn start(config: Config, source: Option<Source>) -> Result<App, Failure> {
+        let ceiling = ceiling::raise();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let build = Build { version: env!("CARGO_PKG_VERSION") };
+        let meters = Arc::new(Registry::new(build, threads, config.metrics.mean_window));
+        let started_at = clock::wall();
+        let gateway = Gateway::start(config.gateway(), Arc::clone(&meters))
+            .await
+            .map_err(|error| Failure::Running(error.to_string()))?;
+        let history = Mutex::new(History::new(clock::now(), started_at));
+        let core = Arc::new(Core { gateway, meters, history, ceiling, source });
+        let admin = start_admin(&config, &core, started_at).await?;
+        tokio::spawn(keep_history(Arc::downgrade(&core)));
+        for address in core.gateway.addresses() {
+            tracing::info!(%address, "listening");
+        }
+        tracing::info!(address = %admin.address(), "admin listening");
+        tracing::info!(
+            open_files = ceiling.open_files,
+            connections = ceiling.connections,
+            "this process can hold so many connections"
+        );
+        Ok(App { core, admin })
+    }
+
+    /// Addresses on which clients are served.
+    pub fn listeners(&self) -> &[SocketAddr] {
+        self.core.gateway.addresses()
+    }
+
+    /// Address of dashboard, API and metrics.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin.address()
+    }
+
+    /// Reads the configuration again and takes it over as a whole, or not at all.
+    ///
+    /// # Errors
+    /// What is wrong with it; the old one stays in force.
+    pub fn reload(&self) -> Result<(), String> {
+        self.core.reload()
+    }
+
+    /// Drains the connections, then stops.
+    pub async fn stop(self) {
+        self.core.gateway.stop().await;
+        self.admin.stop().await;
+    }
+}
+
+async fn start_admin(
+    config: &Config,
+    core: &Arc<Core>,
+    started_at: WallTime,
+) -> Result<web::Server, Failure> {
+    let ports = Ports {
+        connections: Arc::clone(core.gateway.registry()) as _,
+        metrics: Arc::clone(core) as _,
+        overviews: Arc::clone(core) as _,
+        operations: Arc::clone(core) as _,
+        about: About { version: env!("CARGO_PKG_VERSION").to_owned(), started_at },
+    };
+    web::Server::start(&config.admin, ports).await.map_err(|error| Failure::Running(error.to_string()))
+}
+
+async fn keep_history(core: std::sync::Weak<Core>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        ticks.tick().await;
+        let Some(core) = core.upgrade() else { return };
+        let scrape = core.gateway.scrape();
+        core.meters.tick(scrape.now);
+        let totals = Totals::of(&core.meters, &scrape);
+        core.history.lock().push(scrape.now, clock::wall(), totals);
+    }
+}
+
+impl Metrics for Core {
+    fn expose(&self, format: MetricsFormat) -> String {
+        let process = process::read(self.ceiling.open_files);
+        let scrape = Scrape { process, ..self.gateway.scrape() };
+        expose::to_text(&self.meters, &scrape, format)
+    }
+}
+
+impl Overviews for Core {
+    fn overview(&self, window: Duration) -> Overview {
+        let scrape = self.gateway.scrape();
+        let present = present(&scrape, self.ceiling);
+        self.history.lock().overview(scrape.now, clock::wall(), window, present)
+    }
+}
+
+fn present(scrape: &Scrape, ceiling: Ceiling) -> Present {
+    let mut backlog = Backlog::default();
+    for route in &scrape.routes {
+        let directions = route.backlog;
+        for waiting in [directions.client_to_server, directions.server_to_client, route.sse_backlog] {
+            backlog.messages += waiting.messages;
+            backlog.bytes += waiting.bytes;
+            backlog.oldest_age_seconds = backlog.oldest_age_seconds.max(waiting.oldest_age_seconds);
+        }
+    }
+    let connections = |route: &meter::scrape::RouteLive| PerProtocol {
+        websocket: route.websocket.active,
+        sse: route.sse.active,
+    };
+    Present {
+        backlog,
+        slow_consumers: scrape.routes.iter().map(|route| route.slow_consumers).sum(),
+        routes: scrape
+            .routes
+            .iter()
+            .map(|route| RouteNow { name: Arc::clone(&route.name), connections: connections(route) })
+            .collect(),
+        ceiling,
+    }
+}
+
+impl Operations for Core {
+    fn reload(&self) -> Result<(), String> {
+        let source = self.source.as_ref().ok_or("there is no configuration file to read again")?;
+        let config = source.read()?;
+        self.gateway.reload(config.gateway()).map_err(|error| error.to_string())?;
+        tracing::info!(routes = config.routes.len(), "the configuration was reloaded");
+        Ok(())
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.gateway.is_stopping() { Err("it is stopping".to_owned()) } else { Ok(()) }
+    }
+}
+
+/// `heartline run`.
+///
+/// # Errors
+/// See [`Failure`].
+pub async fn run(source: Source) -> Result<(), Failure> {
+    let config = source.read().map_err(Failure::Usage)?;
+    let app = App::start(config, Some(source)).await?;
+    run_until_stopped(app).await
+}
+
+/// Serves until SIGINT or SIGTERM, then drains; a second one exits at once. SIGHUP reloads.
+///
+/// # Errors
+/// Signals cannot be listened to.
+pub async fn run_until_stopped(app: App) -> Result<(), Failure> {
+    let listen = |kind| signal(kind).map_err(|error| Failure::Running(format!("no signals: {error}")));
+    let (mut interrupt, mut terminate, mut hangup) =
+        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?);
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            _ = hangup.recv() => {
+                if let Err(error) = app.reload() {
+                    tracing::error!(error, "the configuration was not reloaded; the old one stays in force");
+                }
+            }
+        }
+    }
+    tracing::info!("stopping: connections are told to go away; a second signal exits at once");
+    tokio::select! {
+        () = app.stop() => {}
+        _ = interrupt.recv() => tracing::warn!("exiting at once"),
+        _ = terminate.recv() => tracing::warn!("exiting at once"),
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! The command line.
+
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use gateway::config::UpstreamUrl;
+use tracing_subscriber::EnvFilter;
+
+/// Monitoring and troubleshooting for WebSocket and server-sent events.
+///
+/// Heartline stands in front of an unmodified service, sees every connection and message, and says what happened
+/// in exact numbers.
+#[derive(Debug, Parser)]
+#[command(name = "heartline", version, propagate_version = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// How it logs.
+    #[command(flatten)]
+    pub log: LogOptions,
+    /// What it does.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  heartline demo                                       see it at work, with a sample service and traffic
+  heartline run --upstream http://127.0.0.1:3000       stand in front of a service
+  heartline run -c heartline.yaml                      the same, by a configuration file
+  heartline check heartline.yaml                       find mistakes before they are run";
+
+/// The sub-commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve: gateway, metrics and dashboard.
+    Run(RunOptions),
+    /// Serve a sample service with simulated clients and a few faults to look at. Touches only loopback and
+    /// keeps nothing.
+    Demo(DemoOptions),
+    /// Check configuration files: errors with line, column and a suggestion; exit code 2 if there are any.
+    Check {
+        /// Files to check.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// Options of `run`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Configuration file; without it and without --upstream, ./heartline.yaml. Read again on SIGHUP.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Service to stand in front of, such as http://127.0.0.1:3000: one route for everything, instead of those
+    /// of a file.
+    #[arg(long, value_name = "URL", conflicts_with = "config")]
+    pub upstream: Option<UpstreamUrl>,
+    /// Address to serve clients on, instead of the file's only listener [default: 0.0.0.0:8000].
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Address of dashboard, API and metrics, instead of the file's [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<SocketAddr>,
+}
+
+/// Options of `demo`.
+#[derive(Args, Clone, Debug)]
+pub struct DemoOptions {
+    /// Address to serve clients on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+    /// Address of dashboard, API and metrics; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub admin: SocketAddr,
+    /// Simulated clients, beside the faulty ones.
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=5000))]
+    pub connections: u16,
+}
+
+/// How it logs.
+#[derive(Args, Clone, Debug)]
+pub struct LogOptions {
+    /// Form of log lines on standard error [default: human on a terminal, json elsewhere].
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Least important lines to log: error, warn, info, debug or trace; or a filter such as gateway=debug.
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
+    pub log_level: String,
+}
+
+/// Form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogOptions {
+    /// Starts logging to standard error.
+    pub fn init(&self) {
+        let is_terminal = std::io::stderr().is_terminal();
+        let by_default = if is_terminal { LogFormat::Human } else { LogFormat::Json };
+        let has_colour = is_terminal && std::env::var_os("NO_COLOR").is_none();
+        let filter = EnvFilter::try_new(&self.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
+        let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+        let started = match self.log_format.unwrap_or(by_default) {
+            LogFormat::Human => lines.with_ansi(has_colour).with_target(false).try_init(),
+            LogFormat::Json => lines.json().flatten_event(true).try_init(),
+        };
+        if let Err(error) = started {
+            eprintln!("warning: logging was started before: {error}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The configuration file: each part belongs to the room that is configured by it; here they are put together,
+//! read, and judged.
+
+mod diagnostics;
+mod locate;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gateway::config::{ClosedConfig, DrainConfig, GatewayConfig, ListenerConfig, Network, RouteConfig};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use web::config::AdminConfig;
+
+use crate::Failure;
+use crate::cli::RunOptions;
+pub use crate::config::diagnostics::ConfigErrors;
+
+/// File that `run` looks for when it is told of none.
+const DEFAULT_FILE: &str = "heartline.yaml";
+
+/// Where clients are served by default.
+const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8000);
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Dashboard, API and metrics.
+    pub admin: AdminConfig,
+    /// Addresses on which clients are served.
+    pub listeners: Vec<ListenerConfig>,
+    /// Which request goes where; the first match wins.
+    pub routes: Vec<RouteConfig>,
+    /// Networks of the balancers and proxies in front, such as `10.0.0.0/8`. Only from these are the PROXY
+    /// protocol, `X-Forwarded-*` and `Forwarded` believed.
+    #[schemars(with = "Vec<String>")]
+    pub trusted_peers: Vec<Network>,
+    /// How the gateway stops.
+    pub drain: DrainConfig,
+    /// What is kept of closed connections.
+    pub closed: ClosedConfig,
+    /// What is measured.
+    pub metrics: MetricsConfig,
+}
+
+/// What is measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsConfig {
+    /// Window of `websocket_message_latency_seconds_mean`; from 10 s to 5 min.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub mean_window: Duration,
+}
+
+impl Default for MetricsConfig {
+    fn default() -> Self {
+        MetricsConfig { mean_window: Duration::from_secs(60) }
+    }
+}
+
+/// Something that parses but cannot work: where, and what to do.
+struct Problem {
+    path: Vec<String>,
+    message: String,
+}
+
+impl Config {
+    /// The gateway's part.
+    pub fn gateway(&self) -> GatewayConfig {
+        GatewayConfig {
+            listeners: self.listeners.clone(),
+            routes: self.routes.clone(),
+            trusted_peers: self.trusted_peers.clone(),
+            drain: self.drain.clone(),
+            closed: self.closed.clone(),
+        }
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let gateway = self.gateway().problems().into_iter();
+        let mut problems: Vec<Problem> =
+            gateway.map(|problem| Problem { path: problem.path, message: problem.message }).collect();
+        problems.extend(self.admin.problems().into_iter().map(|problem| {
+            let path = std::iter::once("admin".to_owned()).chain(problem.path).collect();
+            Problem { path, message: problem.message }
+        }));
+        let window = self.metrics.mean_window;
+        if window < Duration::from_secs(10) || window > Duration::from_secs(300) {
+            let path = vec!["metrics".to_owned(), "mean_window".to_owned()];
+            problems.push(Problem { path, message: "the window must be from 10s to 5m".to_owned() });
+        }
+        problems
+    }
+}
+
+/// Reads and judges a file.
+///
+/// # Errors
+/// All that is wrong with it, each with its place.
+pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| ConfigErrors::unreadable(&name, &error))?;
+    parse(&name, &text)
+}
+
+fn parse(name: &str, text: &str) -> Result<Config, ConfigErrors> {
+    let config: Config =
+        serde_saphyr::from_str(text).map_err(|error| ConfigErrors::from_yaml(name, text, &error))?;
+    let problems = config.problems();
+    if problems.is_empty() {
+        return Ok(config);
+    }
+    let located = problems.into_iter().map(|problem| (locate::locate(text, &problem.path), problem.message));
+    Err(ConfigErrors::located(name, text, located))
+}
+
+/// Where the configuration comes from, so that it can be read again.
+#[derive(Clone, Debug)]
+pub struct Source {
+    file: Option<PathBuf>,
+    options: RunOptions,
+}
+
+impl Source {
+    /// Takes what the command line says.
+    ///
+    /// # Errors
+    /// It names neither a file nor an upstream, and there is no default file.
+    pub fn new(options: RunOptions) -> Result<Source, Failure> {
+        let file = match (&options.config, &options.upstream) {
+            (Some(file), _) => Some(file.clone()),
+            (None, Some(_)) => None,
+            (None, None) if Path::new(DEFAULT_FILE).exists() => Some(DEFAULT_FILE.into()),
+            (None, None) => {
+                return Err(Failure::Usage(format!(
+                    "nothing to stand in front of: give `--upstream http://HOST:PORT`, `-c FILE`, or put a \
+                     {DEFAULT_FILE} here"
+                )));
+            }
+        };
+        Ok(Source { file, options })
+    }
+
+    /// Reads the configuration as it is now.
+    ///
+    /// # Errors
+    /// What is wrong with it, for a person to read.
+    pub fn read(&self) -> Result<Config, String> {
+        let mut config = match (&self.file, &self.options.upstream) {
+            (Some(file), _) => load(file).map_err(|errors| errors.to_string())?,
+            (None, Some(upstream)) => {
+                let GatewayConfig { listeners, routes, .. } =
+                    GatewayConfig::single(self.options.listen.unwrap_or(DEFAULT_LISTEN), upstream.clone());
+                Config { listeners, routes, ..Config::default() }
+            }
+            (None, None) => Config::default(),
+        };
+        if let Some(admin) = self.options.admin {
+            config.admin.listen = admin;
+        }
+        if let Some(listen) = self.options.listen {
+            match config.listeners.as_mut_slice() {
+                [only] => only.listen = listen,
+                several => {
+                    let count = several.len();
+                    return Err(format!("--listen replaces the only listener, and the file has {count}"));
+                }
+            }
+        }
+        let problems = config.problems();
+        if problems.is_empty() {
+            return Ok(config);
+        }
+        Err(problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

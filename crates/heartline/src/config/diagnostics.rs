@@ -1,0 +1,114 @@
+//! Errors of a configuration file as a person reads them: where, what stands there, what is wrong, what to do.
+
+use std::fmt;
+use std::io;
+
+/// How alike a known key must be to be suggested (Jaro-Winkler, from 0 to 1).
+const LIKENESS_MIN: f64 = 0.75;
+
+/// All that is wrong with one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors(Vec<ConfigError>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ConfigError {
+    file: String,
+    place: Option<Place>,
+    message: String,
+    hint: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    line: u64,
+    column: u64,
+    text: String,
+}
+
+impl ConfigErrors {
+    /// The file cannot be read.
+    pub fn unreadable(file: &str, error: &io::Error) -> ConfigErrors {
+        let message = format!("it cannot be read: {error}");
+        ConfigErrors(vec![ConfigError { file: file.to_owned(), place: None, message, hint: None }])
+    }
+
+    /// The text is no YAML, or not of the right shape.
+    pub fn from_yaml(file: &str, text: &str, error: &serde_saphyr::Error) -> ConfigErrors {
+        let place = error.location().map(|location| Place::new(text, location.line(), location.column()));
+        let full = error.without_snippet().to_string();
+        let message = without_place(&full);
+        let hint = suggestion(&message);
+        ConfigErrors(vec![ConfigError { file: file.to_owned(), place, message, hint }])
+    }
+
+    /// Problems found after parsing, with their places.
+    pub fn located(
+        file: &str,
+        text: &str,
+        problems: impl Iterator<Item = (Option<(u64, u64)>, String)>,
+    ) -> ConfigErrors {
+        let error = |(place, message): (Option<(u64, u64)>, String)| ConfigError {
+            file: file.to_owned(),
+            place: place.map(|(line, column)| Place::new(text, line, column)),
+            message,
+            hint: None,
+        };
+        ConfigErrors(problems.map(error).collect())
+    }
+}
+
+impl Place {
+    fn new(text: &str, line: u64, column: u64) -> Place {
+        let index = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+        Place { line, column, text: text.lines().nth(index).unwrap_or_default().to_owned() }
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n\n")?;
+            }
+            error.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ConfigError { file, place, message, hint } = self;
+        match place {
+            None => write!(f, "{file}: {message}")?,
+            Some(Place { line, column, text }) => {
+                let indent = usize::try_from(column.saturating_sub(1)).unwrap_or(0);
+                write!(f, "{file}:{line}:{column}: {message}\n  {line} | {text}\n")?;
+                let margin = line.to_string().len();
+                write!(f, "  {:margin$} | {:indent$}^", "", "")?;
+            }
+        }
+        match hint {
+            Some(hint) => write!(f, "\n  {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The message alone: the place is shown apart.
+fn without_place(message: &str) -> String {
+    let end = message.rfind(" at line ").or_else(|| message.rfind("\n")).unwrap_or(message.len());
+    message[..end].trim().to_owned()
+}
+
+/// The nearest known key, when the message tells of an unknown one and names those that are known.
+fn suggestion(message: &str) -> Option<String> {
+    if !message.contains("unknown") {
+        return None;
+    }
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = quoted.next()?;
+    let likeness = |known: &&str| (strsim::jaro_winkler(unknown, known) * 1000.0) as u64;
+    let nearest = quoted.max_by_key(likeness)?;
+    (strsim::jaro_winkler(unknown, nearest) >= LIKENESS_MIN).then(|| format!("did you mean `{nearest}`?"))
+}

@@ -1,0 +1,84 @@
+//! Configuration, wiring and the sub-commands.
+//!
+//! [`app::App`] joins the rooms into one running system; the sub-commands are thin around it.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod demo;
+mod process;
+pub mod reference;
+
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug)]
+pub enum Failure {
+    /// The command line or a configuration cannot be used.
+    Usage(String),
+    /// It failed while doing it.
+    Running(String),
+}
+
+impl Failure {
+    /// 2 for bad usage or configuration, 1 for a failure.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Failure::Usage(_) => ExitCode::from(2),
+            Failure::Running(_) => ExitCode::from(1),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Usage(text) | Failure::Running(text) => write!(f, "error: {text}"),
+        }
+    }
+}
+
+/// Runs a sub-command to its end.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn run(cli: Cli) -> Result<(), Failure> {
+    cli.log.init();
+    match cli.command {
+        Command::Run(options) => {
+            let source = config::Source::new(options)?;
+            block_on(app::run(source))
+        }
+        Command::Demo(options) => block_on(demo::run(options)),
+        Command::Check { files } => check(&files),
+    }
+}
+
+fn check(files: &[std::path::PathBuf]) -> Result<(), Failure> {
+    let mut wrong = Vec::new();
+    for file in files {
+        match config::load(file) {
+            Ok(config) => println!(
+                "ok {}: {} listeners, {} routes",
+                file.display(),
+                config.listeners.len(),
+                config.routes.len()
+            ),
+            Err(errors) => wrong.push(errors.to_string()),
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Failure::Usage(wrong.join("\n\n"))) }
+}
+
+fn block_on(future: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Running(format!("no threads to run on: {error}")))?;
+    let outcome = runtime.block_on(future);
+    runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+    outcome
+}

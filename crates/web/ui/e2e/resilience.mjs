@@ -1,0 +1,131 @@
+// What the page says when things go wrong, against the mock: `node e2e/resilience.mjs [--screenshots DIR]`.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { startMock } from '../dev/mock.mjs';
+import { axe, Checks, launch, openTab, tileValue, violations } from './browser.mjs';
+
+const { values } = parseArgs({ options: { screenshots: { type: 'string' } } });
+const checks = new Checks();
+const browser = await launch();
+/** Failed requests are what is tried here; the browser reports each. */
+const NETWORK = /Failed to load resource|net::ERR/;
+
+try {
+  await scenario('declined', {}, async ({ page }) => {
+    await page.getByText('Polling every 10 s').first().waitFor();
+    checks.check('declined: says why it polls', await page.getByText('no room for another live viewer').first().isVisible());
+    checks.check('declined: has numbers', /\d/.test(await tileValue(page, 'connections')));
+  });
+  await scenario('buffered', {}, async ({ page }) => {
+    await page.getByText('holds back the event stream').first().waitFor({ timeout: 8000 });
+    await page.waitForFunction(() => /\d/.test(document.querySelector('[data-tile="connections"]').textContent));
+    checks.check('buffered: names the cause and polls', true);
+  });
+  await scenario('stalled', {}, async ({ page }) => {
+    await page.getByText('Stale for').first().waitFor({ timeout: 9000 });
+    checks.check('stalled: amber after 5 s', await page.locator('[data-tone="late"]').count() > 0);
+    await page.getByText('No data for').first().waitFor({ timeout: 20_000 });
+    checks.check('stalled: red after 20 s', await page.getByRole('alert').isVisible());
+    checks.check('stalled: says that the numbers are old', await page.getByText('They are not current').isVisible());
+  });
+  await scenario('live', {}, async ({ page, mock }) => {
+    await page.getByText('Live', { exact: true }).waitFor();
+    await mock.stop();
+    await page.getByText('Stale for').first().waitFor({ timeout: 9000 });
+    checks.check('gone: names the cause', await page.getByText('The gateway cannot be reached').first().isVisible());
+    checks.check('gone: keeps the last numbers', /\d/.test(await tileValue(page, 'connections')));
+  }, 'gone');
+  await scenario('empty', {}, async ({ page }) => {
+    await page.getByText('No connection ended in this window.').waitFor();
+    checks.check('empty: says so in each part', await page.getByText('No connection is open.').isVisible());
+    checks.check('empty: no NaN', !/NaN|undefined|Infinity/.test(await page.locator('body').innerText()));
+  });
+  await scenario('broken', {}, async ({ page }) => {
+    await page.getByText('the numbers cannot be read').first().waitFor({ timeout: 9000 });
+    checks.check('broken: passes the message on', true);
+  });
+  await scenario('live', { token: 'secret' }, signIn, 'sign-in');
+  await scenario('live', {}, heldRows, 'held');
+  await scenario('live', {}, filterByReason, 'filter');
+  await scenario('live', {}, hostileText, 'hostile');
+} finally {
+  await browser.close();
+}
+checks.finish();
+
+async function scenario(behaviour, options, steps, name = behaviour) {
+  const mock = await startMock({ behaviour, ...options });
+  const { page, context, problems } = await openTab(browser, mock.url, { expected: NETWORK });
+  page.setDefaultTimeout(10_000);
+  try {
+    await page.goto(`${mock.url}/`);
+    await steps({ page, mock });
+    checks.equal(`${name}: axe`, await axe(page), []);
+    checks.equal(`${name}: content security policy holds`, await violations(page), []);
+    checks.equal(`${name}: nothing else went wrong`, problems, []);
+  } catch (reason) {
+    checks.check(`${name}: runs to its end`, false, String(reason));
+  }
+  if (values.screenshots !== undefined) {
+    mkdirSync(values.screenshots, { recursive: true });
+    await page.screenshot({ path: join(values.screenshots, `state-${name}.png`) });
+  }
+  await context.close();
+  await mock.stop();
+}
+
+async function signIn({ page }) {
+  const token = page.getByLabel('Admin token', { exact: true }).first();
+  await token.fill('guess');
+  await page.keyboard.press('Enter');
+  await page.getByText('This token is not the one').waitFor();
+  checks.equal('sign-in: axe with an error', await axe(page), []);
+  await token.fill('secret');
+  await page.keyboard.press('Enter');
+  await page.locator('[data-tile="connections"]').waitFor();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await token.waitFor();
+  checks.check('sign-in: wrong, right and out', true);
+}
+
+async function heldRows({ page }) {
+  const ids = () => page.locator('#closed-connections tbody a').allInnerTexts();
+  const row = page.locator('#closed-connections tbody tr').nth(3);
+  await row.scrollIntoViewIfNeeded();
+  await row.hover();
+  const before = await ids();
+  await page.locator('#closed-connections').getByText(/\d+ newer/).waitFor();
+  checks.equal('held: rows stay under the pointer', await ids(), before);
+  await page.locator('#closed-connections').getByText(/\d+ newer/).click();
+  checks.check('held: the chip brings the newer rows', (await ids())[0] !== before[0]);
+  await page.keyboard.press('j');
+  const first = await page.evaluate(() => document.activeElement.textContent);
+  await page.keyboard.press('j');
+  const second = await page.evaluate(() => document.activeElement.textContent);
+  checks.check('held: j goes down the rows', first.length === 13 && second.length === 13 && first !== second);
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog').waitFor();
+  checks.check('held: Enter opens the record', (await page.getByRole('dialog').innerText()).includes(second));
+}
+
+async function filterByReason({ page }) {
+  await page.getByRole('button', { name: /reason “Time-out”/ }).click();
+  await page.waitForFunction(() => location.hash.includes('reason=timeout') && location.hash.includes('initiator=proxy'));
+  const chip = page.getByRole('button', { name: 'Gateway, Time-out: Remove the filter' });
+  await chip.waitFor();
+  await page.waitForFunction(() => [...document.querySelectorAll('#closed-connections tbody tr')].every((row) => row.textContent.includes('Time-out')));
+  await chip.click();
+  await page.waitForFunction(() => !location.hash.includes('reason='));
+  checks.check('filter: by a row of the reasons, and off again', true);
+}
+
+async function hostileText({ page }) {
+  await page.getByRole('button', { name: /outcome “Upstream unreachable”/ }).click();
+  await page.locator('#closed-connections tbody a').first().click();
+  const record = page.getByRole('dialog');
+  await record.getByText('<img src=x').waitFor();
+  checks.equal('hostile: text makes no elements', await page.locator('img').count(), 0);
+  checks.check('hostile: what is invisible is shown', (await record.innerText()).includes('\\u202e\\u0007'));
+}
