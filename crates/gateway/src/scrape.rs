@@ -67,7 +67,7 @@ fn add(live: &mut RouteLive, entry: &Entry, now: Moment) {
             live.slow_consumers += u64::from(is_slow(entry, now));
         }
         Protocol::Sse => {
-            add_waiting(&mut live.sse_backlog, entry.flow(Direction::ServerToClient).backlog(now))
+            add_waiting(&mut live.sse_backlog, entry.flow(Direction::ServerToClient).backlog(now));
         }
     }
 }

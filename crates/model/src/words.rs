@@ -419,7 +419,7 @@ mod tests {
             assert_eq!(serde_json::to_string(&reason).expect("serializes"), format!("\"{reason}\""));
         }
         assert_eq!(
-            "sometimes".parse::<Direction>().unwrap_err(),
+            "sometimes".parse::<Direction>().expect_err("no direction"),
             "`sometimes` is none of client_to_server, server_to_client"
         );
     }

@@ -10,40 +10,64 @@
 //! | end of the body | upstream | upstream | does not occur | `complete` |
 //! | RST | either | that leg | `reset` | `reset` |
 //! | time-out of TCP | either | that leg | `timeout` | `timeout` |
-//! | TLS alert | either | that leg | `other` | `other` |
-//! | idle or half-close limit | | proxy | `timeout` | `timeout` |
-//! | slow consumer | | proxy | `slow_consumer` | `slow_consumer` |
-//! | drain, operator | | proxy | `shutdown` | `shutdown` |
-//! | a fault of the gateway | | proxy | `other` | `other` |
+//! | TLS failure | either | that leg | `other` | `other` |
+//! | idle or half-close limit | any | proxy | `timeout` | `timeout` |
+//! | slow consumer | any | proxy | `slow_consumer` | `slow_consumer` |
+//! | drain, operator | any | proxy | `shutdown` | `shutdown` |
+//! | a fault of the gateway | any | proxy | `other` | `other` |
 //!
-//! "That leg" is the next hop on it, which need not be the application or the user. What "does not occur" is
-//! counted as `other`.
+//! "That leg" is the next hop on it, which need not be the application or the user. A decision of the gateway is
+//! the gateway's, on whatever leg it was taken; what peers do is nobody's but theirs. A half-close limit follows
+//! the FIN of one side, so it is first only where that FIN was not noted. What "does not occur", or has no leg
+//! where it needs one, is `other`.
 
+use model::event::CloseCode;
 use model::record::{Cause, What};
-use model::{Initiator, Layer, Leg, Protocol, Reason};
+use model::{Initiator, Layer, Leg, Protocol, Reason, WallTime};
 
-/// What the causes of an end, in the order in which they were seen, say of it; none when there is no cause.
-pub fn verdict(protocol: Protocol, causes: &[Cause]) -> Option<(Initiator, Layer, Reason)> {
-    let first = causes.first()?;
-    let initiator = first.leg.map_or(Initiator::Proxy, Initiator::from);
-    Some((initiator, first.layer, reason(protocol, first)))
+/// More causes than this add nothing that anyone would read.
+pub const CAUSES_MAX: usize = 16;
+
+/// What was seen of the end of one connection, in the order in which it was seen. Allocates on the first cause.
+#[derive(Clone, Debug, Default)]
+pub struct Ending {
+    causes: Vec<Cause>,
 }
 
-fn reason(protocol: Protocol, cause: &Cause) -> Reason {
-    match (cause.what, protocol, cause.leg) {
-        (What::CloseFrame, Protocol::WebSocket, Some(_)) => cause.code.map_or(Reason::NoStatus, Reason::from),
-        (What::Fin | What::BodyTruncated, Protocol::WebSocket, Some(_)) => Reason::Abnormal,
-        (What::Fin, Protocol::Sse, Some(Leg::Client)) => Reason::ClientClosed,
-        (What::Fin | What::BodyTruncated, Protocol::Sse, Some(Leg::Upstream)) => Reason::Truncated,
-        (What::BodyEnd, Protocol::Sse, Some(Leg::Upstream)) => Reason::Complete,
-        (What::Rst, _, Some(_)) => Reason::Reset,
-        (What::TcpTimeout, _, Some(_)) | (What::IdleTimeout | What::HalfCloseTimeout, _, None) => {
-            Reason::Timeout
-        }
-        (What::SlowConsumer, _, None) => Reason::SlowConsumer,
-        (What::Drain | What::Operator, _, None) => Reason::Shutdown,
-        _ => Reason::Other,
+impl Ending {
+    /// Nothing was seen yet.
+    pub fn new() -> Ending {
+        Ending::default()
     }
+
+    /// Notes a cause behind the earlier ones; drops it when there are [`CAUSES_MAX`] already. `leg` is none for a
+    /// decision of the gateway, `code` is that of a Close frame.
+    pub fn note(&mut self, leg: Option<Leg>, what: What, code: Option<CloseCode>, at: WallTime) {
+        if self.causes.len() < CAUSES_MAX {
+            self.causes.push(Cause { leg, layer: layer_of(what), what, code, at });
+        }
+    }
+
+    /// Whether nothing was seen yet.
+    pub fn is_empty(&self) -> bool {
+        self.causes.is_empty()
+    }
+
+    /// See [`verdict`].
+    pub fn verdict(&self, protocol: Protocol) -> Option<(Initiator, Layer, Reason)> {
+        verdict(protocol, &self.causes)
+    }
+
+    /// The causes, for the close record.
+    pub fn into_causes(self) -> Vec<Cause> {
+        self.causes
+    }
+}
+
+/// Who ended the connection, at which layer, and why, by the table of this module; none when there is no cause.
+pub fn verdict(protocol: Protocol, causes: &[Cause]) -> Option<(Initiator, Layer, Reason)> {
+    let first = causes.first()?;
+    Some((initiator(first), first.layer, reason(protocol, first)))
 }
 
 /// The layer at which a cause is seen.
@@ -62,69 +86,31 @@ pub fn layer_of(what: What) -> Layer {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use model::WallTime;
-    use model::event::CloseCode;
-
-    use super::*;
-
-    fn cause(leg: Option<Leg>, what: What, code: Option<u16>) -> Cause {
-        Cause { leg, layer: layer_of(what), what, code: code.map(CloseCode), at: WallTime(0) }
-    }
-
-    #[track_caller]
-    fn check(
-        protocol: Protocol,
-        leg: Option<Leg>,
-        what: What,
-        code: Option<u16>,
-        expected: (Initiator, Reason),
-    ) {
-        let second = cause(Some(Leg::Client), What::Rst, None);
-        let (initiator, layer, reason) =
-            verdict(protocol, &[cause(leg, what, code), second]).expect("there are causes");
-        assert_eq!((initiator, reason), expected);
-        assert_eq!(layer, layer_of(what));
-        assert!(
-            Reason::pairs(protocol).any(|pair| pair == expected),
-            "{expected:?} is exported from the start"
-        );
-    }
-
-    #[test]
-    fn the_table() {
-        use Initiator::{Client, Proxy, Upstream};
-        const WS: Protocol = Protocol::WebSocket;
-        const SSE: Protocol = Protocol::Sse;
-        let client = Some(Leg::Client);
-        let upstream = Some(Leg::Upstream);
-        check(WS, client, What::CloseFrame, Some(1000), (Client, Reason::Normal));
-        check(WS, upstream, What::CloseFrame, Some(1011), (Upstream, Reason::InternalError));
-        check(WS, upstream, What::CloseFrame, Some(4000), (Upstream, Reason::App));
-        check(WS, client, What::CloseFrame, None, (Client, Reason::NoStatus));
-        check(WS, client, What::Fin, None, (Client, Reason::Abnormal));
-        check(WS, upstream, What::Fin, None, (Upstream, Reason::Abnormal));
-        check(SSE, client, What::Fin, None, (Client, Reason::ClientClosed));
-        check(SSE, upstream, What::Fin, None, (Upstream, Reason::Truncated));
-        check(SSE, upstream, What::BodyTruncated, None, (Upstream, Reason::Truncated));
-        check(SSE, upstream, What::BodyEnd, None, (Upstream, Reason::Complete));
-        for protocol in [WS, SSE] {
-            check(protocol, client, What::Rst, None, (Client, Reason::Reset));
-            check(protocol, upstream, What::Rst, None, (Upstream, Reason::Reset));
-            check(protocol, client, What::TcpTimeout, None, (Client, Reason::Timeout));
-            check(protocol, upstream, What::TlsAlert, None, (Upstream, Reason::Other));
-            check(protocol, None, What::IdleTimeout, None, (Proxy, Reason::Timeout));
-            check(protocol, None, What::HalfCloseTimeout, None, (Proxy, Reason::Timeout));
-            check(protocol, None, What::SlowConsumer, None, (Proxy, Reason::SlowConsumer));
-            check(protocol, None, What::Drain, None, (Proxy, Reason::Shutdown));
-            check(protocol, None, What::Operator, None, (Proxy, Reason::Shutdown));
-            check(protocol, None, What::Internal, None, (Proxy, Reason::Other));
-        }
-    }
-
-    #[test]
-    fn no_cause_no_verdict() {
-        assert_eq!(verdict(Protocol::Sse, &[]), None);
+fn initiator(cause: &Cause) -> Initiator {
+    match (layer_of(cause.what), cause.leg) {
+        (Layer::Policy, _) | (_, None) => Initiator::Proxy,
+        (_, Some(leg)) => leg.into(),
     }
 }
+
+fn reason(protocol: Protocol, cause: &Cause) -> Reason {
+    use What::*;
+    match (cause.what, protocol, cause.leg) {
+        (IdleTimeout | HalfCloseTimeout, ..) => Reason::Timeout,
+        (SlowConsumer, ..) => Reason::SlowConsumer,
+        (Drain | Operator, ..) => Reason::Shutdown,
+        (CloseFrame, Protocol::WebSocket, Some(_)) => cause.code.map_or(Reason::NoStatus, Reason::from),
+        (Fin | BodyTruncated, Protocol::WebSocket, Some(_)) => Reason::Abnormal,
+        (Fin, Protocol::Sse, Some(Leg::Client)) => Reason::ClientClosed,
+        (Fin | BodyTruncated, Protocol::Sse, Some(Leg::Upstream)) => Reason::Truncated,
+        (BodyEnd, Protocol::Sse, Some(Leg::Upstream)) => Reason::Complete,
+        (Rst, _, Some(_)) => Reason::Reset,
+        (TcpTimeout, _, Some(_)) => Reason::Timeout,
+        (TlsAlert | Internal, ..) | (CloseFrame | BodyEnd | BodyTruncated | Fin | Rst | TcpTimeout, ..) => {
+            Reason::Other
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,22 @@
 //! Bytes of one connection, both directions, to events.
 //!
-//! The machines here are pure: bytes and happenings go in, [`model::event`]s and verdicts come out. They never
-//! fail, never block and never change a byte; what they cannot understand is an event as well, and the bytes go
-//! on. Events do not depend on how the bytes were cut into pieces, and the memory of a scanner does not depend
-//! on the bytes at all: payload is skipped, not kept.
-//!
 //! - [`ws`]: WebSocket frames and messages (RFC 6455).
 //! - [`sse`]: event streams (WHATWG HTML, section 9.2).
-//! - [`upgrade`]: which handshakes may join two sockets.
-//! - [`ending`]: from what was seen of an end to who ended it, and why.
+//! - [`upgrade`]: which WebSocket handshakes may join two sockets.
+//! - [`ending`]: from what was seen of an end to who ended the connection, and why.
+//! - [`fuzz`]: what must hold of all these for any bytes.
+//!
+//! What stays true of the scanners:
+//!
+//! 1. Observing never fails. What cannot be understood is an event as well, and the bytes go on.
+//! 2. Observing never alters bytes: a scanner borrows them and hands out sizes, kinds, codes and offsets.
+//! 3. Events do not depend on how the bytes were cut into pieces.
+//! 4. The memory of a scanner does not depend on the bytes: it is a small value without allocations.
+//! 5. After lost framing nothing is guessed: [`ws::Scanner`] goes blind, and still counts bytes.
+//!
+//! What is not here: sockets, clocks, and any look at payload. Text is not checked for UTF-8, compressed
+//! messages are not inflated, bodies with a `Content-Encoding` are not decoded. Nothing here decides what is
+//! forwarded, except for [`upgrade`], which tells a proxy what it may take for a handshake.
 
 pub mod ending;
 pub mod fuzz;

@@ -1,69 +1,84 @@
-//! Event streams (WHATWG HTML, section 9.2.6).
+//! Event streams (WHATWG HTML, section 9.2.6), of one response body.
 //!
-//! A line ends with LF, CR or CRLF. An empty line that ends with CR ends its event at once; the LF that may
-//! follow is a byte of the next block, so that events do not depend on whether it had arrived.
+//! A line ends with LF, CR or CRLF. Nobody can tell whether an LF follows a CR before it is there, so a line
+//! that ends with CR ends at the CR: an event is told at once, and its `end` and `bytes` do not depend on how
+//! the stream was cut. The LF of a CRLF that ends a block counts for the block behind it.
+//!
+//! A block without `data` line is no event, a line without colon is a field without value, and what the body
+//! ends in the middle of is dropped. A `retry` line whose value is not digits alone, or is empty, is ignored.
 
 use model::event::SseEvent;
 
-/// Lines longer than this are reported once; they still count for their block.
+/// Lines longer than this, in bytes without the line end, are reported once; they still count for their block.
 pub const LINE_BYTES_MAX: u64 = 1024 * 1024;
 
-const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+/// May stand in front of the first line, and is no part of it.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Longest field name that means something: `event`, `retry`.
-const NAME_BYTES_MAX: usize = 5;
+/// Longest beginning of a line that matters: a byte order mark and `retry` or `event`.
+const NAME_BYTES_MAX: usize = 8;
 
 /// Scans one event stream. Keeps no line.
 #[derive(Clone, Debug, Default)]
 pub struct Scanner {
+    /// Bytes looked at so far.
     offset: u64,
+    /// Offset of the current block's first byte.
     block_start: u64,
+    /// Offset of the current line's first byte.
     line_start: u64,
-    retry: Option<u64>,
-    data_lines: u32,
+    /// The current line was reported as long.
+    is_long: bool,
+    /// The last byte was a CR, so an LF belongs to the same line end.
+    is_after_cr: bool,
+    /// Where in the current line.
+    part: Part,
+    /// What is there of the current line's field name.
     name: [u8; NAME_BYTES_MAX],
     name_length: u8,
-    part: Part,
+    /// Of the current block.
+    data_lines: u32,
     has_id: bool,
     has_name: bool,
-    after_cr: bool,
-    is_long: bool,
 }
 
 /// Where in a line the scanner is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Part {
-    /// In front of its first byte.
+    /// In the field's name, or in front of the line's first byte.
     #[default]
-    Start,
-    /// In the field's name.
     Name,
-    /// In the value of a field that needs no look.
-    Value,
-    /// Behind the colon of `retry`.
-    RetryStart,
-    /// In the digits of `retry`.
-    Retry,
     /// In a comment.
     Comment,
+    /// Behind the colon of `retry`.
+    RetryStart,
+    /// In the value of `retry`, with the number so far.
+    Retry(Option<u64>),
+    /// In what needs no look.
+    Rest,
 }
 
 impl Scanner {
-    /// A scanner for a body from its first byte.
+    /// A scanner for a body from its first byte, after content decoding.
     pub fn new() -> Scanner {
         Scanner::default()
     }
 
     /// Looks at the next bytes of the body.
-    pub fn scan(&mut self, bytes: &[u8], on: &mut impl FnMut(SseEvent)) {
-        let mut rest = bytes;
-        while let Some(&byte) = rest.first() {
-            if matches!(self.part, Part::Value | Part::Comment) {
-                rest = self.skip_to_line_end(rest, on);
-            } else {
-                self.take(byte, on);
-                rest = &rest[1..];
-            }
+    pub fn scan(&mut self, mut bytes: &[u8], on: &mut impl FnMut(SseEvent)) {
+        while !bytes.is_empty() {
+            bytes = self.skip_second_half_of_crlf(bytes);
+            let (line, rest) = bytes.split_at(bytes_to_line_end(bytes));
+            self.take_of_line(line, on);
+            bytes = match rest {
+                [] => rest,
+                [line_end, rest @ ..] => {
+                    self.offset += 1;
+                    self.is_after_cr = *line_end == b'\r';
+                    self.end_line(on);
+                    rest
+                }
+            };
         }
     }
 
@@ -72,106 +87,86 @@ impl Scanner {
         self.offset
     }
 
-    /// Skips what needs no look; at the end of the line, takes it.
-    fn skip_to_line_end<'a>(&mut self, bytes: &'a [u8], on: &mut impl FnMut(SseEvent)) -> &'a [u8] {
-        let length = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(bytes.len());
-        self.offset += length as u64;
-        self.check_length(on);
-        if let Some(&byte) = bytes.get(length) {
-            self.take(byte, on);
-            return &bytes[length + 1..];
+    fn skip_second_half_of_crlf<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let was_after_cr = std::mem::take(&mut self.is_after_cr);
+        match bytes {
+            [b'\n', rest @ ..] if was_after_cr => {
+                self.offset += 1;
+                self.line_start = self.offset;
+                rest
+            }
+            _ => bytes,
         }
-        &[]
     }
 
-    fn check_length(&mut self, on: &mut impl FnMut(SseEvent)) {
+    /// Takes bytes that are no line end.
+    fn take_of_line(&mut self, bytes: &[u8], on: &mut impl FnMut(SseEvent)) {
+        for &byte in bytes {
+            if matches!(self.part, Part::Rest | Part::Comment) {
+                break;
+            }
+            self.part = self.part_behind(byte);
+        }
+        self.offset += bytes.len() as u64;
         if !self.is_long && self.offset - self.line_start > LINE_BYTES_MAX {
             self.is_long = true;
             on(SseEvent::LongLine { at: self.line_start });
         }
     }
 
-    fn take(&mut self, byte: u8, on: &mut impl FnMut(SseEvent)) {
-        self.offset += 1;
-        let ends_crlf = byte == b'\n' && std::mem::take(&mut self.after_cr);
-        if ends_crlf {
-            self.line_start = self.offset;
-            return;
-        }
-        self.after_cr = byte == b'\r';
-        match byte {
-            b'\n' | b'\r' => self.end_line(on),
-            _ => self.take_in_line(byte),
-        }
-    }
-
-    fn take_in_line(&mut self, byte: u8) {
-        let in_mark = self.offset <= BYTE_ORDER_MARK.len() as u64
-            && self.part == Part::Start
-            && BYTE_ORDER_MARK[(self.offset - 1) as usize] == byte;
+    fn part_behind(&mut self, byte: u8) -> Part {
         match (self.part, byte) {
-            (Part::Start, _) if in_mark => {}
-            (Part::Start, b':') => self.part = Part::Comment,
-            (Part::Name, b':') => self.part = self.part_of_value(),
-            (Part::Start | Part::Name, _) => self.take_of_name(byte),
-            (Part::RetryStart, b' ') => self.part = Part::Retry,
-            (Part::RetryStart | Part::Retry, b'0'..=b'9') => {
-                self.part = Part::Retry;
+            (Part::Name, b':') if self.name().is_empty() => Part::Comment,
+            (Part::Name, b':') => self.note_field(),
+            (Part::Name, _) => self.take_of_name(byte),
+            (Part::RetryStart, b' ') => Part::Retry(None),
+            (Part::RetryStart, b'0'..=b'9') => Part::Retry(Some(u64::from(byte - b'0'))),
+            (Part::Retry(number), b'0'..=b'9') => {
                 let digit = u64::from(byte - b'0');
-                self.retry = Some(self.retry.unwrap_or(0).saturating_mul(10).saturating_add(digit));
+                Part::Retry(Some(number.unwrap_or(0).saturating_mul(10).saturating_add(digit)))
             }
-            (Part::RetryStart | Part::Retry, _) => {
-                self.retry = None;
-                self.part = Part::Value;
-            }
-            (Part::Value | Part::Comment, _) => {}
+            _ => Part::Rest,
         }
     }
 
-    fn take_of_name(&mut self, byte: u8) {
-        self.part = Part::Name;
-        match self.name.get_mut(usize::from(self.name_length)) {
-            Some(place) => {
-                *place = byte;
-                self.name_length += 1;
-            }
-            None => {
-                self.name_length = 0;
-                self.part = Part::Value;
-            }
-        }
+    fn take_of_name(&mut self, byte: u8) -> Part {
+        let Some(place) = self.name.get_mut(usize::from(self.name_length)) else { return Part::Rest };
+        *place = byte;
+        self.name_length += 1;
+        Part::Name
     }
 
-    /// The name is complete: notes the field and tells how its value is read.
-    fn part_of_value(&mut self) -> Part {
-        match &self.name[..usize::from(self.name_length)] {
+    fn name(&self) -> &[u8] {
+        let name = &self.name[..usize::from(self.name_length)];
+        let after_mark = if self.line_start == 0 { name.strip_prefix(BYTE_ORDER_MARK) } else { None };
+        after_mark.unwrap_or(name)
+    }
+
+    /// The name is complete: notes the field, and tells how its value is read.
+    fn note_field(&mut self) -> Part {
+        match self.name() {
             b"data" => self.data_lines = self.data_lines.saturating_add(1),
             b"id" => self.has_id = true,
             b"event" => self.has_name = true,
             b"retry" => return Part::RetryStart,
             _ => {}
         }
-        Part::Value
+        Part::Rest
     }
 
     fn end_line(&mut self, on: &mut impl FnMut(SseEvent)) {
         let end = self.offset;
         match self.part {
-            Part::Start => self.end_block(on),
+            Part::Name if self.name().is_empty() => self.end_block(on),
             Part::Name => {
-                self.part_of_value();
+                self.note_field();
             }
             Part::Comment => on(SseEvent::Comment { end }),
-            Part::Retry => {
-                if let Some(milliseconds) = self.retry {
-                    on(SseEvent::Retry { milliseconds, end });
-                }
-            }
-            Part::RetryStart | Part::Value => {}
+            Part::Retry(Some(milliseconds)) => on(SseEvent::Retry { milliseconds, end }),
+            Part::RetryStart | Part::Retry(None) | Part::Rest => {}
         }
-        self.part = Part::Start;
+        self.part = Part::Name;
         self.name_length = 0;
-        self.retry = None;
         self.line_start = end;
         self.is_long = false;
     }
@@ -191,6 +186,18 @@ impl Scanner {
         self.has_id = false;
         self.has_name = false;
     }
+}
+
+/// Number of bytes in front of the first CR or LF; all when there is none. Looks at a block at once, which the
+/// compiler turns into vector instructions.
+fn bytes_to_line_end(bytes: &[u8]) -> usize {
+    const BLOCK_BYTES: usize = 32;
+    let is_line_end = |&byte: &u8| matches!(byte, b'\n' | b'\r');
+    let has_line_end = |block: &[u8]| block.iter().fold(false, |seen, byte| seen | is_line_end(byte));
+    let skipped =
+        BLOCK_BYTES * bytes.chunks_exact(BLOCK_BYTES).take_while(|block| !has_line_end(block)).count();
+    let rest = &bytes[skipped..];
+    skipped + rest.iter().position(is_line_end).unwrap_or(rest.len())
 }
 
 #[cfg(test)]

@@ -1,4 +1,10 @@
 //! WebSocket frames and messages of one direction (RFC 6455, section 5).
+//!
+//! The events of a frame come in this order: its header ([`WebSocketEvent::Frame`]), what is wrong with the
+//! header, and at its last byte what is wrong with its body and what it completes. A violation changes nothing
+//! of what follows, with three exceptions: a frame with a reserved opcode completes nothing; a continuation
+//! without a message to continue is no message; and a new data frame inside a message takes the place of that
+//! message, which is never complete.
 
 use model::event::{CloseCode, FrameViolation, WebSocketEvent};
 use model::{Direction, Opcode};
@@ -6,36 +12,42 @@ use model::{Direction, Opcode};
 /// Longest frame header: two bytes, eight of length, four of mask.
 const HEADER_BYTES_MAX: usize = 14;
 
-/// Scans one direction of a connection. Costs per frame, not per byte; keeps no payload.
+/// Longest payload of a control frame (RFC 6455, section 5.5).
+const CONTROL_BYTES_MAX: u64 = 125;
+
+const FIN: u8 = 0x80;
+const RSV: u8 = 0x70;
+const RSV1: u8 = 0x40;
+const MASK: u8 = 0x80;
+
+/// Scans one direction of a connection. Costs per frame, not per byte, and keeps no payload.
 #[derive(Clone, Debug)]
 pub struct Scanner {
+    /// Bytes looked at so far.
     offset: u64,
+    /// Length of the current frame's payload.
+    payload: u64,
+    /// How much of it is still to come.
     payload_left: u64,
+    /// Payload bytes of the current message, of all frames whose header is complete.
     message_bytes: u64,
+    /// Number of these frames.
     message_frames: u32,
-    header: [u8; HEADER_BYTES_MAX],
-    header_length: u8,
-    close_body: [u8; 2],
-    close_body_length: u8,
-    direction: Direction,
-    opcode: Opcode,
-    message: Opcode,
-    flags: Flags,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Flags {
-    rsv1_allowed: bool,
-    is_final: bool,
+    /// `Text` or `Binary`; none between messages.
+    message: Option<Opcode>,
+    /// RSV1 of the message's first frame.
     is_compressed: bool,
-    close_seen: bool,
+    /// Header of the current frame.
+    header: [u8; HEADER_BYTES_MAX],
+    /// How much of it is there; 0 between frames.
+    header_length: u8,
+    /// First two bytes of a Close frame's payload, as on the wire.
+    close_body: [u8; 2],
+    opcode: Opcode,
+    direction: Direction,
+    is_rsv1_allowed: bool,
+    has_seen_close: bool,
     is_blind: bool,
-}
-
-/// What a complete header says.
-struct Header {
-    length: u64,
-    key: Option<[u8; 4]>,
 }
 
 impl Scanner {
@@ -44,33 +56,33 @@ impl Scanner {
     pub fn new(direction: Direction, rsv1_allowed: bool) -> Scanner {
         Scanner {
             offset: 0,
+            payload: 0,
             payload_left: 0,
             message_bytes: 0,
             message_frames: 0,
+            message: None,
+            is_compressed: false,
             header: [0; HEADER_BYTES_MAX],
             header_length: 0,
             close_body: [0; 2],
-            close_body_length: 0,
-            direction,
             opcode: Opcode::Continuation,
-            message: Opcode::Continuation,
-            flags: Flags { rsv1_allowed, ..Flags::default() },
+            direction,
+            is_rsv1_allowed: rsv1_allowed,
+            has_seen_close: false,
+            is_blind: false,
         }
     }
 
     /// Looks at the next bytes of the direction.
     pub fn scan(&mut self, mut bytes: &[u8], on: &mut impl FnMut(WebSocketEvent)) {
-        while !bytes.is_empty() {
-            if self.flags.is_blind {
-                self.offset += bytes.len() as u64;
-                return;
-            }
-            bytes = if self.payload_left > 0 {
-                self.skip_payload(bytes, on)
-            } else {
-                self.take_header(bytes, on)
+        while !bytes.is_empty() && !self.is_blind {
+            let taken = match self.payload_left {
+                0 => self.take_header(bytes, on),
+                _ => self.skip_payload(bytes, on),
             };
+            bytes = &bytes[taken..];
         }
+        self.offset += bytes.len() as u64;
     }
 
     /// Bytes looked at so far.
@@ -78,227 +90,243 @@ impl Scanner {
         self.offset
     }
 
-    /// Whether the next byte begins a frame, so that another frame may be put in front of it.
+    /// Whether the next byte begins a frame, so that another frame may be put in front of it: a control frame
+    /// in any case, a data frame only outside a message (see [`Scanner::is_inside_message`]).
     pub fn is_at_frame_boundary(&self) -> bool {
-        self.payload_left == 0 && self.header_length == 0 && !self.flags.is_blind
+        self.header_length == 0 && !self.is_blind
     }
 
     /// Whether a data message has begun and not ended.
     pub fn is_inside_message(&self) -> bool {
-        self.message_frames > 0
+        self.message.is_some()
     }
 
     /// Whether a Close frame has been complete.
     pub fn close_seen(&self) -> bool {
-        self.flags.close_seen
+        self.has_seen_close
     }
 
-    /// Whether scanning has stopped because no frame boundary can be trusted any more.
+    /// Whether scanning has stopped because no frame boundary can be trusted any more. Bytes are still counted.
     pub fn is_blind(&self) -> bool {
-        self.flags.is_blind
+        self.is_blind
     }
 
-    fn skip_payload<'a>(&mut self, bytes: &'a [u8], on: &mut impl FnMut(WebSocketEvent)) -> &'a [u8] {
-        let take = usize::try_from(self.payload_left).unwrap_or(usize::MAX).min(bytes.len());
+    fn skip_payload(&mut self, bytes: &[u8], on: &mut impl FnMut(WebSocketEvent)) -> usize {
+        let taken = usize::try_from(self.payload_left).unwrap_or(usize::MAX).min(bytes.len());
         if self.opcode == Opcode::Close {
-            self.keep_close_body(&bytes[..take]);
+            self.keep_close_body(&bytes[..taken]);
         }
-        self.payload_left -= take as u64;
-        self.offset += take as u64;
+        self.payload_left -= taken as u64;
+        self.offset += taken as u64;
         if self.payload_left == 0 {
             self.end_frame(on);
         }
-        &bytes[take..]
+        taken
     }
 
     fn keep_close_body(&mut self, bytes: &[u8]) {
-        for &byte in bytes.iter().take(2 - usize::from(self.close_body_length)) {
-            self.close_body[usize::from(self.close_body_length)] = byte;
-            self.close_body_length += 1;
+        let skipped = usize::try_from(self.payload - self.payload_left).unwrap_or(usize::MAX);
+        for (place, &byte) in self.close_body.iter_mut().skip(skipped).zip(bytes) {
+            *place = byte;
         }
     }
 
-    /// Takes bytes of a header until it is complete.
-    fn take_header<'a>(&mut self, bytes: &'a [u8], on: &mut impl FnMut(WebSocketEvent)) -> &'a [u8] {
+    fn take_header(&mut self, bytes: &[u8], on: &mut impl FnMut(WebSocketEvent)) -> usize {
+        let taken = self.take_whole_header(bytes).unwrap_or_else(|| self.take_header_bytewise(bytes));
+        self.offset += taken as u64;
+        if self.is_header_complete() {
+            self.begin_frame(on);
+        }
+        taken
+    }
+
+    /// Takes a header that `bytes` begins with and has all of.
+    fn take_whole_header(&mut self, bytes: &[u8]) -> Option<usize> {
+        let length = header_bytes(*bytes.get(1)?);
+        let header = bytes.get(..usize::from(length)).filter(|_| self.header_length == 0)?;
+        self.header[..header.len()].copy_from_slice(header);
+        self.header_length = length;
+        Some(header.len())
+    }
+
+    fn take_header_bytewise(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
-        while taken < bytes.len() && usize::from(self.header_length) < self.header_needed() {
+        while taken < bytes.len() && !self.is_header_complete() {
             self.header[usize::from(self.header_length)] = bytes[taken];
             self.header_length += 1;
             taken += 1;
         }
-        self.offset += taken as u64;
-        if usize::from(self.header_length) == self.header_needed() {
-            self.begin_frame(on);
-        }
-        &bytes[taken..]
+        taken
     }
 
-    /// Length of the header, as far as its first bytes tell.
-    fn header_needed(&self) -> usize {
-        if self.header_length < 2 {
-            return 2;
-        }
-        let length = match self.header[1] & 0x7f {
-            126 => 2,
-            127 => 8,
-            _ => 0,
-        };
-        let mask = if self.header[1] & 0x80 != 0 { 4 } else { 0 };
-        2 + length + mask
-    }
-
-    fn parse_header(&self) -> Header {
-        let header = &self.header[..usize::from(self.header_length)];
-        let (length, rest) = match header[1] & 0x7f {
-            126 => (u64::from(u16::from_be_bytes([header[2], header[3]])), &header[4..]),
-            127 => {
-                let (length, rest) = header[2..].split_at(8);
-                (u64::from_be_bytes(length.try_into().expect("split at eight")), rest)
-            }
-            short => (u64::from(short), &header[2..]),
-        };
-        Header { length, key: rest.first_chunk().copied() }
+    fn is_header_complete(&self) -> bool {
+        self.header_length >= 2 && self.header_length == header_bytes(self.header[1])
     }
 
     fn begin_frame(&mut self, on: &mut impl FnMut(WebSocketEvent)) {
-        let Header { length, key } = self.parse_header();
-        let first = self.header[0];
-        let at = self.offset - u64::from(self.header_length);
-        self.opcode = opcode(first & 0x0f);
-        self.flags.is_final = first & 0x80 != 0;
+        self.opcode = opcode(self.header[0]);
+        self.payload = payload_bytes(&self.header);
         on(WebSocketEvent::Frame { opcode: self.opcode });
+        let at = self.offset - u64::from(self.header_length);
         let mut report = |violation| on(WebSocketEvent::Violation { violation, at });
-        self.check_header(length, key.is_some(), &mut report);
-        if length >> 63 != 0 {
+        self.check_bits(&mut report);
+        self.check_length(&mut report);
+        if self.has_seen_close {
+            report(FrameViolation::AfterClose);
+        }
+        if self.payload >> 63 != 0 {
             report(FrameViolation::LengthOverflow);
-            self.flags.is_blind = true;
+            self.is_blind = true;
             return;
         }
-        if is_data(self.opcode) {
-            self.begin_data_frame(first, length, &mut report);
-        }
-        self.close_body_length = 0;
-        self.payload_left = length;
-        if length == 0 {
+        self.join_message(&mut report);
+        self.payload_left = self.payload;
+        if self.payload == 0 {
             self.end_frame(on);
         }
     }
 
-    fn check_header(&self, length: u64, is_masked: bool, report: &mut impl FnMut(FrameViolation)) {
-        let first = self.header[0];
-        match (self.direction, is_masked) {
+    fn check_bits(&self, report: &mut impl FnMut(FrameViolation)) {
+        match (self.direction, self.is_masked()) {
             (Direction::ClientToServer, false) => report(FrameViolation::Unmasked),
             (Direction::ServerToClient, true) => report(FrameViolation::Masked),
             _ => {}
         }
-        let rsv1_fits = self.flags.rsv1_allowed && matches!(self.opcode, Opcode::Text | Opcode::Binary);
-        let defined = if rsv1_fits { 0x40 } else { 0 };
-        if first & 0x70 & !defined != 0 {
+        let begins_message = matches!(self.opcode, Opcode::Text | Opcode::Binary);
+        let defined = if self.is_rsv1_allowed && begins_message { RSV1 } else { 0 };
+        if self.header[0] & RSV & !defined != 0 {
             report(FrameViolation::ReservedBit);
         }
         if self.opcode == Opcode::Reserved {
             report(FrameViolation::ReservedOpcode);
         }
-        let is_minimal = match self.header[1] & 0x7f {
-            126 => length > 125,
-            127 => length > 0xffff,
-            _ => true,
-        };
-        if !is_minimal {
-            report(FrameViolation::NonMinimalLength);
-        }
-        if is_control(self.opcode) && length > 125 {
-            report(FrameViolation::LongControl);
-        }
-        if is_control(self.opcode) && !self.flags.is_final {
+        if is_control(self.opcode) && !self.is_final() {
             report(FrameViolation::FragmentedControl);
-        }
-        if self.flags.close_seen {
-            report(FrameViolation::AfterClose);
         }
     }
 
-    fn begin_data_frame(&mut self, first: u8, length: u64, report: &mut impl FnMut(FrameViolation)) {
-        if self.opcode == Opcode::Continuation {
-            if !self.is_inside_message() {
-                report(FrameViolation::UnexpectedContinuation);
-                self.message = Opcode::Binary;
-            }
-        } else {
-            if self.is_inside_message() {
-                report(FrameViolation::InterruptedMessage);
-            }
-            self.message = self.opcode;
-            self.message_bytes = 0;
-            self.message_frames = 0;
-            self.flags.is_compressed = first & 0x40 != 0;
+    fn check_length(&self, report: &mut impl FnMut(FrameViolation)) {
+        let shortest = match self.header[1] & !MASK {
+            126 => 126,
+            127 => 0x1_0000,
+            _ => 0,
+        };
+        if self.payload < shortest {
+            report(FrameViolation::NonMinimalLength);
         }
-        self.message_bytes = self.message_bytes.saturating_add(length);
-        self.message_frames = self.message_frames.saturating_add(1);
+        if is_control(self.opcode) && self.payload > CONTROL_BYTES_MAX {
+            report(FrameViolation::LongControl);
+        }
+    }
+
+    fn join_message(&mut self, report: &mut impl FnMut(FrameViolation)) {
+        match self.opcode {
+            Opcode::Text | Opcode::Binary => {
+                if self.is_inside_message() {
+                    report(FrameViolation::InterruptedMessage);
+                }
+                self.message = Some(self.opcode);
+                self.message_bytes = self.payload;
+                self.message_frames = 1;
+                self.is_compressed = self.header[0] & RSV1 != 0;
+            }
+            Opcode::Continuation if self.is_inside_message() => {
+                self.message_bytes = self.message_bytes.saturating_add(self.payload);
+                self.message_frames = self.message_frames.saturating_add(1);
+            }
+            Opcode::Continuation => report(FrameViolation::UnexpectedContinuation),
+            Opcode::Close | Opcode::Ping | Opcode::Pong | Opcode::Reserved => {}
+        }
     }
 
     fn end_frame(&mut self, on: &mut impl FnMut(WebSocketEvent)) {
         let end = self.offset;
-        let Header { length, key } = self.parse_header();
-        let at = end - length - u64::from(self.header_length);
-        self.header_length = 0;
         match self.opcode {
             Opcode::Close => {
-                self.flags.close_seen = true;
-                let code = self.close_code(length, key, at, on);
+                self.has_seen_close = true;
+                let code = self.close_code(on);
                 on(WebSocketEvent::Close { code, end });
             }
             Opcode::Ping | Opcode::Pong => {
-                on(WebSocketEvent::Control { opcode: self.opcode, bytes: length, end });
+                on(WebSocketEvent::Control { opcode: self.opcode, bytes: self.payload, end });
             }
-            Opcode::Reserved => {}
-            Opcode::Continuation | Opcode::Text | Opcode::Binary if self.flags.is_final => {
-                on(WebSocketEvent::Message {
-                    opcode: self.message,
-                    frames: self.message_frames,
-                    bytes: self.message_bytes,
-                    compressed: self.flags.is_compressed,
-                    end,
-                });
-                self.message_bytes = 0;
-                self.message_frames = 0;
-                self.flags.is_compressed = false;
+            Opcode::Continuation | Opcode::Text | Opcode::Binary if self.is_final() => {
+                self.end_message(on);
             }
-            _ => {}
+            Opcode::Continuation | Opcode::Text | Opcode::Binary | Opcode::Reserved => {}
+        }
+        self.header_length = 0;
+    }
+
+    fn end_message(&mut self, on: &mut impl FnMut(WebSocketEvent)) {
+        if let Some(opcode) = self.message.take() {
+            on(WebSocketEvent::Message {
+                opcode,
+                frames: self.message_frames,
+                bytes: self.message_bytes,
+                compressed: self.is_compressed,
+                end: self.offset,
+            });
         }
     }
 
-    fn close_code(
-        &self,
-        length: u64,
-        key: Option<[u8; 4]>,
-        at: u64,
-        on: &mut impl FnMut(WebSocketEvent),
-    ) -> Option<CloseCode> {
+    fn close_code(&self, on: &mut impl FnMut(WebSocketEvent)) -> Option<CloseCode> {
+        let at = self.offset - self.payload - u64::from(self.header_length);
         let mut report = |violation| on(WebSocketEvent::Violation { violation, at });
-        match length {
-            0 => None,
-            1 => {
+        if self.payload < 2 {
+            if self.payload == 1 {
                 report(FrameViolation::CloseBodyLength);
-                None
             }
-            _ => {
-                let mask = key.unwrap_or_default();
-                let code = CloseCode(u16::from_be_bytes([
-                    self.close_body[0] ^ mask[0],
-                    self.close_body[1] ^ mask[1],
-                ]));
-                if !code.is_sendable() {
-                    report(FrameViolation::CloseCode);
-                }
-                Some(code)
-            }
+            return None;
         }
+        let mask = self.mask();
+        let [high, low] = self.close_body;
+        let code = CloseCode(u16::from_be_bytes([high ^ mask[0], low ^ mask[1]]));
+        if !code.is_sendable() {
+            report(FrameViolation::CloseCode);
+        }
+        Some(code)
+    }
+
+    fn is_final(&self) -> bool {
+        self.header[0] & FIN != 0
+    }
+
+    fn is_masked(&self) -> bool {
+        self.header[1] & MASK != 0
+    }
+
+    /// The masking key, which ends the header; zeros without one.
+    fn mask(&self) -> [u8; 4] {
+        let header = &self.header[..usize::from(self.header_length)];
+        header.last_chunk().copied().filter(|_| self.is_masked()).unwrap_or_default()
     }
 }
 
-fn opcode(bits: u8) -> Opcode {
-    match bits {
+/// Length of a header with this second byte.
+fn header_bytes(second: u8) -> u8 {
+    let extended = match second & !MASK {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    let mask = if second & MASK != 0 { 4 } else { 0 };
+    2 + extended + mask
+}
+
+/// Length of the payload that a complete header announces.
+fn payload_bytes(header: &[u8; HEADER_BYTES_MAX]) -> u64 {
+    let [_, second, extended @ ..] = *header;
+    let [a, b, c, d, e, f, g, h, ..] = extended;
+    match second & !MASK {
+        126 => u64::from(u16::from_be_bytes([a, b])),
+        127 => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+        short => u64::from(short),
+    }
+}
+
+fn opcode(first: u8) -> Opcode {
+    match first & 0x0f {
         0x0 => Opcode::Continuation,
         0x1 => Opcode::Text,
         0x2 => Opcode::Binary,
@@ -311,10 +339,6 @@ fn opcode(bits: u8) -> Opcode {
 
 fn is_control(opcode: Opcode) -> bool {
     matches!(opcode, Opcode::Close | Opcode::Ping | Opcode::Pong)
-}
-
-fn is_data(opcode: Opcode) -> bool {
-    matches!(opcode, Opcode::Continuation | Opcode::Text | Opcode::Binary)
 }
 
 #[cfg(test)]

@@ -101,14 +101,14 @@ fn without_place(message: &str) -> String {
     message[..end].trim().to_owned()
 }
 
-/// The nearest known key, when the message tells of an unknown one and names those that are known.
+/// The nearest known key, when the message tells of an unknown one and names those that are known: "unknown field
+/// `a`, expected one of b, c".
 fn suggestion(message: &str) -> Option<String> {
-    if !message.contains("unknown") {
-        return None;
-    }
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = quoted.next()?;
-    let likeness = |known: &&str| (strsim::jaro_winkler(unknown, known) * 1000.0) as u64;
-    let nearest = quoted.max_by_key(likeness)?;
-    (strsim::jaro_winkler(unknown, nearest) >= LIKENESS_MIN).then(|| format!("did you mean `{nearest}`?"))
+    let (_, rest) = message.split_once("unknown field `")?;
+    let (unknown, rest) = rest.split_once('`')?;
+    let (_, known) = rest.split_once("expected ")?;
+    let names = known.trim_start_matches("one of ").split(',').map(|name| name.trim().trim_matches('`'));
+    let likeness = |name: &str| strsim::jaro_winkler(unknown, name);
+    let nearest = names.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(nearest) >= LIKENESS_MIN).then(|| format!("did you mean `{nearest}`?"))
 }

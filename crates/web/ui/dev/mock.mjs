@@ -87,7 +87,8 @@ function stream(context, url, response) {
   if (mock.behaviour === 'buffered') return undefined;
   const frame = () => response.write(`event: overview\ndata: ${JSON.stringify(look(context, url))}\n\n`);
   response.write(`: ${' '.repeat(2048)}\n\nretry: 2000\n\n`);
-  frame();
+  if (mock.behaviour !== 'stalled' || !context.stalled) frame();
+  context.stalled = mock.behaviour === 'stalled';
   const timer = setInterval(() => {
     if (mock.behaviour === 'live' || mock.behaviour === 'empty') frame();
   }, 1000);
@@ -115,7 +116,8 @@ function list({ mock, second }, query) {
 }
 
 function one({ second }, id, response) {
-  const open = live(second(), Date.now()).find((connection) => connection.id === id);
+  const recent = [0, 3, 6, 9].flatMap((ago) => live(second() - ago, Date.now() - ago * 1000));
+  const open = recent.find((connection) => connection.id === id);
   if (open !== undefined) return json(response, 200, { state: 'live', live: open });
   const record = closedRecords(second(), Date.now()).find((connection) => connection.id === id);
   if (record !== undefined) return json(response, 200, { state: 'closed', closed: record });

@@ -92,9 +92,8 @@ async function signIn({ page }) {
 
 async function heldRows({ page }) {
   const ids = () => page.locator('#closed-connections tbody a').allInnerTexts();
-  const row = page.locator('#closed-connections tbody tr').nth(3);
-  await row.scrollIntoViewIfNeeded();
-  await row.hover();
+  await page.locator('#closed-connections').scrollIntoViewIfNeeded();
+  await page.locator('#closed-connections tbody').hover();
   const before = await ids();
   await page.locator('#closed-connections').getByText(/\d+ newer/).waitFor();
   checks.equal('held: rows stay under the pointer', await ids(), before);

@@ -70,7 +70,9 @@ export const theme: MantineThemeOverride = {
   cursorType: 'pointer',
   respectReducedMotion: true,
   // Their <header> would be a second banner beside the page's.
+  // Tooltips would stand outside of all landmarks.
   components: {
+    Tooltip: { defaultProps: { portalProps: { target: '#main' } } },
     DrawerHeader: { defaultProps: { component: 'div' } },
     ModalHeader: { defaultProps: { component: 'div' } },
   },

@@ -26,7 +26,7 @@ export function useAge({ since, mode }: Feed): Age {
 
 function useWords(feed: Feed, age: Age): { state: string; cause: string } {
   const { t, format } = useTexts();
-  const since = format.duration(age.ageSeconds);
+  const since = format.wholeDuration(age.ageSeconds);
   const message = feed.failure?.message ?? '';
   const cause = feed.cause === null
     ? t(age.freshness === 'fresh' ? 'stream.liveHelp' : 'stream.cause.unknown')
@@ -37,11 +37,18 @@ function useWords(feed: Feed, age: Age): { state: string; cause: string } {
   return { state: t(feed.mode === 'stream' ? 'stream.live' : `stream.${feed.mode}`), cause };
 }
 
+/** An error answer is a warning at once, however fresh the numbers are. */
+function toneOf(feed: Feed, { freshness }: Age): Freshness | Feed['mode'] {
+  if (freshness !== 'fresh') return freshness;
+  if (feed.failure !== null) return 'late';
+  return feed.mode === 'stream' ? 'fresh' : feed.mode;
+}
+
 /** In the header: one word. */
 export function StreamState({ feed, age }: { feed: Feed; age: Age }) {
   const { t } = useTexts();
   const { state, cause } = useWords(feed, age);
-  const tone = age.freshness === 'fresh' && feed.mode !== 'stream' ? feed.mode : age.freshness;
+  const tone = toneOf(feed, age);
   return (
     <Hint text={cause}>
       <span className={styles.pill} data-tone={tone} tabIndex={0} role="note" aria-label={`${t('stream.label')}: ${state}. ${cause}`}>
@@ -61,7 +68,7 @@ export function StreamNotice({ feed, age }: { feed: Feed; age: Age }) {
     ? t('stream.noneTitle')
     : t('stream.heldTitle', { time: format.clock(new Date(feed.overview.as_of)) });
   return (
-    <div className={styles.notice} data-tone={age.freshness} role={age.freshness === 'lost' ? 'alert' : 'status'}>
+    <div className={styles.notice} data-tone={toneOf(feed, age)} role={age.freshness === 'lost' ? 'alert' : 'status'}>
       <WarnIcon />
       <span>
         <strong>{state}.</strong> {age.freshness === 'fresh' ? '' : `${held} `}{cause}

@@ -9,6 +9,12 @@ const LONG_UNITS: Record<Language, { day: string; hour: string; minute: string; 
   'zh-CN': { day: '天', hour: '小时', minute: '分', second: '秒', gap: '' },
 };
 
+const SHORT_CLOCK: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
+const CLOCK: Intl.DateTimeFormatOptions = { ...SHORT_CLOCK, second: '2-digit' };
+const TIMESTAMP: Intl.DateTimeFormatOptions = {
+  ...CLOCK, year: 'numeric', month: '2-digit', day: '2-digit', fractionalSecondDigits: 3, timeZoneName: 'short',
+};
+
 export interface Quantity {
   value: string;
   unit: string;
@@ -18,6 +24,7 @@ export class Format {
   readonly language: Language;
   readonly #zone: string | undefined;
   readonly #numbers = new Map<string, Intl.NumberFormat>();
+  readonly #times = new Map<Intl.DateTimeFormatOptions, Intl.DateTimeFormat>();
 
   /** `zone`: an IANA time zone; the browser's when left out. */
   constructor(language: Language, zone?: string) {
@@ -29,12 +36,12 @@ export class Format {
   count(value: number | null): string {
     if (value === null) return MISSING;
     if (Math.abs(value) < 1_000_000) return this.#number(value, { maximumFractionDigits: 0 });
-    return this.compact(value);
+    return this.#number(value, { notation: 'compact', maximumSignificantDigits: 4 });
   }
 
-  /** At most three or four digits: for axes. */
+  /** At most three digits: for axes. */
   compact(value: number): string {
-    return this.#number(value, { notation: 'compact', maximumFractionDigits: Math.abs(value) < 10 ? 2 : 1 });
+    return this.#number(value, { notation: 'compact', maximumSignificantDigits: 3 });
   }
 
   /** A rate a second, without its unit. */
@@ -79,16 +86,30 @@ export class Format {
     return unit === '' ? value : `${value} ${unit}`;
   }
 
-  /** A time that people count in minutes or days: its two greatest parts. */
+  /** A time whose fractions tell something, such as a silence of 60.03 s. */
+  precise(seconds: number): string {
+    if (seconds >= 1000) return this.duration(seconds);
+    return `${this.#number(seconds, { maximumFractionDigits: seconds < 1 ? 3 : 2 })} s`;
+  }
+
+  /** A time that people count in minutes or days: its two greatest parts. Below two minutes in seconds, as time
+   *  limits are set. */
   duration(seconds: number | null): string {
     if (seconds === null) return MISSING;
-    const { day, hour, minute, second, gap } = LONG_UNITS[this.language];
+    const { second, gap } = LONG_UNITS[this.language];
     if (seconds > 0 && seconds < 0.1) return this.latencyText(seconds);
-    if (seconds < 60) {
+    if (seconds > 0 && seconds < 10) {
       const tenths = Math.floor(seconds * 10) / 10;
-      return `${this.#number(tenths, seconds > 0 && seconds < 10 ? { minimumFractionDigits: 1 } : { maximumFractionDigits: 0 })}${gap}${second}`;
+      return `${this.#number(tenths, { minimumFractionDigits: 1 })}${gap}${second}`;
     }
+    return this.wholeDuration(seconds);
+  }
+
+  /** The same in whole seconds. */
+  wholeDuration(seconds: number): string {
+    const { day, hour, minute, second, gap } = LONG_UNITS[this.language];
     const whole = Math.floor(seconds);
+    if (whole < 120) return `${whole}${gap}${second}`;
     const parts: [number, string][] = [
       [Math.floor(whole / 86_400), day],
       [Math.floor(whole / 3600) % 24, hour],
@@ -97,28 +118,30 @@ export class Format {
     ];
     const first = parts.findIndex(([amount]) => amount > 0);
     return parts.slice(first, first + 2).filter(([amount]) => amount > 0)
-      .map(([amount, unit]) => `${amount}${gap}${unit}`).join(' ');
+      .map(([amount, unit]) => `${amount}${gap}${unit}`).join(gap);
   }
 
   /** Time of day in the browser's zone. */
   clock(at: Date, withSeconds = true): string {
-    return new Intl.DateTimeFormat('en-GB', {
-      hour: '2-digit', minute: '2-digit', ...(withSeconds ? { second: '2-digit' } : {}), hour12: false, ...this.#inZone(),
-    }).format(at);
+    return this.#time(withSeconds ? CLOCK : SHORT_CLOCK).format(at);
   }
 
   /** Date and time to the millisecond, with the zone, in the order that every language reads alike. */
   timestamp(at: Date): string {
-    const parts = new Intl.DateTimeFormat('en-GB', {
-      year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit',
-      fractionalSecondDigits: 3, hour12: false, timeZoneName: 'short', ...this.#inZone(),
-    }).formatToParts(at);
+    const parts = this.#time(TIMESTAMP).formatToParts(at);
     const of = (type: Intl.DateTimeFormatPartTypes) => parts.find((part) => part.type === type)?.value ?? '';
-    return `${of('year')}-${of('month')}-${of('day')} ${of('hour')}:${of('minute')}:${of('second')}.${of('fractionalSecond')} ${of('timeZoneName')}`;
+    const time = `${of('hour')}:${of('minute')}:${of('second')}.${of('fractionalSecond')}`;
+    return `${of('year')}-${of('month')}-${of('day')} ${time} ${of('timeZoneName')}`;
   }
 
-  #inZone(): { timeZone?: string } {
-    return this.#zone === undefined ? {} : { timeZone: this.#zone };
+  #time(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+    let format = this.#times.get(options);
+    if (format === undefined) {
+      const zone = this.#zone === undefined ? {} : { timeZone: this.#zone };
+      format = new Intl.DateTimeFormat('en-GB', { ...options, ...zone });
+      this.#times.set(options, format);
+    }
+    return format;
   }
 
   #digits(value: number): string {

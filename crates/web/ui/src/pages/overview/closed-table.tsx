@@ -80,7 +80,7 @@ function useColumns(): Column<CloseRecord>[] {
     },
     { key: 'closed-at', label: t('table.closedAt'), parts: 80, from: 'medium', cell: ({ closed_at }) => format.clock(new Date(closed_at)) },
     { key: 'who', label: t('table.who'), parts: 88, cell: ({ initiator }) => (initiator === null ? '–' : <Who initiator={initiator} />) },
-    { key: 'reason', label: t('table.reason'), parts: 148, cell: (record) => <Why record={record} /> },
+    { key: 'reason', label: t('table.reason'), parts: 196, cell: (record) => <Why record={record} /> },
     { key: 'layer', label: t('table.layer'), parts: 86, from: 'wide', cell: ({ layer }) => (layer === null ? '–' : t(`word.layer.${layer}`)) },
     {
       key: 'codes', label: t('table.codes'), help: t('table.codesHelp'), parts: 96, from: 'wide',
@@ -90,7 +90,7 @@ function useColumns(): Column<CloseRecord>[] {
     { key: 'idle', label: t('table.idle'), help: t('table.idleClosedHelp'), parts: 84, number: true, from: 'wide', cell: ({ idle_seconds }) => format.duration(idle_seconds.any) },
     { key: 'to-server', label: t('table.messagesToServer'), parts: 102, number: true, from: 'wide', cell: ({ messages }) => format.count(messages.client_to_server) },
     { key: 'to-client', label: t('table.messagesToClient'), parts: 102, number: true, from: 'wide', cell: ({ messages }) => format.count(messages.server_to_client) },
-    { key: 'client', label: t('table.client'), parts: 158, from: 'wide', cell: ({ client }) => address(client) },
+    { key: 'client', label: t('table.client'), parts: 158, from: 'wide', cell: ({ client }) => <span title={address(client)}>{address(client)}</span> },
     { key: 'route', label: t('table.route'), parts: 90, from: 'wide', cell: ({ route }) => <bdi>{visible(route)}</bdi> },
   ];
 }

@@ -49,7 +49,7 @@ export function Errors({ counts }: { counts: ErrorCount[] }) {
 export function ErrorRate({ overview }: { overview: Overview }) {
   const { t, format } = useTexts();
   const values = overview.trend.errors_per_second;
-  return <Spark values={values} color="bad" text={`${format.rate(values[values.length - 1] ?? 0)}${t('tile.perSecond')}`} />;
+  return <Spark values={values} color="proxy" text={`${format.rate(values[values.length - 1] ?? 0)}${t('tile.perSecond')}`} />;
 }
 
 export function Routes({ routes }: { routes: RouteNow[] }) {

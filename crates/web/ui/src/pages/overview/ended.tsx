@@ -1,5 +1,5 @@
 // Why connections ended: a ring, and a table that says the same with counts and filters the closed connections.
-import { UnstyledButton } from '@mantine/core';
+import { Skeleton, UnstyledButton } from '@mantine/core';
 
 import type { Overview } from '../../api/types';
 import { Donut } from '../../components/donut';
@@ -30,7 +30,7 @@ export function WhyEnded({ overview, filter, className }: Props) {
   const strength = strengths(ended);
   return (
     <Panel id="ended" title={t('ended.title')} help={t('ended.help')} className={className}>
-      {total === 0 ? <Empty>{overview === null ? t('app.loading') : t('ended.empty')}</Empty> : (
+      {total === 0 ? <Nothing loading={overview === null} /> : (
         <div className={styles.body}>
           <Donut
             total={format.count(total)} unit={t('ended.total')} label={t('ended.chart')}
@@ -62,6 +62,12 @@ export function WhyEnded({ overview, filter, className }: Props) {
       )}
     </Panel>
   );
+}
+
+function Nothing({ loading }: { loading: boolean }) {
+  const { t } = useTexts();
+  if (loading) return <div className={styles.loading}><Skeleton height={232} /></div>;
+  return <Empty>{t('ended.empty')}</Empty>;
 }
 
 const keyOf = ({ initiator, reason }: Ended): string => `${initiator} ${reason}`;

@@ -1,5 +1,5 @@
 // Where messages spend their time in the gateway: a heat map by bucket, with the median and the 99th percentile.
-import { useComputedColorScheme } from '@mantine/core';
+import { Skeleton, useComputedColorScheme } from '@mantine/core';
 import { scaleSequential } from 'd3-scale';
 import { interpolateYlGnBu } from 'd3-scale-chromatic';
 import { useMemo } from 'react';
@@ -36,7 +36,7 @@ export function LatencyChart({ overview, windowSeconds, className }: Props) {
   return (
     <Panel id="latency" title={t('chart.latency')} help={t('tile.latencyHelp')} className={className} aside={<RampLegend />}>
       {overview === null
-        ? <Empty><div style={{ height: HEIGHT }} /></Empty>
+        ? <div className={styles.loading}><Skeleton height={HEIGHT} /></div>
         : <HeatMap overview={overview} windowSeconds={windowSeconds} />}
     </Panel>
   );

@@ -62,7 +62,7 @@ function useColumns(): Column<LiveConnection>[] {
     { key: 'state', label: t('table.state'), parts: 84, cell: ({ state }) => <State state={state} /> },
     { key: 'protocol', label: t('table.protocol'), parts: 82, from: 'wide', cell: ({ protocol }) => <ProtocolName protocol={protocol} /> },
     { key: 'route', label: t('table.route'), parts: 90, from: 'wide', cell: ({ route }) => <bdi>{visible(route)}</bdi> },
-    { key: 'client', label: t('table.client'), parts: 158, from: 'wide', cell: ({ client }) => address(client) },
+    { key: 'client', label: t('table.client'), parts: 158, from: 'wide', cell: ({ client }) => <span title={address(client)}>{address(client)}</span> },
     { key: 'upstream', label: t('table.upstream'), parts: 140, from: 'wide', cell: ({ upstream }) => <bdi>{visible(host(upstream))}</bdi> },
     { key: 'age', label: t('table.age'), parts: 92, number: true, cell: ({ age_seconds }) => format.duration(age_seconds) },
     { key: 'idle', label: t('table.idle'), help: t('table.idleHelp'), parts: 84, number: true, cell: ({ idle_seconds }) => format.duration(idle_seconds) },

@@ -6,7 +6,7 @@ import { useEffect, useState } from 'react';
 import type { Overview } from '../../api/types';
 import { useFeed } from '../../components/feed';
 import { Hint } from '../../components/info';
-import { Empty, Panel, showPanel } from '../../components/panel';
+import { Panel, showPanel } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
 import { windowOf, WINDOWS } from '../../lib/location';
@@ -96,7 +96,7 @@ function Toolbar({ overview }: { overview: Overview | null }) {
   const { query, change } = usePlace();
   const asked = windowOf(query);
   const uptime = overview === null ? null : (Date.parse(overview.as_of) - Date.parse(overview.started_at)) / 1000;
-  const short = overview !== null && overview.window_seconds < Math.min(asked, 300) - 1;
+  const short = overview !== null && overview.window_seconds < asked - 1;
   return (
     <div className={styles.toolbar}>
       <h1 className={styles.title}>{t('overview.title')}</h1>
@@ -126,7 +126,7 @@ function Toolbar({ overview }: { overview: Overview | null }) {
 
 function Loaded({ overview, children }: { overview: Overview | null; children: (overview: Overview) => React.ReactNode }) {
   if (overview !== null) return children(overview);
-  return <Empty><Skeleton height={150} /></Empty>;
+  return <div className={styles.loading}><Skeleton height={160} /></div>;
 }
 
 /** Moves the focus between the links of the rows; into the first table when it is elsewhere. */

@@ -1,5 +1,5 @@
 // The close record.
-import type { Cause, CloseRecord } from '../../api/types';
+import type { Cause, CloseRecord, Handshake } from '../../api/types';
 import { type Fact, Facts } from '../../components/facts';
 import { Info } from '../../components/info';
 import table from '../../components/table.module.css';
@@ -11,35 +11,14 @@ import styles from './record.module.css';
 
 export function ClosedRecord({ record }: { record: CloseRecord }) {
   const { t, format } = useTexts();
-  const { handshake, codes, idle_seconds: idle } = record;
-  const code = (value: number | null) => (value === null ? t('record.noCode') : String(value));
+  const { handshake } = record;
+  const established = handshake.result === 'success';
   return (
     <>
       <Lead record={record} />
-      <Causes causes={record.causes} />
-      <Facts
-        title={t('record.codes')}
-        facts={[[t('record.fromClient'), code(codes.from_client)], [t('record.fromUpstream'), code(codes.from_upstream)]]}
-      />
-      <Facts
-        title={t('record.idle')}
-        facts={[
-          [t('record.idleAny'), format.duration(idle.any)],
-          [t('record.idleData'), format.duration(idle.data)],
-          [t('record.idleClient'), format.duration(idle.client_to_server)],
-          [t('record.idleUpstream'), format.duration(idle.server_to_client)],
-        ]}
-      />
-      <Traffic
-        rows={[
-          { name: t('record.messages'), of: record.messages, show: (value) => format.count(value) },
-          { name: t('record.bytes'), of: record.bytes, show: (value) => format.bytes(value) },
-          {
-            name: t('record.unsent'), help: <Info term={t('record.unsent')} text={t('record.unsentHelp')} />,
-            of: record.unsent_bytes, show: (value) => format.bytes(value),
-          },
-        ]}
-      />
+      {!established && <Opening handshake={handshake} />}
+      {(established || record.causes.length > 0) && <Causes causes={record.causes} />}
+      {established && <Ending record={record} />}
       <Facts
         title={t('record.where')}
         facts={[
@@ -54,16 +33,58 @@ export function ClosedRecord({ record }: { record: CloseRecord }) {
         facts={[
           [t('record.opened'), format.timestamp(new Date(record.opened_at))],
           [t('record.closedAt'), format.timestamp(new Date(record.closed_at))],
-          [t('record.duration'), format.duration(record.duration_seconds)],
+          ...(established ? [[t('record.duration'), format.duration(record.duration_seconds)] satisfies Fact] : []),
         ]}
       />
+      {established && <Opening handshake={handshake} />}
+    </>
+  );
+}
+
+function Opening({ handshake }: { handshake: Handshake }) {
+  const { t, format } = useTexts();
+  return (
+    <Facts
+      title={t('record.handshake')}
+      facts={[
+        [t('record.result'), t(`word.handshake.${handshake.result}`)],
+        [t('record.status'), handshake.status ?? t('record.noStatus')],
+        [t('record.took'), format.latencyText(handshake.seconds)],
+        ...(handshake.detail === undefined ? [] : [[t('record.detail'), <bdi>{visible(handshake.detail)}</bdi>] satisfies Fact]),
+      ]}
+    />
+  );
+}
+
+function Ending({ record }: { record: CloseRecord }) {
+  const { t, format } = useTexts();
+  const { codes, idle_seconds: idle } = record;
+  const code = (value: number | null) => (value === null ? t('record.noCode') : String(value));
+  return (
+    <>
+      {record.protocol === 'websocket' && (
+        <Facts
+          title={t('record.codes')}
+          facts={[[t('record.fromClient'), code(codes.from_client)], [t('record.fromUpstream'), code(codes.from_upstream)]]}
+        />
+      )}
       <Facts
-        title={t('record.handshake')}
+        title={t('record.idle')}
         facts={[
-          [t('record.result'), t(`word.handshake.${handshake.result}`)],
-          [t('record.status'), handshake.status ?? t('record.noStatus')],
-          [t('record.took'), format.latencyText(handshake.seconds)],
-          ...(handshake.detail === undefined ? [] : [[t('record.detail'), <bdi>{visible(handshake.detail)}</bdi>] satisfies Fact]),
+          [t('record.idleAny'), format.precise(idle.any)],
+          [t('record.idleData'), format.precise(idle.data)],
+          [t('record.idleClient'), format.precise(idle.client_to_server)],
+          [t('record.idleUpstream'), format.precise(idle.server_to_client)],
+        ]}
+      />
+      <Traffic
+        rows={[
+          { name: t('record.messages'), of: record.messages, show: (value) => format.count(value) },
+          { name: t('record.bytes'), of: record.bytes, show: (value) => format.bytes(value) },
+          {
+            name: t('record.unsent'), help: <Info term={t('record.unsent')} text={t('record.unsentHelp')} />,
+            of: record.unsent_bytes, show: (value) => format.bytes(value),
+          },
         ]}
       />
     </>

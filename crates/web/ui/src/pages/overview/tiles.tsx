@@ -143,7 +143,7 @@ function useTiles(overview: Overview | null): Tile[] {
       to: 'flow',
       value: `${format.rate(now?.opened_per_second ?? 0)} / ${format.rate(now?.closed_per_second ?? 0)}`,
       unit: perSecond,
-      more: [t('tile.flowMore', { net: `${net < 0 ? '−' : '+'}${format.rate(Math.abs(net))}${perSecond}` })],
+      more: [t('tile.flowMore', { net: `${signOf(net)}${format.rate(Math.abs(net))}${perSecond}` })],
     },
     {
       key: 'backlog',
@@ -161,6 +161,8 @@ function useTiles(overview: Overview | null): Tile[] {
     },
   ];
 }
+
+const signOf = (value: number): string => (value === 0 ? '' : value < 0 ? '−' : '+');
 
 const sum = (items: { count: number }[] = []): number => items.reduce((total, { count }) => total + count, 0);
 
