@@ -1,10 +1,10 @@
 //! Sockets: the gateway between clients and the services behind it.
 //!
-//! The way of a connection: [`listener`] accepts it, [`exchange`] finds the route of each request; a WebSocket
-//! handshake goes through [`websocket`] and, once both sides have proved it, to [`relay`]; everything else goes
-//! through [`plain`], where an event stream is observed by [`event_stream`]. [`session`] leaves the one close
-//! record, [`registry`] knows all that is open. Bytes are never changed; what is seen of them is counted in
-//! [`meter`].
+//! The way of a connection: `listener` accepts it, `exchange` finds the route of each request; a WebSocket
+//! handshake goes through `websocket` and, once both sides have proved it, to `relay`; everything else goes
+//! through `plain`, where an event stream is observed by `event_stream`. `session` leaves the one close
+//! record, `registry` knows all that is open. Bytes are never changed; what is seen of them is counted in
+//! `meter`.
 
 mod access_log;
 mod answer;
