@@ -109,10 +109,12 @@ impl Registry {
     /// Cuts what has been silent or half closed for longer than its route allows. Called about once a second.
     pub fn sweep(&self) {
         let now = clock::now();
-        for entry in self.entries() {
-            if let Some(command) = entry.overdue(now) {
-                entry.tell(command);
-            }
+        for route in self.routes() {
+            route.look(|entry| {
+                if let Some(command) = entry.overdue(now) {
+                    entry.tell(command);
+                }
+            });
         }
     }
 }
@@ -143,11 +145,17 @@ impl RouteConnections {
         }
     }
 
+    /// Shows each open connection to `look`; meanwhile none opens or closes.
+    pub fn look(&self, mut look: impl FnMut(&Arc<Entry>)) {
+        let PerProtocol { websocket, sse } = &self.populations;
+        websocket.lock().live.values().for_each(&mut look);
+        sse.lock().live.values().for_each(&mut look);
+    }
+
     /// The open connections.
     pub fn entries(&self) -> Vec<Arc<Entry>> {
-        let PerProtocol { websocket, sse } = &self.populations;
-        let mut entries: Vec<_> = websocket.lock().live.values().cloned().collect();
-        entries.extend(sse.lock().live.values().cloned());
+        let mut entries = Vec::new();
+        self.look(|entry| entries.push(Arc::clone(entry)));
         entries
     }
 

@@ -10,6 +10,15 @@ use crate::entry::Entry;
 use crate::registry::{RouteConnections, SLOW_AFTER};
 
 impl Gateway {
+    /// Counts of connections alone, at a cost that does not grow with their number.
+    pub fn counts(&self) -> Scrape {
+        Scrape {
+            now: clock::now(),
+            routes: self.shared.registry.routes().iter().map(|route| counted(route)).collect(),
+            ..Scrape::default()
+        }
+    }
+
     /// What is alive now; what the operating system says of the process is left to the caller.
     pub fn scrape(&self) -> Scrape {
         let now = clock::now();
@@ -42,16 +51,18 @@ impl Gateway {
     }
 }
 
-fn route_live(route: &RouteConnections, now: Moment) -> RouteLive {
-    let mut live = RouteLive {
+fn counted(route: &RouteConnections) -> RouteLive {
+    RouteLive {
         name: std::sync::Arc::clone(route.meter.name()),
         websocket: route.census(Protocol::WebSocket),
         sse: route.census(Protocol::Sse),
         ..RouteLive::default()
-    };
-    for entry in route.entries() {
-        add(&mut live, &entry, now);
     }
+}
+
+fn route_live(route: &RouteConnections, now: Moment) -> RouteLive {
+    let mut live = counted(route);
+    route.look(|entry| add(&mut live, entry, now));
     live
 }
 

@@ -113,10 +113,10 @@ async fn keep_history(core: std::sync::Weak<Core>) {
     loop {
         ticks.tick().await;
         let Some(core) = core.upgrade() else { return };
-        let scrape = core.gateway.scrape();
-        core.meters.tick(scrape.now);
-        let totals = Totals::of(&core.meters, &scrape);
-        core.history.lock().push(scrape.now, clock::wall(), totals);
+        let counts = core.gateway.counts();
+        core.meters.tick(counts.now);
+        let totals = Totals::of(&core.meters, &counts);
+        core.history.lock().push(counts.now, clock::wall(), totals);
     }
 }
 
