@@ -9,11 +9,16 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 use parking_lot::Mutex;
 
+/// Why a body broke off.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Body of a client's request.
+pub type RequestBody = UnsyncBoxBody<Bytes, BodyError>;
+
 /// Body of an answer to a client.
-pub type AnswerBody = UnsyncBoxBody<Bytes, hyper::Error>;
+pub type AnswerBody = UnsyncBoxBody<Bytes, BodyError>;
 
 /// A body that is all there.
 pub fn full(bytes: impl Into<Bytes>) -> AnswerBody {
@@ -23,11 +28,11 @@ pub fn full(bytes: impl Into<Bytes>) -> AnswerBody {
 /// A request body that can be offered to the next upstream as long as nothing of it was taken: an upstream that
 /// is not reached never polls it.
 #[derive(Clone)]
-pub struct HeldBody(Arc<Mutex<Incoming>>);
+pub struct HeldBody(Arc<Mutex<RequestBody>>);
 
 impl HeldBody {
     /// Holds a client's body.
-    pub fn new(body: Incoming) -> HeldBody {
+    pub fn new(body: RequestBody) -> HeldBody {
         HeldBody(Arc::new(Mutex::new(body)))
     }
 }
@@ -40,12 +45,12 @@ impl fmt::Debug for HeldBody {
 
 impl Body for HeldBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         Pin::new(&mut *self.0.lock()).poll_frame(cx)
     }
 

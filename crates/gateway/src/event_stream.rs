@@ -5,7 +5,7 @@
 //! Which of them it was is read from what was seen before, or else from the client's leg.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use model::{Direction, ErrorType, Leg, Moment};
 use observe::sse::Scanner;
 use parking_lot::Mutex;
 
+use crate::body::BodyError;
 use crate::clock;
 use crate::entry::Entry;
 use crate::exchange::{Exchange, TaskGuard};
@@ -54,7 +55,8 @@ impl EventStream {
         is_readable: bool,
     ) -> EventStream {
         let delivery = Arc::new(Delivery { entry: Arc::clone(&session.entry), waiting: Mutex::default() });
-        exchange.watch.on_flush(Arc::clone(&delivery) as Arc<dyn OnFlush>);
+        let listener: Weak<dyn OnFlush> = Arc::downgrade(&delivery) as Weak<dyn OnFlush>;
+        exchange.watch.on_flush(listener);
         EventStream {
             body,
             scanner: is_readable.then(Scanner::new),
@@ -86,7 +88,7 @@ impl EventStream {
             });
         }
         self.session.entry.flow(DIRECTION).note(bytes.len() as u64, events, at);
-        self.delivery.hand_over(bytes.len(), events, at);
+        self.delivery.note_read(Piece { at, bytes: bytes.len() as u64, events });
     }
 
     fn end(&mut self, leg: Option<Leg>, what: What, at: Moment) {
@@ -108,14 +110,15 @@ impl EventStream {
 
 impl Body for EventStream {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let stream = &mut *self;
         stream.session.entry.listen(cx.waker());
+        stream.delivery.note_given();
         if let Some(command) = stream.session.entry.take_command() {
             stream.end(None, command.what(), clock::now());
         }
@@ -132,7 +135,7 @@ impl Body for EventStream {
             Some(Err(error)) => stream.end_broken(error),
             None => stream.end(Some(Leg::Upstream), What::BodyEnd, clock::now()),
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)))
     }
 }
 
@@ -142,11 +145,11 @@ impl Drop for EventStream {
             let (what, at) = self.client.end().unwrap_or((What::Fin, clock::now()));
             self.end(Some(Leg::Client), what, at);
         }
-        self.session.unsent(DIRECTION, self.delivery.waiting.lock().bytes as u64);
+        self.session.unsent(DIRECTION, self.delivery.waiting.lock().bytes);
     }
 }
 
-/// Events on their way through hyper's buffer to the client's kernel socket.
+/// What is on its way through HTTP's buffers to the client's kernel socket.
 #[derive(Debug)]
 struct Delivery {
     entry: Arc<Entry>,
@@ -155,43 +158,72 @@ struct Delivery {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    bytes: usize,
-    /// When events were read, and how many.
-    events: Vec<(Moment, u64)>,
-    since: Option<Moment>,
+    pieces: Vec<Piece>,
+    /// The first so many pieces are with HTTP's writer: its next complete flush delivers them.
+    given: usize,
+    bytes: u64,
+    events: u64,
+}
+
+/// What was read at one moment.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    at: Moment,
+    bytes: u64,
+    events: u64,
 }
 
 impl Delivery {
-    fn hand_over(&self, bytes: usize, events: u64, at: Moment) {
+    fn note_read(&self, piece: Piece) {
         let mut waiting = self.waiting.lock();
-        waiting.bytes += bytes;
-        let since = *waiting.since.get_or_insert(at);
-        if events > 0 {
-            if waiting.events.len() >= WAITING_MAX {
-                let (_, last) = waiting.events.last_mut().expect("it is full");
-                *last += events;
-            } else {
-                waiting.events.push((at, events));
-            }
+        waiting.bytes += piece.bytes;
+        waiting.events += piece.events;
+        if waiting.pieces.len() < WAITING_MAX {
+            waiting.pieces.push(piece);
+        } else {
+            waiting.given = waiting.given.min(WAITING_MAX - 1);
+            let last = waiting.pieces.last_mut().expect("it is full");
+            last.bytes += piece.bytes;
+            last.events += piece.events;
         }
-        let count: u64 = waiting.events.iter().map(|(_, events)| events).sum();
-        let messages = usize::try_from(count).unwrap_or(usize::MAX);
-        self.entry.flow(DIRECTION).note_waiting(waiting.bytes, messages, since);
+        self.show(&waiting);
     }
+
+    /// HTTP's writer asks for more: it has all that was read so far.
+    fn note_given(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.given = waiting.pieces.len();
+    }
+
+    fn show(&self, waiting: &Waiting) {
+        let flow = self.entry.flow(DIRECTION);
+        match waiting.pieces.first() {
+            Some(oldest) => flow.note_waiting(count(waiting.bytes), count(waiting.events), oldest.at),
+            None => flow.note_drained(),
+        }
+    }
+}
+
+fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 impl OnFlush for Delivery {
     fn flushed(&self) {
         let mut waiting = self.waiting.lock();
-        if waiting.since.take().is_none() {
+        let waiting = &mut *waiting;
+        if waiting.given == 0 {
             return;
         }
-        waiting.bytes = 0;
         let now = clock::now();
         let cells = &self.entry.route.meter.shard(worker::index()).sse;
-        for (at, events) in waiting.events.drain(..) {
-            cells.delay_seconds.observe_n(now.since(at).as_secs_f64(), events);
+        for piece in waiting.pieces.drain(..std::mem::take(&mut waiting.given)) {
+            waiting.bytes -= piece.bytes;
+            waiting.events -= piece.events;
+            if piece.events > 0 {
+                cells.delay_seconds.observe_n(now.since(piece.at).as_secs_f64(), piece.events);
+            }
         }
-        self.entry.flow(DIRECTION).note_drained();
+        self.show(waiting);
     }
 }

@@ -1,6 +1,5 @@
 //! One request and the way to its answer: which route takes it, and which protocol it speaks.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -12,7 +11,7 @@ use observe::upgrade::{self, Asked};
 use tokio::sync::mpsc;
 
 use crate::answer;
-use crate::body::{AnswerBody, HeldBody};
+use crate::body::{AnswerBody, HeldBody, RequestBody};
 use crate::clock;
 use crate::forwarded::{self, Peer};
 use crate::head::Framing;
@@ -33,6 +32,19 @@ pub struct Shared {
 
 /// Held by every task that serves a connection, so that a stop can wait for them.
 pub type TaskGuard = mpsc::Sender<()>;
+
+/// What the requests of one client connection share; a stream of HTTP/2 has a watch of its own.
+#[derive(Clone, Debug)]
+pub struct ClientConnection {
+    /// What all connections share.
+    pub shared: Arc<Shared>,
+    /// The next hop.
+    pub peer: Peer,
+    /// The client's leg.
+    pub watch: Arc<Watch>,
+    /// Held by every task that serves the connection.
+    pub guard: TaskGuard,
+}
 
 /// A request that a route has taken.
 pub struct Exchange {
@@ -55,6 +67,25 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// Finds the route of a request whose head is complete now; also tells the host that it is for.
+    ///
+    /// # Errors
+    /// It is no request that a route takes.
+    fn begin<B>(
+        connection: ClientConnection,
+        request: &Request<B>,
+        framing: Framing,
+    ) -> Result<(Exchange, String), Refusal> {
+        let started = clock::now();
+        let ClientConnection { shared, peer, watch, guard } = connection;
+        let host = host_of(request).map_err(Refusal::Malformed)?;
+        let table = shared.table.load_full();
+        let route = table.find(without_port(&host), request.uri().path()).ok_or(Refusal::NoRoute)?;
+        let client = forwarded::client_address(request.headers(), peer, table.trusted());
+        let (route, version) = (Arc::clone(route), request.version());
+        Ok((Exchange { shared, route, client, watch, started, version, framing, guard }, host))
+    }
+
     /// Counts a broken rule of the upgrade discipline.
     pub fn count_rejected(&self, check: RejectedCheck) {
         self.route.connections.meter.shard(worker::index()).rejected.inc(check);
@@ -177,32 +208,39 @@ impl Unanswered {
     }
 }
 
-/// Answers one request.
-pub async fn serve(
-    shared: Arc<Shared>,
-    peer: Peer,
-    watch: Arc<Watch>,
-    guard: TaskGuard,
-    request: Request<Incoming>,
-) -> Result<Response<AnswerBody>, Infallible> {
-    let started = clock::now();
-    let version = request.version();
-    let framing = if version < Version::HTTP_2 { watch.head().serve() } else { Framing::default() };
-    if framing.is_ambiguous {
-        let message = "Bad Request: send either one Content-Length or Transfer-Encoding";
-        return Ok(answer::last_text(StatusCode::BAD_REQUEST, message));
+/// Why a request is not served.
+enum Refusal {
+    /// It breaks a rule; says which.
+    Malformed(&'static str),
+    /// No route takes its host and path.
+    NoRoute,
+}
+
+impl Refusal {
+    fn answer(&self) -> Response<AnswerBody> {
+        match self {
+            Refusal::Malformed(why) => answer::last_text(StatusCode::BAD_REQUEST, why),
+            Refusal::NoRoute => {
+                answer::text(StatusCode::NOT_FOUND, "Not Found: no route takes this host and path")
+            }
+        }
     }
-    let host = match host_of(&request) {
-        Ok(host) => host,
-        Err(message) => return Ok(answer::last_text(StatusCode::BAD_REQUEST, message)),
+}
+
+/// Answers one request.
+pub async fn serve(connection: ClientConnection, request: Request<RequestBody>) -> Response<AnswerBody> {
+    let version = request.version();
+    let framing =
+        if version < Version::HTTP_2 { connection.watch.head().serve() } else { Framing::default() };
+    if framing.is_ambiguous {
+        let why = "Bad Request: send either one Content-Length or Transfer-Encoding";
+        return Refusal::Malformed(why).answer();
+    }
+    let peer = connection.peer;
+    let (exchange, host) = match Exchange::begin(connection, &request, framing) {
+        Ok(begun) => begun,
+        Err(refusal) => return refusal.answer(),
     };
-    let table = shared.table.load_full();
-    let Some(route) = table.find(without_port(&host), request.uri().path()) else {
-        return Ok(answer::text(StatusCode::NOT_FOUND, "Not Found: no route takes this host and path"));
-    };
-    let client = forwarded::client_address(request.headers(), peer, table.trusted());
-    let exchange =
-        Exchange { route: Arc::clone(route), shared, client, watch, started, version, framing, guard };
     let asked = upgrade::classify(version, request.headers());
     let request = prepare(request, peer, &host);
     let mut answer = match asked {
@@ -217,11 +255,11 @@ pub async fn serve(
     if framing.is_last {
         answer::end_connection(&mut answer);
     }
-    Ok(answer)
+    answer
 }
 
 /// The host that a request is for.
-fn host_of(request: &Request<Incoming>) -> Result<String, &'static str> {
+fn host_of<B>(request: &Request<B>) -> Result<String, &'static str> {
     if request.method() == Method::CONNECT {
         return Err("Bad Request: this is no forward proxy, CONNECT is not served");
     }
@@ -251,7 +289,7 @@ fn without_port(host: &str) -> &str {
 }
 
 /// The request as the upstream gets it, but for what is said hop by hop.
-fn prepare(request: Request<Incoming>, peer: Peer, host: &str) -> Request<HeldBody> {
+fn prepare(request: Request<RequestBody>, peer: Peer, host: &str) -> Request<HeldBody> {
     let (mut parts, body) = request.into_parts();
     parts.version = Version::HTTP_11;
     let host = HeaderValue::from_str(host).ok();

@@ -35,9 +35,6 @@ pub struct Framing {
     pub has_early_data: bool,
 }
 
-/// What a connection that speaks HTTP/2 without TLS begins with (RFC 9113, section 3.4).
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
-
 impl HeadTap {
     /// A tap on a connection whose heads are not to be tapped.
     pub fn closed() -> HeadTap {
@@ -60,9 +57,6 @@ impl HeadTap {
             self.lose();
         } else {
             self.kept.extend_from_slice(bytes);
-            if self.served == 0 && self.kept.starts_with(HTTP2_PREFACE) {
-                self.lose();
-            }
         }
     }
 

@@ -3,9 +3,10 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
+use bytes::{Buf as _, Bytes};
 use model::Moment;
 use model::record::What;
 use parking_lot::Mutex;
@@ -99,13 +100,14 @@ pub fn end_of(error: &io::Error) -> What {
     }
 }
 
-/// Notes of a leg that outlive their owner: hyper owns the stream while it speaks HTTP, and those who serve the
-/// request read here what happened to it.
+/// Notes of a leg that outlive their owner: HTTP owns the stream while it is spoken, and those who serve the
+/// request read here what happened to it. A stream of HTTP/2 has notes of its own above those of its connection.
 #[derive(Debug, Default)]
 pub struct Watch {
     end: Mutex<Option<(What, Moment)>>,
     head: Mutex<HeadTap>,
-    flushes: Mutex<Option<Arc<dyn OnFlush>>>,
+    flushes: Mutex<Vec<Weak<dyn OnFlush>>>,
+    connection: Option<Arc<Watch>>,
 }
 
 /// Told when everything handed to a leg has been accepted by its kernel socket.
@@ -115,9 +117,25 @@ pub trait OnFlush: Send + Sync + std::fmt::Debug {
 }
 
 impl Watch {
+    /// Notes of one stream of an HTTP/2 connection.
+    pub fn of_stream(connection: &Arc<Watch>) -> Watch {
+        Watch { connection: Some(Arc::clone(connection)), ..Watch::without_heads() }
+    }
+
+    /// Notes of a leg whose request heads are not to be tapped.
+    fn without_heads() -> Watch {
+        Watch { head: Mutex::new(HeadTap::closed()), ..Watch::default() }
+    }
+
     /// How the leg ended, when it has.
     pub fn end(&self) -> Option<(What, Moment)> {
-        *self.end.lock()
+        let own = *self.end.lock();
+        own.or_else(|| self.connection.as_ref().and_then(|connection| connection.end()))
+    }
+
+    /// Notes the end of the leg; the first one stands.
+    pub fn note_end(&self, what: What) {
+        self.end.lock().get_or_insert_with(|| (what, clock::now()));
     }
 
     /// The tap on the request heads that are read from this leg.
@@ -125,33 +143,46 @@ impl Watch {
         self.head.lock()
     }
 
-    /// Tells `listener` of flushes from now on.
-    pub fn on_flush(&self, listener: Arc<dyn OnFlush>) {
-        *self.flushes.lock() = Some(listener);
+    /// Tells `listener` of flushes for as long as it lives.
+    pub fn on_flush(&self, listener: Weak<dyn OnFlush>) {
+        if let Some(connection) = &self.connection {
+            return connection.on_flush(listener);
+        }
+        let mut flushes = self.flushes.lock();
+        flushes.retain(|listener| listener.strong_count() > 0);
+        flushes.push(listener);
     }
 
-    fn note_end(&self, what: What) {
-        self.end.lock().get_or_insert_with(|| (what, clock::now()));
+    fn note_flush(&self) {
+        for listener in self.flushes.lock().iter().filter_map(Weak::upgrade) {
+            listener.flushed();
+        }
     }
 }
 
-/// A stream that hyper reads and writes, watched.
+/// A stream that speaks HTTP, watched.
 #[derive(Debug)]
 pub struct Watched {
     stream: Stream,
+    early: Bytes,
     watch: Arc<Watch>,
 }
 
 impl Watched {
-    /// Watches a client's stream, and taps its request heads while it speaks HTTP/1.1.
-    pub fn client(stream: Stream) -> Watched {
-        Watched { stream, watch: Arc::default() }
+    /// Watches a client's stream that speaks HTTP/1.1, and taps its request heads. `early` are bytes that were
+    /// read from it already.
+    pub fn http1_client(stream: Stream, early: Bytes) -> Watched {
+        Watched { stream, early, watch: Arc::default() }
+    }
+
+    /// Watches a client's stream that speaks HTTP/2.
+    pub fn http2_client(stream: Stream, early: Bytes) -> Watched {
+        Watched { stream, early, watch: Arc::new(Watch::without_heads()) }
     }
 
     /// Watches an upstream's stream.
     pub fn upstream(stream: Stream) -> Watched {
-        let watch = Watch { head: Mutex::new(HeadTap::closed()), ..Watch::default() };
-        Watched { stream, watch: Arc::new(watch) }
+        Watched { stream, early: Bytes::new(), watch: Arc::new(Watch::without_heads()) }
     }
 
     /// The notes.
@@ -159,9 +190,9 @@ impl Watched {
         &self.watch
     }
 
-    /// The stream alone, once HTTP is over.
-    pub fn into_stream(self) -> Stream {
-        self.stream
+    /// The stream alone, once HTTP is over, and what of the early bytes nobody has read.
+    pub fn into_parts(self) -> (Stream, Bytes) {
+        (self.stream, self.early)
     }
 
     fn noted<T>(&self, result: io::Result<T>) -> io::Result<T> {
@@ -179,8 +210,14 @@ impl AsyncRead for Watched {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let result = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
-        self.noted(result)?;
+        if self.early.is_empty() {
+            let result = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
+            self.noted(result)?;
+        } else {
+            let taken = self.early.len().min(buf.remaining());
+            buf.put_slice(&self.early[..taken]);
+            self.early.advance(taken);
+        }
         let fresh = &buf.filled()[before..];
         if fresh.is_empty() && buf.remaining() > 0 {
             self.watch.note_end(What::Fin);
@@ -212,9 +249,7 @@ impl AsyncWrite for Watched {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = ready!(Pin::new(&mut self.stream).poll_flush(cx));
         self.noted(result)?;
-        if let Some(listener) = &*self.watch.flushes.lock() {
-            listener.flushed();
-        }
+        self.watch.note_flush();
         Poll::Ready(Ok(()))
     }
 

@@ -17,6 +17,8 @@ mod event_stream;
 mod exchange;
 mod forwarded;
 mod head;
+mod http1;
+mod http2;
 mod leg;
 mod listener;
 mod plain;

@@ -6,7 +6,7 @@ use model::{HandshakeResult, Protocol, RejectedCheck};
 use observe::upgrade;
 
 use crate::answer;
-use crate::body::{AnswerBody, HeldBody};
+use crate::body::{AnswerBody, BodyError, HeldBody};
 use crate::event_stream::EventStream;
 use crate::exchange::{Answered, Exchange, Unanswered};
 use crate::session::Attempt;
@@ -51,7 +51,7 @@ pub fn relay(answered: Answered) -> Response<AnswerBody> {
     let (mut parts, body) = response.into_parts();
     upgrade::strip_hop_by_hop(&mut parts.headers);
     parts.extensions.clear();
-    let counted = body.map_frame(move |frame| {
+    let counted = body.map_err(BodyError::from).map_frame(move |frame| {
         let _still_open = &open;
         frame
     });

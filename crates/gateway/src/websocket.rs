@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto;
 use model::{HandshakeResult, Protocol, RejectedCheck};
 use observe::upgrade::{self, Agreed};
 
@@ -150,14 +149,11 @@ impl Joining {
     /// The relay gets a task of its own, so that nothing of the handshake is kept while it runs.
     async fn run(self) {
         let (Ok(client), Ok(upstream)) = tokio::join!(self.on_client, self.on_upstream) else { return };
-        let Ok(client) = auto::upgrade::downcast::<TokioIo<Watched>>(client) else { return };
+        let Ok(client) = client.downcast::<TokioIo<Watched>>() else { return };
         let Ok(upstream) = upstream.downcast::<UpstreamIo>() else { return };
-        let ends = Ends {
-            client: into_stream(client.io),
-            client_early: client.read_buf,
-            upstream: into_stream(upstream.io.0),
-            upstream_early: upstream.read_buf,
-        };
+        let (client, client_early) = into_stream(client.io, client.read_buf);
+        let (upstream, upstream_early) = into_stream(upstream.io.0, upstream.read_buf);
+        let ends = Ends { client, client_early, upstream, upstream_early };
         let session = self.attempt.establish(StatusCode::SWITCHING_PROTOCOLS.as_u16(), self.route.limits());
         let relay = Relay::new(session, ends, self.deflate, self.open);
         let guard = self.guard;
@@ -168,6 +164,9 @@ impl Joining {
     }
 }
 
-fn into_stream(io: TokioIo<Watched>) -> Stream {
-    io.into_inner().into_stream()
+/// The stream, and all that was read of it beyond its head.
+fn into_stream(io: TokioIo<Watched>, read: Bytes) -> (Stream, Bytes) {
+    let (stream, unread) = io.into_inner().into_parts();
+    let early = if unread.is_empty() { read } else { [read, unread].concat().into() };
+    (stream, early)
 }

@@ -112,6 +112,8 @@ pub enum What {
     Fin,
     /// The peer on this leg reset the connection (ECONNRESET, or EPIPE on a write).
     Rst,
+    /// The peer on this leg reset the stream (RST_STREAM: RFC 9113, section 6.4).
+    RstStream,
     /// The kernel gave up on the peer (ETIMEDOUT).
     TcpTimeout,
     /// TLS failed on this leg.

@@ -74,7 +74,7 @@ pub fn verdict(protocol: Protocol, causes: &[Cause]) -> Option<(Initiator, Layer
 pub fn layer_of(what: What) -> Layer {
     match what {
         What::CloseFrame => Layer::WebSocket,
-        What::BodyEnd | What::BodyTruncated => Layer::Http,
+        What::BodyEnd | What::BodyTruncated | What::RstStream => Layer::Http,
         What::TlsAlert => Layer::Tls,
         What::Fin | What::Rst | What::TcpTimeout => Layer::Tcp,
         What::IdleTimeout
@@ -104,11 +104,11 @@ fn reason(protocol: Protocol, cause: &Cause) -> Reason {
         (Fin, Protocol::Sse, Some(Leg::Client)) => Reason::ClientClosed,
         (Fin | BodyTruncated, Protocol::Sse, Some(Leg::Upstream)) => Reason::Truncated,
         (BodyEnd, Protocol::Sse, Some(Leg::Upstream)) => Reason::Complete,
-        (Rst, _, Some(_)) => Reason::Reset,
+        (RstStream, Protocol::Sse, Some(Leg::Client)) => Reason::ClientClosed,
+        (Rst | RstStream, _, Some(_)) => Reason::Reset,
         (TcpTimeout, _, Some(_)) => Reason::Timeout,
-        (TlsAlert | Internal, ..) | (CloseFrame | BodyEnd | BodyTruncated | Fin | Rst | TcpTimeout, ..) => {
-            Reason::Other
-        }
+        (TlsAlert | Internal, ..)
+        | (CloseFrame | BodyEnd | BodyTruncated | Fin | Rst | RstStream | TcpTimeout, ..) => Reason::Other,
     }
 }
 

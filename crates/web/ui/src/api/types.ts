@@ -385,4 +385,4 @@ export type Trend = {
 export type WallTime = string;
 
 /** What can be seen of the end of a connection. */
-export type What = "close_frame" | "body_end" | "body_truncated" | "fin" | "rst" | "tcp_timeout" | "tls_alert" | "idle_timeout" | "half_close_timeout" | "slow_consumer" | "drain" | "operator" | "internal";
+export type What = "close_frame" | "body_end" | "body_truncated" | "fin" | "rst" | "rst_stream" | "tcp_timeout" | "tls_alert" | "idle_timeout" | "half_close_timeout" | "slow_consumer" | "drain" | "operator" | "internal";

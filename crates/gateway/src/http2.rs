@@ -1,0 +1,195 @@
+//! HTTP/2 towards clients (RFC 9113), by h2: each stream is served as a request of its own.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::{self, SendResponse};
+use h2::{Reason, RecvStream, SendStream};
+use http::{Request, Response, header};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use model::record::What;
+use tokio::sync::watch;
+
+use crate::body::{AnswerBody, BodyError, RequestBody};
+use crate::exchange::{self, ClientConnection};
+use crate::head::HEAD_BYTES_MAX;
+use crate::leg::{Watch, Watched};
+use crate::listener::KEEP_ALIVE;
+
+/// Streams that a client may have open at once.
+const STREAMS_MAX: u32 = 256;
+
+/// Bytes of one request's body that a client may send before they are read.
+const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// The same for all streams of a connection.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// Serves a client's connection to its end.
+pub async fn serve(
+    stream: Watched,
+    client: ClientConnection,
+    head_timeout: Duration,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let address = client.peer.address;
+    let handshake = server::Builder::new()
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .handshake::<_, Bytes>(stream);
+    let mut connection = match tokio::time::timeout(head_timeout, handshake).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => return tracing::debug!(%error, %address, "no valid start of HTTP/2"),
+        Err(_) => return tracing::debug!(%address, "HTTP/2 was not started in time"),
+    };
+    let mut is_ending = false;
+    loop {
+        tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stopping| *stopping), if !is_ending => {
+                is_ending = true;
+                connection.graceful_shutdown();
+            }
+            accepted = connection.accept() => match accepted {
+                None => return,
+                Some(Err(error)) => {
+                    return tracing::debug!(%error, %address, "a client's connection ended with an error");
+                }
+                Some(Ok((request, respond))) => {
+                    let watch = Arc::new(Watch::of_stream(&client.watch));
+                    let client = ClientConnection { watch, ..client.clone() };
+                    tokio::spawn(serve_stream(client, request, respond));
+                }
+            },
+            () = tokio::time::sleep(KEEP_ALIVE), if !is_ending => {
+                if !connection.has_streams() {
+                    is_ending = true;
+                    connection.graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+async fn serve_stream(
+    client: ClientConnection,
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) {
+    let watch = Arc::clone(&client.watch);
+    let request = request.map(|body| RequestBody::new(ReceivedBody(body)));
+    let answer = tokio::select! {
+        biased;
+        answer = exchange::serve(client, request) => answer,
+        reset = std::future::poll_fn(|cx| respond.poll_reset(cx)) => {
+            note_reset(reset, &watch);
+            return;
+        }
+    };
+    if let Err(error) = send(answer, respond, &watch).await {
+        tracing::debug!(%error, "an answer was not sent to its end");
+    }
+}
+
+/// Sends an answer as the client's windows allow.
+async fn send(
+    answer: Response<AnswerBody>,
+    mut respond: SendResponse<Bytes>,
+    watch: &Watch,
+) -> Result<(), BodyError> {
+    let (mut parts, mut body) = answer.into_parts();
+    parts.version = http::Version::HTTP_2;
+    parts.headers.remove(header::CONNECTION);
+    let has_no_body = body.is_end_stream();
+    let mut stream = respond.send_response(Response::from_parts(parts, ()), has_no_body)?;
+    if has_no_body {
+        return Ok(());
+    }
+    loop {
+        let frame = tokio::select! {
+            biased;
+            reset = std::future::poll_fn(|cx| stream.poll_reset(cx)) => return Err(note_reset(reset, watch)),
+            frame = body.frame() => frame,
+        };
+        match frame {
+            None => return Ok(stream.send_data(Bytes::new(), true)?),
+            Some(Err(error)) => {
+                stream.send_reset(Reason::INTERNAL_ERROR);
+                return Err(error);
+            }
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => send_data(data, &mut stream, watch).await?,
+                Err(frame) => {
+                    let trailers = frame.into_trailers().unwrap_or_default();
+                    return Ok(stream.send_trailers(trailers)?);
+                }
+            },
+        }
+    }
+}
+
+async fn send_data(mut data: Bytes, stream: &mut SendStream<Bytes>, watch: &Watch) -> Result<(), BodyError> {
+    while !data.is_empty() {
+        stream.reserve_capacity(data.len());
+        let granted = std::future::poll_fn(|cx| {
+            if let Poll::Ready(reset) = stream.poll_reset(cx) {
+                return Poll::Ready(Err(note_reset(reset, watch)));
+            }
+            let granted = ready!(stream.poll_capacity(cx));
+            Poll::Ready(granted.ok_or("the stream is closed".into()).and_then(|granted| Ok(granted?)))
+        });
+        let granted = granted.await?;
+        stream.send_data(data.split_to(granted.min(data.len())), false)?;
+    }
+    Ok(())
+}
+
+/// Notes that the client has reset its stream; without that, the connection's end tells more.
+fn note_reset(reset: Result<Reason, h2::Error>, watch: &Watch) -> BodyError {
+    match reset {
+        Ok(reason) => {
+            watch.note_end(What::RstStream);
+            format!("reset by the client: {reason}").into()
+        }
+        Err(error) => error.into(),
+    }
+}
+
+/// The body of a request, whose window opens as it is read.
+struct ReceivedBody(RecvStream);
+
+impl Body for ReceivedBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match ready!(self.0.poll_data(cx)) {
+            Some(Ok(data)) => {
+                self.0.flow_control().release_capacity(data.len())?;
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
+            Some(Err(error)) => Poll::Ready(Some(Err(error.into()))),
+            None => {
+                let trailers = ready!(self.0.poll_trailers(cx))?;
+                Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
