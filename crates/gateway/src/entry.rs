@@ -137,9 +137,10 @@ impl Entry {
 
     /// What the connection must be told at `now` by its own limits of time.
     pub fn overdue(&self, now: Moment) -> Option<Command> {
-        let closing_since = Moment(self.closing_since.load(Relaxed));
-        if self.is_closing() && now.since(closing_since) >= self.limits.half_close {
-            return Some(Command::HalfCloseTimeout);
+        if self.is_closing() {
+            let closing_since = Moment(self.closing_since.load(Relaxed));
+            let is_late = now.since(closing_since) >= self.limits.half_close;
+            return is_late.then_some(Command::HalfCloseTimeout);
         }
         let idle_max = self.limits.idle?;
         (now.since(self.last_byte()) >= idle_max).then_some(Command::IdleTimeout)

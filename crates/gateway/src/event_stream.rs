@@ -5,7 +5,7 @@
 //! Which of them it was is read from what was seen before, or else from the client's leg.
 
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -35,7 +35,6 @@ const WAITING_MAX: usize = 1024;
 pub struct EventStream {
     body: Incoming,
     scanner: Option<Scanner>,
-    session: Session,
     client: Arc<Watch>,
     upstream: Arc<Watch>,
     delivery: Arc<Delivery>,
@@ -54,13 +53,12 @@ impl EventStream {
         open: OpenGuard,
         is_readable: bool,
     ) -> EventStream {
-        let delivery = Arc::new(Delivery { entry: Arc::clone(&session.entry), waiting: Mutex::default() });
-        let listener: Weak<dyn OnFlush> = Arc::downgrade(&delivery) as Weak<dyn OnFlush>;
-        exchange.watch.on_flush(listener);
+        let entry = Arc::clone(&session.entry);
+        let delivery = Arc::new(Delivery { entry, session: Mutex::new(session), waiting: Mutex::default() });
+        exchange.watch.on_flush(Arc::clone(&delivery) as Arc<dyn OnFlush>);
         EventStream {
             body,
             scanner: is_readable.then(Scanner::new),
-            session,
             client: Arc::clone(&exchange.watch),
             upstream,
             delivery,
@@ -72,8 +70,8 @@ impl EventStream {
 
     fn observe(&mut self, bytes: &[u8]) {
         let at = clock::now();
-        let shard = self.session.entry.route.meter.shard(worker::index());
-        let cells = &shard.sse;
+        let entry = &self.delivery.entry;
+        let cells = &entry.route.meter.shard(worker::index()).sse;
         let mut events = 0;
         if let Some(scanner) = &mut self.scanner {
             scanner.scan(bytes, &mut |event| match event {
@@ -87,13 +85,13 @@ impl EventStream {
                 SseEvent::Retry { .. } => {}
             });
         }
-        self.session.entry.flow(DIRECTION).note(bytes.len() as u64, events, at);
+        entry.flow(DIRECTION).note(bytes.len() as u64, events, at);
         self.delivery.note_read(Piece { at, bytes: bytes.len() as u64, events });
     }
 
     fn end(&mut self, leg: Option<Leg>, what: What, at: Moment) {
         self.has_ended = true;
-        self.session.cause(leg, what, at);
+        self.delivery.session.lock().cause(leg, what, at);
     }
 
     fn end_broken(&mut self, error: &hyper::Error) {
@@ -104,7 +102,7 @@ impl EventStream {
         };
         tracing::debug!(%error, "an event stream broke on the upstream leg");
         self.end(Some(Leg::Upstream), what, at);
-        self.session.entry.route.meter.shard(worker::index()).sse.errors.inc(ErrorType::IoUpstream);
+        self.delivery.entry.route.meter.shard(worker::index()).sse.errors.inc(ErrorType::IoUpstream);
     }
 }
 
@@ -117,9 +115,9 @@ impl Body for EventStream {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let stream = &mut *self;
-        stream.session.entry.listen(cx.waker());
+        stream.delivery.entry.listen(cx.waker());
         stream.delivery.note_given();
-        if let Some(command) = stream.session.entry.take_command() {
+        if let Some(command) = stream.delivery.entry.take_command() {
             stream.end(None, command.what(), clock::now());
         }
         if stream.has_ended {
@@ -141,18 +139,22 @@ impl Body for EventStream {
 
 impl Drop for EventStream {
     fn drop(&mut self) {
-        if !self.has_ended {
+        if !self.has_ended && self.body.is_end_stream() {
+            self.end(Some(Leg::Upstream), What::BodyEnd, clock::now());
+        } else if !self.has_ended {
             let (what, at) = self.client.end().unwrap_or((What::Fin, clock::now()));
             self.end(Some(Leg::Client), what, at);
         }
-        self.session.unsent(DIRECTION, self.delivery.waiting.lock().bytes);
+        self.delivery.note_given();
     }
 }
 
-/// What is on its way through HTTP's buffers to the client's kernel socket.
+/// What is on its way through HTTP's buffers to the client's kernel socket. It outlives the body up to the flush
+/// that delivers the last of it, or to the end of the connection; then the stream is over.
 #[derive(Debug)]
 struct Delivery {
     entry: Arc<Entry>,
+    session: Mutex<Session>,
     waiting: Mutex<Waiting>,
 }
 
@@ -201,6 +203,12 @@ impl Delivery {
             Some(oldest) => flow.note_waiting(count(waiting.bytes), count(waiting.events), oldest.at),
             None => flow.note_drained(),
         }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        self.session.get_mut().unsent(DIRECTION, self.waiting.get_mut().bytes);
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
+use hyper_util::client::legacy::connect::capture_connection;
 use model::record::ClientAddress;
 use model::{HandshakeResult, Moment, RejectedCheck};
 use observe::upgrade::{self, Asked};
@@ -17,6 +18,7 @@ use crate::forwarded::{self, Peer};
 use crate::head::Framing;
 use crate::leg::Watch;
 use crate::registry::Registry;
+use crate::session::Attempt;
 use crate::table::{Route, Table};
 use crate::upstream::{OpenGuard, SendError, Upstream};
 use crate::{plain, websocket, worker};
@@ -96,16 +98,23 @@ impl Exchange {
         self.framing.has_early_data || self.watch.head().begun().is_some()
     }
 
-    /// Offers the request to the route's upstreams until one is reached.
+    /// Offers the request to the route's upstreams until one is reached, and tells `attempt` of each.
     ///
     /// # Errors
     /// None was reached, or the one that was did not answer.
-    pub async fn send(&self, request: Request<HeldBody>) -> Result<Answered, Unanswered> {
+    pub async fn send(
+        &self,
+        request: Request<HeldBody>,
+        mut attempt: Option<&mut Attempt>,
+    ) -> Result<Answered, Unanswered> {
         let mut failures = Vec::new();
         for upstream in self.route.pool.candidates(clock::now()) {
             let open = upstream.open();
-            let sent =
-                tokio::time::timeout(self.route.timeouts.response_head, upstream.send(request.clone()));
+            let mut request = request.clone();
+            if let Some(attempt) = &mut attempt {
+                attempt.try_upstream(&upstream.name, capture_connection(&mut request));
+            }
+            let sent = tokio::time::timeout(self.route.timeouts.response_head, upstream.send(request));
             match sent.await {
                 Ok(Ok(response)) => {
                     upstream.note_success();
@@ -116,10 +125,13 @@ impl Exchange {
                     failures.push(format!("{}: {error}", upstream.name));
                 }
                 Ok(Err(error @ SendError::NoAnswer(_))) => {
-                    let detail = format!("{}: {error}", upstream.name);
-                    return Err(Unanswered::Broken { upstream: Arc::clone(upstream), detail });
+                    return Err(Unanswered::Broken { detail: format!("{}: {error}", upstream.name) });
                 }
-                Err(_) => return Err(Unanswered::TimedOut { upstream: Arc::clone(upstream) }),
+                Err(_) => {
+                    return Err(Unanswered::TimedOut {
+                        detail: format!("{}: no answer in time", upstream.name),
+                    });
+                }
             }
         }
         Err(Unanswered::Unreachable { detail: failures.join("; ") })
@@ -152,15 +164,13 @@ pub enum Unanswered {
     },
     /// The upstream was reached and ended the connection.
     Broken {
-        /// Which.
-        upstream: Arc<Upstream>,
-        /// How, for an operator.
+        /// Which and how, for an operator.
         detail: String,
     },
     /// The upstream was reached and said nothing in time.
     TimedOut {
-        /// Which.
-        upstream: Arc<Upstream>,
+        /// Which, for an operator.
+        detail: String,
     },
 }
 
@@ -184,10 +194,11 @@ impl Unanswered {
     }
 
     /// What an operator is told.
-    pub fn detail(&self) -> String {
+    pub fn detail(&self) -> &str {
         match self {
-            Unanswered::Unreachable { detail } | Unanswered::Broken { detail, .. } => detail.clone(),
-            Unanswered::TimedOut { upstream } => format!("{}: no answer in time", upstream.name),
+            Unanswered::Unreachable { detail }
+            | Unanswered::Broken { detail }
+            | Unanswered::TimedOut { detail } => detail,
         }
     }
 
@@ -196,14 +207,6 @@ impl Unanswered {
         match self {
             Unanswered::TimedOut { .. } => HandshakeResult::Timeout,
             Unanswered::Unreachable { .. } | Unanswered::Broken { .. } => HandshakeResult::Unreachable,
-        }
-    }
-
-    /// The upstream that was reached.
-    pub fn upstream(&self) -> Option<&Arc<str>> {
-        match self {
-            Unanswered::Unreachable { .. } => None,
-            Unanswered::Broken { upstream, .. } | Unanswered::TimedOut { upstream } => Some(&upstream.name),
         }
     }
 }

@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::body::{BodyError, RequestBody};
 use crate::clock;
@@ -28,16 +28,18 @@ pub async fn serve(
 ) {
     let (watch, address) = (Arc::clone(&client.watch), client.peer.address);
     let in_service = Arc::new(AtomicUsize::new(0));
+    let answered = Arc::new(Notify::new());
     let service = service_fn({
-        let in_service = Arc::clone(&in_service);
+        let (in_service, answered) = (Arc::clone(&in_service), Arc::clone(&answered));
         move |request: http::Request<hyper::body::Incoming>| {
             in_service.fetch_add(1, Relaxed);
             let request = request.map(|body| RequestBody::new(body.map_err(BodyError::from)));
             let served = exchange::serve(client.clone(), request);
-            let in_service = Arc::clone(&in_service);
+            let (in_service, answered) = (Arc::clone(&in_service), Arc::clone(&answered));
             async move {
                 let answer = served.await;
                 in_service.fetch_sub(1, Relaxed);
+                answered.notify_one();
                 Ok::<_, Infallible>(answer)
             }
         }
@@ -60,7 +62,7 @@ pub async fn serve(
                 }
                 return;
             }
-            _ = stopping.wait_for(|stopping| *stopping), if !quiet.is_stopping => {
+            () = stopped_and_answered(&mut stopping, &in_service, &answered), if !quiet.is_stopping => {
                 quiet.is_stopping = true;
                 connection.as_mut().graceful_shutdown();
             }
@@ -73,6 +75,18 @@ pub async fn serve(
                 Verdict::Idle => connection.as_mut().graceful_shutdown(),
             },
         }
+    }
+}
+
+/// The gateway stops, and no request is without its answer's head: hyper would close the socket behind a 101.
+async fn stopped_and_answered(
+    stopping: &mut watch::Receiver<bool>,
+    in_service: &AtomicUsize,
+    answered: &Notify,
+) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+    while in_service.load(Relaxed) > 0 {
+        answered.notified().await;
     }
 }
 

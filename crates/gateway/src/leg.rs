@@ -3,7 +3,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
@@ -106,7 +106,7 @@ pub fn end_of(error: &io::Error) -> What {
 pub struct Watch {
     end: Mutex<Option<(What, Moment)>>,
     head: Mutex<HeadTap>,
-    flushes: Mutex<Vec<Weak<dyn OnFlush>>>,
+    flushes: Mutex<Vec<Arc<dyn OnFlush>>>,
     connection: Option<Arc<Watch>>,
 }
 
@@ -143,20 +143,21 @@ impl Watch {
         self.head.lock()
     }
 
-    /// Tells `listener` of flushes for as long as it lives.
-    pub fn on_flush(&self, listener: Weak<dyn OnFlush>) {
-        if let Some(connection) = &self.connection {
-            return connection.on_flush(listener);
+    /// Tells `listener` of flushes, up to the first one after everyone else has let go of it.
+    pub fn on_flush(&self, listener: Arc<dyn OnFlush>) {
+        match &self.connection {
+            Some(connection) => connection.on_flush(listener),
+            None => self.flushes.lock().push(listener),
         }
-        let mut flushes = self.flushes.lock();
-        flushes.retain(|listener| listener.strong_count() > 0);
-        flushes.push(listener);
     }
 
     fn note_flush(&self) {
-        for listener in self.flushes.lock().iter().filter_map(Weak::upgrade) {
-            listener.flushed();
-        }
+        let let_go = {
+            let mut flushes = self.flushes.lock();
+            flushes.iter().for_each(|listener| listener.flushed());
+            flushes.extract_if(.., |listener| Arc::strong_count(listener) == 1).collect::<Vec<_>>()
+        };
+        drop(let_go);
     }
 }
 

@@ -25,13 +25,12 @@ pub async fn serve(exchange: &Exchange, mut request: Request<HeldBody>) -> Respo
             exchange.started,
         )
     };
-    let attempt = names_event_stream(request.headers(), &header::ACCEPT).then(&begin);
-    match exchange.send(request).await {
+    let mut attempt = names_event_stream(request.headers(), &header::ACCEPT).then(&begin);
+    match exchange.send(request, attempt.as_mut()).await {
         Err(unanswered) => fail(attempt, &unanswered),
         Ok(answered) if answered.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             exchange.count_rejected(RejectedCheck::Unasked101);
-            let message = "Bad Gateway: the upstream service switched protocols unasked";
-            answer::last_text(StatusCode::BAD_GATEWAY, message)
+            unasked_101(attempt, &answered)
         }
         Ok(answered) if is_event_stream(&answered.response) => {
             subscribe(exchange, attempt.unwrap_or_else(begin), answered)
@@ -73,20 +72,25 @@ fn subscribe(exchange: &Exchange, mut attempt: Attempt, answered: Answered) -> R
 
 fn fail(attempt: Option<Attempt>, unanswered: &Unanswered) -> Response<AnswerBody> {
     let answer = unanswered.answer();
-    if let Some(mut attempt) = attempt {
-        if let Some(upstream) = unanswered.upstream() {
-            attempt.reached(upstream);
-        }
-        attempt.fail(unanswered.result(), Some(answer.status().as_u16()), unanswered.detail());
+    if let Some(attempt) = attempt {
+        attempt.fail(unanswered.result(), Some(answer.status().as_u16()), unanswered.detail().to_owned());
     } else {
         tracing::warn!(error = %unanswered.detail(), "a request was not answered");
     }
     answer
 }
 
-fn no_event_stream(mut attempt: Attempt, answered: &Answered) {
+fn unasked_101(attempt: Option<Attempt>, answered: &Answered) -> Response<AnswerBody> {
+    let status = StatusCode::BAD_GATEWAY;
+    if let Some(attempt) = attempt {
+        let detail = format!("{}: switched protocols unasked", answered.upstream.name);
+        attempt.fail(HandshakeResult::NotEventStream, Some(status.as_u16()), detail);
+    }
+    answer::last_text(status, "Bad Gateway: the upstream service switched protocols unasked")
+}
+
+fn no_event_stream(attempt: Attempt, answered: &Answered) {
     let status = answered.response.status();
-    attempt.reached(&answered.upstream.name);
     let result = match status.as_u16() {
         400..=499 => HandshakeResult::ClientError,
         500.. => HandshakeResult::ServerError,

@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use meter::RouteMeter;
@@ -20,7 +21,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::access_log::AccessLog;
 use crate::clock;
-use crate::entry::Entry;
+use crate::entry::{Command, Entry};
 use crate::scrape::is_slow;
 
 /// A receiver that leaves a backlog for this long is a slow consumer.
@@ -34,6 +35,7 @@ pub struct Registry {
     closed: Mutex<VecDeque<Arc<CloseRecord>>>,
     closed_max: usize,
     log: Option<AccessLog>,
+    is_draining: AtomicBool,
 }
 
 /// The connections of one route, over reloads of the configuration.
@@ -54,7 +56,14 @@ struct Population {
 impl Registry {
     /// Keeps the last `closed_max` records in memory and writes each to `log`.
     pub fn new(meters: Arc<meter::Registry>, closed_max: usize, log: Option<AccessLog>) -> Registry {
-        Registry { meters, routes: RwLock::default(), closed: Mutex::default(), closed_max, log }
+        Registry {
+            meters,
+            routes: RwLock::default(),
+            closed: Mutex::default(),
+            closed_max,
+            log,
+            is_draining: AtomicBool::new(false),
+        }
     }
 
     /// The connections of the route of that name, which is created when it is new.
@@ -101,9 +110,19 @@ impl Registry {
         self.log.as_ref().map_or(0, AccessLog::dropped)
     }
 
-    /// Every open connection, each with a random moment within `window` at which it is to be told to end.
+    /// Every open connection, each with a random moment within `window` at which it is to be told to end. What is
+    /// established from now on is told at once.
     pub fn drain(&self, window: Duration) -> impl Iterator<Item = (Duration, Arc<Entry>)> {
+        self.is_draining.store(true, SeqCst);
         self.entries().into_iter().map(move |entry| (window.mul_f64(rand::random::<f64>()), entry))
+    }
+
+    /// Counts a connection as opened and keeps it until [`RouteConnections::close`].
+    pub fn open(&self, entry: &Arc<Entry>) {
+        entry.route.open(Arc::clone(entry));
+        if self.is_draining.load(SeqCst) {
+            entry.tell(Command::Drain);
+        }
     }
 
     /// Cuts what has been silent or half closed for longer than its route allows. Called about once a second.
@@ -120,8 +139,7 @@ impl Registry {
 }
 
 impl RouteConnections {
-    /// Counts a connection as opened and keeps it until [`RouteConnections::close`].
-    pub fn open(&self, entry: Arc<Entry>) {
+    fn open(&self, entry: Arc<Entry>) {
         let mut population = self.populations[entry.protocol].lock();
         population.opened += 1;
         population.live.insert(entry.id, entry);

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use model::event::{CloseCode, WebSocketEvent};
@@ -104,17 +104,6 @@ pub struct Ends {
     pub upstream_early: Bytes,
 }
 
-/// What became of one direction in one turn.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    /// It waits for a socket.
-    Waits,
-    /// It could go on; others first.
-    Yields,
-    /// It is over.
-    Over,
-}
-
 impl Relay {
     /// A relay for `session`; `deflate` tells whether permessage-deflate was agreed.
     pub fn new(session: Session, ends: Ends, deflate: bool, open: OpenGuard) -> Relay {
@@ -161,19 +150,19 @@ impl Relay {
         session.entry.flow(direction).note(bytes.len() as u64, messages, at);
     }
 
-    /// Reads and forwards one direction until it would block.
-    fn pump(&mut self, direction: Direction, scratch: &mut Scratch, cx: &mut Context<'_>) -> Turn {
+    /// Reads and forwards one direction until it would block; pending also when it is over. Ready when it could go
+    /// on and lets others run first.
+    fn pump(&mut self, direction: Direction, scratch: &mut Scratch, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..READS_PER_TURN {
-            if self.flush(direction, cx).is_pending() {
-                return Turn::Waits;
-            }
+            ready!(self.flush(direction, cx));
             if self.pipes[direction].has_ended {
-                return self.shut(direction, cx);
+                self.shut(direction, cx);
+                return Poll::Pending;
             }
             let mut buffer = ReadBuf::new(&mut scratch.bytes);
             let sender = stream(&mut self.client, &mut self.upstream, direction.sender());
             match Pin::new(sender).poll_read(cx, &mut buffer) {
-                Poll::Pending => return Turn::Waits,
+                Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) if buffer.filled().is_empty() => self.end_input(direction, What::Fin),
                 Poll::Ready(Err(error)) => self.end_input(direction, end_of(&error)),
                 Poll::Ready(Ok(())) => {
@@ -185,7 +174,7 @@ impl Relay {
                 }
             }
         }
-        Turn::Yields
+        Poll::Ready(())
     }
 
     /// Offers bytes to the receiver and keeps what it does not take.
@@ -331,19 +320,18 @@ impl Relay {
     }
 
     /// Passes the sender's end on to the receiver.
-    fn shut(&mut self, direction: Direction, cx: &mut Context<'_>) -> Turn {
+    fn shut(&mut self, direction: Direction, cx: &mut Context<'_>) {
         if !self.pipes[direction].is_shut {
             let receiver = stream(&mut self.client, &mut self.upstream, direction.receiver());
-            if Pin::new(receiver).poll_shutdown(cx).is_pending() {
-                return Turn::Waits;
-            }
-            self.pipes[direction].is_shut = true;
+            self.pipes[direction].is_shut = Pin::new(receiver).poll_shutdown(cx).is_ready();
         }
-        Turn::Over
     }
 
     /// Does what it was told; true when that ends the relay.
     fn obey(&mut self, command: Command) -> bool {
+        if command == Command::Drain && self.goodbye.is_some() {
+            return false;
+        }
         self.session.cause(None, command.what(), clock::now());
         match command {
             Command::Cut | Command::HalfCloseTimeout => true,
@@ -382,6 +370,13 @@ impl Relay {
         true
     }
 
+    /// Both directions have ended, and their receivers were told or are gone. The end of one can be that of the
+    /// other, which had its turn before.
+    fn is_over(&self) -> bool {
+        let is_over = |pipe: &Pipe| pipe.has_ended && pipe.is_shut && pipe.waiting.is_none();
+        is_over(&self.pipes.client_to_server) && is_over(&self.pipes.server_to_client)
+    }
+
     /// Both peers were told and both have answered.
     fn is_goodbye_over(&self) -> bool {
         let has_answered = |leg: Leg| {
@@ -409,17 +404,15 @@ impl Future for Relay {
             return Poll::Ready(());
         }
         relay.say_goodbye(cx);
-        let (to_server, to_client) = SCRATCH.with_borrow_mut(|scratch| {
-            (
-                relay.pump(Direction::ClientToServer, scratch, cx),
-                relay.pump(Direction::ServerToClient, scratch, cx),
-            )
+        let turns = SCRATCH.with_borrow_mut(|scratch| {
+            [Direction::ClientToServer, Direction::ServerToClient]
+                .map(|direction| relay.pump(direction, scratch, cx))
         });
         relay.say_goodbye(cx);
-        if (to_server, to_client) == (Turn::Over, Turn::Over) || relay.is_goodbye_over() {
+        if relay.is_over() || relay.is_goodbye_over() {
             return Poll::Ready(());
         }
-        if to_server == Turn::Yields || to_client == Turn::Yields {
+        if turns.contains(&Poll::Ready(())) {
             cx.waker().wake_by_ref();
         }
         Poll::Pending

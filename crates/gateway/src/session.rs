@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use hyper_util::client::legacy::connect::CaptureConnection;
 use model::event::CloseCode;
 use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
 use model::{
@@ -24,10 +25,18 @@ pub struct Attempt {
     protocol: Protocol,
     id: ConnectionId,
     client: ClientAddress,
-    upstream: Option<Arc<str>>,
+    upstream: Option<Tried>,
     started: Moment,
     started_at: WallTime,
     is_over: bool,
+}
+
+/// The last upstream that was tried.
+#[derive(Debug)]
+struct Tried {
+    name: Arc<str>,
+    /// Knows whether it was reached; none when it surely was.
+    connection: Option<CaptureConnection>,
 }
 
 impl Attempt {
@@ -52,9 +61,22 @@ impl Attempt {
         }
     }
 
+    /// An upstream is tried; `connection` knows when it is reached.
+    pub fn try_upstream(&mut self, upstream: &Arc<str>, connection: CaptureConnection) {
+        self.upstream = Some(Tried { name: Arc::clone(upstream), connection: Some(connection) });
+    }
+
     /// An upstream was reached.
     pub fn reached(&mut self, upstream: &Arc<str>) {
-        self.upstream = Some(Arc::clone(upstream));
+        self.upstream = Some(Tried { name: Arc::clone(upstream), connection: None });
+    }
+
+    /// The upstream that was reached.
+    fn upstream(&self) -> Option<Arc<str>> {
+        let Tried { name, connection } = self.upstream.as_ref()?;
+        let is_reached =
+            connection.as_ref().is_none_or(|connection| connection.connection_metadata().is_some());
+        is_reached.then(|| Arc::clone(name))
     }
 
     /// It failed; `detail` tells an operator why.
@@ -76,11 +98,11 @@ impl Attempt {
             protocol: self.protocol,
             route: Arc::clone(&self.route),
             client: self.client.clone(),
-            upstream: self.upstream.clone().unwrap_or_default(),
+            upstream: self.upstream().unwrap_or_default(),
             limits,
         };
         let entry = Arc::new(Entry::new(identity, now, clock::wall()));
-        self.route.open(Arc::clone(&entry));
+        self.registry.open(&entry);
         Session {
             registry: Arc::clone(&self.registry),
             entry,
@@ -114,7 +136,7 @@ impl Attempt {
             protocol: self.protocol,
             route: Arc::clone(self.route.meter.name()),
             client: self.client.clone(),
-            upstream: self.upstream.clone(),
+            upstream: self.upstream(),
             opened_at: self.started_at,
             closed_at: clock::wall(),
             duration_seconds: 0.0,

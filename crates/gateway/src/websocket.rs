@@ -22,7 +22,7 @@ use crate::upstream::{OpenGuard, UpstreamIo};
 
 /// Answers a request that asks for a WebSocket.
 pub async fn serve(exchange: &Exchange, mut request: Request<HeldBody>) -> Response<AnswerBody> {
-    let attempt = Attempt::begin(
+    let mut attempt = Attempt::begin(
         &exchange.shared.registry,
         &exchange.route.connections,
         Protocol::WebSocket,
@@ -39,7 +39,7 @@ pub async fn serve(exchange: &Exchange, mut request: Request<HeldBody>) -> Respo
     };
     let on_client = hyper::upgrade::on(&mut request);
     ask_for_upgrade(request.headers_mut());
-    match exchange.send(request).await {
+    match exchange.send(request, Some(&mut attempt)).await {
         Err(unanswered) => fail(attempt, &unanswered),
         Ok(answered) if answered.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             match upgrade::check_answer(&offer, answered.response.headers()) {
@@ -68,36 +68,31 @@ fn ask_for_upgrade(headers: &mut HeaderMap) {
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
 }
 
-fn fail(mut attempt: Attempt, unanswered: &Unanswered) -> Response<AnswerBody> {
+fn fail(attempt: Attempt, unanswered: &Unanswered) -> Response<AnswerBody> {
     let mut answer = unanswered.answer();
     answer::end_connection(&mut answer);
-    if let Some(upstream) = unanswered.upstream() {
-        attempt.reached(upstream);
-    }
-    attempt.fail(unanswered.result(), Some(answer.status().as_u16()), unanswered.detail());
+    attempt.fail(unanswered.result(), Some(answer.status().as_u16()), unanswered.detail().to_owned());
     answer
 }
 
 fn invalid(
     exchange: &Exchange,
-    mut attempt: Attempt,
+    attempt: Attempt,
     answered: &Answered,
     check: RejectedCheck,
 ) -> Response<AnswerBody> {
     exchange.count_rejected(check);
-    attempt.reached(&answered.upstream.name);
     let detail = format!("{}: its 101 is not valid: {check}", answered.upstream.name);
     attempt.fail(HandshakeResult::InvalidUpgrade, Some(StatusCode::BAD_GATEWAY.as_u16()), detail);
     let message = "Bad Gateway: the upstream service's WebSocket handshake is not valid";
     answer::last_text(StatusCode::BAD_GATEWAY, message)
 }
 
-fn not_upgraded(exchange: &Exchange, mut attempt: Attempt, answered: Answered) -> Response<AnswerBody> {
+fn not_upgraded(exchange: &Exchange, attempt: Attempt, answered: Answered) -> Response<AnswerBody> {
     let status = answered.response.status();
     if exchange.has_early_data() {
         exchange.count_rejected(RejectedCheck::EarlyData);
     }
-    attempt.reached(&answered.upstream.name);
     let result = match status.as_u16() {
         400..=499 => HandshakeResult::ClientError,
         500.. => HandshakeResult::ServerError,
@@ -112,13 +107,12 @@ fn not_upgraded(exchange: &Exchange, mut attempt: Attempt, answered: Answered) -
 /// Relays the 101 and joins the sockets once it is on its way.
 fn join(
     exchange: &Exchange,
-    mut attempt: Attempt,
+    attempt: Attempt,
     on_client: OnUpgrade,
     answered: Answered,
     agreed: &Agreed,
 ) -> Response<AnswerBody> {
-    let Answered { mut response, upstream, open } = answered;
-    attempt.reached(&upstream.name);
+    let Answered { mut response, open, .. } = answered;
     let on_upstream = hyper::upgrade::on(&mut response);
     let joining = Joining {
         attempt,
