@@ -6,10 +6,11 @@ use std::process::{Command, ExitCode};
 use crate::root;
 
 /// The arrows of the design: which room may use which. Pure rooms come first.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("model", &[]),
     ("observe", &["model"]),
     ("meter", &["model"]),
+    ("kernel", &[]),
     ("gateway", &["model", "observe", "meter"]),
     ("web", &["model", "meter", "web"]),
     ("heartline", &["model", "observe", "meter", "gateway", "web"]),

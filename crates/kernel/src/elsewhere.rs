@@ -1,0 +1,38 @@
+//! Stands in for `linux.rs` on other systems: every question is answered with an error.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use crate::{AckStamp, TcpInfo};
+
+fn unavailable<T>() -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "not available on this system: needs Linux"))
+}
+
+pub fn tcp_info(_: BorrowedFd<'_>) -> io::Result<TcpInfo> {
+    unavailable()
+}
+
+pub fn unread_bytes(_: BorrowedFd<'_>) -> io::Result<u32> {
+    unavailable()
+}
+
+pub fn queued_bytes(_: BorrowedFd<'_>) -> io::Result<u32> {
+    unavailable()
+}
+
+pub fn unsent_bytes(_: BorrowedFd<'_>) -> io::Result<u32> {
+    unavailable()
+}
+
+pub fn enable_stamps(_: BorrowedFd<'_>) -> io::Result<()> {
+    unavailable()
+}
+
+pub fn send_stamped(_: BorrowedFd<'_>, _: &[u8]) -> io::Result<usize> {
+    unavailable()
+}
+
+pub fn read_stamps(_: BorrowedFd<'_>, _: &mut Vec<AckStamp>) -> io::Result<usize> {
+    unavailable()
+}

@@ -1,0 +1,26 @@
+//! What the Linux kernel tells of one TCP socket.
+//!
+//! - [`tcp_info`]: round trips, retransmissions, bytes, and what sending waited for
+//! - [`unread_bytes`], [`queued_bytes`], [`unsent_bytes`]: the depth of the socket's queues
+//! - [`enable_stamps`], [`send_stamped`], [`read_stamps`]: when the peer's kernel acknowledged what was sent
+//!
+//! Every call takes a borrowed file descriptor, makes system calls that never block, and keeps nothing.
+//! Elsewhere than on Linux each answers [`Unsupported`](std::io::ErrorKind::Unsupported).
+//!
+//! All unsafe code of the project is in this crate's `linux.rs`.
+
+mod ack_stamps;
+mod queues;
+mod tcp_info;
+
+#[cfg(not(target_os = "linux"))]
+#[path = "elsewhere.rs"]
+mod sys;
+#[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+#[expect(unsafe_code, reason = "system calls that no safe wrapper covers")]
+mod sys;
+
+pub use ack_stamps::{AckStamp, STAMPS_PER_READ, enable_stamps, read_stamps, realtime_now, send_stamped};
+pub use queues::{queued_bytes, unread_bytes, unsent_bytes};
+pub use tcp_info::{TcpInfo, TcpState, tcp_info};
