@@ -1,10 +1,11 @@
 //! What observers see in the bytes of one direction of a connection. Events carry kinds, codes, sizes and
 //! offsets, never payload. `end` is always the number of bytes of that direction's stream up to and including
-//! the last byte of the thing described, counted from the first byte after the head.
+//! the last byte of the thing described, counted from the first byte after the head; for HTTP/2, from the first
+//! byte of the connection.
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::{Opcode, Reason};
+use crate::words::{Http2Error, Opcode, Reason};
 
 /// Status code of a WebSocket Close frame (RFC 6455, section 7.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -159,6 +160,141 @@ pub enum SseEvent {
         /// Offset of its first byte.
         at: u64,
     },
+}
+
+/// Something seen in one direction of a gRPC stream (grpc/grpc, doc/PROTOCOL-HTTP2.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrpcEvent {
+    /// A length-prefixed message is complete.
+    Message {
+        /// Its length on the wire (compressed size when compressed), without the prefix.
+        bytes: u64,
+        /// Its compressed flag is 1.
+        compressed: bool,
+        /// See the module.
+        end: u64,
+    },
+    /// A compressed flag is neither 0 nor 1. Scanning stops: no boundary can be trusted.
+    Violation {
+        /// The byte that stands for the flag.
+        flag: u8,
+        /// Its offset, where the message would begin.
+        at: u64,
+    },
+}
+
+/// Something seen in one direction of an HTTP/2 connection (RFC 9113, section 6). Frames of other types are no
+/// events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Http2Event {
+    /// A DATA frame is complete.
+    Data {
+        /// Its stream, never 0.
+        stream: u32,
+        /// Length of its payload with padding: what it takes of the windows (6.9.1).
+        length: u32,
+        /// The sender ends its half of the stream.
+        end_stream: bool,
+        /// See the module.
+        end: u64,
+    },
+    /// A HEADERS frame is complete; CONTINUATION frames may follow it.
+    Headers {
+        /// Its stream, never 0.
+        stream: u32,
+        /// The sender ends its half of the stream.
+        end_stream: bool,
+        /// See the module.
+        end: u64,
+    },
+    /// An RST_STREAM frame is complete.
+    Reset {
+        /// Its stream, never 0.
+        stream: u32,
+        /// Why.
+        error: Http2Error,
+        /// See the module.
+        end: u64,
+    },
+    /// A SETTINGS frame is complete.
+    Settings {
+        /// It acknowledges the peer's, and has no settings of its own.
+        ack: bool,
+        /// What it sets.
+        settings: Http2Settings,
+        /// See the module.
+        end: u64,
+    },
+    /// A PING frame is complete.
+    Ping {
+        /// It answers the peer's.
+        ack: bool,
+        /// Its payload, by which question and answer find each other.
+        opaque: u64,
+        /// See the module.
+        end: u64,
+    },
+    /// A GOAWAY frame is complete.
+    GoAway {
+        /// The highest stream of the peer that the sender has taken or may yet take.
+        last_stream: u32,
+        /// Why.
+        error: Http2Error,
+        /// The beginning of the debug data, such as `too_many_pings`: at most 128 bytes of printable text.
+        debug: Box<str>,
+        /// See the module.
+        end: u64,
+    },
+    /// A WINDOW_UPDATE frame is complete.
+    WindowUpdate {
+        /// Its stream; 0 for the connection.
+        stream: u32,
+        /// By how much the peer may send more.
+        increment: u32,
+        /// See the module.
+        end: u64,
+    },
+    /// The bytes break RFC 9113. They are forwarded all the same.
+    Violation {
+        /// What is broken.
+        violation: Http2Violation,
+        /// Offset of the first byte of the frame, or 0 for a preface.
+        at: u64,
+    },
+}
+
+/// What a SETTINGS frame sets (RFC 9113, section 6.5.2), as on the wire; none for what it does not name. Of a
+/// setting that it names twice, the last value. Unknown settings are left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Http2Settings {
+    /// SETTINGS_HEADER_TABLE_SIZE, in bytes.
+    pub header_table_size: Option<u32>,
+    /// SETTINGS_ENABLE_PUSH: 0 or 1.
+    pub enable_push: Option<u32>,
+    /// SETTINGS_MAX_CONCURRENT_STREAMS.
+    pub max_concurrent_streams: Option<u32>,
+    /// SETTINGS_INITIAL_WINDOW_SIZE, in bytes.
+    pub initial_window_size: Option<u32>,
+    /// SETTINGS_MAX_FRAME_SIZE, in bytes.
+    pub max_frame_size: Option<u32>,
+    /// SETTINGS_MAX_HEADER_LIST_SIZE, in bytes.
+    pub max_header_list_size: Option<u32>,
+    /// SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441, section 3): 0 or 1.
+    pub enable_connect_protocol: Option<u32>,
+}
+
+/// How bytes break RFC 9113.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Http2Violation {
+    /// The connection does not begin as it must (3.4): a client with the 24 bytes of the preface, then both sides
+    /// with a SETTINGS frame. Scanning stops: this is no HTTP/2.
+    Preface,
+    /// A frame is longer than its receiver takes (4.2). Scanning stops: no boundary can be trusted.
+    FrameTooLong,
+    /// A frame does not have the length that its type demands (6.4 to 6.9). It is no event.
+    FrameLength,
+    /// A frame of a connection names a stream, or a frame of a stream names none (6.1 to 6.8). It is no event.
+    StreamId,
 }
 
 #[cfg(test)]

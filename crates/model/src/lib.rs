@@ -16,6 +16,6 @@ pub mod words;
 pub use id::ConnectionId;
 pub use time::{Moment, WallTime};
 pub use words::{
-    Direction, ErrorType, HandshakeResult, Initiator, Layer, Leg, Opcode, PerDirection, Protocol, Reason,
-    RejectedCheck, Word,
+    Direction, ErrorType, GrpcCode, HandshakeResult, Http2Error, Initiator, Layer, Leg, Opcode, PerDirection,
+    Protocol, Reason, RejectedCheck, Word,
 };

@@ -92,6 +92,14 @@ impl Direction {
     pub fn receiver(self) -> Leg {
         self.sender().other()
     }
+
+    /// The way back.
+    pub fn other(self) -> Direction {
+        match self {
+            Direction::ClientToServer => Direction::ServerToClient,
+            Direction::ServerToClient => Direction::ClientToServer,
+        }
+    }
 }
 
 words! {
@@ -367,6 +375,101 @@ words! {
     }
 }
 
+words! {
+    /// Outcome of a gRPC call (grpc/grpc, doc/statuscodes.md), in the order of the codes' numbers.
+    GrpcCode {
+        /// 0: success.
+        Ok = "OK",
+        /// 1: cancelled, most often by the caller.
+        Cancelled = "CANCELLED",
+        /// 2: an error of which no more is known.
+        Unknown = "UNKNOWN",
+        /// 3: an argument that is wrong whatever the state of the service.
+        InvalidArgument = "INVALID_ARGUMENT",
+        /// 4: the deadline passed before the call was complete.
+        DeadlineExceeded = "DEADLINE_EXCEEDED",
+        /// 5: something that was asked for does not exist.
+        NotFound = "NOT_FOUND",
+        /// 6: something that was to be created exists.
+        AlreadyExists = "ALREADY_EXISTS",
+        /// 7: the caller, who is known, may not do this.
+        PermissionDenied = "PERMISSION_DENIED",
+        /// 8: a quota or a resource is used up.
+        ResourceExhausted = "RESOURCE_EXHAUSTED",
+        /// 9: the service is not in the state that the call needs.
+        FailedPrecondition = "FAILED_PRECONDITION",
+        /// 10: a conflict with something concurrent.
+        Aborted = "ABORTED",
+        /// 11: past the valid range.
+        OutOfRange = "OUT_OF_RANGE",
+        /// 12: the method is not implemented or not enabled.
+        Unimplemented = "UNIMPLEMENTED",
+        /// 13: an invariant of the service or of the transport is broken.
+        Internal = "INTERNAL",
+        /// 14: the service is not available now; calling again may help.
+        Unavailable = "UNAVAILABLE",
+        /// 15: data is lost or corrupt beyond recovery.
+        DataLoss = "DATA_LOSS",
+        /// 16: nobody knows who the caller is.
+        Unauthenticated = "UNAUTHENTICATED",
+    }
+}
+
+impl From<u32> for GrpcCode {
+    /// A number that is no code is [`GrpcCode::Unknown`], as gRPC clients have it.
+    fn from(number: u32) -> Self {
+        nth(number).unwrap_or(GrpcCode::Unknown)
+    }
+}
+
+words! {
+    /// Error code of an HTTP/2 RST_STREAM or GOAWAY frame (RFC 9113, section 7), in the order of the codes'
+    /// numbers.
+    Http2Error {
+        /// 0x00: no error; a graceful end.
+        NoError = "NO_ERROR",
+        /// 0x01: a breach of the protocol that has no code of its own.
+        ProtocolError = "PROTOCOL_ERROR",
+        /// 0x02: a fault of the endpoint.
+        InternalError = "INTERNAL_ERROR",
+        /// 0x03: the peer broke the rules of flow control.
+        FlowControlError = "FLOW_CONTROL_ERROR",
+        /// 0x04: the peer did not acknowledge SETTINGS in time.
+        SettingsTimeout = "SETTINGS_TIMEOUT",
+        /// 0x05: a frame for a stream that was half closed.
+        StreamClosed = "STREAM_CLOSED",
+        /// 0x06: a frame of an invalid size.
+        FrameSizeError = "FRAME_SIZE_ERROR",
+        /// 0x07: refused before anything was done for it.
+        RefusedStream = "REFUSED_STREAM",
+        /// 0x08: the stream is no longer needed.
+        Cancel = "CANCEL",
+        /// 0x09: the state of header compression is lost.
+        CompressionError = "COMPRESSION_ERROR",
+        /// 0x0a: the connection behind a CONNECT was reset or closed abnormally.
+        ConnectError = "CONNECT_ERROR",
+        /// 0x0b: the peer causes too much load.
+        EnhanceYourCalm = "ENHANCE_YOUR_CALM",
+        /// 0x0c: the transport is not secure enough.
+        InadequateSecurity = "INADEQUATE_SECURITY",
+        /// 0x0d: HTTP/1.1 is needed for this.
+        Http11Required = "HTTP_1_1_REQUIRED",
+        /// Any other number.
+        Other = "other",
+    }
+}
+
+impl From<u32> for Http2Error {
+    fn from(number: u32) -> Self {
+        nth(number).unwrap_or(Http2Error::Other)
+    }
+}
+
+/// The value at a position of [`Word::ALL`].
+fn nth<W: Word>(number: u32) -> Option<W> {
+    W::ALL.get(usize::try_from(number).ok()?).copied()
+}
+
 /// One value for each direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
@@ -422,6 +525,23 @@ mod tests {
             "sometimes".parse::<Direction>().expect_err("no direction"),
             "`sometimes` is none of client_to_server, server_to_client"
         );
+    }
+
+    #[test]
+    fn numbers_of_the_wire() {
+        let check = |number, grpc, http2| {
+            assert_eq!(GrpcCode::from(number), grpc, "{number}");
+            assert_eq!(Http2Error::from(number), http2, "{number}");
+        };
+        check(0, GrpcCode::Ok, Http2Error::NoError);
+        check(1, GrpcCode::Cancelled, Http2Error::ProtocolError);
+        check(8, GrpcCode::ResourceExhausted, Http2Error::Cancel);
+        check(11, GrpcCode::OutOfRange, Http2Error::EnhanceYourCalm);
+        check(13, GrpcCode::Internal, Http2Error::Http11Required);
+        check(14, GrpcCode::Unavailable, Http2Error::Other);
+        check(16, GrpcCode::Unauthenticated, Http2Error::Other);
+        check(17, GrpcCode::Unknown, Http2Error::Other);
+        check(u32::MAX, GrpcCode::Unknown, Http2Error::Other);
     }
 
     #[test]

@@ -4,11 +4,11 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Version};
-use model::Direction;
-use model::event::{SseEvent, WebSocketEvent};
+use model::event::{GrpcEvent, Http2Event, SseEvent, WebSocketEvent};
+use model::{Direction, GrpcCode, Word};
 
 use crate::upgrade::{self, Asked, Refusal};
-use crate::{sse, ws};
+use crate::{grpc, h2, sse, text, ws};
 
 /// WebSocket frames: events do not depend on the pieces, come in order, and count no byte twice.
 ///
@@ -89,6 +89,150 @@ fn sse_end(event: &SseEvent) -> Option<u64> {
     match *event {
         SseEvent::Event { end, .. } | SseEvent::Comment { end } | SseEvent::Retry { end, .. } => Some(end),
         SseEvent::LongLine { .. } => None,
+    }
+}
+
+/// Messages of gRPC: events do not depend on the pieces, come in order, and count each byte of a body that is
+/// whole.
+///
+/// The first byte of the input chooses the length of the pieces.
+///
+/// # Panics
+/// When it does not hold.
+pub fn grpc(input: &[u8]) {
+    const PREFIX_BYTES: u64 = 5;
+    let Some((&choice, bytes)) = input.split_first() else { return };
+    let piece = usize::from(choice) + 1;
+    let (whole, is_whole) = grpc_events(bytes, usize::MAX);
+    assert_eq!(grpc_events(bytes, piece), (whole.clone(), is_whole), "in pieces of {piece}");
+    assert_eq!(grpc_events(bytes, 1), (whole.clone(), is_whole), "byte by byte");
+    let messages = whole.iter().filter_map(|event| match *event {
+        GrpcEvent::Message { bytes, end, .. } => Some((bytes, end)),
+        GrpcEvent::Violation { .. } => None,
+    });
+    assert_in_order(messages.clone().map(|(_, end)| end), bytes.len());
+    let counted: u64 = messages.map(|(bytes, _)| PREFIX_BYTES + bytes).sum();
+    assert!(counted <= bytes.len() as u64, "{counted} bytes of messages in {}", bytes.len());
+    assert!(!is_whole || counted == bytes.len() as u64, "{counted} bytes of messages in {}", bytes.len());
+}
+
+fn grpc_events(bytes: &[u8], piece: usize) -> (Vec<GrpcEvent>, bool) {
+    let mut scanner = grpc::Scanner::new();
+    let mut events = Vec::new();
+    for part in bytes.chunks(piece) {
+        scanner.scan(part, &mut |event| events.push(event));
+    }
+    assert_eq!(scanner.offset(), bytes.len() as u64);
+    (events, scanner.is_at_message_boundary())
+}
+
+/// Headers of gRPC: what is read of a value says no more than the value, and is bounded.
+///
+/// The input is a value, read as each of the headers.
+///
+/// # Panics
+/// When it does not hold.
+pub fn grpc_head(input: &[u8]) {
+    let message = grpc::message(input);
+    assert!(message.len() <= grpc::MESSAGE_BYTES_MAX && !message.chars().any(text::steers), "{message}");
+    if let Some((service, method)) = std::str::from_utf8(input).ok().and_then(grpc::method) {
+        assert_eq!(format!("/{service}/{method}").as_bytes(), input);
+        assert!(service.len().max(method.len()) <= grpc::METHOD_BYTES_MAX && !method.contains('/'));
+    }
+    if let Some(timeout) = grpc::timeout(input) {
+        let (unit, digits) = input.split_last().expect("a unit");
+        let units = match unit {
+            b'H' => u128::from(timeout.as_secs() / 3600),
+            b'M' => u128::from(timeout.as_secs() / 60),
+            b'S' => u128::from(timeout.as_secs()),
+            b'm' => timeout.as_millis(),
+            b'u' => timeout.as_micros(),
+            _ => timeout.as_nanos(),
+        };
+        let width = digits.len();
+        assert_eq!(format!("{units:0width$}").as_bytes(), digits);
+    }
+    let code = grpc::code(Some(input));
+    assert!(code == GrpcCode::Unknown || code.index().to_string().as_bytes() == input, "{code}");
+    if grpc::is_grpc(input) {
+        assert!(input.trim_ascii().len() >= "application/grpc".len());
+    }
+}
+
+/// HTTP/2 frames: events do not depend on the pieces, come in order, and count no byte twice; windows are what
+/// was given less what was taken.
+///
+/// The first byte of the input chooses: its lowest bit the direction, the server's when set; the others the length
+/// of the pieces.
+///
+/// # Panics
+/// When it does not hold.
+pub fn h2(input: &[u8]) {
+    let Some((&choice, bytes)) = input.split_first() else { return };
+    let direction = if choice & 1 == 1 { Direction::ServerToClient } else { Direction::ClientToServer };
+    let piece = usize::from(choice >> 1) + 1;
+    let whole = h2_events(direction, bytes, usize::MAX);
+    assert_eq!(h2_events(direction, bytes, piece), whole, "in pieces of {piece}");
+    assert_eq!(h2_events(direction, bytes, 1), whole, "byte by byte");
+    assert_in_order(whole.iter().filter_map(h2_end), bytes.len());
+    let counted: u64 = whole.iter().map(h2_payload).sum();
+    assert!(counted <= bytes.len() as u64, "{counted} bytes of DATA in {}", bytes.len());
+    for event in &whole {
+        if let Http2Event::GoAway { debug, .. } = event {
+            assert!(debug.len() <= h2::DEBUG_BYTES_MAX && !debug.chars().any(text::steers), "{debug}");
+        }
+    }
+    assert_windows(&whole);
+}
+
+fn h2_events(direction: Direction, bytes: &[u8], piece: usize) -> Vec<Http2Event> {
+    let mut scanner = h2::Scanner::new(direction);
+    let mut events = Vec::new();
+    for part in bytes.chunks(piece) {
+        scanner.scan(part, &mut |event| events.push(event));
+        assert!(!scanner.is_blind() || !scanner.is_at_frame_boundary(), "nobody knows where frames begin");
+    }
+    assert_eq!(scanner.offset(), bytes.len() as u64);
+    events
+}
+
+fn h2_end(event: &Http2Event) -> Option<u64> {
+    match *event {
+        Http2Event::Data { end, .. }
+        | Http2Event::Headers { end, .. }
+        | Http2Event::Reset { end, .. }
+        | Http2Event::Settings { end, .. }
+        | Http2Event::Ping { end, .. }
+        | Http2Event::GoAway { end, .. }
+        | Http2Event::WindowUpdate { end, .. } => Some(end),
+        Http2Event::Violation { .. } => None,
+    }
+}
+
+fn h2_payload(event: &Http2Event) -> u64 {
+    if let Http2Event::Data { length, .. } = event { u64::from(*length) } else { 0 }
+}
+
+/// Both sides are taken to send the same, which opens, changes and ends streams more often than one side alone.
+fn assert_windows(events: &[Http2Event]) {
+    let mut windows = h2::Windows::new();
+    let mut expected = 65_535;
+    let mut opened = 0;
+    for event in events {
+        match *event {
+            Http2Event::Data { length, .. } => expected -= i64::from(length),
+            Http2Event::WindowUpdate { stream: 0, increment, .. } => expected += i64::from(increment),
+            Http2Event::Headers { .. } => opened += 1,
+            _ => {}
+        }
+        for direction in [Direction::ClientToServer, Direction::ServerToClient] {
+            windows.note(direction, event);
+        }
+        assert!(windows.followed() <= opened.min(h2::STREAMS_MAX));
+    }
+    for direction in [Direction::ClientToServer, Direction::ServerToClient] {
+        assert_eq!(windows.connection_window(direction), expected);
+        assert_eq!(windows.is_stalled(0, direction), expected <= 0);
     }
 }
 

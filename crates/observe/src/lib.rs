@@ -2,6 +2,8 @@
 //!
 //! - [`ws`]: WebSocket frames and messages (RFC 6455).
 //! - [`sse`]: event streams (WHATWG HTML, section 9.2).
+//! - [`grpc`]: messages of a gRPC stream, and what its headers say (grpc/grpc, doc/PROTOCOL-HTTP2.md).
+//! - [`h2`]: frames and flow-control windows of an HTTP/2 connection (RFC 9113).
 //! - [`upgrade`]: which WebSocket handshakes may join two sockets.
 //! - [`ending`]: from what was seen of an end to who ended the connection, and why.
 //! - [`fuzz`]: what must hold of all these for any bytes.
@@ -9,17 +11,21 @@
 //! What stays true of the scanners:
 //!
 //! 1. Observing never fails. What cannot be understood is an event as well, and the bytes go on.
-//! 2. Observing never alters bytes: a scanner borrows them and hands out sizes, kinds, codes and offsets.
+//! 2. Observing never alters bytes: a scanner borrows them and hands out sizes, kinds, codes and offsets; of text,
+//!    only the reason in a GOAWAY frame.
 //! 3. Events do not depend on how the bytes were cut into pieces.
 //! 4. The memory of a scanner does not depend on the bytes: it is a small value without allocations.
-//! 5. After lost framing nothing is guessed: [`ws::Scanner`] goes blind, and still counts bytes.
+//! 5. After lost framing nothing is guessed: a scanner goes blind, and still counts bytes.
 //!
 //! What is not here: sockets, clocks, and any look at payload. Text is not checked for UTF-8, compressed
-//! messages are not inflated, bodies with a `Content-Encoding` are not decoded. Nothing here decides what is
-//! forwarded, except for [`upgrade`], which tells a proxy what it may take for a handshake.
+//! messages are not inflated, bodies with a `Content-Encoding` and HTTP/2 header blocks are not decoded. Nothing
+//! here decides what is forwarded, except for [`upgrade`], which tells a proxy what it may take for a handshake.
 
 pub mod ending;
 pub mod fuzz;
+pub mod grpc;
+pub mod h2;
 pub mod sse;
+mod text;
 pub mod upgrade;
 pub mod ws;

@@ -31,3 +31,18 @@ fn sse() {
 fn upgrade() {
     replay("upgrade", observe::fuzz::upgrade);
 }
+
+#[test]
+fn grpc() {
+    replay("grpc", observe::fuzz::grpc);
+}
+
+#[test]
+fn grpc_head() {
+    replay("grpc_head", observe::fuzz::grpc_head);
+}
+
+#[test]
+fn h2() {
+    replay("h2", observe::fuzz::h2);
+}
