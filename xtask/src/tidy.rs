@@ -11,7 +11,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("observe", &["model"]),
     ("meter", &["model"]),
     ("kernel", &[]),
-    ("gateway", &["model", "observe", "meter"]),
+    ("gateway", &["kernel", "model", "observe", "meter"]),
     ("web", &["model", "meter", "web"]),
     ("heartline", &["model", "observe", "meter", "gateway", "web"]),
 ];
