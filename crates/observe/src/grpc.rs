@@ -25,7 +25,7 @@ pub struct Scanner {
     left: u32,
     /// Prefix of the current message.
     prefix: [u8; PREFIX_BYTES],
-    /// How much of it is there; 0 between messages.
+    /// How much of it is there; 0 between messages alone.
     prefix_length: usize,
     is_blind: bool,
 }
@@ -55,7 +55,7 @@ impl Scanner {
 
     /// Whether the next byte begins a message. A body that ends elsewhere ends inside a message.
     pub fn is_at_message_boundary(&self) -> bool {
-        self.prefix_length == 0 && !self.is_blind
+        self.prefix_length == 0
     }
 
     /// Whether scanning has stopped because no boundary can be trusted any more. Bytes are still counted.

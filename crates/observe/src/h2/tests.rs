@@ -304,6 +304,8 @@ fn boundaries_are_between_frames() {
     assert_eq!(states(DOWN, &data), "|........|..........|");
     assert_eq!(states(DOWN, b"HTTP/1.1 400"), "|........xxxx");
     assert_eq!(states(UP, b"PRX"), "...x");
+    let almost = [&PREFACE[..23], b"\r\r"].concat();
+    assert_eq!(states(UP, &almost), format!("{}xx", ".".repeat(24)));
 }
 
 #[test]
