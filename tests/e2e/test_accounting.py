@@ -22,7 +22,7 @@ from harness.gateway import Gateway, until
 from harness.wire import frame, handshake, reset, switching
 
 CONNECTIONS, AT_ONCE, AT_DRAIN, SEED = 10_000, 200, 200, 6455
-ROUTES = ["nobody", "idle", "hasty", "test"]
+ROUTES = ["nobody", "idle", "mute", "hasty", "test"]
 CONFIG = """\
 admin: {{ listen: 127.0.0.1:0 }}
 listeners: [{{ listen: 127.0.0.1:0 }}]
@@ -31,10 +31,8 @@ drain: {{ window: 5s }}
 routes:
   - {{ name: nobody, match: {{ path: /nobody }}, upstreams: [http://127.0.0.1:{nobody}] }}
   - {{ name: idle, match: {{ path: /idle }}, upstreams: [http://127.0.0.1:{backend}], timeouts: {{ idle: 1s }} }}
-  - name: hasty
-    match: {{ path: /hasty }}
-    upstreams: [http://127.0.0.1:{backend}]
-    timeouts: {{ response_head: 300ms, half_close: 1s }}
+  - {{ name: mute, match: {{ path: /mute }}, upstreams: [http://127.0.0.1:{backend}], timeouts: {{ response_head: 300ms }} }}
+  - {{ name: hasty, match: {{ path: /hasty }}, upstreams: [http://127.0.0.1:{backend}], timeouts: {{ half_close: 1s }} }}
   - {{ name: test, upstreams: [http://127.0.0.1:{backend}] }}
 """
 SUBSCRIBE = "GET {} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n"
@@ -133,7 +131,7 @@ KINDS = [
     failed(20, "websocket", "unreachable", lambda _: b""),
     failed(20, "websocket", "unreachable", route="nobody"),
     failed(20, "websocket", "client_aborted"),
-    failed(4, "websocket", "timeout", route="hasty"),
+    failed(4, "websocket", "timeout", route="mute"),
     failed(10, "sse", "client_error", status("403 Forbidden")),
     failed(10, "sse", "server_error", status("502 Bad Gateway")),
     failed(10, "sse", "not_event_stream", status("204 No Content")),

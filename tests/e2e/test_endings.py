@@ -34,6 +34,7 @@ class Side:
 
     def __init__(self, gateway, sock, is_client):
         self.gateway, self.sock, self.is_client, self.other = gateway, sock, is_client, None
+        self.ahead = b""
 
     def frame(self, opcode, payload=b""):
         return frame(opcode, payload, mask=self.is_client)
@@ -43,7 +44,7 @@ class Side:
         self.other.expect(data)
 
     def take(self, size):
-        data = b""
+        data, self.ahead = self.ahead[:size], self.ahead[size:]
         while len(data) < size:
             part = self.sock.recv(size - len(data))
             assert part, f"ended after {data!r}"
@@ -380,9 +381,11 @@ def test_drain_while_a_handshake_is_under_way():
         gateway.signal(signal.SIGTERM)
         until(lambda: gateway.logged(STOPPING), "it is stopping")
         may_answer.set()
-        assert read_head(client)[0].startswith(b"HTTP/1.1 101 ")
+        answer, ahead = read_head(client)
+        assert answer.startswith(b"HTTP/1.1 101 "), answer
         [upstream] = until(lambda: sockets, "the upstream has answered")
         pair = Pair(gateway, client, upstream)
+        pair.client.ahead = ahead
         pair.proxy.goodbye()
         pair.play("client answer, upstream answer")
         assert gateway.wait() == 0
