@@ -19,17 +19,15 @@ use parking_lot::Mutex;
 
 use crate::body::BodyError;
 use crate::clock;
+use crate::delivery::{Delivery, Piece};
 use crate::entry::Entry;
 use crate::exchange::{Exchange, TaskGuard};
-use crate::leg::{OnFlush, Watch};
+use crate::leg::{LegEnd, Watch};
 use crate::session::Session;
 use crate::upstream::OpenGuard;
 use crate::worker;
 
 const DIRECTION: Direction = Direction::ServerToClient;
-
-/// Moments of reading that are remembered while their events wait; of more, the last stands for all.
-const WAITING_MAX: usize = 1024;
 
 /// See the module.
 pub struct EventStream {
@@ -37,6 +35,8 @@ pub struct EventStream {
     scanner: Option<Scanner>,
     client: Arc<Watch>,
     upstream: Arc<Watch>,
+    entry: Arc<Entry>,
+    session: Arc<Mutex<Session>>,
     delivery: Arc<Delivery>,
     has_ended: bool,
     _open: OpenGuard,
@@ -54,13 +54,19 @@ impl EventStream {
         is_readable: bool,
     ) -> EventStream {
         let entry = Arc::clone(&session.entry);
-        let delivery = Arc::new(Delivery { entry, session: Mutex::new(session), waiting: Mutex::default() });
-        exchange.watch.on_flush(Arc::clone(&delivery) as Arc<dyn OnFlush>);
+        let session = Arc::new(Mutex::new(session));
+        let route = Arc::clone(&entry.route);
+        let delivery =
+            Delivery::start(&exchange.watch, DIRECTION, Arc::clone(&session), move |seconds, events| {
+                route.meter.shard(worker::index()).sse.delay_seconds.observe_n(seconds, events);
+            });
         EventStream {
             body,
             scanner: is_readable.then(Scanner::new),
             client: Arc::clone(&exchange.watch),
             upstream,
+            entry,
+            session,
             delivery,
             has_ended: false,
             _open: open,
@@ -70,7 +76,7 @@ impl EventStream {
 
     fn observe(&mut self, bytes: &[u8]) {
         let at = clock::now();
-        let entry = &self.delivery.entry;
+        let entry = &self.entry;
         let cells = &entry.route.meter.shard(worker::index()).sse;
         let mut events = 0;
         if let Some(scanner) = &mut self.scanner {
@@ -86,23 +92,27 @@ impl EventStream {
             });
         }
         entry.flow(DIRECTION).note(bytes.len() as u64, events, at);
-        self.delivery.note_read(Piece { at, bytes: bytes.len() as u64, events });
+        self.delivery.note_read(Piece { at, bytes: bytes.len() as u64, messages: events });
     }
 
     fn end(&mut self, leg: Option<Leg>, what: What, at: Moment) {
         self.has_ended = true;
-        self.delivery.session.lock().cause(leg, what, at);
+        self.session.lock().cause(leg, what, at);
+    }
+
+    fn end_by(&mut self, leg: Leg, end: LegEnd) {
+        self.has_ended = true;
+        self.session.lock().leg_end(leg, end);
     }
 
     fn end_broken(&mut self, error: &hyper::Error) {
-        let (what, at) = match self.upstream.end() {
-            Some((What::Fin, at)) => (What::BodyTruncated, at),
-            Some(end) => end,
-            None => (What::BodyTruncated, clock::now()),
-        };
+        let mut end = self.upstream.end().unwrap_or_else(|| LegEnd::now(What::BodyTruncated, None));
+        if end.what == What::Fin {
+            end.what = What::BodyTruncated;
+        }
         tracing::debug!(%error, "an event stream broke on the upstream leg");
-        self.end(Some(Leg::Upstream), what, at);
-        self.delivery.entry.route.meter.shard(worker::index()).sse.errors.inc(ErrorType::IoUpstream);
+        self.end_by(Leg::Upstream, end);
+        self.entry.route.meter.shard(worker::index()).sse.errors.inc(ErrorType::IoUpstream);
     }
 }
 
@@ -115,9 +125,9 @@ impl Body for EventStream {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let stream = &mut *self;
-        stream.delivery.entry.listen(cx.waker());
+        stream.entry.listen(cx.waker());
         stream.delivery.note_given();
-        if let Some(command) = stream.delivery.entry.take_command() {
+        if let Some(command) = stream.entry.take_command() {
             stream.end(None, command.what(), clock::now());
         }
         if stream.has_ended {
@@ -142,96 +152,9 @@ impl Drop for EventStream {
         if !self.has_ended && self.body.is_end_stream() {
             self.end(Some(Leg::Upstream), What::BodyEnd, clock::now());
         } else if !self.has_ended {
-            let (what, at) = self.client.end().unwrap_or((What::Fin, clock::now()));
-            self.end(Some(Leg::Client), what, at);
+            let end = self.client.end().unwrap_or_else(|| LegEnd::now(What::Fin, None));
+            self.end_by(Leg::Client, end);
         }
         self.delivery.note_given();
-    }
-}
-
-/// What is on its way through HTTP's buffers to the client's kernel socket. It outlives the body up to the flush
-/// that delivers the last of it, or to the end of the connection; then the stream is over.
-#[derive(Debug)]
-struct Delivery {
-    entry: Arc<Entry>,
-    session: Mutex<Session>,
-    waiting: Mutex<Waiting>,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    pieces: Vec<Piece>,
-    /// The first so many pieces are with HTTP's writer: its next complete flush delivers them.
-    given: usize,
-    bytes: u64,
-    events: u64,
-}
-
-/// What was read at one moment.
-#[derive(Clone, Copy, Debug)]
-struct Piece {
-    at: Moment,
-    bytes: u64,
-    events: u64,
-}
-
-impl Delivery {
-    fn note_read(&self, piece: Piece) {
-        let mut waiting = self.waiting.lock();
-        waiting.bytes += piece.bytes;
-        waiting.events += piece.events;
-        if waiting.pieces.len() < WAITING_MAX {
-            waiting.pieces.push(piece);
-        } else {
-            waiting.given = waiting.given.min(WAITING_MAX - 1);
-            let last = waiting.pieces.last_mut().expect("it is full");
-            last.bytes += piece.bytes;
-            last.events += piece.events;
-        }
-        self.show(&waiting);
-    }
-
-    /// HTTP's writer asks for more: it has all that was read so far.
-    fn note_given(&self) {
-        let mut waiting = self.waiting.lock();
-        waiting.given = waiting.pieces.len();
-    }
-
-    fn show(&self, waiting: &Waiting) {
-        let flow = self.entry.flow(DIRECTION);
-        match waiting.pieces.first() {
-            Some(oldest) => flow.note_waiting(count(waiting.bytes), count(waiting.events), oldest.at),
-            None => flow.note_drained(),
-        }
-    }
-}
-
-impl Drop for Delivery {
-    fn drop(&mut self) {
-        self.session.get_mut().unsent(DIRECTION, self.waiting.get_mut().bytes);
-    }
-}
-
-fn count(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-impl OnFlush for Delivery {
-    fn flushed(&self) {
-        let mut waiting = self.waiting.lock();
-        let waiting = &mut *waiting;
-        if waiting.given == 0 {
-            return;
-        }
-        let now = clock::now();
-        let cells = &self.entry.route.meter.shard(worker::index()).sse;
-        for piece in waiting.pieces.drain(..std::mem::take(&mut waiting.given)) {
-            waiting.bytes -= piece.bytes;
-            waiting.events -= piece.events;
-            if piece.events > 0 {
-                cells.delay_seconds.observe_n(now.since(piece.at).as_secs_f64(), piece.events);
-            }
-        }
-        self.show(waiting);
     }
 }

@@ -73,7 +73,7 @@ impl Exchange {
     ///
     /// # Errors
     /// It is no request that a route takes.
-    fn begin<B>(
+    pub fn begin<B>(
         connection: ClientConnection,
         request: &Request<B>,
         framing: Framing,
@@ -212,7 +212,7 @@ impl Unanswered {
 }
 
 /// Why a request is not served.
-enum Refusal {
+pub enum Refusal {
     /// It breaks a rule; says which.
     Malformed(&'static str),
     /// No route takes its host and path.
@@ -220,7 +220,8 @@ enum Refusal {
 }
 
 impl Refusal {
-    fn answer(&self) -> Response<AnswerBody> {
+    /// What the client is told.
+    pub fn answer(&self) -> Response<AnswerBody> {
         match self {
             Refusal::Malformed(why) => answer::last_text(StatusCode::BAD_REQUEST, why),
             Refusal::NoRoute => {

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::body::{AnswerBody, BodyError, RequestBody};
 use crate::exchange::{self, ClientConnection};
+use crate::grpc;
 use crate::head::HEAD_BYTES_MAX;
 use crate::leg::{Watch, Watched};
 use crate::listener::KEEP_ALIVE;
@@ -82,6 +83,9 @@ async fn serve_stream(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
 ) {
+    if grpc::is_call(&request) {
+        return grpc::serve(client, request, respond).await;
+    }
     let watch = Arc::clone(&client.watch);
     let request = request.map(|body| RequestBody::new(ReceivedBody(body)));
     let answer = tokio::select! {
@@ -92,7 +96,12 @@ async fn serve_stream(
             return;
         }
     };
-    if let Err(error) = send(answer, respond, &watch).await {
+    answer_with(answer, respond, &watch).await;
+}
+
+/// Sends an answer to its end, or as far as the client takes it.
+pub async fn answer_with(answer: Response<AnswerBody>, respond: SendResponse<Bytes>, watch: &Watch) {
+    if let Err(error) = send(answer, respond, watch).await {
         tracing::debug!(%error, "an answer was not sent to its end");
     }
 }
@@ -154,7 +163,7 @@ async fn send_data(mut data: Bytes, stream: &mut SendStream<Bytes>, watch: &Watc
 fn note_reset(reset: Result<Reason, h2::Error>, watch: &Watch) -> BodyError {
     match reset {
         Ok(reason) => {
-            watch.note_end(What::RstStream);
+            watch.note_end(What::RstStream, Some(u32::from(reason).into()));
             format!("reset by the client: {reason}").into()
         }
         Err(error) => error.into(),

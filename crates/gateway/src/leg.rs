@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use model::Moment;
 use model::record::What;
-use parking_lot::Mutex;
+use model::{Http2Error, Leg, Moment};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
 use crate::clock;
+use crate::frames::Frames;
 use crate::head::HeadTap;
 
 /// A connected stream.
@@ -104,10 +105,29 @@ pub fn end_of(error: &io::Error) -> What {
 /// request read here what happened to it. A stream of HTTP/2 has notes of its own above those of its connection.
 #[derive(Debug, Default)]
 pub struct Watch {
-    end: Mutex<Option<(What, Moment)>>,
+    end: Mutex<Option<LegEnd>>,
     head: Mutex<HeadTap>,
+    frames: Option<Mutex<Frames>>,
     flushes: Mutex<Vec<Arc<dyn OnFlush>>>,
     connection: Option<Arc<Watch>>,
+}
+
+/// How a leg ended.
+#[derive(Clone, Copy, Debug)]
+pub struct LegEnd {
+    /// What was seen.
+    pub what: What,
+    /// Code of an RST_STREAM frame.
+    pub error: Option<Http2Error>,
+    /// When.
+    pub at: Moment,
+}
+
+impl LegEnd {
+    /// It ends now.
+    pub fn now(what: What, error: Option<Http2Error>) -> LegEnd {
+        LegEnd { what, error, at: clock::now() }
+    }
 }
 
 /// Told when everything handed to a leg has been accepted by its kernel socket.
@@ -127,19 +147,31 @@ impl Watch {
         Watch { head: Mutex::new(HeadTap::closed()), ..Watch::default() }
     }
 
+    fn of_http2(leg: Leg) -> Watch {
+        Watch { frames: Some(Mutex::new(Frames::new(leg))), ..Watch::without_heads() }
+    }
+
     /// How the leg ended, when it has.
-    pub fn end(&self) -> Option<(What, Moment)> {
+    pub fn end(&self) -> Option<LegEnd> {
         let own = *self.end.lock();
         own.or_else(|| self.connection.as_ref().and_then(|connection| connection.end()))
     }
 
     /// Notes the end of the leg; the first one stands.
-    pub fn note_end(&self, what: What) {
-        self.end.lock().get_or_insert_with(|| (what, clock::now()));
+    pub fn note_end(&self, what: What, error: Option<Http2Error>) {
+        self.end.lock().get_or_insert_with(|| LegEnd::now(what, error));
+    }
+
+    /// The frames of its connection, when that speaks HTTP/2.
+    pub fn frames(&self) -> Option<MutexGuard<'_, Frames>> {
+        match &self.connection {
+            Some(connection) => connection.frames(),
+            None => self.frames.as_ref().map(Mutex::lock),
+        }
     }
 
     /// The tap on the request heads that are read from this leg.
-    pub fn head(&self) -> parking_lot::MutexGuard<'_, HeadTap> {
+    pub fn head(&self) -> MutexGuard<'_, HeadTap> {
         self.head.lock()
     }
 
@@ -148,6 +180,14 @@ impl Watch {
         match &self.connection {
             Some(connection) => connection.on_flush(listener),
             None => self.flushes.lock().push(listener),
+        }
+    }
+
+    /// Tells `listener` of nothing more.
+    pub fn forget(&self, listener: &Arc<dyn OnFlush>) {
+        match &self.connection {
+            Some(connection) => connection.forget(listener),
+            None => self.flushes.lock().retain(|known| !Arc::ptr_eq(known, listener)),
         }
     }
 
@@ -178,11 +218,16 @@ impl Watched {
 
     /// Watches a client's stream that speaks HTTP/2.
     pub fn http2_client(stream: Stream, early: Bytes) -> Watched {
-        Watched { stream, early, watch: Arc::new(Watch::without_heads()) }
+        Watched { stream, early, watch: Arc::new(Watch::of_http2(Leg::Client)) }
     }
 
-    /// Watches an upstream's stream.
-    pub fn upstream(stream: Stream) -> Watched {
+    /// Watches an upstream's stream that speaks HTTP/2.
+    pub fn http2_upstream(stream: Stream) -> Watched {
+        Watched { stream, early: Bytes::new(), watch: Arc::new(Watch::of_http2(Leg::Upstream)) }
+    }
+
+    /// Watches an upstream's stream that speaks HTTP/1.1.
+    pub fn http1_upstream(stream: Stream) -> Watched {
         Watched { stream, early: Bytes::new(), watch: Arc::new(Watch::without_heads()) }
     }
 
@@ -198,7 +243,7 @@ impl Watched {
 
     fn noted<T>(&self, result: io::Result<T>) -> io::Result<T> {
         if let Err(error) = &result {
-            self.watch.note_end(end_of(error));
+            self.watch.note_end(end_of(error), None);
         }
         result
     }
@@ -221,9 +266,12 @@ impl AsyncRead for Watched {
         }
         let fresh = &buf.filled()[before..];
         if fresh.is_empty() && buf.remaining() > 0 {
-            self.watch.note_end(What::Fin);
+            self.watch.note_end(What::Fin, None);
         }
-        self.watch.head.lock().read(fresh, clock::now());
+        match &self.watch.frames {
+            Some(frames) => frames.lock().read(fresh),
+            None => self.watch.head.lock().read(fresh, clock::now()),
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -231,6 +279,9 @@ impl AsyncRead for Watched {
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = ready!(Pin::new(&mut self.stream).poll_write(cx, buf));
+        if let (Some(frames), Ok(written)) = (&self.watch.frames, &result) {
+            frames.lock().written(&buf[..*written]);
+        }
         Poll::Ready(self.noted(result))
     }
 
@@ -240,6 +291,14 @@ impl AsyncWrite for Watched {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let result = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, bufs));
+        if let (Some(frames), Ok(written)) = (&self.watch.frames, &result) {
+            let mut left = *written;
+            for part in bufs {
+                let of_part = left.min(part.len());
+                frames.lock().written(&part[..of_part]);
+                left -= of_part;
+            }
+        }
         Poll::Ready(self.noted(result))
     }
 

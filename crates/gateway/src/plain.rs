@@ -65,7 +65,7 @@ fn subscribe(exchange: &Exchange, mut attempt: Attempt, answered: Answered) -> R
     upgrade::strip_hop_by_hop(&mut parts.headers);
     parts.extensions.clear();
     let is_encoded = parts.headers.contains_key(header::CONTENT_ENCODING);
-    let session = attempt.establish(parts.status.as_u16(), exchange.route.limits());
+    let session = attempt.establish(Some(parts.status.as_u16()), exchange.route.limits());
     let stream = EventStream::new(body, session, exchange, upstream_watch, open, !is_encoded);
     Response::from_parts(parts, stream.boxed_unsync())
 }

@@ -16,7 +16,7 @@ use model::live::{LiveConnection, LiveState};
 use model::overview::PerProtocol;
 use model::ports::Connections;
 use model::record::CloseRecord;
-use model::{ConnectionId, Initiator, PerDirection, Protocol, Reason};
+use model::{ConnectionId, Initiator, PerDirection, Protocol, Reason, Word as _};
 use parking_lot::{Mutex, RwLock};
 
 use crate::access_log::AccessLog;
@@ -165,9 +165,9 @@ impl RouteConnections {
 
     /// Shows each open connection to `look`; meanwhile none opens or closes.
     pub fn look(&self, mut look: impl FnMut(&Arc<Entry>)) {
-        let PerProtocol { websocket, sse } = &self.populations;
-        websocket.lock().live.values().for_each(&mut look);
-        sse.lock().live.values().for_each(&mut look);
+        for &protocol in Protocol::ALL {
+            self.populations[protocol].lock().live.values().for_each(&mut look);
+        }
     }
 
     /// The open connections.
@@ -178,8 +178,7 @@ impl RouteConnections {
     }
 
     fn find(&self, id: ConnectionId) -> Option<Arc<Entry>> {
-        let PerProtocol { websocket, sse } = &self.populations;
-        websocket.lock().live.get(&id).or(sse.lock().live.get(&id)).cloned()
+        Protocol::ALL.iter().find_map(|&protocol| self.populations[protocol].lock().live.get(&id).cloned())
     }
 }
 

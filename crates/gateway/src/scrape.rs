@@ -56,6 +56,7 @@ fn counted(route: &RouteConnections) -> RouteLive {
         name: std::sync::Arc::clone(route.meter.name()),
         websocket: route.census(Protocol::WebSocket),
         sse: route.census(Protocol::Sse),
+        grpc: route.census(Protocol::Grpc),
         ..RouteLive::default()
     }
 }
@@ -76,6 +77,11 @@ fn add(live: &mut RouteLive, entry: &Entry, now: Moment) {
                 add_waiting(&mut live.backlog[direction], entry.flow(direction).backlog(now));
             }
             live.slow_consumers += u64::from(is_slow(entry, now));
+        }
+        Protocol::Grpc => {
+            for direction in [Direction::ClientToServer, Direction::ServerToClient] {
+                add_waiting(&mut live.grpc_backlog[direction], entry.flow(direction).backlog(now));
+            }
         }
         Protocol::Sse => {
             add_waiting(&mut live.sse_backlog, entry.flow(Direction::ServerToClient).backlog(now));

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use hyper_util::client::legacy::connect::CaptureConnection;
 use model::event::CloseCode;
-use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
+use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, GrpcFacts, Handshake, IdleSeconds, What};
 use model::{
-    ConnectionId, Direction, HandshakeResult, Initiator, Leg, Moment, PerDirection, Protocol, Reason,
-    WallTime,
+    ConnectionId, Direction, GrpcCode, HandshakeResult, Http2Error, Initiator, Leg, Moment, PerDirection,
+    Protocol, Reason, WallTime,
 };
 use observe::ending;
 
 use crate::clock;
 use crate::entry::{Entry, Identity, Limits};
+use crate::leg::LegEnd;
 use crate::registry::{Registry, RouteConnections};
 use crate::worker;
 
@@ -26,6 +27,7 @@ pub struct Attempt {
     id: ConnectionId,
     client: ClientAddress,
     upstream: Option<Tried>,
+    grpc: Option<Box<GrpcFacts>>,
     started: Moment,
     started_at: WallTime,
     is_over: bool,
@@ -55,6 +57,7 @@ impl Attempt {
             id: ConnectionId(rand::random()),
             client,
             upstream: None,
+            grpc: None,
             started,
             started_at: clock::wall_of(started),
             is_over: false,
@@ -84,8 +87,22 @@ impl Attempt {
         self.over(result, status, Some(detail));
     }
 
+    /// Makes it a gRPC call.
+    pub fn with_grpc(mut self, facts: GrpcFacts) -> Attempt {
+        self.grpc = Some(Box::new(facts));
+        self
+    }
+
+    /// A gRPC call failed: the client was given `code`.
+    pub fn fail_call(mut self, result: HandshakeResult, code: GrpcCode, detail: String) {
+        if let Some(grpc) = &mut self.grpc {
+            grpc.code = code;
+        }
+        self.over(result, Some(200), Some(detail));
+    }
+
     /// It succeeded: the connection is open from now on.
-    pub fn establish(mut self, status: u16, limits: Limits) -> Session {
+    pub fn establish(mut self, status: Option<u16>, limits: Limits) -> Session {
         self.is_over = true;
         let now = clock::now();
         let seconds = now.since(self.started).as_secs_f64();
@@ -109,13 +126,14 @@ impl Attempt {
             opened_at: self.started_at,
             handshake: Box::new(Handshake {
                 result: HandshakeResult::Success,
-                status: Some(status),
+                status,
                 seconds,
                 detail: None,
             }),
             causes: Vec::new(),
             codes: CloseCodes::default(),
             unsent: PerDirection::default(),
+            grpc: self.grpc.take(),
         }
     }
 
@@ -124,6 +142,13 @@ impl Attempt {
         match self.protocol {
             Protocol::WebSocket => shard.websocket.handshakes.inc(result),
             Protocol::Sse => shard.sse.connections.inc(result),
+            Protocol::Grpc => {
+                self.route.meter.grpc.never_opened.inc();
+                if let Some(grpc) = &self.grpc {
+                    let cells = self.route.meter.grpc.method(&grpc.service, &grpc.method);
+                    cells.closed.inc(grpc.code);
+                }
+            }
         }
     }
 
@@ -150,6 +175,7 @@ impl Attempt {
             messages: PerDirection::default(),
             bytes: PerDirection::default(),
             unsent_bytes: PerDirection::default(),
+            grpc: self.grpc.take(),
         });
     }
 }
@@ -176,12 +202,19 @@ pub struct Session {
     causes: Vec<Cause>,
     codes: CloseCodes,
     unsent: PerDirection<u64>,
+    /// What a gRPC stream has beside.
+    pub grpc: Option<Box<GrpcFacts>>,
 }
 
 impl Session {
     /// Notes a cause of the end; `leg` is none for a decision of this gateway.
     pub fn cause(&mut self, leg: Option<Leg>, what: What, at: Moment) {
-        self.note(leg, what, None, at);
+        self.note(leg, what, None, None, at);
+    }
+
+    /// Notes how a leg has ended.
+    pub fn leg_end(&mut self, leg: Leg, end: LegEnd) {
+        self.note(Some(leg), end.what, None, end.error, end.at);
     }
 
     /// Notes a Close frame read from `leg`.
@@ -193,7 +226,7 @@ impl Session {
         };
         if place.is_none() {
             *place = shown;
-            self.note(Some(leg), What::CloseFrame, code, at);
+            self.note(Some(leg), What::CloseFrame, code, None, at);
         }
     }
 
@@ -202,7 +235,14 @@ impl Session {
         self.unsent[direction] = bytes;
     }
 
-    fn note(&mut self, leg: Option<Leg>, what: What, code: Option<CloseCode>, at: Moment) {
+    fn note(
+        &mut self,
+        leg: Option<Leg>,
+        what: What,
+        code: Option<CloseCode>,
+        error: Option<Http2Error>,
+        at: Moment,
+    ) {
         self.entry.note_closing(at);
         if self.causes.len() < CAUSES_MAX {
             self.causes.push(Cause {
@@ -210,6 +250,7 @@ impl Session {
                 layer: ending::layer_of(what),
                 what,
                 code,
+                error,
                 at: clock::wall_of(at),
             });
         }
@@ -225,8 +266,19 @@ impl Session {
                 }
             }
             Protocol::Sse => shard.sse.duration_seconds.observe(duration),
+            Protocol::Grpc => self.measure_grpc(duration),
         }
         self.entry.route.close(&self.entry, initiator, reason);
+    }
+}
+
+impl Session {
+    fn measure_grpc(&self, duration: f64) {
+        if let Some(grpc) = &self.grpc {
+            let cells = self.entry.route.meter.grpc.method(&grpc.service, &grpc.method);
+            cells.service.duration_seconds.observe(duration);
+            cells.closed.inc(grpc.code);
+        }
     }
 }
 
@@ -269,6 +321,7 @@ impl Drop for Session {
             messages: PerDirection::from_fn(|direction| entry.flow(direction).messages()),
             bytes: PerDirection::from_fn(|direction| entry.flow(direction).bytes()),
             unsent_bytes: self.unsent,
+            grpc: self.grpc.take(),
         });
     }
 }

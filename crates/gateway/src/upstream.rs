@@ -1,5 +1,7 @@
 //! The services behind a route: which one is tried for a new connection, and how it is reached.
 
+pub mod http2;
+
 use std::error::Error as _;
 use std::fmt;
 use std::future::Future;
@@ -15,6 +17,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use meter::RouteMeter;
 use model::Moment;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -40,6 +43,8 @@ pub struct Upstream {
     /// The same as text, for records.
     pub name: Arc<str>,
     client: Client<Connector, HeldBody>,
+    connector: Connector,
+    lines: http2::Lines,
     open: AtomicUsize,
     failed_at: AtomicU64,
 }
@@ -62,19 +67,28 @@ impl Upstream {
         server_name: Option<ServerName<'static>>,
         connect_timeout: Duration,
     ) -> Upstream {
-        let connector =
-            Connector { url: url.clone(), tls: TlsConnector::from(tls), server_name, connect_timeout };
+        let mut http2_tls = (*tls).clone();
+        http2_tls.alpn_protocols = vec![b"h2".to_vec()];
+        let connector = Connector {
+            url: url.clone(),
+            tls: TlsConnector::from(tls),
+            http2_tls: TlsConnector::from(Arc::new(http2_tls)),
+            server_name,
+            connect_timeout,
+        };
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_MAX)
             .http1_preserve_header_case(true)
             .set_host(false)
-            .build(connector);
+            .build(connector.clone());
         Upstream {
             name: url.to_string().into(),
             url,
             client,
+            connector,
+            lines: http2::Lines::default(),
             open: AtomicUsize::new(0),
             failed_at: AtomicU64::new(NEVER),
         }
@@ -87,6 +101,23 @@ impl Upstream {
     pub async fn send(&self, mut request: Request<HeldBody>) -> Result<Response<Incoming>, SendError> {
         *request.uri_mut() = self.absolute(request.uri());
         self.client.request(request).await.map_err(|error| SendError::from_client(&error))
+    }
+
+    /// Opens a stream of HTTP/2; `head` has the path alone as its target.
+    ///
+    /// # Errors
+    /// The upstream was not reached.
+    pub async fn open_stream(
+        &self,
+        mut head: Request<()>,
+        authority: &str,
+        route: &Arc<RouteMeter>,
+    ) -> Result<http2::Opened, SendError> {
+        let path = head.uri().path_and_query().map_or("/", |path| path.as_str());
+        let scheme = if self.url.tls { "https" } else { "http" };
+        let target = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build();
+        *head.uri_mut() = target.map_err(|error| SendError::NoAnswer(error.to_string()))?;
+        self.lines.open(&self.connector, &head, route).await
     }
 
     /// Counts a connection as open until the guard is dropped.
@@ -220,6 +251,9 @@ pub enum ConnectError {
     /// TLS: the certificate, the versions, or the peer's alert.
     #[error("TLS: {0}")]
     Tls(String),
+    /// It speaks no HTTP/2.
+    #[error("HTTP/2, which gRPC needs: {0}")]
+    Http2(String),
     /// Not connected in time.
     #[error("not connected within {0:?}")]
     Timeout(Duration),
@@ -230,6 +264,7 @@ pub enum ConnectError {
 struct Connector {
     url: UpstreamUrl,
     tls: TlsConnector,
+    http2_tls: TlsConnector,
     server_name: Option<ServerName<'static>>,
     connect_timeout: Duration,
 }
@@ -242,13 +277,29 @@ impl fmt::Debug for Connector {
 
 impl Connector {
     async fn connect(self) -> Result<UpstreamIo, ConnectError> {
-        let limit = self.connect_timeout;
-        let stream =
-            tokio::time::timeout(limit, self.reach()).await.map_err(|_| ConnectError::Timeout(limit))??;
-        Ok(UpstreamIo(TokioIo::new(Watched::upstream(stream))))
+        let stream = self.in_time(self.reach(&self.tls)).await?;
+        Ok(UpstreamIo(TokioIo::new(Watched::http1_upstream(stream))))
     }
 
-    async fn reach(self) -> Result<Stream, ConnectError> {
+    async fn connect_http2(&self) -> Result<Stream, ConnectError> {
+        let stream = self.in_time(self.reach(&self.http2_tls)).await?;
+        match &stream {
+            Stream::Tls(tls) if tls.get_ref().1.alpn_protocol() != Some(b"h2") => {
+                Err(ConnectError::Http2("it was not agreed on in TLS (ALPN h2)".to_owned()))
+            }
+            _ => Ok(stream),
+        }
+    }
+
+    async fn in_time<T>(
+        &self,
+        reaching: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
+        let limit = self.connect_timeout;
+        tokio::time::timeout(limit, reaching).await.map_err(|_| ConnectError::Timeout(limit))?
+    }
+
+    async fn reach(&self, tls: &TlsConnector) -> Result<Stream, ConnectError> {
         let socket = connect_tcp(&self.url).await?;
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
@@ -256,12 +307,11 @@ impl Connector {
         if !self.url.tls {
             return Ok(Stream::Plain(socket));
         }
-        let name = match self.server_name {
-            Some(name) => name,
+        let name = match &self.server_name {
+            Some(name) => name.clone(),
             None => server_name(&self.url.host)?,
         };
-        let stream =
-            self.tls.connect(name, socket).await.map_err(|error| ConnectError::Tls(error.to_string()))?;
+        let stream = tls.connect(name, socket).await.map_err(|error| ConnectError::Tls(error.to_string()))?;
         Ok(Stream::Tls(Box::new(stream.into())))
     }
 }

@@ -148,7 +148,8 @@ impl Joining {
         let (client, client_early) = into_stream(client.io, client.read_buf);
         let (upstream, upstream_early) = into_stream(upstream.io.0, upstream.read_buf);
         let ends = Ends { client, client_early, upstream, upstream_early };
-        let session = self.attempt.establish(StatusCode::SWITCHING_PROTOCOLS.as_u16(), self.route.limits());
+        let status = Some(StatusCode::SWITCHING_PROTOCOLS.as_u16());
+        let session = self.attempt.establish(status, self.route.limits());
         let relay = Relay::new(session, ends, self.deflate, self.open);
         let guard = self.guard;
         tokio::spawn(async move {

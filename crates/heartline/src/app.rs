@@ -140,16 +140,21 @@ fn present(scrape: &Scrape, ceiling: Ceiling) -> Present {
     let mut backlog = Backlog::default();
     for route in &scrape.routes {
         let directions = route.backlog;
-        for waiting in [directions.client_to_server, directions.server_to_client, route.sse_backlog] {
+        let grpc = route.grpc_backlog;
+        for waiting in [
+            directions.client_to_server,
+            directions.server_to_client,
+            route.sse_backlog,
+            grpc.client_to_server,
+            grpc.server_to_client,
+        ] {
             backlog.messages += waiting.messages;
             backlog.bytes += waiting.bytes;
             backlog.oldest_age_seconds = backlog.oldest_age_seconds.max(waiting.oldest_age_seconds);
         }
     }
-    let connections = |route: &meter::scrape::RouteLive| PerProtocol {
-        websocket: route.websocket.active,
-        sse: route.sse.active,
-    };
+    let connections =
+        |route: &meter::scrape::RouteLive| PerProtocol::from_fn(|protocol| route.census(protocol).active);
     Present {
         backlog,
         slow_consumers: scrape.routes.iter().map(|route| route.slow_consumers).sum(),

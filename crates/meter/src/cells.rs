@@ -82,6 +82,13 @@ impl Histogram {
         self.sum_nanos.add((seconds * NANOS_PER_SECOND) as u64 * n);
     }
 
+    /// What was observed.
+    pub fn observed(&self) -> Observed {
+        let mut total = Observed::default();
+        self.add_to(&mut total);
+        total
+    }
+
     /// Adds what was observed to `total`.
     pub fn add_to(&self, total: &mut Observed) {
         total.cells.resize(self.cells.len(), 0);

@@ -3,10 +3,14 @@
 use std::fmt::Write as _;
 
 use model::ports::MetricsFormat;
-use model::{Direction, ErrorType, HandshakeResult, Opcode, Protocol, Reason, RejectedCheck, Word};
+use model::{
+    Direction, ErrorType, GrpcCode, HandshakeResult, Http2Error, Initiator, Opcode, Protocol, Reason,
+    RejectedCheck, Word,
+};
 
 use crate::cells::Observed;
 use crate::families::{self as f, Family, Kind};
+use crate::grpc::ServiceCells;
 use crate::registry::{Registry, RouteMeter};
 use crate::scrape::{Census, RouteLive, Scrape};
 
@@ -143,6 +147,43 @@ fn visit_route(
         f::SSE_ERRORS => {
             out.words("type", |error: ErrorType| meter.sum(|shard| shard.sse.errors.get(error)));
         }
+        f::GRPC_ACTIVE => out.value(live.grpc.active as f64),
+        f::GRPC_OPENED => {
+            out.value((live.grpc.opened + meter.grpc.never_opened.get()) as f64);
+        }
+        f::GRPC_CLOSED => meter.grpc.each_method(|service, method, closed| {
+            for &code in GrpcCode::ALL {
+                let labels =
+                    [("grpc_service", service), ("grpc_method", method), ("grpc_code", code.as_str())];
+                out.labelled(&labels, closed.get(code) as f64);
+            }
+        }),
+        f::GRPC_MESSAGES => {
+            out.services(meter, |cells, direction| cells.messages[direction].get());
+        }
+        f::GRPC_MESSAGE_BYTES => {
+            out.services(meter, |cells, direction| cells.message_bytes[direction].get());
+        }
+        f::GRPC_DURATION_SECONDS => meter.grpc.each_service(|service, cells| {
+            out.histogram(
+                &[("grpc_service", service)],
+                f::DURATION_BOUNDS,
+                &cells.duration_seconds.observed(),
+            );
+        }),
+        f::GRPC_FIRST_MESSAGE => meter.grpc.each_service(|service, cells| {
+            let observed = cells.first_message_seconds.observed();
+            out.histogram(&[("grpc_service", service)], f::LATENCY_BOUNDS, &observed);
+        }),
+        f::GRPC_LATENCY => meter.grpc.each_service(|service, cells| {
+            for &direction in Direction::ALL {
+                let labels = [("grpc_service", service), ("direction", direction.as_str())];
+                out.histogram(&labels, f::LATENCY_BOUNDS, &cells.latency_seconds[direction].observed());
+            }
+        }),
+        f::GRPC_RESETS => out.http2_errors(|initiator, error| meter.grpc.resets(initiator, error)),
+        f::GRPC_STALLED => out.directions(|direction| meter.grpc.stalled_seconds(direction)),
+        f::GRPC_GOAWAYS => out.http2_errors(|initiator, error| meter.grpc.goaways(initiator, error)),
         f::REJECTED_UPGRADES => {
             out.words("check", |check: RejectedCheck| meter.sum(|shard| shard.rejected.get(check)));
         }
@@ -161,6 +202,7 @@ fn visit_process(family: &'static Family, registry: &Registry, scrape: &Scrape, 
     match *family {
         f::SERIES_DROPPED => {
             sink.sample("", &[("metric", "route")], registry.routes_dropped.get() as f64);
+            sink.sample("", &[("metric", "grpc_method")], registry.grpc_methods_dropped() as f64);
         }
         f::ACCESS_LOG_DROPPED => single(scrape.access_log_dropped as f64),
         f::BUILD_INFO => sink.sample("", &[("version", registry.build.version)], 1.0),
@@ -207,6 +249,24 @@ impl RouteSink<'_> {
         }
     }
 
+    fn services(&mut self, meter: &RouteMeter, count: impl Fn(&ServiceCells, Direction) -> u64) {
+        meter.grpc.each_service(|service, cells| {
+            for &direction in Direction::ALL {
+                let labels = [("grpc_service", service), ("direction", direction.as_str())];
+                self.labelled(&labels, count(cells, direction) as f64);
+            }
+        });
+    }
+
+    fn http2_errors(&mut self, count: impl Fn(Initiator, Http2Error) -> u64) {
+        for &error in Http2Error::ALL {
+            for &initiator in Initiator::ALL {
+                let labels = [("http2_error", error.as_str()), ("initiator", initiator.as_str())];
+                self.labelled(&labels, count(initiator, error) as f64);
+            }
+        }
+    }
+
     fn words<W: Word>(&mut self, label: &'static str, count: impl Fn(W) -> u64) {
         for &word in W::ALL {
             self.labelled(&[(label, word.as_str())], count(word) as f64);
@@ -228,7 +288,7 @@ impl RouteSink<'_> {
     }
 
     fn histogram(&mut self, labels: &[(&str, &str)], bounds: &[f64], observed: &Observed) {
-        let mut with_le = [("le", "+Inf"); 2];
+        let mut with_le = [("le", "+Inf"); 3];
         with_le[..labels.len()].copy_from_slice(labels);
         let mut text = String::new();
         let mut cumulative = 0;

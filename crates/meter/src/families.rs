@@ -119,6 +119,28 @@ families! {
         "Bytes of event streams read and not yet accepted by the client's kernel socket.";
     SSE_ERRORS: Counter "sse_errors_total" ["route", "type"]
         "Errors on event streams.";
+    GRPC_ACTIVE: Gauge "grpc_active_streams" ["route"]
+        "Open gRPC streams: the request relayed to an upstream and the stream not ended.";
+    GRPC_OPENED: Counter "grpc_streams_opened_total" ["route"]
+        "gRPC streams, those included that reached no upstream; less those closed it is the number of open ones.";
+    GRPC_CLOSED: Counter "grpc_streams_closed_total" ["route", "grpc_service", "grpc_method", "grpc_code"]
+        "Ended gRPC streams by the status that the client was given, or that it makes of the end that it saw; names beyond 100 methods a route go to `other`.";
+    GRPC_MESSAGES: Counter "grpc_stream_messages_total" ["route", "grpc_service", "direction"]
+        "Complete gRPC messages read.";
+    GRPC_MESSAGE_BYTES: Counter "grpc_stream_message_bytes_total" ["route", "grpc_service", "direction"]
+        "Bytes on the wire of complete gRPC messages, compressed as they are, without prefixes.";
+    GRPC_DURATION_SECONDS: Histogram "grpc_stream_duration_seconds" ["route", "grpc_service"]
+        "Lifetime of gRPC streams, recorded at their end.";
+    GRPC_FIRST_MESSAGE: Histogram "grpc_stream_time_to_first_message_seconds" ["route", "grpc_service"]
+        "From the last byte of the request's head read to the last byte of the service's first message read.";
+    GRPC_LATENCY: Histogram "grpc_stream_message_latency_seconds" ["route", "grpc_service", "direction"]
+        "Residence of gRPC messages in this gateway: last byte read from the sender to last byte accepted by the receiver's kernel socket.";
+    GRPC_RESETS: Counter "grpc_stream_resets_total" ["route", "http2_error", "initiator"]
+        "RST_STREAM frames that ended gRPC streams, by who sent them first.";
+    GRPC_STALLED: Counter "grpc_stream_flow_control_stalled_seconds_total" ["route", "direction"]
+        "Time during which data of gRPC streams waited for the windows of its receiver.";
+    GRPC_GOAWAYS: Counter "grpc_connections_goaway_total" ["route", "http2_error", "initiator"]
+        "GOAWAY frames on connections that carried gRPC streams of the route.";
     REJECTED_UPGRADES: Counter "heartline_rejected_upgrades_total" ["route", "check"]
         "Broken rules of the upgrade discipline in requests and answers.";
     PATH_IDLE_TIMEOUT: Gauge "heartline_path_idle_timeout_seconds" ["route", "hop"]

@@ -11,6 +11,7 @@
 pub mod cells;
 pub mod expose;
 pub mod families;
+pub mod grpc;
 pub mod mean;
 pub mod registry;
 pub mod scrape;

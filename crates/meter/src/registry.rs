@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::{Direction, Moment, PerDirection};
 
 use crate::cells::{Counter, Observed, Shard};
+use crate::grpc::GrpcCells;
 use crate::mean::{MeanWindow, Sums};
 use crate::scrape::Waiting;
 
@@ -69,6 +70,12 @@ impl Registry {
         }
     }
 
+    /// Methods of gRPC that went to `other`, over all routes.
+    pub fn grpc_methods_dropped(&self) -> u64 {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        routes.iter().map(|route| route.grpc.methods_dropped.get()).sum()
+    }
+
     /// The mean latency of a route's direction, see [`crate::mean`].
     pub fn mean_latency(
         &self,
@@ -85,6 +92,8 @@ impl Registry {
 /// The meter of one route.
 #[derive(Debug)]
 pub struct RouteMeter {
+    /// What is counted of gRPC.
+    pub grpc: GrpcCells,
     name: Arc<str>,
     shards: Box<[Shard]>,
     means: Mutex<PerDirection<MeanWindow>>,
@@ -93,7 +102,7 @@ pub struct RouteMeter {
 impl RouteMeter {
     fn new(name: &str, shards: usize) -> RouteMeter {
         let shards = (0..shards).map(|_| Shard::default()).collect();
-        RouteMeter { name: name.into(), shards, means: Mutex::default() }
+        RouteMeter { grpc: GrpcCells::default(), name: name.into(), shards, means: Mutex::default() }
     }
 
     /// Name of the route.

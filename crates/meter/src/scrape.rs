@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{Initiator, Moment, PerDirection, Reason, WallTime};
+use model::{Initiator, Moment, PerDirection, Protocol, Reason, WallTime};
 
 /// Handed in at each scrape.
 #[derive(Clone, Debug, Default)]
@@ -28,12 +28,16 @@ pub struct RouteLive {
     pub websocket: Census,
     /// Event streams.
     pub sse: Census,
+    /// gRPC streams.
+    pub grpc: Census,
     /// Start of the oldest open WebSocket connection.
     pub websocket_oldest_start: Option<WallTime>,
     /// What waits of WebSocket connections.
     pub backlog: PerDirection<Waiting>,
     /// What waits of event streams.
     pub sse_backlog: Waiting,
+    /// What waits of gRPC streams.
+    pub grpc_backlog: PerDirection<Waiting>,
     /// WebSocket connections whose receiver has left a backlog for long.
     pub slow_consumers: u64,
     /// Configured limit of silence.
@@ -49,6 +53,17 @@ pub struct Census {
     pub closed: Vec<((Initiator, Reason), u64)>,
     /// Open now.
     pub active: u64,
+}
+
+impl RouteLive {
+    /// The connections of one protocol.
+    pub fn census(&self, protocol: Protocol) -> &Census {
+        match protocol {
+            Protocol::WebSocket => &self.websocket,
+            Protocol::Sse => &self.sse,
+            Protocol::Grpc => &self.grpc,
+        }
+    }
 }
 
 impl Census {

@@ -15,6 +15,7 @@ use model::{
 
 use crate::cells::Observed;
 use crate::families::LATENCY_BOUNDS;
+use crate::grpc::GrpcTotals;
 use crate::registry::Registry;
 use crate::scrape::{Census, Scrape};
 
@@ -53,10 +54,7 @@ pub struct Totals {
 
 impl Default for Totals {
     fn default() -> Self {
-        let zeros = |length: usize| PerProtocol {
-            websocket: vec![0; length].into_boxed_slice(),
-            sse: vec![0; length].into_boxed_slice(),
-        };
+        let zeros = |length: usize| PerProtocol::from_fn(|_| vec![0; length].into_boxed_slice());
         Totals {
             connections: PerProtocol::default(),
             messages: PerDirection::default(),
@@ -80,8 +78,9 @@ impl Totals {
         let mut totals = Totals::default();
         for live in &scrape.routes {
             let meter = registry.route(&live.name);
-            totals.add_census(Protocol::WebSocket, &live.websocket);
-            totals.add_census(Protocol::Sse, &live.sse);
+            for &protocol in Protocol::ALL {
+                totals.add_census(protocol, live.census(protocol));
+            }
             for result in HandshakeResult::ALL.iter().filter(|&&result| result != HandshakeResult::Success) {
                 let (ws, sse) = (&mut totals.handshakes.websocket, &mut totals.handshakes.sse);
                 ws[result.index()] += meter.sum(|shard| shard.websocket.handshakes.get(*result)) as u32;
@@ -100,6 +99,7 @@ impl Totals {
             totals.messages.server_to_client += meter.sum(|shard| shard.sse.events.get());
             totals.bytes.server_to_client += meter.sum(|shard| shard.sse.event_bytes.get());
             totals.add_latency(&meter.observed(|shard| &shard.sse.delay_seconds));
+            totals.add_grpc(&meter.grpc.totals());
         }
         totals
     }
@@ -113,6 +113,14 @@ impl Totals {
         }
     }
 
+    fn add_grpc(&mut self, grpc: &GrpcTotals) {
+        for &direction in Direction::ALL {
+            self.messages[direction] += grpc.messages[direction];
+            self.bytes[direction] += grpc.bytes[direction];
+        }
+        self.add_latency(&grpc.latency);
+    }
+
     fn add_latency(&mut self, observed: &Observed) {
         for (sum, cell) in self.latency.cells.iter_mut().zip(&observed.cells) {
             *sum += cell;
@@ -121,19 +129,11 @@ impl Totals {
     }
 
     fn closed_count(&self) -> u64 {
-        [Protocol::WebSocket, Protocol::Sse]
-            .iter()
-            .flat_map(|&p| &self.closed[p])
-            .map(|&n| u64::from(n))
-            .sum()
+        Protocol::ALL.iter().flat_map(|&p| &self.closed[p]).map(|&n| u64::from(n)).sum()
     }
 
     fn error_count(&self) -> u64 {
-        [Protocol::WebSocket, Protocol::Sse]
-            .iter()
-            .flat_map(|&p| &self.errors[p])
-            .map(|&n| u64::from(n))
-            .sum()
+        Protocol::ALL.iter().flat_map(|&p| &self.errors[p]).map(|&n| u64::from(n)).sum()
     }
 }
 

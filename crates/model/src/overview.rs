@@ -72,6 +72,19 @@ pub struct PerProtocol<T> {
     pub websocket: T,
     /// Server-sent events.
     pub sse: T,
+    /// gRPC streams.
+    pub grpc: T,
+}
+
+impl<T> PerProtocol<T> {
+    /// The value of each protocol.
+    pub fn from_fn(mut value: impl FnMut(Protocol) -> T) -> PerProtocol<T> {
+        PerProtocol {
+            websocket: value(Protocol::WebSocket),
+            sse: value(Protocol::Sse),
+            grpc: value(Protocol::Grpc),
+        }
+    }
 }
 
 impl<T> std::ops::Index<Protocol> for PerProtocol<T> {
@@ -81,6 +94,7 @@ impl<T> std::ops::Index<Protocol> for PerProtocol<T> {
         match protocol {
             Protocol::WebSocket => &self.websocket,
             Protocol::Sse => &self.sse,
+            Protocol::Grpc => &self.grpc,
         }
     }
 }
@@ -90,6 +104,7 @@ impl<T> std::ops::IndexMut<Protocol> for PerProtocol<T> {
         match protocol {
             Protocol::WebSocket => &mut self.websocket,
             Protocol::Sse => &mut self.sse,
+            Protocol::Grpc => &mut self.grpc,
         }
     }
 }

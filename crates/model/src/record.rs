@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::event::CloseCode;
 use crate::id::ConnectionId;
 use crate::time::WallTime;
-use crate::words::{HandshakeResult, Initiator, Layer, Leg, PerDirection, Protocol, Reason};
+use crate::words::{
+    GrpcCode, HandshakeResult, Http2Error, Initiator, Layer, Leg, PerDirection, Protocol, Reason,
+};
 
 /// All that is kept of a connection after its end. Serialized as in the admin API and the access log; seconds
 /// are floats, times RFC 3339 with nanoseconds.
@@ -51,6 +53,70 @@ pub struct CloseRecord {
     pub bytes: PerDirection<u64>,
     /// Bytes that were read from the sender and never accepted by the receiver's kernel socket.
     pub unsent_bytes: PerDirection<u64>,
+    /// What a gRPC stream has beside.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub grpc: Option<Box<GrpcFacts>>,
+}
+
+/// What is known of a gRPC call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct GrpcFacts {
+    /// Full name of the service, as in the path.
+    pub service: Arc<str>,
+    /// Name of the method.
+    pub method: Arc<str>,
+    /// Status that the client was given, or that it makes of the end that it saw.
+    pub code: GrpcCode,
+    /// The service's message beside it, cut to 256 bytes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub message: Option<Box<str>>,
+    /// How long the client said that it waits (`grpc-timeout`).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub deadline_seconds: Option<f64>,
+    /// From the request's head complete to the last byte of the service's first message read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub first_message_seconds: Option<f64>,
+    /// Time during which data waited for the receiver's windows (RFC 9113, section 5.2).
+    pub stalled_seconds: PerDirection<f64>,
+    /// The client's connection.
+    pub client: Http2Facts,
+    /// The connection to the upstream.
+    pub upstream: Http2Facts,
+}
+
+/// What is known of the HTTP/2 connection that carried a stream, at the stream's end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Http2Facts {
+    /// Identifier of the stream (RFC 9113, section 5.1.1).
+    pub stream: u32,
+    /// The peer's SETTINGS_MAX_CONCURRENT_STREAMS; none as long as it has set no limit.
+    pub max_concurrent_streams: Option<u32>,
+    /// The peer's SETTINGS_INITIAL_WINDOW_SIZE, bytes.
+    pub initial_window_size: Option<u32>,
+    /// The peer's SETTINGS_MAX_FRAME_SIZE, bytes.
+    pub max_frame_size: Option<u32>,
+    /// Bytes that the peer's window still let the gateway send on the whole connection; below 1 it was shut.
+    pub connection_window: i64,
+    /// The last GOAWAY frame that was seen on the connection.
+    pub goaway: Option<GoAway>,
+}
+
+/// A GOAWAY frame (RFC 9113, section 6.8).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct GoAway {
+    /// The gateway's own, or the peer's.
+    pub initiator: Initiator,
+    /// Why.
+    pub error: Http2Error,
+    /// The beginning of its debug data, such as `too_many_pings`.
+    pub debug: Box<str>,
 }
 
 /// Where a client is.
@@ -93,6 +159,10 @@ pub struct Cause {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub code: Option<CloseCode>,
+    /// Code of an RST_STREAM frame.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub error: Option<Http2Error>,
     /// When.
     pub at: WallTime,
 }
@@ -104,7 +174,7 @@ pub struct Cause {
 pub enum What {
     /// A Close frame was read from the peer on this leg.
     CloseFrame,
-    /// The body ended as announced.
+    /// The body ended as announced; for gRPC, with a status.
     BodyEnd,
     /// The connection ended inside the body.
     BodyTruncated,
@@ -114,6 +184,8 @@ pub enum What {
     Rst,
     /// The peer on this leg reset the stream (RST_STREAM: RFC 9113, section 6.4).
     RstStream,
+    /// The peer on this leg gave up the connection (GOAWAY with an error: RFC 9113, section 6.8).
+    GoAway,
     /// The kernel gave up on the peer (ETIMEDOUT).
     TcpTimeout,
     /// TLS failed on this leg.

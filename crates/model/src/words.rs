@@ -66,6 +66,8 @@ words! {
         WebSocket = "websocket",
         /// Server-sent events: WHATWG HTML, section 9.2.
         Sse = "sse",
+        /// A gRPC stream: a request of HTTP/2 with `application/grpc`.
+        Grpc = "grpc",
     }
 }
 
@@ -172,10 +174,11 @@ words! {
 }
 
 words! {
-    /// Outcome of one attempt to open a WebSocket or an SSE subscription, from the last header byte of the
-    /// request read to the outcome decided.
+    /// Outcome of one attempt to open a connection, from the last header byte of the request read to the outcome
+    /// decided.
     HandshakeResult {
-        /// WebSocket: a validated 101 relayed. SSE: a 200 with `text/event-stream` relayed.
+        /// WebSocket: a validated 101 relayed. SSE: a 200 with `text/event-stream` relayed. gRPC: the request
+        /// relayed.
         Success = "success",
         /// The upstream answered 4xx.
         ClientError = "client_error",
@@ -208,6 +211,10 @@ impl HandshakeResult {
         let never = match protocol {
             Protocol::WebSocket => [HandshakeResult::NotEventStream].as_slice(),
             Protocol::Sse => [HandshakeResult::InvalidUpgrade, HandshakeResult::NotUpgraded].as_slice(),
+            Protocol::Grpc => {
+                use HandshakeResult::*;
+                [ClientError, ServerError, InvalidUpgrade, NotUpgraded, NotEventStream].as_slice()
+            }
         };
         HandshakeResult::ALL.iter().copied().filter(|result| !never.contains(result))
     }
@@ -255,13 +262,14 @@ words! {
         BadGateway = "bad_gateway",
         /// 3000-4999: defined by the application or a library.
         App = "app",
-        /// SSE: the body ended as announced.
+        /// SSE: the body ended as announced. gRPC: the service's status was passed on.
         Complete = "complete",
-        /// SSE: the connection ended inside the body, without the final chunk.
+        /// SSE: the connection ended inside the body, without the final chunk. gRPC: the stream or its connection
+        /// ended without a status.
         Truncated = "truncated",
-        /// SSE: the client ended the subscription.
+        /// SSE: the client ended the subscription. gRPC: it cancelled the call, or its connection ended.
         ClientClosed = "client_closed",
-        /// TCP RST.
+        /// TCP RST, or RST_STREAM of HTTP/2.
         Reset = "reset",
         /// A time limit of this gateway, or of the kernel (ETIMEDOUT).
         Timeout = "timeout",
@@ -296,10 +304,10 @@ impl Reason {
                 initiator == Initiator::Proxy
             }
             (Reset | Timeout | Other, ..) => true,
-            (ClientClosed, Protocol::Sse, initiator) => initiator == Initiator::Client,
-            (Complete | Truncated, Protocol::Sse, initiator) => initiator == Initiator::Upstream,
             (ClientClosed | Complete | Truncated, Protocol::WebSocket, _) => false,
-            (_, Protocol::Sse, _) => false,
+            (ClientClosed, _, initiator) => initiator == Initiator::Client,
+            (Complete | Truncated, _, initiator) => initiator == Initiator::Upstream,
+            (_, Protocol::Sse | Protocol::Grpc, _) => false,
             (_, Protocol::WebSocket, initiator) => initiator != Initiator::Proxy,
         }
     }

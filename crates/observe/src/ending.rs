@@ -2,12 +2,14 @@
 //!
 //! The first cause that was seen decides; what follows is how the other side took it. One table:
 //!
-//! | first cause | on leg | initiator | reason for WebSocket | reason for SSE |
+//! | first cause | on leg | initiator | reason for WebSocket | reason for SSE and gRPC |
 //! |---|---|---|---|---|
 //! | Close frame | either | that leg | by its code; without a code `no_status` | does not occur |
 //! | FIN | client | client | `abnormal` | `client_closed` |
 //! | FIN, or body cut short | upstream | upstream | `abnormal` | `truncated` |
 //! | end of the body | upstream | upstream | does not occur | `complete` |
+//! | RST_STREAM with CANCEL or NO_ERROR | client | client | does not occur | `client_closed` |
+//! | RST_STREAM, or GOAWAY with an error | either | that leg | does not occur | `reset` |
 //! | RST | either | that leg | `reset` | `reset` |
 //! | time-out of TCP | either | that leg | `timeout` | `timeout` |
 //! | TLS failure | either | that leg | `other` | `other` |
@@ -23,7 +25,7 @@
 
 use model::event::CloseCode;
 use model::record::{Cause, What};
-use model::{Initiator, Layer, Leg, Protocol, Reason, WallTime};
+use model::{Http2Error, Initiator, Layer, Leg, Protocol, Reason, WallTime};
 
 /// More causes than this add nothing that anyone would read.
 pub const CAUSES_MAX: usize = 16;
@@ -44,7 +46,7 @@ impl Ending {
     /// decision of the gateway, `code` is that of a Close frame.
     pub fn note(&mut self, leg: Option<Leg>, what: What, code: Option<CloseCode>, at: WallTime) {
         if self.causes.len() < CAUSES_MAX {
-            self.causes.push(Cause { leg, layer: layer_of(what), what, code, at });
+            self.causes.push(Cause { leg, layer: layer_of(what), what, code, error: None, at });
         }
     }
 
@@ -74,7 +76,7 @@ pub fn verdict(protocol: Protocol, causes: &[Cause]) -> Option<(Initiator, Layer
 pub fn layer_of(what: What) -> Layer {
     match what {
         What::CloseFrame => Layer::WebSocket,
-        What::BodyEnd | What::BodyTruncated | What::RstStream => Layer::Http,
+        What::BodyEnd | What::BodyTruncated | What::RstStream | What::GoAway => Layer::Http,
         What::TlsAlert => Layer::Tls,
         What::Fin | What::Rst | What::TcpTimeout => Layer::Tcp,
         What::IdleTimeout
@@ -93,6 +95,10 @@ fn initiator(cause: &Cause) -> Initiator {
     }
 }
 
+fn is_cancel(cause: &Cause) -> bool {
+    matches!(cause.error, Some(Http2Error::Cancel | Http2Error::NoError))
+}
+
 fn reason(protocol: Protocol, cause: &Cause) -> Reason {
     use What::*;
     match (cause.what, protocol, cause.leg) {
@@ -101,14 +107,16 @@ fn reason(protocol: Protocol, cause: &Cause) -> Reason {
         (Drain | Operator, ..) => Reason::Shutdown,
         (CloseFrame, Protocol::WebSocket, Some(_)) => cause.code.map_or(Reason::NoStatus, Reason::from),
         (Fin | BodyTruncated, Protocol::WebSocket, Some(_)) => Reason::Abnormal,
-        (Fin, Protocol::Sse, Some(Leg::Client)) => Reason::ClientClosed,
-        (Fin | BodyTruncated, Protocol::Sse, Some(Leg::Upstream)) => Reason::Truncated,
-        (BodyEnd, Protocol::Sse, Some(Leg::Upstream)) => Reason::Complete,
-        (RstStream, Protocol::Sse, Some(Leg::Client)) => Reason::ClientClosed,
-        (Rst | RstStream, _, Some(_)) => Reason::Reset,
+        (Fin, Protocol::Sse | Protocol::Grpc, Some(Leg::Client)) => Reason::ClientClosed,
+        (Fin | BodyTruncated, Protocol::Sse | Protocol::Grpc, Some(Leg::Upstream)) => Reason::Truncated,
+        (BodyEnd, Protocol::Sse | Protocol::Grpc, Some(Leg::Upstream)) => Reason::Complete,
+        (RstStream, _, Some(Leg::Client)) if is_cancel(cause) => Reason::ClientClosed,
+        (Rst | RstStream | GoAway, _, Some(_)) => Reason::Reset,
         (TcpTimeout, _, Some(_)) => Reason::Timeout,
         (TlsAlert | Internal, ..)
-        | (CloseFrame | BodyEnd | BodyTruncated | Fin | Rst | RstStream | TcpTimeout, ..) => Reason::Other,
+        | (CloseFrame | BodyEnd | BodyTruncated | Fin | Rst | RstStream | GoAway | TcpTimeout, ..) => {
+            Reason::Other
+        }
     }
 }
 

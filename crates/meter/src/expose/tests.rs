@@ -105,6 +105,7 @@ impl Sink for Names {
 #[test]
 fn every_family_of_the_table_has_samples_and_its_labels() {
     let (registry, scrape) = scraped();
+    registry.route("chat").grpc.method("demo.Chat", "Talk");
     let mut names = Names::default();
     visit(&registry, &scrape, &mut names);
     for family in f::ALL {

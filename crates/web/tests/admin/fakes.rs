@@ -84,6 +84,7 @@ fn closed(n: u64) -> CloseRecord {
             layer: Layer::WebSocket,
             what: What::CloseFrame,
             code: Some(CloseCode(1000)),
+            error: None,
             at: second(n + 60),
         }],
         codes: CloseCodes { from_client: None, from_upstream: Some(CloseCode(1000)) },
@@ -91,6 +92,7 @@ fn closed(n: u64) -> CloseRecord {
         messages: PerDirection::default(),
         bytes: PerDirection::default(),
         unsent_bytes: PerDirection::default(),
+        grpc: None,
     }
 }
 

@@ -18,6 +18,7 @@ const iso = (ms) => new Date(ms).toISOString().replace('Z', '000000Z');
 
 const websocket = (s) => Math.round(30_142 + 2600 * wave(s, 1400) + 500 * wave(s, 190, 1) + noise(s, 1, 60) - (s % 900 > 640 && s % 900 < 700 ? 4800 : 0));
 const sse = (s) => Math.round(11_870 + 900 * wave(s, 1900, 2) + noise(s, 2, 30));
+const grpc = (s) => Math.round(2_310 + 240 * wave(s, 1100, 4) + noise(s, 11, 12));
 const opened = (s) => Math.max(0, 62 + 9 * wave(s, 240) + noise(s, 3, 12) + (s % 900 > 690 && s % 900 < 730 ? 140 : 0));
 const closed = (s) => Math.max(0, 59 + 8 * wave(s, 260, 1) + noise(s, 4, 12) + (s % 900 > 640 && s % 900 < 665 ? 210 : 0));
 const toServer = (s) => 7308 + 900 * wave(s, 700) + noise(s, 5, 240);
@@ -89,7 +90,7 @@ export function overview(second, nowMs, windowSeconds) {
     started_at: iso(nowMs - second * 1000),
     window_seconds: windowSeconds,
     now: {
-      connections: { websocket: websocket(second), sse: sse(second) },
+      connections: { websocket: websocket(second), sse: sse(second), grpc: grpc(second) },
       messages_per_second: { client_to_server: toServer(second), server_to_client: toClient(second) },
       bytes_per_second: { client_to_server: toServer(second) * 112, server_to_client: toClient(second) * 168 },
       opened_per_second: opened(second),
@@ -103,7 +104,7 @@ export function overview(second, nowMs, windowSeconds) {
     trend: {
       t: at.map((s) => nowMs / 1000 - (second - s)),
       step_seconds: step,
-      connections: { websocket: column(websocket), sse: column(sse) },
+      connections: { websocket: column(websocket), sse: column(sse), grpc: column(grpc) },
       messages_per_second: { client_to_server: column(toServer), server_to_client: column(toClient) },
       bytes_per_second: { client_to_server: column((s) => toServer(s) * 112), server_to_client: column((s) => toClient(s) * 168) },
       opened_per_second: column(opened),
@@ -120,8 +121,8 @@ export function overview(second, nowMs, windowSeconds) {
     routes: ROUTES.map((name, index) => ({
       name,
       connections: index === 1 || index === 4
-        ? { websocket: 0, sse: Math.round(sse(second) * (index === 1 ? 0.7 : 0.3)) }
-        : { websocket: Math.round(websocket(second) * [0.62, 0, 0.25, 0.11, 0, 0.02][index]), sse: 0 },
+        ? { websocket: 0, sse: Math.round(sse(second) * (index === 1 ? 0.7 : 0.3)), grpc: 0 }
+        : { websocket: Math.round(websocket(second) * [0.62, 0, 0.25, 0.11, 0, 0.02][index]), sse: 0, grpc: index === 3 ? grpc(second) : 0 },
     })),
     ceiling: { open_files: 131_072, connections: 65_400 },
   };
@@ -137,18 +138,18 @@ export function emptyOverview(nowMs) {
     ...look,
     window_seconds: 42,
     now: {
-      connections: { websocket: 0, sse: 0 }, messages_per_second: none, bytes_per_second: none, opened_per_second: 0,
+      connections: { websocket: 0, sse: 0, grpc: 0 }, messages_per_second: none, bytes_per_second: none, opened_per_second: 0,
       closed_per_second: 0, abnormal_ratio: null, handshake_success_ratio: null, latency_seconds: { p50: null, p99: null, mean: null },
       backlog: { messages: 0, bytes: 0, oldest_age_seconds: 0 }, slow_consumers: 0,
     },
     trend: {
-      ...look.trend, t: look.trend.t.slice(-14), connections: { websocket: zeros, sse: zeros },
+      ...look.trend, t: look.trend.t.slice(-14), connections: { websocket: zeros, sse: zeros, grpc: zeros },
       messages_per_second: { client_to_server: zeros, server_to_client: zeros }, bytes_per_second: { client_to_server: zeros, server_to_client: zeros },
       opened_per_second: zeros, closed_per_second: zeros, errors_per_second: zeros, latency_p50: nulls, latency_p99: nulls,
       latency_cells: zeros.map(() => BOUNDS.map(() => 0).concat(0)),
     },
     ended: [], handshakes: [], errors: [],
-    routes: look.routes.map(({ name }) => ({ name, connections: { websocket: 0, sse: 0 } })),
+    routes: look.routes.map(({ name }) => ({ name, connections: { websocket: 0, sse: 0, grpc: 0 } })),
   };
 }
 

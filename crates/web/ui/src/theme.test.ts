@@ -29,7 +29,7 @@ test.each(Object.entries(palette))('text is readable in %s colours', (_, colors)
 });
 
 test.each(Object.entries(palette))('lines stand out in %s colours', (_, colors) => {
-  const lines = ['websocket', 'sse', 'client', 'upstream', 'proxy'] as const;
+  const lines = ['websocket', 'sse', 'grpc', 'client', 'upstream', 'proxy'] as const;
   expect(lines.filter((line) => contrast(colors[line], colors.surface) < 3)).toEqual([]);
 });
 

@@ -28,6 +28,8 @@ export type Cause = {
   what: What,
   /** Code of a Close frame, where it has one. */
   code?: CloseCode,
+  /** Code of an RST_STREAM frame. */
+  error?: Http2Error,
   /** When. */
   at: WallTime,
 };
@@ -98,6 +100,8 @@ export type CloseRecord = {
   bytes: PerDirection<number>,
   /** Bytes that were read from the sender and never accepted by the receiver's kernel socket. */
   unsent_bytes: PerDirection<number>,
+  /** What a gRPC stream has beside. */
+  grpc?: GrpcFacts,
 };
 
 /** Opaque random name of one connection. Written as 13 characters of Crockford's base 32 in lower case, which
@@ -156,6 +160,41 @@ export type ErrorDetail = {
 /** Kind of an error on an established connection. */
 export type ErrorType = "frame" | "utf8" | "too_big" | "deflate" | "io_client" | "io_upstream" | "tls" | "timeout" | "backlog" | "internal";
 
+/** A GOAWAY frame (RFC 9113, section 6.8). */
+export type GoAway = {
+  /** The gateway's own, or the peer's. */
+  initiator: Initiator,
+  /** Why. */
+  error: Http2Error,
+  /** The beginning of its debug data, such as `too_many_pings`. */
+  debug: string,
+};
+
+/** Outcome of a gRPC call (grpc/grpc, doc/statuscodes.md), in the order of the codes' numbers. */
+export type GrpcCode = "OK" | "CANCELLED" | "UNKNOWN" | "INVALID_ARGUMENT" | "DEADLINE_EXCEEDED" | "NOT_FOUND" | "ALREADY_EXISTS" | "PERMISSION_DENIED" | "RESOURCE_EXHAUSTED" | "FAILED_PRECONDITION" | "ABORTED" | "OUT_OF_RANGE" | "UNIMPLEMENTED" | "INTERNAL" | "UNAVAILABLE" | "DATA_LOSS" | "UNAUTHENTICATED";
+
+/** What is known of a gRPC call. */
+export type GrpcFacts = {
+  /** Full name of the service, as in the path. */
+  service: string,
+  /** Name of the method. */
+  method: string,
+  /** Status that the client was given, or that it makes of the end that it saw. */
+  code: GrpcCode,
+  /** The service's message beside it, cut to 256 bytes. */
+  message?: string,
+  /** How long the client said that it waits (`grpc-timeout`). */
+  deadline_seconds?: number,
+  /** From the request's head complete to the last byte of the service's first message read. */
+  first_message_seconds?: number,
+  /** Time during which data waited for the receiver's windows (RFC 9113, section 5.2). */
+  stalled_seconds: PerDirection<number>,
+  /** The client's connection. */
+  client: Http2Facts,
+  /** The connection to the upstream. */
+  upstream: Http2Facts,
+};
+
 /** How an opening went. */
 export type Handshake = {
   /** Its outcome. */
@@ -178,9 +217,29 @@ export type HandshakeCount = {
   count: number,
 };
 
-/** Outcome of one attempt to open a WebSocket or an SSE subscription, from the last header byte of the
- * request read to the outcome decided. */
+/** Outcome of one attempt to open a connection, from the last header byte of the request read to the outcome
+ * decided. */
 export type HandshakeResult = "success" | "client_error" | "server_error" | "unreachable" | "timeout" | "invalid_upgrade" | "not_upgraded" | "not_event_stream" | "denied_origin" | "denied" | "malformed" | "client_aborted";
+
+/** Error code of an HTTP/2 RST_STREAM or GOAWAY frame (RFC 9113, section 7), in the order of the codes'
+ * numbers. */
+export type Http2Error = "NO_ERROR" | "PROTOCOL_ERROR" | "INTERNAL_ERROR" | "FLOW_CONTROL_ERROR" | "SETTINGS_TIMEOUT" | "STREAM_CLOSED" | "FRAME_SIZE_ERROR" | "REFUSED_STREAM" | "CANCEL" | "COMPRESSION_ERROR" | "CONNECT_ERROR" | "ENHANCE_YOUR_CALM" | "INADEQUATE_SECURITY" | "HTTP_1_1_REQUIRED" | "other";
+
+/** What is known of the HTTP/2 connection that carried a stream, at the stream's end. */
+export type Http2Facts = {
+  /** Identifier of the stream (RFC 9113, section 5.1.1). */
+  stream: number,
+  /** The peer's SETTINGS_MAX_CONCURRENT_STREAMS; none as long as it has set no limit. */
+  max_concurrent_streams: number | null,
+  /** The peer's SETTINGS_INITIAL_WINDOW_SIZE, bytes. */
+  initial_window_size: number | null,
+  /** The peer's SETTINGS_MAX_FRAME_SIZE, bytes. */
+  max_frame_size: number | null,
+  /** Bytes that the peer's window still let the gateway send on the whole connection; below 1 it was shut. */
+  connection_window: number,
+  /** The last GOAWAY frame that was seen on the connection. */
+  goaway: GoAway | null,
+};
 
 /** Silence before the end, in seconds; from established when nothing of the kind was ever seen. */
 export type IdleSeconds = {
@@ -326,10 +385,12 @@ export type PerProtocol<T> = {
   websocket: T,
   /** Server-sent events. */
   sse: T,
+  /** gRPC streams. */
+  grpc: T,
 };
 
 /** Protocol of a connection that is observed message by message. */
-export type Protocol = "websocket" | "sse";
+export type Protocol = "websocket" | "sse" | "grpc";
 
 /** Why an established connection ended. */
 export type Reason = "normal" | "going_away" | "protocol_error" | "unsupported_data" | "no_status" | "abnormal" | "invalid_payload" | "policy_violation" | "too_big" | "mandatory_extension" | "internal_error" | "service_restart" | "try_again_later" | "bad_gateway" | "app" | "complete" | "truncated" | "client_closed" | "reset" | "timeout" | "slow_consumer" | "heartbeat_timeout" | "limit" | "shutdown" | "other";
@@ -385,4 +446,4 @@ export type Trend = {
 export type WallTime = string;
 
 /** What can be seen of the end of a connection. */
-export type What = "close_frame" | "body_end" | "body_truncated" | "fin" | "rst" | "rst_stream" | "tcp_timeout" | "tls_alert" | "idle_timeout" | "half_close_timeout" | "slow_consumer" | "drain" | "operator" | "internal";
+export type What = "close_frame" | "body_end" | "body_truncated" | "fin" | "rst" | "rst_stream" | "go_away" | "tcp_timeout" | "tls_alert" | "idle_timeout" | "half_close_timeout" | "slow_consumer" | "drain" | "operator" | "internal";

@@ -19,14 +19,16 @@ export function span({ overview, windowSeconds }: Props): { t: number[]; from: n
 
 export function ConnectionChart(props: Props) {
   const { t, format } = useTexts();
-  const { websocket, sse } = props.overview.trend.connections;
+  const { websocket, sse, grpc } = props.overview.trend.connections;
+  const streams = stack(websocket, sse);
   return (
     <Chart
       {...span(props)} title={t('chart.connections')} height={HEIGHT} format={(value) => format.count(value)} stacked
       formatTick={(value) => format.compact(value)}
       lines={[
         { label: t('word.protocol.websocket'), color: 'websocket', values: websocket, filled: true },
-        { label: t('word.protocol.sse'), color: 'sse', values: sse, drawn: stack(websocket, sse), filled: true },
+        { label: t('word.protocol.sse'), color: 'sse', values: sse, drawn: streams, filled: true },
+        { label: t('word.protocol.grpc'), color: 'grpc', values: grpc, drawn: stack(streams, grpc), filled: true },
       ]}
     />
   );

@@ -55,7 +55,7 @@ export function ErrorRate({ overview }: { overview: Overview }) {
 export function Routes({ routes }: { routes: RouteNow[] }) {
   const { t } = useTexts();
   if (routes.length === 0) return <Empty>{t('routes.empty')}</Empty>;
-  const open = routes.map(({ name, connections }) => ({ name, count: connections.websocket + connections.sse }));
+  const open = routes.map(({ name, connections }) => ({ name, count: connections.websocket + connections.sse + connections.grpc }));
   const total = open.reduce((sum, { count }) => sum + count, 0);
   const bars = open.map(({ name, count }) => ({
     key: name, label: visible(name), count, share: total === 0 ? 0 : count / total,

@@ -61,7 +61,8 @@ export function Tiles({ overview }: { overview: Overview | null }) {
 function useTiles(overview: Overview | null): Tile[] {
   const { t, format } = useTexts();
   const now = overview?.now;
-  const open = now === undefined ? 0 : now.connections.websocket + now.connections.sse;
+  const { websocket, sse, grpc } = now?.connections ?? { websocket: 0, sse: 0, grpc: 0 };
+  const open = websocket + sse + grpc;
   const ceiling = overview?.ceiling.connections ?? 0;
   const ended = sum(overview?.ended);
   const attempts = sum(overview?.handshakes);
@@ -78,7 +79,7 @@ function useTiles(overview: Overview | null): Tile[] {
       to: 'live-connections',
       value: format.count(open),
       more: [
-        t('tile.protocols', { websocket: format.count(now?.connections.websocket ?? 0), sse: format.count(now?.connections.sse ?? 0) }),
+        t('tile.protocols', { websocket: format.count(websocket), sse: format.count(sse), grpc: format.count(grpc) }),
         t('tile.ceiling', { share: format.percent(ceiling === 0 ? null : open / ceiling), count: format.count(ceiling) }),
       ],
       meter: ceiling === 0 ? 0 : open / ceiling,

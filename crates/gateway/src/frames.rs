@@ -1,0 +1,112 @@
+//! The frames of one HTTP/2 connection, as they go over its leg: what h2 keeps to itself.
+
+use std::sync::Arc;
+
+use meter::RouteMeter;
+use model::event::{Http2Event, Http2Settings};
+use model::record::{GoAway, Http2Facts};
+use model::{Initiator, Leg};
+use observe::h2::{Scanner, Windows};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Frames {
+    leg: Leg,
+    inbound: Scanner,
+    outbound: Scanner,
+    windows: Windows,
+    /// What the peer has set.
+    peer: Http2Settings,
+    goaway: Option<GoAway>,
+    route: Option<Arc<RouteMeter>>,
+}
+
+impl Frames {
+    /// Nothing was seen yet on a connection of `leg`.
+    pub fn new(leg: Leg) -> Frames {
+        let inbound = leg.inbound();
+        Frames {
+            leg,
+            inbound: Scanner::new(inbound),
+            outbound: Scanner::new(inbound.other()),
+            windows: Windows::new(),
+            peer: Http2Settings::default(),
+            goaway: None,
+            route: None,
+        }
+    }
+
+    /// GOAWAY frames are counted on this route from now on; the first one stands.
+    pub fn carry(&mut self, route: &Arc<RouteMeter>) {
+        self.route.get_or_insert_with(|| Arc::clone(route));
+    }
+
+    /// Takes bytes that were read from the peer.
+    pub fn read(&mut self, bytes: &[u8]) {
+        let Frames { leg, inbound, outbound, windows, peer, goaway, route } = self;
+        inbound.scan(bytes, &mut |event| {
+            windows.note(leg.inbound(), &event);
+            match event {
+                Http2Event::Settings { ack: false, settings, .. } => {
+                    merge(peer, settings);
+                    outbound.allow_frame_size(settings.max_frame_size.unwrap_or(0));
+                }
+                Http2Event::GoAway { error, debug, .. } => {
+                    note_goaway(goaway, route.as_deref(), GoAway { initiator: (*leg).into(), error, debug });
+                }
+                _ => {}
+            }
+        });
+    }
+
+    /// Takes bytes that were written to the peer.
+    pub fn written(&mut self, bytes: &[u8]) {
+        let Frames { leg, inbound, outbound, windows, goaway, route, .. } = self;
+        outbound.scan(bytes, &mut |event| {
+            windows.note(leg.inbound().other(), &event);
+            match event {
+                Http2Event::Settings { ack: false, settings, .. } => {
+                    inbound.allow_frame_size(settings.max_frame_size.unwrap_or(0));
+                }
+                Http2Event::GoAway { error, debug, .. } => {
+                    note_goaway(
+                        goaway,
+                        route.as_deref(),
+                        GoAway { initiator: Initiator::Proxy, error, debug },
+                    );
+                }
+                _ => {}
+            }
+        });
+    }
+
+    /// Whether no new stream may be opened on it.
+    pub fn is_going_away(&self) -> bool {
+        self.goaway.is_some()
+    }
+
+    /// What is known now, for the record of one of its streams.
+    pub fn facts(&self, stream: u32) -> Http2Facts {
+        Http2Facts {
+            stream,
+            max_concurrent_streams: self.peer.max_concurrent_streams,
+            initial_window_size: self.peer.initial_window_size,
+            max_frame_size: self.peer.max_frame_size,
+            connection_window: self.windows.connection_window(self.leg.inbound().other()),
+            goaway: self.goaway.clone(),
+        }
+    }
+}
+
+fn merge(known: &mut Http2Settings, news: Http2Settings) {
+    known.max_concurrent_streams = news.max_concurrent_streams.or(known.max_concurrent_streams);
+    known.initial_window_size = news.initial_window_size.or(known.initial_window_size);
+    known.max_frame_size = news.max_frame_size.or(known.max_frame_size);
+}
+
+fn note_goaway(last: &mut Option<GoAway>, route: Option<&RouteMeter>, goaway: GoAway) {
+    if let Some(route) = route {
+        route.grpc.count_goaway(goaway.initiator, goaway.error);
+    }
+    *last = Some(goaway);
+}

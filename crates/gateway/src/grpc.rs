@@ -1,0 +1,497 @@
+//! A gRPC stream through the gateway: both halves passed on frame by frame as the windows of their receivers allow,
+//! and looked at message by message (grpc/grpc, doc/PROTOCOL-HTTP2.md).
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::ResponseFuture;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream, SendStream};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use meter::RouteMeter;
+use meter::grpc::{MethodCells, OTHER};
+use model::event::GrpcEvent;
+use model::record::{GrpcFacts, Http2Facts, What};
+use model::{Direction, GrpcCode, Http2Error, Leg, Moment, PerDirection, Protocol};
+use observe::grpc::{self, Scanner};
+use observe::upgrade;
+use parking_lot::Mutex;
+
+use crate::clock;
+use crate::delivery::{Delivery, Piece};
+use crate::entry::{Command, Entry};
+use crate::exchange::{ClientConnection, Exchange, Unanswered};
+use crate::forwarded;
+use crate::head::Framing;
+use crate::http2;
+use crate::leg::{LegEnd, Watch};
+use crate::session::{Attempt, Session};
+use crate::upstream::OpenGuard;
+use crate::upstream::http2::Opened;
+
+const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
+const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
+const STATUS: &str = "grpc-status";
+const MESSAGE: &str = "grpc-message";
+const TIMEOUT: &str = "grpc-timeout";
+
+/// Whether a request is a gRPC call.
+pub fn is_call<B>(request: &Request<B>) -> bool {
+    request.method() == Method::POST
+        && request.headers().get(header::CONTENT_TYPE).is_some_and(|value| grpc::is_grpc(value.as_bytes()))
+}
+
+/// Serves a call to its end.
+pub async fn serve(client: ClientConnection, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+    let peer = client.peer;
+    let watch = Arc::clone(&client.watch);
+    let (exchange, host) = match Exchange::begin(client, &request, Framing::default()) {
+        Ok(begun) => begun,
+        Err(refusal) => return http2::answer_with(refusal.answer(), respond, &watch).await,
+    };
+    let (mut parts, body) = request.into_parts();
+    let (service, method) = grpc::method(parts.uri.path()).unwrap_or((OTHER, OTHER));
+    let facts = facts(service, method, &parts.headers);
+    let cells = exchange.route.connections.meter.grpc.method(service, method);
+    let attempt = Attempt::begin(
+        &exchange.shared.registry,
+        &exchange.route.connections,
+        Protocol::Grpc,
+        exchange.client.clone(),
+        exchange.started,
+    );
+    let mut attempt = attempt.with_grpc(facts);
+    upgrade::strip_hop_by_hop(&mut parts.headers);
+    parts.headers.insert(header::TE, TRAILERS);
+    let authority = HeaderValue::from_str(&host).ok();
+    forwarded::tell_upstream(&mut parts.headers, peer, authority.as_ref());
+    parts.headers.remove(header::HOST);
+    parts.extensions.clear();
+    parts.version = Version::HTTP_2;
+    let head = Request::from_parts(parts, ());
+    let opened = tokio::select! {
+        biased;
+        _ = poll_fn(|cx| respond.poll_reset(cx)) => return,
+        opened = open(&exchange, &head, &host, &mut attempt) => opened,
+    };
+    match opened {
+        Err(unanswered) => {
+            answer_status(&mut respond, GrpcCode::Unavailable, "the service could not be reached");
+            attempt.fail_call(unanswered.result(), GrpcCode::Unavailable, unanswered.detail().to_owned());
+        }
+        Ok((opened, open)) => {
+            let session = attempt.establish(None, exchange.route.limits());
+            Call::new(&exchange, session, cells, &opened, open).run(body, opened, respond).await;
+        }
+    }
+}
+
+fn facts(service: &str, method: &str, headers: &HeaderMap) -> GrpcFacts {
+    let deadline = headers.get(TIMEOUT).and_then(|value| grpc::timeout(value.as_bytes()));
+    GrpcFacts {
+        service: service.into(),
+        method: method.into(),
+        code: GrpcCode::Cancelled,
+        message: None,
+        deadline_seconds: deadline.map(|deadline| deadline.as_secs_f64()),
+        first_message_seconds: None,
+        stalled_seconds: PerDirection::default(),
+        client: Http2Facts::default(),
+        upstream: Http2Facts::default(),
+    }
+}
+
+/// Opens the stream at the first of the route's upstreams that can be reached.
+async fn open(
+    exchange: &Exchange,
+    head: &Request<()>,
+    authority: &str,
+    attempt: &mut Attempt,
+) -> Result<(Opened, OpenGuard), Unanswered> {
+    let mut failures = Vec::new();
+    for upstream in exchange.route.pool.candidates(clock::now()) {
+        let open = upstream.open();
+        match upstream.open_stream(head.clone(), authority, &exchange.route.connections.meter).await {
+            Ok(opened) => {
+                upstream.note_success();
+                attempt.reached(&upstream.name);
+                return Ok((opened, open));
+            }
+            Err(error) => {
+                upstream.note_failure(clock::now());
+                failures.push(format!("{}: {error}", upstream.name));
+            }
+        }
+    }
+    Err(Unanswered::Unreachable { detail: failures.join("; ") })
+}
+
+/// Tells the client a status instead of an answer ("Trailers-Only").
+fn answer_status(respond: &mut SendResponse<Bytes>, code: GrpcCode, message: &str) {
+    let mut answer = Response::new(());
+    *answer.headers_mut() = status(code, message);
+    answer.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
+    if let Err(error) = respond.send_response(answer, true) {
+        tracing::debug!(%error, "a client was not told a status");
+    }
+}
+
+fn status(code: GrpcCode, message: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(STATUS, HeaderValue::from(code as u16));
+    if let Ok(message) = HeaderValue::from_str(message) {
+        headers.insert(MESSAGE, message);
+    }
+    headers
+}
+
+/// An open stream.
+struct Call {
+    session: Arc<Mutex<Session>>,
+    entry: Arc<Entry>,
+    route: Arc<RouteMeter>,
+    cells: MethodCells,
+    deliveries: PerDirection<Arc<Delivery>>,
+    client: Arc<Watch>,
+    upstream: Arc<Watch>,
+    started: Moment,
+    _open: OpenGuard,
+}
+
+/// How a stream ended.
+enum End {
+    /// The service's status was passed on.
+    Status(GrpcCode, Option<String>),
+    /// The service ended its half without a status.
+    NoStatus,
+    /// A leg ended the stream, or ended itself.
+    Leg(Leg, LegEnd),
+    /// The gateway was told to end it.
+    Told(Command),
+}
+
+/// Why a half was not passed on to its end.
+enum Broken {
+    Sender(h2::Error),
+    Receiver(Result<Reason, h2::Error>),
+}
+
+/// The answer to the client, as far as it has come.
+struct Answer {
+    head: SendResponse<Bytes>,
+    /// Once the head is sent.
+    body: Option<SendStream<Bytes>>,
+}
+
+impl Call {
+    fn new(
+        exchange: &Exchange,
+        session: Session,
+        cells: MethodCells,
+        opened: &Opened,
+        open: OpenGuard,
+    ) -> Call {
+        let entry = Arc::clone(&session.entry);
+        let session = Arc::new(Mutex::new(session));
+        let (client, upstream) = (Arc::clone(&exchange.watch), Arc::clone(&opened.watch));
+        let route = Arc::clone(&exchange.route.connections.meter);
+        for watch in [&client, &upstream] {
+            if let Some(mut frames) = watch.frames() {
+                frames.carry(&route);
+            }
+        }
+        let deliveries = PerDirection::from_fn(|direction| {
+            let receiver = match direction.receiver() {
+                Leg::Client => &client,
+                Leg::Upstream => &upstream,
+            };
+            let service = Arc::clone(&cells.service);
+            Delivery::start(receiver, direction, Arc::clone(&session), move |seconds, messages| {
+                service.latency_seconds[direction].observe_n(seconds, messages);
+            })
+        });
+        let started = exchange.started;
+        Call { session, entry, route, cells, deliveries, client, upstream, started, _open: open }
+    }
+
+    async fn run(self, mut request: RecvStream, opened: Opened, respond: SendResponse<Bytes>) {
+        let Opened { answer: head, mut body, in_use: _in_use, .. } = opened;
+        let streams = (respond.stream_id().as_u32(), body.stream_id().as_u32());
+        let mut answer = Answer { head: respond, body: None };
+        let end = {
+            let up = self.ask(&mut request, &mut body);
+            let down = self.answer(head, &mut answer);
+            tokio::select! {
+                biased;
+                end = down => end,
+                end = up => end,
+                command = poll_fn(|cx| {
+                    self.entry.listen(cx.waker());
+                    self.entry.take_command().map_or(Poll::Pending, Poll::Ready)
+                }) => End::Told(command),
+            }
+        };
+        self.finish(&end, answer, body, streams);
+    }
+
+    /// Passes the client's half on. Ready only when the client breaks the call off: what the service makes of its
+    /// end is told by its answer.
+    async fn ask(&self, request: &mut RecvStream, body: &mut SendStream<Bytes>) -> End {
+        match self.pump(Direction::ClientToServer, request, body).await {
+            Ok(trailers) => {
+                let sent = match trailers {
+                    Some(trailers) => body.send_trailers(trailers),
+                    None => body.send_data(Bytes::new(), true),
+                };
+                if let Err(error) = sent {
+                    tracing::debug!(%error, "the end of a request was not passed on");
+                }
+            }
+            Err(Broken::Sender(error)) => return End::Leg(Leg::Client, leg_end(&error, &self.client)),
+            Err(Broken::Receiver(_)) => {}
+        }
+        std::future::pending().await
+    }
+
+    /// Passes the service's half on.
+    async fn answer(&self, head: ResponseFuture, answer: &mut Answer) -> End {
+        let head = tokio::select! {
+            biased;
+            reset = poll_fn(|cx| answer.head.poll_reset(cx)) => return self.client_reset(reset),
+            head = head => head,
+        };
+        let response = match head {
+            Ok(response) => response,
+            Err(error) => return End::Leg(Leg::Upstream, leg_end(&error, &self.upstream)),
+        };
+        let (mut parts, mut body) = response.into_parts();
+        upgrade::strip_hop_by_hop(&mut parts.headers);
+        parts.extensions.clear();
+        let (http_status, head_end) = (parts.status, status_of(&parts.headers));
+        let is_grpc = http_status == StatusCode::OK
+            && parts.headers.get(header::CONTENT_TYPE).is_some_and(|value| grpc::is_grpc(value.as_bytes()));
+        let has_no_body = body.is_end_stream();
+        let stream = match answer.head.send_response(Response::from_parts(parts, ()), has_no_body) {
+            Ok(stream) => answer.body.insert(stream),
+            Err(error) => return End::Leg(Leg::Client, leg_end(&error, &self.client)),
+        };
+        if has_no_body {
+            return head_end.unwrap_or_else(|| without_status(http_status, is_grpc));
+        }
+        match self.pump(Direction::ServerToClient, &mut body, stream).await {
+            Ok(trailers) => {
+                let end = trailers.as_ref().and_then(status_of);
+                let sent = match trailers {
+                    Some(trailers) => stream.send_trailers(trailers),
+                    None => stream.send_data(Bytes::new(), true),
+                };
+                match sent {
+                    Ok(()) => end.or(head_end).unwrap_or_else(|| without_status(http_status, is_grpc)),
+                    Err(error) => End::Leg(Leg::Client, leg_end(&error, &self.client)),
+                }
+            }
+            Err(Broken::Sender(error)) => End::Leg(Leg::Upstream, leg_end(&error, &self.upstream)),
+            Err(Broken::Receiver(reset)) => self.client_reset(reset),
+        }
+    }
+
+    fn client_reset(&self, reset: Result<Reason, h2::Error>) -> End {
+        let end = match reset {
+            Ok(reason) => LegEnd::now(What::RstStream, Some(u32::from(reason).into())),
+            Err(error) => leg_end(&error, &self.client),
+        };
+        End::Leg(Leg::Client, end)
+    }
+
+    /// Passes one half on to its end; gives its trailers.
+    async fn pump(
+        &self,
+        direction: Direction,
+        from: &mut RecvStream,
+        to: &mut SendStream<Bytes>,
+    ) -> Result<Option<HeaderMap>, Broken> {
+        let mut scanner = Scanner::new();
+        loop {
+            let data = poll_fn(|cx| {
+                if let Poll::Ready(reset) = to.poll_reset(cx) {
+                    return Poll::Ready(Err(Broken::Receiver(reset)));
+                }
+                from.poll_data(cx).map(|data| data.transpose().map_err(Broken::Sender))
+            });
+            let Some(data) = data.await? else { break };
+            let length = data.len();
+            self.observe(direction, &mut scanner, &data);
+            self.forward(direction, data, to).await?;
+            self.deliveries[direction].note_given();
+            from.flow_control().release_capacity(length).map_err(Broken::Sender)?;
+        }
+        poll_fn(|cx| from.poll_trailers(cx)).await.map_err(Broken::Sender)
+    }
+
+    fn observe(&self, direction: Direction, scanner: &mut Scanner, data: &[u8]) {
+        let at = clock::now();
+        let cells = &self.cells.service;
+        let mut messages = 0;
+        scanner.scan(data, &mut |event| match event {
+            GrpcEvent::Message { bytes, .. } => {
+                messages += 1;
+                cells.messages[direction].inc();
+                cells.message_bytes[direction].add(bytes);
+            }
+            GrpcEvent::Violation { flag, .. } => {
+                tracing::debug!(flag, "no gRPC message: a bad compressed flag");
+            }
+        });
+        let flow = self.entry.flow(direction);
+        if direction == Direction::ServerToClient && messages > 0 && flow.messages() == 0 {
+            let seconds = at.since(self.started).as_secs_f64();
+            cells.first_message_seconds.observe(seconds);
+            if let Some(grpc) = &mut self.session.lock().grpc {
+                grpc.first_message_seconds = Some(seconds);
+            }
+        }
+        flow.note(data.len() as u64, messages, at);
+        self.deliveries[direction].note_read(Piece { at, bytes: data.len() as u64, messages });
+    }
+
+    async fn forward(
+        &self,
+        direction: Direction,
+        mut data: Bytes,
+        to: &mut SendStream<Bytes>,
+    ) -> Result<(), Broken> {
+        while !data.is_empty() {
+            to.reserve_capacity(data.len());
+            let mut waits_since = None;
+            let granted = poll_fn(|cx| {
+                if let Poll::Ready(reset) = to.poll_reset(cx) {
+                    return Poll::Ready(Err(Broken::Receiver(reset)));
+                }
+                let granted = to.poll_capacity(cx);
+                if granted.is_pending() {
+                    waits_since.get_or_insert_with(clock::now);
+                }
+                match ready!(granted) {
+                    Some(granted) => Poll::Ready(granted.map_err(|error| Broken::Receiver(Err(error)))),
+                    None => Poll::Ready(Err(Broken::Receiver(Ok(Reason::STREAM_CLOSED)))),
+                }
+            });
+            let granted = granted.await;
+            if let Some(since) = waits_since {
+                self.note_stall(direction, clock::now().since(since));
+            }
+            let part = data.split_to(granted?.min(data.len()));
+            to.send_data(part, false).map_err(|error| Broken::Receiver(Err(error)))?;
+        }
+        Ok(())
+    }
+
+    fn note_stall(&self, direction: Direction, waited: Duration) {
+        self.route.grpc.add_stalled(direction, waited.as_secs_f64());
+        if let Some(grpc) = &mut self.session.lock().grpc {
+            grpc.stalled_seconds[direction] += waited.as_secs_f64();
+        }
+    }
+
+    /// Tells both sides of the end as it was, and notes it.
+    fn finish(self, end: &End, mut answer: Answer, mut body: SendStream<Bytes>, streams: (u32, u32)) {
+        let is_complete = matches!(end, End::Status(..) | End::NoStatus);
+        let (code, message) = match end {
+            End::Status(code, message) => (*code, message.clone()),
+            End::NoStatus => (GrpcCode::Unknown, None),
+            End::Leg(leg, end) => (self.pass_on(*leg, *end, &mut answer, &mut body), None),
+            End::Told(_) => {
+                body.send_reset(Reason::CANCEL);
+                answer.end(GrpcCode::Unavailable, "the gateway ends the stream");
+                (GrpcCode::Unavailable, None)
+            }
+        };
+        {
+            let mut session = self.session.lock();
+            match end {
+                End::Status(..) => session.cause(Some(Leg::Upstream), What::BodyEnd, clock::now()),
+                End::NoStatus => session.cause(Some(Leg::Upstream), What::BodyTruncated, clock::now()),
+                End::Leg(leg, end) => session.leg_end(*leg, *end),
+                End::Told(command) => session.cause(None, command.what(), clock::now()),
+            }
+            if let Some(grpc) = &mut session.grpc {
+                grpc.code = code;
+                grpc.message = message.map(String::into_boxed_str);
+                grpc.client = http2_facts(&self.client, streams.0);
+                grpc.upstream = http2_facts(&self.upstream, streams.1);
+            }
+        }
+        self.deliveries.client_to_server.finish(&self.upstream, true);
+        self.deliveries.server_to_client.finish(&self.client, !is_complete);
+    }
+
+    /// Passes the end of one leg on to the other; tells the status that the client makes of it.
+    fn pass_on(&self, leg: Leg, end: LegEnd, answer: &mut Answer, body: &mut SendStream<Bytes>) -> GrpcCode {
+        let reason = end.error.map(|error| Reason::from(error as u32));
+        if let (What::RstStream, Some(error)) = (end.what, end.error) {
+            self.route.grpc.count_reset(leg.into(), error);
+        }
+        match (leg, end.what) {
+            (Leg::Client, _) => {
+                body.send_reset(reason.unwrap_or(Reason::CANCEL));
+                end.error.map_or(GrpcCode::Cancelled, grpc::code_of_reset)
+            }
+            (Leg::Upstream, What::RstStream) => {
+                answer.reset(reason.unwrap_or(Reason::INTERNAL_ERROR));
+                end.error.map_or(GrpcCode::Unknown, grpc::code_of_reset)
+            }
+            (Leg::Upstream, _) => {
+                answer.end(GrpcCode::Unavailable, "the connection to the service ended");
+                GrpcCode::Unavailable
+            }
+        }
+    }
+}
+
+impl Answer {
+    /// Ends it with a status.
+    fn end(&mut self, code: GrpcCode, message: &str) {
+        let Some(body) = &mut self.body else { return answer_status(&mut self.head, code, message) };
+        if let Err(error) = body.send_trailers(status(code, message)) {
+            tracing::debug!(%error, "a client was not told a status");
+        }
+    }
+
+    fn reset(&mut self, reason: Reason) {
+        match &mut self.body {
+            None => self.head.send_reset(reason),
+            Some(body) => body.send_reset(reason),
+        }
+    }
+}
+
+/// The end that a status stands for.
+fn status_of(headers: &HeaderMap) -> Option<End> {
+    let code = headers.get(STATUS)?;
+    let message = headers.get(MESSAGE).map(|value| grpc::message(value.as_bytes()));
+    Some(End::Status(grpc::code(Some(code.as_bytes())), message))
+}
+
+/// The end of an answer that has no status.
+fn without_status(http: StatusCode, is_grpc: bool) -> End {
+    if is_grpc { End::NoStatus } else { End::Status(grpc::code_of_http(http.as_u16()), None) }
+}
+
+/// What an error of a stream says of its leg.
+fn leg_end(error: &h2::Error, watch: &Watch) -> LegEnd {
+    let code: Option<Http2Error> = error.reason().map(|reason| u32::from(reason).into());
+    if error.is_reset() {
+        return LegEnd::now(What::RstStream, code);
+    }
+    if error.is_go_away() && error.is_remote() {
+        return LegEnd::now(What::GoAway, code);
+    }
+    watch.end().unwrap_or_else(|| LegEnd::now(What::Fin, code))
+}
+
+fn http2_facts(watch: &Watch, stream: u32) -> Http2Facts {
+    watch.frames().map_or_else(Http2Facts::default, |frames| frames.facts(stream))
+}
