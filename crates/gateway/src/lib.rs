@@ -204,12 +204,19 @@ impl Gateway {
         if tokio::time::timeout_at(deadline, tasks.recv()).await.is_err() {
             let left = self.shared.registry.entries();
             tracing::warn!(connections = left.len(), "the drain window is over: cutting what is left");
-            for entry in left {
-                entry.tell(Command::Cut);
-            }
-            if tokio::time::timeout(CUT_GRACE, tasks.recv()).await.is_err() {
-                tracing::warn!("some connections did not end in time");
-            }
+            drop(tasks);
+            self.cut().await;
+        }
+    }
+
+    /// Cuts every connection, and returns when all have left their records.
+    pub async fn cut(&self) {
+        for entry in self.shared.registry.entries() {
+            entry.tell(Command::Cut);
+        }
+        let mut tasks = self.tasks.lock().await;
+        if tokio::time::timeout(CUT_GRACE, tasks.recv()).await.is_err() {
+            tracing::warn!("some connections did not end in time");
         }
     }
 }

@@ -57,17 +57,22 @@ impl Table {
         registry: &Registry,
         before: Option<&Table>,
     ) -> Result<Table, TableError> {
-        let routes = config
-            .routes
-            .iter()
-            .map(|route| {
-                let old = before.and_then(|table| table.same_upstreams(route));
-                build_route(route, registry, old)
-                    .map(Arc::new)
-                    .map_err(|error| TableError { route: route.name.as_str().to_owned(), error })
+        let pools = config.routes.iter().map(|route| {
+            let old = before.and_then(|table| table.same_upstreams(route));
+            build_pool(route, old)
+                .map_err(|error| TableError { route: route.name.as_str().to_owned(), error })
+        });
+        let pools = pools.collect::<Result<Vec<Pool>, TableError>>()?;
+        let routes = config.routes.iter().zip(pools).map(|(route, pool)| {
+            Arc::new(Route {
+                connections: registry.route(route.name.as_str()),
+                pool,
+                timeouts: route.timeouts.clone(),
+                matcher: route.matcher.clone(),
+                config: route.clone(),
             })
-            .collect::<Result<_, _>>()?;
-        Ok(Table { routes, trusted: config.trusted_peers.clone() })
+        });
+        Ok(Table { routes: routes.collect(), trusted: config.trusted_peers.clone() })
     }
 
     /// The first route that takes a request.
@@ -98,7 +103,7 @@ impl Table {
     }
 }
 
-fn build_route(config: &RouteConfig, registry: &Registry, old: Option<&Route>) -> Result<Route, TlsError> {
+fn build_pool(config: &RouteConfig, old: Option<&Route>) -> Result<Pool, TlsError> {
     let tls = tls::client_config(&config.upstream_tls)?;
     let name_of = |host: &str| -> Result<ServerName<'static>, TlsError> {
         server_name(host).map_err(|error| TlsError::Roots(error.to_string()))
@@ -116,13 +121,7 @@ fn build_route(config: &RouteConfig, registry: &Registry, old: Option<&Route>) -
             })
         })
         .collect();
-    Ok(Route {
-        connections: registry.route(config.name.as_str()),
-        pool: Pool::new(upstreams, config.balance, config.fail_timeout),
-        timeouts: config.timeouts.clone(),
-        matcher: config.matcher.clone(),
-        config: config.clone(),
-    })
+    Ok(Pool::new(upstreams, config.balance, config.fail_timeout))
 }
 
 fn host_matches(wanted: &str, host: &str) -> bool {

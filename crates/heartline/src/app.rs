@@ -35,6 +35,7 @@ struct Core {
     history: Mutex<History>,
     ceiling: Ceiling,
     source: Option<Source>,
+    config: Mutex<Config>,
 }
 
 impl App {
@@ -52,7 +53,8 @@ impl App {
             .await
             .map_err(|error| Failure::Running(error.to_string()))?;
         let history = Mutex::new(History::new(clock::now(), started_at));
-        let core = Arc::new(Core { gateway, meters, history, ceiling, source });
+        let core =
+            Arc::new(Core { gateway, meters, history, ceiling, source, config: Mutex::new(config.clone()) });
         let admin = start_admin(&config, &core, started_at).await?;
         tokio::spawn(keep_history(Arc::downgrade(&core)));
         for address in core.gateway.addresses() {
@@ -167,12 +169,30 @@ fn present(scrape: &Scrape, ceiling: Ceiling) -> Present {
     }
 }
 
+/// The part of the configuration that differs and is only read at the start; listeners are the gateway's to judge.
+fn fixed_part_that_differs(current: &Config, new: &Config) -> Option<&'static str> {
+    [
+        ("admin", current.admin != new.admin),
+        ("closed", current.closed != new.closed),
+        ("metrics", current.metrics != new.metrics),
+    ]
+    .into_iter()
+    .find_map(|(part, differs)| differs.then_some(part))
+}
+
 impl Operations for Core {
     fn reload(&self) -> Result<(), String> {
         let source = self.source.as_ref().ok_or("there is no configuration file to read again")?;
         let config = source.read()?;
+        let mut current = self.config.lock();
+        if let Some(part) = fixed_part_that_differs(&current, &config) {
+            return Err(format!(
+                "`{part}` cannot change while running: restart to apply it; nothing was changed"
+            ));
+        }
         self.gateway.reload(config.gateway()).map_err(|error| error.to_string())?;
         tracing::info!(routes = config.routes.len(), "the configuration was reloaded");
+        *current = config;
         Ok(())
     }
 
@@ -211,10 +231,15 @@ pub async fn run_until_stopped(app: App) -> Result<(), Failure> {
         }
     }
     tracing::info!("stopping: connections are told to go away; a second signal exits at once");
-    tokio::select! {
-        () = app.stop() => {}
-        _ = interrupt.recv() => tracing::warn!("exiting at once"),
-        _ = terminate.recv() => tracing::warn!("exiting at once"),
+    let core = Arc::clone(&app.core);
+    let is_stopped = tokio::select! {
+        () = app.stop() => true,
+        _ = interrupt.recv() => false,
+        _ = terminate.recv() => false,
+    };
+    if !is_stopped {
+        tracing::warn!("exiting at once");
+        core.gateway.cut().await;
     }
     Ok(())
 }

@@ -6,6 +6,19 @@ use std::io;
 /// How alike a known key must be to be suggested (Jaro-Winkler, from 0 to 1).
 const LIKENESS_MIN: f64 = 0.75;
 
+/// What the parser says in its own terms, and what a person is told instead.
+const WORDINGS: [(&str, &str); 6] = [
+    ("expected sequence start", "a list is expected here, such as [a, b]"),
+    ("expected mapping start", "keys with values are expected here, such as { key: value }"),
+    ("invalid socket address syntax", "an address with a port is expected here, such as 127.0.0.1:8080"),
+    ("expected a duration", "a duration is expected here, such as 30s, 5m or 1h"),
+    ("invalid u", "a whole number is expected here"),
+    ("invalid i", "a whole number is expected here"),
+];
+
+/// Key whose value is never shown.
+const SECRET: &str = "token:";
+
 /// All that is wrong with one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
@@ -36,7 +49,7 @@ impl ConfigErrors {
     pub fn from_yaml(file: &str, text: &str, error: &serde_saphyr::Error) -> ConfigErrors {
         let place = error.location().map(|location| Place::new(text, location.line(), location.column()));
         let full = error.without_snippet().to_string();
-        let message = without_place(&full);
+        let message = worded(without_place(&full));
         let hint = suggestion(&message);
         ConfigErrors(vec![ConfigError { file: file.to_owned(), place, message, hint }])
     }
@@ -60,7 +73,10 @@ impl ConfigErrors {
 impl Place {
     fn new(text: &str, line: u64, column: u64) -> Place {
         let index = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
-        Place { line, column, text: text.lines().nth(index).unwrap_or_default().to_owned() }
+        let shown = text.lines().nth(index).unwrap_or_default();
+        let end = shown.find(SECRET).map_or(shown.len(), |at| at + SECRET.len());
+        let hidden = if end < shown.len() { " …" } else { "" };
+        Place { line, column, text: format!("{}{hidden}", &shown[..end]) }
     }
 }
 
@@ -99,6 +115,23 @@ impl fmt::Display for ConfigError {
 fn without_place(message: &str) -> String {
     let end = message.rfind(" at line ").or_else(|| message.rfind("\n")).unwrap_or(message.len());
     message[..end].trim().to_owned()
+}
+
+/// The message in terms of the file.
+fn worded(message: String) -> String {
+    if let Some((_, rest)) = message.split_once("duplicate mapping key: ") {
+        return format!("duplicate key `{}`: say it once", rest.split(',').next().unwrap_or(rest));
+    }
+    let wording = WORDINGS.iter().find(|(theirs, _)| is_about(&message, theirs));
+    wording.map_or(message, |(_, ours)| (*ours).to_owned())
+}
+
+/// `theirs` may begin the name of a number type: "invalid u" of "invalid u64".
+fn is_about(message: &str, theirs: &str) -> bool {
+    let Some((_, rest)) = message.split_once(theirs) else { return false };
+    theirs.len() > "invalid u".len()
+        || rest.starts_with(|c: char| c.is_ascii_digit())
+        || rest.starts_with("size")
 }
 
 /// The nearest known key, when the message tells of an unknown one and names those that are known: "unknown field
