@@ -48,7 +48,9 @@ def refusal(answer):
     return status, error["code"]
 
 
-SECRETS = ["/metrics", "/api/v1/overview", "/api/v1/stream", "/api/v1/connections?set=live", "/api/v1/nothing", "/-/nothing"]
+SECRETS = [
+    "/metrics", "/api/v1/overview", "/api/v1/stream", "/api/v1/connections?set=live", "/api/v1/nothing", "/-/nothing",
+]
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 

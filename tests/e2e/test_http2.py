@@ -16,7 +16,9 @@ from harness.gateway import Gateway, config_for, until
 from harness.processes import Peer
 from harness.wire import Backend, header
 
-EVENTS = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+EVENTS = (
+    b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
 BIG = 3_000_000
 INTERNAL_ERROR, CANCEL = 2, 8
 

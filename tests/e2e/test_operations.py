@@ -97,13 +97,20 @@ def test_the_example_is_right():
     assert (code, told.split()[0]) == (0, "ok"), told
 
 
-def test_a_token_is_not_shown(tmp_path):
+TOKENS = [
+    "token: s3cret phrase", "token: s3cret, token_file: admin.token", "token: s3cret, tokens: x",
+    '"token" : s3cret phrase', "token:\n    s3cret phrase", "token: [s3cret]",
+]
+
+
+@pytest.mark.parametrize("wrong", TOKENS)
+def test_a_token_is_not_shown(tmp_path, wrong):
     """What is said of a bad file goes to logs, and to whoever asks for a reload."""
-    for wrong in ("token: s3cret phrase", "token: s3cret, token_file: admin.token", "token: s3cret, tokens: x"):
-        (tmp_path / "heartline.yaml").write_text(GOOD.replace("0 }", f"0, {wrong} }}", 1))
-        code, told = heartline("check", "heartline.yaml", cwd=tmp_path)
-        assert code == 2
-        assert re.match(r"error: heartline\.yaml:1:\d+: ", told) and "s3cret" not in told, told
+    (tmp_path / "heartline.yaml").write_text(GOOD.replace("0 }", f"0, {wrong} }}", 1))
+    code, told = heartline("check", "heartline.yaml", cwd=tmp_path)
+    assert code == 2
+    assert re.match(r"error: heartline\.yaml:[12]:\d+: ", told) and "s3cret" not in told, told
+
 
 
 TLS = "    tls: { cert_file: none.crt, key_file: none.key }\n"
@@ -112,19 +119,21 @@ STARTS = {
     "taken admin": (["run", "--admin", "TAKEN"], 1, "admin address TAKEN .* Choose another one with `--admin ADDR`"),
     "address of another machine": (["run", "--listen", "192.0.2.1:0"], 1, "no interface of this machine"),
     "admin for all": (["run", "--admin", "0.0.0.0:0"], 2, "no token: set `admin.token_file`"),
-    "no certificate": (GOOD.replace(LISTENER, LISTENER + TLS), 1, "none.crt: .*No such file.* PEM file with a certificate"),
+    "no certificate": (
+        GOOD.replace(LISTENER, LISTENER + TLS), 1, "none.crt: .*No such file.* PEM file with a certificate",
+    ),
     "no authorities": (
         GOOD.replace("http:", "https:").replace("    bal", "    upstream_tls: { ca_file: none.pem }\n    bal"),
         1, "route `test`: none.pem: .*No such file.* PEM file with a certificate",
     ),
-    "no token file": (GOOD.replace("0 }", "0, token_file: none }", 1), 1, "token cannot be read from none: No such file"),
-    "empty token file": (GOOD.replace("0 }", "0, token_file: empty }", 1), 1, "empty holds no .*`openssl rand -hex 32`"),
+    "no token file": (GOOD.replace("0 }", "0, token_file: none }", 1), 1, "cannot be read from none: No such file"),
+    "empty token file": (GOOD.replace("0 }", "0, token_file: empty }", 1), 1, "empty holds no .*openssl rand -hex 32"),
     "no folder of the log": (GOOD.replace("keep: 100", "log: none/closed.log"), 1, "none/closed.log: No such file"),
     "no file": (["run", "-c", "none.yaml"], 2, "none.yaml: it cannot be read: No such file"),
     "a folder": (["run", "-c", "."], 2, "it cannot be read: Is a directory"),
     "no text": (["run", "-c", "noise.yaml"], 2, "noise.yaml: it cannot be read: .*UTF-8"),
     "nothing to do": (["run"], 2, "give `--upstream http://HOST:PORT`, `-c FILE`, or put a heartline.yaml here"),
-    "both": (["run", "--upstream", "http://127.0.0.1:1", "-c", "none.yaml"], 2, "cannot be used with '--config <FILE>'"),
+    "both": (["run", "--upstream", "http://127.0.0.1:1", "-c", "none.yaml"], 2, "cannot be used with '--config"),
     "no URL": (["run", "--upstream", "127.0.0.1:1"], 2, "must begin with http://.* such as http://127.0.0.1:3000"),
     "unknown flag": (["run", "--upstrem", "http://127.0.0.1:1"], 2, "a similar argument exists: '--upstream'"),
     "unknown command": (["chek"], 2, "unrecognized subcommand 'chek'.*check"),

@@ -28,12 +28,22 @@ pub fn full(bytes: impl Into<Bytes>) -> AnswerBody {
 /// A request body that can be offered to the next upstream as long as nothing of it was taken: an upstream that
 /// is not reached never polls it.
 #[derive(Clone)]
-pub struct HeldBody(Arc<Mutex<RequestBody>>);
+pub struct HeldBody(Arc<Mutex<Held>>);
+
+struct Held {
+    body: RequestBody,
+    is_broken: bool,
+}
 
 impl HeldBody {
     /// Holds a client's body.
     pub fn new(body: RequestBody) -> HeldBody {
-        HeldBody(Arc::new(Mutex::new(body)))
+        HeldBody(Arc::new(Mutex::new(Held { body, is_broken: false })))
+    }
+
+    /// Whether the client's part of it was malformed or broke off.
+    pub fn is_broken(&self) -> bool {
+        self.0.lock().is_broken
     }
 }
 
@@ -51,14 +61,17 @@ impl Body for HeldBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut *self.0.lock()).poll_frame(cx)
+        let mut held = self.0.lock();
+        let frame = Pin::new(&mut held.body).poll_frame(cx);
+        held.is_broken |= matches!(frame, Poll::Ready(Some(Err(_))));
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.lock().is_end_stream()
+        self.0.lock().body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.lock().size_hint()
+        self.0.lock().body.size_hint()
     }
 }

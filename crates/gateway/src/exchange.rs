@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::capture_connection;
 use model::record::ClientAddress;
-use model::{HandshakeResult, Moment, RejectedCheck};
+use model::{HandshakeResult, Moment, Refused, RejectedCheck};
 use observe::upgrade::{self, Asked};
 use tokio::sync::mpsc;
 
@@ -80,9 +81,18 @@ impl Exchange {
     ) -> Result<(Exchange, String), Refusal> {
         let started = clock::now();
         let ClientConnection { shared, peer, watch, guard } = connection;
-        let host = host_of(request).map_err(Refusal::Malformed)?;
+        let refuse = |refusal: Refusal| {
+            shared.registry.count_refused(refusal.why());
+            refusal
+        };
+        if framing.is_ambiguous {
+            let why = "Bad Request: send either one Content-Length or Transfer-Encoding";
+            return Err(refuse(Refusal::Malformed(why)));
+        }
+        let host = host_of(request).map_err(|why| refuse(Refusal::Malformed(why)))?;
         let table = shared.table.load_full();
-        let route = table.find(without_port(&host), request.uri().path()).ok_or(Refusal::NoRoute)?;
+        let route =
+            table.find(without_port(&host), request.uri().path()).ok_or_else(|| refuse(Refusal::NoRoute))?;
         let client = forwarded::client_address(request.headers(), peer, table.trusted());
         let (route, version) = (Arc::clone(route), request.version());
         Ok((Exchange { shared, route, client, watch, started, version, framing, guard }, host))
@@ -111,6 +121,7 @@ impl Exchange {
         for upstream in self.route.pool.candidates(clock::now()) {
             let open = upstream.open();
             let mut request = request.clone();
+            let body = request.body().clone();
             if let Some(attempt) = &mut attempt {
                 attempt.try_upstream(&upstream.name, capture_connection(&mut request));
             }
@@ -124,6 +135,7 @@ impl Exchange {
                     upstream.note_failure(clock::now());
                     failures.push(format!("{}: {error}", upstream.name));
                 }
+                Ok(Err(_)) if body.is_broken() => return Err(Unanswered::BadRequest),
                 Ok(Err(error @ SendError::NoAnswer(_))) => {
                     return Err(Unanswered::Broken { detail: format!("{}: {error}", upstream.name) });
                 }
@@ -167,6 +179,8 @@ pub enum Unanswered {
         /// Which and how, for an operator.
         detail: String,
     },
+    /// The client's body was malformed or cut short.
+    BadRequest,
     /// The upstream was reached and said nothing in time.
     TimedOut {
         /// Which, for an operator.
@@ -186,6 +200,10 @@ impl Unanswered {
                 StatusCode::BAD_GATEWAY,
                 "Bad Gateway: the upstream service ended the connection before it answered",
             ),
+            Unanswered::BadRequest => {
+                let message = "Bad Request: the request's body is malformed, or ended too early";
+                answer::last_text(StatusCode::BAD_REQUEST, message)
+            }
             Unanswered::TimedOut { .. } => answer::text(
                 StatusCode::GATEWAY_TIMEOUT,
                 "Gateway Timeout: the upstream service did not answer in time",
@@ -199,6 +217,7 @@ impl Unanswered {
             Unanswered::Unreachable { detail }
             | Unanswered::Broken { detail }
             | Unanswered::TimedOut { detail } => detail,
+            Unanswered::BadRequest => "the request's body is malformed, or ended too early",
         }
     }
 
@@ -206,6 +225,7 @@ impl Unanswered {
     pub fn result(&self) -> HandshakeResult {
         match self {
             Unanswered::TimedOut { .. } => HandshakeResult::Timeout,
+            Unanswered::BadRequest => HandshakeResult::Malformed,
             Unanswered::Unreachable { .. } | Unanswered::Broken { .. } => HandshakeResult::Unreachable,
         }
     }
@@ -220,6 +240,13 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    fn why(&self) -> Refused {
+        match self {
+            Refusal::Malformed(_) => Refused::Malformed,
+            Refusal::NoRoute => Refused::NoRoute,
+        }
+    }
+
     /// What the client is told.
     pub fn answer(&self) -> Response<AnswerBody> {
         match self {
@@ -236,10 +263,6 @@ pub async fn serve(connection: ClientConnection, request: Request<RequestBody>) 
     let version = request.version();
     let framing =
         if version < Version::HTTP_2 { connection.watch.head().serve() } else { Framing::default() };
-    if framing.is_ambiguous {
-        let why = "Bad Request: send either one Content-Length or Transfer-Encoding";
-        return Refusal::Malformed(why).answer();
-    }
     let peer = connection.peer;
     let (exchange, host) = match Exchange::begin(connection, &request, framing) {
         Ok(begun) => begun,
@@ -271,7 +294,7 @@ fn host_of<B>(request: &Request<B>) -> Result<String, &'static str> {
     let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
     let named = match hosts.as_slice() {
         [] => None,
-        [host] => Some(host.to_str().map_err(|_| "Bad Request: the Host header is no host name")?.to_owned()),
+        [host] => Some(valid_host(host).ok_or("Bad Request: the Host header is no host name")?),
         _ => return Err("Bad Request: send exactly one Host header"),
     };
     match (authority, named) {
@@ -283,6 +306,17 @@ fn host_of<B>(request: &Request<B>) -> Result<String, &'static str> {
         (None, None) if request.version() == Version::HTTP_10 => Ok(String::new()),
         (None, None) => Err("Bad Request: send a Host header"),
     }
+}
+
+/// A host with or without a port (RFC 9110, section 7.2), and nothing else of an authority.
+fn valid_host(value: &HeaderValue) -> Option<String> {
+    let text = value.to_str().ok()?;
+    if text.is_empty() {
+        return Some(String::new());
+    }
+    let authority: Authority = text.parse().ok()?;
+    let has_valid_port = text.len() == authority.host().len() || authority.port_u16().is_some();
+    (has_valid_port && !text.contains('@')).then(|| text.to_owned())
 }
 
 fn without_port(host: &str) -> &str {

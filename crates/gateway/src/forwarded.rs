@@ -1,7 +1,9 @@
 //! Who the client is when trusted peers stand in front, and what the upstream is told of it.
 //!
 //! `X-Forwarded-For` (a de facto standard) and `Forwarded` (RFC 7239) are believed from the right end, as far as
-//! the addresses named there are trusted peers themselves; from anyone else they are replaced.
+//! the addresses named there are trusted peers themselves; from anyone else they are replaced. A balancer writes
+//! one of the two and may pass the other on as the client has sent it, so where both are there and name different
+//! clients neither is believed.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,6 +12,8 @@ use model::record::ClientAddress;
 
 use crate::config::Network;
 
+/// What the names of the de facto fields begin with.
+const PREFIX: &str = "x-forwarded-";
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -31,14 +35,20 @@ pub fn client_address(headers: &HeaderMap, peer: Peer, trusted: &[Network]) -> C
     if !peer.is_trusted {
         return at_peer;
     }
-    let mut hops = forwarded_for(headers);
-    if hops.is_empty() {
-        hops = x_forwarded_for(headers);
-    }
-    let mut client = at_peer;
-    for hop in hops.into_iter().rev() {
-        let Some(ip) = hop else { break };
-        client = ClientAddress { ip, port: 0 };
+    let told = |hops: Vec<Option<IpAddr>>| (!hops.is_empty()).then(|| last_untrusted(&hops, trusted));
+    let ip = match (told(forwarded_for(headers)), told(x_forwarded_for(headers))) {
+        (Some(one), Some(other)) if one != other => None,
+        (one, other) => one.or(other).flatten(),
+    };
+    ip.map_or(at_peer, |ip| ClientAddress { ip, port: 0 })
+}
+
+/// The first hop from the right end that is no trusted peer, or the last one before a hop without an address.
+fn last_untrusted(hops: &[Option<IpAddr>], trusted: &[Network]) -> Option<IpAddr> {
+    let mut client = None;
+    for hop in hops.iter().rev() {
+        let Some(ip) = *hop else { break };
+        client = Some(ip);
         if !trusted.iter().any(|network| network.contains(ip)) {
             break;
         }
@@ -49,7 +59,10 @@ pub fn client_address(headers: &HeaderMap, peer: Peer, trusted: &[Network]) -> C
 /// Rewrites the headers for the upstream; `host` is the one that the request was for.
 pub fn tell_upstream(headers: &mut HeaderMap, peer: Peer, host: Option<&HeaderValue>) {
     if !peer.is_trusted {
-        for name in [&FOR, &PROTO, &HOST, &header::FORWARDED] {
+        let speaks_for_others =
+            |name: &&HeaderName| name.as_str().starts_with(PREFIX) || *name == header::FORWARDED;
+        let names: Vec<HeaderName> = headers.keys().filter(speaks_for_others).cloned().collect();
+        for name in names {
             headers.remove(name);
         }
     }
@@ -134,6 +147,8 @@ mod tests {
         check(true, &[("x-forwarded-for", "nonsense")], "10.0.0.1");
         check(true, &[("forwarded", "for=\"[2001:db8::7]:80\";proto=https, for=10.0.0.9")], "2001:db8::7");
         check(true, &[("forwarded", "for=unknown")], "10.0.0.1");
+        check(true, &[("forwarded", "for=203.0.113.9"), ("x-forwarded-for", "198.51.100.1")], "10.0.0.1");
+        check(true, &[("forwarded", "for=203.0.113.9"), ("x-forwarded-for", "203.0.113.9")], "203.0.113.9");
         check(true, &[], "10.0.0.1");
     }
 

@@ -10,6 +10,7 @@ use http_body_util::BodyExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use model::Refused;
 use tokio::sync::{Notify, watch};
 
 use crate::body::{BodyError, RequestBody};
@@ -27,6 +28,7 @@ pub async fn serve(
     mut stopping: watch::Receiver<bool>,
 ) {
     let (watch, address) = (Arc::clone(&client.watch), client.peer.address);
+    let registry = Arc::clone(&client.shared.registry);
     let in_service = Arc::new(AtomicUsize::new(0));
     let answered = Arc::new(Notify::new());
     let service = service_fn({
@@ -58,6 +60,9 @@ pub async fn serve(
             biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
+                    if error.is_parse() {
+                        registry.count_refused(Refused::Malformed);
+                    }
                     tracing::debug!(%error, %address, "a client's connection ended with an error");
                 }
                 return;
@@ -69,6 +74,7 @@ pub async fn serve(
             () = tokio::time::sleep(quiet.next_look) => match quiet.look(&watch, in_service.load(Relaxed)) {
                 Verdict::Fine => {}
                 Verdict::SlowHead => {
+                    registry.count_refused(Refused::Timeout);
                     tracing::debug!(%address, "a request head did not arrive in time");
                     return;
                 }

@@ -11,6 +11,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use model::Refused;
 use model::record::What;
 use tokio::sync::watch;
 
@@ -46,8 +47,14 @@ pub async fn serve(
         .handshake::<_, Bytes>(stream);
     let mut connection = match tokio::time::timeout(head_timeout, handshake).await {
         Ok(Ok(connection)) => connection,
-        Ok(Err(error)) => return tracing::debug!(%error, %address, "no valid start of HTTP/2"),
-        Err(_) => return tracing::debug!(%address, "HTTP/2 was not started in time"),
+        Ok(Err(error)) => {
+            client.shared.registry.count_refused(Refused::Malformed);
+            return tracing::debug!(%error, %address, "no valid start of HTTP/2");
+        }
+        Err(_) => {
+            client.shared.registry.count_refused(Refused::Timeout);
+            return tracing::debug!(%address, "HTTP/2 was not started in time");
+        }
     };
     let mut is_ending = false;
     loop {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
+use model::Refused;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -87,8 +88,14 @@ impl Listener {
         };
         match opened {
             Ok(Ok(opened)) => self.speak(opened, guard).await,
-            Ok(Err(error)) => tracing::debug!(%address, %error, "a connection was refused before HTTP"),
-            Err(_) => tracing::debug!(%address, "a connection was not ready for HTTP in time"),
+            Ok(Err((why, error))) => {
+                self.shared.registry.count_refused(why);
+                tracing::debug!(%address, %why, %error, "a connection was refused before HTTP");
+            }
+            Err(_) => {
+                self.shared.registry.count_refused(Refused::Timeout);
+                tracing::debug!(%address, "a connection was not ready for HTTP in time");
+            }
         }
     }
 
@@ -105,27 +112,29 @@ impl Listener {
         }
     }
 
-    async fn open(&self, mut socket: TcpStream, from: SocketAddr) -> io::Result<Opened> {
-        socket.set_nodelay(true)?;
+    async fn open(&self, mut socket: TcpStream, from: SocketAddr) -> Result<Opened, (Refused, io::Error)> {
+        let because = |why: Refused| move |error: io::Error| (why, error);
+        socket.set_nodelay(true).map_err(because(Refused::Malformed))?;
         let mut address = from;
         if self.proxy_protocol {
             if !self.trusts(from) {
-                return Err(io::Error::other(
-                    "it is not from a trusted peer, and the PROXY protocol is expected",
-                ));
+                let error =
+                    io::Error::other("it is not from a trusted peer, and the PROXY protocol is expected");
+                return Err((Refused::ProxyProtocol, error));
             }
-            if let Some(source) = proxy_protocol::read(&mut socket).await? {
+            let source = proxy_protocol::read(&mut socket).await;
+            if let Some(source) = source.map_err(because(Refused::ProxyProtocol))? {
                 address = source;
             }
         }
         let is_trusted = self.trusts(address);
         let peer = Peer { address, is_trusted, is_tls: self.tls.is_some() };
         let Some(acceptor) = &self.tls else {
-            let early = read_preface(&mut socket).await?;
+            let early = read_preface(&mut socket).await.map_err(because(Refused::Malformed))?;
             let speaks_http2 = early.starts_with(HTTP2_PREFACE);
             return Ok(Opened { stream: Stream::Plain(socket), early, peer, speaks_http2 });
         };
-        let stream = acceptor.accept(socket).await?;
+        let stream = acceptor.accept(socket).await.map_err(because(Refused::Tls))?;
         let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2_ALPN);
         let stream = Stream::Tls(Box::new(stream.into()));
         Ok(Opened { stream, early: Bytes::new(), peer, speaks_http2 })

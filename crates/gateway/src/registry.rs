@@ -16,7 +16,7 @@ use model::live::{LiveConnection, LiveState};
 use model::overview::PerProtocol;
 use model::ports::Connections;
 use model::record::CloseRecord;
-use model::{ConnectionId, Initiator, PerDirection, Protocol, Reason, Word as _};
+use model::{ConnectionId, Initiator, PerDirection, Protocol, Reason, Refused, Word as _};
 use parking_lot::{Mutex, RwLock};
 
 use crate::access_log::AccessLog;
@@ -78,6 +78,11 @@ impl Registry {
         });
         routes.push(Arc::clone(&route));
         route
+    }
+
+    /// Counts a connection or a request that no route took.
+    pub fn count_refused(&self, why: Refused) {
+        self.meters.refused.inc(why);
     }
 
     /// All routes, in the order in which they were first configured.

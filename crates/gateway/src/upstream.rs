@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::uri::{self, Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
@@ -40,6 +41,7 @@ const NEVER: u64 = u64::MAX;
 pub struct Upstream {
     /// Where it listens.
     pub url: UpstreamUrl,
+    authority: Authority,
     /// The same as text, for records.
     pub name: Arc<str>,
     client: Client<Connector, HeldBody>,
@@ -85,6 +87,7 @@ impl Upstream {
             .build(connector.clone());
         Upstream {
             name: url.to_string().into(),
+            authority: format!("{}:{}", url.host, url.port).parse().expect("a URL has a valid authority"),
             url,
             client,
             connector,
@@ -145,11 +148,11 @@ impl Upstream {
     }
 
     fn absolute(&self, uri: &Uri) -> Uri {
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let scheme = if self.url.tls { "https" } else { "http" };
-        format!("{scheme}://{}:{}{path}", self.url.host, self.url.port)
-            .parse()
-            .expect("host, port and path were each parsed before")
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(if self.url.tls { Scheme::HTTPS } else { Scheme::HTTP });
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = uri.path_and_query().cloned().or_else(|| Some(PathAndQuery::from_static("/")));
+        Uri::from_parts(parts).expect("it has a scheme, an authority and a path")
     }
 }
 

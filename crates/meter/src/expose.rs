@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use model::ports::MetricsFormat;
 use model::{
     Direction, ErrorType, GrpcCode, HandshakeResult, Http2Error, Initiator, Opcode, Protocol, Reason,
-    RejectedCheck, Word,
+    Refused, RejectedCheck, Word,
 };
 
 use crate::cells::Observed;
@@ -200,6 +200,11 @@ fn visit_process(family: &'static Family, registry: &Registry, scrape: &Scrape, 
     let process = &scrape.process;
     let mut single = |value: f64| sink.sample("", &[], value);
     match *family {
+        f::REFUSED => {
+            for &reason in Refused::ALL {
+                sink.sample("", &[("reason", reason.as_str())], registry.refused.get(reason) as f64);
+            }
+        }
         f::SERIES_DROPPED => {
             sink.sample("", &[("metric", "route")], registry.routes_dropped.get() as f64);
             sink.sample("", &[("metric", "grpc_method")], registry.grpc_methods_dropped() as f64);

@@ -143,6 +143,8 @@ families! {
         "GOAWAY frames on connections that carried gRPC streams of the route.";
     REJECTED_UPGRADES: Counter "heartline_rejected_upgrades_total" ["route", "check"]
         "Broken rules of the upgrade discipline in requests and answers.";
+    REFUSED: Counter "heartline_refused_total" ["reason"]
+        "Client connections and requests that were ended before a route took them.";
     PATH_IDLE_TIMEOUT: Gauge "heartline_path_idle_timeout_seconds" ["route", "hop"]
         "Configured idle timeouts of open connections.";
     CERTIFICATE_NOT_AFTER: Gauge "heartline_tls_certificate_not_after_timestamp_seconds" ["role", "name"]

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use model::{Direction, Moment, PerDirection};
+use model::{Direction, Moment, PerDirection, Refused};
 
-use crate::cells::{Counter, Observed, Shard};
+use crate::cells::{Counter, Counts, Observed, Shard};
 use crate::grpc::GrpcCells;
 use crate::mean::{MeanWindow, Sums};
 use crate::scrape::Waiting;
@@ -25,6 +25,8 @@ pub struct Build {
 pub struct Registry {
     /// What this build is.
     pub build: Build,
+    /// Connections and requests that no route took.
+    pub refused: Counts<Refused>,
     /// Routes that went to `other`.
     pub routes_dropped: Counter,
     routes: RwLock<Vec<Arc<RouteMeter>>>,
@@ -36,7 +38,8 @@ impl Registry {
     /// No routes yet; `shards` should be the number of counting threads.
     pub fn new(build: Build, shards: usize, mean_window: Duration) -> Registry {
         let routes = RwLock::default();
-        Registry { build, routes_dropped: Counter::default(), routes, shards: shards.max(1), mean_window }
+        let (refused, routes_dropped) = (Counts::default(), Counter::default());
+        Registry { build, refused, routes_dropped, routes, shards: shards.max(1), mean_window }
     }
 
     /// The meter of the route of that name, created when it is new.

@@ -314,6 +314,22 @@ impl Reason {
 }
 
 words! {
+    /// Why a client's connection or request was ended before a route took it.
+    Refused {
+        /// TLS, the PROXY protocol or a request's head was not complete in time.
+        Timeout = "timeout",
+        /// The TLS handshake failed.
+        Tls = "tls",
+        /// The PROXY protocol was expected, and what came was none, or from a peer that is not trusted.
+        ProxyProtocol = "proxy_protocol",
+        /// What came is no valid HTTP, or its framing or host is ambiguous.
+        Malformed = "malformed",
+        /// No route takes the host and path.
+        NoRoute = "no_route",
+    }
+}
+
+words! {
     /// Kind of an error on an established connection.
     ErrorType {
         /// A frame that RFC 6455 does not allow, or event-stream bytes that cannot be parsed.
