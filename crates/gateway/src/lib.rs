@@ -17,6 +17,7 @@ mod event_stream;
 mod exchange;
 mod forwarded;
 mod head;
+mod heartbeats;
 mod http1;
 mod http2;
 mod leg;

@@ -7,7 +7,7 @@ use hyper_util::client::legacy::connect::CaptureConnection;
 use model::event::CloseCode;
 use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
 use model::{
-    ConnectionId, Direction, HandshakeResult, Initiator, Leg, Moment, PerDirection, Protocol, Reason,
+    ConnectionId, Direction, HandshakeResult, Initiator, Leg, Moment, PerDirection, PerLeg, Protocol, Reason,
     WallTime,
 };
 use observe::ending;
@@ -150,6 +150,8 @@ impl Attempt {
             messages: PerDirection::default(),
             bytes: PerDirection::default(),
             unsent_bytes: PerDirection::default(),
+            ping_rtt_seconds: PerLeg::default(),
+            heartbeat: PerLeg::default(),
         });
     }
 }
@@ -220,6 +222,7 @@ impl Session {
         match self.entry.protocol {
             Protocol::WebSocket => {
                 shard.websocket.duration_seconds.observe(duration);
+                self.entry.heartbeats.end(&shard.websocket);
                 if matches!(reason, Reason::Abnormal | Reason::Reset | Reason::Timeout) {
                     shard.websocket.close_idle_seconds.observe(idle);
                 }
@@ -250,6 +253,7 @@ impl Drop for Session {
         };
         let duration_seconds = since(entry.established);
         self.measure(initiator, reason, duration_seconds, idle_seconds.any);
+        let pings = entry.heartbeats.show();
         self.registry.record(CloseRecord {
             id: entry.id,
             protocol: entry.protocol,
@@ -269,6 +273,8 @@ impl Drop for Session {
             messages: PerDirection::from_fn(|direction| entry.flow(direction).messages()),
             bytes: PerDirection::from_fn(|direction| entry.flow(direction).bytes()),
             unsent_bytes: self.unsent,
+            ping_rtt_seconds: pings.rtt_seconds,
+            heartbeat: pings.heartbeats,
         });
     }
 }

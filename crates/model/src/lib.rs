@@ -18,5 +18,5 @@ pub use id::ConnectionId;
 pub use time::{Moment, WallTime};
 pub use words::{
     Direction, ErrorType, GrpcCode, HandshakeResult, Http2Error, Initiator, Layer, Leg, Opcode, PerDirection,
-    Protocol, Reason, RejectedCheck, Word,
+    PerLeg, Protocol, Reason, RejectedCheck, Word,
 };

@@ -98,6 +98,10 @@ export type CloseRecord = {
   bytes: PerDirection<number>,
   /** Bytes that were read from the sender and never accepted by the receiver's kernel socket. */
   unsent_bytes: PerDirection<number>,
+  /** The last round trip from a relayed Ping accepted by our kernel to the peer's Pong read. */
+  ping_rtt_seconds: PerLeg<number | null>,
+  /** The Pings towards each peer; none where there was no Ping. */
+  heartbeat: PerLeg<Heartbeat | null>,
 };
 
 /** Opaque random name of one connection. Written as 13 characters of Crockford's base 32 in lower case, which
@@ -182,6 +186,14 @@ export type HandshakeCount = {
  * request read to the outcome decided. */
 export type HandshakeResult = "success" | "client_error" | "server_error" | "unreachable" | "timeout" | "invalid_upgrade" | "not_upgraded" | "not_event_stream" | "denied_origin" | "denied" | "malformed" | "client_aborted";
 
+/** The Pings towards one peer. */
+export type Heartbeat = {
+  /** Median of the last gaps between them; none before there were three. */
+  interval_seconds: number | null,
+  /** How many the peer did not answer before it answered a later one, or before the connection ended. */
+  missed: number,
+};
+
 /** Silence before the end, in seconds; from established when nothing of the kind was ever seen. */
 export type IdleSeconds = {
   /** Since the last byte in either direction. */
@@ -250,6 +262,10 @@ export type LiveConnection = {
   backlog: PerDirection<Backlog>,
   /** State in one word. */
   state: LiveState,
+  /** The last round trip from a relayed Ping accepted by our kernel to the peer's Pong read. */
+  ping_rtt_seconds: PerLeg<number | null>,
+  /** The Pings towards each peer; none where there was no Ping. */
+  heartbeat: PerLeg<Heartbeat | null>,
 };
 
 /** State of an open connection. */
@@ -318,6 +334,14 @@ export type PerDirection<T> = {
   client_to_server: T,
   /** From the upstream towards the client. */
   server_to_client: T,
+};
+
+/** One value for each leg. */
+export type PerLeg<T> = {
+  /** Towards the client. */
+  client: T,
+  /** Towards the upstream. */
+  upstream: T,
 };
 
 /** One value for each protocol. */
