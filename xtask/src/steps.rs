@@ -88,7 +88,9 @@ fn ui() -> Result<Counts, String> {
 fn e2e() -> Result<Counts, String> {
     install::packages()?;
     let bin = install::python()?;
-    install::node(&root().join("crates/web/ui"))?;
+    let ui = root().join("crates/web/ui");
+    install::node(&ui)?;
+    command(tool("npm").args(["run", "--silent", "build"]).current_dir(&ui))?;
     let peers = root().join("tests/e2e/peers");
     install::node(&peers)?;
     cargo(&["build", "--package", "heartline", "--locked", "--quiet"])?;

@@ -14,6 +14,7 @@ use model::live::Backlog;
 use model::record::{ClientAddress, What};
 use model::{ConnectionId, Direction, Moment, PerDirection, Protocol, WallTime};
 
+use crate::heartbeats::Heartbeats;
 use crate::registry::RouteConnections;
 
 /// See the module.
@@ -35,6 +36,8 @@ pub struct Entry {
     pub established_at: WallTime,
     /// Limits of time that the route had when it was opened.
     pub limits: Limits,
+    /// Its Pings and Pongs.
+    pub heartbeats: Heartbeats,
     flows: PerDirection<Flow>,
     closing_since: AtomicU64,
     command: AtomicU8,
@@ -106,6 +109,7 @@ impl Entry {
             established: now,
             established_at: wall,
             limits,
+            heartbeats: Heartbeats::default(),
             flows: PerDirection::from_fn(|_| Flow::new(now)),
             closing_since: AtomicU64::new(NEVER),
             command: AtomicU8::new(0),

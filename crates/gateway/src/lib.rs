@@ -20,6 +20,7 @@ mod forwarded;
 mod frames;
 mod grpc;
 mod head;
+mod heartbeats;
 mod http1;
 mod http2;
 mod leg;

@@ -208,6 +208,7 @@ impl Connections for Registry {
 
 fn snapshot(entry: &Entry, now: model::Moment) -> LiveConnection {
     let backlog = PerDirection::from_fn(|direction| entry.flow(direction).backlog(now));
+    let pings = entry.heartbeats.show();
     let state = if entry.is_closing() {
         LiveState::Closing
     } else if is_slow(entry, now) {
@@ -228,5 +229,7 @@ fn snapshot(entry: &Entry, now: model::Moment) -> LiveConnection {
         bytes: PerDirection::from_fn(|direction| entry.flow(direction).bytes()),
         backlog,
         state,
+        ping_rtt_seconds: pings.rtt_seconds,
+        heartbeat: pings.heartbeats,
     }
 }

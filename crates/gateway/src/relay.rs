@@ -15,7 +15,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use model::event::{CloseCode, WebSocketEvent};
 use model::record::What;
-use model::{Direction, ErrorType, Leg, Moment, PerDirection, Word};
+use model::{Direction, ErrorType, Leg, Moment, Opcode, PerDirection, Word};
 use observe::ws::Scanner;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -73,6 +73,8 @@ struct Pipe {
     is_shut: bool,
     /// The gateway has said goodbye to the receiver: what the sender still sends is read and dropped.
     is_muted: bool,
+    /// The receiver's kernel socket has not yet accepted all Pings that were read.
+    has_ping_waiting: bool,
     dropped_bytes: u64,
 }
 
@@ -134,7 +136,7 @@ impl Relay {
         let route = std::sync::Arc::clone(&self.session.entry.route);
         let cells = &route.meter.shard(worker::index()).websocket;
         let session = &mut self.session;
-        let mut messages = 0;
+        let (mut messages, mut has_ping) = (0, false);
         self.pipes[direction].scanner.scan(bytes, &mut |event| match event {
             WebSocketEvent::Frame { opcode } => cells.frames[direction].inc(opcode),
             WebSocketEvent::Message { bytes, end, .. } => {
@@ -143,11 +145,18 @@ impl Relay {
                 messages += 1;
                 push_end(ends, end);
             }
-            WebSocketEvent::Control { .. } => {}
+            WebSocketEvent::Control { opcode: Opcode::Ping, tag, end, .. } => {
+                session.entry.heartbeats.ping(direction.receiver(), tag, end, at);
+                has_ping = true;
+            }
+            WebSocketEvent::Control { tag, .. } => {
+                session.entry.heartbeats.pong(direction.sender(), tag, at, cells);
+            }
             WebSocketEvent::Close { code, .. } => session.close_frame(direction.sender(), code, at),
             WebSocketEvent::Violation { .. } => cells.errors.inc(ErrorType::Frame),
         });
         session.entry.flow(direction).note(bytes.len() as u64, messages, at);
+        self.pipes[direction].has_ping_waiting |= has_ping;
     }
 
     /// Reads and forwards one direction until it would block; pending also when it is over. Ready when it could go
@@ -202,6 +211,7 @@ impl Relay {
             Poll::Ready(Err(error)) => return self.end_output(direction, &error, bytes.len() - accepted),
         };
         if is_flushed && accepted == bytes.len() {
+            self.note_pings_accepted(direction, self.pipes[direction].scanner.offset());
             self.measure(direction, ends.iter().map(|end| end.messages).sum(), at);
         } else {
             self.keep_waiting(direction, Bytes::copy_from_slice(&bytes[accepted..]), ends.to_vec(), at);
@@ -253,7 +263,17 @@ impl Relay {
         } else {
             flow.note_waiting(waiting.bytes.len(), count(&waiting.ends), since);
         }
+        self.note_pings_accepted(direction, reached);
         self.measure(direction, messages, since);
+    }
+
+    /// The receiver's kernel socket has accepted the stream up to offset `reached`.
+    fn note_pings_accepted(&mut self, direction: Direction, reached: u64) {
+        if self.pipes[direction].has_ping_waiting {
+            let heartbeats = &self.session.entry.heartbeats;
+            self.pipes[direction].has_ping_waiting =
+                heartbeats.accepted(direction.receiver(), reached, clock::now());
+        }
     }
 
     fn keep_waiting(&mut self, direction: Direction, bytes: Bytes, ends: Vec<MessageEnd>, since: Moment) {
@@ -431,7 +451,15 @@ impl Drop for Relay {
 
 impl Pipe {
     fn new(scanner: Scanner) -> Pipe {
-        Pipe { scanner, waiting: None, has_ended: false, is_shut: false, is_muted: false, dropped_bytes: 0 }
+        Pipe {
+            scanner,
+            waiting: None,
+            has_ended: false,
+            is_shut: false,
+            is_muted: false,
+            has_ping_waiting: false,
+            dropped_bytes: 0,
+        }
     }
 }
 
@@ -466,8 +494,6 @@ fn close_frame(code: CloseCode, leg: Leg) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use model::Opcode;
-
     use super::*;
 
     #[test]

@@ -2,7 +2,7 @@
 
 use meter::scrape::{Certificate, RouteLive, Scrape, Waiting};
 use model::live::Backlog;
-use model::{Direction, Moment, Protocol};
+use model::{Direction, Leg, Moment, PerLeg, Protocol, Word};
 
 use crate::Gateway;
 use crate::clock;
@@ -63,8 +63,20 @@ fn counted(route: &RouteConnections) -> RouteLive {
 
 fn route_live(route: &RouteConnections, now: Moment) -> RouteLive {
     let mut live = counted(route);
-    route.look(|entry| add(&mut live, entry, now));
+    let mut intervals: PerLeg<Vec<f64>> = PerLeg::default();
+    route.look(|entry| {
+        add(&mut live, entry, now);
+        for &leg in Leg::ALL {
+            intervals[leg].extend(entry.heartbeats.interval_seconds(leg));
+        }
+    });
+    live.heartbeat_interval_seconds = PerLeg::from_fn(|leg| median(&mut intervals[leg]));
     live
+}
+
+fn median(values: &mut [f64]) -> Option<f64> {
+    let middle = values.len() / 2;
+    (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f64::total_cmp).1)
 }
 
 fn add(live: &mut RouteLive, entry: &Entry, now: Moment) {

@@ -8,7 +8,7 @@ use model::event::CloseCode;
 use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, GrpcFacts, Handshake, IdleSeconds, What};
 use model::{
     ConnectionId, Direction, GrpcCode, HandshakeResult, Http2Error, Initiator, Leg, Moment, PerDirection,
-    Protocol, Reason, WallTime,
+    PerLeg, Protocol, Reason, WallTime,
 };
 use observe::ending;
 
@@ -175,6 +175,8 @@ impl Attempt {
             messages: PerDirection::default(),
             bytes: PerDirection::default(),
             unsent_bytes: PerDirection::default(),
+            ping_rtt_seconds: PerLeg::default(),
+            heartbeat: PerLeg::default(),
             grpc: self.grpc.take(),
         });
     }
@@ -261,6 +263,7 @@ impl Session {
         match self.entry.protocol {
             Protocol::WebSocket => {
                 shard.websocket.duration_seconds.observe(duration);
+                self.entry.heartbeats.end(&shard.websocket);
                 if matches!(reason, Reason::Abnormal | Reason::Reset | Reason::Timeout) {
                     shard.websocket.close_idle_seconds.observe(idle);
                 }
@@ -302,6 +305,7 @@ impl Drop for Session {
         };
         let duration_seconds = since(entry.established);
         self.measure(initiator, reason, duration_seconds, idle_seconds.any);
+        let pings = entry.heartbeats.show();
         self.registry.record(CloseRecord {
             id: entry.id,
             protocol: entry.protocol,
@@ -321,6 +325,8 @@ impl Drop for Session {
             messages: PerDirection::from_fn(|direction| entry.flow(direction).messages()),
             bytes: PerDirection::from_fn(|direction| entry.flow(direction).bytes()),
             unsent_bytes: self.unsent,
+            ping_rtt_seconds: pings.rtt_seconds,
+            heartbeat: pings.heartbeats,
             grpc: self.grpc.take(),
         });
     }

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use model::{Direction, ErrorType, HandshakeResult, Opcode, PerDirection, RejectedCheck, Word};
+use model::{Direction, ErrorType, HandshakeResult, Leg, Opcode, PerDirection, PerLeg, RejectedCheck, Word};
 
 use crate::families::{CLOSE_IDLE_BOUNDS, DURATION_BOUNDS, HANDSHAKE_BOUNDS, LATENCY_BOUNDS};
 
@@ -153,6 +153,10 @@ pub struct WebSocketCells {
     pub errors: Counts<ErrorType>,
     /// Silence before an end without Close handshake.
     pub close_idle_seconds: Histogram,
+    /// Round trips of Pings, by the peer that answered.
+    pub heartbeat_rtt_seconds: PerLeg<Histogram>,
+    /// Pings without an answer, by the peer that did not give it.
+    pub heartbeats_missed: PerLeg<Counter>,
 }
 
 impl Default for WebSocketCells {
@@ -167,6 +171,8 @@ impl Default for WebSocketCells {
             latency_seconds: PerDirection::from_fn(|_: Direction| Histogram::new(LATENCY_BOUNDS)),
             errors: Counts::default(),
             close_idle_seconds: Histogram::new(CLOSE_IDLE_BOUNDS),
+            heartbeat_rtt_seconds: PerLeg::from_fn(|_: Leg| Histogram::new(LATENCY_BOUNDS)),
+            heartbeats_missed: PerLeg::default(),
         }
     }
 }

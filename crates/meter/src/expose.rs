@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use model::ports::MetricsFormat;
 use model::{
-    Direction, ErrorType, GrpcCode, HandshakeResult, Http2Error, Initiator, Opcode, Protocol, Reason,
+    Direction, ErrorType, GrpcCode, HandshakeResult, Http2Error, Initiator, Leg, Opcode, Protocol, Reason,
     Refused, RejectedCheck, Word,
 };
 
@@ -124,6 +124,22 @@ fn visit_route(
         f::WEBSOCKET_CLOSE_IDLE => {
             let observed = meter.observed(|shard| &shard.websocket.close_idle_seconds);
             out.histogram(&[], f::CLOSE_IDLE_BOUNDS, &observed);
+        }
+        f::WEBSOCKET_HEARTBEAT_RTT => {
+            for &leg in Leg::ALL {
+                let observed = meter.observed(|shard| &shard.websocket.heartbeat_rtt_seconds[leg]);
+                out.histogram(&[("peer", leg.as_str())], f::LATENCY_BOUNDS, &observed);
+            }
+        }
+        f::WEBSOCKET_HEARTBEATS_MISSED => {
+            out.words("peer", |leg: Leg| meter.sum(|shard| shard.websocket.heartbeats_missed[leg].get()));
+        }
+        f::WEBSOCKET_HEARTBEAT_INTERVAL => {
+            for &leg in Leg::ALL {
+                if let Some(seconds) = live.heartbeat_interval_seconds[leg] {
+                    out.labelled(&[("peer", leg.as_str())], seconds);
+                }
+            }
         }
         f::SSE_ACTIVE => out.value(live.sse.active as f64),
         f::SSE_CONNECTIONS => {

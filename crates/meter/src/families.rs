@@ -99,6 +99,12 @@ families! {
         "Errors on established WebSocket connections.";
     WEBSOCKET_CLOSE_IDLE: Histogram "websocket_close_idle_seconds" ["route"]
         "Silence in both directions before the end of WebSocket connections that ended without Close handshake.";
+    WEBSOCKET_HEARTBEAT_RTT: Histogram "websocket_heartbeat_rtt_seconds" ["route", "peer"]
+        "Round trip of relayed WebSocket Pings on the leg of the peer that answered: last byte of the Ping accepted by our kernel for it to its Pong with the same payload read.";
+    WEBSOCKET_HEARTBEATS_MISSED: Counter "websocket_heartbeats_missed_total" ["route", "peer"]
+        "Relayed WebSocket Pings accepted by our kernel for the peer that it did not answer before it answered a later one, or before the connection ended.";
+    WEBSOCKET_HEARTBEAT_INTERVAL: Gauge "websocket_heartbeat_interval_seconds" ["route", "peer"]
+        "Interval at which the peer is sent WebSocket Pings: median over the open connections of each one's median of its last gaps (of five, once there were three); absent when none is known.";
     SSE_ACTIVE: Gauge "sse_active_subscriptions" ["route"]
         "Open event streams: 200 with text/event-stream relayed and the body not ended.";
     SSE_CONNECTIONS: Counter "sse_connections_total" ["route", "result"]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{Initiator, Moment, PerDirection, Protocol, Reason, WallTime};
+use model::{Initiator, Moment, PerDirection, PerLeg, Protocol, Reason, WallTime};
 
 /// Handed in at each scrape.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +42,8 @@ pub struct RouteLive {
     pub slow_consumers: u64,
     /// Configured limit of silence.
     pub idle_timeout_seconds: Option<f64>,
+    /// Interval of the Pings towards each peer, as the family says.
+    pub heartbeat_interval_seconds: PerLeg<Option<f64>>,
 }
 
 /// How many connections there have been: `opened` − sum of `closed` = `active`, always.

@@ -77,6 +77,9 @@ pub enum WebSocketEvent {
         opcode: Opcode,
         /// Payload bytes, at most 125 unless a violation says otherwise.
         bytes: u64,
+        /// Hash of the payload before masking, of its first 125 bytes when it is longer: by it a Pong finds its
+        /// Ping. Equal payloads have equal tags, whoever masked them.
+        tag: u64,
         /// See the module.
         end: u64,
     },

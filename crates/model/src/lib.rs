@@ -5,6 +5,7 @@
 //! the design: above them nobody knows bytes, so no type of this crate carries payload.
 
 pub mod event;
+pub mod heartbeat;
 pub mod id;
 pub mod live;
 pub mod overview;
@@ -17,5 +18,5 @@ pub use id::ConnectionId;
 pub use time::{Moment, WallTime};
 pub use words::{
     Direction, ErrorType, GrpcCode, HandshakeResult, Http2Error, Initiator, Layer, Leg, Opcode, PerDirection,
-    Protocol, Reason, Refused, RejectedCheck, Word,
+    PerLeg, Protocol, Reason, Refused, RejectedCheck, Word,
 };

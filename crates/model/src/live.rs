@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::heartbeat::Heartbeat;
 use crate::id::ConnectionId;
 use crate::record::ClientAddress;
 use crate::time::WallTime;
-use crate::words::{PerDirection, Protocol};
+use crate::words::{PerDirection, PerLeg, Protocol};
 
 /// Snapshot of an open connection, as the admin API shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +38,12 @@ pub struct LiveConnection {
     pub backlog: PerDirection<Backlog>,
     /// State in one word.
     pub state: LiveState,
+    /// The last round trip from a relayed Ping accepted by our kernel to the peer's Pong read.
+    #[serde(default)]
+    pub ping_rtt_seconds: PerLeg<Option<f64>>,
+    /// The Pings towards each peer; none where there was no Ping.
+    #[serde(default)]
+    pub heartbeat: PerLeg<Option<Heartbeat>>,
 }
 
 /// Messages read from one side and not yet accepted by the other side's kernel socket.

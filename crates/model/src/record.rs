@@ -6,10 +6,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::event::CloseCode;
+use crate::heartbeat::Heartbeat;
 use crate::id::ConnectionId;
 use crate::time::WallTime;
 use crate::words::{
-    GrpcCode, HandshakeResult, Http2Error, Initiator, Layer, Leg, PerDirection, Protocol, Reason,
+    GrpcCode, HandshakeResult, Http2Error, Initiator, Layer, Leg, PerDirection, PerLeg, Protocol, Reason,
 };
 
 /// All that is kept of a connection after its end. Serialized as in the admin API and the access log; seconds
@@ -53,6 +54,12 @@ pub struct CloseRecord {
     pub bytes: PerDirection<u64>,
     /// Bytes that were read from the sender and never accepted by the receiver's kernel socket.
     pub unsent_bytes: PerDirection<u64>,
+    /// The last round trip from a relayed Ping accepted by our kernel to the peer's Pong read.
+    #[serde(default)]
+    pub ping_rtt_seconds: PerLeg<Option<f64>>,
+    /// The Pings towards each peer; none where there was no Ping.
+    #[serde(default)]
+    pub heartbeat: PerLeg<Option<Heartbeat>>,
     /// What a gRPC stream has beside.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "ts", ts(optional))]

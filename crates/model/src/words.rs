@@ -514,6 +514,43 @@ impl<T> PerDirection<T> {
     }
 }
 
+/// One value for each leg.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct PerLeg<T> {
+    /// Towards the client.
+    pub client: T,
+    /// Towards the upstream.
+    pub upstream: T,
+}
+
+impl<T> PerLeg<T> {
+    /// Builds both values from one function.
+    pub fn from_fn(mut value: impl FnMut(Leg) -> T) -> Self {
+        PerLeg { client: value(Leg::Client), upstream: value(Leg::Upstream) }
+    }
+}
+
+impl<T> Index<Leg> for PerLeg<T> {
+    type Output = T;
+
+    fn index(&self, leg: Leg) -> &T {
+        match leg {
+            Leg::Client => &self.client,
+            Leg::Upstream => &self.upstream,
+        }
+    }
+}
+
+impl<T> IndexMut<Leg> for PerLeg<T> {
+    fn index_mut(&mut self, leg: Leg) -> &mut T {
+        match leg {
+            Leg::Client => &mut self.client,
+            Leg::Upstream => &mut self.upstream,
+        }
+    }
+}
+
 impl<T> Index<Direction> for PerDirection<T> {
     type Output = T;
 

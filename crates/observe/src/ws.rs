@@ -15,6 +15,10 @@ const HEADER_BYTES_MAX: usize = 14;
 /// Longest payload of a control frame (RFC 6455, section 5.5).
 const CONTROL_BYTES_MAX: u64 = 125;
 
+/// Hash of Fowler, Noll and Vo, FNV-1a with 64 bits.
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
+
 const FIN: u8 = 0x80;
 const RSV: u8 = 0x70;
 const RSV1: u8 = 0x40;
@@ -43,6 +47,8 @@ pub struct Scanner {
     header_length: u8,
     /// First two bytes of a Close frame's payload, as on the wire.
     close_body: [u8; 2],
+    /// Hash of the payload of a Ping or Pong frame so far.
+    tag: u64,
     opcode: Opcode,
     direction: Direction,
     is_rsv1_allowed: bool,
@@ -65,6 +71,7 @@ impl Scanner {
             header: [0; HEADER_BYTES_MAX],
             header_length: 0,
             close_body: [0; 2],
+            tag: FNV_OFFSET,
             opcode: Opcode::Continuation,
             direction,
             is_rsv1_allowed: rsv1_allowed,
@@ -113,8 +120,10 @@ impl Scanner {
 
     fn skip_payload(&mut self, bytes: &[u8], on: &mut impl FnMut(WebSocketEvent)) -> usize {
         let taken = usize::try_from(self.payload_left).unwrap_or(usize::MAX).min(bytes.len());
-        if self.opcode == Opcode::Close {
-            self.keep_close_body(&bytes[..taken]);
+        match self.opcode {
+            Opcode::Close => self.keep_close_body(&bytes[..taken]),
+            Opcode::Ping | Opcode::Pong => self.add_to_tag(&bytes[..taken]),
+            Opcode::Continuation | Opcode::Text | Opcode::Binary | Opcode::Reserved => {}
         }
         self.payload_left -= taken as u64;
         self.offset += taken as u64;
@@ -128,6 +137,15 @@ impl Scanner {
         let skipped = usize::try_from(self.payload - self.payload_left).unwrap_or(usize::MAX);
         for (place, &byte) in self.close_body.iter_mut().skip(skipped).zip(bytes) {
             *place = byte;
+        }
+    }
+
+    fn add_to_tag(&mut self, bytes: &[u8]) {
+        let skipped = self.payload - self.payload_left;
+        let hashed = usize::try_from(CONTROL_BYTES_MAX.saturating_sub(skipped)).unwrap_or(usize::MAX);
+        let mask = self.mask().into_iter().cycle().skip((skipped % 4) as usize);
+        for (&byte, key) in bytes.iter().take(hashed).zip(mask) {
+            self.tag = (self.tag ^ u64::from(byte ^ key)).wrapping_mul(FNV_PRIME);
         }
     }
 
@@ -166,6 +184,7 @@ impl Scanner {
     fn begin_frame(&mut self, on: &mut impl FnMut(WebSocketEvent)) {
         self.opcode = opcode(self.header[0]);
         self.payload = payload_bytes(&self.header);
+        self.tag = FNV_OFFSET;
         on(WebSocketEvent::Frame { opcode: self.opcode });
         let at = self.offset - u64::from(self.header_length);
         let mut report = |violation| on(WebSocketEvent::Violation { violation, at });
@@ -248,7 +267,7 @@ impl Scanner {
                 on(WebSocketEvent::Close { code, end });
             }
             Opcode::Ping | Opcode::Pong => {
-                on(WebSocketEvent::Control { opcode: self.opcode, bytes: self.payload, end });
+                on(WebSocketEvent::Control { opcode: self.opcode, bytes: self.payload, tag: self.tag, end });
             }
             Opcode::Continuation | Opcode::Text | Opcode::Binary if self.is_final() => {
                 self.end_message(on);

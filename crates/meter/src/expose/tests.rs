@@ -30,6 +30,7 @@ fn scraped() -> (Registry, Scrape) {
             },
         },
         idle_timeout_seconds: Some(60.0),
+        heartbeat_interval_seconds: model::PerLeg { client: Some(20.0), upstream: None },
         ..RouteLive::default()
     };
     let certificate = Certificate { role: "listener", name: "a\"b\\c\nd".to_owned(), not_after: 1.0 };
@@ -58,6 +59,13 @@ fn prometheus_text() {
     has(&text, &format!("{bucket},le=\"+Inf\"}} 2"));
     has(&text, "websocket_message_latency_seconds_count{route=\"chat\",direction=\"server_to_client\"} 2");
     has(&text, "websocket_message_latency_seconds_mean{route=\"chat\",direction=\"server_to_client\"} 2.525");
+    has(&text, "websocket_heartbeat_rtt_seconds_count{route=\"chat\",peer=\"upstream\"} 0");
+    has(&text, "websocket_heartbeats_missed_total{route=\"chat\",peer=\"client\"} 0");
+    has(&text, "websocket_heartbeat_interval_seconds{route=\"chat\",peer=\"client\"} 20");
+    assert!(
+        !text.contains("heartbeat_interval_seconds{route=\"chat\",peer=\"upstream\"}"),
+        "absent when unknown"
+    );
     assert!(
         !text.contains("seconds_mean{route=\"chat\",direction=\"client_to_server\"}"),
         "absent without messages"

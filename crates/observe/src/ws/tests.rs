@@ -63,6 +63,13 @@ fn text(frames: u32, bytes: u64, end: u64) -> WebSocketEvent {
     Message { opcode: Opcode::Text, frames, bytes, compressed: false, end }
 }
 
+/// What the tag of a payload must be.
+fn tag(payload: &[u8]) -> u64 {
+    payload
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |tag, &byte| (tag ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
 fn violation(violation: FrameViolation, at: u64) -> WebSocketEvent {
     Violation { violation, at }
 }
@@ -92,7 +99,7 @@ fn control_frames_may_stand_inside_a_message() {
     let expected = [
         Frame { opcode: Opcode::Text },
         Frame { opcode: Opcode::Ping },
-        Control { opcode: Opcode::Ping, bytes: 1, end: 8 },
+        Control { opcode: Opcode::Ping, bytes: 1, tag: tag(b"?"), end: 8 },
         Frame { opcode: Opcode::Continuation },
         Frame { opcode: Opcode::Continuation },
         text(3, 5, 14),
@@ -130,8 +137,27 @@ fn close_codes() {
 }
 
 #[test]
+fn a_pong_has_the_tag_of_its_ping() {
+    // Published test vectors of FNV-1a.
+    assert_eq!(tag(b""), 0xcbf2_9ce4_8422_2325);
+    assert_eq!(tag(b"foobar"), 0x8594_4171_f739_67e8);
+    let payload: Vec<u8> = (0..125).collect();
+    for length in [0, 1, 4, 7, 125] {
+        let payload = &payload[..length];
+        let (ping, pong) = (frame(0x89, payload), masked(0x8a, payload));
+        let control = |opcode, end| {
+            [Frame { opcode }, Control { opcode, bytes: length as u64, tag: tag(payload), end }]
+        };
+        check(DOWN, &ping, &control(Opcode::Ping, ping.len() as u64));
+        check(UP, &pong, &control(Opcode::Pong, pong.len() as u64));
+    }
+}
+
+#[test]
 fn a_violation_does_not_hide_what_follows() {
-    let ping = |end| [Frame { opcode: Opcode::Ping }, Control { opcode: Opcode::Ping, bytes: 0, end }];
+    let ping = |end| {
+        [Frame { opcode: Opcode::Ping }, Control { opcode: Opcode::Ping, bytes: 0, tag: tag(b""), end }]
+    };
     let check = |first: &[u8], events: &[WebSocketEvent]| {
         let bytes = [first, &frame(0x89, b"")].concat();
         check(DOWN, &bytes, &[events, &ping(bytes.len() as u64)].concat());
@@ -141,9 +167,9 @@ fn a_violation_does_not_hide_what_follows() {
     check(&frame(0xa1, b"a"), &[head(Opcode::Text), violation(ReservedBit, 0), text(1, 1, 3)]);
     check(&frame(0x83, b"a"), &[head(Opcode::Reserved), violation(ReservedOpcode, 0)]);
     check(&frame(0x0b, b"a"), &[head(Opcode::Reserved), violation(ReservedOpcode, 0)]);
-    let long = Control { opcode: Opcode::Pong, bytes: 126, end: 130 };
+    let long = Control { opcode: Opcode::Pong, bytes: 126, tag: tag(&[0; 125]), end: 130 };
     check(&frame(0x8a, &[0; 126]), &[head(Opcode::Pong), violation(LongControl, 0), long]);
-    let fragment = Control { opcode: Opcode::Ping, bytes: 0, end: 2 };
+    let fragment = Control { opcode: Opcode::Ping, bytes: 0, tag: tag(b""), end: 2 };
     check(&frame(0x09, b""), &[head(Opcode::Ping), violation(FragmentedControl, 0), fragment]);
     check(&[0x81, 126, 0, 1, 0], &[head(Opcode::Text), violation(NonMinimalLength, 0), text(1, 1, 5)]);
     let wide = [0x81, 127, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -265,5 +291,5 @@ fn boundaries_are_between_frames() {
 
 #[test]
 fn an_idle_scanner_is_small() {
-    assert!(size_of::<Scanner>() <= 64, "{} bytes, twice for each connection", size_of::<Scanner>());
+    assert!(size_of::<Scanner>() <= 72, "{} bytes, twice for each connection", size_of::<Scanner>());
 }

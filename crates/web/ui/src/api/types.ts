@@ -100,6 +100,10 @@ export type CloseRecord = {
   bytes: PerDirection<number>,
   /** Bytes that were read from the sender and never accepted by the receiver's kernel socket. */
   unsent_bytes: PerDirection<number>,
+  /** The last round trip from a relayed Ping accepted by our kernel to the peer's Pong read. */
+  ping_rtt_seconds: PerLeg<number | null>,
+  /** The Pings towards each peer; none where there was no Ping. */
+  heartbeat: PerLeg<Heartbeat | null>,
   /** What a gRPC stream has beside. */
   grpc?: GrpcFacts,
 };
@@ -221,6 +225,14 @@ export type HandshakeCount = {
  * decided. */
 export type HandshakeResult = "success" | "client_error" | "server_error" | "unreachable" | "timeout" | "invalid_upgrade" | "not_upgraded" | "not_event_stream" | "denied_origin" | "denied" | "malformed" | "client_aborted";
 
+/** The Pings towards one peer. */
+export type Heartbeat = {
+  /** Median of the last gaps between them; none before there were three. */
+  interval_seconds: number | null,
+  /** How many the peer did not answer before it answered a later one, or before the connection ended. */
+  missed: number,
+};
+
 /** Error code of an HTTP/2 RST_STREAM or GOAWAY frame (RFC 9113, section 7), in the order of the codes'
  * numbers. */
 export type Http2Error = "NO_ERROR" | "PROTOCOL_ERROR" | "INTERNAL_ERROR" | "FLOW_CONTROL_ERROR" | "SETTINGS_TIMEOUT" | "STREAM_CLOSED" | "FRAME_SIZE_ERROR" | "REFUSED_STREAM" | "CANCEL" | "COMPRESSION_ERROR" | "CONNECT_ERROR" | "ENHANCE_YOUR_CALM" | "INADEQUATE_SECURITY" | "HTTP_1_1_REQUIRED" | "other";
@@ -309,6 +321,10 @@ export type LiveConnection = {
   backlog: PerDirection<Backlog>,
   /** State in one word. */
   state: LiveState,
+  /** The last round trip from a relayed Ping accepted by our kernel to the peer's Pong read. */
+  ping_rtt_seconds: PerLeg<number | null>,
+  /** The Pings towards each peer; none where there was no Ping. */
+  heartbeat: PerLeg<Heartbeat | null>,
 };
 
 /** State of an open connection. */
@@ -377,6 +393,14 @@ export type PerDirection<T> = {
   client_to_server: T,
   /** From the upstream towards the client. */
   server_to_client: T,
+};
+
+/** One value for each leg. */
+export type PerLeg<T> = {
+  /** Towards the client. */
+  client: T,
+  /** Towards the upstream. */
+  upstream: T,
 };
 
 /** One value for each protocol. */

@@ -13,11 +13,13 @@ function Table({ latest, scope = 'all', frozen = false }: { latest: Row[]; scope
   const rows = useHeldRows(latest, scope, frozen);
   return (
     <MantineProvider>
-      <button type="button" onClick={rows.catchUp}>{rows.newer}</button>
-      <Rows
-        caption="rows" rows={rows} loading={false} empty="nothing" onOpen={() => undefined}
-        columns={[{ key: 'id', label: 'id', parts: 1, cell: ({ id }) => <a href={`#${id}`}>{id}</a> }]}
-      />
+      <section {...rows.pointer}>
+        <button type="button" onClick={rows.catchUp}>{rows.newer}</button>
+        <Rows
+          caption="rows" rows={rows} loading={false} empty="nothing" onOpen={() => undefined}
+          columns={[{ key: 'id', label: 'id', parts: 1, cell: ({ id }) => <a href={`#${id}`}>{id}</a> }]}
+        />
+      </section>
     </MantineProvider>
   );
 }

@@ -7,10 +7,13 @@ export interface HeldRows<T> extends Held<T> {
   held: boolean;
   /** Shows the latest rows now. */
   catchUp: () => void;
-  /** For the element around the rows. */
-  watch: {
+  /** For the panel: the way to what brings the newer rows does not leave it. */
+  pointer: {
     onPointerEnter: (event: PointerEvent) => void;
     onPointerLeave: () => void;
+  };
+  /** For the element around the rows. */
+  focus: {
     onFocus: () => void;
     onBlur: (event: FocusEvent) => void;
   };
@@ -28,9 +31,11 @@ export function useHeldRows<T extends HasId>(latest: T[], scope: string, frozen:
     ...hold(follow ? latest : kept.rows, latest),
     held,
     catchUp: () => setKept({ rows: latest, scope }),
-    watch: {
+    pointer: {
       onPointerEnter: ({ pointerType }) => setPointed(pointerType === 'mouse'),
       onPointerLeave: () => setPointed(false),
+    },
+    focus: {
       onFocus: () => setFocused(true),
       onBlur: ({ currentTarget, relatedTarget }) => setFocused(currentTarget.contains(relatedTarget as Node | null)),
     },

@@ -35,7 +35,7 @@ export function Rows<T extends HasId>({ caption, columns, rows, empty, loading, 
   const total = columns.reduce((sum, { parts }) => sum + parts, 0);
   const shape = ({ number, from }: Column<T>) => `${number ? styles.number : ''} ${from === undefined ? '' : styles[from]}`;
   return (
-    <div className={styles.scroll} {...rows.watch}>
+    <div className={styles.scroll} {...rows.focus}>
       <table className={styles.rows} aria-label={caption} aria-busy={loading}>
         <colgroup>
           {columns.map(({ key, parts, from }) => (

@@ -39,7 +39,7 @@ export function ClosedTable({ filter, frozen, paused, onPause, onOpen }: Props) 
   const empty = words.length === 0 ? t('table.closedEmpty') : t('table.closedNoMatch');
   return (
     <Panel
-      id="closed-connections" title={t('table.closed')} help={t('table.closedHelp')}
+      pointer={rows.pointer} id="closed-connections" title={t('table.closed')} help={t('table.closedHelp')}
       note={data !== undefined && t('table.total', { shown: format.count(rows.rows.length), total: format.count(data.total) })}
       aside={(
         <>

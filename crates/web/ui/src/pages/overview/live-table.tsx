@@ -31,7 +31,7 @@ export function LiveTable({ sort, frozen, paused, onPause, onOpen }: Props) {
   const columns = useColumns();
   return (
     <Panel
-      id="live-connections" title={t('table.live')} help={t('table.liveHelp')}
+      pointer={rows.pointer} id="live-connections" title={t('table.live')} help={t('table.liveHelp')}
       note={data !== undefined && t('table.total', { shown: format.count(rows.rows.length), total: format.count(data.total) })}
       aside={(
         <>
