@@ -84,6 +84,10 @@ pub struct RouteConfig {
     /// Limits of time.
     #[serde(default)]
     pub timeouts: Timeouts,
+    /// By what a client is known when it comes back, to tell reconnects: `ip_and_user_agent`, `{ cookie: NAME }`,
+    /// `{ header: NAME }` or `{ query: NAME }`. It is kept for a minute after a close, as a salted hash only.
+    #[serde(default)]
+    pub client_key: ClientKeySource,
 }
 
 /// Which requests a route takes.
@@ -177,11 +181,14 @@ pub struct ClosedConfig {
     pub keep: usize,
     /// Write one JSON line for each to this file; `-` is standard output.
     pub log: Option<PathBuf>,
+    /// How many closes of the last minute are remembered, each with the salted hash of its client key, to tell
+    /// reconnects. The oldest one makes room.
+    pub keep_for_reconnects: usize,
 }
 
 impl Default for ClosedConfig {
     fn default() -> Self {
-        ClosedConfig { keep: 10_000, log: None }
+        ClosedConfig { keep: 10_000, log: None, keep_for_reconnects: 100_000 }
     }
 }
 
@@ -218,6 +225,9 @@ macro_rules! typed_text {
         }
     };
 }
+
+mod client_key;
+pub use client_key::{ClientKeySource, KeyName};
 
 typed_text! {
     /// Name of a route.
@@ -424,6 +434,7 @@ impl GatewayConfig {
                 fail_timeout: ten_seconds(),
                 upstream_tls: UpstreamTlsConfig::default(),
                 timeouts: Timeouts::default(),
+                client_key: ClientKeySource::default(),
             }],
             ..GatewayConfig::default()
         }

@@ -30,6 +30,7 @@ mod session;
 mod table;
 mod tls;
 mod upstream;
+mod visitor;
 mod websocket;
 mod worker;
 
@@ -117,7 +118,7 @@ impl Gateway {
             AccessLog::open(path)
                 .map_err(|error| Error::AccessLog { path: path.display().to_string(), error })
         });
-        let registry = Arc::new(Registry::new(meters, config.closed.keep, log.transpose()?));
+        let registry = Arc::new(Registry::new(meters, &config.closed, log.transpose()?));
         let table = Table::build(&config, &registry, None)?;
         let shared = Arc::new(Shared { registry, table: ArcSwap::from_pointee(table) });
         let (stop, stopping) = watch::channel(false);

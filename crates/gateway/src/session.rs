@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hyper_util::client::legacy::connect::CaptureConnection;
 use model::event::CloseCode;
-use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
+use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, Reconnect, What};
 use model::{
     ConnectionId, Direction, HandshakeResult, Initiator, Leg, Moment, PerDirection, Protocol, Reason,
     WallTime,
@@ -15,6 +15,7 @@ use observe::ending;
 use crate::clock;
 use crate::entry::{Entry, Identity, Limits};
 use crate::registry::{Registry, RouteConnections};
+use crate::visitor::Visitor;
 use crate::worker;
 
 /// An attempt to open a connection, from the request's head complete to its outcome.
@@ -25,6 +26,7 @@ pub struct Attempt {
     protocol: Protocol,
     id: ConnectionId,
     client: ClientAddress,
+    visitor: Visitor,
     upstream: Option<Tried>,
     started: Moment,
     started_at: WallTime,
@@ -46,6 +48,7 @@ impl Attempt {
         route: &Arc<RouteConnections>,
         protocol: Protocol,
         client: ClientAddress,
+        visitor: Visitor,
         started: Moment,
     ) -> Attempt {
         Attempt {
@@ -54,6 +57,7 @@ impl Attempt {
             protocol,
             id: ConnectionId(rand::random()),
             client,
+            visitor,
             upstream: None,
             started,
             started_at: clock::wall_of(started),
@@ -100,6 +104,8 @@ impl Attempt {
             client: self.client.clone(),
             upstream: self.upstream().unwrap_or_default(),
             limits,
+            client_key: self.visitor.key,
+            reconnect: self.reconnect(now),
         };
         let entry = Arc::new(Entry::new(identity, now, clock::wall()));
         self.registry.open(&entry);
@@ -117,6 +123,19 @@ impl Attempt {
             codes: CloseCodes::default(),
             unsent: PerDirection::default(),
         }
+    }
+
+    /// Tells, and counts, whether the client comes back.
+    fn reconnect(&self, now: Moment) -> Option<Reconnect> {
+        let interval_seconds = self.registry.reconnected(self.visitor.key?, now)?.as_secs_f64();
+        let shard = self.route.meter.shard(worker::index());
+        let resumed = self.protocol == Protocol::Sse && self.visitor.has_last_event_id;
+        match (self.protocol, resumed) {
+            (Protocol::WebSocket, _) => shard.websocket.reconnect_seconds.observe(interval_seconds),
+            (Protocol::Sse, false) => shard.sse.reconnects_anew.inc(),
+            (Protocol::Sse, true) => shard.sse.reconnects_resumed.inc(),
+        }
+        Some(Reconnect { interval_seconds, resumed })
     }
 
     fn count_failure(&self, result: HandshakeResult) {
@@ -150,6 +169,7 @@ impl Attempt {
             messages: PerDirection::default(),
             bytes: PerDirection::default(),
             unsent_bytes: PerDirection::default(),
+            reconnect: None,
         });
     }
 }
@@ -203,6 +223,9 @@ impl Session {
     }
 
     fn note(&mut self, leg: Option<Leg>, what: What, code: Option<CloseCode>, at: Moment) {
+        if let (false, Some(client)) = (self.entry.is_closing(), self.entry.client_key) {
+            self.registry.note_close(client, at);
+        }
         self.entry.note_closing(at);
         if self.causes.len() < CAUSES_MAX {
             self.causes.push(Cause {
@@ -269,6 +292,7 @@ impl Drop for Session {
             messages: PerDirection::from_fn(|direction| entry.flow(direction).messages()),
             bytes: PerDirection::from_fn(|direction| entry.flow(direction).bytes()),
             unsent_bytes: self.unsent,
+            reconnect: entry.reconnect,
         });
     }
 }

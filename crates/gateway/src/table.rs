@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 
-use crate::config::{GatewayConfig, MatchConfig, Network, RouteConfig, Timeouts};
+use crate::config::{ClientKeySource, GatewayConfig, MatchConfig, Network, RouteConfig, Timeouts};
 use crate::entry::Limits;
 use crate::registry::{Registry, RouteConnections};
 use crate::tls::{self, TlsError};
@@ -26,6 +26,8 @@ pub struct Route {
     pub pool: Pool,
     /// Its limits of time.
     pub timeouts: Timeouts,
+    /// By what its clients are known.
+    pub client_key: ClientKeySource,
     matcher: MatchConfig,
     config: RouteConfig,
 }
@@ -120,6 +122,7 @@ fn build_route(config: &RouteConfig, registry: &Registry, old: Option<&Route>) -
         connections: registry.route(config.name.as_str()),
         pool: Pool::new(upstreams, config.balance, config.fail_timeout),
         timeouts: config.timeouts.clone(),
+        client_key: config.client_key.clone(),
         matcher: config.matcher.clone(),
         config: config.clone(),
     })

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use model::{Direction, ErrorType, HandshakeResult, Opcode, PerDirection, RejectedCheck, Word};
 
-use crate::families::{CLOSE_IDLE_BOUNDS, DURATION_BOUNDS, HANDSHAKE_BOUNDS, LATENCY_BOUNDS};
+use crate::families::{
+    CLOSE_IDLE_BOUNDS, DURATION_BOUNDS, HANDSHAKE_BOUNDS, LATENCY_BOUNDS, RECONNECT_BOUNDS,
+};
 
 const NANOS_PER_SECOND: f64 = 1e9;
 
@@ -146,6 +148,8 @@ pub struct WebSocketCells {
     pub errors: Counts<ErrorType>,
     /// Silence before an end without Close handshake.
     pub close_idle_seconds: Histogram,
+    /// Time from a close to the reconnect.
+    pub reconnect_seconds: Histogram,
 }
 
 impl Default for WebSocketCells {
@@ -160,6 +164,7 @@ impl Default for WebSocketCells {
             latency_seconds: PerDirection::from_fn(|_: Direction| Histogram::new(LATENCY_BOUNDS)),
             errors: Counts::default(),
             close_idle_seconds: Histogram::new(CLOSE_IDLE_BOUNDS),
+            reconnect_seconds: Histogram::new(RECONNECT_BOUNDS),
         }
     }
 }
@@ -181,6 +186,10 @@ pub struct SseCells {
     pub duration_seconds: Histogram,
     /// Errors by type.
     pub errors: Counts<ErrorType>,
+    /// Reconnects whose request had no `Last-Event-ID`.
+    pub reconnects_anew: Counter,
+    /// Reconnects whose request had one.
+    pub reconnects_resumed: Counter,
 }
 
 impl Default for SseCells {
@@ -193,6 +202,8 @@ impl Default for SseCells {
             delay_seconds: Histogram::new(LATENCY_BOUNDS),
             duration_seconds: Histogram::new(DURATION_BOUNDS),
             errors: Counts::default(),
+            reconnects_anew: Counter::default(),
+            reconnects_resumed: Counter::default(),
         }
     }
 }

@@ -121,6 +121,13 @@ fn visit_route(
             let observed = meter.observed(|shard| &shard.websocket.close_idle_seconds);
             out.histogram(&[], f::CLOSE_IDLE_BOUNDS, &observed);
         }
+        f::WEBSOCKET_RECONNECTS => {
+            out.value(meter.observed(|shard| &shard.websocket.reconnect_seconds).count() as f64);
+        }
+        f::WEBSOCKET_RECONNECT_INTERVAL => {
+            let observed = meter.observed(|shard| &shard.websocket.reconnect_seconds);
+            out.histogram(&[], f::RECONNECT_BOUNDS, &observed);
+        }
         f::SSE_ACTIVE => out.value(live.sse.active as f64),
         f::SSE_CONNECTIONS => {
             out.handshakes(Protocol::Sse, &live.sse, |result| {
@@ -143,6 +150,12 @@ fn visit_route(
         f::SSE_ERRORS => {
             out.words("type", |error: ErrorType| meter.sum(|shard| shard.sse.errors.get(error)));
         }
+        f::SSE_RECONNECTS => {
+            let anew = meter.sum(|shard| shard.sse.reconnects_anew.get());
+            let resumed = meter.sum(|shard| shard.sse.reconnects_resumed.get());
+            out.labelled(&[("resumed", "false")], anew as f64);
+            out.labelled(&[("resumed", "true")], resumed as f64);
+        }
         f::REJECTED_UPGRADES => {
             out.words("check", |check: RejectedCheck| meter.sum(|shard| shard.rejected.get(check)));
         }
@@ -163,6 +176,7 @@ fn visit_process(family: &'static Family, registry: &Registry, scrape: &Scrape, 
             sink.sample("", &[("metric", "route")], registry.routes_dropped.get() as f64);
         }
         f::ACCESS_LOG_DROPPED => single(scrape.access_log_dropped as f64),
+        f::RECONNECT_CLOSES_DROPPED => single(scrape.reconnect_closes_dropped as f64),
         f::BUILD_INFO => sink.sample("", &[("version", registry.build.version)], 1.0),
         f::CERTIFICATE_NOT_AFTER => {
             for certificate in &scrape.certificates {

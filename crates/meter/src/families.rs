@@ -44,6 +44,9 @@ pub const HANDSHAKE_BOUNDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 /// Upper bounds of lifetimes, seconds.
 pub const DURATION_BOUNDS: &[f64] = &[1.0, 10.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 43200.0, 86400.0];
 
+/// Upper bounds of times between a close and the reconnect, seconds; none is longer than a minute.
+pub const RECONNECT_BOUNDS: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0];
+
 /// Bounds around the idle timeouts that are known defaults (30, 60, 100, 120, 180, 240, 300, 350, 600, 3600 s):
 /// half a second below and one and a half above each.
 pub const CLOSE_IDLE_BOUNDS: &[f64] = &[
@@ -99,6 +102,10 @@ families! {
         "Errors on established WebSocket connections.";
     WEBSOCKET_CLOSE_IDLE: Histogram "websocket_close_idle_seconds" ["route"]
         "Silence in both directions before the end of WebSocket connections that ended without Close handshake.";
+    WEBSOCKET_RECONNECTS: Counter "websocket_reconnects_total" ["route"]
+        "WebSocket handshakes that succeeded within 60 s after the first sign of the end of a connection of the same client key (client_key of the route); each end counts for one.";
+    WEBSOCKET_RECONNECT_INTERVAL: Histogram "websocket_reconnect_interval_seconds" ["route"]
+        "From the first sign of the end of a WebSocket connection to the reconnect of the same client key.";
     SSE_ACTIVE: Gauge "sse_active_subscriptions" ["route"]
         "Open event streams: 200 with text/event-stream relayed and the body not ended.";
     SSE_CONNECTIONS: Counter "sse_connections_total" ["route", "result"]
@@ -119,6 +126,8 @@ families! {
         "Bytes of event streams read and not yet accepted by the client's kernel socket.";
     SSE_ERRORS: Counter "sse_errors_total" ["route", "type"]
         "Errors on event streams.";
+    SSE_RECONNECTS: Counter "sse_reconnects_total" ["route", "resumed"]
+        "Event streams established within 60 s after the first sign of the end of one of the same client key (client_key of the route), each end counting for one; resumed is true when the request had Last-Event-ID.";
     REJECTED_UPGRADES: Counter "heartline_rejected_upgrades_total" ["route", "check"]
         "Broken rules of the upgrade discipline in requests and answers.";
     PATH_IDLE_TIMEOUT: Gauge "heartline_path_idle_timeout_seconds" ["route", "hop"]
@@ -129,6 +138,8 @@ families! {
         "Label values that were counted under `other` because a limit was reached.";
     ACCESS_LOG_DROPPED: Counter "heartline_access_log_dropped_total" []
         "Close records that the access log could not keep up with.";
+    RECONNECT_CLOSES_DROPPED: Counter "heartline_reconnect_closes_dropped_total" []
+        "Ends of connections that were forgotten before 60 s were over because closed.keep_for_reconnects was reached; reconnects after them are not counted.";
     BUILD_INFO: Gauge "heartline_build_info" ["version"]
         "1, with the version of this build.";
     PROCESS_CPU: Counter "process_cpu_seconds_total" []

@@ -12,6 +12,7 @@ pub mod cells;
 pub mod expose;
 pub mod families;
 pub mod mean;
+pub mod reconnects;
 pub mod registry;
 pub mod scrape;
 pub mod trend;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::id::ConnectionId;
-use crate::record::ClientAddress;
+use crate::record::{ClientAddress, Reconnect};
 use crate::time::WallTime;
 use crate::words::{PerDirection, Protocol};
 
@@ -37,6 +37,10 @@ pub struct LiveConnection {
     pub backlog: PerDirection<Backlog>,
     /// State in one word.
     pub state: LiveState,
+    /// It was opened as a reconnect; none when it was not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub reconnect: Option<Reconnect>,
 }
 
 /// Messages read from one side and not yet accepted by the other side's kernel socket.

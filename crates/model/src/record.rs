@@ -51,6 +51,20 @@ pub struct CloseRecord {
     pub bytes: PerDirection<u64>,
     /// Bytes that were read from the sender and never accepted by the receiver's kernel socket.
     pub unsent_bytes: PerDirection<u64>,
+    /// It was opened as a reconnect; none when it was not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub reconnect: Option<Reconnect>,
+}
+
+/// The opening of a connection within 60 s after the end of one of the same protocol, route and client key.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Reconnect {
+    /// From the first sign of the end (Close frame, FIN, RST, a decision of this gateway) to established.
+    pub interval_seconds: f64,
+    /// The request had `Last-Event-ID` (WHATWG HTML, section 9.2.4): the client goes on where it was cut off.
+    pub resumed: bool,
 }
 
 /// Where a client is.

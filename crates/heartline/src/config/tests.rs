@@ -1,5 +1,7 @@
 //! Bad files, and what a person is told of them.
 
+use gateway::config::ClientKeySource;
+
 use super::*;
 
 #[track_caller]
@@ -60,6 +62,25 @@ fn bad_values_say_what_a_good_one_is() {
         let shown = parse("heartline.yaml", &bad).expect_err("a bad file").to_string();
         assert!(shown.starts_with(&format!("heartline.yaml:{place}: ")), "{shown}");
         assert!(shown.contains(part), "{shown}");
+    }
+}
+
+#[test]
+fn a_client_key_is_a_word_or_names_where_it_stands() {
+    let with = |key: &str| parse("heartline.yaml", &format!("{GOOD}    client_key: {key}\n"));
+    for key in ["ip_and_user_agent", "{ cookie: sid }", "{ header: X-Client-Id }", "{ query: u }"] {
+        let written = with(key).expect("a good key").routes[0].client_key.clone();
+        assert_eq!(written == ClientKeySource::default(), key == "ip_and_user_agent", "{key}");
+    }
+    for (bad, place, parts) in [
+        ("ip", "6:17", ["unknown variant `ip`", "expected one of ip_and_user_agent, cookie, header, query"]),
+        ("{ cooky: sid }", "6:19", ["unknown variant `cooky`", "did you mean `cookie`?"]),
+        ("{ cookie: 'a b' }", "6:27", ["`a b` must be the name of a cookie", "1 to 64 letters"]),
+        ("{ query: '' }", "6:26", ["`` must be the name of a cookie", "1 to 64 letters"]),
+    ] {
+        let shown = with(bad).expect_err("a bad key").to_string();
+        assert!(shown.starts_with(&format!("heartline.yaml:{place}: ")), "{shown}");
+        assert!(parts.iter().all(|part| shown.contains(part)), "{shown}");
     }
 }
 

@@ -55,6 +55,7 @@ fn live(n: u64) -> LiveConnection {
         bytes: PerDirection::default(),
         backlog: PerDirection { server_to_client: waiting, ..PerDirection::default() },
         state: if n.is_multiple_of(10) { LiveState::Slow } else { LiveState::Open },
+        reconnect: None,
     }
 }
 
@@ -91,6 +92,7 @@ fn closed(n: u64) -> CloseRecord {
         messages: PerDirection::default(),
         bytes: PerDirection::default(),
         unsent_bytes: PerDirection::default(),
+        reconnect: None,
     }
 }
 
