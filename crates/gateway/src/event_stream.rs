@@ -12,8 +12,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use model::event::SseEvent;
-use model::record::What;
+use model::record::{EventsPerRead, What};
 use model::{Direction, ErrorType, Leg, Moment};
+use observe::event_time::Reader;
 use observe::sse::Scanner;
 use parking_lot::Mutex;
 
@@ -21,6 +22,7 @@ use crate::body::BodyError;
 use crate::clock;
 use crate::entry::Entry;
 use crate::exchange::{Exchange, TaskGuard};
+use crate::generation::Generated;
 use crate::leg::{OnFlush, Watch};
 use crate::session::Session;
 use crate::upstream::OpenGuard;
@@ -35,6 +37,10 @@ const WAITING_MAX: usize = 1024;
 pub struct EventStream {
     body: Incoming,
     scanner: Option<Scanner>,
+    times: Option<Reader>,
+    /// Pieces of the body that completed events.
+    reads: u64,
+    events_per_read_max: u64,
     client: Arc<Watch>,
     upstream: Arc<Watch>,
     delivery: Arc<Delivery>,
@@ -59,6 +65,9 @@ impl EventStream {
         EventStream {
             body,
             scanner: is_readable.then(Scanner::new),
+            times: exchange.route.event_time.clone().filter(|_| is_readable).map(Reader::new),
+            reads: 0,
+            events_per_read_max: 0,
             client: Arc::clone(&exchange.watch),
             upstream,
             delivery,
@@ -86,12 +95,39 @@ impl EventStream {
             });
         }
         entry.flow(DIRECTION).note(bytes.len() as u64, events, at);
-        self.delivery.note_read(Piece { at, bytes: bytes.len() as u64, events });
+        self.reads += u64::from(events > 0);
+        self.events_per_read_max = self.events_per_read_max.max(events);
+        let timed = self.read_times(bytes);
+        self.delivery.note_read(Piece { at, bytes: bytes.len() as u64, events, timed });
+    }
+
+    /// Notes when the events were made, and tells how many say so.
+    fn read_times(&mut self, bytes: &[u8]) -> u64 {
+        let Some(reader) = &mut self.times else { return 0 };
+        let cells = &self.delivery.entry.route.meter.shard(worker::index()).sse;
+        let generated = &mut self.delivery.waiting.lock().generated;
+        let mut timed = 0;
+        reader.read(bytes, clock::wall(), &mut |time| match time {
+            Ok(time) => {
+                generated.push(time);
+                timed += 1;
+            }
+            Err(error) => cells.event_time_errors.inc(error),
+        });
+        timed
+    }
+
+    fn events_per_read(&self) -> Option<EventsPerRead> {
+        let events = self.delivery.entry.flow(DIRECTION).messages();
+        let mean = events as f64 / self.reads as f64;
+        (self.reads > 0).then_some(EventsPerRead { mean, max: self.events_per_read_max })
     }
 
     fn end(&mut self, leg: Option<Leg>, what: What, at: Moment) {
         self.has_ended = true;
-        self.delivery.session.lock().cause(leg, what, at);
+        let mut session = self.delivery.session.lock();
+        session.cause(leg, what, at);
+        session.events_per_read = self.events_per_read();
     }
 
     fn end_broken(&mut self, error: &hyper::Error) {
@@ -165,6 +201,7 @@ struct Waiting {
     given: usize,
     bytes: u64,
     events: u64,
+    generated: Generated,
 }
 
 /// What was read at one moment.
@@ -173,6 +210,8 @@ struct Piece {
     at: Moment,
     bytes: u64,
     events: u64,
+    /// Events that say when they were made.
+    timed: u64,
 }
 
 impl Delivery {
@@ -187,6 +226,7 @@ impl Delivery {
             let last = waiting.pieces.last_mut().expect("it is full");
             last.bytes += piece.bytes;
             last.events += piece.events;
+            last.timed += piece.timed;
         }
         self.show(&waiting);
     }
@@ -225,12 +265,17 @@ impl OnFlush for Delivery {
         }
         let now = clock::now();
         let cells = &self.entry.route.meter.shard(worker::index()).sse;
+        let mut timed = 0;
         for piece in waiting.pieces.drain(..std::mem::take(&mut waiting.given)) {
             waiting.bytes -= piece.bytes;
             waiting.events -= piece.events;
             if piece.events > 0 {
                 cells.delay_seconds.observe_n(now.since(piece.at).as_secs_f64(), piece.events);
             }
+            timed += piece.timed;
+        }
+        if timed > 0 {
+            waiting.generated.accepted(timed, clock::wall(), cells);
         }
         self.show(waiting);
     }

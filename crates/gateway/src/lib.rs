@@ -16,6 +16,7 @@ mod entry;
 mod event_stream;
 mod exchange;
 mod forwarded;
+mod generation;
 mod head;
 mod http1;
 mod http2;

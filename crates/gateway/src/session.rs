@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use hyper_util::client::legacy::connect::CaptureConnection;
 use model::event::CloseCode;
-use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, Reconnect, What};
+use model::record::{
+    Cause, ClientAddress, CloseCodes, CloseRecord, EventsPerRead, Handshake, IdleSeconds, Reconnect, What,
+};
 use model::{
     ConnectionId, Direction, HandshakeResult, Initiator, Leg, Moment, PerDirection, Protocol, Reason,
     WallTime,
@@ -122,6 +124,7 @@ impl Attempt {
             causes: Vec::new(),
             codes: CloseCodes::default(),
             unsent: PerDirection::default(),
+            events_per_read: None,
         }
     }
 
@@ -170,6 +173,7 @@ impl Attempt {
             bytes: PerDirection::default(),
             unsent_bytes: PerDirection::default(),
             reconnect: None,
+            events_per_read: None,
         });
     }
 }
@@ -196,6 +200,8 @@ pub struct Session {
     causes: Vec<Cause>,
     codes: CloseCodes,
     unsent: PerDirection<u64>,
+    /// How the events of an event stream came, once it is over.
+    pub events_per_read: Option<EventsPerRead>,
 }
 
 impl Session {
@@ -293,6 +299,7 @@ impl Drop for Session {
             bytes: PerDirection::from_fn(|direction| entry.flow(direction).bytes()),
             unsent_bytes: self.unsent,
             reconnect: entry.reconnect,
+            events_per_read: self.events_per_read,
         });
     }
 }

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use observe::event_time::Source;
 use rustls::pki_types::ServerName;
 
-use crate::config::{ClientKeySource, GatewayConfig, MatchConfig, Network, RouteConfig, Timeouts};
+use crate::config::{
+    ClientKeySource, EventTimeConfig, GatewayConfig, MatchConfig, Network, RouteConfig, Timeouts,
+};
 use crate::entry::Limits;
 use crate::registry::{Registry, RouteConnections};
 use crate::tls::{self, TlsError};
@@ -28,6 +31,8 @@ pub struct Route {
     pub timeouts: Timeouts,
     /// By what its clients are known.
     pub client_key: ClientKeySource,
+    /// Where its events say when they were made.
+    pub event_time: Option<Arc<Source>>,
     matcher: MatchConfig,
     config: RouteConfig,
 }
@@ -123,6 +128,7 @@ fn build_route(config: &RouteConfig, registry: &Registry, old: Option<&Route>) -
         pool: Pool::new(upstreams, config.balance, config.fail_timeout),
         timeouts: config.timeouts.clone(),
         client_key: config.client_key.clone(),
+        event_time: config.event_time.as_ref().and_then(EventTimeConfig::source).map(Arc::new),
         matcher: config.matcher.clone(),
         config: config.clone(),
     })

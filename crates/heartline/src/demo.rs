@@ -47,6 +47,7 @@ fn config(options: &DemoOptions, service: u16) -> Config {
         upstream_tls: UpstreamTlsConfig::default(),
         timeouts: Timeouts::default(),
         client_key: ClientKeySource::default(),
+        event_time: None,
     };
     let mut config = Config {
         routes: vec![

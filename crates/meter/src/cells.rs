@@ -3,11 +3,14 @@
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use model::{Direction, ErrorType, HandshakeResult, Opcode, PerDirection, RejectedCheck, Word};
+use model::{
+    Direction, ErrorType, EventTimeError, HandshakeResult, Opcode, PerDirection, RejectedCheck, Word,
+};
 
 use crate::families::{
     CLOSE_IDLE_BOUNDS, DURATION_BOUNDS, HANDSHAKE_BOUNDS, LATENCY_BOUNDS, RECONNECT_BOUNDS,
 };
+use crate::smallest::Smallest;
 
 const NANOS_PER_SECOND: f64 = 1e9;
 
@@ -182,6 +185,14 @@ pub struct SseCells {
     pub comments: Counter,
     /// From an event's last byte read to accepted by the client's kernel socket.
     pub delay_seconds: Histogram,
+    /// From an event's generation to accepted by the client's kernel socket; what is below 0 counts as 0.
+    pub generation_delay_seconds: Histogram,
+    /// The smallest of these, with its sign.
+    pub generation_delay_min: Smallest,
+    /// Events accepted before their generation.
+    pub events_ahead: Counter,
+    /// Events that do not tell their generation.
+    pub event_time_errors: Counts<EventTimeError>,
     /// Time from established to closed.
     pub duration_seconds: Histogram,
     /// Errors by type.
@@ -200,6 +211,10 @@ impl Default for SseCells {
             event_bytes: Counter::default(),
             comments: Counter::default(),
             delay_seconds: Histogram::new(LATENCY_BOUNDS),
+            generation_delay_seconds: Histogram::new(LATENCY_BOUNDS),
+            generation_delay_min: Smallest::default(),
+            events_ahead: Counter::default(),
+            event_time_errors: Counts::default(),
             duration_seconds: Histogram::new(DURATION_BOUNDS),
             errors: Counts::default(),
             reconnects_anew: Counter::default(),

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use model::ports::MetricsFormat;
-use model::{Direction, ErrorType, HandshakeResult, Opcode, Protocol, Reason, RejectedCheck, Word};
+use model::{
+    Direction, ErrorType, EventTimeError, HandshakeResult, Opcode, Protocol, Reason, RejectedCheck, Word,
+};
 
 use crate::cells::Observed;
 use crate::families::{self as f, Family, Kind};
@@ -142,6 +144,23 @@ fn visit_route(
         f::SSE_DISCONNECTS => out.closed(Protocol::Sse, &live.sse),
         f::SSE_DELAY => {
             out.histogram(&[], f::LATENCY_BOUNDS, &meter.observed(|shard| &shard.sse.delay_seconds));
+        }
+        f::SSE_GENERATION_DELAY => {
+            let observed = meter.observed(|shard| &shard.sse.generation_delay_seconds);
+            out.histogram(&[], f::LATENCY_BOUNDS, &observed);
+        }
+        f::SSE_GENERATION_DELAY_MIN => {
+            meter.generation_delay_min(scrape.now).into_iter().for_each(|seconds| out.value(seconds));
+        }
+        f::SSE_CLOCK_AHEAD => {
+            let ahead = meter.generation_delay_min(scrape.now).map(|seconds| (-seconds).max(0.0));
+            ahead.into_iter().for_each(|seconds| out.value(seconds));
+        }
+        f::SSE_EVENTS_AHEAD => out.value(meter.sum(|shard| shard.sse.events_ahead.get()) as f64),
+        f::SSE_EVENT_TIME_ERRORS => {
+            out.words("type", |error: EventTimeError| {
+                meter.sum(|shard| shard.sse.event_time_errors.get(error))
+            });
         }
         f::SSE_DURATION_SECONDS => {
             out.histogram(&[], f::DURATION_BOUNDS, &meter.observed(|shard| &shard.sse.duration_seconds));

@@ -120,6 +120,16 @@ families! {
         "Ended event streams by who ended them and why.";
     SSE_DELAY: Histogram "sse_event_delay_seconds" ["route"]
         "From the empty line that ends an event read from the upstream to accepted by the client's kernel socket.";
+    SSE_GENERATION_DELAY: Histogram "sse_event_generation_delay_seconds" ["route"]
+        "From the generation of an event, as it says itself (event_time of the route), to accepted by the client's kernel socket. Includes the offset of this gateway's clock from the producer's; what is below 0 counts as 0.";
+    SSE_GENERATION_DELAY_MIN: Gauge "sse_event_generation_delay_min_seconds" ["route"]
+        "Smallest delay from generation of the last 5 minutes, with its sign: the offset of this gateway's clock from the producer's is at most this, and what a delay is above it is no offset. Absent without events.";
+    SSE_CLOCK_AHEAD: Gauge "sse_event_clock_ahead_seconds" ["route"]
+        "By how much at least a producer's clock is ahead of this gateway's: how far the smallest delay from generation of the last 5 minutes is below 0. Absent without events.";
+    SSE_EVENTS_AHEAD: Counter "sse_events_ahead_total" ["route"]
+        "Events accepted by the client's kernel socket before the time at which they say they were made: the producer's clock is ahead.";
+    SSE_EVENT_TIME_ERRORS: Counter "sse_event_time_errors_total" ["route", "type"]
+        "Events without delay from generation on routes with event_time: their time is missing, invalid, more than a day old (sent again), or in data too large to look at.";
     SSE_DURATION_SECONDS: Histogram "sse_stream_duration_seconds" ["route"]
         "Lifetime of event streams, recorded at their end.";
     SSE_BACKLOG_BYTES: Gauge "sse_backlog_bytes" ["route"]

@@ -15,6 +15,7 @@ pub mod mean;
 pub mod reconnects;
 pub mod registry;
 pub mod scrape;
+pub mod smallest;
 pub mod trend;
 
 pub use cells::{Counter, Counts, Histogram, Shard};

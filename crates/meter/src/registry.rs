@@ -8,6 +8,7 @@ use model::{Direction, Moment, PerDirection};
 use crate::cells::{Counter, Observed, Shard};
 use crate::mean::{MeanWindow, Sums};
 use crate::scrape::Waiting;
+use crate::smallest::SmallestWindow;
 
 /// Routes with meters of their own; beyond it, routes share one named `other`.
 pub const ROUTES_MAX: usize = 1_000;
@@ -59,13 +60,16 @@ impl Registry {
         route
     }
 
-    /// Notes the sums that means are taken of; called about once a second.
+    /// Notes the sums that means are taken of, and the smallest delays; called about once a second.
     pub fn tick(&self, now: Moment) {
         for route in self.routes.read().unwrap_or_else(PoisonError::into_inner).iter() {
             for direction in [Direction::ClientToServer, Direction::ServerToClient] {
                 let sums = route.latency_sums(direction);
                 lock(&route.means)[direction].tick(now, self.mean_window, sums);
             }
+            let smallest =
+                route.shards.iter().filter_map(|shard| shard.sse.generation_delay_min.take()).min();
+            lock(&route.generation_delay_min).tick(now, smallest);
         }
     }
 
@@ -88,12 +92,14 @@ pub struct RouteMeter {
     name: Arc<str>,
     shards: Box<[Shard]>,
     means: Mutex<PerDirection<MeanWindow>>,
+    generation_delay_min: Mutex<SmallestWindow>,
 }
 
 impl RouteMeter {
     fn new(name: &str, shards: usize) -> RouteMeter {
         let shards = (0..shards).map(|_| Shard::default()).collect();
-        RouteMeter { name: name.into(), shards, means: Mutex::default() }
+        let (means, generation_delay_min) = (Mutex::default(), Mutex::default());
+        RouteMeter { name: name.into(), shards, means, generation_delay_min }
     }
 
     /// Name of the route.
@@ -118,6 +124,13 @@ impl RouteMeter {
             of(shard).add_to(&mut total);
         }
         total
+    }
+
+    /// The smallest delay of an event from its generation over [`crate::smallest::WINDOW`], in seconds.
+    pub fn generation_delay_min(&self, now: Moment) -> Option<f64> {
+        let fresh = self.shards.iter().filter_map(|shard| shard.sse.generation_delay_min.get()).min();
+        let nanos = lock(&self.generation_delay_min).smallest(now, fresh)?;
+        Some(nanos as f64 / 1e9)
     }
 
     fn latency_sums(&self, direction: Direction) -> Sums {

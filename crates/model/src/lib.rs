@@ -16,6 +16,6 @@ pub mod words;
 pub use id::ConnectionId;
 pub use time::{Moment, WallTime};
 pub use words::{
-    Direction, ErrorType, GrpcCode, HandshakeResult, Http2Error, Initiator, Layer, Leg, Opcode, PerDirection,
-    Protocol, Reason, RejectedCheck, Word,
+    Direction, ErrorType, EventTimeError, GrpcCode, HandshakeResult, Http2Error, Initiator, Layer, Leg,
+    Opcode, PerDirection, Protocol, Reason, RejectedCheck, Word,
 };

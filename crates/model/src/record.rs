@@ -55,6 +55,21 @@ pub struct CloseRecord {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub reconnect: Option<Reconnect>,
+    /// SSE: how its events came; none without events.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub events_per_read: Option<EventsPerRead>,
+}
+
+/// Events that were complete with one piece of the body as it was read (at most one chunk of HTTP/1.1), over the
+/// pieces that completed any: more than one means that the upstream, or something before it, sends them in batches.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct EventsPerRead {
+    /// Mean.
+    pub mean: f64,
+    /// Maximum.
+    pub max: u64,
 }
 
 /// The opening of a connection within 60 s after the end of one of the same protocol, route and client key.

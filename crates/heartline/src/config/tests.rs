@@ -85,6 +85,27 @@ fn a_client_key_is_a_word_or_names_where_it_stands() {
 }
 
 #[test]
+fn events_say_in_one_place_when_they_were_made() {
+    let with = |event_time: &str| parse("heartline.yaml", &format!("{GOOD}    event_time: {event_time}\n"));
+    for good in ["{ id: auto }", "{ id: snowflake, snowflake_epoch_ms: 0 }", "{ json_pointer: /a~1b/0 }"] {
+        let config = with(good).expect("a good place");
+        assert!(config.routes[0].event_time.as_ref().is_some_and(|time| time.source().is_some()), "{good}");
+    }
+    for (bad, place, part) in [
+        ("{ id: guess }", "6:23", "unknown variant `guess`, expected one of auto, ulid"),
+        ("{ json_pointer: ts }", "6:33", "JSON pointer `ts` must begin with `/`"),
+        ("{ json_pointer: /a~b }", "6:33", "have `~` as `~0`"),
+        ("{ id: auto, json_pointer: /ts }", "6:17", "give either `id` or `json_pointer`"),
+        ("{}", "6:17", "give either `id` or `json_pointer`"),
+        ("{ ids: auto }", "6:19", "did you mean `id`?"),
+    ] {
+        let shown = with(bad).expect_err("a bad place").to_string();
+        assert!(shown.starts_with(&format!("heartline.yaml:{place}: ")), "{shown}");
+        assert!(shown.contains(part), "{shown}");
+    }
+}
+
+#[test]
 fn the_example_is_a_good_file() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/heartline.example.yaml");
     let config = load(&path).expect("the example is right");

@@ -93,6 +93,7 @@ fn closed(n: u64) -> CloseRecord {
         bytes: PerDirection::default(),
         unsent_bytes: PerDirection::default(),
         reconnect: None,
+        events_per_read: None,
     }
 }
 
