@@ -158,4 +158,22 @@ mod tests {
         assert_eq!(&**registry.route("one more").name(), "other");
         assert_eq!(registry.routes_dropped.get(), 11);
     }
+
+    #[test]
+    fn the_smallest_delay_is_over_all_shards_and_ticks() {
+        let registry = Registry::new(Build { version: "0" }, 2, Duration::from_secs(60));
+        let route = registry.route("r");
+        let at = |seconds: u64| Moment(seconds * 1_000_000_000);
+        let observe = |shard, nanos| route.shard(shard).sse.generation_delay_min.observe(nanos);
+        assert_eq!(route.generation_delay_min(at(0)), None);
+        observe(0, 3_000_000_000);
+        observe(1, -500_000_000);
+        assert_eq!(route.generation_delay_min(at(1)), Some(-0.5));
+        registry.tick(at(1));
+        observe(0, 2_000_000_000);
+        assert_eq!(route.generation_delay_min(at(2)), Some(-0.5));
+        registry.tick(at(2));
+        assert_eq!(route.generation_delay_min(at(301)), Some(2.0));
+        assert_eq!(route.generation_delay_min(at(302)), None);
+    }
 }

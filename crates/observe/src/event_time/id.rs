@@ -52,7 +52,7 @@ impl IdForm {
                 if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
                     return None;
                 }
-                let nanos = digits(&format!("{:0<9.9}", fraction))?;
+                let nanos = digits(&format!("{fraction:0<9.9}"))?;
                 digits(seconds)?.checked_mul(1_000 * NANOS_PER_MS)?.checked_add(nanos).map(WallTime)
             }
         }
