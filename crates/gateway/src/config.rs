@@ -84,6 +84,14 @@ pub struct RouteConfig {
     /// Limits of time.
     #[serde(default)]
     pub timeouts: Timeouts,
+    /// By what a client is known when it comes back, to tell reconnects: `ip_and_user_agent`, `{ cookie: NAME }`,
+    /// `{ header: NAME }` or `{ query: NAME }`. It is kept for a minute after a close, as a salted hash only.
+    #[serde(default)]
+    pub client_key: ClientKeySource,
+    /// Where events of event streams say when they were made: `{ id: auto }`, or `{ json_pointer: /ts }` into their
+    /// data. Their delay is measured from then; without it only from their arrival at this gateway.
+    #[serde(default)]
+    pub event_time: Option<EventTimeConfig>,
 }
 
 /// Which requests a route takes.
@@ -177,11 +185,14 @@ pub struct ClosedConfig {
     pub keep: usize,
     /// Write one JSON line for each to this file; `-` is standard output.
     pub log: Option<PathBuf>,
+    /// How many closes of the last minute are remembered, each with the salted hash of its client key, to tell
+    /// reconnects. The oldest one makes room.
+    pub keep_for_reconnects: usize,
 }
 
 impl Default for ClosedConfig {
     fn default() -> Self {
-        ClosedConfig { keep: 10_000, log: None }
+        ClosedConfig { keep: 10_000, log: None, keep_for_reconnects: 100_000 }
     }
 }
 
@@ -218,6 +229,11 @@ macro_rules! typed_text {
         }
     };
 }
+
+mod client_key;
+mod event_time;
+pub use client_key::{ClientKeySource, KeyName};
+pub use event_time::{EventIdForm, EventTimeConfig, JsonPointer};
 
 typed_text! {
     /// Name of a route.
@@ -389,6 +405,13 @@ impl GatewayConfig {
                 let message = format!("route name `{}` is taken by an earlier route", route.name.as_str());
                 report(&["routes", &index_text, "name"], message);
             }
+            if route.event_time.as_ref().is_some_and(|event_time| event_time.source().is_none()) {
+                report(
+                    &["routes", &index_text, "event_time"],
+                    "give either `id` or `json_pointer`: an event says in one place when it was made"
+                        .to_owned(),
+                );
+            }
             if route.timeouts.connect.is_zero() || route.timeouts.response_head.is_zero() {
                 report(
                     &["routes", &index_text, "timeouts"],
@@ -424,6 +447,8 @@ impl GatewayConfig {
                 fail_timeout: ten_seconds(),
                 upstream_tls: UpstreamTlsConfig::default(),
                 timeouts: Timeouts::default(),
+                client_key: ClientKeySource::default(),
+                event_time: None,
             }],
             ..GatewayConfig::default()
         }

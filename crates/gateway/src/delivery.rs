@@ -21,7 +21,7 @@ pub struct Delivery {
     entry: Arc<Entry>,
     direction: Direction,
     session: Arc<Mutex<Session>>,
-    measure: Box<dyn Fn(f64, u64) + Send + Sync>,
+    measure: Box<dyn Fn(f64, Piece) + Send + Sync>,
     waiting: Mutex<Waiting>,
 }
 
@@ -43,15 +43,17 @@ pub struct Piece {
     pub bytes: u64,
     /// How many messages were complete with it.
     pub messages: u64,
+    /// How many of them say when they were made.
+    pub timed: u64,
 }
 
 impl Delivery {
-    /// Follows what goes out on `receiver`; `measure` is given each residence in seconds, and of how many messages.
+    /// Follows what goes out on `receiver`; `measure` is given the residence of each piece, seconds.
     pub fn start(
         receiver: &Watch,
         direction: Direction,
         session: Arc<Mutex<Session>>,
-        measure: impl Fn(f64, u64) + Send + Sync + 'static,
+        measure: impl Fn(f64, Piece) + Send + Sync + 'static,
     ) -> Arc<Delivery> {
         let entry = Arc::clone(&session.lock().entry);
         let (measure, waiting) = (Box::new(measure), Mutex::default());
@@ -72,6 +74,7 @@ impl Delivery {
             let last = waiting.pieces.last_mut().expect("it is full");
             last.bytes += piece.bytes;
             last.messages += piece.messages;
+            last.timed += piece.timed;
         }
         self.show(&waiting);
     }
@@ -110,7 +113,7 @@ impl OnFlush for Delivery {
             waiting.bytes -= piece.bytes;
             waiting.messages -= piece.messages;
             if piece.messages > 0 {
-                (self.measure)(now.since(piece.at).as_secs_f64(), piece.messages);
+                (self.measure)(now.since(piece.at).as_secs_f64(), piece);
             }
         }
         self.show(waiting);

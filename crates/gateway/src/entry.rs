@@ -10,8 +10,9 @@ use std::task::Waker;
 use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
+use meter::reconnects::ClientKey;
 use model::live::Backlog;
-use model::record::{ClientAddress, What};
+use model::record::{ClientAddress, Reconnect, What};
 use model::{ConnectionId, Direction, Moment, PerDirection, Protocol, WallTime};
 
 use crate::heartbeats::Heartbeats;
@@ -36,6 +37,10 @@ pub struct Entry {
     pub established_at: WallTime,
     /// Limits of time that the route had when it was opened.
     pub limits: Limits,
+    /// Who the client is, when it can be known again.
+    pub client_key: Option<ClientKey>,
+    /// It was opened as a reconnect.
+    pub reconnect: Option<Reconnect>,
     /// Its Pings and Pongs.
     pub heartbeats: Heartbeats,
     flows: PerDirection<Flow>,
@@ -94,12 +99,16 @@ pub struct Identity {
     pub upstream: Arc<str>,
     /// Limits of time that the route has now.
     pub limits: Limits,
+    /// Who the client is, when it can be known again.
+    pub client_key: Option<ClientKey>,
+    /// It is opened as a reconnect.
+    pub reconnect: Option<Reconnect>,
 }
 
 impl Entry {
     /// A connection that is established at `now`.
     pub fn new(identity: Identity, now: Moment, wall: WallTime) -> Entry {
-        let Identity { id, protocol, route, client, upstream, limits } = identity;
+        let Identity { id, protocol, route, client, upstream, limits, client_key, reconnect } = identity;
         Entry {
             id,
             protocol,
@@ -109,6 +118,8 @@ impl Entry {
             established: now,
             established_at: wall,
             limits,
+            client_key,
+            reconnect,
             heartbeats: Heartbeats::default(),
             flows: PerDirection::from_fn(|_| Flow::new(now)),
             closing_since: AtomicU64::new(NEVER),

@@ -12,8 +12,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use model::event::SseEvent;
-use model::record::What;
+use model::record::{EventsPerRead, What};
 use model::{Direction, ErrorType, Leg, Moment};
+use observe::event_time::Reader;
 use observe::sse::Scanner;
 use parking_lot::Mutex;
 
@@ -22,6 +23,7 @@ use crate::clock;
 use crate::delivery::{Delivery, Piece};
 use crate::entry::Entry;
 use crate::exchange::{Exchange, TaskGuard};
+use crate::generation::Generated;
 use crate::leg::{LegEnd, Watch};
 use crate::session::Session;
 use crate::upstream::OpenGuard;
@@ -33,6 +35,11 @@ const DIRECTION: Direction = Direction::ServerToClient;
 pub struct EventStream {
     body: Incoming,
     scanner: Option<Scanner>,
+    times: Option<Reader>,
+    generated: Arc<Mutex<Generated>>,
+    /// Pieces of the body that completed events.
+    reads: u64,
+    events_per_read_max: u64,
     client: Arc<Watch>,
     upstream: Arc<Watch>,
     entry: Arc<Entry>,
@@ -56,13 +63,23 @@ impl EventStream {
         let entry = Arc::clone(&session.entry);
         let session = Arc::new(Mutex::new(session));
         let route = Arc::clone(&entry.route);
+        let generated = Arc::new(Mutex::new(Generated::default()));
+        let delivered = Arc::clone(&generated);
         let delivery =
-            Delivery::start(&exchange.watch, DIRECTION, Arc::clone(&session), move |seconds, events| {
-                route.meter.shard(worker::index()).sse.delay_seconds.observe_n(seconds, events);
+            Delivery::start(&exchange.watch, DIRECTION, Arc::clone(&session), move |seconds, piece| {
+                let cells = &route.meter.shard(worker::index()).sse;
+                cells.delay_seconds.observe_n(seconds, piece.messages);
+                if piece.timed > 0 {
+                    delivered.lock().accepted(piece.timed, clock::wall(), cells);
+                }
             });
         EventStream {
             body,
             scanner: is_readable.then(Scanner::new),
+            times: exchange.route.event_time.clone().filter(|_| is_readable).map(Reader::new),
+            generated,
+            reads: 0,
+            events_per_read_max: 0,
             client: Arc::clone(&exchange.watch),
             upstream,
             entry,
@@ -92,7 +109,32 @@ impl EventStream {
             });
         }
         entry.flow(DIRECTION).note(bytes.len() as u64, events, at);
-        self.delivery.note_read(Piece { at, bytes: bytes.len() as u64, messages: events });
+        self.reads += u64::from(events > 0);
+        self.events_per_read_max = self.events_per_read_max.max(events);
+        let timed = self.read_times(bytes);
+        self.delivery.note_read(Piece { at, bytes: bytes.len() as u64, messages: events, timed });
+    }
+
+    /// Notes when the events were made, and tells how many say so.
+    fn read_times(&mut self, bytes: &[u8]) -> u64 {
+        let Some(reader) = &mut self.times else { return 0 };
+        let cells = &self.entry.route.meter.shard(worker::index()).sse;
+        let mut generated = self.generated.lock();
+        let mut timed = 0;
+        reader.read(bytes, clock::wall(), &mut |time| match time {
+            Ok(time) => {
+                generated.push(time);
+                timed += 1;
+            }
+            Err(error) => cells.event_time_errors.inc(error),
+        });
+        timed
+    }
+
+    fn events_per_read(&self) -> Option<EventsPerRead> {
+        let events = self.entry.flow(DIRECTION).messages();
+        let mean = events as f64 / self.reads as f64;
+        (self.reads > 0).then_some(EventsPerRead { mean, max: self.events_per_read_max })
     }
 
     fn end(&mut self, leg: Option<Leg>, what: What, at: Moment) {
@@ -155,6 +197,7 @@ impl Drop for EventStream {
             let end = self.client.end().unwrap_or_else(|| LegEnd::now(What::Fin, None));
             self.end_by(Leg::Client, end);
         }
+        self.session.lock().events_per_read = self.events_per_read();
         self.delivery.note_given();
     }
 }

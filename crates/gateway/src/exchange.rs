@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::capture_connection;
 use model::record::ClientAddress;
-use model::{HandshakeResult, Moment, Refused, RejectedCheck};
+use model::{HandshakeResult, Moment, Protocol, Refused, RejectedCheck};
 use observe::upgrade::{self, Asked};
 use tokio::sync::mpsc;
 
@@ -22,6 +22,7 @@ use crate::registry::Registry;
 use crate::session::Attempt;
 use crate::table::{Route, Table};
 use crate::upstream::{OpenGuard, SendError, Upstream};
+use crate::visitor::{Scope, Visitor};
 use crate::{plain, websocket, worker};
 
 /// What all connections of a gateway share.
@@ -96,6 +97,12 @@ impl Exchange {
         let client = forwarded::client_address(request.headers(), peer, table.trusted());
         let (route, version) = (Arc::clone(route), request.version());
         Ok((Exchange { shared, route, client, watch, started, version, framing, guard }, host))
+    }
+
+    /// What its request, which asks for `protocol`, tells of the client.
+    pub fn visitor<B>(&self, protocol: Protocol, request: &Request<B>) -> Visitor {
+        let scope = Scope { route: self.route.connections.meter.name(), protocol };
+        Visitor::of(request, &self.client, &self.route.client_key, scope, &self.shared.registry.salt)
     }
 
     /// Counts a broken rule of the upgrade discipline.

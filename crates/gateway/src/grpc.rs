@@ -31,6 +31,7 @@ use crate::leg::{LegEnd, Watch};
 use crate::session::{Attempt, Session};
 use crate::upstream::OpenGuard;
 use crate::upstream::http2::Opened;
+use crate::visitor::Visitor;
 
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -61,6 +62,7 @@ pub async fn serve(client: ClientConnection, request: Request<RecvStream>, mut r
         &exchange.route.connections,
         Protocol::Grpc,
         exchange.client.clone(),
+        Visitor::default(),
         exchange.started,
     );
     let mut attempt = attempt.with_grpc(facts);
@@ -209,8 +211,8 @@ impl Call {
                 Leg::Upstream => &upstream,
             };
             let service = Arc::clone(&cells.service);
-            Delivery::start(receiver, direction, Arc::clone(&session), move |seconds, messages| {
-                service.latency_seconds[direction].observe_n(seconds, messages);
+            Delivery::start(receiver, direction, Arc::clone(&session), move |seconds, piece| {
+                service.latency_seconds[direction].observe_n(seconds, piece.messages);
             })
         });
         let started = exchange.started;
@@ -354,7 +356,7 @@ impl Call {
             }
         }
         flow.note(data.len() as u64, messages, at);
-        self.deliveries[direction].note_read(Piece { at, bytes: data.len() as u64, messages });
+        self.deliveries[direction].note_read(Piece { at, bytes: data.len() as u64, messages, timed: 0 });
     }
 
     async fn forward(

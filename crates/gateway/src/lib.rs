@@ -18,6 +18,7 @@ mod event_stream;
 mod exchange;
 mod forwarded;
 mod frames;
+mod generation;
 mod grpc;
 mod head;
 mod heartbeats;
@@ -34,6 +35,7 @@ mod session;
 mod table;
 mod tls;
 mod upstream;
+mod visitor;
 mod websocket;
 mod worker;
 
@@ -121,7 +123,7 @@ impl Gateway {
             AccessLog::open(path)
                 .map_err(|error| Error::AccessLog { path: path.display().to_string(), error })
         });
-        let registry = Arc::new(Registry::new(meters, config.closed.keep, log.transpose()?));
+        let registry = Arc::new(Registry::new(meters, &config.closed, log.transpose()?));
         let table = Table::build(&config, &registry, None)?;
         let shared = Arc::new(Shared { registry, table: ArcSwap::from_pointee(table) });
         let (stop, stopping) = watch::channel(false);

@@ -16,12 +16,14 @@ const EVENT_STREAM: &str = "text/event-stream";
 /// Answers a request that asks for no upgrade that we serve.
 pub async fn serve(exchange: &Exchange, mut request: Request<HeldBody>) -> Response<AnswerBody> {
     upgrade::strip_hop_by_hop(request.headers_mut());
+    let visitor = exchange.visitor(Protocol::Sse, &request);
     let begin = || {
         Attempt::begin(
             &exchange.shared.registry,
             &exchange.route.connections,
             Protocol::Sse,
             exchange.client.clone(),
+            visitor,
             exchange.started,
         )
     };

@@ -11,18 +11,21 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use meter::RouteMeter;
+use meter::reconnects::{ClientKey, Reconnects};
 use meter::scrape::Census;
 use model::live::{LiveConnection, LiveState};
 use model::overview::PerProtocol;
 use model::ports::Connections;
 use model::record::CloseRecord;
-use model::{ConnectionId, Initiator, PerDirection, Protocol, Reason, Refused, Word as _};
+use model::{ConnectionId, Initiator, Moment, PerDirection, Protocol, Reason, Refused, Word as _};
 use parking_lot::{Mutex, RwLock};
 
 use crate::access_log::AccessLog;
 use crate::clock;
+use crate::config::ClosedConfig;
 use crate::entry::{Command, Entry};
 use crate::scrape::is_slow;
+use crate::visitor::Salt;
 
 /// A receiver that leaves a backlog for this long is a slow consumer.
 pub const SLOW_AFTER: Duration = Duration::from_secs(5);
@@ -34,6 +37,9 @@ pub struct Registry {
     routes: RwLock<Vec<Arc<RouteConnections>>>,
     closed: Mutex<VecDeque<Arc<CloseRecord>>>,
     closed_max: usize,
+    reconnects: Mutex<Reconnects>,
+    /// Of the client keys.
+    pub salt: Salt,
     log: Option<AccessLog>,
     is_draining: AtomicBool,
 }
@@ -54,13 +60,15 @@ struct Population {
 }
 
 impl Registry {
-    /// Keeps the last `closed_max` records in memory and writes each to `log`.
-    pub fn new(meters: Arc<meter::Registry>, closed_max: usize, log: Option<AccessLog>) -> Registry {
+    /// Keeps of closed connections what `kept` says, and writes each record to `log`.
+    pub fn new(meters: Arc<meter::Registry>, kept: &ClosedConfig, log: Option<AccessLog>) -> Registry {
         Registry {
             meters,
             routes: RwLock::default(),
             closed: Mutex::default(),
-            closed_max,
+            closed_max: kept.keep,
+            reconnects: Mutex::new(Reconnects::new(kept.keep_for_reconnects)),
+            salt: Salt::default(),
             log,
             is_draining: AtomicBool::new(false),
         }
@@ -108,6 +116,21 @@ impl Registry {
         if self.closed_max > 0 {
             closed.push_front(record);
         }
+    }
+
+    /// A handshake of a client has succeeded. Tells how long after the close, when it is a reconnect.
+    pub fn reconnected(&self, client: ClientKey, now: Moment) -> Option<Duration> {
+        self.reconnects.lock().opened(client, now)
+    }
+
+    /// A connection of a client begins to end.
+    pub fn note_close(&self, client: ClientKey, now: Moment) {
+        self.reconnects.lock().closed(client, now);
+    }
+
+    /// Closes that were forgotten before they could tell a reconnect.
+    pub fn reconnect_closes_dropped(&self) -> u64 {
+        self.reconnects.lock().dropped()
     }
 
     /// Records that the access log has dropped.
@@ -206,7 +229,7 @@ impl Connections for Registry {
     }
 }
 
-fn snapshot(entry: &Entry, now: model::Moment) -> LiveConnection {
+fn snapshot(entry: &Entry, now: Moment) -> LiveConnection {
     let backlog = PerDirection::from_fn(|direction| entry.flow(direction).backlog(now));
     let pings = entry.heartbeats.show();
     let state = if entry.is_closing() {
@@ -229,6 +252,7 @@ fn snapshot(entry: &Entry, now: model::Moment) -> LiveConnection {
         bytes: PerDirection::from_fn(|direction| entry.flow(direction).bytes()),
         backlog,
         state,
+        reconnect: entry.reconnect,
         ping_rtt_seconds: pings.rtt_seconds,
         heartbeat: pings.heartbeats,
     }

@@ -46,6 +46,7 @@ impl Gateway {
                 })
                 .collect(),
             access_log_dropped: self.shared.registry.log_dropped(),
+            reconnect_closes_dropped: self.shared.registry.reconnect_closes_dropped(),
             ..Scrape::default()
         }
     }

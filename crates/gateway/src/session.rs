@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use hyper_util::client::legacy::connect::CaptureConnection;
 use model::event::CloseCode;
-use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, GrpcFacts, Handshake, IdleSeconds, What};
+use model::record::{
+    Cause, ClientAddress, CloseCodes, CloseRecord, EventsPerRead, GrpcFacts, Handshake, IdleSeconds,
+    Reconnect, What,
+};
 use model::{
     ConnectionId, Direction, GrpcCode, HandshakeResult, Http2Error, Initiator, Leg, Moment, PerDirection,
     PerLeg, Protocol, Reason, WallTime,
@@ -16,6 +19,7 @@ use crate::clock;
 use crate::entry::{Entry, Identity, Limits};
 use crate::leg::LegEnd;
 use crate::registry::{Registry, RouteConnections};
+use crate::visitor::Visitor;
 use crate::worker;
 
 /// An attempt to open a connection, from the request's head complete to its outcome.
@@ -26,6 +30,7 @@ pub struct Attempt {
     protocol: Protocol,
     id: ConnectionId,
     client: ClientAddress,
+    visitor: Visitor,
     upstream: Option<Tried>,
     grpc: Option<Box<GrpcFacts>>,
     started: Moment,
@@ -48,6 +53,7 @@ impl Attempt {
         route: &Arc<RouteConnections>,
         protocol: Protocol,
         client: ClientAddress,
+        visitor: Visitor,
         started: Moment,
     ) -> Attempt {
         Attempt {
@@ -56,6 +62,7 @@ impl Attempt {
             protocol,
             id: ConnectionId(rand::random()),
             client,
+            visitor,
             upstream: None,
             grpc: None,
             started,
@@ -117,6 +124,8 @@ impl Attempt {
             client: self.client.clone(),
             upstream: self.upstream().unwrap_or_default(),
             limits,
+            client_key: self.visitor.key,
+            reconnect: self.reconnect(now),
         };
         let entry = Arc::new(Entry::new(identity, now, clock::wall()));
         self.registry.open(&entry);
@@ -133,8 +142,23 @@ impl Attempt {
             causes: Vec::new(),
             codes: CloseCodes::default(),
             unsent: PerDirection::default(),
+            events_per_read: None,
             grpc: self.grpc.take(),
         }
+    }
+
+    /// Tells, and counts, whether the client comes back.
+    fn reconnect(&self, now: Moment) -> Option<Reconnect> {
+        let interval_seconds = self.registry.reconnected(self.visitor.key?, now)?.as_secs_f64();
+        let shard = self.route.meter.shard(worker::index());
+        let resumed = self.protocol == Protocol::Sse && self.visitor.has_last_event_id;
+        match (self.protocol, resumed) {
+            (Protocol::WebSocket, _) => shard.websocket.reconnect_seconds.observe(interval_seconds),
+            (Protocol::Sse, false) => shard.sse.reconnects_anew.inc(),
+            (Protocol::Sse, true) => shard.sse.reconnects_resumed.inc(),
+            (Protocol::Grpc, _) => {}
+        }
+        Some(Reconnect { interval_seconds, resumed })
     }
 
     fn count_failure(&self, result: HandshakeResult) {
@@ -175,6 +199,8 @@ impl Attempt {
             messages: PerDirection::default(),
             bytes: PerDirection::default(),
             unsent_bytes: PerDirection::default(),
+            reconnect: None,
+            events_per_read: None,
             ping_rtt_seconds: PerLeg::default(),
             heartbeat: PerLeg::default(),
             grpc: self.grpc.take(),
@@ -204,6 +230,8 @@ pub struct Session {
     causes: Vec<Cause>,
     codes: CloseCodes,
     unsent: PerDirection<u64>,
+    /// How the events of an event stream came, once it is over.
+    pub events_per_read: Option<EventsPerRead>,
     /// What a gRPC stream has beside.
     pub grpc: Option<Box<GrpcFacts>>,
 }
@@ -245,6 +273,9 @@ impl Session {
         error: Option<Http2Error>,
         at: Moment,
     ) {
+        if let (false, Some(client)) = (self.entry.is_closing(), self.entry.client_key) {
+            self.registry.note_close(client, at);
+        }
         self.entry.note_closing(at);
         if self.causes.len() < CAUSES_MAX {
             self.causes.push(Cause {
@@ -325,6 +356,8 @@ impl Drop for Session {
             messages: PerDirection::from_fn(|direction| entry.flow(direction).messages()),
             bytes: PerDirection::from_fn(|direction| entry.flow(direction).bytes()),
             unsent_bytes: self.unsent,
+            reconnect: entry.reconnect,
+            events_per_read: self.events_per_read,
             ping_rtt_seconds: pings.rtt_seconds,
             heartbeat: pings.heartbeats,
             grpc: self.grpc.take(),

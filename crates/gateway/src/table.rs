@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use observe::event_time::Source;
 use rustls::pki_types::ServerName;
 
-use crate::config::{GatewayConfig, MatchConfig, Network, RouteConfig, Timeouts};
+use crate::config::{
+    ClientKeySource, EventTimeConfig, GatewayConfig, MatchConfig, Network, RouteConfig, Timeouts,
+};
 use crate::entry::Limits;
 use crate::registry::{Registry, RouteConnections};
 use crate::tls::{self, TlsError};
@@ -26,6 +29,10 @@ pub struct Route {
     pub pool: Pool,
     /// Its limits of time.
     pub timeouts: Timeouts,
+    /// By what a client is known again.
+    pub client_key: ClientKeySource,
+    /// Where its events say when they were made.
+    pub event_time: Option<Arc<Source>>,
     matcher: MatchConfig,
     config: RouteConfig,
 }
@@ -68,6 +75,8 @@ impl Table {
                 connections: registry.route(route.name.as_str()),
                 pool,
                 timeouts: route.timeouts.clone(),
+                client_key: route.client_key.clone(),
+                event_time: route.event_time.as_ref().and_then(EventTimeConfig::source).map(Arc::new),
                 matcher: route.matcher.clone(),
                 config: route.clone(),
             })

@@ -27,6 +27,7 @@ pub async fn serve(exchange: &Exchange, mut request: Request<HeldBody>) -> Respo
         &exchange.route.connections,
         Protocol::WebSocket,
         exchange.client.clone(),
+        exchange.visitor(Protocol::WebSocket, &request),
         exchange.started,
     );
     let offer = match upgrade::check_request(request.method(), exchange.version, request.headers()) {

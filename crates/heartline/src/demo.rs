@@ -4,7 +4,9 @@
 mod clients;
 mod service;
 
-use gateway::config::{Balance, MatchConfig, RouteConfig, Timeouts, UpstreamTlsConfig, UpstreamUrl};
+use gateway::config::{
+    Balance, ClientKeySource, MatchConfig, RouteConfig, Timeouts, UpstreamTlsConfig, UpstreamUrl,
+};
 
 use crate::Failure;
 use crate::app::{self, App};
@@ -44,6 +46,8 @@ fn config(options: &DemoOptions, service: u16) -> Config {
         fail_timeout: std::time::Duration::from_secs(10),
         upstream_tls: UpstreamTlsConfig::default(),
         timeouts: Timeouts::default(),
+        client_key: ClientKeySource::default(),
+        event_time: None,
     };
     let mut config = Config {
         routes: vec![

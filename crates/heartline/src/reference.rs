@@ -48,8 +48,17 @@ fn choices(out: &mut String, schema: &Value, path: &str) {
     let Some(values) = schema.get("oneOf").and_then(Value::as_array) else { return };
     let _ = write!(out, "\n## {path}\n\n| value | meaning |\n|---|---|\n");
     for value in values {
-        let name = value.get("const").and_then(Value::as_str).unwrap_or_default();
-        let _ = writeln!(out, "| `{name}` | {} |", one_line(value.get("description")));
+        let _ = writeln!(out, "| `{}` | {} |", choice(value), one_line(value.get("description")));
+    }
+}
+
+/// How a choice is written: a word, or a word with a value.
+fn choice(value: &Value) -> String {
+    let word = value.get("const").and_then(Value::as_str).unwrap_or_default();
+    let keys = value.get("properties").and_then(Value::as_object);
+    match keys.and_then(|keys| keys.keys().next()) {
+        Some(key) => format!("{{ {key}: NAME }}"),
+        None => word.to_owned(),
     }
 }
 
@@ -106,7 +115,7 @@ mod tests {
         }
         let written = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(written == fresh, "run UPDATE=1 cargo test -p heartline reference");
-        for key in ["trusted_peers", "fail_timeout", "response_head", "mean_window"] {
+        for key in ["trusted_peers", "fail_timeout", "response_head", "mean_window", "{ cookie: NAME }"] {
             assert!(fresh.contains(&format!("| `{key}` |")), "{key}");
         }
     }

@@ -3,9 +3,15 @@
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use model::{Direction, ErrorType, HandshakeResult, Leg, Opcode, PerDirection, PerLeg, RejectedCheck, Word};
+use model::{
+    Direction, ErrorType, EventTimeError, HandshakeResult, Leg, Opcode, PerDirection, PerLeg, RejectedCheck,
+    Word,
+};
 
-use crate::families::{CLOSE_IDLE_BOUNDS, DURATION_BOUNDS, HANDSHAKE_BOUNDS, LATENCY_BOUNDS};
+use crate::families::{
+    CLOSE_IDLE_BOUNDS, DURATION_BOUNDS, HANDSHAKE_BOUNDS, LATENCY_BOUNDS, RECONNECT_BOUNDS,
+};
+use crate::smallest::Smallest;
 
 const NANOS_PER_SECOND: f64 = 1e9;
 
@@ -153,6 +159,8 @@ pub struct WebSocketCells {
     pub errors: Counts<ErrorType>,
     /// Silence before an end without Close handshake.
     pub close_idle_seconds: Histogram,
+    /// Time from a close to the reconnect.
+    pub reconnect_seconds: Histogram,
     /// Round trips of Pings, by the peer that answered.
     pub heartbeat_rtt_seconds: PerLeg<Histogram>,
     /// Pings without an answer, by the peer that did not give it.
@@ -171,6 +179,7 @@ impl Default for WebSocketCells {
             latency_seconds: PerDirection::from_fn(|_: Direction| Histogram::new(LATENCY_BOUNDS)),
             errors: Counts::default(),
             close_idle_seconds: Histogram::new(CLOSE_IDLE_BOUNDS),
+            reconnect_seconds: Histogram::new(RECONNECT_BOUNDS),
             heartbeat_rtt_seconds: PerLeg::from_fn(|_: Leg| Histogram::new(LATENCY_BOUNDS)),
             heartbeats_missed: PerLeg::default(),
         }
@@ -190,10 +199,22 @@ pub struct SseCells {
     pub comments: Counter,
     /// From an event's last byte read to accepted by the client's kernel socket.
     pub delay_seconds: Histogram,
+    /// From an event's generation to accepted by the client's kernel socket; what is below 0 counts as 0.
+    pub generation_delay_seconds: Histogram,
+    /// The smallest of these, with its sign.
+    pub generation_delay_min: Smallest,
+    /// Events accepted before their generation.
+    pub events_ahead: Counter,
+    /// Events that do not tell their generation.
+    pub event_time_errors: Counts<EventTimeError>,
     /// Time from established to closed.
     pub duration_seconds: Histogram,
     /// Errors by type.
     pub errors: Counts<ErrorType>,
+    /// Reconnects whose request had no `Last-Event-ID`.
+    pub reconnects_anew: Counter,
+    /// Reconnects whose request had one.
+    pub reconnects_resumed: Counter,
 }
 
 impl Default for SseCells {
@@ -204,8 +225,14 @@ impl Default for SseCells {
             event_bytes: Counter::default(),
             comments: Counter::default(),
             delay_seconds: Histogram::new(LATENCY_BOUNDS),
+            generation_delay_seconds: Histogram::new(LATENCY_BOUNDS),
+            generation_delay_min: Smallest::default(),
+            events_ahead: Counter::default(),
+            event_time_errors: Counts::default(),
             duration_seconds: Histogram::new(DURATION_BOUNDS),
             errors: Counts::default(),
+            reconnects_anew: Counter::default(),
+            reconnects_resumed: Counter::default(),
         }
     }
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use model::ports::MetricsFormat;
 use model::{
-    Direction, ErrorType, GrpcCode, HandshakeResult, Http2Error, Initiator, Leg, Opcode, Protocol, Reason,
-    Refused, RejectedCheck, Word,
+    Direction, ErrorType, EventTimeError, GrpcCode, HandshakeResult, Http2Error, Initiator, Leg, Opcode,
+    Protocol, Reason, Refused, RejectedCheck, Word,
 };
 
 use crate::cells::Observed;
@@ -125,6 +125,13 @@ fn visit_route(
             let observed = meter.observed(|shard| &shard.websocket.close_idle_seconds);
             out.histogram(&[], f::CLOSE_IDLE_BOUNDS, &observed);
         }
+        f::WEBSOCKET_RECONNECTS => {
+            out.value(meter.observed(|shard| &shard.websocket.reconnect_seconds).count() as f64);
+        }
+        f::WEBSOCKET_RECONNECT_INTERVAL => {
+            let observed = meter.observed(|shard| &shard.websocket.reconnect_seconds);
+            out.histogram(&[], f::RECONNECT_BOUNDS, &observed);
+        }
         f::WEBSOCKET_HEARTBEAT_RTT => {
             for &leg in Leg::ALL {
                 let observed = meter.observed(|shard| &shard.websocket.heartbeat_rtt_seconds[leg]);
@@ -156,12 +163,35 @@ fn visit_route(
         f::SSE_DELAY => {
             out.histogram(&[], f::LATENCY_BOUNDS, &meter.observed(|shard| &shard.sse.delay_seconds));
         }
+        f::SSE_GENERATION_DELAY => {
+            let observed = meter.observed(|shard| &shard.sse.generation_delay_seconds);
+            out.histogram(&[], f::LATENCY_BOUNDS, &observed);
+        }
+        f::SSE_GENERATION_DELAY_MIN => {
+            meter.generation_delay_min(scrape.now).into_iter().for_each(|seconds| out.value(seconds));
+        }
+        f::SSE_CLOCK_AHEAD => {
+            let ahead = meter.generation_delay_min(scrape.now).map(|seconds| (-seconds).max(0.0));
+            ahead.into_iter().for_each(|seconds| out.value(seconds));
+        }
+        f::SSE_EVENTS_AHEAD => out.value(meter.sum(|shard| shard.sse.events_ahead.get()) as f64),
+        f::SSE_EVENT_TIME_ERRORS => {
+            out.words("type", |error: EventTimeError| {
+                meter.sum(|shard| shard.sse.event_time_errors.get(error))
+            });
+        }
         f::SSE_DURATION_SECONDS => {
             out.histogram(&[], f::DURATION_BOUNDS, &meter.observed(|shard| &shard.sse.duration_seconds));
         }
         f::SSE_BACKLOG_BYTES => out.value(live.sse_backlog.bytes as f64),
         f::SSE_ERRORS => {
             out.words("type", |error: ErrorType| meter.sum(|shard| shard.sse.errors.get(error)));
+        }
+        f::SSE_RECONNECTS => {
+            let anew = meter.sum(|shard| shard.sse.reconnects_anew.get());
+            let resumed = meter.sum(|shard| shard.sse.reconnects_resumed.get());
+            out.labelled(&[("resumed", "false")], anew as f64);
+            out.labelled(&[("resumed", "true")], resumed as f64);
         }
         f::GRPC_ACTIVE => out.value(live.grpc.active as f64),
         f::GRPC_OPENED => {
@@ -226,6 +256,7 @@ fn visit_process(family: &'static Family, registry: &Registry, scrape: &Scrape, 
             sink.sample("", &[("metric", "grpc_method")], registry.grpc_methods_dropped() as f64);
         }
         f::ACCESS_LOG_DROPPED => single(scrape.access_log_dropped as f64),
+        f::RECONNECT_CLOSES_DROPPED => single(scrape.reconnect_closes_dropped as f64),
         f::BUILD_INFO => sink.sample("", &[("version", registry.build.version)], 1.0),
         f::CERTIFICATE_NOT_AFTER => {
             for certificate in &scrape.certificates {

@@ -44,6 +44,9 @@ pub const HANDSHAKE_BOUNDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 /// Upper bounds of lifetimes, seconds.
 pub const DURATION_BOUNDS: &[f64] = &[1.0, 10.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 43200.0, 86400.0];
 
+/// Upper bounds of times between a close and the reconnect, seconds; none is longer than a minute.
+pub const RECONNECT_BOUNDS: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0];
+
 /// Bounds around the idle timeouts that are known defaults (30, 60, 100, 120, 180, 240, 300, 350, 600, 3600 s):
 /// half a second below and one and a half above each.
 pub const CLOSE_IDLE_BOUNDS: &[f64] = &[
@@ -99,6 +102,10 @@ families! {
         "Errors on established WebSocket connections.";
     WEBSOCKET_CLOSE_IDLE: Histogram "websocket_close_idle_seconds" ["route"]
         "Silence in both directions before the end of WebSocket connections that ended without Close handshake.";
+    WEBSOCKET_RECONNECTS: Counter "websocket_reconnects_total" ["route"]
+        "WebSocket handshakes that succeeded within 60 s after the first sign of the end of a connection of the same client key (client_key of the route); each end counts for one.";
+    WEBSOCKET_RECONNECT_INTERVAL: Histogram "websocket_reconnect_interval_seconds" ["route"]
+        "From the first sign of the end of a WebSocket connection to the reconnect of the same client key.";
     WEBSOCKET_HEARTBEAT_RTT: Histogram "websocket_heartbeat_rtt_seconds" ["route", "peer"]
         "Round trip of relayed WebSocket Pings on the leg of the peer that answered: last byte of the Ping accepted by our kernel for it to its Pong with the same payload read.";
     WEBSOCKET_HEARTBEATS_MISSED: Counter "websocket_heartbeats_missed_total" ["route", "peer"]
@@ -119,12 +126,24 @@ families! {
         "Ended event streams by who ended them and why.";
     SSE_DELAY: Histogram "sse_event_delay_seconds" ["route"]
         "From the empty line that ends an event read from the upstream to accepted by the client's kernel socket.";
+    SSE_GENERATION_DELAY: Histogram "sse_event_generation_delay_seconds" ["route"]
+        "From the generation of an event, as it says itself (event_time of the route), to accepted by the client's kernel socket. Includes the offset of this gateway's clock from the producer's; what is below 0 counts as 0.";
+    SSE_GENERATION_DELAY_MIN: Gauge "sse_event_generation_delay_min_seconds" ["route"]
+        "Smallest delay from generation of the last 5 minutes, with its sign: the offset of this gateway's clock from the producer's is at most this, and what a delay is above it is no offset. Absent without events.";
+    SSE_CLOCK_AHEAD: Gauge "sse_event_clock_ahead_seconds" ["route"]
+        "By how much at least a producer's clock is ahead of this gateway's: how far the smallest delay from generation of the last 5 minutes is below 0. Absent without events.";
+    SSE_EVENTS_AHEAD: Counter "sse_events_ahead_total" ["route"]
+        "Events accepted by the client's kernel socket before the time at which they say they were made: the producer's clock is ahead.";
+    SSE_EVENT_TIME_ERRORS: Counter "sse_event_time_errors_total" ["route", "type"]
+        "Events without delay from generation on routes with event_time: their time is missing, invalid, more than a day old (sent again), or in data too large to look at.";
     SSE_DURATION_SECONDS: Histogram "sse_stream_duration_seconds" ["route"]
         "Lifetime of event streams, recorded at their end.";
     SSE_BACKLOG_BYTES: Gauge "sse_backlog_bytes" ["route"]
         "Bytes of event streams read and not yet accepted by the client's kernel socket.";
     SSE_ERRORS: Counter "sse_errors_total" ["route", "type"]
         "Errors on event streams.";
+    SSE_RECONNECTS: Counter "sse_reconnects_total" ["route", "resumed"]
+        "Event streams established within 60 s after the first sign of the end of one of the same client key (client_key of the route), each end counting for one; resumed is true when the request had Last-Event-ID.";
     GRPC_ACTIVE: Gauge "grpc_active_streams" ["route"]
         "Open gRPC streams: the request relayed to an upstream and the stream not ended.";
     GRPC_OPENED: Counter "grpc_streams_opened_total" ["route"]
@@ -159,6 +178,8 @@ families! {
         "Label values that were counted under `other` because a limit was reached.";
     ACCESS_LOG_DROPPED: Counter "heartline_access_log_dropped_total" []
         "Close records that the access log could not keep up with.";
+    RECONNECT_CLOSES_DROPPED: Counter "heartline_reconnect_closes_dropped_total" []
+        "Ends of connections that were forgotten before 60 s were over because closed.keep_for_reconnects was reached; reconnects after them are not counted.";
     BUILD_INFO: Gauge "heartline_build_info" ["version"]
         "1, with the version of this build.";
     PROCESS_CPU: Counter "process_cpu_seconds_total" []

@@ -13,8 +13,10 @@ pub mod expose;
 pub mod families;
 pub mod grpc;
 pub mod mean;
+pub mod reconnects;
 pub mod registry;
 pub mod scrape;
+pub mod smallest;
 pub mod trend;
 
 pub use cells::{Counter, Counts, Histogram, Shard};

@@ -9,6 +9,7 @@ use crate::cells::{Counter, Counts, Observed, Shard};
 use crate::grpc::GrpcCells;
 use crate::mean::{MeanWindow, Sums};
 use crate::scrape::Waiting;
+use crate::smallest::SmallestWindow;
 
 /// Routes with meters of their own; beyond it, routes share one named `other`.
 pub const ROUTES_MAX: usize = 1_000;
@@ -63,13 +64,16 @@ impl Registry {
         route
     }
 
-    /// Notes the sums that means are taken of; called about once a second.
+    /// Notes the sums that means are taken of, and the smallest delays; called about once a second.
     pub fn tick(&self, now: Moment) {
         for route in self.routes.read().unwrap_or_else(PoisonError::into_inner).iter() {
             for direction in [Direction::ClientToServer, Direction::ServerToClient] {
                 let sums = route.latency_sums(direction);
                 lock(&route.means)[direction].tick(now, self.mean_window, sums);
             }
+            let smallest =
+                route.shards.iter().filter_map(|shard| shard.sse.generation_delay_min.take()).min();
+            lock(&route.generation_delay_min).tick(now, smallest);
         }
     }
 
@@ -100,12 +104,14 @@ pub struct RouteMeter {
     name: Arc<str>,
     shards: Box<[Shard]>,
     means: Mutex<PerDirection<MeanWindow>>,
+    generation_delay_min: Mutex<SmallestWindow>,
 }
 
 impl RouteMeter {
     fn new(name: &str, shards: usize) -> RouteMeter {
         let shards = (0..shards).map(|_| Shard::default()).collect();
-        RouteMeter { grpc: GrpcCells::default(), name: name.into(), shards, means: Mutex::default() }
+        let (means, generation_delay_min) = (Mutex::default(), Mutex::default());
+        RouteMeter { grpc: GrpcCells::default(), name: name.into(), shards, means, generation_delay_min }
     }
 
     /// Name of the route.
@@ -132,6 +138,13 @@ impl RouteMeter {
         total
     }
 
+    /// The smallest delay of an event from its generation over [`crate::smallest::WINDOW`], in seconds.
+    pub fn generation_delay_min(&self, now: Moment) -> Option<f64> {
+        let fresh = self.shards.iter().filter_map(|shard| shard.sse.generation_delay_min.get()).min();
+        let nanos = lock(&self.generation_delay_min).smallest(now, fresh)?;
+        Some(nanos as f64 / 1e9)
+    }
+
     fn latency_sums(&self, direction: Direction) -> Sums {
         let observed = self.observed(|shard| &shard.websocket.latency_seconds[direction]);
         Sums { count: observed.count(), sum_nanos: observed.sum_nanos }
@@ -156,5 +169,23 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &registry.route("r0")), "known routes keep their meter");
         assert_eq!(&**registry.route("one more").name(), "other");
         assert_eq!(registry.routes_dropped.get(), 11);
+    }
+
+    #[test]
+    fn the_smallest_delay_is_over_all_shards_and_ticks() {
+        let registry = Registry::new(Build { version: "0" }, 2, Duration::from_secs(60));
+        let route = registry.route("r");
+        let at = |seconds: u64| Moment(seconds * 1_000_000_000);
+        let observe = |shard, nanos| route.shard(shard).sse.generation_delay_min.observe(nanos);
+        assert_eq!(route.generation_delay_min(at(0)), None);
+        observe(0, 3_000_000_000);
+        observe(1, -500_000_000);
+        assert_eq!(route.generation_delay_min(at(1)), Some(-0.5));
+        registry.tick(at(1));
+        observe(0, 2_000_000_000);
+        assert_eq!(route.generation_delay_min(at(2)), Some(-0.5));
+        registry.tick(at(2));
+        assert_eq!(route.generation_delay_min(at(301)), Some(2.0));
+        assert_eq!(route.generation_delay_min(at(302)), None);
     }
 }

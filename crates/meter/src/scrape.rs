@@ -17,6 +17,8 @@ pub struct Scrape {
     pub process: Process,
     /// Close records that the access log has dropped.
     pub access_log_dropped: u64,
+    /// Closes that were forgotten before they could tell a reconnect.
+    pub reconnect_closes_dropped: u64,
 }
 
 /// What is alive on one route.

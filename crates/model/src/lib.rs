@@ -17,6 +17,6 @@ pub mod words;
 pub use id::ConnectionId;
 pub use time::{Moment, WallTime};
 pub use words::{
-    Direction, ErrorType, GrpcCode, HandshakeResult, Http2Error, Initiator, Layer, Leg, Opcode, PerDirection,
-    PerLeg, Protocol, Reason, Refused, RejectedCheck, Word,
+    Direction, ErrorType, EventTimeError, GrpcCode, HandshakeResult, Http2Error, Initiator, Layer, Leg,
+    Opcode, PerDirection, PerLeg, Protocol, Reason, Refused, RejectedCheck, Word,
 };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::heartbeat::Heartbeat;
 use crate::id::ConnectionId;
-use crate::record::ClientAddress;
+use crate::record::{ClientAddress, Reconnect};
 use crate::time::WallTime;
 use crate::words::{PerDirection, PerLeg, Protocol};
 
@@ -38,6 +38,10 @@ pub struct LiveConnection {
     pub backlog: PerDirection<Backlog>,
     /// State in one word.
     pub state: LiveState,
+    /// It was opened as a reconnect; none when it was not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub reconnect: Option<Reconnect>,
     /// The last round trip from a relayed Ping accepted by our kernel to the peer's Pong read.
     #[serde(default)]
     pub ping_rtt_seconds: PerLeg<Option<f64>>,

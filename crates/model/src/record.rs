@@ -54,6 +54,14 @@ pub struct CloseRecord {
     pub bytes: PerDirection<u64>,
     /// Bytes that were read from the sender and never accepted by the receiver's kernel socket.
     pub unsent_bytes: PerDirection<u64>,
+    /// It was opened as a reconnect; none when it was not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub reconnect: Option<Reconnect>,
+    /// SSE: how its events came; none without events.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub events_per_read: Option<EventsPerRead>,
     /// The last round trip from a relayed Ping accepted by our kernel to the peer's Pong read.
     #[serde(default)]
     pub ping_rtt_seconds: PerLeg<Option<f64>>,
@@ -64,6 +72,27 @@ pub struct CloseRecord {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub grpc: Option<Box<GrpcFacts>>,
+}
+
+/// Events that were complete with one piece of the body as it was read (at most one chunk of HTTP/1.1), over the
+/// pieces that completed any: more than one means that the upstream, or something before it, sends them in batches.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct EventsPerRead {
+    /// Mean.
+    pub mean: f64,
+    /// Maximum.
+    pub max: u64,
+}
+
+/// The opening of a connection within 60 s after the end of one of the same protocol, route and client key.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Reconnect {
+    /// From the first sign of the end (Close frame, FIN, RST, a decision of this gateway) to established.
+    pub interval_seconds: f64,
+    /// The request had `Last-Event-ID` (WHATWG HTML, section 9.2.4): the client goes on where it was cut off.
+    pub resumed: bool,
 }
 
 /// What is known of a gRPC call.

@@ -356,6 +356,20 @@ words! {
 }
 
 words! {
+    /// Why an event of an event stream has no delay from its generation.
+    EventTimeError {
+        /// It has no id, or there is nothing in its data where the JSON pointer leads.
+        Missing = "missing",
+        /// What is there is no time, or one of tomorrow or of more than ten years ago.
+        Invalid = "invalid",
+        /// It was made more than a day ago: it is history that is sent again, and its age is no delay.
+        Old = "old",
+        /// Its data is longer than 64 KiB and was not looked at.
+        TooLarge = "too_large",
+    }
+}
+
+words! {
     /// Protocol layer at which a cause was seen.
     Layer {
         /// A WebSocket Close frame.

@@ -117,6 +117,8 @@ fn without_place(message: &str) -> String {
     message[..end].trim().to_owned()
 }
 
+/// The nearest known key or value, when the message tells of an unknown one and names those that are known:
+/// "unknown field `a`, expected one of b, c".
 /// The message in terms of the file.
 fn worded(message: String) -> String {
     if let Some((_, rest)) = message.split_once("duplicate mapping key: ") {
@@ -137,7 +139,8 @@ fn is_about(message: &str, theirs: &str) -> bool {
 /// The nearest known key, when the message tells of an unknown one and names those that are known: "unknown field
 /// `a`, expected one of b, c".
 fn suggestion(message: &str) -> Option<String> {
-    let (_, rest) = message.split_once("unknown field `")?;
+    let unknown = |what: &str| message.split_once(&format!("unknown {what} `"));
+    let (_, rest) = unknown("field").or_else(|| unknown("variant"))?;
     let (unknown, rest) = rest.split_once('`')?;
     let (_, known) = rest.split_once("expected ")?;
     let names = known.trim_start_matches("one of ").split(',').map(|name| name.trim().trim_matches('`'));

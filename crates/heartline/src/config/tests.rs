@@ -1,5 +1,7 @@
 //! Bad files, and what a person is told of them.
 
+use gateway::config::ClientKeySource;
+
 use super::*;
 
 #[track_caller]
@@ -55,9 +57,49 @@ fn bad_values_say_what_a_good_one_is() {
     for (bad, place, part) in [
         (GOOD.replace("http://127", "127"), "5:17", "must begin with http://"),
         (GOOD.replace("chat", "'a b'"), "4:11", "route name `a b` must be"),
-        (GOOD.replace("127.0.0.1:8000", "localhost"), "2:23", "socket address"),
+        (GOOD.replace("127.0.0.1:8000", "localhost"), "2:23", "such as 127.0.0.1:8080"),
     ] {
         let shown = parse("heartline.yaml", &bad).expect_err("a bad file").to_string();
+        assert!(shown.starts_with(&format!("heartline.yaml:{place}: ")), "{shown}");
+        assert!(shown.contains(part), "{shown}");
+    }
+}
+
+#[test]
+fn a_client_key_is_a_word_or_names_where_it_stands() {
+    let with = |key: &str| parse("heartline.yaml", &format!("{GOOD}    client_key: {key}\n"));
+    for key in ["ip_and_user_agent", "{ cookie: sid }", "{ header: X-Client-Id }", "{ query: u }"] {
+        let written = with(key).expect("a good key").routes[0].client_key.clone();
+        assert_eq!(written == ClientKeySource::default(), key == "ip_and_user_agent", "{key}");
+    }
+    for (bad, place, parts) in [
+        ("ip", "6:17", ["unknown variant `ip`", "expected one of ip_and_user_agent, cookie, header, query"]),
+        ("{ cooky: sid }", "6:19", ["unknown variant `cooky`", "did you mean `cookie`?"]),
+        ("{ cookie: 'a b' }", "6:27", ["`a b` must be the name of a cookie", "1 to 64 letters"]),
+        ("{ query: '' }", "6:26", ["`` must be the name of a cookie", "1 to 64 letters"]),
+    ] {
+        let shown = with(bad).expect_err("a bad key").to_string();
+        assert!(shown.starts_with(&format!("heartline.yaml:{place}: ")), "{shown}");
+        assert!(parts.iter().all(|part| shown.contains(part)), "{shown}");
+    }
+}
+
+#[test]
+fn events_say_in_one_place_when_they_were_made() {
+    let with = |event_time: &str| parse("heartline.yaml", &format!("{GOOD}    event_time: {event_time}\n"));
+    for good in ["{ id: auto }", "{ id: snowflake, snowflake_epoch_ms: 0 }", "{ json_pointer: /a~1b/0 }"] {
+        let config = with(good).expect("a good place");
+        assert!(config.routes[0].event_time.as_ref().is_some_and(|time| time.source().is_some()), "{good}");
+    }
+    for (bad, place, part) in [
+        ("{ id: guess }", "6:23", "unknown variant `guess`, expected one of auto, ulid"),
+        ("{ json_pointer: ts }", "6:33", "JSON pointer `ts` must begin with `/`"),
+        ("{ json_pointer: /a~b }", "6:33", "have `~` as `~0`"),
+        ("{ id: auto, json_pointer: /ts }", "6:17", "give either `id` or `json_pointer`"),
+        ("{}", "6:17", "give either `id` or `json_pointer`"),
+        ("{ ids: auto }", "6:19", "did you mean `id`?"),
+    ] {
+        let shown = with(bad).expect_err("a bad place").to_string();
         assert!(shown.starts_with(&format!("heartline.yaml:{place}: ")), "{shown}");
         assert!(shown.contains(part), "{shown}");
     }

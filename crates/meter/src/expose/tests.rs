@@ -16,6 +16,10 @@ fn scraped() -> (Registry, Scrape) {
     cells.messages[Direction::ClientToServer].add(3);
     cells.latency_seconds[Direction::ServerToClient].observe(0.1);
     meter.shard(1).websocket.latency_seconds[Direction::ServerToClient].observe(7.0);
+    meter.shard(0).websocket.reconnect_seconds.observe(0.1);
+    meter.shard(1).sse.reconnects_resumed.inc();
+    meter.shard(0).sse.generation_delay_min.observe(7);
+    meter.shard(1).sse.generation_delay_min.observe(-250_000_000);
     let route = RouteLive {
         name: "chat".into(),
         websocket: Census { opened: 5, closed: vec![((Initiator::Client, Reason::Normal), 2)], active: 3 },
@@ -74,6 +78,12 @@ fn prometheus_text() {
         &text,
         "heartline_tls_certificate_not_after_timestamp_seconds{role=\"listener\",name=\"a\\\"b\\\\c\\nd\"} 1",
     );
+    has(&text, "sse_event_generation_delay_min_seconds{route=\"chat\"} -0.25");
+    has(&text, "sse_event_clock_ahead_seconds{route=\"chat\"} 0.25");
+    has(&text, "websocket_reconnects_total{route=\"chat\"} 1");
+    has(&text, "websocket_reconnect_interval_seconds_bucket{route=\"chat\",le=\"0.1\"} 1");
+    has(&text, "sse_reconnects_total{route=\"chat\",resumed=\"false\"} 0");
+    has(&text, "sse_reconnects_total{route=\"chat\",resumed=\"true\"} 1");
     has(&text, "heartline_build_info{version=\"1.2.3\"} 1");
     assert!(!text.contains("# UNIT") && !text.contains("# EOF"));
 }

@@ -55,6 +55,7 @@ fn live(n: u64) -> LiveConnection {
         bytes: PerDirection::default(),
         backlog: PerDirection { server_to_client: waiting, ..PerDirection::default() },
         state: if n.is_multiple_of(10) { LiveState::Slow } else { LiveState::Open },
+        reconnect: None,
         ping_rtt_seconds: Default::default(),
         heartbeat: Default::default(),
     }
@@ -94,6 +95,8 @@ fn closed(n: u64) -> CloseRecord {
         messages: PerDirection::default(),
         bytes: PerDirection::default(),
         unsent_bytes: PerDirection::default(),
+        reconnect: None,
+        events_per_read: None,
         ping_rtt_seconds: Default::default(),
         heartbeat: Default::default(),
         grpc: None,

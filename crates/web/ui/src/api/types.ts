@@ -100,6 +100,10 @@ export type CloseRecord = {
   bytes: PerDirection<number>,
   /** Bytes that were read from the sender and never accepted by the receiver's kernel socket. */
   unsent_bytes: PerDirection<number>,
+  /** It was opened as a reconnect; none when it was not. */
+  reconnect?: Reconnect,
+  /** SSE: how its events came; none without events. */
+  events_per_read?: EventsPerRead,
   /** The last round trip from a relayed Ping accepted by our kernel to the peer's Pong read. */
   ping_rtt_seconds: PerLeg<number | null>,
   /** The Pings towards each peer; none where there was no Ping. */
@@ -163,6 +167,15 @@ export type ErrorDetail = {
 
 /** Kind of an error on an established connection. */
 export type ErrorType = "frame" | "utf8" | "too_big" | "deflate" | "io_client" | "io_upstream" | "tls" | "timeout" | "backlog" | "internal";
+
+/** Events that were complete with one piece of the body as it was read (at most one chunk of HTTP/1.1), over the
+ * pieces that completed any: more than one means that the upstream, or something before it, sends them in batches. */
+export type EventsPerRead = {
+  /** Mean. */
+  mean: number,
+  /** Maximum. */
+  max: number,
+};
 
 /** A GOAWAY frame (RFC 9113, section 6.8). */
 export type GoAway = {
@@ -321,6 +334,8 @@ export type LiveConnection = {
   backlog: PerDirection<Backlog>,
   /** State in one word. */
   state: LiveState,
+  /** It was opened as a reconnect; none when it was not. */
+  reconnect?: Reconnect,
   /** The last round trip from a relayed Ping accepted by our kernel to the peer's Pong read. */
   ping_rtt_seconds: PerLeg<number | null>,
   /** The Pings towards each peer; none where there was no Ping. */
@@ -418,6 +433,14 @@ export type Protocol = "websocket" | "sse" | "grpc";
 
 /** Why an established connection ended. */
 export type Reason = "normal" | "going_away" | "protocol_error" | "unsupported_data" | "no_status" | "abnormal" | "invalid_payload" | "policy_violation" | "too_big" | "mandatory_extension" | "internal_error" | "service_restart" | "try_again_later" | "bad_gateway" | "app" | "complete" | "truncated" | "client_closed" | "reset" | "timeout" | "slow_consumer" | "heartbeat_timeout" | "limit" | "shutdown" | "other";
+
+/** The opening of a connection within 60 s after the end of one of the same protocol, route and client key. */
+export type Reconnect = {
+  /** From the first sign of the end (Close frame, FIN, RST, a decision of this gateway) to established. */
+  interval_seconds: number,
+  /** The request had `Last-Event-ID` (WHATWG HTML, section 9.2.4): the client goes on where it was cut off. */
+  resumed: boolean,
+};
 
 /** Open connections of one route. */
 export type RouteNow = {

@@ -1,0 +1,198 @@
+//! Who comes back: what a request tells of its client, as a salted hash that says nothing of it.
+//!
+//! The raw key (an address, a session's cookie) is read from the request, hashed, and forgotten. The salt is random
+//! and of this process, so the hashes of two runs, or of two gateways, have nothing in common.
+
+use std::hash::{BuildHasher, RandomState};
+
+use http::{HeaderMap, Request, header};
+use meter::reconnects::ClientKey;
+use model::record::ClientAddress;
+use model::{Protocol, Word};
+
+use crate::config::ClientKeySource;
+
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// A random secret of this process (SipHash keys).
+#[derive(Debug, Default)]
+pub struct Salt(RandomState);
+
+/// What a request tells of the one who sends it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Visitor {
+    /// Its key; none when the request has none.
+    pub key: Option<ClientKey>,
+    /// The request has `Last-Event-ID`: an event stream is to go on behind that event.
+    pub has_last_event_id: bool,
+}
+
+/// What keys have in common: those of two routes or protocols are never the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// Name of the route.
+    pub route: &'a str,
+    /// What the client asks for.
+    pub protocol: Protocol,
+}
+
+impl Visitor {
+    /// Reads what the request of `client` tells.
+    pub fn of<B>(
+        request: &Request<B>,
+        client: &ClientAddress,
+        source: &ClientKeySource,
+        scope: Scope<'_>,
+        salt: &Salt,
+    ) -> Visitor {
+        let Scope { route, protocol } = scope;
+        let key_of = |secret: &[u8]| ClientKey(salt.0.hash_one((route, protocol.index(), secret)));
+        let headers = request.headers();
+        let key = match source {
+            ClientKeySource::IpAndUserAgent => {
+                let agent = value(headers, header::USER_AGENT.as_str()).unwrap_or_default();
+                Some(ClientKey(salt.0.hash_one((route, protocol.index(), client.ip, agent))))
+            }
+            ClientKeySource::Cookie(name) => cookie(headers, name.as_str()).map(key_of),
+            ClientKeySource::Header(name) => value(headers, name.as_str()).map(key_of),
+            ClientKeySource::Query(name) => {
+                request.uri().query().and_then(|query| parameter(query, name.as_str())).map(key_of)
+            }
+        };
+        Visitor { key, has_last_event_id: headers.contains_key(LAST_EVENT_ID) }
+    }
+}
+
+/// Value of a header, unless it is empty.
+fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    headers.get(name).map(http::HeaderValue::as_bytes).filter(|value| !value.is_empty())
+}
+
+/// Value of the first cookie of that name (RFC 6265, section 4.2), unless it is empty.
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|&b| b == b';'));
+    pairs.filter_map(|pair| value_of_pair(pair.trim_ascii(), name)).next()
+}
+
+/// Value of the first parameter of that name, as it is written, unless it is empty.
+fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a [u8]> {
+    query.split('&').filter_map(|pair| value_of_pair(pair.as_bytes(), name)).next()
+}
+
+fn value_of_pair<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let value = pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+    (!value.is_empty()).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCOPE: Scope<'static> = Scope { route: "chat", protocol: Protocol::WebSocket };
+
+    /// One request: its target, then `name: value` lines.
+    fn request(text: &str) -> Request<()> {
+        let mut lines = text.split('\n');
+        let builder = Request::builder().uri(lines.next().expect("a target"));
+        let pairs = lines.map(|line| line.split_once(": ").expect("a header"));
+        pairs.fold(builder, |builder, (name, value)| builder.header(name, value)).body(()).expect("a request")
+    }
+
+    fn key(
+        salt: &Salt,
+        source: &ClientKeySource,
+        scope: Scope<'_>,
+        ip: &str,
+        text: &str,
+    ) -> Option<ClientKey> {
+        let client = ClientAddress { ip: ip.parse().expect("an address"), port: 1 };
+        Visitor::of(&request(text), &client, source, scope, salt).key
+    }
+
+    fn name(text: &str) -> crate::config::KeyName {
+        text.parse().expect("a name")
+    }
+
+    /// Which of the requests have the same key: a letter for each key, in order of appearance, `-` for none.
+    #[track_caller]
+    fn check(source: &ClientKeySource, requests: &[(&str, &str)], expected: &str) {
+        let salt = Salt::default();
+        let mut seen = Vec::new();
+        let letters: String = requests
+            .iter()
+            .map(|(ip, text)| match key(&salt, source, SCOPE, ip, text) {
+                None => '-',
+                Some(key) => {
+                    let place = seen.iter().position(|known| *known == key).unwrap_or_else(|| {
+                        seen.push(key);
+                        seen.len() - 1
+                    });
+                    char::from(b'a' + u8::try_from(place).expect("few requests"))
+                }
+            })
+            .collect();
+        assert_eq!(letters, expected);
+    }
+
+    #[test]
+    fn by_address_and_user_agent() {
+        let requests = [
+            ("192.0.2.1", "/\nuser-agent: x"),
+            ("192.0.2.1", "/other?a=b\nuser-agent: x\ncookie: c=d"),
+            ("192.0.2.2", "/\nuser-agent: x"),
+            ("192.0.2.1", "/\nuser-agent: y"),
+            ("192.0.2.1", "/"),
+        ];
+        check(&ClientKeySource::IpAndUserAgent, &requests, "aabcd");
+    }
+
+    #[test]
+    fn by_cookie() {
+        let requests = [
+            ("192.0.2.1", "/\ncookie: sid=1"),
+            ("192.0.2.2", "/\ncookie: a=b; sid=1;c=d"),
+            ("192.0.2.1", "/\ncookie: a=b\ncookie: sid=1; sid=2"),
+            ("192.0.2.1", "/\ncookie: sid=2"),
+            ("192.0.2.1", "/\ncookie: xsid=1; sid; sid="),
+            ("192.0.2.1", "/\ncookie: SID=1"),
+            ("192.0.2.1", "/"),
+        ];
+        check(&ClientKeySource::Cookie(name("sid")), &requests, "aaab---");
+    }
+
+    #[test]
+    fn by_header() {
+        let requests = [
+            ("192.0.2.1", "/\nx-client-id: 1"),
+            ("192.0.2.2", "/\nX-CLIENT-ID: 1"),
+            ("192.0.2.1", "/\nx-client-id: \u{e9}"),
+            ("192.0.2.1", "/\nx-client-id: "),
+            ("192.0.2.1", "/?x-client-id=1"),
+        ];
+        check(&ClientKeySource::Header(name("X-Client-Id")), &requests, "aab--");
+    }
+
+    #[test]
+    fn by_query_parameter() {
+        let requests = [
+            ("192.0.2.1", "/?u=1"),
+            ("192.0.2.2", "/x?a&u=1&u=2"),
+            ("192.0.2.1", "/?u=%31"),
+            ("192.0.2.1", "/?u=1=2"),
+            ("192.0.2.1", "/?u="),
+            ("192.0.2.1", "/?uu=1"),
+            ("192.0.2.1", "/"),
+        ];
+        check(&ClientKeySource::Query(name("u")), &requests, "aabc---");
+    }
+
+    #[test]
+    fn keys_have_a_route_a_protocol_and_a_salt() {
+        let salt = Salt::default();
+        let of = |salt: &Salt, scope| key(salt, &ClientKeySource::IpAndUserAgent, scope, "192.0.2.1", "/");
+        assert_eq!(of(&salt, SCOPE), of(&salt, SCOPE));
+        assert_ne!(of(&salt, SCOPE), of(&salt, Scope { route: "chats", ..SCOPE }));
+        assert_ne!(of(&salt, SCOPE), of(&salt, Scope { protocol: Protocol::Sse, ..SCOPE }));
+        assert_ne!(of(&salt, SCOPE), of(&Salt::default(), SCOPE), "another process");
+    }
+}
