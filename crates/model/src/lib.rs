@@ -5,6 +5,7 @@
 //! the design: above them nobody knows bytes, so no type of this crate carries payload.
 
 pub mod event;
+pub mod host;
 pub mod id;
 pub mod live;
 pub mod overview;
