@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 
-use crate::config::{GatewayConfig, MatchConfig, Network, RouteConfig, Timeouts};
+use crate::config::{GatewayConfig, MatchConfig, Network, RouteConfig, Timeouts, UpstreamConfig};
 use crate::entry::Limits;
 use crate::registry::{Registry, RouteConnections};
 use crate::tls::{self, TlsError};
@@ -107,7 +107,7 @@ fn build_route(config: &RouteConfig, registry: &Registry, old: Option<&Route>) -
     let upstreams = config
         .upstreams
         .iter()
-        .map(|url| {
+        .map(|UpstreamConfig { url, .. }| {
             let known =
                 old.and_then(|route| route.pool.upstreams.iter().find(|upstream| upstream.url == *url));
             known.cloned().unwrap_or_else(|| {

@@ -170,6 +170,9 @@ fn visit_process(family: &'static Family, registry: &Registry, scrape: &Scrape, 
     match *family {
         f::SERIES_DROPPED => {
             sink.sample("", &[("metric", "route")], registry.routes_dropped.get() as f64);
+            if let Some(host) = &scrape.host {
+                sink.sample("", &[("metric", "upstream")], host.upstreams_left_out as f64);
+            }
         }
         f::ACCESS_LOG_DROPPED => known(Some(scrape.access_log_dropped as f64)),
         f::BUILD_INFO => sink.sample("", &[("version", registry.build.version)], 1.0),

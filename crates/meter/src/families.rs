@@ -126,7 +126,7 @@ families! {
     CERTIFICATE_NOT_AFTER: Gauge "heartline_tls_certificate_not_after_timestamp_seconds" ["role", "name"]
         "Unix time at which a certificate expires.";
     SERIES_DROPPED: Counter "heartline_series_dropped_total" ["metric"]
-        "Label values that were counted under `other` because a limit was reached.";
+        "Label values that were counted under `other` or left out because a limit was reached.";
     ACCESS_LOG_DROPPED: Counter "heartline_access_log_dropped_total" []
         "Close records that the access log could not keep up with.";
     BUILD_INFO: Gauge "heartline_build_info" ["version"]

@@ -18,7 +18,7 @@ routes:
 #[test]
 fn a_good_file() {
     let config = parse("heartline.yaml", GOOD).expect("a good file");
-    assert_eq!(config.routes[0].upstreams[0].to_string(), "http://127.0.0.1:3000");
+    assert_eq!(config.routes[0].upstreams[0].url.to_string(), "http://127.0.0.1:3000");
     assert_eq!(config.metrics.mean_window, Duration::from_secs(60));
 }
 
