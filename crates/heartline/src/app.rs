@@ -9,15 +9,17 @@ use meter::scrape::Scrape;
 use meter::trend::{History, Present, Totals};
 use meter::{Build, Registry, expose};
 use model::WallTime;
+use model::host::HostFacts;
 use model::live::Backlog;
 use model::overview::{Ceiling, Overview, PerProtocol, RouteNow};
-use model::ports::{Metrics, MetricsFormat, Operations, Overviews};
+use model::ports::{Hosts, Metrics, MetricsFormat, Operations, Overviews};
 use parking_lot::Mutex;
 use tokio::signal::unix::{SignalKind, signal};
 use web::{About, Ports};
 
+use crate::Failure;
 use crate::config::{Config, Source};
-use crate::{Failure, process};
+use crate::host::{Host, process};
 
 /// How often history is taken.
 const TICK: Duration = Duration::from_secs(1);
@@ -34,6 +36,7 @@ struct Core {
     meters: Arc<Registry>,
     history: Mutex<History>,
     ceiling: Ceiling,
+    host: Arc<Host>,
     source: Option<Source>,
 }
 
@@ -52,7 +55,8 @@ impl App {
             .await
             .map_err(|error| Failure::Running(error.to_string()))?;
         let history = Mutex::new(History::new(clock::now(), started_at));
-        let core = Arc::new(Core { gateway, meters, history, ceiling, source });
+        let host = Host::start(&config.routes);
+        let core = Arc::new(Core { gateway, meters, history, ceiling, host, source });
         let admin = start_admin(&config, &core, started_at).await?;
         tokio::spawn(keep_history(Arc::downgrade(&core)));
         for address in core.gateway.addresses() {
@@ -101,6 +105,7 @@ async fn start_admin(
         connections: Arc::clone(core.gateway.registry()) as _,
         metrics: Arc::clone(core) as _,
         overviews: Arc::clone(core) as _,
+        hosts: Arc::clone(core) as _,
         operations: Arc::clone(core) as _,
         about: About { version: env!("CARGO_PKG_VERSION").to_owned(), started_at },
     };
@@ -122,9 +127,15 @@ async fn keep_history(core: std::sync::Weak<Core>) {
 
 impl Metrics for Core {
     fn expose(&self, format: MetricsFormat) -> String {
-        let process = process::read(self.ceiling.open_files);
-        let scrape = Scrape { process, ..self.gateway.scrape() };
+        let (process, host) = (process::own(), Some(Arc::new(self.host())));
+        let scrape = Scrape { process, host, ..self.gateway.scrape() };
         expose::to_text(&self.meters, &scrape, format)
+    }
+}
+
+impl Hosts for Core {
+    fn host(&self) -> HostFacts {
+        self.host.facts(self.gateway.accept_queues())
     }
 }
 
@@ -167,6 +178,7 @@ impl Operations for Core {
         let source = self.source.as_ref().ok_or("there is no configuration file to read again")?;
         let config = source.read()?;
         self.gateway.reload(config.gateway()).map_err(|error| error.to_string())?;
+        self.host.retarget(&config.routes);
         tracing::info!(routes = config.routes.len(), "the configuration was reloaded");
         Ok(())
     }
