@@ -13,7 +13,7 @@ use model::Moment;
 use model::host::{ListeningProcess, ProcessFacts};
 use procfs::net::{TcpNetEntries, TcpState};
 use procfs::prelude::*;
-use procfs::process::{FDTarget, Process, all_processes};
+use procfs::process::{FDTarget, Process, Stat, all_processes};
 
 use super::process;
 
@@ -151,8 +151,7 @@ impl Group {
             if self.members.iter().any(|member| member.pid == pid) {
                 continue;
             }
-            let found = Process::new(pid).ok().and_then(|process| Some((process.stat().ok()?, process)));
-            if let Some((stat, process)) = found {
+            if let Some((stat, process)) = living(pid) {
                 let cpu_seconds = process::of(&process).cpu_seconds.unwrap_or(0.0);
                 self.members.push(Member { pid, started: stat.starttime, cpu_seconds });
             }
@@ -165,9 +164,9 @@ impl Group {
         let mut name = None;
         let mut readings = Vec::new();
         self.members.retain_mut(|member| {
-            let alive =
-                Process::new(member.pid).ok().and_then(|process| Some((process.stat().ok()?, process)));
-            let Some((stat, process)) = alive.filter(|(stat, _)| stat.starttime == member.started) else {
+            let Some((stat, process)) =
+                living(member.pid).filter(|(stat, _)| stat.starttime == member.started)
+            else {
                 return false;
             };
             let usage = process::of(&process);
@@ -186,6 +185,13 @@ impl Group {
         let pids = self.members.iter().map(|member| member.pid).collect();
         Some(ListeningProcess { name: name.unwrap_or_default(), pids, usage })
     }
+}
+
+/// A process that has not ended. One that its parent has not waited for yet has no files any more.
+fn living(pid: i32) -> Option<(Stat, Process)> {
+    let process = Process::new(pid).ok()?;
+    let stat = process.stat().ok().filter(|stat| stat.state != 'Z')?;
+    Some((stat, process))
 }
 
 /// Several processes as one, CPU time left out; see [`ListeningProcess::usage`].
