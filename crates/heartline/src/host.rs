@@ -20,6 +20,7 @@ use gateway::config::{RouteConfig, UpstreamUrl};
 use model::Moment;
 use model::host::{AcceptQueue, ExporterFacts, HostFacts, MachineFacts, UpstreamFacts};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
 use crate::host::listening::{Listening, Place};
@@ -45,10 +46,12 @@ const AT_A_TIME: usize = 8;
 const UPSTREAMS_MAX: usize = 256;
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Host {
     own: Mutex<Own>,
     watched: Mutex<Watched>,
+    /// Others are watched from now on.
+    retargeted: Arc<Notify>,
 }
 
 /// This machine.
@@ -80,16 +83,21 @@ struct Target {
 impl Host {
     /// Reads this machine once, and goes on until nobody holds the answer any more.
     pub fn start(routes: &[RouteConfig]) -> Arc<Host> {
-        let host = Arc::new(Host { own: Mutex::default(), watched: Mutex::default() });
+        let host = Arc::new(Host::default());
         host.read_own();
-        host.retarget(routes);
+        host.set_targets(routes);
         tokio::spawn(watch_own(Arc::downgrade(&host)));
-        tokio::spawn(watch_upstreams(Arc::downgrade(&host)));
+        tokio::spawn(watch_upstreams(Arc::downgrade(&host), Arc::clone(&host.retargeted)));
         host
     }
 
-    /// Watches the upstreams of these routes from the next look on; what is known of those that stay is kept.
+    /// Looks at the upstreams of these routes at once and from then on; what is known of those that stay is kept.
     pub fn retarget(&self, routes: &[RouteConfig]) {
+        self.set_targets(routes);
+        self.retargeted.notify_one();
+    }
+
+    fn set_targets(&self, routes: &[RouteConfig]) {
         let (targets, left_out) = targets(routes);
         if left_out > 0 {
             tracing::warn!(left_out, "the hosts of so many upstreams are not watched");
@@ -186,12 +194,15 @@ async fn watch_own(host: Weak<Host>) {
     }
 }
 
-async fn watch_upstreams(host: Weak<Host>) {
+async fn watch_upstreams(host: Weak<Host>, retargeted: Arc<Notify>) {
     let mut ticks = tokio::time::interval(UPSTREAM_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut watch = Watch::new();
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = retargeted.notified() => {}
+        }
         let Some(host) = host.upgrade() else { return };
         watch.round(host).await;
     }

@@ -91,12 +91,12 @@ mod tests {
     const MOUNT: &str = "41 31 0:38 / /sys/fs/cgroup rw,relatime - cgroup2 cgroup2 rw\n";
 
     #[track_caller]
-    fn check(recorded: &[(&str, &str)], expected: Option<CgroupFacts>) {
+    fn check(recorded: &[(&str, &str)], expected: Option<&CgroupFacts>) {
         let find = |path: &str| {
             let found = recorded.iter().find(|(known, _)| *known == path);
             found.map(|(_, text)| (*text).to_owned())
         };
-        assert_eq!(read(&find), expected, "{recorded:?}");
+        assert_eq!(read(&find).as_ref(), expected, "{recorded:?}");
     }
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
                 ("/sys/fs/cgroup/kubepods/cpu.max", "400000 100000\n"),
                 ("/sys/fs/cgroup/kubepods/pod/app/io.pressure", io),
             ],
-            Some(CgroupFacts {
+            Some(&CgroupFacts {
                 memory_bytes: Some(3000),
                 memory_limit_bytes: Some(4000),
                 cpu_limit: Some(1.5),
@@ -144,7 +144,7 @@ mod tests {
                 ("/sys/fs/cgroup/memory.max", "max\n"),
                 ("/sys/fs/cgroup/cpu.max", "max 100000\n"),
             ],
-            Some(CgroupFacts { memory_bytes: Some(1000), ..CgroupFacts::default() }),
+            Some(&CgroupFacts { memory_bytes: Some(1000), ..CgroupFacts::default() }),
         );
     }
 
@@ -159,7 +159,7 @@ mod tests {
                 ("/sys/fs/cgroup/memory.current", "8\n"),
                 ("/sys/fs/cgroup/memory.max", "9\n"),
             ],
-            Some(CgroupFacts {
+            Some(&CgroupFacts {
                 memory_bytes: Some(8),
                 memory_limit_bytes: Some(9),
                 ..CgroupFacts::default()

@@ -37,17 +37,17 @@ UDP: inuse 0 mem 0
 type Recorded<'a> = [(&'a str, &'a str)];
 
 #[track_caller]
-fn check(recorded: &Recorded<'_>, expected: MachineFacts) {
+fn check(recorded: &Recorded<'_>, expected: &MachineFacts) {
     let find = |path: &str| {
         let found = recorded.iter().find(|(known, _)| *known == path);
         found.map(|(_, text)| (*text).to_owned())
     };
-    assert_eq!(read(&find), expected, "{recorded:?}");
+    assert_eq!(read(&find), *expected, "{recorded:?}");
 }
 
 #[test]
 fn nothing_can_be_read() {
-    check(&[], MachineFacts::default());
+    check(&[], &MachineFacts::default());
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn files_that_make_no_sense() {
             "/proc/sys/net/ipv4/tcp_mem",
         ];
         let recorded: Vec<(&str, &str)> = paths.iter().map(|path| (*path, text)).collect();
-        check(&recorded, MachineFacts::default());
+        check(&recorded, &MachineFacts::default());
     }
 }
 
@@ -87,17 +87,17 @@ fn processors() {
     ];
     let seconds = ticks_by_mode.map(|(mode, count)| (mode, count / ticks)).into();
     let cpu = CpuFacts { count: Some(2), seconds, busy_ratio: None };
-    check(&[("/proc/stat", STAT)], MachineFacts { cpu, ..MachineFacts::default() });
+    check(&[("/proc/stat", STAT)], &MachineFacts { cpu, ..MachineFacts::default() });
 }
 
 #[test]
 fn memory_in_bytes() {
     let memory =
         MemoryFacts { total_bytes: Some(24_684_084 * 1024), available_bytes: Some(23_361_508 * 1024) };
-    check(&[("/proc/meminfo", MEMINFO)], MachineFacts { memory, ..MachineFacts::default() });
+    check(&[("/proc/meminfo", MEMINFO)], &MachineFacts { memory, ..MachineFacts::default() });
     let old_kernel = MEMINFO.replace("MemAvailable:   23361508 kB\n", "");
     let memory = MemoryFacts { available_bytes: None, ..memory };
-    check(&[("/proc/meminfo", &old_kernel)], MachineFacts { memory, ..MachineFacts::default() });
+    check(&[("/proc/meminfo", &old_kernel)], &MachineFacts { memory, ..MachineFacts::default() });
 }
 
 #[test]
@@ -110,10 +110,10 @@ fn pressure_of_a_machine() {
     let both = format!("{some}{full}");
     check(
         &[("/proc/pressure/cpu", &both), ("/proc/pressure/io", &both)],
-        MachineFacts { pressure: [cpu, io].into(), ..MachineFacts::default() },
+        &MachineFacts { pressure: [cpu, io].into(), ..MachineFacts::default() },
     );
     let before_linux_5_13 = [("/proc/pressure/cpu", some)];
-    check(&before_linux_5_13, MachineFacts { pressure: [cpu].into(), ..MachineFacts::default() });
+    check(&before_linux_5_13, &MachineFacts { pressure: [cpu].into(), ..MachineFacts::default() });
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn sockets_and_limits() {
             ("/proc/sys/net/netfilter/nf_conntrack_count", "17\n"),
             ("/proc/sys/net/netfilter/nf_conntrack_max", "262144\n"),
         ],
-        MachineFacts {
+        &MachineFacts {
             files: FileFacts { open: Some(1150), limit: Some(2_466_170) },
             accept: AcceptFacts {
                 overflows: Some(219),
