@@ -19,7 +19,7 @@ use web::{About, Ports};
 
 use crate::Failure;
 use crate::config::{Config, Source};
-use crate::host::{Host, process};
+use crate::host::Host;
 
 /// How often history is taken.
 const TICK: Duration = Duration::from_secs(1);
@@ -127,8 +127,8 @@ async fn keep_history(core: std::sync::Weak<Core>) {
 
 impl Metrics for Core {
     fn expose(&self, format: MetricsFormat) -> String {
-        let (process, host) = (process::own(), Some(Arc::new(self.host())));
-        let scrape = Scrape { process, host, ..self.gateway.scrape() };
+        let host = self.host();
+        let scrape = Scrape { process: host.process, host: Some(Arc::new(host)), ..self.gateway.scrape() };
         expose::to_text(&self.meters, &scrape, format)
     }
 }

@@ -6,7 +6,7 @@ mod exposition;
 mod listening;
 mod machine;
 mod node_exporter;
-pub mod process;
+mod process;
 mod trail;
 
 use std::collections::HashMap;

@@ -64,6 +64,24 @@ fn bad_values_say_what_a_good_one_is() {
 }
 
 #[test]
+fn an_upstream_has_one_of_two_forms() {
+    let with = |form: &str| GOOD.replace("http://127.0.0.1:3000", form);
+    let config = parse("heartline.yaml", &with("{ url: ws://a:1, node_exporter: http://a:9100 }"));
+    let upstream = &config.expect("a good file").routes[0].upstreams[0];
+    let exporter = upstream.node_exporter.as_ref().map(gateway::config::ExporterUrl::as_str);
+    assert_eq!((upstream.url.to_string().as_str(), exporter), ("http://a:1", Some("http://a:9100/metrics")));
+    for (bad, place, part) in [
+        ("{ url: http://a:1, node_exportr: http://a:9100 }", "5:36", "did you mean `node_exporter`?"),
+        ("{ url: http://a:1, node_exporter: https://a:9100 }", "5:51", "must begin with http://"),
+        ("{ node_exporter: http://a:9100 }", "5:19", "missing field `url`"),
+    ] {
+        let shown = parse("heartline.yaml", &with(bad)).expect_err("a bad file").to_string();
+        assert!(shown.starts_with(&format!("heartline.yaml:{place}: ")), "{shown}");
+        assert!(shown.contains(part), "{shown}");
+    }
+}
+
+#[test]
 fn the_example_is_a_good_file() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/heartline.example.yaml");
     let config = load(&path).expect("the example is right");
