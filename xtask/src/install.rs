@@ -6,12 +6,13 @@ use std::process::Command;
 use crate::{cache, root};
 
 /// Debian packages, each with a file that tells that it is there.
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 6] = [
     ("chromium", "/usr/bin/chromium"),
     ("fonts-noto-cjk", "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"),
     ("mosquitto", "/usr/sbin/mosquitto"),
     ("openssl", "/usr/bin/openssl"),
     ("prometheus", "/usr/bin/prometheus"),
+    ("prometheus-node-exporter", "/usr/bin/prometheus-node-exporter"),
 ];
 
 /// The Debian package that makes Python environments, for a Python that cannot by itself.

@@ -68,9 +68,8 @@ pub struct RouteConfig {
     /// Which requests the route takes; without it, all.
     #[serde(default, rename = "match")]
     pub matcher: MatchConfig,
-    /// Services behind the route, such as `http://10.0.0.1:3000`. `ws:` is read as `http:`, `wss:` as `https:`.
-    #[schemars(with = "Vec<String>")]
-    pub upstreams: Vec<UpstreamUrl>,
+    /// Services behind the route: each a URL such as `http://10.0.0.1:3000`, or the keys below.
+    pub upstreams: Vec<UpstreamConfig>,
     /// How an upstream is chosen for a new connection.
     #[serde(default)]
     pub balance: Balance,
@@ -232,8 +231,11 @@ macro_rules! typed_text {
 
 mod client_key;
 mod event_time;
+mod upstream;
+
 pub use client_key::{ClientKeySource, KeyName};
 pub use event_time::{EventIdForm, EventTimeConfig, JsonPointer};
+pub use upstream::{ExporterUrl, UpstreamConfig};
 
 typed_text! {
     /// Name of a route.
@@ -442,7 +444,7 @@ impl GatewayConfig {
             routes: vec![RouteConfig {
                 name: RouteName("default".to_owned()),
                 matcher: MatchConfig::default(),
-                upstreams: vec![upstream],
+                upstreams: vec![upstream.into()],
                 balance: Balance::default(),
                 fail_timeout: ten_seconds(),
                 upstream_tls: UpstreamTlsConfig::default(),

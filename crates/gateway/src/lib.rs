@@ -41,10 +41,12 @@ mod worker;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::os::fd::AsFd as _;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use model::host::AcceptQueue;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -71,6 +73,8 @@ pub struct Gateway {
     shared: Arc<Shared>,
     config: Mutex<GatewayConfig>,
     addresses: Vec<SocketAddr>,
+    /// Gone when it no longer accepts.
+    sockets: Vec<Weak<TcpListener>>,
     certificates: Vec<(String, Arc<Certificate>)>,
     stop: watch::Sender<bool>,
     tasks: tokio::sync::Mutex<mpsc::Receiver<()>>,
@@ -136,12 +140,15 @@ impl Gateway {
             shared,
             config: Mutex::new(config),
             addresses: Vec::new(),
+            sockets: Vec::new(),
             certificates: Vec::new(),
             stop,
             tasks: tokio::sync::Mutex::new(tasks),
         };
         for Bound { socket, address, listener, certificate } in bound {
+            let socket = Arc::new(socket);
             gateway.addresses.push(address);
+            gateway.sockets.push(Arc::downgrade(&socket));
             gateway.certificates.extend(certificate.map(|certificate| (address.to_string(), certificate)));
             tokio::spawn(listener.accept(socket, guard.clone()));
         }
@@ -157,6 +164,16 @@ impl Gateway {
     /// Addresses of the listeners, in the order of the configuration.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Who waits to be accepted, for each listener that still accepts; nothing where the kernel does not tell.
+    pub fn accept_queues(&self) -> Vec<AcceptQueue> {
+        let queue = |(address, socket): (&SocketAddr, &Weak<TcpListener>)| {
+            let queue = kernel::accept_queue(socket.upgrade()?.as_fd()).ok()?;
+            let (waiting, limit) = (queue.waiting.into(), queue.limit.into());
+            Some(AcceptQueue { listener: address.to_string().into(), waiting, limit })
+        };
+        self.addresses.iter().zip(&self.sockets).filter_map(queue).collect()
     }
 
     /// Whether it was told to stop.

@@ -58,7 +58,7 @@ pub struct Listener {
 
 impl Listener {
     /// Accepts until the gateway stops.
-    pub async fn accept(self, socket: TcpListener, guard: TaskGuard) {
+    pub async fn accept(self, socket: Arc<TcpListener>, guard: TaskGuard) {
         let mut stopping = self.stopping.clone();
         loop {
             let accepted = tokio::select! {

@@ -7,6 +7,7 @@ use rustls::pki_types::ServerName;
 
 use crate::config::{
     ClientKeySource, EventTimeConfig, GatewayConfig, MatchConfig, Network, RouteConfig, Timeouts,
+    UpstreamConfig,
 };
 use crate::entry::Limits;
 use crate::registry::{Registry, RouteConnections};
@@ -121,7 +122,7 @@ fn build_pool(config: &RouteConfig, old: Option<&Route>) -> Result<Pool, TlsErro
     let upstreams = config
         .upstreams
         .iter()
-        .map(|url| {
+        .map(|UpstreamConfig { url, .. }| {
             let known =
                 old.and_then(|route| route.pool.upstreams.iter().find(|upstream| upstream.url == *url));
             known.cloned().unwrap_or_else(|| {

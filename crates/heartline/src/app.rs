@@ -9,15 +9,17 @@ use meter::scrape::Scrape;
 use meter::trend::{History, Present, Totals};
 use meter::{Build, Registry, expose};
 use model::WallTime;
+use model::host::HostFacts;
 use model::live::Backlog;
 use model::overview::{Ceiling, Overview, PerProtocol, RouteNow};
-use model::ports::{Metrics, MetricsFormat, Operations, Overviews};
+use model::ports::{Hosts, Metrics, MetricsFormat, Operations, Overviews};
 use parking_lot::Mutex;
 use tokio::signal::unix::{SignalKind, signal};
 use web::{About, Ports};
 
+use crate::Failure;
 use crate::config::{Config, Source};
-use crate::{Failure, process};
+use crate::host::Host;
 
 /// How often history is taken.
 const TICK: Duration = Duration::from_secs(1);
@@ -34,6 +36,7 @@ struct Core {
     meters: Arc<Registry>,
     history: Mutex<History>,
     ceiling: Ceiling,
+    host: Arc<Host>,
     source: Option<Source>,
     config: Mutex<Config>,
 }
@@ -53,8 +56,9 @@ impl App {
             .await
             .map_err(|error| Failure::Running(error.to_string()))?;
         let history = Mutex::new(History::new(clock::now(), started_at));
-        let core =
-            Arc::new(Core { gateway, meters, history, ceiling, source, config: Mutex::new(config.clone()) });
+        let host = Host::start(&config.routes);
+        let current = Mutex::new(config.clone());
+        let core = Arc::new(Core { gateway, meters, history, ceiling, host, source, config: current });
         let admin = start_admin(&config, &core, started_at).await?;
         tokio::spawn(keep_history(Arc::downgrade(&core)));
         for address in core.gateway.addresses() {
@@ -103,6 +107,7 @@ async fn start_admin(
         connections: Arc::clone(core.gateway.registry()) as _,
         metrics: Arc::clone(core) as _,
         overviews: Arc::clone(core) as _,
+        hosts: Arc::clone(core) as _,
         operations: Arc::clone(core) as _,
         about: About { version: env!("CARGO_PKG_VERSION").to_owned(), started_at },
     };
@@ -124,9 +129,15 @@ async fn keep_history(core: std::sync::Weak<Core>) {
 
 impl Metrics for Core {
     fn expose(&self, format: MetricsFormat) -> String {
-        let process = process::read(self.ceiling.open_files);
-        let scrape = Scrape { process, ..self.gateway.scrape() };
+        let host = self.host();
+        let scrape = Scrape { process: host.process, host: Some(Arc::new(host)), ..self.gateway.scrape() };
         expose::to_text(&self.meters, &scrape, format)
+    }
+}
+
+impl Hosts for Core {
+    fn host(&self) -> HostFacts {
+        self.host.facts(self.gateway.accept_queues())
     }
 }
 
@@ -191,6 +202,7 @@ impl Operations for Core {
             ));
         }
         self.gateway.reload(config.gateway()).map_err(|error| error.to_string())?;
+        self.host.retarget(&config.routes);
         tracing::info!(routes = config.routes.len(), "the configuration was reloaded");
         *current = config;
         Ok(())

@@ -41,7 +41,7 @@ fn config(options: &DemoOptions, service: u16) -> Config {
     let route = |name: &str, path: Option<&str>, port: u16| RouteConfig {
         name: name.parse().expect("a valid name"),
         matcher: MatchConfig { host: None, path: path.map(|path| path.parse().expect("a valid path")) },
-        upstreams: vec![UpstreamUrl { tls: false, host: "127.0.0.1".to_owned(), port }],
+        upstreams: vec![UpstreamUrl { tls: false, host: "127.0.0.1".to_owned(), port }.into()],
         balance: Balance::default(),
         fail_timeout: std::time::Duration::from_secs(10),
         upstream_tls: UpstreamTlsConfig::default(),
@@ -61,7 +61,7 @@ fn config(options: &DemoOptions, service: u16) -> Config {
         ..Config::default()
     };
     config.admin.listen = options.admin;
-    let upstream = config.routes[0].upstreams[0].clone();
+    let upstream = config.routes[0].upstreams[0].url.clone();
     config.listeners = gateway::config::GatewayConfig::single(options.listen, upstream).listeners;
     config
 }

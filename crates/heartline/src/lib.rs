@@ -6,7 +6,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod demo;
-mod process;
+mod host;
 pub mod reference;
 
 use std::fmt;

@@ -3,13 +3,17 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use crate::{AckStamp, TcpInfo};
+use crate::{AcceptQueue, AckStamp, TcpInfo};
 
 fn unavailable<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "not available on this system: needs Linux"))
 }
 
 pub fn tcp_info(_: BorrowedFd<'_>) -> io::Result<TcpInfo> {
+    unavailable()
+}
+
+pub fn accept_queue(_: BorrowedFd<'_>) -> io::Result<AcceptQueue> {
     unavailable()
 }
 

@@ -1,6 +1,7 @@
 //! What the Linux kernel tells of one TCP socket.
 //!
 //! - [`tcp_info`]: round trips, retransmissions, bytes, and what sending waited for
+//! - [`accept_queue`]: connections that wait at a listening socket
 //! - [`unread_bytes`], [`queued_bytes`], [`unsent_bytes`]: the depth of the socket's queues
 //! - [`enable_stamps`], [`send_stamped`], [`read_stamps`]: when the peer's kernel acknowledged what was sent
 //!
@@ -9,6 +10,7 @@
 //!
 //! All unsafe code of the project is in this crate's `linux.rs`.
 
+mod accept_queue;
 mod ack_stamps;
 mod queues;
 mod tcp_info;
@@ -21,6 +23,7 @@ mod sys;
 #[expect(unsafe_code, reason = "system calls that no safe wrapper covers")]
 mod sys;
 
+pub use accept_queue::{AcceptQueue, accept_queue};
 pub use ack_stamps::{AckStamp, STAMPS_PER_READ, enable_stamps, read_stamps, realtime_now, send_stamped};
 pub use queues::{queued_bytes, unread_bytes, unsent_bytes};
 pub use tcp_info::{TcpInfo, TcpState, tcp_info};

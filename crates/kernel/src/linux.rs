@@ -9,7 +9,7 @@ use libc::{c_int, c_void, socklen_t};
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, TimestampingFlag, recvmsg, setsockopt, sockopt};
 
-use crate::{AckStamp, STAMPS_PER_READ, TcpInfo, TcpState};
+use crate::{AcceptQueue, AckStamp, STAMPS_PER_READ, TcpInfo, TcpState};
 
 /// `SIOCOUTQNSD` of `include/uapi/linux/sockios.h`.
 const SIOCOUTQNSD: libc::Ioctl = 0x894b;
@@ -18,6 +18,20 @@ const SIOCOUTQNSD: libc::Ioctl = 0x894b;
 const SCM_TSTAMP_ACK: u32 = 2;
 
 pub fn tcp_info(fd: BorrowedFd<'_>) -> io::Result<TcpInfo> {
+    let (raw, length) = raw_info(fd)?;
+    Ok(read_info(&raw, length))
+}
+
+pub fn accept_queue(fd: BorrowedFd<'_>) -> io::Result<AcceptQueue> {
+    let (raw, _) = raw_info(fd)?;
+    if TcpState::of(raw.tcpi_state) != TcpState::Listen {
+        return Err(Errno::EINVAL.into());
+    }
+    Ok(AcceptQueue { waiting: raw.tcpi_unacked, limit: raw.tcpi_sacked })
+}
+
+/// The kernel's account of a socket, and how many of its bytes this kernel has filled in.
+fn raw_info(fd: BorrowedFd<'_>) -> io::Result<(libc::tcp_info, usize)> {
     // SAFETY: `tcp_info` is made of integers only, of which zero is a value.
     let mut raw: libc::tcp_info = unsafe { mem::zeroed() };
     let mut length = size_of_val(&raw) as socklen_t;
@@ -32,7 +46,7 @@ pub fn tcp_info(fd: BorrowedFd<'_>) -> io::Result<TcpInfo> {
         )
     };
     Errno::result(result)?;
-    Ok(read_info(&raw, length as usize))
+    Ok((raw, length as usize))
 }
 
 /// Takes from `raw` what the kernel has filled in: its first `length` bytes.

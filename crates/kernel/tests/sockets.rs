@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kernel::{
-    AckStamp, STAMPS_PER_READ, TcpInfo, TcpState, enable_stamps, queued_bytes, read_stamps, realtime_now,
-    send_stamped, tcp_info, unread_bytes, unsent_bytes,
+    AcceptQueue, AckStamp, STAMPS_PER_READ, TcpInfo, TcpState, accept_queue, enable_stamps, queued_bytes,
+    read_stamps, realtime_now, send_stamped, tcp_info, unread_bytes, unsent_bytes,
 };
 use socket2::{SockFilter, SockRef};
 
@@ -298,4 +298,25 @@ fn only_connections_are_answered() {
     check(&[enable_stamps(listener)], libc::EINVAL);
     check(&[send_stamped(null, &[0]), read_stamps(null, &mut Vec::new())], libc::ENOTSOCK);
     check(&[send_stamped(listener, &[0])], libc::EPIPE);
+}
+
+#[test]
+fn a_listener_counts_who_waits() {
+    let listener =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    listener.listen(3).expect("listens");
+    let listener = TcpListener::from(listener);
+    let queue =
+        |waiting| (accept_queue(listener.as_fd()).ok()? == AcceptQueue { waiting, limit: 3 }).then_some(());
+    let address = listener.local_addr().expect("bound");
+    until(|| queue(0));
+    let clients = [(); 2].map(|()| TcpStream::connect(address).expect("the queue has room"));
+    until(|| queue(2));
+    let (accepted, _) = listener.accept().expect("one waits");
+    until(|| queue(1));
+    for connection in [&clients[0], &accepted] {
+        let error = accept_queue(connection.as_fd()).expect_err("it does not listen");
+        assert_eq!(error.raw_os_error(), Some(22), "EINVAL");
+    }
 }

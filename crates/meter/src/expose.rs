@@ -1,5 +1,7 @@
 //! All families as they stand now, for whoever takes samples: the two text formats here, a store elsewhere.
 
+mod host;
+
 use std::fmt::Write as _;
 
 use model::ports::MetricsFormat;
@@ -38,6 +40,9 @@ pub fn visit(registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
             visit_route(family, registry, scrape, route, sink);
         }
         visit_process(family, registry, scrape, sink);
+        if let Some(facts) = &scrape.host {
+            host::visit(family, facts, sink);
+        }
     }
 }
 
@@ -244,7 +249,11 @@ fn visit_route(
 
 fn visit_process(family: &'static Family, registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
     let process = &scrape.process;
-    let mut single = |value: f64| sink.sample("", &[], value);
+    let mut known = |value: Option<f64>| {
+        if let Some(value) = value {
+            sink.sample("", &[], value);
+        }
+    };
     match *family {
         f::REFUSED => {
             for &reason in Refused::ALL {
@@ -254,9 +263,12 @@ fn visit_process(family: &'static Family, registry: &Registry, scrape: &Scrape, 
         f::SERIES_DROPPED => {
             sink.sample("", &[("metric", "route")], registry.routes_dropped.get() as f64);
             sink.sample("", &[("metric", "grpc_method")], registry.grpc_methods_dropped() as f64);
+            if let Some(host) = &scrape.host {
+                sink.sample("", &[("metric", "upstream")], host.upstreams_left_out as f64);
+            }
         }
-        f::ACCESS_LOG_DROPPED => single(scrape.access_log_dropped as f64),
-        f::RECONNECT_CLOSES_DROPPED => single(scrape.reconnect_closes_dropped as f64),
+        f::ACCESS_LOG_DROPPED => known(Some(scrape.access_log_dropped as f64)),
+        f::RECONNECT_CLOSES_DROPPED => known(Some(scrape.reconnect_closes_dropped as f64)),
         f::BUILD_INFO => sink.sample("", &[("version", registry.build.version)], 1.0),
         f::CERTIFICATE_NOT_AFTER => {
             for certificate in &scrape.certificates {
@@ -264,12 +276,12 @@ fn visit_process(family: &'static Family, registry: &Registry, scrape: &Scrape, 
                 sink.sample("", &labels, certificate.not_after);
             }
         }
-        f::PROCESS_CPU => single(process.cpu_seconds),
-        f::PROCESS_RESIDENT => single(process.resident_bytes as f64),
-        f::PROCESS_VIRTUAL => single(process.virtual_bytes as f64),
-        f::PROCESS_OPEN_FDS => single(process.open_fds as f64),
-        f::PROCESS_MAX_FDS => single(process.max_fds as f64),
-        f::PROCESS_START => single(process.start_time_seconds),
+        f::PROCESS_CPU => known(process.cpu_seconds),
+        f::PROCESS_RESIDENT => known(process.resident_bytes.map(|bytes| bytes as f64)),
+        f::PROCESS_VIRTUAL => known(process.virtual_bytes.map(|bytes| bytes as f64)),
+        f::PROCESS_OPEN_FDS => known(process.open_fds.map(|count| count as f64)),
+        f::PROCESS_MAX_FDS => known(process.max_fds.map(|count| count as f64)),
+        f::PROCESS_START => known(process.start_time_seconds),
         _ => {}
     }
 }

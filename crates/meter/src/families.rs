@@ -175,7 +175,7 @@ families! {
     CERTIFICATE_NOT_AFTER: Gauge "heartline_tls_certificate_not_after_timestamp_seconds" ["role", "name"]
         "Unix time at which a certificate expires.";
     SERIES_DROPPED: Counter "heartline_series_dropped_total" ["metric"]
-        "Label values that were counted under `other` because a limit was reached.";
+        "Label values that were counted under `other` or left out because a limit was reached.";
     ACCESS_LOG_DROPPED: Counter "heartline_access_log_dropped_total" []
         "Close records that the access log could not keep up with.";
     RECONNECT_CLOSES_DROPPED: Counter "heartline_reconnect_closes_dropped_total" []
@@ -194,6 +194,94 @@ families! {
         "Open files that this process may have.";
     PROCESS_START: Gauge "process_start_time_seconds" []
         "Unix time at which this process started.";
+    HOST_CPU: Counter "heartline_host_cpu_seconds_total" ["mode"]
+        "Time of all CPUs of this machine by what it was spent on.";
+    HOST_CPUS: Gauge "heartline_host_cpus" []
+        "CPUs of this machine that are online.";
+    HOST_PRESSURE: Counter "heartline_host_pressure_seconds_total" ["resource", "stalled"]
+        "Time in which some or all tasks of this machine waited for a resource (pressure stall information).";
+    HOST_MEMORY: Gauge "heartline_host_memory_bytes" []
+        "Memory of this machine.";
+    HOST_MEMORY_AVAILABLE: Gauge "heartline_host_memory_available_bytes" []
+        "Memory of this machine that programs can have without swapping, as the kernel guesses (MemAvailable).";
+    HOST_OPEN_FILES: Gauge "heartline_host_open_files" []
+        "Open files of all processes of this machine.";
+    HOST_MAX_FILES: Gauge "heartline_host_max_files" []
+        "Open files that all processes of this machine may have (fs.file-max).";
+    HOST_LISTEN_OVERFLOWS: Counter "heartline_host_listen_overflows_total" []
+        "Connections to this network namespace that a full accept queue turned away (TcpExt ListenOverflows).";
+    HOST_LISTEN_DROPS: Counter "heartline_host_listen_drops_total" []
+        "Connections to this network namespace that a listening socket dropped for whatever reason (TcpExt ListenDrops).";
+    HOST_CONNTRACK_ENTRIES: Gauge "heartline_host_conntrack_entries" []
+        "Connections that the firewall of this network namespace follows (nf_conntrack).";
+    HOST_CONNTRACK_LIMIT: Gauge "heartline_host_conntrack_limit" []
+        "Connections that the firewall of this network namespace can follow; packets of further ones are dropped.";
+    HOST_TCP_SOCKETS: Gauge "heartline_host_tcp_sockets" ["state"]
+        "TCP sockets of this network namespace, IPv4 and IPv6.";
+    HOST_TCP_MEMORY: Gauge "heartline_host_tcp_memory_bytes" []
+        "Memory of the buffers of all TCP sockets of this machine.";
+    HOST_TCP_MEMORY_PRESSURE: Gauge "heartline_host_tcp_memory_pressure_bytes" []
+        "Buffers of all TCP sockets from which on the kernel takes memory away from them (net.ipv4.tcp_mem, the second).";
+    HOST_TCP_MEMORY_LIMIT: Gauge "heartline_host_tcp_memory_limit_bytes" []
+        "Buffers of all TCP sockets beyond which sockets are closed (net.ipv4.tcp_mem, the third).";
+    HOST_EPHEMERAL_PORTS: Gauge "heartline_host_ephemeral_ports" []
+        "Ports that connections may leave from (net.ipv4.ip_local_port_range): so many fit to one address and port.";
+    HOST_SOMAXCONN: Gauge "heartline_host_somaxconn" []
+        "Longest accept queue that a listening socket may have (net.core.somaxconn).";
+    HOST_READ: Gauge "heartline_host_read_timestamp_seconds" []
+        "Unix time at which the heartline_host families were last read.";
+    ACCEPT_QUEUE: Gauge "heartline_accept_queue_connections" ["listener"]
+        "Connections that wait at a listener to be accepted.";
+    ACCEPT_QUEUE_LIMIT: Gauge "heartline_accept_queue_limit" ["listener"]
+        "Connections that may wait at a listener to be accepted.";
+    CGROUP_MEMORY: Gauge "heartline_cgroup_memory_bytes" []
+        "Memory of the control group whose limit is nearest: that of this process or one around it (cgroup v2).";
+    CGROUP_MEMORY_LIMIT: Gauge "heartline_cgroup_memory_limit_bytes" []
+        "Memory that this control group may have (memory.max); absent without a limit.";
+    CGROUP_CPU_LIMIT: Gauge "heartline_cgroup_cpu_limit" []
+        "CPUs whose time the control group of this process may use (cpu.max); absent without a limit.";
+    CGROUP_CPU_THROTTLED: Counter "heartline_cgroup_cpu_throttled_seconds_total" []
+        "Time for which the limit of CPU time held the control group of this process back.";
+    CGROUP_PRESSURE: Counter "heartline_cgroup_pressure_seconds_total" ["resource", "stalled"]
+        "Time in which some or all tasks of the control group of this process waited for a resource.";
+    UPSTREAM_PROCESSES: Gauge "heartline_upstream_processes" ["route", "upstream"]
+        "Processes on this machine that hold the socket on which the upstream listens.";
+    UPSTREAM_CPU: Counter "heartline_upstream_process_cpu_seconds_total" ["route", "upstream"]
+        "CPU time of these processes since they were found.";
+    UPSTREAM_RESIDENT: Gauge "heartline_upstream_process_resident_memory_bytes" ["route", "upstream"]
+        "Resident memory of these processes; shared pages count in each.";
+    UPSTREAM_OPEN_FDS: Gauge "heartline_upstream_process_open_fds" ["route", "upstream"]
+        "Open files of the one of these processes that is nearest to its limit.";
+    UPSTREAM_MAX_FDS: Gauge "heartline_upstream_process_max_fds" ["route", "upstream"]
+        "Open files that this process may have.";
+    UPSTREAM_HOST_UP: Gauge "heartline_upstream_host_up" ["route", "upstream"]
+        "1 when the node_exporter of the upstream's machine answered, 0 when it did not.";
+    UPSTREAM_HOST_CPU: Counter "heartline_upstream_host_cpu_seconds_total" ["route", "upstream", "mode"]
+        "Time of all CPUs of the upstream's machine by what it was spent on.";
+    UPSTREAM_HOST_CPUS: Gauge "heartline_upstream_host_cpus" ["route", "upstream"]
+        "CPUs of the upstream's machine that are online.";
+    UPSTREAM_HOST_PRESSURE: Counter "heartline_upstream_host_pressure_seconds_total" ["route", "upstream", "resource", "stalled"]
+        "Time in which some or all tasks of the upstream's machine waited for a resource (pressure stall information).";
+    UPSTREAM_HOST_MEMORY: Gauge "heartline_upstream_host_memory_bytes" ["route", "upstream"]
+        "Memory of the upstream's machine.";
+    UPSTREAM_HOST_MEMORY_AVAILABLE: Gauge "heartline_upstream_host_memory_available_bytes" ["route", "upstream"]
+        "Memory of the upstream's machine that programs can have without swapping, as the kernel guesses (MemAvailable).";
+    UPSTREAM_HOST_OPEN_FILES: Gauge "heartline_upstream_host_open_files" ["route", "upstream"]
+        "Open files of all processes of the upstream's machine.";
+    UPSTREAM_HOST_MAX_FILES: Gauge "heartline_upstream_host_max_files" ["route", "upstream"]
+        "Open files that all processes of the upstream's machine may have (fs.file-max).";
+    UPSTREAM_HOST_LISTEN_OVERFLOWS: Counter "heartline_upstream_host_listen_overflows_total" ["route", "upstream"]
+        "Connections to the upstream's machine that a full accept queue turned away (TcpExt ListenOverflows).";
+    UPSTREAM_HOST_LISTEN_DROPS: Counter "heartline_upstream_host_listen_drops_total" ["route", "upstream"]
+        "Connections to the upstream's machine that a listening socket dropped for whatever reason (TcpExt ListenDrops).";
+    UPSTREAM_HOST_CONNTRACK_ENTRIES: Gauge "heartline_upstream_host_conntrack_entries" ["route", "upstream"]
+        "Connections that the firewall of the upstream's machine follows (nf_conntrack).";
+    UPSTREAM_HOST_CONNTRACK_LIMIT: Gauge "heartline_upstream_host_conntrack_limit" ["route", "upstream"]
+        "Connections that the firewall of the upstream's machine can follow; packets of further ones are dropped.";
+    UPSTREAM_HOST_TCP_SOCKETS: Gauge "heartline_upstream_host_tcp_sockets" ["route", "upstream", "state"]
+        "TCP sockets of the upstream's machine, IPv4 and IPv6.";
+    UPSTREAM_HOST_TCP_MEMORY: Gauge "heartline_upstream_host_tcp_memory_bytes" ["route", "upstream"]
+        "Memory of the buffers of all TCP sockets of the upstream's machine.";
 }
 
 #[cfg(test)]

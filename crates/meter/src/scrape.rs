@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use model::host::{HostFacts, ProcessFacts};
 use model::{Initiator, Moment, PerDirection, PerLeg, Protocol, Reason, WallTime};
 
 /// Handed in at each scrape.
@@ -14,7 +15,9 @@ pub struct Scrape {
     /// Certificates in use.
     pub certificates: Vec<Certificate>,
     /// What the operating system says of the process.
-    pub process: Process,
+    pub process: ProcessFacts,
+    /// The machines beneath the connections.
+    pub host: Option<Arc<HostFacts>>,
     /// Close records that the access log has dropped.
     pub access_log_dropped: u64,
     /// Closes that were forgotten before they could tell a reconnect.
@@ -99,21 +102,4 @@ pub struct Certificate {
     pub name: String,
     /// End of validity, Unix seconds.
     pub not_after: f64,
-}
-
-/// What the operating system says of the process (proc(5)).
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Process {
-    /// User and system CPU time.
-    pub cpu_seconds: f64,
-    /// Resident memory.
-    pub resident_bytes: u64,
-    /// Virtual memory.
-    pub virtual_bytes: u64,
-    /// Open files.
-    pub open_fds: u64,
-    /// Limit of open files.
-    pub max_fds: u64,
-    /// Start, Unix seconds.
-    pub start_time_seconds: f64,
 }

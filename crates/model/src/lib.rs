@@ -6,6 +6,7 @@
 
 pub mod event;
 pub mod heartbeat;
+pub mod host;
 pub mod id;
 pub mod live;
 pub mod overview;

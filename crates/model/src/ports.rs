@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::host::HostFacts;
 use crate::id::ConnectionId;
 use crate::live::LiveConnection;
 use crate::overview::Overview;
@@ -57,4 +58,10 @@ pub trait Operations: Send + Sync {
 pub trait Overviews: Send + Sync {
     /// One look, with counts and trend over the last `window`.
     fn overview(&self, window: Duration) -> Overview;
+}
+
+/// Looks at the machines beneath the connections.
+pub trait Hosts: Send + Sync {
+    /// What is known now.
+    fn host(&self) -> HostFacts;
 }

@@ -503,6 +503,40 @@ impl From<u32> for Http2Error {
     }
 }
 
+words! {
+    /// What a CPU spends its time on (proc(5), `/proc/stat`); time of guests counts as user time.
+    CpuMode {
+        /// Programs.
+        User = "user",
+        /// Programs of low priority.
+        Nice = "nice",
+        /// The kernel.
+        System = "system",
+        /// Nothing.
+        Idle = "idle",
+        /// Nothing, while a task waits for I/O.
+        Iowait = "iowait",
+        /// Interrupts.
+        Irq = "irq",
+        /// Deferred work of interrupts, such as the network's.
+        Softirq = "softirq",
+        /// Other virtual machines.
+        Steal = "steal",
+    }
+}
+
+words! {
+    /// What tasks wait for (pressure stall information).
+    Resource {
+        /// A CPU.
+        Cpu = "cpu",
+        /// Disks.
+        Io = "io",
+        /// Memory.
+        Memory = "memory",
+    }
+}
+
 /// The value at a position of [`Word::ALL`].
 fn nth<W: Word>(number: u32) -> Option<W> {
     W::ALL.get(usize::try_from(number).ok()?).copied()

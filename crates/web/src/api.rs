@@ -5,5 +5,5 @@ mod look;
 mod session;
 
 pub(crate) use connections::{connection, connections};
-pub(crate) use look::{overview, stream};
+pub(crate) use look::{host, overview, stream};
 pub(crate) use session::{login, logout, status};

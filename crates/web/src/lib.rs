@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use model::WallTime;
-use model::ports::{Connections, Metrics, Operations, Overviews};
+use model::ports::{Connections, Hosts, Metrics, Operations, Overviews};
 
 pub mod body;
 pub mod config;
@@ -47,6 +47,8 @@ pub struct Ports {
     pub metrics: Arc<dyn Metrics>,
     /// The overview.
     pub overviews: Arc<dyn Overviews>,
+    /// The machines beneath the connections.
+    pub hosts: Arc<dyn Hosts>,
     /// Reload and readiness.
     pub operations: Arc<dyn Operations>,
     /// What this process is.

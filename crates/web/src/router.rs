@@ -40,6 +40,7 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/-/reload", post(operate::reload))
         .route("/-/{*rest}", any(unknown))
         .route("/api/v1/overview", get(api::overview))
+        .route("/api/v1/host", get(api::host))
         .route("/api/v1/stream", get(api::stream))
         .route("/api/v1/connections", get(api::connections))
         .route("/api/v1/connections/{id}", get(api::connection))
@@ -65,8 +66,9 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
 }
 
 async fn unknown(uri: Uri) -> ApiError {
-    ApiError::not_found(format!("there is nothing at {}", quoted(uri.path())))
-        .hint("known: /api/v1/{overview,stream,connections,connections/<id>,status,login,logout}, /-/reload")
+    ApiError::not_found(format!("there is nothing at {}", quoted(uri.path()))).hint(
+        "known: /api/v1/{overview,host,stream,connections,connections/<id>,status,login,logout}, /-/reload",
+    )
 }
 
 /// The path is known, its method is not.

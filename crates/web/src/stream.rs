@@ -161,7 +161,7 @@ mod tests {
     use std::pin::pin;
 
     use futures_util::StreamExt;
-    use model::ports::{Connections, Metrics, MetricsFormat, Operations, Overviews};
+    use model::ports::{Connections, Hosts, Metrics, MetricsFormat, Operations, Overviews};
     use model::{ConnectionId, WallTime};
 
     use super::*;
@@ -187,6 +187,12 @@ mod tests {
     impl Metrics for Silent {
         fn expose(&self, _: MetricsFormat) -> String {
             String::new()
+        }
+    }
+
+    impl Hosts for Silent {
+        fn host(&self) -> model::host::HostFacts {
+            model::host::HostFacts::default()
         }
     }
 
@@ -230,6 +236,7 @@ mod tests {
             connections: Arc::new(Silent),
             metrics: Arc::new(Silent),
             overviews: Arc::clone(looks) as Arc<dyn Overviews>,
+            hosts: Arc::new(Silent),
             operations: Arc::new(Silent),
             about: About { version: String::new(), started_at: WallTime::default() },
         };

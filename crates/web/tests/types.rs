@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use model::Direction;
+use model::host::HostFacts;
 use model::live::LiveConnection;
 use model::overview::Overview;
 use ts_rs::{Config, TS, TypeVisitor};
@@ -60,6 +61,7 @@ fn render() -> String {
         .add::<Status>()
         .add::<Login>()
         .add::<Overview>()
+        .add::<HostFacts>()
         .add::<List<LiveConnection>>()
         .add::<ConnectionView>()
         .add::<ErrorBody>()

@@ -20,7 +20,7 @@ routes:
 #[test]
 fn a_good_file() {
     let config = parse("heartline.yaml", GOOD).expect("a good file");
-    assert_eq!(config.routes[0].upstreams[0].to_string(), "http://127.0.0.1:3000");
+    assert_eq!(config.routes[0].upstreams[0].url.to_string(), "http://127.0.0.1:3000");
     assert_eq!(config.metrics.mean_window, Duration::from_secs(60));
 }
 
@@ -100,6 +100,24 @@ fn events_say_in_one_place_when_they_were_made() {
         ("{ ids: auto }", "6:19", "did you mean `id`?"),
     ] {
         let shown = with(bad).expect_err("a bad place").to_string();
+        assert!(shown.starts_with(&format!("heartline.yaml:{place}: ")), "{shown}");
+        assert!(shown.contains(part), "{shown}");
+    }
+}
+
+#[test]
+fn an_upstream_has_one_of_two_forms() {
+    let with = |form: &str| GOOD.replace("http://127.0.0.1:3000", form);
+    let config = parse("heartline.yaml", &with("{ url: ws://a:1, node_exporter: http://a:9100 }"));
+    let upstream = &config.expect("a good file").routes[0].upstreams[0];
+    let exporter = upstream.node_exporter.as_ref().map(gateway::config::ExporterUrl::as_str);
+    assert_eq!((upstream.url.to_string().as_str(), exporter), ("http://a:1", Some("http://a:9100/metrics")));
+    for (bad, place, part) in [
+        ("{ url: http://a:1, node_exportr: http://a:9100 }", "5:36", "did you mean `node_exporter`?"),
+        ("{ url: http://a:1, node_exporter: https://a:9100 }", "5:51", "must begin with http://"),
+        ("{ node_exporter: http://a:9100 }", "5:19", "missing field `url`"),
+    ] {
+        let shown = parse("heartline.yaml", &with(bad)).expect_err("a bad file").to_string();
         assert!(shown.starts_with(&format!("heartline.yaml:{place}: ")), "{shown}");
         assert!(shown.contains(part), "{shown}");
     }

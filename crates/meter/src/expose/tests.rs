@@ -122,8 +122,10 @@ impl Sink for Names {
 
 #[test]
 fn every_family_of_the_table_has_samples_and_its_labels() {
-    let (registry, scrape) = scraped();
+    let (registry, mut scrape) = scraped();
     registry.route("chat").grpc.method("demo.Chat", "Talk");
+    let host = host::tests::everything();
+    (scrape.process, scrape.host) = (host.process, Some(std::sync::Arc::new(host)));
     let mut names = Names::default();
     visit(&registry, &scrape, &mut names);
     for family in f::ALL {

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{StatusCode, Uri};
+use model::host::HostFacts;
 use model::overview::Overview;
 
 use crate::error::{ApiError, quoted};
@@ -22,6 +23,12 @@ pub(crate) async fn overview(State(site): State<Arc<Site>>, uri: Uri) -> Result<
     let window = query.window()?;
     query.finish()?;
     site.asker.ask(move |ports| ports.overviews.overview(window)).await.map(Json)
+}
+
+/// `GET /api/v1/host`
+pub(crate) async fn host(State(site): State<Arc<Site>>, uri: Uri) -> Result<Json<HostFacts>, ApiError> {
+    Query::of(&uri)?.finish()?;
+    site.asker.ask(|ports| ports.hosts.host()).await.map(Json)
 }
 
 /// `GET /api/v1/stream?topics=overview&window=SECONDS`: server-sent events. 204 when all seats are taken; then

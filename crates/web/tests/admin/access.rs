@@ -11,9 +11,10 @@ use web::config::AdminConfig;
 
 use crate::harness::{Admin, Answer, BEARER, TOKEN, raw, request};
 
-const GUARDED: [&str; 7] = [
+const GUARDED: [&str; 8] = [
     "/metrics",
     "/api/v1/overview",
+    "/api/v1/host",
     "/api/v1/stream",
     "/api/v1/connections",
     "/api/v1/connections/0000000000007",

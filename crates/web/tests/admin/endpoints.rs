@@ -298,3 +298,13 @@ async fn a_stopped_server_gives_its_address_back() {
     let server = Server::start(&again, admin.fake.ports()).await.expect("starts again");
     assert_eq!(server.address(), address);
 }
+
+#[tokio::test]
+async fn the_host() {
+    let admin = Admin::open().await;
+    let facts = admin.get("/api/v1/host", &[]).await.is(200).json();
+    assert_eq!(facts["as_of"], "1970-01-01T00:00:01.000000000Z");
+    assert_eq!(facts["listeners"], json!([{"listener": "127.0.0.1:8000", "waiting": 3, "limit": 1024}]));
+    assert_eq!(facts["machine"]["memory"], json!({"total_bytes": null, "available_bytes": null}));
+    admin.get("/api/v1/host?window=60", &[]).await.is_error(400, "bad_query");
+}

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use model::event::CloseCode;
+use model::host::{AcceptQueue, HostFacts};
 use model::live::{Backlog, LiveConnection, LiveState};
 use model::overview::{Overview, RouteNow};
-use model::ports::{Connections, Metrics, MetricsFormat, Operations, Overviews};
+use model::ports::{Connections, Hosts, Metrics, MetricsFormat, Operations, Overviews};
 use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
 use model::{ConnectionId, HandshakeResult, Initiator, Layer, Leg, PerDirection, Protocol, Reason, WallTime};
 use web::{About, Ports};
@@ -29,6 +30,7 @@ impl Fake {
             connections: Arc::clone(self) as Arc<dyn Connections>,
             metrics: Arc::clone(self) as Arc<dyn Metrics>,
             overviews: Arc::clone(self) as Arc<dyn Overviews>,
+            hosts: Arc::clone(self) as Arc<dyn Hosts>,
             operations: Arc::clone(self) as Arc<dyn Operations>,
             about: About { version: "1.2.3".to_owned(), started_at: second(0) },
         }
@@ -141,6 +143,13 @@ impl Operations for Fake {
         } else {
             Ok(())
         }
+    }
+}
+
+impl Hosts for Fake {
+    fn host(&self) -> HostFacts {
+        let listeners = vec![AcceptQueue { listener: "127.0.0.1:8000".into(), waiting: 3, limit: 1024 }];
+        HostFacts { as_of: second(1), listeners, ..HostFacts::default() }
     }
 }
 

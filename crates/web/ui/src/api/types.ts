@@ -1,5 +1,29 @@
 // Generated from the Rust types of the API. Do not edit; instead: UPDATE=1 cargo test -p web --test types
 
+/** Connections that listening sockets could not take. */
+export type AcceptFacts = {
+  /** Times that a full accept queue turned a connection away (`ListenOverflows`), since boot. */
+  overflows: number | null,
+  /** Of these, within the last minute. */
+  overflows_last_minute: number | null,
+  /** Connections that a listening socket dropped, for whatever reason (`ListenDrops`), since boot. */
+  drops: number | null,
+  /** Of these, within the last minute. */
+  drops_last_minute: number | null,
+  /** Longest accept queue that a listening socket may ask for (`net.core.somaxconn`). */
+  somaxconn: number | null,
+};
+
+/** Connections that wait at a listener to be accepted. */
+export type AcceptQueue = {
+  /** Address of the listener. */
+  listener: string,
+  /** How many wait. */
+  waiting: number,
+  /** How many may wait. */
+  limit: number,
+};
+
 /** Whether the API asks for a token, and whether this request gave one. */
 export type Auth = {
   /** A token is configured. */
@@ -40,6 +64,21 @@ export type Ceiling = {
   open_files: number,
   /** Proxied connections that fit: two sockets each. */
   connections: number,
+};
+
+/** What a control group uses and may use (cgroup v2). Limits are those that bind: of the group or of one around
+ * it. */
+export type CgroupFacts = {
+  /** Memory of the group whose limit is nearest; of the process's own group when there is no limit. */
+  memory_bytes: number | null,
+  /** Its limit (`memory.max`). */
+  memory_limit_bytes: number | null,
+  /** How many CPUs' time it may use (`cpu.max`). */
+  cpu_limit: number | null,
+  /** Time for which it was held back by that limit (`throttled_usec`), since the group was made. */
+  cpu_throttled_seconds: number | null,
+  /** Time in which its tasks waited for a resource. */
+  pressure: { [key in Resource]?: Stalls },
 };
 
 /** Where a client is. */
@@ -124,6 +163,27 @@ live: LiveConnection, } | { "state": "closed",
 closed: CloseRecord,
 };
 
+/** Connections that the firewall follows (`nf_conntrack`). */
+export type ConntrackFacts = {
+  /** Followed now. */
+  entries: number | null,
+  /** Most that are followed; packets of further connections are dropped. */
+  limit: number | null,
+};
+
+/** CPUs of a machine. */
+export type CpuFacts = {
+  /** How many are online. */
+  count: number | null,
+  /** Time of all CPUs since boot. */
+  seconds: { [key in CpuMode]?: number },
+  /** Share of the time between the last two readings that was neither idle nor waiting for I/O. */
+  busy_ratio: number | null,
+};
+
+/** What a CPU spends its time on (proc(5), `/proc/stat`); time of guests counts as user time. */
+export type CpuMode = "user" | "nice" | "system" | "idle" | "iowait" | "irq" | "softirq" | "steal";
+
 /** Which way bytes go through the gateway. */
 export type Direction = "client_to_server" | "server_to_client";
 
@@ -175,6 +235,26 @@ export type EventsPerRead = {
   mean: number,
   /** Maximum. */
   max: number,
+};
+
+/** A machine as its exporter tells. */
+export type ExporterFacts = {
+  /** URL of the exporter. */
+  url: string,
+  /** When it was last asked. */
+  as_of: WallTime,
+  /** Why it gave no answer. */
+  error: string | null,
+  /** Its answer. */
+  machine: MachineFacts | null,
+};
+
+/** Open files of a machine (`/proc/sys/fs/file-nr`). */
+export type FileFacts = {
+  /** Open. */
+  open: number | null,
+  /** Most that may be open. */
+  limit: number | null,
 };
 
 /** A GOAWAY frame (RFC 9113, section 6.8). */
@@ -246,6 +326,24 @@ export type Heartbeat = {
   missed: number,
 };
 
+/** One look at all that is known. */
+export type HostFacts = {
+  /** When this machine was read; upstreams have times of their own. */
+  as_of: WallTime,
+  /** This process. */
+  process: ProcessFacts,
+  /** This machine, as far as this process may see it: sockets are those of its network namespace. */
+  machine: MachineFacts,
+  /** The control group of this process, when it is in one (cgroup v2). */
+  cgroup: CgroupFacts | null,
+  /** The listeners, in the order of the configuration. */
+  listeners: Array<AcceptQueue>,
+  /** The upstreams, in the order of the configuration. */
+  upstreams: Array<UpstreamFacts>,
+  /** Upstreams that are not watched, since there are too many. */
+  upstreams_left_out: number,
+};
+
 /** Error code of an HTTP/2 RST_STREAM or GOAWAY frame (RFC 9113, section 7), in the order of the codes'
  * numbers. */
 export type Http2Error = "NO_ERROR" | "PROTOCOL_ERROR" | "INTERNAL_ERROR" | "FLOW_CONTROL_ERROR" | "SETTINGS_TIMEOUT" | "STREAM_CLOSED" | "FRAME_SIZE_ERROR" | "REFUSED_STREAM" | "CANCEL" | "COMPRESSION_ERROR" | "CONNECT_ERROR" | "ENHANCE_YOUR_CALM" | "INADEQUATE_SECURITY" | "HTTP_1_1_REQUIRED" | "other";
@@ -308,6 +406,18 @@ export type List<T> = {
   total: number,
 };
 
+/** The processes that hold the socket on which an upstream listens: one, or a service's workers. */
+export type ListeningProcess = {
+  /** Name of the first one. */
+  name: string,
+  /** Their ids, lowest first. */
+  pids: Array<number>,
+  /** Memory and virtual memory are sums (shared pages count in each); open files and their limit are those of
+   * the process nearest to its limit; the start is the first one's; CPU time counts from when the processes
+   * were found. */
+  usage: ProcessFacts,
+};
+
 /** Snapshot of an open connection, as the admin API shows it. */
 export type LiveConnection = {
   /** Name of the connection. */
@@ -349,6 +459,32 @@ export type LiveState = "open" | "slow" | "closing";
 export type Login = {
   /** The admin token. */
   token: string,
+};
+
+/** What a machine is busy with and short of. */
+export type MachineFacts = {
+  /** Its CPUs. */
+  cpu: CpuFacts,
+  /** Time in which tasks waited for a resource. */
+  pressure: { [key in Resource]?: Stalls },
+  /** Its memory. */
+  memory: MemoryFacts,
+  /** Open files of all processes. */
+  files: FileFacts,
+  /** Connections that were not accepted in time. */
+  accept: AcceptFacts,
+  /** Connections that the firewall follows. */
+  conntrack: ConntrackFacts,
+  /** Its TCP sockets. */
+  tcp: TcpFacts,
+};
+
+/** Memory of a machine. */
+export type MemoryFacts = {
+  /** All of it. */
+  total_bytes: number | null,
+  /** What programs can have without swapping, as the kernel guesses (`MemAvailable`). */
+  available_bytes: number | null,
 };
 
 /** The numbers of now. */
@@ -428,6 +564,24 @@ export type PerProtocol<T> = {
   grpc: T,
 };
 
+/** What a process uses and may use (proc(5)). */
+export type ProcessFacts = {
+  /** User and system CPU time. */
+  cpu_seconds: number | null,
+  /** CPU time by time between the last two readings: 1 is one CPU, fully used. */
+  cpu_ratio: number | null,
+  /** Resident memory. */
+  resident_bytes: number | null,
+  /** Virtual memory. */
+  virtual_bytes: number | null,
+  /** Open files. */
+  open_fds: number | null,
+  /** Limit of open files. */
+  max_fds: number | null,
+  /** Start, Unix seconds. */
+  start_time_seconds: number | null,
+};
+
 /** Protocol of a connection that is observed message by message. */
 export type Protocol = "websocket" | "sse" | "grpc";
 
@@ -442,12 +596,31 @@ export type Reconnect = {
   resumed: boolean,
 };
 
+/** What tasks wait for (pressure stall information). */
+export type Resource = "cpu" | "io" | "memory";
+
 /** Open connections of one route. */
 export type RouteNow = {
   /** Configured name. */
   name: string,
   /** Open connections. */
   connections: PerProtocol<number>,
+};
+
+/** Time in which tasks waited. */
+export type Stall = {
+  /** Since boot, or since the control group was made. */
+  seconds: number,
+  /** Share of the last 10 s. */
+  last_10s_ratio: number | null,
+};
+
+/** Time in which tasks waited for a resource. */
+export type Stalls = {
+  /** At least one task waited. */
+  some: Stall | null,
+  /** No task ran, and at least one waited. */
+  full: Stall | null,
 };
 
 /** What the gateway says of itself before anything else. */
@@ -458,6 +631,23 @@ export type Status = {
   started_at: WallTime,
   /** Whether a token is needed. */
   auth: Auth,
+};
+
+/** TCP sockets of a machine. */
+export type TcpFacts = {
+  /** Sockets in a state other than TIME_WAIT, IPv4 and IPv6. */
+  in_use: number | null,
+  /** Sockets in TIME_WAIT. */
+  time_wait: number | null,
+  /** Ports that a connection may leave from when it does not say which (`ip_local_port_range`): so many
+   * connections fit to one address and port of an upstream. */
+  ephemeral_ports: number | null,
+  /** Memory of the buffers of all sockets. */
+  memory_bytes: number | null,
+  /** From here on the kernel takes buffers away (`tcp_mem`, the second). */
+  memory_pressure_bytes: number | null,
+  /** Beyond it sockets are closed (`tcp_mem`, the third). */
+  memory_limit_bytes: number | null,
 };
 
 /** Columns of equal length, one entry a step, oldest first. */
@@ -486,6 +676,20 @@ export type Trend = {
   latency_bounds: Array<number>,
   /** Messages by step and bucket (one more than there are bounds). */
   latency_cells: Array<Array<number>>,
+};
+
+/** What is known beneath an upstream. */
+export type UpstreamFacts = {
+  /** Configured name of the route. */
+  route: string,
+  /** URL of the upstream. */
+  upstream: string,
+  /** Whether it is on this machine; none when its name was not resolved. */
+  is_local: boolean | null,
+  /** The process that listens there, when it is on this machine and this process may see it. */
+  process: ListeningProcess | null,
+  /** Its machine, by the exporter that is configured for it. */
+  exporter: ExporterFacts | null,
 };
 
 /** Wall-clock time in nanoseconds since the Unix epoch. Shown and serialized as RFC 3339 in UTC with nine
