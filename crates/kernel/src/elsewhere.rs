@@ -1,15 +1,19 @@
 //! Stands in for `linux.rs` on other systems: every question is answered with an error.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, RawFd};
 
-use crate::{AckStamp, TcpInfo};
+use crate::{Account, AckStamp, TcpInfo};
 
 fn unavailable<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "not available on this system: needs Linux"))
 }
 
 pub fn tcp_info(_: BorrowedFd<'_>) -> io::Result<TcpInfo> {
+    unavailable()
+}
+
+pub fn account_of(_: RawFd) -> io::Result<Account> {
     unavailable()
 }
 
