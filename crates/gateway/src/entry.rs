@@ -15,6 +15,8 @@ use model::record::{ClientAddress, What};
 use model::{ConnectionId, Direction, Moment, PerDirection, Protocol, WallTime};
 
 use crate::registry::RouteConnections;
+use crate::tcp_evidence::{News, TcpEvidence};
+use crate::worker;
 
 /// See the module.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub struct Entry {
     pub established_at: WallTime,
     /// Limits of time that the route had when it was opened.
     pub limits: Limits,
+    /// What the kernel tells of its sockets.
+    pub tcp: TcpEvidence,
     flows: PerDirection<Flow>,
     closing_since: AtomicU64,
     command: AtomicU8,
@@ -106,6 +110,7 @@ impl Entry {
             established: now,
             established_at: wall,
             limits,
+            tcp: TcpEvidence::default(),
             flows: PerDirection::from_fn(|_| Flow::new(now)),
             closing_since: AtomicU64::new(NEVER),
             command: AtomicU8::new(0),
@@ -121,6 +126,17 @@ impl Entry {
     /// When the last byte was read in either direction; when established, before the first.
     pub fn last_byte(&self) -> Moment {
         self.flows.client_to_server.last_byte().max(self.flows.server_to_client.last_byte())
+    }
+
+    /// Counts what a sample of its sockets has told.
+    pub fn count_tcp(&self, News { leg, rtt_seconds, retransmits }: News) {
+        if self.protocol == Protocol::WebSocket {
+            let cells = &self.route.meter.shard(worker::index()).websocket;
+            cells.retransmits.add(leg, retransmits.into());
+            if let Some(seconds) = rtt_seconds {
+                cells.rtt_seconds(leg).observe(seconds.into());
+            }
+        }
     }
 
     /// Notes the first sign of the end.
@@ -256,6 +272,7 @@ impl Flow {
             messages: self.waiting_messages.load(Relaxed).into(),
             bytes: self.waiting_bytes(),
             oldest_age_seconds: self.waits_since().map_or(0.0, |since| now.since(since).as_secs_f64()),
+            socket: None,
         }
     }
 }

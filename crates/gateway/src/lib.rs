@@ -25,9 +25,12 @@ mod plain;
 mod proxy_protocol;
 pub mod registry;
 mod relay;
+mod sampler;
 mod scrape;
 mod session;
+mod socket;
 mod table;
+mod tcp_evidence;
 mod tls;
 mod upstream;
 mod websocket;
@@ -139,6 +142,8 @@ impl Gateway {
             gateway.certificates.extend(certificate.map(|certificate| (address.to_string(), certificate)));
             tokio::spawn(listener.accept(socket, guard.clone()));
         }
+        gateway.shared.registry.set_sampling(gateway.config.lock().tcp_samples);
+        tokio::spawn(sampler::run(Arc::clone(&gateway.shared.registry), stopping.clone()));
         tokio::spawn(sweep(
             Arc::clone(&gateway.shared.registry),
             gateway.certificates.clone(),
@@ -180,6 +185,7 @@ impl Gateway {
             })?;
         }
         self.shared.table.store(Arc::new(table));
+        self.shared.registry.set_sampling(config.tcp_samples);
         *current = config;
         Ok(())
     }

@@ -6,22 +6,24 @@
 //! the task that served it: the record is written when its owner is dropped.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use meter::RouteMeter;
 use meter::scrape::Census;
-use model::live::{LiveConnection, LiveState};
+use model::live::{Backlog, LiveConnection, LiveState};
 use model::overview::PerProtocol;
 use model::ports::Connections;
 use model::record::CloseRecord;
-use model::{ConnectionId, Initiator, PerDirection, Protocol, Reason};
+use model::{ConnectionId, Initiator, Moment, PerDirection, Protocol, Reason};
 use parking_lot::{Mutex, RwLock};
 
 use crate::access_log::AccessLog;
 use crate::clock;
+use crate::config::TcpSamplesConfig;
 use crate::entry::{Command, Entry};
+use crate::sampler::Schedule;
 use crate::scrape::is_slow;
 
 /// A receiver that leaves a backlog for this long is a slow consumer.
@@ -36,6 +38,8 @@ pub struct Registry {
     closed_max: usize,
     log: Option<AccessLog>,
     is_draining: AtomicBool,
+    /// What is open, and for at most one interval what was.
+    samples: Mutex<Schedule<Weak<Entry>>>,
 }
 
 /// The connections of one route, over reloads of the configuration.
@@ -63,6 +67,7 @@ impl Registry {
             closed_max,
             log,
             is_draining: AtomicBool::new(false),
+            samples: Mutex::new(Schedule::new(TcpSamplesConfig::default())),
         }
     }
 
@@ -123,6 +128,23 @@ impl Registry {
         if self.is_draining.load(SeqCst) {
             entry.tell(Command::Drain);
         }
+    }
+
+    /// Sets how often sockets are looked at.
+    pub fn set_sampling(&self, pace: TcpSamplesConfig) {
+        self.samples.lock().set_pace(pace);
+    }
+
+    /// From now on the sockets of the connection are looked at from time to time.
+    pub fn add_samples(&self, entry: &Arc<Entry>) {
+        self.samples.lock().add(Arc::downgrade(entry), clock::now(), rand::random());
+    }
+
+    /// Connections whose sockets are to be looked at now, and when to ask again.
+    pub fn due_samples(&self, now: Moment) -> (Vec<Arc<Entry>>, Duration) {
+        let mut samples = self.samples.lock();
+        let due = samples.take(now, rand::random, Weak::upgrade);
+        (due, samples.pause(now))
     }
 
     /// Cuts what has been silent or half closed for longer than its route allows. Called about once a second.
@@ -202,8 +224,11 @@ impl Connections for Registry {
     }
 }
 
-fn snapshot(entry: &Entry, now: model::Moment) -> LiveConnection {
-    let backlog = PerDirection::from_fn(|direction| entry.flow(direction).backlog(now));
+fn snapshot(entry: &Entry, now: Moment) -> LiveConnection {
+    let backlog = PerDirection::from_fn(|direction| Backlog {
+        socket: entry.tcp.backlog(direction, now),
+        ..entry.flow(direction).backlog(now)
+    });
     let state = if entry.is_closing() {
         LiveState::Closing
     } else if is_slow(entry, now) {
@@ -224,5 +249,6 @@ fn snapshot(entry: &Entry, now: model::Moment) -> LiveConnection {
         bytes: PerDirection::from_fn(|direction| entry.flow(direction).bytes()),
         backlog,
         state,
+        tcp: entry.tcp.facts(),
     }
 }

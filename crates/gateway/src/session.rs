@@ -15,6 +15,7 @@ use observe::ending;
 use crate::clock;
 use crate::entry::{Entry, Identity, Limits};
 use crate::registry::{Registry, RouteConnections};
+use crate::tcp_evidence::{Closing, Sockets};
 use crate::worker;
 
 /// An attempt to open a connection, from the request's head complete to its outcome.
@@ -150,6 +151,8 @@ impl Attempt {
             messages: PerDirection::default(),
             bytes: PerDirection::default(),
             unsent_bytes: PerDirection::default(),
+            unacked_bytes: PerDirection::default(),
+            tcp: None,
         });
     }
 }
@@ -197,6 +200,14 @@ impl Session {
         }
     }
 
+    /// Looks at the connection's sockets, now and from time to time.
+    pub fn watch_sockets(&self, sockets: Sockets) {
+        let entry = &self.entry;
+        if entry.tcp.begin(sockets, entry.established, |news| entry.count_tcp(news)) {
+            self.registry.add_samples(entry);
+        }
+    }
+
     /// Notes bytes that were read and that the receiver never accepted.
     pub fn unsent(&mut self, direction: Direction, bytes: u64) {
         self.unsent[direction] = bytes;
@@ -239,6 +250,7 @@ impl Drop for Session {
         let entry = Arc::clone(&self.entry);
         let (initiator, layer, reason) =
             ending::verdict(entry.protocol, &self.causes).expect("there is a cause: see above");
+        let Closing { legs, unacked_bytes, lost_bytes } = entry.tcp.close(|news| entry.count_tcp(news));
         let since = |moment: Moment| now.since(moment).as_secs_f64();
         let flow = |direction| entry.flow(direction);
         let (to_server, to_client) = (flow(Direction::ClientToServer), flow(Direction::ServerToClient));
@@ -268,7 +280,9 @@ impl Drop for Session {
             idle_seconds,
             messages: PerDirection::from_fn(|direction| entry.flow(direction).messages()),
             bytes: PerDirection::from_fn(|direction| entry.flow(direction).bytes()),
-            unsent_bytes: self.unsent,
+            unsent_bytes: PerDirection::from_fn(|direction| self.unsent[direction] + lost_bytes[direction]),
+            unacked_bytes,
+            tcp: legs,
         });
     }
 }

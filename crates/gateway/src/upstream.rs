@@ -254,7 +254,7 @@ impl Connector {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         if !self.url.tls {
-            return Ok(Stream::Plain(socket));
+            return Ok(Stream::plain(socket));
         }
         let name = match self.server_name {
             Some(name) => name,
@@ -262,7 +262,7 @@ impl Connector {
         };
         let stream =
             self.tls.connect(name, socket).await.map_err(|error| ConnectError::Tls(error.to_string()))?;
-        Ok(Stream::Tls(Box::new(stream.into())))
+        Ok(Stream::tls(stream))
     }
 }
 

@@ -149,6 +149,7 @@ impl Joining {
         let (upstream, upstream_early) = into_stream(upstream.io.0, upstream.read_buf);
         let ends = Ends { client, client_early, upstream, upstream_early };
         let session = self.attempt.establish(StatusCode::SWITCHING_PROTOCOLS.as_u16(), self.route.limits());
+        session.watch_sockets(ends.sockets());
         let relay = Relay::new(session, ends, self.deflate, self.open);
         let guard = self.guard;
         tokio::spawn(async move {

@@ -3,9 +3,9 @@
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use model::{Direction, ErrorType, HandshakeResult, Opcode, PerDirection, RejectedCheck, Word};
+use model::{Direction, ErrorType, HandshakeResult, Leg, Opcode, PerDirection, RejectedCheck, Word};
 
-use crate::families::{CLOSE_IDLE_BOUNDS, DURATION_BOUNDS, HANDSHAKE_BOUNDS, LATENCY_BOUNDS};
+use crate::families::{CLOSE_IDLE_BOUNDS, DURATION_BOUNDS, HANDSHAKE_BOUNDS, LATENCY_BOUNDS, RTT_BOUNDS};
 
 const NANOS_PER_SECOND: f64 = 1e9;
 
@@ -47,6 +47,11 @@ impl<W: Word> Counts<W> {
     /// Adds one.
     pub fn inc(&self, word: W) {
         self.counters[word.index()].inc();
+    }
+
+    /// Adds `n`.
+    pub fn add(&self, word: W, n: u64) {
+        self.counters[word.index()].add(n);
     }
 
     /// The sum so far.
@@ -146,6 +151,22 @@ pub struct WebSocketCells {
     pub errors: Counts<ErrorType>,
     /// Silence before an end without Close handshake.
     pub close_idle_seconds: Histogram,
+    /// Round-trip times on the client leg.
+    pub client_rtt_seconds: Histogram,
+    /// Round-trip times on the upstream leg.
+    pub upstream_rtt_seconds: Histogram,
+    /// Segments sent again.
+    pub retransmits: Counts<Leg>,
+}
+
+impl WebSocketCells {
+    /// Round-trip times on one leg.
+    pub fn rtt_seconds(&self, leg: Leg) -> &Histogram {
+        match leg {
+            Leg::Client => &self.client_rtt_seconds,
+            Leg::Upstream => &self.upstream_rtt_seconds,
+        }
+    }
 }
 
 impl Default for WebSocketCells {
@@ -160,6 +181,9 @@ impl Default for WebSocketCells {
             latency_seconds: PerDirection::from_fn(|_: Direction| Histogram::new(LATENCY_BOUNDS)),
             errors: Counts::default(),
             close_idle_seconds: Histogram::new(CLOSE_IDLE_BOUNDS),
+            client_rtt_seconds: Histogram::new(RTT_BOUNDS),
+            upstream_rtt_seconds: Histogram::new(RTT_BOUNDS),
+            retransmits: Counts::default(),
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::ConnectionId;
 use crate::record::ClientAddress;
+use crate::tcp::{SocketBacklog, TcpLegs};
 use crate::time::WallTime;
 use crate::words::{PerDirection, Protocol};
 
@@ -37,6 +38,10 @@ pub struct LiveConnection {
     pub backlog: PerDirection<Backlog>,
     /// State in one word.
     pub state: LiveState,
+    /// What the kernel tells of the two TCP connections.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub tcp: Option<Box<TcpLegs>>,
 }
 
 /// Messages read from one side and not yet accepted by the other side's kernel socket.
@@ -49,6 +54,10 @@ pub struct Backlog {
     pub bytes: u64,
     /// Age of the oldest byte that waits; 0 when none does.
     pub oldest_age_seconds: f64,
+    /// What waits in the kernel beside it, before the gateway and behind it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub socket: Option<SocketBacklog>,
 }
 
 /// State of an open connection.

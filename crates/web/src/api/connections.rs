@@ -98,7 +98,7 @@ pub(crate) async fn connection(
     })?;
     // In this order: a connection that closes in between is found among the closed ones.
     let view = site.asker.ask(move |ports| {
-        let live = ports.connections.live_one(id).map(|live| ConnectionView::Live { live });
+        let live = ports.connections.live_one(id).map(|live| ConnectionView::Live { live: Box::new(live) });
         live.or_else(|| Some(ConnectionView::Closed { closed: ports.connections.closed_one(id)? }))
     });
     view.await?.map(Json).ok_or_else(|| {

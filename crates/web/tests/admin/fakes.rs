@@ -40,7 +40,8 @@ fn second(seconds: u64) -> WallTime {
 }
 
 fn live(n: u64) -> LiveConnection {
-    let waiting = Backlog { messages: n % 3, bytes: n % 3 * 100, oldest_age_seconds: (n % 3) as f64 };
+    let waiting =
+        Backlog { messages: n % 3, bytes: n % 3 * 100, oldest_age_seconds: (n % 3) as f64, socket: None };
     LiveConnection {
         id: ConnectionId(n),
         protocol: if n.is_multiple_of(4) { Protocol::Sse } else { Protocol::WebSocket },
@@ -55,6 +56,7 @@ fn live(n: u64) -> LiveConnection {
         bytes: PerDirection::default(),
         backlog: PerDirection { server_to_client: waiting, ..PerDirection::default() },
         state: if n.is_multiple_of(10) { LiveState::Slow } else { LiveState::Open },
+        tcp: None,
     }
 }
 
@@ -91,6 +93,8 @@ fn closed(n: u64) -> CloseRecord {
         messages: PerDirection::default(),
         bytes: PerDirection::default(),
         unsent_bytes: PerDirection::default(),
+        unacked_bytes: PerDirection::default(),
+        tcp: None,
     }
 }
 

@@ -16,6 +16,8 @@ export type Backlog = {
   bytes: number,
   /** Age of the oldest byte that waits; 0 when none does. */
   oldest_age_seconds: number,
+  /** What waits in the kernel beside it, before the gateway and behind it. */
+  socket?: SocketBacklog,
 };
 
 /** One thing that was seen of the end of a connection. */
@@ -96,8 +98,17 @@ export type CloseRecord = {
   messages: PerDirection<number>,
   /** Bytes after the head, frame headers included. */
   bytes: PerDirection<number>,
-  /** Bytes that were read from the sender and never accepted by the receiver's kernel socket. */
+  /** Bytes that were read from the sender and never accepted by the receiver's kernel socket. When the
+   * receiver's TCP connection had ended before the gateway closed it (reset, given up) or the gateway reset
+   * it, also those that were accepted and never sent (in TLS, of records); else the kernel goes on sending
+   * them. What a shared TCP connection (HTTP/2) had not sent is left out. */
   unsent_bytes: PerDirection<number>,
+  /** Bytes that were sent to the receiver and not acknowledged by its kernel when the record was made; after
+   * an orderly end the last ones often are still on their way. None where it is not known: not on Linux,
+   * never established, or the TCP connection is shared (HTTP/2). */
+  unacked_bytes: PerDirection<number | null>,
+  /** What the kernel told of the two TCP connections. */
+  tcp?: TcpLegs,
 };
 
 /** Opaque random name of one connection. Written as 13 characters of Crockford's base 32 in lower case, which
@@ -250,6 +261,8 @@ export type LiveConnection = {
   backlog: PerDirection<Backlog>,
   /** State in one word. */
   state: LiveState,
+  /** What the kernel tells of the two TCP connections. */
+  tcp?: TcpLegs,
 };
 
 /** State of an open connection. */
@@ -342,6 +355,20 @@ export type RouteNow = {
   connections: PerProtocol<number>,
 };
 
+/** Where bytes of one direction wait in the kernel, by the newest sample. */
+export type SocketBacklog = {
+  /** On the sender's socket, not yet read by the gateway; it stops reading while its own backlog waits. */
+  unread_bytes: number,
+  /** On the receiver's socket, not sent even once. */
+  notsent_bytes: number,
+  /** Sent to the receiver and not acknowledged by its kernel. */
+  unacked_bytes: number,
+  /** The receiver does not read: see [`TcpSample::zero_window`]. */
+  zero_window: boolean,
+  /** Age of the older one of the two samples. */
+  age_seconds: number,
+};
+
 /** What the gateway says of itself before anything else. */
 export type Status = {
   /** Version of the program. */
@@ -350,6 +377,60 @@ export type Status = {
   started_at: WallTime,
   /** Whether a token is needed. */
   auth: Auth,
+};
+
+/** One leg over time. */
+export type TcpFacts = {
+  /** The TCP connection carries other requests at the same time (HTTP/2): all numbers are theirs too. */
+  shared: boolean,
+  /** When the connection was established. */
+  open: TcpSample,
+  /** The newest of the samples that are taken from time to time; none before the first. */
+  last?: TcpSample,
+  /** At the end, before the socket was closed; none while it is open. */
+  close?: TcpSample,
+};
+
+/** Both legs; one is absent where nothing is known of it. */
+export type TcpLegs = {
+  /** Towards the client. */
+  client?: TcpFacts,
+  /** Towards the upstream. */
+  upstream?: TcpFacts,
+};
+
+/** What the kernel told at one moment. Counters and times run from the opening of the TCP connection. */
+export type TcpSample = {
+  /** When: seconds after the connection was established. */
+  at_seconds: number,
+  /** Smoothed round-trip time; none before the first measurement. */
+  rtt_seconds: number | null,
+  /** Least round-trip time of the last minutes; none before the first measurement. */
+  min_rtt_seconds: number | null,
+  /** Segments that were sent again. */
+  retransmits: number,
+  /** Retransmissions after a timeout, or probes of a closed window, in a row that nothing has answered; each
+   * waits twice as long as the one before. */
+  unanswered: number,
+  /** Bytes received that the gateway has not read. */
+  unread_bytes: number,
+  /** Bytes accepted from the gateway that were not sent even once. */
+  notsent_bytes: number,
+  /** Bytes sent that the peer's kernel has not acknowledged. */
+  unacked_bytes: number,
+  /** Some of `notsent_bytes` wait because the peer's window has room for less than they are and less than
+   * one segment: its application does not read. */
+  zero_window: boolean,
+  /** Bytes that the peer's kernel has acknowledged. */
+  bytes_acked: number,
+  /** Time with something to send or in flight. */
+  busy_seconds: number,
+  /** Of it, time in which the peer's window held sending back. */
+  rwnd_limited_seconds: number,
+  /** Of it, time in which our send buffer was too small for the path. */
+  sndbuf_limited_seconds: number,
+  /** Since an acknowledgement last came. */
+  last_ack_seconds: number,
 };
 
 /** Columns of equal length, one entry a step, oldest first. */
