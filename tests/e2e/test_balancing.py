@@ -137,7 +137,13 @@ class Later(Backend):
 
     def start(self):
         self.listener.listen()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self._accept, daemon=True)
+        self.accepting.start()
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.accepting.join(10)
+        self.listener.close()
 
 
 def test_one_that_comes_back():

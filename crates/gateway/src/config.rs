@@ -27,6 +27,8 @@ pub struct GatewayConfig {
     pub drain: DrainConfig,
     /// What is kept of closed connections.
     pub closed: ClosedConfig,
+    /// How often the kernel is asked about the sockets of open connections.
+    pub tcp_samples: TcpSamplesConfig,
 }
 
 /// One address on which clients are served.
@@ -192,6 +194,26 @@ pub struct ClosedConfig {
 impl Default for ClosedConfig {
     fn default() -> Self {
         ClosedConfig { keep: 10_000, log: None, keep_for_reconnects: 100_000 }
+    }
+}
+
+/// How often the kernel is asked about the two sockets of each open connection (round trips, retransmissions,
+/// what waits in its buffers). It is also asked when a connection opens and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TcpSamplesConfig {
+    /// Time between two samples of a connection: at random between three quarters of this and all of it.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub interval: Duration,
+    /// Connections sampled in a second at most. Where there are more than this and the interval allow, each
+    /// comes in its turn, less often.
+    pub max_per_second: u32,
+}
+
+impl Default for TcpSamplesConfig {
+    fn default() -> Self {
+        TcpSamplesConfig { interval: Duration::from_secs(10), max_per_second: 1_000 }
     }
 }
 
@@ -429,6 +451,12 @@ impl GatewayConfig {
                 );
             }
         }
+        if self.tcp_samples.interval < Duration::from_secs(1) {
+            report(&["tcp_samples", "interval"], "the interval must be 1s or longer".to_owned());
+        }
+        if self.tcp_samples.max_per_second == 0 {
+            report(&["tcp_samples", "max_per_second"], "it must be 1 or more".to_owned());
+        }
         problems
     }
 
@@ -509,7 +537,15 @@ mod tests {
         assert_eq!(config.problems(), []);
         config.routes.push(RouteConfig { upstreams: vec![], ..config.routes[0].clone() });
         config.listeners[0].proxy_protocol = true;
+        config.tcp_samples = TcpSamplesConfig { interval: Duration::from_millis(999), max_per_second: 0 };
         let paths: Vec<String> = config.problems().iter().map(|problem| problem.path.join(".")).collect();
-        assert_eq!(paths, ["routes.1.upstreams", "routes.1.name", "listeners.0.proxy_protocol"]);
+        let expected = [
+            "routes.1.upstreams",
+            "routes.1.name",
+            "listeners.0.proxy_protocol",
+            "tcp_samples.interval",
+            "tcp_samples.max_per_second",
+        ];
+        assert_eq!(paths, expected);
     }
 }

@@ -17,6 +17,8 @@ use model::{ConnectionId, Direction, Moment, PerDirection, Protocol, WallTime};
 
 use crate::heartbeats::Heartbeats;
 use crate::registry::RouteConnections;
+use crate::tcp_evidence::{News, TcpEvidence};
+use crate::worker;
 
 /// See the module.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub struct Entry {
     pub established_at: WallTime,
     /// Limits of time that the route had when it was opened.
     pub limits: Limits,
+    /// What the kernel tells of its sockets.
+    pub tcp: TcpEvidence,
     /// Who the client is, when it can be known again.
     pub client_key: Option<ClientKey>,
     /// It was opened as a reconnect.
@@ -118,6 +122,7 @@ impl Entry {
             established: now,
             established_at: wall,
             limits,
+            tcp: TcpEvidence::default(),
             client_key,
             reconnect,
             heartbeats: Heartbeats::default(),
@@ -136,6 +141,17 @@ impl Entry {
     /// When the last byte was read in either direction; when established, before the first.
     pub fn last_byte(&self) -> Moment {
         self.flows.client_to_server.last_byte().max(self.flows.server_to_client.last_byte())
+    }
+
+    /// Counts what a sample of its sockets has told.
+    pub fn count_tcp(&self, News { leg, rtt_seconds, retransmits }: News) {
+        if self.protocol == Protocol::WebSocket {
+            let cells = &self.route.meter.shard(worker::index()).websocket;
+            cells.retransmits.add(leg, retransmits.into());
+            if let Some(seconds) = rtt_seconds {
+                cells.rtt_seconds(leg).observe(seconds.into());
+            }
+        }
     }
 
     /// Notes the first sign of the end.
@@ -271,6 +287,7 @@ impl Flow {
             messages: self.waiting_messages.load(Relaxed).into(),
             bytes: self.waiting_bytes(),
             oldest_age_seconds: self.waits_since().map_or(0.0, |since| now.since(since).as_secs_f64()),
+            socket: None,
         }
     }
 }

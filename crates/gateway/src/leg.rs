@@ -2,6 +2,7 @@
 //! ends.
 
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -17,10 +18,18 @@ use tokio_rustls::TlsStream;
 use crate::clock;
 use crate::frames::Frames;
 use crate::head::HeadTap;
+use crate::socket::{Handle, Owner};
 
 /// A connected stream.
 #[derive(Debug)]
-pub enum Stream {
+pub struct Stream {
+    /// Before the socket, so that it is dropped first.
+    owner: Owner,
+    io: Io,
+}
+
+#[derive(Debug)]
+enum Io {
     /// Bytes as they are on the socket.
     Plain(TcpStream),
     /// Bytes inside TLS.
@@ -28,36 +37,60 @@ pub enum Stream {
 }
 
 impl Stream {
+    /// Bytes as they are on the socket.
+    pub fn plain(socket: TcpStream) -> Stream {
+        Stream { owner: Owner::show(socket.as_fd()), io: Io::Plain(socket) }
+    }
+
+    /// Bytes inside TLS.
+    pub fn tls(stream: impl Into<TlsStream<TcpStream>>) -> Stream {
+        let stream = Box::new(stream.into());
+        Stream { owner: Owner::show(stream.get_ref().0.as_fd()), io: Io::Tls(stream) }
+    }
+
     /// The socket below.
     pub fn socket(&self) -> &TcpStream {
-        match self {
-            Stream::Plain(socket) => socket,
-            Stream::Tls(stream) => stream.get_ref().0,
+        match &self.io {
+            Io::Plain(socket) => socket,
+            Io::Tls(stream) => stream.get_ref().0,
         }
+    }
+
+    /// Whether TLS is spoken, and this protocol was not agreed on in it (ALPN: RFC 7301).
+    pub fn has_not_agreed_on(&self, protocol: &[u8]) -> bool {
+        matches!(&self.io, Io::Tls(stream) if stream.get_ref().1.alpn_protocol() != Some(protocol))
+    }
+
+    /// The socket below, as others see it.
+    pub fn handle(&self) -> &Arc<Handle> {
+        self.owner.handle()
     }
 
     /// Makes the drop of this stream send RST instead of FIN, to pass on a reset from the other leg.
     pub fn reset_on_drop(&self) {
-        if let Err(error) = self.socket().set_zero_linger() {
-            tracing::debug!(%error, "SO_LINGER could not be set: the peer sees FIN instead of RST");
+        match self.socket().set_zero_linger() {
+            Ok(()) => self.owner.note_reset(),
+            Err(error) => {
+                tracing::debug!(%error, "SO_LINGER could not be set: the peer sees FIN instead of RST");
+            }
         }
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
-            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        match &mut self.get_mut().io {
+            Io::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
+            Io::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Stream::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
-            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        match &mut self.get_mut().io {
+            Io::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
+            Io::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -66,9 +99,9 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Stream::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
-            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        match &mut self.get_mut().io {
+            Io::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
+            Io::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -77,17 +110,22 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Plain(_) => Poll::Ready(Ok(())),
-            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.get_mut().io {
+            Io::Plain(_) => Poll::Ready(Ok(())),
+            Io::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        let stream = self.get_mut();
+        let result = match &mut stream.io {
+            Io::Plain(socket) => ready!(Pin::new(socket).poll_shutdown(cx)),
+            Io::Tls(tls) => ready!(Pin::new(tls).poll_shutdown(cx)),
+        };
+        if result.is_ok() {
+            stream.owner.note_shut();
         }
+        Poll::Ready(result)
     }
 }
 
@@ -109,6 +147,7 @@ pub struct Watch {
     head: Mutex<HeadTap>,
     frames: Option<Mutex<Frames>>,
     flushes: Mutex<Vec<Arc<dyn OnFlush>>>,
+    socket: Option<Arc<Handle>>,
     connection: Option<Arc<Watch>>,
 }
 
@@ -139,16 +178,30 @@ pub trait OnFlush: Send + Sync + std::fmt::Debug {
 impl Watch {
     /// Notes of one stream of an HTTP/2 connection.
     pub fn of_stream(connection: &Arc<Watch>) -> Watch {
-        Watch { connection: Some(Arc::clone(connection)), ..Watch::without_heads() }
+        let head = Mutex::new(HeadTap::closed());
+        Watch { head, connection: Some(Arc::clone(connection)), ..Watch::default() }
     }
 
-    /// Notes of a leg whose request heads are not to be tapped.
-    fn without_heads() -> Watch {
-        Watch { head: Mutex::new(HeadTap::closed()), ..Watch::default() }
+    /// Notes of a leg with this stream; `head` taps its request heads.
+    fn of(stream: &Stream, head: HeadTap) -> Arc<Watch> {
+        let socket = Some(Arc::clone(stream.handle()));
+        Arc::new(Watch { head: Mutex::new(head), socket, ..Watch::default() })
     }
 
-    fn of_http2(leg: Leg) -> Watch {
-        Watch { frames: Some(Mutex::new(Frames::new(leg))), ..Watch::without_heads() }
+    /// The socket of the leg.
+    pub fn socket(&self) -> Option<&Arc<Handle>> {
+        let own = self.socket.as_ref();
+        own.or_else(|| self.connection.as_ref().and_then(|connection| connection.socket()))
+    }
+
+    /// Whether the leg carries other streams too.
+    pub fn is_shared(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    fn of_http2(stream: &Stream, leg: Leg) -> Arc<Watch> {
+        let (head, frames) = (Mutex::new(HeadTap::closed()), Some(Mutex::new(Frames::new(leg))));
+        Arc::new(Watch { head, frames, socket: Some(Arc::clone(stream.handle())), ..Watch::default() })
     }
 
     /// How the leg ended, when it has.
@@ -213,22 +266,24 @@ impl Watched {
     /// Watches a client's stream that speaks HTTP/1.1, and taps its request heads. `early` are bytes that were
     /// read from it already.
     pub fn http1_client(stream: Stream, early: Bytes) -> Watched {
-        Watched { stream, early, watch: Arc::default() }
+        let watch = Watch::of(&stream, HeadTap::default());
+        Watched { stream, early, watch }
     }
 
     /// Watches a client's stream that speaks HTTP/2.
     pub fn http2_client(stream: Stream, early: Bytes) -> Watched {
-        Watched { stream, early, watch: Arc::new(Watch::of_http2(Leg::Client)) }
+        Watched { watch: Watch::of_http2(&stream, Leg::Client), stream, early }
     }
 
     /// Watches an upstream's stream that speaks HTTP/2.
     pub fn http2_upstream(stream: Stream) -> Watched {
-        Watched { stream, early: Bytes::new(), watch: Arc::new(Watch::of_http2(Leg::Upstream)) }
+        Watched { watch: Watch::of_http2(&stream, Leg::Upstream), stream, early: Bytes::new() }
     }
 
     /// Watches an upstream's stream that speaks HTTP/1.1.
     pub fn http1_upstream(stream: Stream) -> Watched {
-        Watched { stream, early: Bytes::new(), watch: Arc::new(Watch::without_heads()) }
+        let watch = Watch::of(&stream, HeadTap::closed());
+        Watched { stream, early: Bytes::new(), watch }
     }
 
     /// The notes.

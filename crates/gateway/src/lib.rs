@@ -30,9 +30,12 @@ mod plain;
 mod proxy_protocol;
 pub mod registry;
 mod relay;
+mod sampler;
 mod scrape;
 mod session;
+mod socket;
 mod table;
+mod tcp_evidence;
 mod tls;
 mod upstream;
 mod visitor;
@@ -152,6 +155,8 @@ impl Gateway {
             gateway.certificates.extend(certificate.map(|certificate| (address.to_string(), certificate)));
             tokio::spawn(listener.accept(socket, guard.clone()));
         }
+        gateway.shared.registry.set_sampling(gateway.config.lock().tcp_samples);
+        tokio::spawn(sampler::run(Arc::clone(&gateway.shared.registry), stopping.clone()));
         tokio::spawn(sweep(
             Arc::clone(&gateway.shared.registry),
             gateway.certificates.clone(),
@@ -203,6 +208,7 @@ impl Gateway {
             })?;
         }
         self.shared.table.store(Arc::new(table));
+        self.shared.registry.set_sampling(config.tcp_samples);
         *current = config;
         Ok(())
     }

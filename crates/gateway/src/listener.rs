@@ -132,12 +132,11 @@ impl Listener {
         let Some(acceptor) = &self.tls else {
             let early = read_preface(&mut socket).await.map_err(because(Refused::Malformed))?;
             let speaks_http2 = early.starts_with(HTTP2_PREFACE);
-            return Ok(Opened { stream: Stream::Plain(socket), early, peer, speaks_http2 });
+            return Ok(Opened { stream: Stream::plain(socket), early, peer, speaks_http2 });
         };
         let stream = acceptor.accept(socket).await.map_err(because(Refused::Tls))?;
         let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2_ALPN);
-        let stream = Stream::Tls(Box::new(stream.into()));
-        Ok(Opened { stream, early: Bytes::new(), peer, speaks_http2 })
+        Ok(Opened { stream: Stream::tls(stream), early: Bytes::new(), peer, speaks_http2 })
     }
 
     fn trusts(&self, address: SocketAddr) -> bool {

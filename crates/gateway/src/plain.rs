@@ -10,6 +10,7 @@ use crate::body::{AnswerBody, BodyError, HeldBody};
 use crate::event_stream::EventStream;
 use crate::exchange::{Answered, Exchange, Unanswered};
 use crate::session::Attempt;
+use crate::tcp_evidence::Sockets;
 
 const EVENT_STREAM: &str = "text/event-stream";
 
@@ -68,6 +69,11 @@ fn subscribe(exchange: &Exchange, mut attempt: Attempt, answered: Answered) -> R
     parts.extensions.clear();
     let is_encoded = parts.headers.contains_key(header::CONTENT_ENCODING);
     let session = attempt.establish(Some(parts.status.as_u16()), exchange.route.limits());
+    session.watch_sockets(Sockets {
+        client: exchange.watch.socket().cloned(),
+        upstream: upstream_watch.socket().cloned(),
+        is_client_shared: exchange.watch.is_shared(),
+    });
     let stream = EventStream::new(body, session, exchange, upstream_watch, open, !is_encoded);
     Response::from_parts(parts, stream.boxed_unsync())
 }

@@ -6,14 +6,14 @@
 //! the task that served it: the record is written when its owner is dropped.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use meter::RouteMeter;
 use meter::reconnects::{ClientKey, Reconnects};
 use meter::scrape::Census;
-use model::live::{LiveConnection, LiveState};
+use model::live::{Backlog, LiveConnection, LiveState};
 use model::overview::PerProtocol;
 use model::ports::Connections;
 use model::record::CloseRecord;
@@ -22,8 +22,9 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::access_log::AccessLog;
 use crate::clock;
-use crate::config::ClosedConfig;
+use crate::config::{ClosedConfig, TcpSamplesConfig};
 use crate::entry::{Command, Entry};
+use crate::sampler::Schedule;
 use crate::scrape::is_slow;
 use crate::visitor::Salt;
 
@@ -42,6 +43,8 @@ pub struct Registry {
     pub salt: Salt,
     log: Option<AccessLog>,
     is_draining: AtomicBool,
+    /// What is open, and for at most one interval what was.
+    samples: Mutex<Schedule<Weak<Entry>>>,
 }
 
 /// The connections of one route, over reloads of the configuration.
@@ -71,6 +74,7 @@ impl Registry {
             salt: Salt::default(),
             log,
             is_draining: AtomicBool::new(false),
+            samples: Mutex::new(Schedule::new(TcpSamplesConfig::default())),
         }
     }
 
@@ -153,6 +157,23 @@ impl Registry {
         }
     }
 
+    /// Sets how often sockets are looked at.
+    pub fn set_sampling(&self, pace: TcpSamplesConfig) {
+        self.samples.lock().set_pace(pace);
+    }
+
+    /// From now on the sockets of the connection are looked at from time to time.
+    pub fn add_samples(&self, entry: &Arc<Entry>) {
+        self.samples.lock().add(Arc::downgrade(entry), clock::now(), rand::random());
+    }
+
+    /// Connections whose sockets are to be looked at now, and when to ask again.
+    pub fn due_samples(&self, now: Moment) -> (Vec<Arc<Entry>>, Duration) {
+        let mut samples = self.samples.lock();
+        let due = samples.take(now, rand::random, Weak::upgrade);
+        (due, samples.pause(now))
+    }
+
     /// Cuts what has been silent or half closed for longer than its route allows. Called about once a second.
     pub fn sweep(&self) {
         let now = clock::now();
@@ -230,7 +251,10 @@ impl Connections for Registry {
 }
 
 fn snapshot(entry: &Entry, now: Moment) -> LiveConnection {
-    let backlog = PerDirection::from_fn(|direction| entry.flow(direction).backlog(now));
+    let backlog = PerDirection::from_fn(|direction| Backlog {
+        socket: entry.tcp.backlog(direction, now),
+        ..entry.flow(direction).backlog(now)
+    });
     let pings = entry.heartbeats.show();
     let state = if entry.is_closing() {
         LiveState::Closing
@@ -252,6 +276,7 @@ fn snapshot(entry: &Entry, now: Moment) -> LiveConnection {
         bytes: PerDirection::from_fn(|direction| entry.flow(direction).bytes()),
         backlog,
         state,
+        tcp: entry.tcp.facts(),
         reconnect: entry.reconnect,
         ping_rtt_seconds: pings.rtt_seconds,
         heartbeat: pings.heartbeats,

@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -23,6 +24,7 @@ use crate::clock;
 use crate::entry::Command;
 use crate::leg::{Stream, end_of};
 use crate::session::Session;
+use crate::tcp_evidence::Sockets;
 use crate::upstream::OpenGuard;
 use crate::worker;
 
@@ -106,6 +108,14 @@ pub struct Ends {
     pub upstream_early: Bytes,
 }
 
+impl Ends {
+    /// The sockets, for others to look at.
+    pub fn sockets(&self) -> Sockets {
+        let socket = |stream: &Stream| Some(Arc::clone(stream.handle()));
+        Sockets { client: socket(&self.client), upstream: socket(&self.upstream), is_client_shared: false }
+    }
+}
+
 impl Relay {
     /// A relay for `session`; `deflate` tells whether permessage-deflate was agreed.
     pub fn new(session: Session, ends: Ends, deflate: bool, open: OpenGuard) -> Relay {
@@ -133,7 +143,7 @@ impl Relay {
 
     /// Looks at bytes as they are read: counts, and notes what they say of the end.
     fn observe(&mut self, direction: Direction, bytes: &[u8], at: Moment, ends: &mut Vec<MessageEnd>) {
-        let route = std::sync::Arc::clone(&self.session.entry.route);
+        let route = Arc::clone(&self.session.entry.route);
         let cells = &route.meter.shard(worker::index()).websocket;
         let session = &mut self.session;
         let (mut messages, mut has_ping) = (0, false);

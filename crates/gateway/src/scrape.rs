@@ -88,6 +88,10 @@ fn add(live: &mut RouteLive, entry: &Entry, now: Moment) {
                 Some(live.websocket_oldest_start.map_or(start, |old| old.min(start)));
             for direction in [Direction::ClientToServer, Direction::ServerToClient] {
                 add_waiting(&mut live.backlog[direction], entry.flow(direction).backlog(now));
+                if let Some(socket) = entry.tcp.backlog(direction, now) {
+                    live.socket_unsent_bytes[direction] += u64::from(socket.notsent_bytes);
+                    live.socket_unread_bytes[direction] += u64::from(socket.unread_bytes);
+                }
             }
             live.slow_consumers += u64::from(is_slow(entry, now));
         }
@@ -98,6 +102,7 @@ fn add(live: &mut RouteLive, entry: &Entry, now: Moment) {
         }
         Protocol::Sse => {
             add_waiting(&mut live.sse_backlog, entry.flow(Direction::ServerToClient).backlog(now));
+            live.sse_unacknowledged_clients += u64::from(entry.tcp.is_client_unacknowledged());
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::clock;
 use crate::entry::{Entry, Identity, Limits};
 use crate::leg::LegEnd;
 use crate::registry::{Registry, RouteConnections};
+use crate::tcp_evidence::{Closing, Sockets};
 use crate::visitor::Visitor;
 use crate::worker;
 
@@ -199,6 +200,8 @@ impl Attempt {
             messages: PerDirection::default(),
             bytes: PerDirection::default(),
             unsent_bytes: PerDirection::default(),
+            unacked_bytes: PerDirection::default(),
+            tcp: None,
             reconnect: None,
             events_per_read: None,
             ping_rtt_seconds: PerLeg::default(),
@@ -257,6 +260,14 @@ impl Session {
         if place.is_none() {
             *place = shown;
             self.note(Some(leg), What::CloseFrame, code, None, at);
+        }
+    }
+
+    /// Looks at the connection's sockets, now and from time to time.
+    pub fn watch_sockets(&self, sockets: Sockets) {
+        let entry = &self.entry;
+        if entry.tcp.begin(sockets, entry.established, |news| entry.count_tcp(news)) {
+            self.registry.add_samples(entry);
         }
     }
 
@@ -325,6 +336,7 @@ impl Drop for Session {
         let entry = Arc::clone(&self.entry);
         let (initiator, layer, reason) =
             ending::verdict(entry.protocol, &self.causes).expect("there is a cause: see above");
+        let Closing { legs, unacked_bytes, lost_bytes } = entry.tcp.close(|news| entry.count_tcp(news));
         let since = |moment: Moment| now.since(moment).as_secs_f64();
         let flow = |direction| entry.flow(direction);
         let (to_server, to_client) = (flow(Direction::ClientToServer), flow(Direction::ServerToClient));
@@ -355,7 +367,9 @@ impl Drop for Session {
             idle_seconds,
             messages: PerDirection::from_fn(|direction| entry.flow(direction).messages()),
             bytes: PerDirection::from_fn(|direction| entry.flow(direction).bytes()),
-            unsent_bytes: self.unsent,
+            unsent_bytes: PerDirection::from_fn(|direction| self.unsent[direction] + lost_bytes[direction]),
+            unacked_bytes,
+            tcp: legs,
             reconnect: entry.reconnect,
             events_per_read: self.events_per_read,
             ping_rtt_seconds: pings.rtt_seconds,

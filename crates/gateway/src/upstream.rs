@@ -286,12 +286,10 @@ impl Connector {
 
     async fn connect_http2(&self) -> Result<Stream, ConnectError> {
         let stream = self.in_time(self.reach(&self.http2_tls)).await?;
-        match &stream {
-            Stream::Tls(tls) if tls.get_ref().1.alpn_protocol() != Some(b"h2") => {
-                Err(ConnectError::Http2("it was not agreed on in TLS (ALPN h2)".to_owned()))
-            }
-            _ => Ok(stream),
+        if stream.has_not_agreed_on(b"h2") {
+            return Err(ConnectError::Http2("it was not agreed on in TLS (ALPN h2)".to_owned()));
         }
+        Ok(stream)
     }
 
     async fn in_time<T>(
@@ -308,14 +306,14 @@ impl Connector {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         if !self.url.tls {
-            return Ok(Stream::Plain(socket));
+            return Ok(Stream::plain(socket));
         }
         let name = match &self.server_name {
             Some(name) => name.clone(),
             None => server_name(&self.url.host)?,
         };
         let stream = tls.connect(name, socket).await.map_err(|error| ConnectError::Tls(error.to_string()))?;
-        Ok(Stream::Tls(Box::new(stream.into())))
+        Ok(Stream::tls(stream))
     }
 }
 

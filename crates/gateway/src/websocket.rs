@@ -151,6 +151,7 @@ impl Joining {
         let ends = Ends { client, client_early, upstream, upstream_early };
         let status = Some(StatusCode::SWITCHING_PROTOCOLS.as_u16());
         let session = self.attempt.establish(status, self.route.limits());
+        session.watch_sockets(ends.sockets());
         let relay = Relay::new(session, ends, self.deflate, self.open);
         let guard = self.guard;
         tokio::spawn(async move {

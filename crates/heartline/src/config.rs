@@ -8,7 +8,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gateway::config::{ClosedConfig, DrainConfig, GatewayConfig, ListenerConfig, Network, RouteConfig};
+use gateway::config::{
+    ClosedConfig, DrainConfig, GatewayConfig, ListenerConfig, Network, RouteConfig, TcpSamplesConfig,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use web::config::AdminConfig;
@@ -44,6 +46,8 @@ pub struct Config {
     pub closed: ClosedConfig,
     /// What is measured.
     pub metrics: MetricsConfig,
+    /// How often the kernel is asked about the sockets of open connections.
+    pub tcp_samples: TcpSamplesConfig,
 }
 
 /// What is measured.
@@ -77,6 +81,7 @@ impl Config {
             trusted_peers: self.trusted_peers.clone(),
             drain: self.drain.clone(),
             closed: self.closed.clone(),
+            tcp_samples: self.tcp_samples,
         }
     }
 

@@ -1,9 +1,9 @@
 //! Stands in for `linux.rs` on other systems: every question is answered with an error.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, RawFd};
 
-use crate::{AcceptQueue, AckStamp, TcpInfo};
+use crate::{AcceptQueue, Account, AckStamp, TcpInfo};
 
 fn unavailable<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "not available on this system: needs Linux"))
@@ -14,6 +14,10 @@ pub fn tcp_info(_: BorrowedFd<'_>) -> io::Result<TcpInfo> {
 }
 
 pub fn accept_queue(_: BorrowedFd<'_>) -> io::Result<AcceptQueue> {
+    unavailable()
+}
+
+pub fn account_of(_: RawFd) -> io::Result<Account> {
     unavailable()
 }
 

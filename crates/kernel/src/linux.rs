@@ -2,14 +2,14 @@
 
 use std::io;
 use std::mem::{self, offset_of};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use libc::{c_int, c_void, socklen_t};
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, TimestampingFlag, recvmsg, setsockopt, sockopt};
 
-use crate::{AcceptQueue, AckStamp, STAMPS_PER_READ, TcpInfo, TcpState};
+use crate::{AcceptQueue, Account, AckStamp, STAMPS_PER_READ, TcpInfo, TcpState};
 
 /// `SIOCOUTQNSD` of `include/uapi/linux/sockios.h`.
 const SIOCOUTQNSD: libc::Ioctl = 0x894b;
@@ -18,27 +18,40 @@ const SIOCOUTQNSD: libc::Ioctl = 0x894b;
 const SCM_TSTAMP_ACK: u32 = 2;
 
 pub fn tcp_info(fd: BorrowedFd<'_>) -> io::Result<TcpInfo> {
-    let (raw, length) = raw_info(fd)?;
-    Ok(read_info(&raw, length))
+    info_of(fd.as_raw_fd())
+}
+
+/// All that a socket shows. Whatever `number` stands for, nothing but answers is written.
+pub fn account_of(number: RawFd) -> io::Result<Account> {
+    Ok(Account {
+        queued_bytes: queue_depth(number, libc::TIOCOUTQ)?,
+        unread_bytes: queue_depth(number, libc::FIONREAD)?,
+        info: info_of(number)?,
+    })
 }
 
 pub fn accept_queue(fd: BorrowedFd<'_>) -> io::Result<AcceptQueue> {
-    let (raw, _) = raw_info(fd)?;
+    let (raw, _) = raw_info(fd.as_raw_fd())?;
     if TcpState::of(raw.tcpi_state) != TcpState::Listen {
         return Err(Errno::EINVAL.into());
     }
     Ok(AcceptQueue { waiting: raw.tcpi_unacked, limit: raw.tcpi_sacked })
 }
 
+fn info_of(number: RawFd) -> io::Result<TcpInfo> {
+    let (raw, length) = raw_info(number)?;
+    Ok(read_info(&raw, length))
+}
+
 /// The kernel's account of a socket, and how many of its bytes this kernel has filled in.
-fn raw_info(fd: BorrowedFd<'_>) -> io::Result<(libc::tcp_info, usize)> {
+fn raw_info(number: RawFd) -> io::Result<(libc::tcp_info, usize)> {
     // SAFETY: `tcp_info` is made of integers only, of which zero is a value.
     let mut raw: libc::tcp_info = unsafe { mem::zeroed() };
     let mut length = size_of_val(&raw) as socklen_t;
     // SAFETY: `raw` is exclusively borrowed and has room for the `length` bytes that the kernel may write.
     let result = unsafe {
         libc::getsockopt(
-            fd.as_raw_fd(),
+            number,
             libc::IPPROTO_TCP,
             libc::TCP_INFO,
             (&raw mut raw).cast::<c_void>(),
@@ -64,6 +77,8 @@ fn read_info(raw: &libc::tcp_info, length: usize) -> TcpInfo {
         rttvar: micros(raw.tcpi_rttvar),
         min_rtt: filled!(tcpi_min_rtt).filter(|value| *value != u32::MAX).map(micros),
         retransmits: raw.tcpi_total_retrans,
+        timeouts: raw.tcpi_retransmits,
+        probes: raw.tcpi_probes,
         lost: raw.tcpi_lost,
         unacked: raw.tcpi_unacked,
         notsent_bytes: filled!(tcpi_notsent_bytes),
@@ -86,22 +101,22 @@ fn read_info(raw: &libc::tcp_info, length: usize) -> TcpInfo {
 }
 
 pub fn unread_bytes(fd: BorrowedFd<'_>) -> io::Result<u32> {
-    queue_depth(fd, libc::FIONREAD)
+    queue_depth(fd.as_raw_fd(), libc::FIONREAD)
 }
 
 pub fn queued_bytes(fd: BorrowedFd<'_>) -> io::Result<u32> {
-    queue_depth(fd, libc::TIOCOUTQ)
+    queue_depth(fd.as_raw_fd(), libc::TIOCOUTQ)
 }
 
 pub fn unsent_bytes(fd: BorrowedFd<'_>) -> io::Result<u32> {
-    queue_depth(fd, SIOCOUTQNSD)
+    queue_depth(fd.as_raw_fd(), SIOCOUTQNSD)
 }
 
 /// `request` is one of the three that write one `int`.
-fn queue_depth(fd: BorrowedFd<'_>, request: libc::Ioctl) -> io::Result<u32> {
+fn queue_depth(number: RawFd, request: libc::Ioctl) -> io::Result<u32> {
     let mut depth: c_int = 0;
     // SAFETY: the requests write one `int`, and `depth` is one, exclusively borrowed.
-    let result = unsafe { libc::ioctl(fd.as_raw_fd(), request, &raw mut depth) };
+    let result = unsafe { libc::ioctl(number, request, &raw mut depth) };
     Errno::result(result)?;
     Ok(u32::try_from(depth).unwrap_or_default())
 }

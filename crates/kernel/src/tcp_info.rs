@@ -25,6 +25,11 @@ pub struct TcpInfo {
     pub min_rtt: Option<Duration>,
     /// Segments sent again (`tcpi_total_retrans`).
     pub retransmits: u32,
+    /// Retransmission timeouts in a row, with no acknowledgement of new data since (`tcpi_retransmits`). Each
+    /// is twice as long as the one before.
+    pub timeouts: u8,
+    /// Probes of a closed window, or of a silent peer (keep-alive), that went unanswered in a row.
+    pub probes: u8,
     /// Segments in flight that are now held to be lost.
     pub lost: u32,
     /// Segments sent and not acknowledged. Of a listening socket: connections that wait to be accepted.

@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kernel::{
-    AcceptQueue, AckStamp, STAMPS_PER_READ, TcpInfo, TcpState, accept_queue, enable_stamps, queued_bytes,
-    read_stamps, realtime_now, send_stamped, tcp_info, unread_bytes, unsent_bytes,
+    AcceptQueue, Account, AckStamp, STAMPS_PER_READ, Shown, TcpInfo, TcpState, accept_queue, enable_stamps,
+    queued_bytes, read_stamps, realtime_now, send_stamped, tcp_info, unread_bytes, unsent_bytes,
 };
 use socket2::{SockFilter, SockRef};
 
@@ -274,6 +274,39 @@ fn a_reset_connection_takes_no_bytes() {
         assert_eq!(send_stamped(client.as_fd(), &[0]).expect_err("is reset").kind(), expected);
     }
     assert_eq!(stamps(&client), []);
+}
+
+fn account(shown: &Shown) -> Account {
+    shown.account().expect("is shown").expect("is a TCP socket")
+}
+
+#[test]
+fn a_shown_socket_is_accounted_until_it_is_hidden() {
+    let (client, server) = connection(V4);
+    let (sender, receiver) = (Shown::new(client.as_fd()), Shown::new(server.as_fd()));
+    fill(&client, &server);
+    let (unread, queued, unsent) = depths(&client, &server);
+    assert_eq!(account(&receiver).unread_bytes, unread);
+    assert_eq!(account(&sender).queued_bytes, queued);
+    assert_eq!(account(&sender).info.notsent_bytes, Some(unsent));
+
+    receiver.hide();
+    assert_eq!(receiver.account().map(|_| ()), None);
+    drop(server);
+    let ended = until(|| Some(account(&sender)).filter(|account| account.info.state == TcpState::Close));
+    assert_eq!((ended.queued_bytes, ended.info.notsent_bytes), (queued, Some(unsent)), "as before the reset");
+}
+
+#[test]
+fn a_peer_that_answers_nothing_is_counted_by_timeouts() {
+    let (client, server) = connection(V4);
+    SockRef::from(&server).attach_filter(&[DROP]).expect("is a socket");
+    assert_eq!(info(&client).timeouts, 0);
+    plain(&client, 1000);
+    until(|| (info(&client).timeouts >= 2).then_some(()));
+    SockRef::from(&server).detach_filter().expect("has a filter");
+    until(|| (acked(&client) == Some(1001)).then_some(()));
+    assert_eq!(info(&client).timeouts, 0);
 }
 
 #[test]

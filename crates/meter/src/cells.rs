@@ -9,7 +9,7 @@ use model::{
 };
 
 use crate::families::{
-    CLOSE_IDLE_BOUNDS, DURATION_BOUNDS, HANDSHAKE_BOUNDS, LATENCY_BOUNDS, RECONNECT_BOUNDS,
+    CLOSE_IDLE_BOUNDS, DURATION_BOUNDS, HANDSHAKE_BOUNDS, LATENCY_BOUNDS, RECONNECT_BOUNDS, RTT_BOUNDS,
 };
 use crate::smallest::Smallest;
 
@@ -53,6 +53,11 @@ impl<W: Word> Counts<W> {
     /// Adds one.
     pub fn inc(&self, word: W) {
         self.counters[word.index()].inc();
+    }
+
+    /// Adds `n`.
+    pub fn add(&self, word: W, n: u64) {
+        self.counters[word.index()].add(n);
     }
 
     /// The sum so far.
@@ -159,12 +164,28 @@ pub struct WebSocketCells {
     pub errors: Counts<ErrorType>,
     /// Silence before an end without Close handshake.
     pub close_idle_seconds: Histogram,
+    /// Round-trip times on the client leg.
+    pub client_rtt_seconds: Histogram,
+    /// Round-trip times on the upstream leg.
+    pub upstream_rtt_seconds: Histogram,
+    /// Segments sent again.
+    pub retransmits: Counts<Leg>,
     /// Time from a close to the reconnect.
     pub reconnect_seconds: Histogram,
     /// Round trips of Pings, by the peer that answered.
     pub heartbeat_rtt_seconds: PerLeg<Histogram>,
     /// Pings without an answer, by the peer that did not give it.
     pub heartbeats_missed: PerLeg<Counter>,
+}
+
+impl WebSocketCells {
+    /// Round-trip times on one leg.
+    pub fn rtt_seconds(&self, leg: Leg) -> &Histogram {
+        match leg {
+            Leg::Client => &self.client_rtt_seconds,
+            Leg::Upstream => &self.upstream_rtt_seconds,
+        }
+    }
 }
 
 impl Default for WebSocketCells {
@@ -179,6 +200,9 @@ impl Default for WebSocketCells {
             latency_seconds: PerDirection::from_fn(|_: Direction| Histogram::new(LATENCY_BOUNDS)),
             errors: Counts::default(),
             close_idle_seconds: Histogram::new(CLOSE_IDLE_BOUNDS),
+            client_rtt_seconds: Histogram::new(RTT_BOUNDS),
+            upstream_rtt_seconds: Histogram::new(RTT_BOUNDS),
+            retransmits: Counts::default(),
             reconnect_seconds: Histogram::new(RECONNECT_BOUNDS),
             heartbeat_rtt_seconds: PerLeg::from_fn(|_: Leg| Histogram::new(LATENCY_BOUNDS)),
             heartbeats_missed: PerLeg::default(),

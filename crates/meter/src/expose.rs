@@ -188,6 +188,18 @@ fn visit_route(
         f::SSE_DURATION_SECONDS => {
             out.histogram(&[], f::DURATION_BOUNDS, &meter.observed(|shard| &shard.sse.duration_seconds));
         }
+        f::WEBSOCKET_SOCKET_UNSENT => out.directions(|direction| live.socket_unsent_bytes[direction] as f64),
+        f::WEBSOCKET_SOCKET_UNREAD => out.directions(|direction| live.socket_unread_bytes[direction] as f64),
+        f::WEBSOCKET_CLIENT_RTT => {
+            out.histogram(&[], f::RTT_BOUNDS, &meter.observed(|shard| &shard.websocket.client_rtt_seconds));
+        }
+        f::WEBSOCKET_UPSTREAM_RTT => {
+            out.histogram(&[], f::RTT_BOUNDS, &meter.observed(|shard| &shard.websocket.upstream_rtt_seconds));
+        }
+        f::WEBSOCKET_RETRANSMITS => {
+            out.words("peer", |leg: Leg| meter.sum(|shard| shard.websocket.retransmits.get(leg)));
+        }
+        f::SSE_UNACKNOWLEDGED => out.value(live.sse_unacknowledged_clients as f64),
         f::SSE_BACKLOG_BYTES => out.value(live.sse_backlog.bytes as f64),
         f::SSE_ERRORS => {
             out.words("type", |error: ErrorType| meter.sum(|shard| shard.sse.errors.get(error)));

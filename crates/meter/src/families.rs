@@ -41,6 +41,10 @@ pub const LATENCY_BOUNDS: &[f64] =
 /// Upper bounds of handshake times, seconds.
 pub const HANDSHAKE_BOUNDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
+/// Upper bounds of round-trip times of TCP, seconds.
+pub const RTT_BOUNDS: &[f64] =
+    &[0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 3.0];
+
 /// Upper bounds of lifetimes, seconds.
 pub const DURATION_BOUNDS: &[f64] = &[1.0, 10.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 43200.0, 86400.0];
 
@@ -98,6 +102,16 @@ families! {
         "Age of the oldest byte of the backlog; 0 without one.";
     WEBSOCKET_SLOW_CONSUMERS: Gauge "websocket_slow_consumers" ["route"]
         "Open WebSocket connections whose receiver has left a backlog for 5 s or longer.";
+    WEBSOCKET_SOCKET_UNSENT: Gauge "websocket_socket_unsent_bytes" ["route", "direction"]
+        "Bytes of open WebSocket connections that the receiver's kernel socket has accepted and not sent even once (TCP_INFO), by the newest sample of each connection (tcp_samples: about every 10 s, 1,000 connections a second at most).";
+    WEBSOCKET_SOCKET_UNREAD: Gauge "websocket_socket_unread_bytes" ["route", "direction"]
+        "Bytes of open WebSocket connections that have arrived on the sender's kernel socket and are not read yet (SIOCINQ), by the newest sample of each connection (tcp_samples: about every 10 s, 1,000 connections a second at most).";
+    WEBSOCKET_CLIENT_RTT: Histogram "websocket_client_rtt_seconds" ["route"]
+        "Smoothed round-trip time to the next hop on the client leg of WebSocket connections (TCP_INFO), sampled: at open, at close, and of open ones about every 10 s, 1,000 connections a second at most (tcp_samples).";
+    WEBSOCKET_UPSTREAM_RTT: Histogram "websocket_upstream_rtt_seconds" ["route"]
+        "Smoothed round-trip time to the next hop on the upstream leg of WebSocket connections (TCP_INFO), sampled: at open, at close, and of open ones about every 10 s, 1,000 connections a second at most (tcp_samples).";
+    WEBSOCKET_RETRANSMITS: Counter "websocket_tcp_retransmits_total" ["route", "peer"]
+        "Segments that TCP has sent again to the peer of WebSocket connections, counted when a connection is sampled (tcp_samples) and at its end.";
     WEBSOCKET_ERRORS: Counter "websocket_errors_total" ["route", "type"]
         "Errors on established WebSocket connections.";
     WEBSOCKET_CLOSE_IDLE: Histogram "websocket_close_idle_seconds" ["route"]
@@ -140,6 +154,8 @@ families! {
         "Lifetime of event streams, recorded at their end.";
     SSE_BACKLOG_BYTES: Gauge "sse_backlog_bytes" ["route"]
         "Bytes of event streams read and not yet accepted by the client's kernel socket.";
+    SSE_UNACKNOWLEDGED: Gauge "sse_unacknowledged_clients" ["route"]
+        "Open event streams whose client has answered none of 5 or more retransmissions or window probes in a row (6 s or longer), by the newest TCP_INFO sample (tcp_samples): most likely gone without a FIN.";
     SSE_ERRORS: Counter "sse_errors_total" ["route", "type"]
         "Errors on event streams.";
     SSE_RECONNECTS: Counter "sse_reconnects_total" ["route", "resumed"]

@@ -39,6 +39,12 @@ pub struct RouteLive {
     pub websocket_oldest_start: Option<WallTime>,
     /// What waits of WebSocket connections.
     pub backlog: PerDirection<Waiting>,
+    /// Accepted by the receivers' kernel sockets of WebSocket connections and not sent.
+    pub socket_unsent_bytes: PerDirection<u64>,
+    /// Waits unread on the senders' kernel sockets of WebSocket connections.
+    pub socket_unread_bytes: PerDirection<u64>,
+    /// Event streams whose client answers nothing.
+    pub sse_unacknowledged_clients: u64,
     /// What waits of event streams.
     pub sse_backlog: Waiting,
     /// What waits of gRPC streams.

@@ -12,6 +12,7 @@ pub mod live;
 pub mod overview;
 pub mod ports;
 pub mod record;
+pub mod tcp;
 pub mod time;
 pub mod words;
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::heartbeat::Heartbeat;
 use crate::id::ConnectionId;
 use crate::record::{ClientAddress, Reconnect};
+use crate::tcp::{SocketBacklog, TcpLegs};
 use crate::time::WallTime;
 use crate::words::{PerDirection, PerLeg, Protocol};
 
@@ -38,6 +39,10 @@ pub struct LiveConnection {
     pub backlog: PerDirection<Backlog>,
     /// State in one word.
     pub state: LiveState,
+    /// What the kernel tells of the two TCP connections.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub tcp: Option<Box<TcpLegs>>,
     /// It was opened as a reconnect; none when it was not.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "ts", ts(optional))]
@@ -60,6 +65,10 @@ pub struct Backlog {
     pub bytes: u64,
     /// Age of the oldest byte that waits; 0 when none does.
     pub oldest_age_seconds: f64,
+    /// What waits in the kernel beside it, before the gateway and behind it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub socket: Option<SocketBacklog>,
 }
 
 /// State of an open connection.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::CloseCode;
 use crate::heartbeat::Heartbeat;
 use crate::id::ConnectionId;
+use crate::tcp::TcpLegs;
 use crate::time::WallTime;
 use crate::words::{
     GrpcCode, HandshakeResult, Http2Error, Initiator, Layer, Leg, PerDirection, PerLeg, Protocol, Reason,
@@ -52,8 +53,20 @@ pub struct CloseRecord {
     pub messages: PerDirection<u64>,
     /// Bytes after the head, frame headers included.
     pub bytes: PerDirection<u64>,
-    /// Bytes that were read from the sender and never accepted by the receiver's kernel socket.
+    /// Bytes that were read from the sender and never accepted by the receiver's kernel socket. When the
+    /// receiver's TCP connection had ended before the gateway closed it (reset, given up) or the gateway reset
+    /// it, also those that were accepted and never sent (in TLS, of records); else the kernel goes on sending
+    /// them. What a shared TCP connection (HTTP/2) had not sent is left out.
     pub unsent_bytes: PerDirection<u64>,
+    /// Bytes that were sent to the receiver and not acknowledged by its kernel when the record was made; after
+    /// an orderly end the last ones often are still on their way. None where it is not known: not on Linux,
+    /// never established, or the TCP connection is shared (HTTP/2).
+    #[serde(default)]
+    pub unacked_bytes: PerDirection<Option<u64>>,
+    /// What the kernel told of the two TCP connections.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub tcp: Option<Box<TcpLegs>>,
     /// It was opened as a reconnect; none when it was not.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "ts", ts(optional))]

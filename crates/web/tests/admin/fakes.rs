@@ -42,7 +42,8 @@ fn second(seconds: u64) -> WallTime {
 }
 
 fn live(n: u64) -> LiveConnection {
-    let waiting = Backlog { messages: n % 3, bytes: n % 3 * 100, oldest_age_seconds: (n % 3) as f64 };
+    let waiting =
+        Backlog { messages: n % 3, bytes: n % 3 * 100, oldest_age_seconds: (n % 3) as f64, socket: None };
     LiveConnection {
         id: ConnectionId(n),
         protocol: if n.is_multiple_of(4) { Protocol::Sse } else { Protocol::WebSocket },
@@ -57,6 +58,7 @@ fn live(n: u64) -> LiveConnection {
         bytes: PerDirection::default(),
         backlog: PerDirection { server_to_client: waiting, ..PerDirection::default() },
         state: if n.is_multiple_of(10) { LiveState::Slow } else { LiveState::Open },
+        tcp: None,
         reconnect: None,
         ping_rtt_seconds: Default::default(),
         heartbeat: Default::default(),
@@ -97,6 +99,8 @@ fn closed(n: u64) -> CloseRecord {
         messages: PerDirection::default(),
         bytes: PerDirection::default(),
         unsent_bytes: PerDirection::default(),
+        unacked_bytes: PerDirection::default(),
+        tcp: None,
         reconnect: None,
         events_per_read: None,
         ping_rtt_seconds: Default::default(),

@@ -214,6 +214,7 @@ export function closedRecords(second, nowMs) {
       messages: { client_to_server: protocol === 'sse' ? 0 : messages, server_to_client: messages * 3 },
       bytes: { client_to_server: protocol === 'sse' ? 0 : messages * 120, server_to_client: messages * 510 },
       unsent_bytes: { client_to_server: 0, server_to_client: reason === 'reset' ? 18_220 : 0 },
+      unacked_bytes: { client_to_server: 0, server_to_client: 0 },
     };
   });
 }
@@ -225,5 +226,6 @@ function failedAttempt(n, closedAt) {
     duration_seconds: 0, handshake: { result: 'unreachable', status: 502, seconds: 0.031, detail: `connect: refused by ${HOSTILE}` },
     initiator: null, layer: null, reason: null, causes: [], codes: { from_client: null, from_upstream: null },
     idle_seconds: { any: 0, data: 0, client_to_server: 0, server_to_client: 0 }, messages: none, bytes: none, unsent_bytes: none,
+    unacked_bytes: { client_to_server: null, server_to_client: null },
   };
 }

@@ -40,6 +40,8 @@ export type Backlog = {
   bytes: number,
   /** Age of the oldest byte that waits; 0 when none does. */
   oldest_age_seconds: number,
+  /** What waits in the kernel beside it, before the gateway and behind it. */
+  socket?: SocketBacklog,
 };
 
 /** One thing that was seen of the end of a connection. */
@@ -137,8 +139,17 @@ export type CloseRecord = {
   messages: PerDirection<number>,
   /** Bytes after the head, frame headers included. */
   bytes: PerDirection<number>,
-  /** Bytes that were read from the sender and never accepted by the receiver's kernel socket. */
+  /** Bytes that were read from the sender and never accepted by the receiver's kernel socket. When the
+   * receiver's TCP connection had ended before the gateway closed it (reset, given up) or the gateway reset
+   * it, also those that were accepted and never sent (in TLS, of records); else the kernel goes on sending
+   * them. What a shared TCP connection (HTTP/2) had not sent is left out. */
   unsent_bytes: PerDirection<number>,
+  /** Bytes that were sent to the receiver and not acknowledged by its kernel when the record was made; after
+   * an orderly end the last ones often are still on their way. None where it is not known: not on Linux,
+   * never established, or the TCP connection is shared (HTTP/2). */
+  unacked_bytes: PerDirection<number | null>,
+  /** What the kernel told of the two TCP connections. */
+  tcp?: TcpLegs,
   /** It was opened as a reconnect; none when it was not. */
   reconnect?: Reconnect,
   /** SSE: how its events came; none without events. */
@@ -444,6 +455,8 @@ export type LiveConnection = {
   backlog: PerDirection<Backlog>,
   /** State in one word. */
   state: LiveState,
+  /** What the kernel tells of the two TCP connections. */
+  tcp?: TcpLegs,
   /** It was opened as a reconnect; none when it was not. */
   reconnect?: Reconnect,
   /** The last round trip from a relayed Ping accepted by our kernel to the peer's Pong read. */
@@ -607,6 +620,20 @@ export type RouteNow = {
   connections: PerProtocol<number>,
 };
 
+/** Where bytes of one direction wait in the kernel, by the newest sample. */
+export type SocketBacklog = {
+  /** On the sender's socket, not yet read by the gateway; it stops reading while its own backlog waits. */
+  unread_bytes: number,
+  /** On the receiver's socket, not sent even once. */
+  notsent_bytes: number,
+  /** Sent to the receiver and not acknowledged by its kernel. */
+  unacked_bytes: number,
+  /** The receiver does not read: see [`TcpSample::zero_window`]. */
+  zero_window: boolean,
+  /** Age of the older one of the two samples. */
+  age_seconds: number,
+};
+
 /** Time in which tasks waited. */
 export type Stall = {
   /** Since boot, or since the control group was made. */
@@ -648,6 +675,14 @@ export type TcpFacts = {
   memory_pressure_bytes: number | null,
   /** Beyond it sockets are closed (`tcp_mem`, the third). */
   memory_limit_bytes: number | null,
+};
+
+/** Both legs; one is absent where nothing is known of it. */
+export type TcpLegs = {
+  /** Towards the client. */
+  client?: TcpFacts,
+  /** Towards the upstream. */
+  upstream?: TcpFacts,
 };
 
 /** Columns of equal length, one entry a step, oldest first. */

@@ -1,0 +1,48 @@
+//! A socket that its owner shows to others, who may outlive it.
+
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
+use std::sync::{Mutex, PoisonError};
+
+use crate::TcpInfo;
+use crate::sys;
+
+/// Shows one socket until it is hidden: whoever holds a reference can ask the kernel about it, without its
+/// owner's help.
+///
+/// The owner must call [`hide`](Shown::hide) before it closes the socket, else the answers are those of
+/// whatever has the number then. Nothing can be done through this but to read them.
+#[derive(Debug)]
+pub struct Shown(Mutex<Option<RawFd>>);
+
+/// What the kernel tells of a socket, read in one go but not at one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its `TCP_INFO`.
+    pub info: TcpInfo,
+    /// See [`unread_bytes`](crate::unread_bytes).
+    pub unread_bytes: u32,
+    /// See [`queued_bytes`](crate::queued_bytes).
+    pub queued_bytes: u32,
+}
+
+impl Shown {
+    /// Shows the socket from now on.
+    pub fn new(fd: BorrowedFd<'_>) -> Shown {
+        Shown(Mutex::new(Some(fd.as_raw_fd())))
+    }
+
+    /// The kernel's account of the socket, in three system calls; `None` once it is hidden.
+    ///
+    /// # Errors
+    /// As [`tcp_info`](crate::tcp_info()) and [`unread_bytes`](crate::unread_bytes).
+    pub fn account(&self) -> Option<io::Result<Account>> {
+        let place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        place.map(sys::account_of)
+    }
+
+    /// Shows the socket no longer. When this returns, nobody is reading it any more.
+    pub fn hide(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
