@@ -51,7 +51,7 @@ class Pair:
         return record
 
     def live(self):
-        [live] = self.gateway.live()
+        [live] = until(self.gateway.live, "it is open")
         return live
 
 
