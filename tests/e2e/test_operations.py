@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import re
 import resource
@@ -164,7 +165,8 @@ def test_wrong_start(tmp_path, name):
 
 def test_the_limit_of_open_files_is_raised_and_told():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    low = len(os.listdir("/proc/self/fd")) + 100
+    resource.setrlimit(resource.RLIMIT_NOFILE, (low, hard))
     try:
         with Gateway(config=GOOD) as gateway:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -1,7 +1,10 @@
 //! Everything that is no WebSocket: plain requests pass through; an answer that is an event stream is observed.
 
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use std::sync::Arc;
+
+use http::{Extensions, HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
+use hyper::upgrade::OnUpgrade;
 use model::{HandshakeResult, Protocol, RejectedCheck};
 use observe::upgrade;
 
@@ -9,6 +12,7 @@ use crate::answer;
 use crate::body::{AnswerBody, BodyError, HeldBody};
 use crate::event_stream::EventStream;
 use crate::exchange::{Answered, Exchange, Unanswered};
+use crate::leg::Watch;
 use crate::session::Attempt;
 use crate::tcp_evidence::Sockets;
 
@@ -47,12 +51,18 @@ pub async fn serve(exchange: &Exchange, mut request: Request<HeldBody>) -> Respo
     }
 }
 
+/// Leaves to the client's leg how an answer was spelled, and nothing of the leg that it came by.
+fn forget_leg(extensions: &mut Extensions) {
+    extensions.remove::<Arc<Watch>>();
+    extensions.remove::<OnUpgrade>();
+}
+
 /// An upstream's answer as the client gets it.
 pub fn relay(answered: Answered) -> Response<AnswerBody> {
     let Answered { response, open, .. } = answered;
     let (mut parts, body) = response.into_parts();
     upgrade::strip_hop_by_hop(&mut parts.headers);
-    parts.extensions.clear();
+    forget_leg(&mut parts.extensions);
     let counted = body.map_err(BodyError::from).map_frame(move |frame| {
         let _still_open = &open;
         frame
@@ -66,7 +76,7 @@ fn subscribe(exchange: &Exchange, mut attempt: Attempt, answered: Answered) -> R
     let Answered { response, open, .. } = answered;
     let (mut parts, body) = response.into_parts();
     upgrade::strip_hop_by_hop(&mut parts.headers);
-    parts.extensions.clear();
+    forget_leg(&mut parts.extensions);
     let is_encoded = parts.headers.contains_key(header::CONTENT_ENCODING);
     let session = attempt.establish(Some(parts.status.as_u16()), exchange.route.limits());
     session.watch_sockets(Sockets {

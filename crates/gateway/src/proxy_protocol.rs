@@ -33,6 +33,9 @@ pub async fn read(socket: &mut TcpStream) -> io::Result<Option<SocketAddr>> {
     } else {
         header.resize(VERSION_2_FIXED_BYTES, 0);
         socket.read_exact(&mut header[1..]).await?;
+        if !header.starts_with(v2::PROTOCOL_PREFIX) {
+            return Err(invalid("its signature"));
+        }
         let rest = usize::from(u16::from_be_bytes([header[14], header[15]]));
         if rest > VERSION_2_REST_BYTES_MAX {
             return Err(invalid("its length"));

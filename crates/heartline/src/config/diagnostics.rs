@@ -17,7 +17,10 @@ const WORDINGS: [(&str, &str); 6] = [
 ];
 
 /// Key whose value is never shown.
-const SECRET: &str = "token:";
+const SECRET: &str = "token";
+
+/// Lines behind that key that may still be its value.
+const SECRET_LINES: usize = 3;
 
 /// All that is wrong with one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,10 +76,15 @@ impl ConfigErrors {
 impl Place {
     fn new(text: &str, line: u64, column: u64) -> Place {
         let index = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
-        let shown = text.lines().nth(index).unwrap_or_default();
-        let end = shown.find(SECRET).map_or(shown.len(), |at| at + SECRET.len());
-        let hidden = if end < shown.len() { " …" } else { "" };
-        Place { line, column, text: format!("{}{hidden}", &shown[..end]) }
+        let lines: Vec<&str> = text.lines().take(index.saturating_add(1)).collect();
+        let shown = lines.get(index).copied().unwrap_or_default();
+        let before = &lines[index.saturating_sub(SECRET_LINES).min(lines.len())..index.min(lines.len())];
+        let text = match secret_begins(shown) {
+            _ if before.iter().any(|line| secret_begins(line).is_some()) => "…".to_owned(),
+            Some(at) => format!("{} …", &shown[..at]),
+            None => shown.to_owned(),
+        };
+        Place { line, column, text }
     }
 }
 
@@ -109,6 +117,13 @@ impl fmt::Display for ConfigError {
             None => Ok(()),
         }
     }
+}
+
+/// Where the value of the secret key begins, when the line has it.
+fn secret_begins(line: &str) -> Option<usize> {
+    let at = line.find(SECRET)? + SECRET.len();
+    let rest = line[at..].trim_start_matches(['"', '\'', ' ']);
+    rest.starts_with(':').then(|| line.len() - rest.len() + 1)
 }
 
 /// The message alone: the place is shown apart.
