@@ -11,12 +11,13 @@ pub mod live;
 pub mod overview;
 pub mod ports;
 pub mod record;
+pub mod recording;
 pub mod time;
 pub mod words;
 
 pub use id::ConnectionId;
 pub use time::{Moment, WallTime};
 pub use words::{
-    Direction, ErrorType, GrpcCode, HandshakeResult, Http2Error, Initiator, Layer, Leg, Opcode, PerDirection,
-    PerLeg, Protocol, Reason, RejectedCheck, Word,
+    Direction, ErrorType, GrpcCode, HandshakeResult, HappeningKind, Http2Error, Initiator, Layer, Leg,
+    Opcode, PerDirection, PerLeg, Protocol, Reason, RejectedCheck, Word,
 };
