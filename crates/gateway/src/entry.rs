@@ -12,8 +12,10 @@ use std::time::Duration;
 use atomic_waker::AtomicWaker;
 use model::live::Backlog;
 use model::record::{ClientAddress, What};
+use model::recording::Happening;
 use model::{ConnectionId, Direction, Moment, PerDirection, Protocol, WallTime};
 
+use crate::flight::Flight;
 use crate::heartbeats::Heartbeats;
 use crate::registry::RouteConnections;
 
@@ -36,6 +38,8 @@ pub struct Entry {
     pub established_at: WallTime,
     /// Limits of time that the route had when it was opened.
     pub limits: Limits,
+    /// Its flight recorder.
+    pub flight: Flight,
     /// Its Pings and Pongs.
     pub heartbeats: Heartbeats,
     flows: PerDirection<Flow>,
@@ -94,12 +98,14 @@ pub struct Identity {
     pub upstream: Arc<str>,
     /// Limits of time that the route has now.
     pub limits: Limits,
+    /// Its flight recorder.
+    pub flight: Flight,
 }
 
 impl Entry {
     /// A connection that is established at `now`.
     pub fn new(identity: Identity, now: Moment, wall: WallTime) -> Entry {
-        let Identity { id, protocol, route, client, upstream, limits } = identity;
+        let Identity { id, protocol, route, client, upstream, limits, flight } = identity;
         Entry {
             id,
             protocol,
@@ -109,6 +115,7 @@ impl Entry {
             established: now,
             established_at: wall,
             limits,
+            flight,
             heartbeats: Heartbeats::default(),
             flows: PerDirection::from_fn(|_| Flow::new(now)),
             closing_since: AtomicU64::new(NEVER),
@@ -120,6 +127,11 @@ impl Entry {
     /// One direction's counters.
     pub fn flow(&self, direction: Direction) -> &Flow {
         &self.flows[direction]
+    }
+
+    /// Notes what happened. Only the task that serves the connection may do so.
+    pub fn note(&self, at: Moment, what: &Happening) {
+        self.flight.note(at.since(self.established), what);
     }
 
     /// When the last byte was read in either direction; when established, before the first.

@@ -7,12 +7,14 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use model::event::SseEvent;
 use model::record::What;
+use model::recording::Happening;
 use model::{Direction, ErrorType, Leg, Moment};
 use observe::sse::Scanner;
 use parking_lot::Mutex;
@@ -27,6 +29,9 @@ use crate::upstream::OpenGuard;
 use crate::worker;
 
 const DIRECTION: Direction = Direction::ServerToClient;
+
+/// What waits for so long is noted: everything waits for HTTP's writer a little.
+const LONG: Duration = Duration::from_millis(100);
 
 /// Moments of reading that are remembered while their events wait; of more, the last stands for all.
 const WAITING_MAX: usize = 1024;
@@ -73,24 +78,31 @@ impl EventStream {
         let entry = &self.delivery.entry;
         let cells = &entry.route.meter.shard(worker::index()).sse;
         let mut events = 0;
+        // Held while things are noted: another task may note that what waited was flushed.
+        let mut waiting = self.delivery.waiting.lock();
         if let Some(scanner) = &mut self.scanner {
             scanner.scan(bytes, &mut |event| match event {
                 SseEvent::Event { bytes, .. } => {
                     cells.events.inc();
                     cells.event_bytes.add(bytes);
+                    entry.note(at, &Happening::Event { bytes });
                     events += 1;
                 }
-                SseEvent::Comment { .. } => cells.comments.inc(),
+                SseEvent::Comment { .. } => {
+                    cells.comments.inc();
+                    entry.note(at, &Happening::Comment);
+                }
                 SseEvent::LongLine { .. } => cells.errors.inc(ErrorType::TooBig),
                 SseEvent::Retry { .. } => {}
             });
         }
         entry.flow(DIRECTION).note(bytes.len() as u64, events, at);
-        self.delivery.note_read(Piece { at, bytes: bytes.len() as u64, events });
+        self.delivery.note_read(&mut waiting, Piece { at, bytes: bytes.len() as u64, events });
     }
 
     fn end(&mut self, leg: Option<Leg>, what: What, at: Moment) {
         self.has_ended = true;
+        let _turn = self.delivery.waiting.lock();
         self.delivery.session.lock().cause(leg, what, at);
     }
 
@@ -165,6 +177,8 @@ struct Waiting {
     given: usize,
     bytes: u64,
     events: u64,
+    /// That it waits long was noted.
+    is_long: bool,
 }
 
 /// What was read at one moment.
@@ -176,8 +190,7 @@ struct Piece {
 }
 
 impl Delivery {
-    fn note_read(&self, piece: Piece) {
-        let mut waiting = self.waiting.lock();
+    fn note_read(&self, waiting: &mut Waiting, piece: Piece) {
         waiting.bytes += piece.bytes;
         waiting.events += piece.events;
         if waiting.pieces.len() < WAITING_MAX {
@@ -188,7 +201,12 @@ impl Delivery {
             last.bytes += piece.bytes;
             last.events += piece.events;
         }
-        self.show(&waiting);
+        let is_late = waiting.pieces.first().is_some_and(|oldest| piece.at.since(oldest.at) >= LONG);
+        if is_late && !std::mem::replace(&mut waiting.is_long, true) {
+            let what = Happening::WaitBegan { direction: DIRECTION, bytes: waiting.bytes };
+            self.entry.note(piece.at, &what);
+        }
+        self.show(waiting);
     }
 
     /// HTTP's writer asks for more: it has all that was read so far.
@@ -225,12 +243,17 @@ impl OnFlush for Delivery {
         }
         let now = clock::now();
         let cells = &self.entry.route.meter.shard(worker::index()).sse;
+        let since = waiting.pieces.first().map_or(now, |oldest| oldest.at);
         for piece in waiting.pieces.drain(..std::mem::take(&mut waiting.given)) {
             waiting.bytes -= piece.bytes;
             waiting.events -= piece.events;
             if piece.events > 0 {
                 cells.delay_seconds.observe_n(now.since(piece.at).as_secs_f64(), piece.events);
             }
+        }
+        if waiting.pieces.is_empty() && std::mem::take(&mut waiting.is_long) {
+            let seconds = now.since(since).as_secs_f64();
+            self.entry.note(now, &Happening::WaitEnded { direction: DIRECTION, seconds });
         }
         self.show(waiting);
     }

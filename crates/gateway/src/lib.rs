@@ -15,6 +15,7 @@ pub mod config;
 mod entry;
 mod event_stream;
 mod exchange;
+mod flight;
 mod forwarded;
 mod head;
 mod heartbeats;
@@ -24,6 +25,7 @@ mod leg;
 mod listener;
 mod plain;
 mod proxy_protocol;
+mod recordings;
 pub mod registry;
 mod relay;
 mod scrape;
@@ -118,7 +120,8 @@ impl Gateway {
             AccessLog::open(path)
                 .map_err(|error| Error::AccessLog { path: path.display().to_string(), error })
         });
-        let registry = Arc::new(Registry::new(meters, config.closed.keep, log.transpose()?));
+        let registry =
+            Arc::new(Registry::new(meters, config.closed.keep, log.transpose()?, &config.recorder));
         let table = Table::build(&config, &registry, None)?;
         let shared = Arc::new(Shared { registry, table: ArcSwap::from_pointee(table) });
         let (stop, stopping) = watch::channel(false);

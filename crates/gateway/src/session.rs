@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hyper_util::client::legacy::connect::CaptureConnection;
 use model::event::CloseCode;
 use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
+use model::recording::Happening;
 use model::{
     ConnectionId, Direction, HandshakeResult, Initiator, Leg, Moment, PerDirection, PerLeg, Protocol, Reason,
     WallTime,
@@ -14,6 +15,7 @@ use observe::ending;
 
 use crate::clock;
 use crate::entry::{Entry, Identity, Limits};
+use crate::flight::Flight;
 use crate::registry::{Registry, RouteConnections};
 use crate::worker;
 
@@ -93,6 +95,7 @@ impl Attempt {
             let shard = self.route.meter.shard(worker::index());
             shard.websocket.handshake_seconds.observe(seconds);
         }
+        let (result, status) = (HandshakeResult::Success, Some(status));
         let identity = Identity {
             id: self.id,
             protocol: self.protocol,
@@ -100,6 +103,7 @@ impl Attempt {
             client: self.client.clone(),
             upstream: self.upstream().unwrap_or_default(),
             limits,
+            flight: Flight::new(&self.registry.flights, Happening::Handshake { result, status, seconds }),
         };
         let entry = Arc::new(Entry::new(identity, now, clock::wall()));
         self.registry.open(&entry);
@@ -107,12 +111,7 @@ impl Attempt {
             registry: Arc::clone(&self.registry),
             entry,
             opened_at: self.started_at,
-            handshake: Box::new(Handshake {
-                result: HandshakeResult::Success,
-                status: Some(status),
-                seconds,
-                detail: None,
-            }),
+            handshake: Box::new(Handshake { result, status, seconds, detail: None }),
             causes: Vec::new(),
             codes: CloseCodes::default(),
             unsent: PerDirection::default(),
@@ -183,11 +182,13 @@ pub struct Session {
 impl Session {
     /// Notes a cause of the end; `leg` is none for a decision of this gateway.
     pub fn cause(&mut self, leg: Option<Leg>, what: What, at: Moment) {
+        self.entry.note(at, &Happening::Cause { leg, what });
         self.note(leg, what, None, at);
     }
 
     /// Notes a Close frame read from `leg`.
     pub fn close_frame(&mut self, leg: Leg, code: Option<CloseCode>, at: Moment) {
+        self.entry.note(at, &Happening::Close { direction: leg.inbound(), code });
         let shown = Some(code.unwrap_or(CloseCode::NO_STATUS));
         let place = match leg {
             Leg::Client => &mut self.codes.from_client,
@@ -252,6 +253,7 @@ impl Drop for Session {
             server_to_client: since(to_client.last_byte()),
         };
         let duration_seconds = since(entry.established);
+        entry.flight.end(entry.id);
         self.measure(initiator, reason, duration_seconds, idle_seconds.any);
         let pings = entry.heartbeats.show();
         self.registry.record(CloseRecord {

@@ -8,7 +8,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gateway::config::{ClosedConfig, DrainConfig, GatewayConfig, ListenerConfig, Network, RouteConfig};
+use gateway::config::{
+    ClosedConfig, DrainConfig, GatewayConfig, ListenerConfig, Network, RecorderConfig, RouteConfig,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use web::config::AdminConfig;
@@ -42,6 +44,8 @@ pub struct Config {
     pub drain: DrainConfig,
     /// What is kept of closed connections.
     pub closed: ClosedConfig,
+    /// What flight recorders keep of each connection.
+    pub recorder: RecorderConfig,
     /// What is measured.
     pub metrics: MetricsConfig,
 }
@@ -77,6 +81,7 @@ impl Config {
             trusted_peers: self.trusted_peers.clone(),
             drain: self.drain.clone(),
             closed: self.closed.clone(),
+            recorder: self.recorder.clone(),
         }
     }
 

@@ -178,6 +178,8 @@ fn visit_process(family: &'static Family, registry: &Registry, scrape: &Scrape, 
         f::SERIES_DROPPED => {
             sink.sample("", &[("metric", "route")], registry.routes_dropped.get() as f64);
         }
+        f::RECORDER_MEMORY => single(scrape.recorder_bytes as f64),
+        f::RECORDER_REFUSED => single(scrape.recorder_refused as f64),
         f::ACCESS_LOG_DROPPED => single(scrape.access_log_dropped as f64),
         f::BUILD_INFO => sink.sample("", &[("version", registry.build.version)], 1.0),
         f::CERTIFICATE_NOT_AFTER => {

@@ -17,6 +17,10 @@ pub struct Scrape {
     pub process: Process,
     /// Close records that the access log has dropped.
     pub access_log_dropped: u64,
+    /// Memory that flight recorders take.
+    pub recorder_bytes: u64,
+    /// How often a connection was not, or no longer, recorded for want of memory.
+    pub recorder_refused: u64,
 }
 
 /// What is alive on one route.

@@ -27,7 +27,7 @@ pub enum ConnectionView {
     /// It is open.
     Live {
         /// Its snapshot.
-        live: LiveConnection,
+        live: Box<LiveConnection>,
     },
     /// It has ended.
     Closed {

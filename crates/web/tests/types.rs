@@ -6,6 +6,7 @@ use std::path::Path;
 use model::Direction;
 use model::live::LiveConnection;
 use model::overview::Overview;
+use model::recording::Recorded;
 use ts_rs::{Config, TS, TypeVisitor};
 use web::body::{ConnectionView, ErrorBody, List, Login, Status};
 
@@ -62,6 +63,7 @@ fn render() -> String {
         .add::<Overview>()
         .add::<List<LiveConnection>>()
         .add::<ConnectionView>()
+        .add::<Recorded>()
         .add::<ErrorBody>()
         .add::<Direction>();
     let texts: Vec<String> = declarations.by_name.into_values().collect();

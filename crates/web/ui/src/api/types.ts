@@ -160,6 +160,9 @@ export type ErrorDetail = {
 /** Kind of an error on an established connection. */
 export type ErrorType = "frame" | "utf8" | "too_big" | "deflate" | "io_client" | "io_upstream" | "tls" | "timeout" | "backlog" | "internal";
 
+/** How a frame breaks RFC 6455 (sections 5.1 to 5.5). */
+export type FrameViolation = "unmasked" | "masked" | "reserved_bit" | "reserved_opcode" | "long_control" | "fragmented_control" | "unexpected_continuation" | "interrupted_message" | "non_minimal_length" | "length_overflow" | "close_body_length" | "close_code" | "after_close";
+
 /** How an opening went. */
 export type Handshake = {
   /** Its outcome. */
@@ -303,6 +306,9 @@ export type Now = {
   slow_consumers: number,
 };
 
+/** Opcode of a WebSocket frame (RFC 6455, section 11.8). */
+export type Opcode = "continuation" | "text" | "binary" | "close" | "ping" | "pong" | "reserved";
+
 /** One look. */
 export type Overview = {
   /** When it was taken. */
@@ -358,6 +364,69 @@ export type Protocol = "websocket" | "sse";
 /** Why an established connection ended. */
 export type Reason = "normal" | "going_away" | "protocol_error" | "unsupported_data" | "no_status" | "abnormal" | "invalid_payload" | "policy_violation" | "too_big" | "mandatory_extension" | "internal_error" | "service_restart" | "try_again_later" | "bad_gateway" | "app" | "complete" | "truncated" | "client_closed" | "reset" | "timeout" | "slow_consumer" | "heartbeat_timeout" | "limit" | "shutdown" | "other";
 
+/** One thing that happened. */
+export type Recorded = {
+  /** Counts all that happened on the connection, from 0; numbers that are left out are no longer kept. */
+  number: number,
+  /** When. */
+  at: WallTime,
+  /** From established to then; 0 for what came before. */
+  after_seconds: number, } & ({ "kind": "handshake",
+  /** Its outcome. */
+  result: HandshakeResult,
+  /** Status that the client was sent; none when it was sent none. */
+  status: number | null,
+  /** From the request's head complete to the outcome. */
+  seconds: number, } | { "kind": "message",
+  /** Which way it goes. */
+  direction: Direction,
+  /** `Text` or `Binary`. */
+  opcode: Opcode,
+  /** Payload bytes on the wire. */
+  bytes: number,
+  /** Number of frames, 65,535 for more. */
+  frames: number,
+  /** Compressed by permessage-deflate. */
+  compressed: boolean, } | { "kind": "event",
+  /** Bytes of its block. */
+  bytes: number, } | { "kind": "comment" } | { "kind": "ping",
+  /** Which way it goes. */
+  direction: Direction,
+  /** Payload bytes, 65,535 for more. */
+  bytes: number, } | { "kind": "pong",
+  /** Which way it goes. */
+  direction: Direction,
+  /** Payload bytes, 65,535 for more. */
+  bytes: number,
+  /** From the Ping accepted by our kernel; none when it answers no open Ping. */
+  rtt_seconds: number | null, } | { "kind": "close",
+  /** Which way it goes. */
+  direction: Direction,
+  /** Its code. */
+  code: CloseCode | null, } | { "kind": "wait_began",
+  /** Which way the bytes go. */
+  direction: Direction,
+  /** Bytes that wait. */
+  bytes: number, } | { "kind": "wait_ended",
+  /** Which way the bytes go. */
+  direction: Direction,
+  /** Since the oldest of them was read. */
+  seconds: number, } | { "kind": "violation",
+  /** Which way they go. */
+  direction: Direction,
+  /** What is broken. */
+  violation: FrameViolation,
+  /** Offset of the frame in its direction. */
+  offset: number, } | { "kind": "cause",
+  /** Where; none for a decision of this gateway. */
+  leg: Leg | null,
+  /** What. */
+  what: What, } | { "kind": "end",
+  /** Who ended it. */
+  initiator: Initiator,
+  /** Why. */
+  reason: Reason, });
+  
 /** Open connections of one route. */
 export type RouteNow = {
   /** Configured name. */
