@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use gateway::config::UpstreamUrl;
 use tracing_subscriber::EnvFilter;
 
+use crate::look::{ConnectionsOptions, ShowOptions};
+
 /// Monitoring and troubleshooting for WebSocket and server-sent events.
 ///
 /// Heartline stands in front of an unmodified service, sees every connection and message, and says what happened
@@ -27,7 +29,9 @@ const EXAMPLES: &str = "Examples:
   heartline demo                                       see it at work, with a sample service and traffic
   heartline run --upstream http://127.0.0.1:3000       stand in front of a service
   heartline run -c heartline.yaml                      the same, by a configuration file
-  heartline check heartline.yaml                       find mistakes before they are run";
+  heartline check heartline.yaml                       find mistakes before they are run
+  heartline connections --closed reason:abnormal       list what has broken off
+  heartline show 4ynf0xjv3c8mz                         what happened on one connection";
 
 /// The sub-commands.
 #[derive(Debug, Subcommand)]
@@ -43,6 +47,11 @@ pub enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// List the connections of a running gateway; exit code 3 when it cannot be reached.
+    Connections(ConnectionsOptions),
+    /// Show what happened on one connection of a running gateway, open or closed; exit code 3 when it cannot be
+    /// reached.
+    Show(ShowOptions),
 }
 
 /// Options of `run`.
