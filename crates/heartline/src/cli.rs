@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::look::{ConnectionsOptions, ShowOptions};
 
-/// Monitoring and troubleshooting for WebSocket and server-sent events.
+/// Monitoring and troubleshooting for WebSocket, server-sent events and gRPC streams.
 ///
 /// Heartline stands in front of an unmodified service, sees every connection and message, and says what happened
 /// in exact numbers.
