@@ -93,7 +93,7 @@ pub struct LogOptions {
     #[arg(long, global = true, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
     /// Least important lines to log: error, warn, info, debug or trace; or a filter such as gateway=debug.
-    #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "info", value_parser = log_level)]
     pub log_level: String,
 }
 
@@ -104,6 +104,17 @@ pub enum LogFormat {
     Human,
     /// One JSON object a line.
     Json,
+}
+
+/// A level, or a filter such as `gateway=debug`.
+fn log_level(text: &str) -> Result<String, String> {
+    let is_level = ["off", "error", "warn", "info", "debug", "trace"].contains(&text);
+    let is_filter = text.contains('=') && EnvFilter::try_new(text).is_ok();
+    if is_level || is_filter {
+        Ok(text.to_owned())
+    } else {
+        Err("say error, warn, info, debug or trace, or a filter such as gateway=debug".to_owned())
+    }
 }
 
 impl LogOptions {
