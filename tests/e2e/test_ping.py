@@ -69,7 +69,7 @@ def joined():
         client, rest = open_websocket(gateway.port)
         assert rest == b""
         with client:
-            until(lambda: sockets, "the backend has answered")
+            until(lambda: sockets and gateway.live(), "it is open")
             yield Pair(gateway, client, sockets[0])
             over.set()
 

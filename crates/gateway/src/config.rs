@@ -3,6 +3,8 @@
 //! Types parse what was typed into what it means; a value that cannot mean anything is an error where it stands.
 //! The documentation of each field is the configuration reference.
 
+mod recorder;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,6 +12,8 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use recorder::{ByteSize, RecorderConfig};
 
 /// The gateway's part of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +31,8 @@ pub struct GatewayConfig {
     pub drain: DrainConfig,
     /// What is kept of closed connections.
     pub closed: ClosedConfig,
+    /// What flight recorders keep.
+    pub recorder: RecorderConfig,
     /// How often the kernel is asked about the sockets of open connections.
     pub tcp_samples: TcpSamplesConfig,
 }
@@ -411,6 +417,9 @@ impl GatewayConfig {
         let mut report = |path: &[&str], message: String| {
             problems.push(Problem { path: path.iter().map(|&key| key.to_owned()).collect(), message });
         };
+        if let Some(message) = self.recorder.problem() {
+            report(&["recorder", "events"], message);
+        }
         if self.listeners.is_empty() {
             report(&["listeners"], "no listener: give at least one `- listen: 0.0.0.0:8000`".to_owned());
         }

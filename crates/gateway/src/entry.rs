@@ -13,8 +13,10 @@ use atomic_waker::AtomicWaker;
 use meter::reconnects::ClientKey;
 use model::live::Backlog;
 use model::record::{ClientAddress, Reconnect, What};
+use model::recording::Happening;
 use model::{ConnectionId, Direction, Moment, PerDirection, Protocol, WallTime};
 
+use crate::flight::Flight;
 use crate::heartbeats::Heartbeats;
 use crate::registry::RouteConnections;
 use crate::tcp_evidence::{News, TcpEvidence};
@@ -39,6 +41,8 @@ pub struct Entry {
     pub established_at: WallTime,
     /// Limits of time that the route had when it was opened.
     pub limits: Limits,
+    /// Its flight recorder.
+    pub flight: Flight,
     /// What the kernel tells of its sockets.
     pub tcp: TcpEvidence,
     /// Who the client is, when it can be known again.
@@ -103,6 +107,8 @@ pub struct Identity {
     pub upstream: Arc<str>,
     /// Limits of time that the route has now.
     pub limits: Limits,
+    /// Its flight recorder.
+    pub flight: Flight,
     /// Who the client is, when it can be known again.
     pub client_key: Option<ClientKey>,
     /// It is opened as a reconnect.
@@ -112,7 +118,8 @@ pub struct Identity {
 impl Entry {
     /// A connection that is established at `now`.
     pub fn new(identity: Identity, now: Moment, wall: WallTime) -> Entry {
-        let Identity { id, protocol, route, client, upstream, limits, client_key, reconnect } = identity;
+        let Identity { id, protocol, route, client, upstream, limits, client_key, reconnect, flight } =
+            identity;
         Entry {
             id,
             protocol,
@@ -122,6 +129,7 @@ impl Entry {
             established: now,
             established_at: wall,
             limits,
+            flight,
             tcp: TcpEvidence::default(),
             client_key,
             reconnect,
@@ -136,6 +144,11 @@ impl Entry {
     /// One direction's counters.
     pub fn flow(&self, direction: Direction) -> &Flow {
         &self.flows[direction]
+    }
+
+    /// Notes what happened. Only the task that serves the connection may do so.
+    pub fn note(&self, at: Moment, what: &Happening) {
+        self.flight.note(at.since(self.established), what);
     }
 
     /// When the last byte was read in either direction; when established, before the first.

@@ -13,6 +13,7 @@ use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use model::event::SseEvent;
 use model::record::{EventsPerRead, What};
+use model::recording::Happening;
 use model::{Direction, ErrorType, Leg, Moment};
 use observe::event_time::Reader;
 use observe::sse::Scanner;
@@ -101,9 +102,13 @@ impl EventStream {
                 SseEvent::Event { bytes, .. } => {
                     cells.events.inc();
                     cells.event_bytes.add(bytes);
+                    entry.note(at, &Happening::Event { bytes });
                     events += 1;
                 }
-                SseEvent::Comment { .. } => cells.comments.inc(),
+                SseEvent::Comment { .. } => {
+                    cells.comments.inc();
+                    entry.note(at, &Happening::Comment);
+                }
                 SseEvent::LongLine { .. } => cells.errors.inc(ErrorType::TooBig),
                 SseEvent::Retry { .. } => {}
             });

@@ -16,6 +16,7 @@ mod delivery;
 mod entry;
 mod event_stream;
 mod exchange;
+mod flight;
 mod forwarded;
 mod frames;
 mod generation;
@@ -28,6 +29,7 @@ mod leg;
 mod listener;
 mod plain;
 mod proxy_protocol;
+mod recordings;
 pub mod registry;
 mod relay;
 mod sampler;
@@ -130,7 +132,8 @@ impl Gateway {
             AccessLog::open(path)
                 .map_err(|error| Error::AccessLog { path: path.display().to_string(), error })
         });
-        let registry = Arc::new(Registry::new(meters, &config.closed, log.transpose()?));
+        let registry = Registry::new(meters, &config.closed, log.transpose()?, &config.recorder);
+        let registry = Arc::new(registry);
         let table = Table::build(&config, &registry, None)?;
         let shared = Arc::new(Shared { registry, table: ArcSwap::from_pointee(table) });
         let (stop, stopping) = watch::channel(false);

@@ -22,8 +22,9 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::access_log::AccessLog;
 use crate::clock;
-use crate::config::{ClosedConfig, TcpSamplesConfig};
+use crate::config::{ClosedConfig, RecorderConfig, TcpSamplesConfig};
 use crate::entry::{Command, Entry};
+use crate::flight::Flights;
 use crate::sampler::Schedule;
 use crate::scrape::is_slow;
 use crate::visitor::Salt;
@@ -34,6 +35,8 @@ pub const SLOW_AFTER: Duration = Duration::from_secs(5);
 /// See the module.
 #[derive(Debug)]
 pub struct Registry {
+    /// Flight recorders.
+    pub(crate) flights: Arc<Flights>,
     meters: Arc<meter::Registry>,
     routes: RwLock<Vec<Arc<RouteConnections>>>,
     closed: Mutex<VecDeque<Arc<CloseRecord>>>,
@@ -64,8 +67,14 @@ struct Population {
 
 impl Registry {
     /// Keeps of closed connections what `kept` says, and writes each record to `log`.
-    pub fn new(meters: Arc<meter::Registry>, kept: &ClosedConfig, log: Option<AccessLog>) -> Registry {
+    pub fn new(
+        meters: Arc<meter::Registry>,
+        kept: &ClosedConfig,
+        log: Option<AccessLog>,
+        recorder: &RecorderConfig,
+    ) -> Registry {
         Registry {
+            flights: Arc::new(Flights::new(recorder)),
             meters,
             routes: RwLock::default(),
             closed: Mutex::default(),
@@ -105,6 +114,11 @@ impl Registry {
     /// Every open connection.
     pub fn entries(&self) -> Vec<Arc<Entry>> {
         self.routes().iter().flat_map(|route| route.entries()).collect()
+    }
+
+    /// An open connection.
+    pub fn entry(&self, id: ConnectionId) -> Option<Arc<Entry>> {
+        self.routes().iter().find_map(|route| route.find(id))
     }
 
     /// Keeps and logs a record; the oldest one makes room.
@@ -242,7 +256,7 @@ impl Connections for Registry {
     }
 
     fn live_one(&self, id: ConnectionId) -> Option<LiveConnection> {
-        self.routes().iter().find_map(|route| route.find(id)).map(|entry| snapshot(&entry, clock::now()))
+        self.entry(id).map(|entry| snapshot(&entry, clock::now()))
     }
 
     fn closed_one(&self, id: ConnectionId) -> Option<Arc<CloseRecord>> {

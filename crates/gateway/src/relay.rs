@@ -16,6 +16,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use model::event::{CloseCode, WebSocketEvent};
 use model::record::What;
+use model::recording::Happening;
 use model::{Direction, ErrorType, Leg, Moment, Opcode, PerDirection, Word};
 use observe::ws::Scanner;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -149,21 +150,30 @@ impl Relay {
         let (mut messages, mut has_ping) = (0, false);
         self.pipes[direction].scanner.scan(bytes, &mut |event| match event {
             WebSocketEvent::Frame { opcode } => cells.frames[direction].inc(opcode),
-            WebSocketEvent::Message { bytes, end, .. } => {
+            WebSocketEvent::Message { opcode, frames, bytes, compressed, end } => {
+                let frames = saturating(frames.into());
+                let what = Happening::Message { direction, opcode, bytes, frames, compressed };
+                session.entry.note(at, &what);
                 cells.messages[direction].inc();
                 cells.message_bytes[direction].add(bytes);
                 messages += 1;
                 push_end(ends, end);
             }
-            WebSocketEvent::Control { opcode: Opcode::Ping, tag, end, .. } => {
+            WebSocketEvent::Control { opcode: Opcode::Ping, bytes, tag, end } => {
+                session.entry.note(at, &Happening::Ping { direction, bytes: saturating(bytes) });
                 session.entry.heartbeats.ping(direction.receiver(), tag, end, at);
                 has_ping = true;
             }
-            WebSocketEvent::Control { tag, .. } => {
-                session.entry.heartbeats.pong(direction.sender(), tag, at, cells);
+            WebSocketEvent::Control { bytes, tag, .. } => {
+                let rtt_seconds = session.entry.heartbeats.pong(direction.sender(), tag, at, cells);
+                let what = Happening::Pong { direction, bytes: saturating(bytes), rtt_seconds };
+                session.entry.note(at, &what);
             }
             WebSocketEvent::Close { code, .. } => session.close_frame(direction.sender(), code, at),
-            WebSocketEvent::Violation { .. } => cells.errors.inc(ErrorType::Frame),
+            WebSocketEvent::Violation { violation, at: offset } => {
+                cells.errors.inc(ErrorType::Frame);
+                session.entry.note(at, &Happening::Violation { direction, violation, offset });
+            }
         });
         session.entry.flow(direction).note(bytes.len() as u64, messages, at);
         self.pipes[direction].has_ping_waiting |= has_ping;
@@ -270,6 +280,9 @@ impl Relay {
         if waiting.bytes.is_empty() {
             flow.note_drained();
             self.pipes[direction].waiting = None;
+            let now = clock::now();
+            let seconds = now.since(since).as_secs_f64();
+            self.session.entry.note(now, &Happening::WaitEnded { direction, seconds });
         } else {
             flow.note_waiting(waiting.bytes.len(), count(&waiting.ends), since);
         }
@@ -290,6 +303,8 @@ impl Relay {
         let pipe = &mut self.pipes[direction];
         let end = pipe.scanner.offset();
         self.session.entry.flow(direction).note_waiting(bytes.len(), count(&ends), since);
+        let what = Happening::WaitBegan { direction, bytes: bytes.len() as u64 };
+        self.session.entry.note(since, &what);
         pipe.waiting = Some(Box::new(Waiting { bytes, end, ends, since }));
     }
 
@@ -486,6 +501,10 @@ fn push_end(ends: &mut Vec<MessageEnd>, at: u64) {
         Some(last) if is_full => *last = MessageEnd { at, messages: last.messages + 1 },
         _ => ends.push(MessageEnd { at, messages: 1 }),
     }
+}
+
+fn saturating(number: u64) -> u16 {
+    u16::try_from(number).unwrap_or(u16::MAX)
 }
 
 fn count(ends: &[MessageEnd]) -> usize {

@@ -46,6 +46,8 @@ impl Gateway {
                 })
                 .collect(),
             access_log_dropped: self.shared.registry.log_dropped(),
+            recorder_bytes: self.shared.registry.flights.bytes(),
+            recorder_refused: self.shared.registry.flights.refused(),
             reconnect_closes_dropped: self.shared.registry.reconnect_closes_dropped(),
             ..Scrape::default()
         }

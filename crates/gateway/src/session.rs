@@ -9,6 +9,7 @@ use model::record::{
     Cause, ClientAddress, CloseCodes, CloseRecord, EventsPerRead, GrpcFacts, Handshake, IdleSeconds,
     Reconnect, What,
 };
+use model::recording::Happening;
 use model::{
     ConnectionId, Direction, GrpcCode, HandshakeResult, Http2Error, Initiator, Leg, Moment, PerDirection,
     PerLeg, Protocol, Reason, WallTime,
@@ -17,6 +18,7 @@ use observe::ending;
 
 use crate::clock;
 use crate::entry::{Entry, Identity, Limits};
+use crate::flight::Flight;
 use crate::leg::LegEnd;
 use crate::registry::{Registry, RouteConnections};
 use crate::tcp_evidence::{Closing, Sockets};
@@ -118,6 +120,7 @@ impl Attempt {
             let shard = self.route.meter.shard(worker::index());
             shard.websocket.handshake_seconds.observe(seconds);
         }
+        let result = HandshakeResult::Success;
         let identity = Identity {
             id: self.id,
             protocol: self.protocol,
@@ -125,6 +128,7 @@ impl Attempt {
             client: self.client.clone(),
             upstream: self.upstream().unwrap_or_default(),
             limits,
+            flight: Flight::new(&self.registry.flights, Happening::Handshake { result, status, seconds }),
             client_key: self.visitor.key,
             reconnect: self.reconnect(now),
         };
@@ -134,12 +138,7 @@ impl Attempt {
             registry: Arc::clone(&self.registry),
             entry,
             opened_at: self.started_at,
-            handshake: Box::new(Handshake {
-                result: HandshakeResult::Success,
-                status,
-                seconds,
-                detail: None,
-            }),
+            handshake: Box::new(Handshake { result, status, seconds, detail: None }),
             causes: Vec::new(),
             codes: CloseCodes::default(),
             unsent: PerDirection::default(),
@@ -242,16 +241,19 @@ pub struct Session {
 impl Session {
     /// Notes a cause of the end; `leg` is none for a decision of this gateway.
     pub fn cause(&mut self, leg: Option<Leg>, what: What, at: Moment) {
+        self.entry.note(at, &Happening::Cause { leg, what });
         self.note(leg, what, None, None, at);
     }
 
     /// Notes how a leg has ended.
     pub fn leg_end(&mut self, leg: Leg, end: LegEnd) {
+        self.entry.note(end.at, &Happening::Cause { leg: Some(leg), what: end.what });
         self.note(Some(leg), end.what, None, end.error, end.at);
     }
 
     /// Notes a Close frame read from `leg`.
     pub fn close_frame(&mut self, leg: Leg, code: Option<CloseCode>, at: Moment) {
+        self.entry.note(at, &Happening::Close { direction: leg.inbound(), code });
         let shown = Some(code.unwrap_or(CloseCode::NO_STATUS));
         let place = match leg {
             Leg::Client => &mut self.codes.from_client,
@@ -347,6 +349,7 @@ impl Drop for Session {
             server_to_client: since(to_client.last_byte()),
         };
         let duration_seconds = since(entry.established);
+        entry.flight.end(entry.id);
         self.measure(initiator, reason, duration_seconds, idle_seconds.any);
         let pings = entry.heartbeats.show();
         self.registry.record(CloseRecord {

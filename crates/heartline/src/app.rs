@@ -105,6 +105,7 @@ async fn start_admin(
 ) -> Result<web::Server, Failure> {
     let ports = Ports {
         connections: Arc::clone(core.gateway.registry()) as _,
+        recordings: Arc::clone(core.gateway.registry()) as _,
         metrics: Arc::clone(core) as _,
         overviews: Arc::clone(core) as _,
         hosts: Arc::clone(core) as _,

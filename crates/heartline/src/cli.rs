@@ -8,7 +8,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use gateway::config::UpstreamUrl;
 use tracing_subscriber::EnvFilter;
 
-/// Monitoring and troubleshooting for WebSocket and server-sent events.
+use crate::look::{ConnectionsOptions, ShowOptions};
+
+/// Monitoring and troubleshooting for WebSocket, server-sent events and gRPC streams.
 ///
 /// Heartline stands in front of an unmodified service, sees every connection and message, and says what happened
 /// in exact numbers.
@@ -27,7 +29,9 @@ const EXAMPLES: &str = "Examples:
   heartline demo                                       see it at work, with a sample service and traffic
   heartline run --upstream http://127.0.0.1:3000       stand in front of a service
   heartline run -c heartline.yaml                      the same, by a configuration file
-  heartline check heartline.yaml                       find mistakes before they are run";
+  heartline check heartline.yaml                       find mistakes before they are run
+  heartline connections --closed reason:abnormal       list what has broken off
+  heartline show 4ynf0xjv3c8mz                         what happened on one connection";
 
 /// The sub-commands.
 #[derive(Debug, Subcommand)]
@@ -43,6 +47,11 @@ pub enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// List the connections of a running gateway; exit code 3 when it cannot be reached.
+    Connections(ConnectionsOptions),
+    /// Show what happened on one connection of a running gateway, open or closed; exit code 3 when it cannot be
+    /// reached.
+    Show(ShowOptions),
 }
 
 /// Options of `run`.
@@ -84,7 +93,7 @@ pub struct LogOptions {
     #[arg(long, global = true, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
     /// Least important lines to log: error, warn, info, debug or trace; or a filter such as gateway=debug.
-    #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "info", value_parser = log_level)]
     pub log_level: String,
 }
 
@@ -95,6 +104,17 @@ pub enum LogFormat {
     Human,
     /// One JSON object a line.
     Json,
+}
+
+/// A level, or a filter such as `gateway=debug`.
+fn log_level(text: &str) -> Result<String, String> {
+    let is_level = ["off", "error", "warn", "info", "debug", "trace"].contains(&text);
+    let is_filter = text.contains('=') && EnvFilter::try_new(text).is_ok();
+    if is_level || is_filter {
+        Ok(text.to_owned())
+    } else {
+        Err("say error, warn, info, debug or trace, or a filter such as gateway=debug".to_owned())
+    }
 }
 
 impl LogOptions {

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gateway::config::{
-    ClosedConfig, DrainConfig, GatewayConfig, ListenerConfig, Network, RouteConfig, TcpSamplesConfig,
+    ClosedConfig, DrainConfig, GatewayConfig, ListenerConfig, Network, RecorderConfig, RouteConfig,
+    TcpSamplesConfig,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,8 @@ pub struct Config {
     pub drain: DrainConfig,
     /// What is kept of closed connections.
     pub closed: ClosedConfig,
+    /// What flight recorders keep of each connection.
+    pub recorder: RecorderConfig,
     /// What is measured.
     pub metrics: MetricsConfig,
     /// How often the kernel is asked about the sockets of open connections.
@@ -81,6 +84,7 @@ impl Config {
             trusted_peers: self.trusted_peers.clone(),
             drain: self.drain.clone(),
             closed: self.closed.clone(),
+            recorder: self.recorder.clone(),
             tcp_samples: self.tcp_samples,
         }
     }

@@ -3,10 +3,12 @@
 //! [`app::App`] joins the rooms into one running system; the sub-commands are thin around it.
 
 pub mod app;
+pub mod ask;
 pub mod cli;
 pub mod config;
 pub mod demo;
 mod host;
+pub mod look;
 pub mod reference;
 
 use std::fmt;
@@ -21,14 +23,17 @@ pub enum Failure {
     Usage(String),
     /// It failed while doing it.
     Running(String),
+    /// The gateway that it asks is not reachable.
+    Unreachable(String),
 }
 
 impl Failure {
-    /// 2 for bad usage or configuration, 1 for a failure.
+    /// 2 for bad usage or configuration, 3 when nobody is reachable, 1 for any other failure.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Failure::Usage(_) => ExitCode::from(2),
             Failure::Running(_) => ExitCode::from(1),
+            Failure::Unreachable(_) => ExitCode::from(3),
         }
     }
 }
@@ -36,7 +41,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Usage(text) | Failure::Running(text) => write!(f, "error: {text}"),
+            Failure::Usage(text) | Failure::Running(text) | Failure::Unreachable(text) => {
+                write!(f, "error: {text}")
+            }
         }
     }
 }
@@ -54,6 +61,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Demo(options) => block_on(demo::run(options)),
         Command::Check { files } => check(&files),
+        Command::Connections(options) => block_on(look::connections(options)),
+        Command::Show(options) => block_on(look::show(options)),
     }
 }
 

@@ -192,6 +192,10 @@ families! {
         "Unix time at which a certificate expires.";
     SERIES_DROPPED: Counter "heartline_series_dropped_total" ["metric"]
         "Label values that were counted under `other` or left out because a limit was reached.";
+    RECORDER_MEMORY: Gauge "heartline_recorder_memory_bytes" []
+        "Memory that flight recorders of open and closed connections take, bounded by recorder.total_memory.";
+    RECORDER_REFUSED: Counter "heartline_recorder_refused_total" []
+        "How often an open connection was not, or no longer, recorded because recorder.total_memory was taken.";
     ACCESS_LOG_DROPPED: Counter "heartline_access_log_dropped_total" []
         "Close records that the access log could not keep up with.";
     RECONNECT_CLOSES_DROPPED: Counter "heartline_reconnect_closes_dropped_total" []

@@ -20,6 +20,10 @@ pub struct Scrape {
     pub host: Option<Arc<HostFacts>>,
     /// Close records that the access log has dropped.
     pub access_log_dropped: u64,
+    /// Memory that flight recorders take.
+    pub recorder_bytes: u64,
+    /// How often a connection was not, or no longer, recorded for want of memory.
+    pub recorder_refused: u64,
     /// Closes that were forgotten before they could tell a reconnect.
     pub reconnect_closes_dropped: u64,
 }

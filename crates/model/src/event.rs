@@ -100,7 +100,9 @@ pub enum WebSocketEvent {
 }
 
 /// How a frame breaks RFC 6455 (sections 5.1 to 5.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
 pub enum FrameViolation {
     /// A client's frame without mask (5.1).
     Unmasked,

@@ -12,6 +12,7 @@ pub mod live;
 pub mod overview;
 pub mod ports;
 pub mod record;
+pub mod recording;
 pub mod tcp;
 pub mod time;
 pub mod words;
@@ -19,6 +20,6 @@ pub mod words;
 pub use id::ConnectionId;
 pub use time::{Moment, WallTime};
 pub use words::{
-    Direction, ErrorType, EventTimeError, GrpcCode, HandshakeResult, Http2Error, Initiator, Layer, Leg,
-    Opcode, PerDirection, PerLeg, Protocol, Reason, Refused, RejectedCheck, Word,
+    Direction, ErrorType, EventTimeError, GrpcCode, HandshakeResult, HappeningKind, Http2Error, Initiator,
+    Layer, Leg, Opcode, PerDirection, PerLeg, Protocol, Reason, Refused, RejectedCheck, Word,
 };

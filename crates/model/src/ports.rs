@@ -8,6 +8,7 @@ use crate::id::ConnectionId;
 use crate::live::LiveConnection;
 use crate::overview::Overview;
 use crate::record::CloseRecord;
+use crate::recording::Recording;
 
 /// The connections of the running gateway.
 pub trait Connections: Send + Sync {
@@ -22,6 +23,12 @@ pub trait Connections: Send + Sync {
 
     /// One closed connection that is still kept.
     fn closed_one(&self, id: ConnectionId) -> Option<Arc<CloseRecord>>;
+}
+
+/// What flight recorders have kept.
+pub trait Recordings: Send + Sync {
+    /// The recording of a connection that is open, or closed and still kept.
+    fn recording(&self, id: ConnectionId) -> Option<Recording>;
 }
 
 /// Text form of the exported metrics.

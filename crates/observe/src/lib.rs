@@ -2,6 +2,7 @@
 //!
 //! - [`ws`]: WebSocket frames and messages (RFC 6455).
 //! - [`ping`]: which Pong answers which Ping, how soon, and how often Pings are sent.
+//! - [`recorder`]: the first and the last things that happened on a connection, in a bounded ring.
 //! - [`sse`]: event streams (WHATWG HTML, section 9.2).
 //! - [`event_time`]: when the events of an event stream were made.
 //! - [`grpc`]: messages of a gRPC stream, and what its headers say (grpc/grpc, doc/PROTOCOL-HTTP2.md).
@@ -29,6 +30,7 @@ pub mod fuzz;
 pub mod grpc;
 pub mod h2;
 pub mod ping;
+pub mod recorder;
 pub mod sse;
 mod text;
 pub mod upgrade;

@@ -29,9 +29,7 @@ const MASK: u8 = 0x80;
 pub struct Scanner {
     /// Bytes looked at so far.
     offset: u64,
-    /// Length of the current frame's payload.
-    payload: u64,
-    /// How much of it is still to come.
+    /// How much of the current frame's payload is still to come.
     payload_left: u64,
     /// Payload bytes of the current message, of all frames whose header is complete.
     message_bytes: u64,
@@ -62,7 +60,6 @@ impl Scanner {
     pub fn new(direction: Direction, rsv1_allowed: bool) -> Scanner {
         Scanner {
             offset: 0,
-            payload: 0,
             payload_left: 0,
             message_bytes: 0,
             message_frames: 0,
@@ -134,14 +131,14 @@ impl Scanner {
     }
 
     fn keep_close_body(&mut self, bytes: &[u8]) {
-        let skipped = usize::try_from(self.payload - self.payload_left).unwrap_or(usize::MAX);
+        let skipped = usize::try_from(self.payload() - self.payload_left).unwrap_or(usize::MAX);
         for (place, &byte) in self.close_body.iter_mut().skip(skipped).zip(bytes) {
             *place = byte;
         }
     }
 
     fn add_to_tag(&mut self, bytes: &[u8]) {
-        let skipped = self.payload - self.payload_left;
+        let skipped = self.payload() - self.payload_left;
         let hashed = usize::try_from(CONTROL_BYTES_MAX.saturating_sub(skipped)).unwrap_or(usize::MAX);
         let mask = self.mask().into_iter().cycle().skip((skipped % 4) as usize);
         for (&byte, key) in bytes.iter().take(hashed).zip(mask) {
@@ -183,7 +180,7 @@ impl Scanner {
 
     fn begin_frame(&mut self, on: &mut impl FnMut(WebSocketEvent)) {
         self.opcode = opcode(self.header[0]);
-        self.payload = payload_bytes(&self.header);
+        let payload = self.payload();
         self.tag = FNV_OFFSET;
         on(WebSocketEvent::Frame { opcode: self.opcode });
         let at = self.offset - u64::from(self.header_length);
@@ -193,14 +190,14 @@ impl Scanner {
         if self.has_seen_close {
             report(FrameViolation::AfterClose);
         }
-        if self.payload >> 63 != 0 {
+        if payload >> 63 != 0 {
             report(FrameViolation::LengthOverflow);
             self.is_blind = true;
             return;
         }
         self.join_message(&mut report);
-        self.payload_left = self.payload;
-        if self.payload == 0 {
+        self.payload_left = payload;
+        if payload == 0 {
             self.end_frame(on);
         }
     }
@@ -230,10 +227,10 @@ impl Scanner {
             127 => 0x1_0000,
             _ => 0,
         };
-        if self.payload < shortest {
+        if self.payload() < shortest {
             report(FrameViolation::NonMinimalLength);
         }
-        if is_control(self.opcode) && self.payload > CONTROL_BYTES_MAX {
+        if is_control(self.opcode) && self.payload() > CONTROL_BYTES_MAX {
             report(FrameViolation::LongControl);
         }
     }
@@ -245,12 +242,12 @@ impl Scanner {
                     report(FrameViolation::InterruptedMessage);
                 }
                 self.message = Some(self.opcode);
-                self.message_bytes = self.payload;
+                self.message_bytes = self.payload();
                 self.message_frames = 1;
                 self.is_compressed = self.header[0] & RSV1 != 0;
             }
             Opcode::Continuation if self.is_inside_message() => {
-                self.message_bytes = self.message_bytes.saturating_add(self.payload);
+                self.message_bytes = self.message_bytes.saturating_add(self.payload());
                 self.message_frames = self.message_frames.saturating_add(1);
             }
             Opcode::Continuation => report(FrameViolation::UnexpectedContinuation),
@@ -267,7 +264,12 @@ impl Scanner {
                 on(WebSocketEvent::Close { code, end });
             }
             Opcode::Ping | Opcode::Pong => {
-                on(WebSocketEvent::Control { opcode: self.opcode, bytes: self.payload, tag: self.tag, end });
+                on(WebSocketEvent::Control {
+                    opcode: self.opcode,
+                    bytes: self.payload(),
+                    tag: self.tag,
+                    end,
+                });
             }
             Opcode::Continuation | Opcode::Text | Opcode::Binary if self.is_final() => {
                 self.end_message(on);
@@ -290,10 +292,10 @@ impl Scanner {
     }
 
     fn close_code(&self, on: &mut impl FnMut(WebSocketEvent)) -> Option<CloseCode> {
-        let at = self.offset - self.payload - u64::from(self.header_length);
+        let at = self.offset - self.payload() - u64::from(self.header_length);
         let mut report = |violation| on(WebSocketEvent::Violation { violation, at });
-        if self.payload < 2 {
-            if self.payload == 1 {
+        if self.payload() < 2 {
+            if self.payload() == 1 {
                 report(FrameViolation::CloseBodyLength);
             }
             return None;
@@ -305,6 +307,11 @@ impl Scanner {
             report(FrameViolation::CloseCode);
         }
         Some(code)
+    }
+
+    /// Length of the current frame's payload.
+    fn payload(&self) -> u64 {
+        payload_bytes(&self.header)
     }
 
     fn is_final(&self) -> bool {

@@ -1,9 +1,12 @@
 //! Handlers of `/api/v1/`.
 
 mod connections;
+mod events;
+mod har;
 mod look;
 mod session;
 
 pub(crate) use connections::{connection, connections};
+pub(crate) use events::events;
 pub(crate) use look::{host, overview, stream};
 pub(crate) use session::{login, logout, status};

@@ -50,6 +50,36 @@ pub(crate) fn metrics_format(headers: &HeaderMap) -> MetricsFormat {
     }
 }
 
+/// Form of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecordingFormat {
+    /// A list.
+    Json,
+    /// One event a line.
+    JsonLines,
+    /// HTTP Archive 1.2.
+    Har,
+}
+
+/// The form of a recording that a request prefers: a list unless another one is named.
+pub(crate) fn recording_format(headers: &HeaderMap) -> RecordingFormat {
+    let preferences = preferences(headers, ACCEPT);
+    let best = |names: &[&str]| {
+        let fits = |preference: &&Preference<'_>| {
+            names.iter().any(|name| preference.value.eq_ignore_ascii_case(name))
+        };
+        preferences.iter().filter(fits).map(|preference| preference.quality).fold(0.0, f32::max)
+    };
+    let json = best(&["application/json"]);
+    let (lines, har) =
+        (best(&["application/jsonl", "application/x-ndjson"]), best(&["application/har+json"]));
+    match () {
+        () if lines > json && lines >= har => RecordingFormat::JsonLines,
+        () if har > json => RecordingFormat::Har,
+        () => RecordingFormat::Json,
+    }
+}
+
 /// A compressed form in which the dashboard's files are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {

@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use model::WallTime;
-use model::ports::{Connections, Hosts, Metrics, Operations, Overviews};
+use model::ports::{Connections, Hosts, Metrics, Operations, Overviews, Recordings};
 
 pub mod body;
 pub mod config;
@@ -43,6 +43,8 @@ pub use server::{Refusals, Server, StartError};
 pub struct Ports {
     /// Open and closed connections.
     pub connections: Arc<dyn Connections>,
+    /// What their flight recorders have kept.
+    pub recordings: Arc<dyn Recordings>,
     /// The metrics page.
     pub metrics: Arc<dyn Metrics>,
     /// The overview.

@@ -44,6 +44,7 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/stream", get(api::stream))
         .route("/api/v1/connections", get(api::connections))
         .route("/api/v1/connections/{id}", get(api::connection))
+        .route("/api/v1/connections/{id}/events", get(api::events))
         .route("/api/v1/logout", post(api::logout))
         .route("/api/{*rest}", any(unknown))
         .method_not_allowed_fallback(method_not_allowed)
@@ -67,7 +68,8 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
 
 async fn unknown(uri: Uri) -> ApiError {
     ApiError::not_found(format!("there is nothing at {}", quoted(uri.path()))).hint(
-        "known: /api/v1/{overview,host,stream,connections,connections/<id>,status,login,logout}, /-/reload",
+        "known: /api/v1/{overview,host,stream,connections,connections/<id>,connections/<id>/events,status,login,logout}, \
+         /-/reload",
     )
 }
 

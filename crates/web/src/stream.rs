@@ -161,7 +161,7 @@ mod tests {
     use std::pin::pin;
 
     use futures_util::StreamExt;
-    use model::ports::{Connections, Hosts, Metrics, MetricsFormat, Operations, Overviews};
+    use model::ports::{Connections, Hosts, Metrics, MetricsFormat, Operations, Overviews, Recordings};
     use model::{ConnectionId, WallTime};
 
     use super::*;
@@ -180,6 +180,12 @@ mod tests {
             None
         }
         fn closed_one(&self, _: ConnectionId) -> Option<Arc<model::record::CloseRecord>> {
+            None
+        }
+    }
+
+    impl Recordings for Silent {
+        fn recording(&self, _: ConnectionId) -> Option<model::recording::Recording> {
             None
         }
     }
@@ -234,6 +240,7 @@ mod tests {
     fn hub(looks: &Arc<Looks>) -> (Hub, watch::Sender<bool>) {
         let ports = Ports {
             connections: Arc::new(Silent),
+            recordings: Arc::new(Silent),
             metrics: Arc::new(Silent),
             overviews: Arc::clone(looks) as Arc<dyn Overviews>,
             hosts: Arc::new(Silent),

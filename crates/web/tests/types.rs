@@ -7,6 +7,7 @@ use model::Direction;
 use model::host::HostFacts;
 use model::live::LiveConnection;
 use model::overview::Overview;
+use model::recording::Recorded;
 use ts_rs::{Config, TS, TypeVisitor};
 use web::body::{ConnectionView, ErrorBody, List, Login, Status};
 
@@ -64,6 +65,7 @@ fn render() -> String {
         .add::<HostFacts>()
         .add::<List<LiveConnection>>()
         .add::<ConnectionView>()
+        .add::<Recorded>()
         .add::<ErrorBody>()
         .add::<Direction>();
     let texts: Vec<String> = declarations.by_name.into_values().collect();

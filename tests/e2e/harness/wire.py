@@ -116,7 +116,8 @@ class Backend:
         self.connections = 0
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self._accept, daemon=True)
+        self.accepting.start()
 
     def _accept(self):
         with contextlib.suppress(OSError):
@@ -143,6 +144,10 @@ class Backend:
         return self
 
     def __exit__(self, *_):
+        """Ends the accepting before the descriptor's number can be somebody else's."""
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.accepting.join(10)
         self.listener.close()
 
     @property

@@ -92,19 +92,27 @@ pub(crate) async fn connection(
     State(site): State<Arc<Site>>,
     Path(id): Path<String>,
 ) -> Result<Json<ConnectionView>, ApiError> {
-    let id: ConnectionId = id.parse().map_err(|_| {
-        ApiError::new(StatusCode::BAD_REQUEST, "bad_id", format!("{} is no connection id", quoted(&id)))
-            .hint("an id has 13 letters and digits, such as those that /api/v1/connections lists")
-    })?;
+    let id = parse_id(&id)?;
     // In this order: a connection that closes in between is found among the closed ones.
     let view = site.asker.ask(move |ports| {
         let live = ports.connections.live_one(id).map(|live| ConnectionView::Live { live: Box::new(live) });
         live.or_else(|| Some(ConnectionView::Closed { closed: ports.connections.closed_one(id)? }))
     });
-    view.await?.map(Json).ok_or_else(|| {
-        ApiError::not_found(format!("there is no connection {id}"))
-            .hint("it may have closed so long ago that its record is no longer kept")
+    view.await?.map(Json).ok_or_else(|| no_connection(id))
+}
+
+/// Reads the id in a path.
+pub(super) fn parse_id(text: &str) -> Result<ConnectionId, ApiError> {
+    text.parse().map_err(|_| {
+        ApiError::new(StatusCode::BAD_REQUEST, "bad_id", format!("{} is no connection id", quoted(text)))
+            .hint("an id has 13 letters and digits, such as those that /api/v1/connections lists")
     })
+}
+
+/// The connection is neither open nor kept.
+pub(super) fn no_connection(id: ConnectionId) -> ApiError {
+    ApiError::not_found(format!("there is no connection {id}"))
+        .hint("it may have closed so long ago that its record is no longer kept")
 }
 
 struct LiveFilter {

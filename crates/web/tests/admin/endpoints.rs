@@ -229,6 +229,67 @@ async fn one_connection() {
 }
 
 #[tokio::test]
+async fn events_of_a_connection() {
+    let admin = Admin::open().await;
+    let path = |query: &str| format!("/api/v1/connections/{}/events{query}", model::ConnectionId(7));
+    let check = async |query: &str, total: usize, expected: &[u64]| {
+        let list = admin.get(&path(query), &[]).await.is(200).json();
+        let items = list["items"].as_array().expect("items");
+        let numbers: Vec<u64> = items.iter().filter_map(|item| item["number"].as_u64()).collect();
+        assert_eq!((list["total"].as_u64(), &numbers[..]), (Some(total as u64), expected), "{query}");
+    };
+    check("", 9, &[0, 1, 2, 3, 4, 5, 6, 7, 8]).await;
+    check("?after=6", 2, &[7, 8]).await;
+    check("?kind=message", 2, &[1, 2]).await;
+    check("?kind=wait_began&format=json", 1, &[5]).await;
+    check("?after=1&limit=2", 7, &[2, 3]).await;
+    let pong = admin.get(&path("?kind=pong"), &[]).await.json()["items"][0].clone();
+    let expected = json!({
+        "number": 4, "at": "1970-01-01T00:01:44.000000000Z", "after_seconds": 4.0, "kind": "pong",
+        "direction": "client_to_server", "bytes": 4, "rtt_seconds": 0.25,
+    });
+    assert_eq!(pong, expected);
+    for wrong in ["?kind=pnog", "?limit=0", "?format=xml", "?aftr=1"] {
+        admin.get(&path(wrong), &[]).await.is_error(400, "bad_query");
+    }
+    let gone = format!("/api/v1/connections/{}/events", model::ConnectionId(5000));
+    admin.get(&gone, &[]).await.is_error(404, "not_found");
+    admin.get("/api/v1/connections/abc/events", &[]).await.is_error(400, "bad_id");
+}
+
+#[tokio::test]
+async fn events_as_lines_and_as_an_archive() {
+    let admin = Admin::open().await;
+    let path = |query: &str| format!("/api/v1/connections/{}/events{query}", model::ConnectionId(7));
+    for (query, accept) in
+        [("?format=jsonl", "*/*"), ("", "application/jsonl"), ("", "application/x-ndjson, */*;q=0.1")]
+    {
+        let lines = admin.get(&path(query), &[("Accept", accept)]).await;
+        assert_eq!(lines.is(200).header("content-type"), "application/jsonl", "{query} {accept}");
+        let numbers: Vec<Value> = lines
+            .body
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("an object")["number"].clone())
+            .collect();
+        assert_eq!(numbers, (0..9).map(Value::from).collect::<Vec<_>>());
+    }
+    for (query, accept) in [("?format=har", "*/*"), ("", "application/har+json")] {
+        let har = admin.get(&path(query), &[("Accept", accept)]).await.is(200).json();
+        let entry = &har["log"]["entries"][0];
+        assert_eq!((&har["log"]["version"], &entry["_resourceType"]), (&json!("1.2"), &json!("websocket")));
+        assert_eq!(entry["request"]["url"], "ws://10.0.0.1:3000/");
+        assert_eq!((&entry["response"]["status"], &entry["time"]), (&json!(101), &json!(8500.0)));
+        assert_eq!(entry["startedDateTime"], "1970-01-01T00:01:39.500000000Z");
+        let messages = entry["_webSocketMessages"].as_array().expect("messages");
+        let opcodes: Vec<_> = messages.iter().map(|message| message["opcode"].as_u64()).collect();
+        assert_eq!(opcodes, [1, 2, 9, 10, 8].map(Some));
+        let first = json!({"type": "send", "time": 101.0, "opcode": 1, "data": "", "_bytes": 412});
+        assert_eq!(messages[0], first);
+        assert!(messages.iter().all(|message| message["data"] == ""), "no payload");
+    }
+}
+
+#[tokio::test]
 async fn hostile_text_arrives_as_json_text() {
     let admin = Admin::open().await;
     let path = format!("/api/v1/connections/{}", model::ConnectionId(7));

@@ -8,9 +8,13 @@ use model::event::CloseCode;
 use model::host::{AcceptQueue, HostFacts};
 use model::live::{Backlog, LiveConnection, LiveState};
 use model::overview::{Overview, RouteNow};
-use model::ports::{Connections, Hosts, Metrics, MetricsFormat, Operations, Overviews};
+use model::ports::{Connections, Hosts, Metrics, MetricsFormat, Operations, Overviews, Recordings};
 use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
-use model::{ConnectionId, HandshakeResult, Initiator, Layer, Leg, PerDirection, Protocol, Reason, WallTime};
+use model::recording::{Happening, Recorded, Recording};
+use model::{
+    ConnectionId, Direction, HandshakeResult, Initiator, Layer, Leg, Opcode, PerDirection, Protocol, Reason,
+    WallTime,
+};
 use web::{About, Ports};
 
 /// A name that would run in a page that does not escape it.
@@ -28,6 +32,7 @@ impl Fake {
     pub(crate) fn ports(self: &Arc<Fake>) -> Ports {
         Ports {
             connections: Arc::clone(self) as Arc<dyn Connections>,
+            recordings: Arc::clone(self) as Arc<dyn Recordings>,
             metrics: Arc::clone(self) as Arc<dyn Metrics>,
             overviews: Arc::clone(self) as Arc<dyn Overviews>,
             hosts: Arc::clone(self) as Arc<dyn Hosts>,
@@ -125,6 +130,47 @@ impl Connections for Fake {
     fn closed_one(&self, id: ConnectionId) -> Option<Arc<CloseRecord>> {
         let n = id.0.checked_sub(1_000_000).filter(|&n| n < 300)?;
         Some(Arc::new(closed(n)))
+    }
+}
+
+impl Recordings for Fake {
+    /// An open connection with one of each kind, a second apart.
+    fn recording(&self, id: ConnectionId) -> Option<Recording> {
+        let (client, server) = (Direction::ClientToServer, Direction::ServerToClient);
+        let result = HandshakeResult::Success;
+        let kinds = [
+            Happening::Handshake { result, status: Some(101), seconds: 0.5 },
+            Happening::Message {
+                direction: client,
+                opcode: Opcode::Text,
+                bytes: 412,
+                frames: 1,
+                compressed: false,
+            },
+            Happening::Message {
+                direction: server,
+                opcode: Opcode::Binary,
+                bytes: 9,
+                frames: 2,
+                compressed: true,
+            },
+            Happening::Ping { direction: server, bytes: 4 },
+            Happening::Pong { direction: client, bytes: 4, rtt_seconds: Some(0.25) },
+            Happening::WaitBegan { direction: server, bytes: 1000 },
+            Happening::WaitEnded { direction: server, seconds: 1.0 },
+            Happening::Close { direction: client, code: Some(CloseCode(1000)) },
+            Happening::Cause { leg: None, what: What::Drain },
+        ];
+        (id.0 < 1000).then(|| Recording {
+            id,
+            protocol: Protocol::WebSocket,
+            upstream: Some("http://10.0.0.1:3000".into()),
+            established_at: second(100),
+            events: (0..)
+                .zip(kinds)
+                .map(|(n, what)| Recorded { number: n, at: second(100 + n), after_seconds: n as f64, what })
+                .collect(),
+        })
     }
 }
 

@@ -160,6 +160,12 @@ const client = (n) => (n % 9 === 0
   ? { ip: `2001:db8:85a3::${(n % 65_536).toString(16)}`, port: 49_152 + (n * 7) % 16_000 }
   : { ip: `${n % 2 ? '203.0.113' : '198.51.100'}.${(n * 13) % 254 + 1}`, port: 49_152 + (n * 37) % 16_000 });
 
+/** Upstreams ping their clients every 20 s. */
+const pings = (isSilent, n) => ({
+  ping_rtt_seconds: { client: isSilent ? null : 0.018 + random(n + 9) * 0.08, upstream: null },
+  heartbeat: { client: isSilent ? null : { interval_seconds: 20, missed: n % 17 === 0 ? 1 : 0 }, upstream: null },
+});
+
 export function live(second, nowMs) {
   return Array.from({ length: 60 }, (_, index) => {
     // The youngest live for a few seconds, so that the list moves.
@@ -175,7 +181,7 @@ export function live(second, nowMs) {
       messages: { client_to_server: isSse ? 0 : Math.floor(age * random(n + 7) * 3), server_to_client: Math.floor(age * random(n + 8) * 9) },
       bytes: { client_to_server: isSse ? 0 : Math.floor(age * 260), server_to_client: Math.floor(age * 1900) },
       backlog: { client_to_server: { messages: 0, bytes: 0, oldest_age_seconds: 0 }, server_to_client: waiting },
-      state: slow ? 'slow' : index % 31 === 9 ? 'closing' : 'open',
+      state: slow ? 'slow' : index % 31 === 9 ? 'closing' : 'open', ...pings(isSse, n),
     };
   });
 }
@@ -213,6 +219,7 @@ export function closedRecords(second, nowMs) {
       idle_seconds: { any: Math.min(idle, duration), data: Math.min(idle + 4, duration), client_to_server: Math.min(idle + 2, duration), server_to_client: Math.min(idle, duration) },
       messages: { client_to_server: protocol === 'sse' ? 0 : messages, server_to_client: messages * 3 },
       bytes: { client_to_server: protocol === 'sse' ? 0 : messages * 120, server_to_client: messages * 510 },
+      unsent_bytes: { client_to_server: 0, server_to_client: reason === 'reset' ? 18_220 : 0 }, ...pings(protocol === 'sse', n),
       unsent_bytes: { client_to_server: 0, server_to_client: reason === 'reset' ? 18_220 : 0 },
       unacked_bytes: { client_to_server: 0, server_to_client: 0 },
     };
@@ -225,6 +232,7 @@ function failedAttempt(n, closedAt) {
     id: id(n), protocol: 'websocket', route: 'chat', client: client(n), upstream: null, opened_at: iso(closedAt - 31), closed_at: iso(closedAt),
     duration_seconds: 0, handshake: { result: 'unreachable', status: 502, seconds: 0.031, detail: `connect: refused by ${HOSTILE}` },
     initiator: null, layer: null, reason: null, causes: [], codes: { from_client: null, from_upstream: null },
+    idle_seconds: { any: 0, data: 0, client_to_server: 0, server_to_client: 0 }, messages: none, bytes: none, unsent_bytes: none, ...pings(true, n),
     idle_seconds: { any: 0, data: 0, client_to_server: 0, server_to_client: 0 }, messages: none, bytes: none, unsent_bytes: none,
     unacked_bytes: { client_to_server: null, server_to_client: null },
   };

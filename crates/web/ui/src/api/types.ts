@@ -268,6 +268,9 @@ export type FileFacts = {
   limit: number | null,
 };
 
+/** How a frame breaks RFC 6455 (sections 5.1 to 5.5). */
+export type FrameViolation = "unmasked" | "masked" | "reserved_bit" | "reserved_opcode" | "long_control" | "fragmented_control" | "unexpected_continuation" | "interrupted_message" | "non_minimal_length" | "length_overflow" | "close_body_length" | "close_code" | "after_close";
+
 /** A GOAWAY frame (RFC 9113, section 6.8). */
 export type GoAway = {
   /** The gateway's own, or the peer's. */
@@ -526,6 +529,9 @@ export type Now = {
   slow_consumers: number,
 };
 
+/** Opcode of a WebSocket frame (RFC 6455, section 11.8). */
+export type Opcode = "continuation" | "text" | "binary" | "close" | "ping" | "pong" | "reserved";
+
 /** One look. */
 export type Overview = {
   /** When it was taken. */
@@ -609,6 +615,69 @@ export type Reconnect = {
   resumed: boolean,
 };
 
+/** One thing that happened. */
+export type Recorded = {
+  /** Counts all that happened on the connection, from 0; numbers that are left out are no longer kept. */
+  number: number,
+  /** When. */
+  at: WallTime,
+  /** From established to then; 0 for what came before. */
+  after_seconds: number, } & ({ "kind": "handshake",
+  /** Its outcome. */
+  result: HandshakeResult,
+  /** Status that the client was sent; none when it was sent none. */
+  status: number | null,
+  /** From the request's head complete to the outcome. */
+  seconds: number, } | { "kind": "message",
+  /** Which way it goes. */
+  direction: Direction,
+  /** `Text` or `Binary`. */
+  opcode: Opcode,
+  /** Payload bytes on the wire. */
+  bytes: number,
+  /** Number of frames, 65,535 for more. */
+  frames: number,
+  /** Compressed by permessage-deflate. */
+  compressed: boolean, } | { "kind": "event",
+  /** Bytes of its block. */
+  bytes: number, } | { "kind": "comment" } | { "kind": "ping",
+  /** Which way it goes. */
+  direction: Direction,
+  /** Payload bytes, 65,535 for more. */
+  bytes: number, } | { "kind": "pong",
+  /** Which way it goes. */
+  direction: Direction,
+  /** Payload bytes, 65,535 for more. */
+  bytes: number,
+  /** From the Ping accepted by our kernel; none when it answers no open Ping. */
+  rtt_seconds: number | null, } | { "kind": "close",
+  /** Which way it goes. */
+  direction: Direction,
+  /** Its code. */
+  code: CloseCode | null, } | { "kind": "wait_began",
+  /** Which way the bytes go. */
+  direction: Direction,
+  /** Bytes that wait. */
+  bytes: number, } | { "kind": "wait_ended",
+  /** Which way the bytes go. */
+  direction: Direction,
+  /** Since the oldest of them was read. */
+  seconds: number, } | { "kind": "violation",
+  /** Which way they go. */
+  direction: Direction,
+  /** What is broken. */
+  violation: FrameViolation,
+  /** Offset of the frame in its direction. */
+  offset: number, } | { "kind": "cause",
+  /** Where; none for a decision of this gateway. */
+  leg: Leg | null,
+  /** What. */
+  what: What, } | { "kind": "end",
+  /** Who ended it. */
+  initiator: Initiator,
+  /** Why. */
+  reason: Reason, });
+  
 /** What tasks wait for (pressure stall information). */
 export type Resource = "cpu" | "io" | "memory";
 

@@ -1,0 +1,202 @@
+//! One connection as a readable timeline.
+
+use std::fmt::Write as _;
+
+use model::record::CloseRecord;
+use model::recording::{Happening, Recorded};
+use model::{Direction, Leg, Opcode};
+use serde::Serialize;
+use web::body::ConnectionView;
+
+use super::text::{address, duration, size, visible};
+
+/// Who and how, then what happened, each thing with its time since the connection was established.
+pub(super) fn render(view: &ConnectionView, events: &[Recorded]) -> String {
+    let mut out = head(view);
+    out.push('\n');
+    let mut next = 0;
+    for event in events {
+        if event.number > next {
+            let _ = writeln!(out, "{:>14}  {} events that are not kept", "…", event.number - next);
+        }
+        next = event.number + 1;
+        let _ = writeln!(out, "{:>+14.6}  {}", event.after_seconds, line(&event.what));
+    }
+    out
+}
+
+fn head(view: &ConnectionView) -> String {
+    match view {
+        ConnectionView::Live { live } => format!(
+            "{} {} on route {}, open for {}, silent for {}\n{} → {}\nestablished {}\n",
+            live.id,
+            live.protocol,
+            visible(&live.route),
+            duration(live.age_seconds),
+            duration(live.idle_seconds),
+            address(&live.client),
+            visible(&live.upstream),
+            live.opened_at,
+        ),
+        ConnectionView::Closed { closed } => format!(
+            "{} {} on route {}, {}\n{} → {}\nopened {}, closed {}\n",
+            closed.id,
+            closed.protocol,
+            visible(&closed.route),
+            end(closed),
+            address(&closed.client),
+            closed.upstream.as_deref().map_or_else(|| "no upstream reached".to_owned(), visible),
+            closed.opened_at,
+            closed.closed_at,
+        ),
+    }
+}
+
+fn end(record: &CloseRecord) -> String {
+    match (record.initiator, record.reason, &record.handshake.detail) {
+        (Some(initiator), Some(reason), _) => {
+            let lasted = duration(record.duration_seconds);
+            format!("ended by {initiator} ({reason}) after {lasted}")
+        }
+        (_, _, Some(detail)) => format!("never open: {} ({})", record.handshake.result, visible(detail)),
+        _ => format!("never open: {}", record.handshake.result),
+    }
+}
+
+/// An arrow tells the direction: `>` to the server, `<` to the client.
+fn line(what: &Happening) -> String {
+    match *what {
+        Happening::Handshake { result, status, seconds } => {
+            let status = status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+            format!("handshake   {result}, {status}, took {}", duration(seconds))
+        }
+        Happening::Message { direction, opcode, bytes, frames, compressed } => {
+            let kind = if opcode == Opcode::Text { "text" } else { "binary" };
+            let frames = if frames > 1 { format!(" in {frames} frames") } else { String::new() };
+            let compressed = if compressed { ", compressed" } else { "" };
+            format!("{} {kind:<8} {}{frames}{compressed}", arrow(direction), size(bytes))
+        }
+        Happening::Event { bytes } => format!("< event    {}", size(bytes)),
+        Happening::Comment => "< comment".to_owned(),
+        Happening::Ping { direction, bytes } => format!("{} ping     {bytes} B", arrow(direction)),
+        Happening::Pong { direction, bytes, rtt_seconds } => {
+            let rtt =
+                rtt_seconds.map_or_else(|| "unasked".to_owned(), |rtt| format!("after {}", duration(rtt)));
+            format!("{} pong     {bytes} B, {rtt}", arrow(direction))
+        }
+        Happening::Close { direction, code } => {
+            let code = code.map_or_else(|| "no code".to_owned(), |code| code.0.to_string());
+            format!("{} close    {code}", arrow(direction))
+        }
+        Happening::WaitBegan { direction, bytes } => {
+            format!("{} waits    {} for the {}", arrow(direction), size(bytes), direction.receiver())
+        }
+        Happening::WaitEnded { direction, seconds } => {
+            format!("{} flows    after {}", arrow(direction), duration(seconds))
+        }
+        Happening::Violation { direction, violation, offset } => {
+            format!("{} breaks the protocol: {}, at byte {offset}", arrow(direction), words(violation))
+        }
+        Happening::Cause { leg, what } => format!("{}: {}", leg.map_or("gateway", leg_name), words(what)),
+        Happening::End { initiator, reason } => format!("end         by {initiator}: {reason}"),
+    }
+}
+
+fn arrow(direction: Direction) -> char {
+    match direction {
+        Direction::ClientToServer => '>',
+        Direction::ServerToClient => '<',
+    }
+}
+
+fn leg_name(leg: Leg) -> &'static str {
+    match leg {
+        Leg::Client => "client leg",
+        Leg::Upstream => "upstream leg",
+    }
+}
+
+/// As in the API, in words.
+fn words(word: impl Serialize) -> String {
+    let word = serde_json::to_value(word).ok();
+    word.and_then(|word| Some(word.as_str()?.replace('_', " "))).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::event::{CloseCode, FrameViolation};
+    use model::record::What;
+    use model::{HandshakeResult, Initiator, Reason, WallTime};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(what: Happening, expected: &str) {
+        assert_eq!(line(&what), expected);
+    }
+
+    #[test]
+    fn lines() {
+        let (client, server) = (Direction::ClientToServer, Direction::ServerToClient);
+        let result = HandshakeResult::Success;
+        let opening = Happening::Handshake { result, status: Some(101), seconds: 0.012 };
+        check(opening, "handshake   success, 101, took 12.0 ms");
+        let text = |frames, compressed| Happening::Message {
+            direction: client,
+            opcode: Opcode::Text,
+            bytes: 412,
+            frames,
+            compressed,
+        };
+        check(text(1, false), "> text     412 B");
+        check(text(3, true), "> text     412 B in 3 frames, compressed");
+        check(Happening::Event { bytes: 2048 }, "< event    2.0 KiB");
+        let pong = |rtt_seconds| Happening::Pong { direction: client, bytes: 4, rtt_seconds };
+        check(pong(Some(0.022)), "> pong     4 B, after 22.0 ms");
+        check(pong(None), "> pong     4 B, unasked");
+        check(Happening::Close { direction: server, code: Some(CloseCode(1001)) }, "< close    1001");
+        check(
+            Happening::WaitBegan { direction: server, bytes: 65_536 },
+            "< waits    64.0 KiB for the client",
+        );
+        check(Happening::WaitEnded { direction: server, seconds: 2.5 }, "< flows    after 2.50 s");
+        let violation = FrameViolation::ReservedBit;
+        let broken = Happening::Violation { direction: client, violation, offset: 7 };
+        check(broken, "> breaks the protocol: reserved bit, at byte 7");
+        check(Happening::Cause { leg: Some(Leg::Upstream), what: What::Fin }, "upstream leg: fin");
+        check(Happening::Cause { leg: None, what: What::IdleTimeout }, "gateway: idle timeout");
+        let (initiator, reason) = (Initiator::Client, Reason::Normal);
+        check(Happening::End { initiator, reason }, "end         by client: normal");
+    }
+
+    #[test]
+    fn a_gap_is_told() {
+        let record = r#"{"state": "closed", "closed": {
+            "id": "0000000000007", "protocol": "sse", "route": "r", "client": {"ip": "192.0.2.1", "port": 9},
+            "upstream": null, "opened_at": "2026-01-28T09:30:45Z", "closed_at": "2026-01-28T09:30:46Z",
+            "duration_seconds": 0, "handshake": {"result": "timeout", "status": 504, "seconds": 1, "detail": "a\u001b"},
+            "initiator": null, "layer": null, "reason": null, "causes": [],
+            "codes": {"from_client": null, "from_upstream": null},
+            "idle_seconds": {"any": 0, "data": 0, "client_to_server": 0, "server_to_client": 0},
+            "messages": {"client_to_server": 0, "server_to_client": 0},
+            "bytes": {"client_to_server": 0, "server_to_client": 0},
+            "unsent_bytes": {"client_to_server": 0, "server_to_client": 0}}}"#;
+        let view = serde_json::from_str(record).expect("a record");
+        let event = |number| Recorded {
+            number,
+            at: WallTime::default(),
+            after_seconds: number as f64 / 4.0,
+            what: Happening::Comment,
+        };
+        let expected = "\
+0000000000007 sse on route r, never open: timeout (a\\u{1b})
+192.0.2.1:9 → no upstream reached
+opened 2026-01-28T09:30:45.000000000Z, closed 2026-01-28T09:30:46.000000000Z
+
+     +0.000000  < comment
+             …  8 events that are not kept
+     +2.250000  < comment
+";
+        assert_eq!(render(&view, &[event(0), event(9)]), expected);
+    }
+}
