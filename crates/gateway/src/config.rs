@@ -215,11 +215,14 @@ pub struct TcpSamplesConfig {
     /// Connections sampled in a second at most. Where there are more than this and the interval allow, each
     /// comes in its turn, less often.
     pub max_per_second: u32,
+    /// The acknowledgement of the first message of a connection in each direction is timed, and then that of one
+    /// message in so many; 0 times none. Holds for connections that are opened from now on.
+    pub acks_one_in: u32,
 }
 
 impl Default for TcpSamplesConfig {
     fn default() -> Self {
-        TcpSamplesConfig { interval: Duration::from_secs(10), max_per_second: 1_000 }
+        TcpSamplesConfig { interval: Duration::from_secs(10), max_per_second: 1_000, acks_one_in: 64 }
     }
 }
 
@@ -546,7 +549,11 @@ mod tests {
         assert_eq!(config.problems(), []);
         config.routes.push(RouteConfig { upstreams: vec![], ..config.routes[0].clone() });
         config.listeners[0].proxy_protocol = true;
-        config.tcp_samples = TcpSamplesConfig { interval: Duration::from_millis(999), max_per_second: 0 };
+        config.tcp_samples = TcpSamplesConfig {
+            interval: Duration::from_millis(999),
+            max_per_second: 0,
+            ..TcpSamplesConfig::default()
+        };
         let paths: Vec<String> = config.problems().iter().map(|problem| problem.path.join(".")).collect();
         let expected = [
             "routes.1.upstreams",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use model::{Direction, Moment};
 use parking_lot::Mutex;
 
+use crate::acks::Sampling;
 use crate::clock;
 use crate::entry::Entry;
 use crate::leg::{OnFlush, Watch};
@@ -32,6 +33,8 @@ struct Waiting {
     given: usize,
     bytes: u64,
     messages: u64,
+    /// Ends with the delivery of the last piece.
+    sampling: Option<Sampling>,
 }
 
 /// What was read at one moment.
@@ -79,6 +82,13 @@ impl Delivery {
         self.show(&waiting);
     }
 
+    /// The acknowledgement of what was just read is timed.
+    pub fn sample(&self, sampling: Option<Sampling>) {
+        if sampling.is_some() {
+            self.waiting.lock().sampling = sampling;
+        }
+    }
+
     /// HTTP's writer has all that was read so far.
     pub fn note_given(&self) {
         let mut waiting = self.waiting.lock();
@@ -115,6 +125,11 @@ impl OnFlush for Delivery {
             if piece.messages > 0 {
                 (self.measure)(now.since(piece.at).as_secs_f64(), piece);
             }
+        }
+        if waiting.pieces.is_empty()
+            && let Some(sampling) = waiting.sampling.take()
+        {
+            sampling.complete();
         }
         self.show(waiting);
     }

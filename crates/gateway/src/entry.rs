@@ -16,9 +16,11 @@ use model::record::{ClientAddress, Reconnect, What};
 use model::recording::Happening;
 use model::{ConnectionId, Direction, Moment, PerDirection, Protocol, WallTime};
 
+use crate::acks::{self, Sampling, Whose};
 use crate::flight::Flight;
 use crate::heartbeats::Heartbeats;
 use crate::registry::RouteConnections;
+use crate::socket::Handle;
 use crate::tcp_evidence::{News, TcpEvidence};
 use crate::worker;
 
@@ -47,6 +49,8 @@ pub struct Entry {
     pub tcp: TcpEvidence,
     /// Who the client is, when it can be known again.
     pub client_key: Option<ClientKey>,
+    /// Of so many messages of a direction, the acknowledgement of one is timed.
+    pub acks_one_in: u32,
     /// It was opened as a reconnect.
     pub reconnect: Option<Reconnect>,
     /// Its Pings and Pongs.
@@ -111,6 +115,8 @@ pub struct Identity {
     pub flight: Flight,
     /// Who the client is, when it can be known again.
     pub client_key: Option<ClientKey>,
+    /// Of so many messages of a direction, the acknowledgement of one is timed; 0 for none.
+    pub acks_one_in: u32,
     /// It is opened as a reconnect.
     pub reconnect: Option<Reconnect>,
 }
@@ -118,8 +124,18 @@ pub struct Identity {
 impl Entry {
     /// A connection that is established at `now`.
     pub fn new(identity: Identity, now: Moment, wall: WallTime) -> Entry {
-        let Identity { id, protocol, route, client, upstream, limits, client_key, reconnect, flight } =
-            identity;
+        let Identity {
+            id,
+            protocol,
+            route,
+            client,
+            upstream,
+            limits,
+            client_key,
+            acks_one_in,
+            reconnect,
+            flight,
+        } = identity;
         Entry {
             id,
             protocol,
@@ -132,6 +148,7 @@ impl Entry {
             flight,
             tcp: TcpEvidence::default(),
             client_key,
+            acks_one_in,
             reconnect,
             heartbeats: Heartbeats::default(),
             flows: PerDirection::from_fn(|_| Flow::new(now)),
@@ -144,6 +161,17 @@ impl Entry {
     /// One direction's counters.
     pub fn flow(&self, direction: Direction) -> &Flow {
         &self.flows[direction]
+    }
+
+    /// Whether the acknowledgement of one of the next `messages` is to be timed.
+    pub fn is_ack_due(&self, direction: Direction, messages: u64) -> bool {
+        acks::is_due(self.flow(direction).messages(), messages, self.acks_one_in)
+    }
+
+    /// Begins to time an acknowledgement on the receiver's `socket`, if that can be now.
+    pub fn sample_ack(&self, direction: Direction, socket: &Arc<Handle>) -> Option<Sampling> {
+        let meter = Arc::clone(&self.route.meter);
+        Sampling::begin(socket, Whose { meter, protocol: self.protocol, direction })
     }
 
     /// Notes what happened. Only the task that serves the connection may do so.

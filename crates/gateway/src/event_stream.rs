@@ -113,6 +113,11 @@ impl EventStream {
                 SseEvent::Retry { .. } => {}
             });
         }
+        if entry.is_ack_due(DIRECTION, events)
+            && let Some(socket) = self.client.socket()
+        {
+            self.delivery.sample(entry.sample_ack(DIRECTION, socket));
+        }
         entry.flow(DIRECTION).note(bytes.len() as u64, events, at);
         self.reads += u64::from(events > 0);
         self.events_per_read_max = self.events_per_read_max.max(events);

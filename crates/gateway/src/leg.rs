@@ -2,7 +2,6 @@
 //! ends.
 
 use std::io::{self, IoSlice};
-use std::os::fd::AsFd as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -12,85 +11,67 @@ use model::record::What;
 use model::{Http2Error, Leg, Moment};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
 use crate::clock;
 use crate::frames::Frames;
 use crate::head::HeadTap;
-use crate::socket::{Handle, Owner};
+use crate::socket::{Handle, Socket};
 
 /// A connected stream.
 #[derive(Debug)]
-pub struct Stream {
-    /// Before the socket, so that it is dropped first.
-    owner: Owner,
-    io: Io,
-}
-
-#[derive(Debug)]
-enum Io {
+pub enum Stream {
     /// Bytes as they are on the socket.
-    Plain(TcpStream),
+    Plain(Socket),
     /// Bytes inside TLS.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Socket>>),
 }
 
 impl Stream {
-    /// Bytes as they are on the socket.
-    pub fn plain(socket: TcpStream) -> Stream {
-        Stream { owner: Owner::show(socket.as_fd()), io: Io::Plain(socket) }
-    }
-
     /// Bytes inside TLS.
-    pub fn tls(stream: impl Into<TlsStream<TcpStream>>) -> Stream {
-        let stream = Box::new(stream.into());
-        Stream { owner: Owner::show(stream.get_ref().0.as_fd()), io: Io::Tls(stream) }
+    pub fn tls(stream: impl Into<TlsStream<Socket>>) -> Stream {
+        Stream::Tls(Box::new(stream.into()))
     }
 
-    /// The socket below.
-    pub fn socket(&self) -> &TcpStream {
-        match &self.io {
-            Io::Plain(socket) => socket,
-            Io::Tls(stream) => stream.get_ref().0,
+    fn socket(&self) -> &Socket {
+        match self {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => stream.get_ref().0,
         }
     }
 
     /// Whether TLS is spoken, and this protocol was not agreed on in it (ALPN: RFC 7301).
     pub fn has_not_agreed_on(&self, protocol: &[u8]) -> bool {
-        matches!(&self.io, Io::Tls(stream) if stream.get_ref().1.alpn_protocol() != Some(protocol))
+        matches!(self, Stream::Tls(stream) if stream.get_ref().1.alpn_protocol() != Some(protocol))
     }
 
     /// The socket below, as others see it.
     pub fn handle(&self) -> &Arc<Handle> {
-        self.owner.handle()
+        self.socket().handle()
     }
 
     /// Makes the drop of this stream send RST instead of FIN, to pass on a reset from the other leg.
     pub fn reset_on_drop(&self) {
-        match self.socket().set_zero_linger() {
-            Ok(()) => self.owner.note_reset(),
-            Err(error) => {
-                tracing::debug!(%error, "SO_LINGER could not be set: the peer sees FIN instead of RST");
-            }
+        if let Err(error) = self.socket().reset_on_drop() {
+            tracing::debug!(%error, "SO_LINGER could not be set: the peer sees FIN instead of RST");
         }
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().io {
-            Io::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
-            Io::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        match self.get_mut() {
+            Stream::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().io {
-            Io::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
-            Io::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        match self.get_mut() {
+            Stream::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -99,9 +80,9 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().io {
-            Io::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
-            Io::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        match self.get_mut() {
+            Stream::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -110,22 +91,17 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().io {
-            Io::Plain(_) => Poll::Ready(Ok(())),
-            Io::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        match self.get_mut() {
+            Stream::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let stream = self.get_mut();
-        let result = match &mut stream.io {
-            Io::Plain(socket) => ready!(Pin::new(socket).poll_shutdown(cx)),
-            Io::Tls(tls) => ready!(Pin::new(tls).poll_shutdown(cx)),
-        };
-        if result.is_ok() {
-            stream.owner.note_shut();
+        match self.get_mut() {
+            Stream::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
-        Poll::Ready(result)
     }
 }
 

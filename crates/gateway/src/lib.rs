@@ -7,6 +7,7 @@
 //! `meter`.
 
 mod access_log;
+mod acks;
 mod answer;
 mod body;
 pub mod ceiling;

@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::exchange::{ClientConnection, Shared, TaskGuard};
 use crate::forwarded::Peer;
 use crate::leg::{Stream, Watched};
+use crate::socket::Socket;
 use crate::{http1, http2, proxy_protocol};
 
 /// How long a client's connection may stay without a request; longer than the 60 s of the common balancers, so
@@ -132,9 +133,9 @@ impl Listener {
         let Some(acceptor) = &self.tls else {
             let early = read_preface(&mut socket).await.map_err(because(Refused::Malformed))?;
             let speaks_http2 = early.starts_with(HTTP2_PREFACE);
-            return Ok(Opened { stream: Stream::plain(socket), early, peer, speaks_http2 });
+            return Ok(Opened { stream: Stream::Plain(Socket::new(socket)), early, peer, speaks_http2 });
         };
-        let stream = acceptor.accept(socket).await.map_err(because(Refused::Tls))?;
+        let stream = acceptor.accept(Socket::new(socket)).await.map_err(because(Refused::Tls))?;
         let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2_ALPN);
         Ok(Opened { stream: Stream::tls(stream), early: Bytes::new(), peer, speaks_http2 })
     }

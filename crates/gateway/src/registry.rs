@@ -6,7 +6,8 @@
 //! the task that served it: the record is written when its owner is dropped.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -48,6 +49,7 @@ pub struct Registry {
     is_draining: AtomicBool,
     /// What is open, and for at most one interval what was.
     samples: Mutex<Schedule<Weak<Entry>>>,
+    acks_one_in: AtomicU32,
 }
 
 /// The connections of one route, over reloads of the configuration.
@@ -84,6 +86,7 @@ impl Registry {
             log,
             is_draining: AtomicBool::new(false),
             samples: Mutex::new(Schedule::new(TcpSamplesConfig::default())),
+            acks_one_in: AtomicU32::new(TcpSamplesConfig::default().acks_one_in),
         }
     }
 
@@ -174,6 +177,12 @@ impl Registry {
     /// Sets how often sockets are looked at.
     pub fn set_sampling(&self, pace: TcpSamplesConfig) {
         self.samples.lock().set_pace(pace);
+        self.acks_one_in.store(pace.acks_one_in, Relaxed);
+    }
+
+    /// Of how many messages of a connection that is opened now the acknowledgement of one is timed.
+    pub fn acks_one_in(&self) -> u32 {
+        self.acks_one_in.load(Relaxed)
     }
 
     /// From now on the sockets of the connection are looked at from time to time.

@@ -78,6 +78,8 @@ struct Pipe {
     is_muted: bool,
     /// The receiver's kernel socket has not yet accepted all Pings that were read.
     has_ping_waiting: bool,
+    /// The acknowledgement of the next message that ends is to be timed.
+    is_ack_due: bool,
     dropped_bytes: u64,
 }
 
@@ -175,6 +177,7 @@ impl Relay {
                 session.entry.note(at, &Happening::Violation { direction, violation, offset });
             }
         });
+        self.pipes[direction].is_ack_due |= session.entry.is_ack_due(direction, messages);
         session.entry.flow(direction).note(bytes.len() as u64, messages, at);
         self.pipes[direction].has_ping_waiting |= has_ping;
     }
@@ -219,12 +222,13 @@ impl Relay {
             self.pipes[direction].dropped_bytes += bytes.len() as u64;
             return;
         }
-        let receiver = stream(&mut self.client, &mut self.upstream, direction.receiver());
-        let accepted = match Pin::new(&mut *receiver).poll_write(cx, bytes) {
+        let message = message_length(bytes, self.pipes[direction].scanner.offset(), ends);
+        let accepted = match self.offer(direction, bytes, message, cx) {
             Poll::Ready(Ok(accepted)) => accepted,
             Poll::Pending => 0,
             Poll::Ready(Err(error)) => return self.end_output(direction, &error, bytes.len()),
         };
+        let receiver = stream(&mut self.client, &mut self.upstream, direction.receiver());
         let is_flushed = match Pin::new(receiver).poll_flush(cx) {
             Poll::Ready(Ok(())) => true,
             Poll::Pending => false,
@@ -238,23 +242,60 @@ impl Relay {
         }
     }
 
+    /// Offers bytes to the receiver. When the acknowledgement of a message that ends in them, behind the first
+    /// `message` of them, is to be timed, these go first, so that its last byte is the one acknowledged.
+    fn offer(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        message: Option<usize>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let receiver = stream(&mut self.client, &mut self.upstream, direction.receiver());
+        let mut receiver = Pin::new(receiver);
+        let is_due = &mut self.pipes[direction].is_ack_due;
+        let Some(message) = message.filter(|_| *is_due) else { return receiver.poll_write(cx, bytes) };
+        let Some(sampling) = self.session.entry.sample_ack(direction, receiver.handle()) else {
+            *is_due = false;
+            return receiver.poll_write(cx, bytes);
+        };
+        let (message, rest) = bytes.split_at(message);
+        let accepted = ready!(receiver.as_mut().poll_write(cx, message))?;
+        if accepted < message.len() || receiver.as_mut().poll_flush(cx)?.is_pending() {
+            return Poll::Ready(Ok(accepted));
+        }
+        sampling.complete();
+        *is_due = false;
+        if rest.is_empty() {
+            return Poll::Ready(Ok(accepted));
+        }
+        match receiver.poll_write(cx, rest)? {
+            Poll::Ready(more) => Poll::Ready(Ok(accepted + more)),
+            Poll::Pending => Poll::Ready(Ok(accepted)),
+        }
+    }
+
     /// Offers what waits to the receiver; ready when nothing waits any more.
     fn flush(&mut self, direction: Direction, cx: &mut Context<'_>) -> Poll<()> {
-        while let Some(waiting) = &mut self.pipes[direction].waiting {
-            let receiver = stream(&mut self.client, &mut self.upstream, direction.receiver());
+        while let Some(mut waiting) = self.pipes[direction].waiting.take() {
             let left = waiting.bytes.len();
             let written = if left == 0 {
                 Poll::Ready(Ok(0))
             } else {
-                Pin::new(&mut *receiver).poll_write(cx, &waiting.bytes)
+                let message = message_length(&waiting.bytes, waiting.end, &waiting.ends);
+                self.offer(direction, &waiting.bytes, message, cx)
             };
+            if let Poll::Ready(Ok(accepted)) = &written {
+                let _ = waiting.bytes.split_to(*accepted);
+            }
+            self.pipes[direction].waiting = Some(waiting);
+            let receiver = stream(&mut self.client, &mut self.upstream, direction.receiver());
             let flushed = Pin::new(receiver).poll_flush(cx);
             match (written, flushed) {
                 (Poll::Ready(Err(error)), _) | (_, Poll::Ready(Err(error))) => {
                     self.end_output(direction, &error, left);
                 }
-                (Poll::Ready(Ok(accepted)), flushed) => {
-                    let _ = waiting.bytes.split_to(accepted);
+                (Poll::Ready(Ok(_)), flushed) => {
                     if flushed.is_pending() {
                         return Poll::Pending;
                     }
@@ -483,6 +524,7 @@ impl Pipe {
             is_shut: false,
             is_muted: false,
             has_ping_waiting: false,
+            is_ack_due: false,
             dropped_bytes: 0,
         }
     }
@@ -501,6 +543,12 @@ fn push_end(ends: &mut Vec<MessageEnd>, at: u64) {
         Some(last) if is_full => *last = MessageEnd { at, messages: last.messages + 1 },
         _ => ends.push(MessageEnd { at, messages: 1 }),
     }
+}
+
+/// How many of the bytes up to stream offset `end` are those up to the last end of a message.
+fn message_length(bytes: &[u8], end: u64, ends: &[MessageEnd]) -> Option<usize> {
+    let behind = usize::try_from(end - ends.last()?.at).ok()?;
+    bytes.len().checked_sub(behind)
 }
 
 fn saturating(number: u64) -> u16 {

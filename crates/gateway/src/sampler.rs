@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     const PACE: TcpSamplesConfig =
-        TcpSamplesConfig { interval: Duration::from_secs(10), max_per_second: 100 };
+        TcpSamplesConfig { interval: Duration::from_secs(10), max_per_second: 100, acks_one_in: 64 };
 
     /// The turns of some minutes of virtual time, with so many things put in at the start.
     struct Run {

@@ -130,6 +130,7 @@ impl Attempt {
             limits,
             flight: Flight::new(&self.registry.flights, Happening::Handshake { result, status, seconds }),
             client_key: self.visitor.key,
+            acks_one_in: self.registry.acks_one_in(),
             reconnect: self.reconnect(now),
         };
         let entry = Arc::new(Entry::new(identity, now, clock::wall()));

@@ -1,14 +1,179 @@
-//! The kernel socket of a leg, as others than its owner see it: who holds its [`Handle`] can read the kernel's
-//! account of it for as long as it is open, without waking the task that owns it.
+//! The TCP socket of a leg. Who holds its [`Handle`] can read the kernel's account of it for as long as it is
+//! open, without waking the task that owns it.
 
-use std::os::fd::BorrowedFd;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use kernel::{Account, Shown, TcpState};
 use model::tcp::TcpSample;
 use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::acks::{Acks, Instant};
+
+/// A connected socket, shown to others by its handle.
+///
+/// While its handle's acknowledgements are sampled, it asks the kernel for a stamp of each send. A stamp raises
+/// `EPOLLERR`, which tokio keeps as "closed for writing" for as long as the socket is registered: the next send
+/// that would block would spin. Such a socket is registered anew at that moment.
+#[derive(Debug)]
+pub struct Socket {
+    /// Before the socket, so that it is dropped first.
+    owner: Owner,
+    /// Absent only when it could not be registered anew.
+    tcp: Option<TcpStream>,
+    /// Bytes accepted since stamps were enabled, once they are.
+    counted: Option<u64>,
+    /// Stamps were asked for since it was registered.
+    has_stamps: bool,
+}
+
+impl Socket {
+    /// Shows `tcp` until this is dropped.
+    pub fn new(tcp: TcpStream) -> Socket {
+        Socket { owner: Owner::show(tcp.as_fd()), tcp: Some(tcp), counted: None, has_stamps: false }
+    }
+
+    /// What others see of it.
+    pub fn handle(&self) -> &Arc<Handle> {
+        self.owner.handle()
+    }
+
+    /// Makes closing it reset the connection, and so drop what it has not sent (`SO_LINGER` of 0: socket(7)).
+    ///
+    /// # Errors
+    /// As setsockopt(2).
+    pub fn reset_on_drop(&self) -> io::Result<()> {
+        self.tcp.as_ref().ok_or_else(unregistered)?.set_zero_linger()?;
+        self.owner.note_reset();
+        Ok(())
+    }
+
+    fn tcp(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        self.tcp.as_mut().map(Pin::new).ok_or_else(unregistered)
+    }
+
+    fn count(&mut self, accepted: usize) {
+        if let Some(counted) = &mut self.counted {
+            *counted += accepted as u64;
+        }
+    }
+
+    /// Sends while acknowledgements are or were sampled.
+    fn poll_send(&mut self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let is_stamped = self.handle().acks.is_sampling() && self.enable_stamps();
+        loop {
+            let tcp = self.tcp()?;
+            ready!(tcp.poll_write_ready(cx))?;
+            let asked = is_stamped.then(Instant::now);
+            let sent = tcp.try_io(Interest::WRITABLE, || match is_stamped {
+                true => kernel::send_stamped(tcp.as_fd(), parts),
+                false => tcp.try_write_vectored(parts),
+            });
+            match sent {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.register_anew(cx)?,
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok(accepted) => {
+                    self.count(accepted);
+                    if let Some(asked) = asked {
+                        self.note_stamped(asked);
+                    }
+                    return Poll::Ready(Ok(accepted));
+                }
+            }
+        }
+    }
+
+    fn note_stamped(&mut self, asked: Instant) {
+        let last = self.counted.unwrap_or_default().wrapping_sub(1);
+        self.handle().acks.sent(last as u32, asked);
+        self.has_stamps = true;
+    }
+
+    fn enable_stamps(&mut self) -> bool {
+        let Some(tcp) = &self.tcp else { return false };
+        if self.counted.is_none() {
+            match kernel::enable_stamps(tcp.as_fd()) {
+                Ok(()) => self.counted = Some(0),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    tracing::debug!(%error, "acknowledgements are not sampled");
+                    self.handle().acks.give_up();
+                }
+            }
+        }
+        self.counted.is_some()
+    }
+
+    /// Wakes the task, for what it waited for on the old registration.
+    fn register_anew(&mut self, cx: &Context<'_>) -> io::Result<()> {
+        if self.has_stamps
+            && let Some(tcp) = self.tcp.take()
+        {
+            self.has_stamps = self.handle().acks.collect(self.handle().shown());
+            self.tcp = Some(TcpStream::from_std(tcp.into_std()?)?);
+            cx.waker().wake_by_ref();
+        }
+        Ok(())
+    }
+}
+
+fn unregistered() -> io::Error {
+    io::Error::other("the socket could not be registered anew")
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().tcp()?.poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let socket = self.get_mut();
+        if socket.has_stamps || socket.handle().acks.is_sampling() {
+            return socket.poll_send(cx, &[IoSlice::new(buf)]);
+        }
+        let accepted = ready!(socket.tcp()?.poll_write(cx, buf))?;
+        socket.count(accepted);
+        Poll::Ready(Ok(accepted))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let socket = self.get_mut();
+        if socket.has_stamps || socket.handle().acks.is_sampling() {
+            return socket.poll_send(cx, bufs);
+        }
+        let accepted = ready!(socket.tcp()?.poll_write_vectored(cx, bufs))?;
+        socket.count(accepted);
+        Poll::Ready(Ok(accepted))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let socket = self.get_mut();
+        ready!(socket.tcp()?.poll_shutdown(cx))?;
+        socket.owner.note_shut();
+        Poll::Ready(Ok(()))
+    }
+}
 
 /// Held by the owner of a socket beside it, and dropped before it: hides the socket from those who look.
 #[derive(Debug)]
@@ -23,6 +188,7 @@ impl Owner {
             will_reset: AtomicBool::new(false),
             watchers: AtomicU32::new(0),
             last: Mutex::new(None),
+            acks: Acks::default(),
         }))
     }
 
@@ -46,6 +212,7 @@ impl Drop for Owner {
     fn drop(&mut self) {
         let handle = &self.0;
         if handle.watchers.load(Relaxed) > 0 {
+            handle.acks.collect(&handle.shown);
             *handle.last.lock() = handle.shown.account().and_then(Result::ok).map(Box::new);
         }
         handle.shown.hide();
@@ -60,6 +227,8 @@ pub struct Handle {
     will_reset: AtomicBool,
     watchers: AtomicU32,
     last: Mutex<Option<Box<Account>>>,
+    /// When what is sent through it is acknowledged.
+    pub acks: Acks,
 }
 
 /// What a look at a socket tells.
@@ -82,10 +251,21 @@ impl Handle {
         self.watchers.fetch_sub(1, Relaxed);
     }
 
+    /// The socket itself.
+    pub fn shown(&self) -> &Shown {
+        &self.shown
+    }
+
     /// Looks at the socket; after its end, what was kept of it. `None` where the kernel tells nothing.
     pub fn read(&self) -> Option<Reading> {
         let account = match self.shown.account() {
-            Some(account) => account.ok()?,
+            Some(account) => {
+                let account = account.ok()?;
+                if self.acks.collect(&self.shown) && account.queued_bytes == 0 {
+                    self.acks.forget_lost();
+                }
+                account
+            }
             None => self.last.lock().as_deref()?.clone(),
         };
         Some(Reading {

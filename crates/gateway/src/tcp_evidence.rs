@@ -180,7 +180,7 @@ impl LegEvidence {
 
     fn facts(&self, close: Option<TcpSample>) -> TcpFacts {
         let Seen { open, last } = *self.seen.lock();
-        TcpFacts { shared: self.is_shared, open, last, close }
+        TcpFacts { shared: self.is_shared, open, last, close, acks: self.socket.acks.facts() }
     }
 }
 

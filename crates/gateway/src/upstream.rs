@@ -27,6 +27,7 @@ use tokio_rustls::TlsConnector;
 use crate::body::HeldBody;
 use crate::config::{Balance, UpstreamUrl};
 use crate::leg::{Stream, Watch, Watched};
+use crate::socket::Socket;
 
 /// Idle connections to one upstream kept for plain requests.
 const IDLE_MAX: usize = 32;
@@ -301,12 +302,13 @@ impl Connector {
     }
 
     async fn reach(&self, tls: &TlsConnector) -> Result<Stream, ConnectError> {
-        let socket = connect_tcp(&self.url).await?;
-        if let Err(error) = socket.set_nodelay(true) {
+        let tcp = connect_tcp(&self.url).await?;
+        if let Err(error) = tcp.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
+        let socket = Socket::new(tcp);
         if !self.url.tls {
-            return Ok(Stream::plain(socket));
+            return Ok(Stream::Plain(socket));
         }
         let name = match &self.server_name {
             Some(name) => name.clone(),

@@ -3,7 +3,7 @@
 //!
 //! See `Documentation/networking/timestamping.rst` of the kernel.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -33,21 +33,19 @@ pub struct AckStamp {
 /// Lets a connected socket give acknowledgement timestamps for the sends that ask for one, and starts
 /// counting offsets. Repeated, it changes nothing.
 ///
-/// Offsets count from what was written before this call; before Linux 6.2 from what was acknowledged, which
-/// is the same when [`queued_bytes`](crate::queued_bytes) is 0.
-///
 /// Stamps that wait to be read take room in the receive buffer and raise `EPOLLERR`, though the connection is
 /// well: drain them with [`read_stamps`]. An event loop that takes `EPOLLERR` for the end of writing, as
 /// tokio's does for as long as the socket is registered, then spins in the next write that would block;
 /// register the socket anew after draining.
 ///
 /// # Errors
-/// `EINVAL` if the socket is listening or not connected; `ENOTSOCK` for what is no socket.
+/// `EINVAL` if the socket is listening or not connected; `ENOTSOCK` for what is no socket. `EAGAIN` before Linux
+/// 6.2 while anything written is not acknowledged, from which it would count: try again later.
 pub fn enable_stamps(fd: BorrowedFd<'_>) -> io::Result<()> {
     sys::enable_stamps(fd)
 }
 
-/// Sends bytes and asks that the acknowledgement of the last byte accepted be stamped. Never blocks and
+/// Sends the parts one after another (at most 1,024 of them) and asks that the acknowledgement of the last byte accepted be stamped. Never blocks and
 /// raises no signal. Returns how many bytes were accepted.
 ///
 /// Each send that was accepted whole gives one stamp, unless the kernel is short of memory or the receive
@@ -56,8 +54,8 @@ pub fn enable_stamps(fd: BorrowedFd<'_>) -> io::Result<()> {
 /// # Errors
 /// As send(2): `EAGAIN` when the send buffer is full, `EPIPE` and `ECONNRESET` when the connection has ended.
 /// Nothing was sent then.
-pub fn send_stamped(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    sys::send_stamped(fd, bytes)
+pub fn send_stamped(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    sys::send_stamped(fd, parts)
 }
 
 /// Moves the stamps that wait on the socket's error queue to the end of `stamps`, oldest first, and returns

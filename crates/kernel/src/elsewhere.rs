@@ -1,6 +1,6 @@
 //! Stands in for `linux.rs` on other systems: every question is answered with an error.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{BorrowedFd, RawFd};
 
 use crate::{AcceptQueue, Account, AckStamp, TcpInfo};
@@ -37,10 +37,14 @@ pub fn enable_stamps(_: BorrowedFd<'_>) -> io::Result<()> {
     unavailable()
 }
 
-pub fn send_stamped(_: BorrowedFd<'_>, _: &[u8]) -> io::Result<usize> {
+pub fn send_stamped(_: BorrowedFd<'_>, _: &[IoSlice<'_>]) -> io::Result<usize> {
     unavailable()
 }
 
 pub fn read_stamps(_: BorrowedFd<'_>, _: &mut Vec<AckStamp>) -> io::Result<usize> {
+    unavailable()
+}
+
+pub fn stamp_of(_: RawFd) -> io::Result<Option<AckStamp>> {
     unavailable()
 }

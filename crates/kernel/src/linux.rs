@@ -1,6 +1,6 @@
 //! The system calls.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::{self, offset_of};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
@@ -126,6 +126,7 @@ pub fn enable_stamps(fd: BorrowedFd<'_>) -> io::Result<()> {
         libc::SOF_TIMESTAMPING_SOFTWARE | libc::SOF_TIMESTAMPING_OPT_ID | libc::SOF_TIMESTAMPING_OPT_TSONLY;
     let set = |flags| setsockopt(&fd, sockopt::Timestamping, &TimestampingFlag::from_bits_retain(flags));
     match set(flags | libc::SOF_TIMESTAMPING_OPT_ID_TCP) {
+        Err(Errno::EINVAL) if queued_bytes(fd)? > 0 => Err(Errno::EAGAIN.into()),
         Err(Errno::EINVAL) => Ok(set(flags)?),
         result => Ok(result?),
     }
@@ -151,13 +152,16 @@ const STAMP_REQUEST: StampRequest = StampRequest {
 /// would take the place of this one.
 const SEND_FLAGS: c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | libc::MSG_EOR;
 
-pub fn send_stamped(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+/// `IOV_MAX`: what sendmsg(2) takes at most.
+const PARTS_MAX: usize = 1024;
+
+pub fn send_stamped(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
     let mut request = STAMP_REQUEST;
-    let mut slice = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     // SAFETY: `msghdr` is made of integers and pointers only, of which zero is a value.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
-    message.msg_iov = &raw mut slice;
-    message.msg_iovlen = 1;
+    // `IoSlice` has the layout of `iovec`, by its documentation.
+    message.msg_iov = parts.as_ptr().cast_mut().cast();
+    message.msg_iovlen = parts.len().min(PARTS_MAX) as _;
     message.msg_control = (&raw mut request).cast();
     message.msg_controllen = request.length as _;
     // SAFETY: all that `message` points to outlives the call, and the kernel only reads it.
@@ -172,7 +176,7 @@ struct Control([u8; 256]);
 pub fn read_stamps(fd: BorrowedFd<'_>, stamps: &mut Vec<AckStamp>) -> io::Result<usize> {
     let before = stamps.len();
     for _ in 0..STAMPS_PER_READ {
-        match read_error_queue(fd) {
+        match read_error_queue(fd.as_raw_fd()) {
             Ok(stamp) => stamps.extend(stamp),
             Err(Errno::EAGAIN) => break,
             Err(error) => return Err(error.into()),
@@ -181,11 +185,24 @@ pub fn read_stamps(fd: BorrowedFd<'_>, stamps: &mut Vec<AckStamp>) -> io::Result
     Ok(stamps.len() - before)
 }
 
+/// The oldest stamp that waits. Whatever `number` stands for, no payload is taken.
+pub fn stamp_of(number: RawFd) -> io::Result<Option<AckStamp>> {
+    for _ in 0..STAMPS_PER_READ {
+        match read_error_queue(number) {
+            Ok(None) => {}
+            Ok(stamp) => return Ok(stamp),
+            Err(Errno::EAGAIN) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
+
 /// Takes one message from the error queue; `None` if it is no acknowledgement.
-fn read_error_queue(fd: BorrowedFd<'_>) -> nix::Result<Option<AckStamp>> {
+fn read_error_queue(number: RawFd) -> nix::Result<Option<AckStamp>> {
     let mut control = Control([0; 256]);
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
-    let message = recvmsg::<()>(fd.as_raw_fd(), &mut [], Some(&mut control.0), flags)?;
+    let message = recvmsg::<()>(number, &mut [], Some(&mut control.0), flags)?;
     let (mut at, mut offset) = (None, None);
     for part in message.cmsgs()? {
         match part {

@@ -4,14 +4,14 @@ use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
 use std::sync::{Mutex, PoisonError};
 
-use crate::TcpInfo;
 use crate::sys;
+use crate::{AckStamp, TcpInfo};
 
 /// Shows one socket until it is hidden: whoever holds a reference can ask the kernel about it, without its
 /// owner's help.
 ///
 /// The owner must call [`hide`](Shown::hide) before it closes the socket, else the answers are those of
-/// whatever has the number then. Nothing can be done through this but to read them.
+/// whatever has the number then. Nothing can be done through this but to read them and to take stamps.
 #[derive(Debug)]
 pub struct Shown(Mutex<Option<RawFd>>);
 
@@ -39,6 +39,16 @@ impl Shown {
     pub fn account(&self) -> Option<io::Result<Account>> {
         let place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         place.map(sys::account_of)
+    }
+
+    /// Takes the oldest acknowledgement stamp that waits (see [`enable_stamps`](crate::enable_stamps)), if one
+    /// does; `None` once the socket is hidden.
+    ///
+    /// # Errors
+    /// As [`read_stamps`](crate::read_stamps).
+    pub fn take_stamp(&self) -> Option<io::Result<Option<AckStamp>>> {
+        let place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        place.map(sys::stamp_of)
     }
 
     /// Shows the socket no longer. When this returns, nobody is reading it any more.

@@ -3,9 +3,9 @@
 
 use std::fmt::Debug;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -102,8 +102,12 @@ fn offsets(stamps: &[AckStamp]) -> Vec<u32> {
     stamps.iter().map(|stamp| stamp.offset).collect()
 }
 
+fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    send_stamped(socket, &[IoSlice::new(bytes)])
+}
+
 fn stamped(socket: &TcpStream, length: usize) {
-    assert_eq!(send_stamped(socket.as_fd(), &vec![0; length]).expect("sends"), length);
+    assert_eq!(send(socket.as_fd(), &vec![0; length]).expect("sends"), length);
 }
 
 fn plain(mut socket: &TcpStream, length: usize) {
@@ -174,7 +178,7 @@ fn a_reader_that_stops_limits_the_sender() {
     assert!(later.snd_wnd < Some(later.snd_mss), "no room for a segment: {later:?}");
 
     client.set_nonblocking(false).expect("is a socket");
-    let full = until(|| send_stamped(client.as_fd(), &[0]).err());
+    let full = until(|| send(client.as_fd(), &[0]).err());
     assert_eq!(full.kind(), ErrorKind::WouldBlock);
 }
 
@@ -237,7 +241,7 @@ fn stamped_sends_that_wait_together_keep_their_stamps() {
     let written = fill(&client, &server);
     let mut read = 0;
     let mut buffer = vec![0; 64 * 1024];
-    while send_stamped(client.as_fd(), &[0; 10]).is_err() {
+    while send(client.as_fd(), &[0; 10]).is_err() {
         read += u32::try_from(server.read(&mut buffer).expect("reads")).expect("fits");
     }
     stamped(&client, 10);
@@ -245,6 +249,23 @@ fn stamped_sends_that_wait_together_keep_their_stamps() {
     drain(&client, &server, written + 30 - read);
     until(|| (acked(&client) == Some(u64::from(1 + written + 30))).then_some(()));
     assert_eq!(offsets(&stamps(&client)), [written + 9, written + 19, written + 29]);
+}
+
+#[test]
+fn parts_are_sent_in_order_and_stamped_once() {
+    let (client, server) = connection(V4);
+    enable_stamps(client.as_fd()).expect("is connected");
+    let parts = [IoSlice::new(b"one"), IoSlice::new(b""), IoSlice::new(b"two")];
+    assert_eq!(send_stamped(client.as_fd(), &parts).expect("sends"), 6);
+    let mut read = [0; 6];
+    (&server).read_exact(&mut read).expect("arrives");
+    assert_eq!(&read, b"onetwo");
+    let shown = Shown::new(client.as_fd());
+    let take = || shown.take_stamp().expect("is shown").expect("is a TCP socket");
+    assert_eq!(until(take).offset, 5);
+    assert_eq!(take(), None);
+    shown.hide();
+    assert!(shown.take_stamp().is_none());
 }
 
 #[test]
@@ -271,7 +292,7 @@ fn a_reset_connection_takes_no_bytes() {
     drop(server);
     until(|| (info(&client).state == TcpState::Close).then_some(()));
     for expected in [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe] {
-        assert_eq!(send_stamped(client.as_fd(), &[0]).expect_err("is reset").kind(), expected);
+        assert_eq!(send(client.as_fd(), &[0]).expect_err("is reset").kind(), expected);
     }
     assert_eq!(stamps(&client), []);
 }
@@ -329,8 +350,8 @@ fn only_connections_are_answered() {
     check(&[unread_bytes(listener), queued_bytes(listener), unsent_bytes(listener)], libc::EINVAL);
     check(&[enable_stamps(null)], libc::ENOTSOCK);
     check(&[enable_stamps(listener)], libc::EINVAL);
-    check(&[send_stamped(null, &[0]), read_stamps(null, &mut Vec::new())], libc::ENOTSOCK);
-    check(&[send_stamped(listener, &[0])], libc::EPIPE);
+    check(&[send(null, &[0]), read_stamps(null, &mut Vec::new())], libc::ENOTSOCK);
+    check(&[send(listener, &[0])], libc::EPIPE);
 }
 
 #[test]

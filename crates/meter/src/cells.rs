@@ -160,6 +160,8 @@ pub struct WebSocketCells {
     pub frames: PerDirection<Counts<Opcode>>,
     /// Residence of messages.
     pub latency_seconds: PerDirection<Histogram>,
+    /// Acknowledgement of sampled messages.
+    pub ack_seconds: PerDirection<Histogram>,
     /// Errors by type.
     pub errors: Counts<ErrorType>,
     /// Silence before an end without Close handshake.
@@ -198,6 +200,7 @@ impl Default for WebSocketCells {
             message_bytes: PerDirection::default(),
             frames: PerDirection::default(),
             latency_seconds: PerDirection::from_fn(|_: Direction| Histogram::new(LATENCY_BOUNDS)),
+            ack_seconds: PerDirection::from_fn(|_: Direction| Histogram::new(LATENCY_BOUNDS)),
             errors: Counts::default(),
             close_idle_seconds: Histogram::new(CLOSE_IDLE_BOUNDS),
             client_rtt_seconds: Histogram::new(RTT_BOUNDS),
@@ -223,6 +226,8 @@ pub struct SseCells {
     pub comments: Counter,
     /// From an event's last byte read to accepted by the client's kernel socket.
     pub delay_seconds: Histogram,
+    /// Acknowledgement of sampled events.
+    pub ack_seconds: Histogram,
     /// From an event's generation to accepted by the client's kernel socket; what is below 0 counts as 0.
     pub generation_delay_seconds: Histogram,
     /// The smallest of these, with its sign.
@@ -249,6 +254,7 @@ impl Default for SseCells {
             event_bytes: Counter::default(),
             comments: Counter::default(),
             delay_seconds: Histogram::new(LATENCY_BOUNDS),
+            ack_seconds: Histogram::new(LATENCY_BOUNDS),
             generation_delay_seconds: Histogram::new(LATENCY_BOUNDS),
             generation_delay_min: Smallest::default(),
             events_ahead: Counter::default(),

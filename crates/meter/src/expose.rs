@@ -105,6 +105,12 @@ fn visit_route(
                 out.histogram(&[("direction", direction.as_str())], f::LATENCY_BOUNDS, &observed);
             }
         }
+        f::WEBSOCKET_ACK => {
+            for &direction in Direction::ALL {
+                let observed = meter.observed(|shard| &shard.websocket.ack_seconds[direction]);
+                out.histogram(&[("direction", direction.as_str())], f::LATENCY_BOUNDS, &observed);
+            }
+        }
         f::WEBSOCKET_LATENCY_MEAN => {
             for &direction in Direction::ALL {
                 let waiting = live.backlog[direction];
@@ -167,6 +173,9 @@ fn visit_route(
         f::SSE_DISCONNECTS => out.closed(Protocol::Sse, &live.sse),
         f::SSE_DELAY => {
             out.histogram(&[], f::LATENCY_BOUNDS, &meter.observed(|shard| &shard.sse.delay_seconds));
+        }
+        f::SSE_ACK => {
+            out.histogram(&[], f::LATENCY_BOUNDS, &meter.observed(|shard| &shard.sse.ack_seconds));
         }
         f::SSE_GENERATION_DELAY => {
             let observed = meter.observed(|shard| &shard.sse.generation_delay_seconds);

@@ -94,6 +94,8 @@ families! {
         "Residence of WebSocket messages in this gateway: last byte read from the sender to last byte accepted by the receiver's kernel socket.";
     WEBSOCKET_LATENCY_MEAN: Gauge "websocket_message_latency_seconds_mean" ["route", "direction"]
         "Mean of websocket_message_latency_seconds over the last minute (metrics.mean_window), messages that wait now included with their age; absent without messages.";
+    WEBSOCKET_ACK: Histogram "websocket_message_ack_seconds" ["route", "direction"]
+        "Sampled acknowledgement of WebSocket messages: last byte accepted by our kernel socket to acknowledged by the receiver's kernel (its TCP acknowledgement, not its application). Of each connection and direction the first message and then 1 in 64 (tcp_samples.acks_one_in), one at a time; read at the next sample, so up to 10 s late. A receiver may hold an acknowledgement back, Linux by up to 40 ms.";
     WEBSOCKET_BACKLOG_MESSAGES: Gauge "websocket_backlog_messages" ["route", "direction"]
         "WebSocket messages read and not yet accepted by the receiver's kernel socket.";
     WEBSOCKET_BACKLOG_BYTES: Gauge "websocket_backlog_bytes" ["route", "direction"]
@@ -140,6 +142,8 @@ families! {
         "Ended event streams by who ended them and why.";
     SSE_DELAY: Histogram "sse_event_delay_seconds" ["route"]
         "From the empty line that ends an event read from the upstream to accepted by the client's kernel socket.";
+    SSE_ACK: Histogram "sse_event_ack_seconds" ["route"]
+        "Sampled acknowledgement of events: accepted by the client's kernel socket to acknowledged by the client's kernel (its TCP acknowledgement, not its application). Of each event stream the first event and then 1 in 64 (tcp_samples.acks_one_in), one at a time on a connection; read at the next sample, so up to 10 s late. A client may hold an acknowledgement back, Linux by up to 40 ms.";
     SSE_GENERATION_DELAY: Histogram "sse_event_generation_delay_seconds" ["route"]
         "From the generation of an event, as it says itself (event_time of the route), to accepted by the client's kernel socket. Includes the offset of this gateway's clock from the producer's; what is below 0 counts as 0.";
     SSE_GENERATION_DELAY_MIN: Gauge "sse_event_generation_delay_min_seconds" ["route"]

@@ -69,7 +69,7 @@ pub struct MachineFacts {
     /// Connections that the firewall follows.
     pub conntrack: ConntrackFacts,
     /// Its TCP sockets.
-    pub tcp: TcpFacts,
+    pub tcp: TcpSockets,
 }
 
 /// CPUs of a machine.
@@ -156,7 +156,7 @@ pub struct ConntrackFacts {
 /// TCP sockets of a machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
-pub struct TcpFacts {
+pub struct TcpSockets {
     /// Sockets in a state other than TIME_WAIT, IPv4 and IPv6.
     pub in_use: Option<u64>,
     /// Sockets in TIME_WAIT.

@@ -48,6 +48,43 @@ pub struct TcpFacts {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub close: Option<TcpSample>,
+    /// How soon messages were acknowledged, where that was sampled.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub acks: Option<AckFacts>,
+}
+
+/// Sampled times from a message's last byte accepted by our kernel socket to its acknowledgement by the
+/// receiver's kernel. Each is an upper bound for the path: a receiver may hold an acknowledgement back, to send
+/// it along with data of its own (RFC 9293, section 3.8.6.3; Linux by up to 40 ms).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct AckFacts {
+    /// How many.
+    pub samples: u32,
+    /// The least.
+    pub min_seconds: f32,
+    /// The greatest.
+    pub max_seconds: f32,
+    /// The newest.
+    pub last_seconds: f32,
+}
+
+impl AckFacts {
+    /// No sample yet.
+    pub const EMPTY: AckFacts =
+        AckFacts { samples: 0, min_seconds: f32::INFINITY, max_seconds: 0.0, last_seconds: 0.0 };
+
+    /// With one more sample.
+    #[must_use]
+    pub fn with(self, seconds: f32) -> AckFacts {
+        AckFacts {
+            samples: self.samples.saturating_add(1),
+            min_seconds: self.min_seconds.min(seconds),
+            max_seconds: self.max_seconds.max(seconds),
+            last_seconds: seconds,
+        }
+    }
 }
 
 /// What the kernel told at one moment. Counters and times run from the opening of the TCP connection.

@@ -32,12 +32,13 @@ impl TypeVisitor for Declarations {
     fn visit<T: TS + 'static + ?Sized>(&mut self) {
         if T::output_path().is_some() {
             let name = T::ident(&self.config);
-            if self.by_name.contains_key(&name) {
+            let docs = T::docs().unwrap_or_default();
+            let declaration = tidy(&format!("{docs}export {}\n", T::decl(&self.config)));
+            if let Some(known) = self.by_name.get(&name) {
+                assert_eq!(*known, declaration, "two types are called {name}");
                 return;
             }
-            let docs = T::docs().unwrap_or_default();
-            let declaration = format!("{docs}export {}\n", T::decl(&self.config));
-            self.by_name.insert(name, tidy(&declaration));
+            self.by_name.insert(name, declaration);
         }
         T::visit_dependencies(self);
         T::visit_generics(self);

@@ -8,7 +8,7 @@ use std::io::Read as _;
 use model::Word as _;
 use model::host::{
     AcceptFacts, ConntrackFacts, CpuFacts, CpuMode, FileFacts, MachineFacts, MemoryFacts, Pressure, Resource,
-    Stall, Stalls, TcpFacts,
+    Stall, Stalls, TcpSockets,
 };
 use procfs::KernelStats;
 use procfs::prelude::*;
@@ -124,14 +124,14 @@ fn tcp_ext(text: &str, name: &str) -> Option<u64> {
     values.split(' ').nth(place)?.parse().ok()
 }
 
-fn tcp(files: Files<'_>) -> TcpFacts {
+fn tcp(files: Files<'_>) -> TcpSockets {
     let (v4, v6) = (files("/proc/net/sockstat"), files("/proc/net/sockstat6"));
     let v4 = |name| socket_count(v4.as_deref()?, "TCP:", name);
     let v6 = |name| socket_count(v6.as_deref()?, "TCP6:", name);
     let ports = numbers(files, "/proc/sys/net/ipv4/ip_local_port_range");
     let limits = numbers(files, "/proc/sys/net/ipv4/tcp_mem");
     let bytes = |pages: &u64| pages.saturating_mul(procfs::page_size());
-    TcpFacts {
+    TcpSockets {
         in_use: v4("inuse").map(|count| count + v6("inuse").unwrap_or(0)),
         time_wait: v4("tw"),
         ephemeral_ports: match ports.as_slice() {

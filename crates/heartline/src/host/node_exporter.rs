@@ -115,7 +115,7 @@ fn take(facts: &mut MachineFacts, sample: &Sample<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use model::host::{AcceptFacts, ConntrackFacts, CpuFacts, FileFacts, MemoryFacts, Stalls, TcpFacts};
+    use model::host::{AcceptFacts, ConntrackFacts, CpuFacts, FileFacts, MemoryFacts, Stalls, TcpSockets};
 
     use super::*;
 
@@ -167,11 +167,11 @@ node_sockstat_TCP_tw 3714
             files: FileFacts { open: Some(1195), limit: Some(2_466_170) },
             accept: AcceptFacts { overflows: Some(220), drops: Some(221), ..AcceptFacts::default() },
             conntrack: ConntrackFacts { entries: Some(7), limit: Some(262_144) },
-            tcp: TcpFacts {
+            tcp: TcpSockets {
                 in_use: Some(18),
                 time_wait: Some(3714),
                 memory_bytes: Some(12288),
-                ..TcpFacts::default()
+                ..TcpSockets::default()
             },
         };
         assert_eq!(read(PAGE), Some(expected));

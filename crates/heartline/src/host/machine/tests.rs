@@ -140,7 +140,7 @@ fn sockets_and_limits() {
                 ..AcceptFacts::default()
             },
             conntrack: ConntrackFacts { entries: Some(17), limit: Some(262_144) },
-            tcp: TcpFacts {
+            tcp: TcpSockets {
                 in_use: Some(17),
                 time_wait: Some(3715),
                 ephemeral_ports: Some(28_232),

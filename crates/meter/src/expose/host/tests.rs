@@ -37,7 +37,7 @@ fn machine() -> MachineFacts {
             somaxconn: Some(4096),
         },
         conntrack: ConntrackFacts { entries: Some(5), limit: Some(50) },
-        tcp: TcpFacts {
+        tcp: TcpSockets {
             in_use: Some(3),
             time_wait: Some(4),
             ephemeral_ports: Some(28232),

@@ -24,6 +24,20 @@ export type AcceptQueue = {
   limit: number,
 };
 
+/** Sampled times from a message's last byte accepted by our kernel socket to its acknowledgement by the
+ * receiver's kernel. Each is an upper bound for the path: a receiver may hold an acknowledgement back, to send
+ * it along with data of its own (RFC 9293, section 3.8.6.3; Linux by up to 40 ms). */
+export type AckFacts = {
+  /** How many. */
+  samples: number,
+  /** The least. */
+  min_seconds: number,
+  /** The greatest. */
+  max_seconds: number,
+  /** The newest. */
+  last_seconds: number,
+};
+
 /** Whether the API asks for a token, and whether this request gave one. */
 export type Auth = {
   /** A token is configured. */
@@ -492,7 +506,7 @@ export type MachineFacts = {
   /** Connections that the firewall follows. */
   conntrack: ConntrackFacts,
   /** Its TCP sockets. */
-  tcp: TcpFacts,
+  tcp: TcpSockets,
 };
 
 /** Memory of a machine. */
@@ -729,8 +743,64 @@ export type Status = {
   auth: Auth,
 };
 
-/** TCP sockets of a machine. */
+/** One leg over time. */
 export type TcpFacts = {
+  /** The TCP connection carries other requests at the same time (HTTP/2): all numbers are theirs too. */
+  shared: boolean,
+  /** When the connection was established. */
+  open: TcpSample,
+  /** The newest of the samples that are taken from time to time; none before the first. */
+  last?: TcpSample,
+  /** At the end, before the socket was closed; none while it is open. */
+  close?: TcpSample,
+  /** How soon messages were acknowledged, where that was sampled. */
+  acks?: AckFacts,
+};
+
+/** Both legs; one is absent where nothing is known of it. */
+export type TcpLegs = {
+  /** Towards the client. */
+  client?: TcpFacts,
+  /** Towards the upstream. */
+  upstream?: TcpFacts,
+};
+
+/** What the kernel told at one moment. Counters and times run from the opening of the TCP connection. */
+export type TcpSample = {
+  /** When: seconds after the connection was established. */
+  at_seconds: number,
+  /** Smoothed round-trip time; none before the first measurement. */
+  rtt_seconds: number | null,
+  /** Least round-trip time of the last minutes; none before the first measurement. */
+  min_rtt_seconds: number | null,
+  /** Segments that were sent again. */
+  retransmits: number,
+  /** Retransmissions after a timeout, or probes of a closed window, in a row that nothing has answered; each
+   * waits twice as long as the one before. */
+  unanswered: number,
+  /** Bytes received that the gateway has not read. */
+  unread_bytes: number,
+  /** Bytes accepted from the gateway that were not sent even once. */
+  notsent_bytes: number,
+  /** Bytes sent that the peer's kernel has not acknowledged. */
+  unacked_bytes: number,
+  /** Some of `notsent_bytes` wait because the peer's window has room for less than they are and less than
+   * one segment: its application does not read. */
+  zero_window: boolean,
+  /** Bytes that the peer's kernel has acknowledged. */
+  bytes_acked: number,
+  /** Time with something to send or in flight. */
+  busy_seconds: number,
+  /** Of it, time in which the peer's window held sending back. */
+  rwnd_limited_seconds: number,
+  /** Of it, time in which our send buffer was too small for the path. */
+  sndbuf_limited_seconds: number,
+  /** Since an acknowledgement last came. */
+  last_ack_seconds: number,
+};
+
+/** TCP sockets of a machine. */
+export type TcpSockets = {
   /** Sockets in a state other than TIME_WAIT, IPv4 and IPv6. */
   in_use: number | null,
   /** Sockets in TIME_WAIT. */
@@ -744,14 +814,6 @@ export type TcpFacts = {
   memory_pressure_bytes: number | null,
   /** Beyond it sockets are closed (`tcp_mem`, the third). */
   memory_limit_bytes: number | null,
-};
-
-/** Both legs; one is absent where nothing is known of it. */
-export type TcpLegs = {
-  /** Towards the client. */
-  client?: TcpFacts,
-  /** Towards the upstream. */
-  upstream?: TcpFacts,
 };
 
 /** Columns of equal length, one entry a step, oldest first. */
