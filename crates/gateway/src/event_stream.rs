@@ -25,6 +25,7 @@ use crate::delivery::{Delivery, Piece};
 use crate::entry::Entry;
 use crate::exchange::{Exchange, TaskGuard};
 use crate::generation::Generated;
+use crate::guarded::Guarded;
 use crate::leg::{LegEnd, Watch};
 use crate::session::Session;
 use crate::upstream::OpenGuard;
@@ -35,8 +36,8 @@ const DIRECTION: Direction = Direction::ServerToClient;
 /// See the module.
 pub struct EventStream {
     body: Incoming,
-    scanner: Option<Scanner>,
-    times: Option<Reader>,
+    scanner: Option<Guarded<Scanner>>,
+    times: Option<Guarded<Reader>>,
     generated: Arc<Mutex<Generated>>,
     /// Pieces of the body that completed events.
     reads: u64,
@@ -76,8 +77,13 @@ impl EventStream {
             });
         EventStream {
             body,
-            scanner: is_readable.then(Scanner::new),
-            times: exchange.route.event_time.clone().filter(|_| is_readable).map(Reader::new),
+            scanner: is_readable.then(|| Guarded::new(Scanner::new())),
+            times: exchange
+                .route
+                .event_time
+                .clone()
+                .filter(|_| is_readable)
+                .map(|time| Guarded::new(Reader::new(time))),
             generated,
             reads: 0,
             events_per_read_max: 0,
@@ -98,20 +104,25 @@ impl EventStream {
         let cells = &entry.route.meter.shard(worker::index()).sse;
         let mut events = 0;
         if let Some(scanner) = &mut self.scanner {
-            scanner.scan(bytes, &mut |event| match event {
-                SseEvent::Event { bytes, .. } => {
-                    cells.events.inc();
-                    cells.event_bytes.add(bytes);
-                    entry.note(at, &Happening::Event { bytes });
-                    events += 1;
-                }
-                SseEvent::Comment { .. } => {
-                    cells.comments.inc();
-                    entry.note(at, &Happening::Comment);
-                }
-                SseEvent::LongLine { .. } => cells.errors.inc(ErrorType::TooBig),
-                SseEvent::Retry { .. } => {}
+            let is_well = scanner.look(bytes, |scanner, bytes| {
+                scanner.scan(bytes, &mut |event| match event {
+                    SseEvent::Event { bytes, .. } => {
+                        cells.events.inc();
+                        cells.event_bytes.add(bytes);
+                        entry.note(at, &Happening::Event { bytes });
+                        events += 1;
+                    }
+                    SseEvent::Comment { .. } => {
+                        cells.comments.inc();
+                        entry.note(at, &Happening::Comment);
+                    }
+                    SseEvent::LongLine { .. } => cells.errors.inc(ErrorType::TooBig),
+                    SseEvent::Retry { .. } => {}
+                });
             });
+            if !is_well {
+                cells.errors.inc(ErrorType::Internal);
+            }
         }
         if entry.is_ack_due(DIRECTION, events)
             && let Some(socket) = self.client.socket()
@@ -131,12 +142,14 @@ impl EventStream {
         let cells = &self.entry.route.meter.shard(worker::index()).sse;
         let mut generated = self.generated.lock();
         let mut timed = 0;
-        reader.read(bytes, clock::wall(), &mut |time| match time {
-            Ok(time) => {
-                generated.push(time);
-                timed += 1;
-            }
-            Err(error) => cells.event_time_errors.inc(error),
+        reader.look(bytes, |reader, bytes| {
+            reader.read(bytes, clock::wall(), &mut |time| match time {
+                Ok(time) => {
+                    generated.push(time);
+                    timed += 1;
+                }
+                Err(error) => cells.event_time_errors.inc(error),
+            });
         });
         timed
     }

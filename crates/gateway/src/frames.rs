@@ -8,12 +8,14 @@ use model::record::{GoAway, Http2Facts};
 use model::{Initiator, Leg};
 use observe::h2::{Scanner, Windows};
 
+use crate::guarded::Guarded;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Frames {
     leg: Leg,
-    inbound: Scanner,
-    outbound: Scanner,
+    inbound: Guarded<Scanner>,
+    outbound: Guarded<Scanner>,
     windows: Windows,
     /// What the peer has set.
     peer: Http2Settings,
@@ -27,8 +29,8 @@ impl Frames {
         let inbound = leg.inbound();
         Frames {
             leg,
-            inbound: Scanner::new(inbound),
-            outbound: Scanner::new(inbound.other()),
+            inbound: Guarded::new(Scanner::new(inbound)),
+            outbound: Guarded::new(Scanner::new(inbound.other())),
             windows: Windows::new(),
             peer: Http2Settings::default(),
             goaway: None,
@@ -44,39 +46,47 @@ impl Frames {
     /// Takes bytes that were read from the peer.
     pub fn read(&mut self, bytes: &[u8]) {
         let Frames { leg, inbound, outbound, windows, peer, goaway, route } = self;
-        inbound.scan(bytes, &mut |event| {
-            windows.note(leg.inbound(), &event);
-            match event {
-                Http2Event::Settings { ack: false, settings, .. } => {
-                    merge(peer, settings);
-                    outbound.allow_frame_size(settings.max_frame_size.unwrap_or(0));
+        inbound.look(bytes, |scanner, bytes| {
+            scanner.scan(bytes, &mut |event| {
+                windows.note(leg.inbound(), &event);
+                match event {
+                    Http2Event::Settings { ack: false, settings, .. } => {
+                        merge(peer, settings);
+                        allow_frame_size(outbound, settings);
+                    }
+                    Http2Event::GoAway { error, debug, .. } => {
+                        note_goaway(
+                            goaway,
+                            route.as_deref(),
+                            GoAway { initiator: (*leg).into(), error, debug },
+                        );
+                    }
+                    _ => {}
                 }
-                Http2Event::GoAway { error, debug, .. } => {
-                    note_goaway(goaway, route.as_deref(), GoAway { initiator: (*leg).into(), error, debug });
-                }
-                _ => {}
-            }
+            });
         });
     }
 
     /// Takes bytes that were written to the peer.
     pub fn written(&mut self, bytes: &[u8]) {
         let Frames { leg, inbound, outbound, windows, goaway, route, .. } = self;
-        outbound.scan(bytes, &mut |event| {
-            windows.note(leg.inbound().other(), &event);
-            match event {
-                Http2Event::Settings { ack: false, settings, .. } => {
-                    inbound.allow_frame_size(settings.max_frame_size.unwrap_or(0));
+        outbound.look(bytes, |scanner, bytes| {
+            scanner.scan(bytes, &mut |event| {
+                windows.note(leg.inbound().other(), &event);
+                match event {
+                    Http2Event::Settings { ack: false, settings, .. } => {
+                        allow_frame_size(inbound, settings);
+                    }
+                    Http2Event::GoAway { error, debug, .. } => {
+                        note_goaway(
+                            goaway,
+                            route.as_deref(),
+                            GoAway { initiator: Initiator::Proxy, error, debug },
+                        );
+                    }
+                    _ => {}
                 }
-                Http2Event::GoAway { error, debug, .. } => {
-                    note_goaway(
-                        goaway,
-                        route.as_deref(),
-                        GoAway { initiator: Initiator::Proxy, error, debug },
-                    );
-                }
-                _ => {}
-            }
+            });
         });
     }
 
@@ -95,6 +105,12 @@ impl Frames {
             connection_window: self.windows.connection_window(self.leg.inbound().other()),
             goaway: self.goaway.clone(),
         }
+    }
+}
+
+fn allow_frame_size(scanner: &mut Guarded<Scanner>, settings: Http2Settings) {
+    if let Some(scanner) = scanner.get_mut() {
+        scanner.allow_frame_size(settings.max_frame_size.unwrap_or(0));
     }
 }
 

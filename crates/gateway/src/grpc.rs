@@ -25,6 +25,7 @@ use crate::delivery::{Delivery, Piece};
 use crate::entry::{Command, Entry};
 use crate::exchange::{ClientConnection, Exchange, Unanswered};
 use crate::forwarded;
+use crate::guarded::Guarded;
 use crate::head::Framing;
 use crate::http2;
 use crate::leg::{LegEnd, Watch};
@@ -315,7 +316,7 @@ impl Call {
         from: &mut RecvStream,
         to: &mut SendStream<Bytes>,
     ) -> Result<Option<HeaderMap>, Broken> {
-        let mut scanner = Scanner::new();
+        let mut scanner = Guarded::new(Scanner::new());
         loop {
             let data = poll_fn(|cx| {
                 if let Poll::Ready(reset) = to.poll_reset(cx) {
@@ -333,19 +334,21 @@ impl Call {
         poll_fn(|cx| from.poll_trailers(cx)).await.map_err(Broken::Sender)
     }
 
-    fn observe(&self, direction: Direction, scanner: &mut Scanner, data: &[u8]) {
+    fn observe(&self, direction: Direction, scanner: &mut Guarded<Scanner>, data: &[u8]) {
         let at = clock::now();
         let cells = &self.cells.service;
         let mut messages = 0;
-        scanner.scan(data, &mut |event| match event {
-            GrpcEvent::Message { bytes, .. } => {
-                messages += 1;
-                cells.messages[direction].inc();
-                cells.message_bytes[direction].add(bytes);
-            }
-            GrpcEvent::Violation { flag, .. } => {
-                tracing::debug!(flag, "no gRPC message: a bad compressed flag");
-            }
+        scanner.look(data, |scanner, data| {
+            scanner.scan(data, &mut |event| match event {
+                GrpcEvent::Message { bytes, .. } => {
+                    messages += 1;
+                    cells.messages[direction].inc();
+                    cells.message_bytes[direction].add(bytes);
+                }
+                GrpcEvent::Violation { flag, .. } => {
+                    tracing::debug!(flag, "no gRPC message: a bad compressed flag");
+                }
+            });
         });
         let flow = self.entry.flow(direction);
         if direction == Direction::ServerToClient && messages > 0 && flow.messages() == 0 {

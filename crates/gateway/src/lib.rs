@@ -22,6 +22,7 @@ mod forwarded;
 mod frames;
 mod generation;
 mod grpc;
+mod guarded;
 mod head;
 mod heartbeats;
 mod http1;

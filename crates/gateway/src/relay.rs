@@ -23,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::clock;
 use crate::entry::Command;
+use crate::guarded::Guarded;
 use crate::leg::{Stream, end_of};
 use crate::session::Session;
 use crate::tcp_evidence::Sockets;
@@ -68,7 +69,9 @@ pub struct Relay {
 
 /// One direction.
 struct Pipe {
-    scanner: Scanner,
+    scanner: Guarded<Scanner>,
+    /// Bytes that were read.
+    offset: u64,
     waiting: Option<Box<Waiting>>,
     /// The sender has ended, or the receiver takes no more: nothing is read any more.
     has_ended: bool,
@@ -150,33 +153,40 @@ impl Relay {
         let cells = &route.meter.shard(worker::index()).websocket;
         let session = &mut self.session;
         let (mut messages, mut has_ping) = (0, false);
-        self.pipes[direction].scanner.scan(bytes, &mut |event| match event {
-            WebSocketEvent::Frame { opcode } => cells.frames[direction].inc(opcode),
-            WebSocketEvent::Message { opcode, frames, bytes, compressed, end } => {
-                let frames = saturating(frames.into());
-                let what = Happening::Message { direction, opcode, bytes, frames, compressed };
-                session.entry.note(at, &what);
-                cells.messages[direction].inc();
-                cells.message_bytes[direction].add(bytes);
-                messages += 1;
-                push_end(ends, end);
-            }
-            WebSocketEvent::Control { opcode: Opcode::Ping, bytes, tag, end } => {
-                session.entry.note(at, &Happening::Ping { direction, bytes: saturating(bytes) });
-                session.entry.heartbeats.ping(direction.receiver(), tag, end, at);
-                has_ping = true;
-            }
-            WebSocketEvent::Control { bytes, tag, .. } => {
-                let rtt_seconds = session.entry.heartbeats.pong(direction.sender(), tag, at, cells);
-                let what = Happening::Pong { direction, bytes: saturating(bytes), rtt_seconds };
-                session.entry.note(at, &what);
-            }
-            WebSocketEvent::Close { code, .. } => session.close_frame(direction.sender(), code, at),
-            WebSocketEvent::Violation { violation, at: offset } => {
-                cells.errors.inc(ErrorType::Frame);
-                session.entry.note(at, &Happening::Violation { direction, violation, offset });
-            }
+        let pipe = &mut self.pipes[direction];
+        pipe.offset += bytes.len() as u64;
+        let is_well = pipe.scanner.look(bytes, |scanner, bytes| {
+            scanner.scan(bytes, &mut |event| match event {
+                WebSocketEvent::Frame { opcode } => cells.frames[direction].inc(opcode),
+                WebSocketEvent::Message { opcode, frames, bytes, compressed, end } => {
+                    let frames = saturating(frames.into());
+                    let what = Happening::Message { direction, opcode, bytes, frames, compressed };
+                    session.entry.note(at, &what);
+                    cells.messages[direction].inc();
+                    cells.message_bytes[direction].add(bytes);
+                    messages += 1;
+                    push_end(ends, end);
+                }
+                WebSocketEvent::Control { opcode: Opcode::Ping, bytes, tag, end } => {
+                    session.entry.note(at, &Happening::Ping { direction, bytes: saturating(bytes) });
+                    session.entry.heartbeats.ping(direction.receiver(), tag, end, at);
+                    has_ping = true;
+                }
+                WebSocketEvent::Control { bytes, tag, .. } => {
+                    let rtt_seconds = session.entry.heartbeats.pong(direction.sender(), tag, at, cells);
+                    let what = Happening::Pong { direction, bytes: saturating(bytes), rtt_seconds };
+                    session.entry.note(at, &what);
+                }
+                WebSocketEvent::Close { code, .. } => session.close_frame(direction.sender(), code, at),
+                WebSocketEvent::Violation { violation, at: offset } => {
+                    cells.errors.inc(ErrorType::Frame);
+                    session.entry.note(at, &Happening::Violation { direction, violation, offset });
+                }
+            });
         });
+        if !is_well {
+            cells.errors.inc(ErrorType::Internal);
+        }
         self.pipes[direction].is_ack_due |= session.entry.is_ack_due(direction, messages);
         session.entry.flow(direction).note(bytes.len() as u64, messages, at);
         self.pipes[direction].has_ping_waiting |= has_ping;
@@ -222,7 +232,7 @@ impl Relay {
             self.pipes[direction].dropped_bytes += bytes.len() as u64;
             return;
         }
-        let message = message_length(bytes, self.pipes[direction].scanner.offset(), ends);
+        let message = message_length(bytes, self.pipes[direction].offset, ends);
         let accepted = match self.offer(direction, bytes, message, cx) {
             Poll::Ready(Ok(accepted)) => accepted,
             Poll::Pending => 0,
@@ -235,7 +245,7 @@ impl Relay {
             Poll::Ready(Err(error)) => return self.end_output(direction, &error, bytes.len() - accepted),
         };
         if is_flushed && accepted == bytes.len() {
-            self.note_pings_accepted(direction, self.pipes[direction].scanner.offset());
+            self.note_pings_accepted(direction, self.pipes[direction].offset);
             self.measure(direction, ends.iter().map(|end| end.messages).sum(), at);
         } else {
             self.keep_waiting(direction, Bytes::copy_from_slice(&bytes[accepted..]), ends.to_vec(), at);
@@ -342,7 +352,7 @@ impl Relay {
 
     fn keep_waiting(&mut self, direction: Direction, bytes: Bytes, ends: Vec<MessageEnd>, since: Moment) {
         let pipe = &mut self.pipes[direction];
-        let end = pipe.scanner.offset();
+        let end = pipe.offset;
         self.session.entry.flow(direction).note_waiting(bytes.len(), count(&ends), since);
         let what = Happening::WaitBegan { direction, bytes: bytes.len() as u64 };
         self.session.entry.note(since, &what);
@@ -444,10 +454,10 @@ impl Relay {
     fn say_goodbye_to(&mut self, leg: Leg, cx: &mut Context<'_>) -> bool {
         let direction = leg.other().inbound();
         let pipe = &self.pipes[direction];
-        if pipe.scanner.close_seen() || pipe.has_ended {
+        if pipe.close_seen() || pipe.has_ended {
             return true;
         }
-        if pipe.waiting.is_some() || !pipe.scanner.is_at_frame_boundary() {
+        if pipe.waiting.is_some() || !pipe.is_at_frame_boundary() {
             return false;
         }
         let frame = close_frame(CloseCode::GOING_AWAY, leg);
@@ -467,7 +477,7 @@ impl Relay {
     fn is_goodbye_over(&self) -> bool {
         let has_answered = |leg: Leg| {
             let pipe = &self.pipes[leg.inbound()];
-            pipe.has_ended || pipe.scanner.close_seen()
+            pipe.has_ended || pipe.close_seen()
         };
         let is_flushed = |direction| self.pipes[direction].waiting.is_none();
         self.goodbye.is_some_and(|goodbye| goodbye.is_said_to_client && goodbye.is_said_to_upstream)
@@ -518,7 +528,8 @@ impl Drop for Relay {
 impl Pipe {
     fn new(scanner: Scanner) -> Pipe {
         Pipe {
-            scanner,
+            scanner: Guarded::new(scanner),
+            offset: 0,
             waiting: None,
             has_ended: false,
             is_shut: false,
@@ -527,6 +538,15 @@ impl Pipe {
             is_ack_due: false,
             dropped_bytes: 0,
         }
+    }
+
+    fn close_seen(&self) -> bool {
+        self.scanner.get().is_some_and(Scanner::close_seen)
+    }
+
+    /// Unknown once nobody observes.
+    fn is_at_frame_boundary(&self) -> bool {
+        self.scanner.get().is_some_and(Scanner::is_at_frame_boundary)
     }
 }
 

@@ -7,6 +7,7 @@ use model::{Direction, Leg, Moment, PerLeg, Protocol, Word};
 use crate::Gateway;
 use crate::clock;
 use crate::entry::Entry;
+use crate::guarded;
 use crate::registry::{RouteConnections, SLOW_AFTER};
 
 impl Gateway {
@@ -47,6 +48,7 @@ impl Gateway {
                 .collect(),
             access_log_dropped: self.shared.registry.log_dropped(),
             recorder_bytes: self.shared.registry.flights.bytes(),
+            observers_failed: guarded::failed(),
             recorder_refused: self.shared.registry.flights.refused(),
             reconnect_closes_dropped: self.shared.registry.reconnect_closes_dropped(),
             ..Scrape::default()

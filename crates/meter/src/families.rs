@@ -198,6 +198,8 @@ families! {
         "Label values that were counted under `other` or left out because a limit was reached.";
     RECORDER_MEMORY: Gauge "heartline_recorder_memory_bytes" []
         "Memory that flight recorders of open and closed connections take, bounded by recorder.total_memory.";
+    OBSERVERS_FAILED: Counter "heartline_observers_failed_total" []
+        "Observers that have failed by a fault of this program: the bytes of their connections went on, uncounted.";
     RECORDER_REFUSED: Counter "heartline_recorder_refused_total" []
         "How often an open connection was not, or no longer, recorded because recorder.total_memory was taken.";
     ACCESS_LOG_DROPPED: Counter "heartline_access_log_dropped_total" []

@@ -24,6 +24,8 @@ pub struct Scrape {
     pub recorder_bytes: u64,
     /// How often a connection was not, or no longer, recorded for want of memory.
     pub recorder_refused: u64,
+    /// Observers that have panicked.
+    pub observers_failed: u64,
     /// Closes that were forgotten before they could tell a reconnect.
     pub reconnect_closes_dropped: u64,
 }
