@@ -1,6 +1,7 @@
 """gRPC through the gateway with grpcio on both sides: nothing changes for them, and each call leaves its account."""
 
 import contextlib
+import json
 import threading
 import time
 from concurrent import futures
@@ -126,6 +127,21 @@ def test_four_kinds_of_calls():
             assert record["grpc"]["service"] == SERVICE
             assert record["grpc"]["first_message_seconds"] >= 0
         assert books(gateway, 4) == {(name, "OK"): 1 for name in expected}
+
+
+def test_what_is_recorded_of_a_call():
+    """Each message in the recorder, and what the kernel tells of both connections, which calls share."""
+    with served() as (gateway, channel, _, _):
+        assert list(method(channel, "Talk", "stream_stream")(iter([b"a", b"bc"]), timeout=10)) == [b"a", b"bc"]
+        record = record_of(gateway, "Talk")
+        items = json.loads(gateway.get(f"/api/v1/connections/{record['id']}/events"))["items"]
+        messages = [(item["direction"], item["bytes"]) for item in items if item["kind"] == "grpc_message"]
+        assert sorted(messages) == [(way, size) for way in ("client_to_server", "server_to_client") for size in (1, 2)]
+        for leg in ("client", "upstream"):
+            tcp = record["tcp"][leg]
+            assert tcp["shared"]
+            assert tcp["open"]["rtt_seconds"] > 0 and tcp["close"]["bytes_acked"] >= tcp["open"]["bytes_acked"]
+        assert record["unacked_bytes"] == {"client_to_server": None, "server_to_client": None}, "nobody can tell whose"
 
 
 def test_a_conversation_is_not_held_back():

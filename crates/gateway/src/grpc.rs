@@ -4,7 +4,6 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::ResponseFuture;
@@ -15,6 +14,7 @@ use meter::RouteMeter;
 use meter::grpc::{MethodCells, OTHER};
 use model::event::GrpcEvent;
 use model::record::{GrpcFacts, Http2Facts, What};
+use model::recording::Happening;
 use model::{Direction, GrpcCode, Http2Error, Leg, Moment, PerDirection, Protocol};
 use observe::grpc::{self, Scanner};
 use observe::upgrade;
@@ -30,6 +30,7 @@ use crate::head::Framing;
 use crate::http2;
 use crate::leg::{LegEnd, Watch};
 use crate::session::{Attempt, Session};
+use crate::tcp_evidence::Sockets;
 use crate::upstream::OpenGuard;
 use crate::upstream::http2::Opened;
 use crate::visitor::Visitor;
@@ -198,6 +199,7 @@ impl Call {
         open: OpenGuard,
     ) -> Call {
         let entry = Arc::clone(&session.entry);
+        session.watch_sockets(Sockets::of(&exchange.watch, &opened.watch));
         let session = Arc::new(Mutex::new(session));
         let (client, upstream) = (Arc::clone(&exchange.watch), Arc::clone(&opened.watch));
         let route = Arc::clone(&exchange.route.connections.meter);
@@ -340,7 +342,8 @@ impl Call {
         let mut messages = 0;
         scanner.look(data, |scanner, data| {
             scanner.scan(data, &mut |event| match event {
-                GrpcEvent::Message { bytes, .. } => {
+                GrpcEvent::Message { bytes, compressed, .. } => {
+                    self.entry.note(at, &Happening::GrpcMessage { direction, bytes, compressed });
                     messages += 1;
                     cells.messages[direction].inc();
                     cells.message_bytes[direction].add(bytes);
@@ -377,7 +380,7 @@ impl Call {
                 }
                 let granted = to.poll_capacity(cx);
                 if granted.is_pending() {
-                    waits_since.get_or_insert_with(clock::now);
+                    waits_since.get_or_insert_with(|| self.note_wait(direction, data.len()));
                 }
                 match ready!(granted) {
                     Some(granted) => Poll::Ready(granted.map_err(|error| Broken::Receiver(Err(error)))),
@@ -386,7 +389,7 @@ impl Call {
             });
             let granted = granted.await;
             if let Some(since) = waits_since {
-                self.note_stall(direction, clock::now().since(since));
+                self.note_stall(direction, since);
             }
             let part = data.split_to(granted?.min(data.len()));
             to.send_data(part, false).map_err(|error| Broken::Receiver(Err(error)))?;
@@ -394,10 +397,20 @@ impl Call {
         Ok(())
     }
 
-    fn note_stall(&self, direction: Direction, waited: Duration) {
-        self.route.grpc.add_stalled(direction, waited.as_secs_f64());
+    /// The receiver's window is too small for `bytes` more, from now on.
+    fn note_wait(&self, direction: Direction, bytes: usize) -> Moment {
+        let now = clock::now();
+        self.entry.note(now, &Happening::WaitBegan { direction, bytes: bytes as u64 });
+        now
+    }
+
+    fn note_stall(&self, direction: Direction, since: Moment) {
+        let now = clock::now();
+        let seconds = now.since(since).as_secs_f64();
+        self.entry.note(now, &Happening::WaitEnded { direction, seconds });
+        self.route.grpc.add_stalled(direction, seconds);
         if let Some(grpc) = &mut self.session.lock().grpc {
-            grpc.stalled_seconds[direction] += waited.as_secs_f64();
+            grpc.stalled_seconds[direction] += seconds;
         }
     }
 

@@ -172,7 +172,7 @@ impl Watch {
 
     /// Whether the leg carries other streams too.
     pub fn is_shared(&self) -> bool {
-        self.connection.is_some()
+        self.connection.is_some() || self.frames.is_some()
     }
 
     fn of_http2(stream: &Stream, leg: Leg) -> Arc<Watch> {

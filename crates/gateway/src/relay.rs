@@ -17,7 +17,7 @@ use bytes::Bytes;
 use model::event::{CloseCode, WebSocketEvent};
 use model::record::What;
 use model::recording::Happening;
-use model::{Direction, ErrorType, Leg, Moment, Opcode, PerDirection, Word};
+use model::{Direction, ErrorType, Leg, Moment, Opcode, PerDirection, PerLeg, Word};
 use observe::ws::Scanner;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -118,7 +118,11 @@ impl Ends {
     /// The sockets, for others to look at.
     pub fn sockets(&self) -> Sockets {
         let socket = |stream: &Stream| Some(Arc::clone(stream.handle()));
-        Sockets { client: socket(&self.client), upstream: socket(&self.upstream), is_client_shared: false }
+        Sockets {
+            client: socket(&self.client),
+            upstream: socket(&self.upstream),
+            is_shared: PerLeg::default(),
+        }
     }
 }
 

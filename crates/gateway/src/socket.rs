@@ -10,12 +10,16 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use kernel::{Account, Shown, TcpState};
+use model::Moment;
 use model::tcp::TcpSample;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::acks::{Acks, Instant};
+
+/// For how long one look at a socket serves those who share it.
+const SERVES_FOR: Duration = Duration::from_millis(100);
 
 /// A connected socket, shown to others by its handle.
 ///
@@ -188,6 +192,7 @@ impl Owner {
             will_reset: AtomicBool::new(false),
             watchers: AtomicU32::new(0),
             last: Mutex::new(None),
+            recent: Mutex::new(None),
             acks: Acks::default(),
         }))
     }
@@ -227,6 +232,7 @@ pub struct Handle {
     will_reset: AtomicBool,
     watchers: AtomicU32,
     last: Mutex<Option<Box<Account>>>,
+    recent: Mutex<Option<Box<(Moment, Reading)>>>,
     /// When what is sent through it is acknowledged.
     pub acks: Acks,
 }
@@ -249,6 +255,19 @@ impl Handle {
     /// Takes back one [`watch`](Handle::watch).
     pub fn unwatch(&self) {
         self.watchers.fetch_sub(1, Relaxed);
+    }
+
+    /// As [`read`](Handle::read), but the newest look serves for a while; with the moment of the look.
+    pub fn read_again(&self, now: Moment) -> Option<(Moment, Reading)> {
+        let mut recent = self.recent.lock();
+        match &*recent {
+            Some(known) if now.since(known.0) < SERVES_FOR => Some(**known),
+            _ => {
+                let fresh = (now, self.read()?);
+                *recent = Some(Box::new(fresh));
+                Some(fresh)
+            }
+        }
     }
 
     /// The socket itself.

@@ -4,10 +4,11 @@
 use std::sync::{Arc, OnceLock};
 
 use model::tcp::{SocketBacklog, TcpFacts, TcpLegs, TcpSample};
-use model::{Direction, Leg, Moment, PerDirection, Word as _};
+use model::{Direction, Leg, Moment, PerDirection, PerLeg, Word as _};
 use parking_lot::Mutex;
 
 use crate::clock;
+use crate::leg::Watch;
 use crate::socket::{Handle, Reading};
 
 /// Retransmissions or window probes in a row after which a peer that answers none counts as gone. Each waits
@@ -21,8 +22,19 @@ pub struct Sockets {
     pub client: Option<Arc<Handle>>,
     /// Towards the upstream.
     pub upstream: Option<Arc<Handle>>,
-    /// The client's socket carries other streams too (HTTP/2).
-    pub is_client_shared: bool,
+    /// The socket carries other streams too (HTTP/2).
+    pub is_shared: PerLeg<bool>,
+}
+
+impl Sockets {
+    /// Those below two legs that speak HTTP.
+    pub fn of(client: &Watch, upstream: &Watch) -> Sockets {
+        Sockets {
+            client: client.socket().cloned(),
+            upstream: upstream.socket().cloned(),
+            is_shared: PerLeg { client: client.is_shared(), upstream: upstream.is_shared() },
+        }
+    }
 }
 
 /// See the module; empty where the kernel tells nothing.
@@ -81,9 +93,9 @@ impl TcpEvidence {
     /// Looks at the sockets of a connection that was established just now, and keeps them to look at, up to
     /// [`close`](TcpEvidence::close). False when the kernel tells nothing of them.
     pub fn begin(&self, sockets: Sockets, established: Moment, tell: impl FnMut(News)) -> bool {
-        let Sockets { client, upstream, is_client_shared } = sockets;
-        let client = client.and_then(|socket| LegEvidence::begin(socket, is_client_shared));
-        let upstream = upstream.and_then(|socket| LegEvidence::begin(socket, false));
+        let Sockets { client, upstream, is_shared } = sockets;
+        let client = client.and_then(|socket| LegEvidence::begin(socket, is_shared.client));
+        let upstream = upstream.and_then(|socket| LegEvidence::begin(socket, is_shared.upstream));
         if client.is_none() && upstream.is_none() {
             return false;
         }
@@ -167,14 +179,14 @@ impl Legs {
 
 impl LegEvidence {
     fn begin(socket: Arc<Handle>, is_shared: bool) -> Option<LegEvidence> {
-        let open = socket.read()?.sample;
+        let (_, Reading { sample: open, .. }) = look(&socket, is_shared)?;
         socket.watch();
         Some(LegEvidence { socket, is_shared, seen: Mutex::new(Seen { open, last: None }) })
     }
 
     fn read(&self, established: Moment) -> Option<Reading> {
-        let mut reading = self.socket.read()?;
-        reading.sample.at_seconds = clock::now().since(established).as_secs_f32();
+        let (at, mut reading) = look(&self.socket, self.is_shared)?;
+        reading.sample.at_seconds = at.since(established).as_secs_f32();
         Some(reading)
     }
 
@@ -182,6 +194,12 @@ impl LegEvidence {
         let Seen { open, last } = *self.seen.lock();
         TcpFacts { shared: self.is_shared, open, last, close, acks: self.socket.acks.facts() }
     }
+}
+
+/// Many streams of one connection open and end in a moment: one look serves them all.
+fn look(socket: &Handle, is_shared: bool) -> Option<(Moment, Reading)> {
+    let now = clock::now();
+    if is_shared { socket.read_again(now) } else { Some((now, socket.read()?)) }
 }
 
 impl News {

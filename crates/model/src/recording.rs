@@ -68,6 +68,15 @@ pub enum Happening {
         /// Compressed by permessage-deflate.
         compressed: bool,
     },
+    /// A gRPC message was complete.
+    GrpcMessage {
+        /// Which way it goes.
+        direction: Direction,
+        /// Payload bytes on the wire.
+        bytes: u64,
+        /// Compressed, by its own flag.
+        compressed: bool,
+    },
     /// An event of an event stream was complete.
     Event {
         /// Bytes of its block.
@@ -143,6 +152,7 @@ impl Happening {
         match self {
             Happening::Handshake { .. } => HappeningKind::Handshake,
             Happening::Message { .. } => HappeningKind::Message,
+            Happening::GrpcMessage { .. } => HappeningKind::GrpcMessage,
             Happening::Event { .. } => HappeningKind::Event,
             Happening::Comment => HappeningKind::Comment,
             Happening::Ping { .. } => HappeningKind::Ping,

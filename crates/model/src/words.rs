@@ -78,6 +78,8 @@ words! {
         Handshake = "handshake",
         /// A WebSocket data message was complete.
         Message = "message",
+        /// A gRPC message was complete.
+        GrpcMessage = "grpc_message",
         /// An event of an event stream was complete.
         Event = "event",
         /// A comment line of an event stream.

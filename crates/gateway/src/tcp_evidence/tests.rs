@@ -81,7 +81,8 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 fn begin(client: &Side, upstream: &Side, is_client_shared: bool) -> TcpEvidence {
     let evidence = TcpEvidence::default();
     let socket = |side: &Side| Some(Arc::clone(side.owner.handle()));
-    let sockets = Sockets { client: socket(client), upstream: socket(upstream), is_client_shared };
+    let is_shared = PerLeg { client: is_client_shared, upstream: false };
+    let sockets = Sockets { client: socket(client), upstream: socket(upstream), is_shared };
     let mut legs = Vec::new();
     assert!(evidence.begin(sockets, clock::now(), |news| legs.push(news.leg)));
     assert_eq!(legs, [Leg::Client, Leg::Upstream]);
@@ -226,7 +227,7 @@ fn a_shared_socket_tells_nothing_of_one_streams_bytes() {
 #[test]
 fn without_sockets_nothing_is_known() {
     let evidence = TcpEvidence::default();
-    let none = Sockets { client: None, upstream: None, is_client_shared: false };
+    let none = Sockets { client: None, upstream: None, is_shared: PerLeg::default() };
     assert!(!evidence.begin(none, clock::now(), |_| panic!("nothing is new")));
     evidence.sample(|_| panic!("nothing is new"));
     assert_eq!((evidence.facts(), evidence.backlog(DOWN, clock::now())), (None, None));

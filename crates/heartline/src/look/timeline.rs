@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use model::record::CloseRecord;
 use model::recording::{Happening, Recorded};
-use model::{Direction, Leg, Opcode};
+use model::tcp::TcpSample;
+use model::{Direction, Leg, Opcode, Word as _};
 use serde::Serialize;
 use web::body::ConnectionView;
 
@@ -15,14 +16,60 @@ pub(super) fn render(view: &ConnectionView, events: &[Recorded]) -> String {
     let mut out = head(view);
     out.push('\n');
     let mut next = 0;
+    let mut samples = samples(view).into_iter().peekable();
     for event in events {
+        while let Some(sample) =
+            samples.next_if(|sample| f64::from(sample.1.at_seconds) < event.after_seconds)
+        {
+            write_sample(&mut out, sample);
+        }
         if event.number > next {
             let _ = writeln!(out, "{:>14}  {} events that are not kept", "…", event.number - next);
         }
         next = event.number + 1;
         let _ = writeln!(out, "{:>+14.6}  {}", event.after_seconds, line(&event.what));
     }
+    samples.for_each(|sample| write_sample(&mut out, sample));
     out
+}
+
+/// What the kernel told of both legs, in order of time.
+fn samples(view: &ConnectionView) -> Vec<(Leg, TcpSample)> {
+    let tcp = match view {
+        ConnectionView::Live { live } => live.tcp.as_deref(),
+        ConnectionView::Closed { closed } => closed.tcp.as_deref(),
+    };
+    let facts = Leg::ALL.iter().filter_map(|&leg| Some((leg, tcp?.leg(leg)?)));
+    let mut samples: Vec<_> = facts
+        .flat_map(|(leg, facts)| {
+            [Some(facts.open), facts.last, facts.close].into_iter().flatten().map(move |sample| (leg, sample))
+        })
+        .collect();
+    samples.sort_by(|(_, a), (_, b)| a.at_seconds.total_cmp(&b.at_seconds));
+    samples
+}
+
+fn write_sample(out: &mut String, (leg, sample): (Leg, TcpSample)) {
+    let _ = writeln!(out, "{:>+14.6}  {}", sample.at_seconds, sample_line(leg, &sample));
+}
+
+fn sample_line(leg: Leg, sample: &TcpSample) -> String {
+    let rtt = sample.rtt_seconds.map_or_else(|| "?".to_owned(), |seconds| duration(seconds.into()));
+    let mut line = format!("{}: TCP round trip {rtt}", leg_name(leg));
+    for (count, what) in [
+        (sample.retransmits, "sent again"),
+        (sample.unread_bytes, "B unread"),
+        (sample.notsent_bytes, "B unsent"),
+        (sample.unacked_bytes, "B unacknowledged"),
+    ] {
+        if count > 0 {
+            let _ = write!(line, ", {count} {what}");
+        }
+    }
+    if sample.zero_window {
+        line.push_str(", window shut");
+    }
+    line
 }
 
 fn head(view: &ConnectionView) -> String {
@@ -75,6 +122,10 @@ fn line(what: &Happening) -> String {
             let frames = if frames > 1 { format!(" in {frames} frames") } else { String::new() };
             let compressed = if compressed { ", compressed" } else { "" };
             format!("{} {kind:<8} {}{frames}{compressed}", arrow(direction), size(bytes))
+        }
+        Happening::GrpcMessage { direction, bytes, compressed } => {
+            let compressed = if compressed { ", compressed" } else { "" };
+            format!("{} message  {}{compressed}", arrow(direction), size(bytes))
         }
         Happening::Event { bytes } => format!("< event    {}", size(bytes)),
         Happening::Comment => "< comment".to_owned(),
@@ -136,6 +187,24 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_samples() {
+        let check = |leg, sample: TcpSample, expected| assert_eq!(sample_line(leg, &sample), expected);
+        check(Leg::Client, TcpSample::default(), "client leg: TCP round trip ?");
+        let slow = TcpSample {
+            rtt_seconds: Some(0.05),
+            retransmits: 3,
+            unread_bytes: 1,
+            notsent_bytes: 2,
+            unacked_bytes: 4,
+            zero_window: true,
+            ..TcpSample::default()
+        };
+        let expected = "upstream leg: TCP round trip 50.0 ms, 3 sent again, 1 B unread, 2 B unsent, \
+                        4 B unacknowledged, window shut";
+        check(Leg::Upstream, slow, expected);
+    }
+
+    #[test]
     fn lines() {
         let (client, server) = (Direction::ClientToServer, Direction::ServerToClient);
         let result = HandshakeResult::Success;
@@ -150,6 +219,9 @@ mod tests {
         };
         check(text(1, false), "> text     412 B");
         check(text(3, true), "> text     412 B in 3 frames, compressed");
+        let message = |compressed| Happening::GrpcMessage { direction: server, bytes: 7, compressed };
+        check(message(false), "< message  7 B");
+        check(message(true), "< message  7 B, compressed");
         check(Happening::Event { bytes: 2048 }, "< event    2.0 KiB");
         let pong = |rtt_seconds| Happening::Pong { direction: client, bytes: 4, rtt_seconds };
         check(pong(Some(0.022)), "> pong     4 B, after 22.0 ms");

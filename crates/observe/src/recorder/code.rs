@@ -76,6 +76,9 @@ fn fields(what: &Happening) -> Fields {
             let detail = place(direction) | place(opcode) << 1 | u8::from(compressed) << 4;
             Fields { detail, number: bytes, small: frames }
         }
+        Happening::GrpcMessage { direction, bytes, compressed } => {
+            Fields { detail: place(direction) | u8::from(compressed) << 1, number: bytes, small: 0 }
+        }
         Happening::Event { bytes } => Fields { number: bytes, ..Fields::default() },
         Happening::Comment => Fields::default(),
         Happening::Ping { direction, bytes } => Fields { detail: place(direction), number: 0, small: bytes },
@@ -122,6 +125,9 @@ fn happening(kind: HappeningKind, Fields { detail, number, small }: Fields) -> O
             frames: small,
             compressed: detail & 0x10 != 0,
         },
+        HappeningKind::GrpcMessage => {
+            Happening::GrpcMessage { direction, bytes: number, compressed: detail & 2 != 0 }
+        }
         HappeningKind::Event => Happening::Event { bytes: number },
         HappeningKind::Comment => Happening::Comment,
         HappeningKind::Ping => Happening::Ping { direction, bytes: small },
@@ -194,6 +200,9 @@ mod tests {
                     compressed
                 }
             ),
+            (direction(), bytes(), any::<bool>()).prop_map(|(direction, bytes, compressed)| {
+                Happening::GrpcMessage { direction, bytes, compressed }
+            }),
             bytes().prop_map(|bytes| Happening::Event { bytes }),
             Just(Happening::Comment),
             (direction(), any::<u16>()).prop_map(|(direction, bytes)| Happening::Ping { direction, bytes }),

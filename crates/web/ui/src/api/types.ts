@@ -652,6 +652,12 @@ export type Recorded = {
   /** Number of frames, 65,535 for more. */
   frames: number,
   /** Compressed by permessage-deflate. */
+  compressed: boolean, } | { "kind": "grpc_message",
+  /** Which way it goes. */
+  direction: Direction,
+  /** Payload bytes on the wire. */
+  bytes: number,
+  /** Compressed, by its own flag. */
   compressed: boolean, } | { "kind": "event",
   /** Bytes of its block. */
   bytes: number, } | { "kind": "comment" } | { "kind": "ping",
