@@ -18,6 +18,7 @@ use crate::clock;
 use crate::forwarded::{self, Peer};
 use crate::head::Framing;
 use crate::leg::Watch;
+use crate::reactor::Reactors;
 use crate::registry::Registry;
 use crate::session::Attempt;
 use crate::table::{Route, Table};
@@ -32,6 +33,8 @@ pub struct Shared {
     pub registry: Arc<Registry>,
     /// The routes in force.
     pub table: ArcSwap<Table>,
+    /// Threads that relay.
+    pub reactors: Reactors,
 }
 
 /// Held by every task that serves a connection, so that a stop can wait for them.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
+use mio::event::Event;
+use mio::{Registry, Token};
 use model::record::What;
 use model::{Http2Error, Leg, Moment};
 use parking_lot::{Mutex, MutexGuard};
@@ -48,6 +50,24 @@ impl Stream {
     /// The socket below, as others see it.
     pub fn handle(&self) -> &Arc<Handle> {
         self.socket().handle()
+    }
+
+    /// See [`Socket::register`].
+    ///
+    /// # Errors
+    /// As epoll_ctl(2), or it is inside TLS.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match self {
+            Stream::Plain(socket) => socket.register(registry, token),
+            Stream::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// See [`Socket::note_ready`].
+    pub fn note_ready(&mut self, event: &Event) {
+        if let Stream::Plain(socket) = self {
+            socket.note_ready(event);
+        }
     }
 
     /// Makes the drop of this stream send RST instead of FIN, to pass on a reset from the other leg.

@@ -14,6 +14,7 @@ pub mod ceiling;
 pub mod clock;
 pub mod config;
 mod delivery;
+mod edge;
 mod entry;
 mod event_stream;
 mod exchange;
@@ -31,6 +32,7 @@ mod leg;
 mod listener;
 mod plain;
 mod proxy_protocol;
+mod reactor;
 mod recordings;
 pub mod registry;
 mod relay;
@@ -64,6 +66,7 @@ use crate::config::{GatewayConfig, ListenerConfig};
 use crate::entry::Command;
 use crate::exchange::{Shared, TaskGuard};
 use crate::listener::Listener;
+use crate::reactor::Reactors;
 use crate::registry::Registry;
 use crate::table::Table;
 use crate::tls::Certificate;
@@ -119,6 +122,9 @@ pub enum Error {
         /// What the system said.
         error: io::Error,
     },
+    /// No thread or no file is left for the relays.
+    #[error("relay threads: {0}")]
+    Threads(io::Error),
     /// A reload would change what only a restart can.
     #[error("listeners cannot change while running: restart to apply them; nothing was changed")]
     ListenersChanged,
@@ -137,7 +143,9 @@ impl Gateway {
         let registry = Registry::new(meters, &config.closed, log.transpose()?, &config.recorder);
         let registry = Arc::new(registry);
         let table = Table::build(&config, &registry, None)?;
-        let shared = Arc::new(Shared { registry, table: ArcSwap::from_pointee(table) });
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let reactors = Reactors::start(processors).map_err(Error::Threads)?;
+        let shared = Arc::new(Shared { registry, table: ArcSwap::from_pointee(table), reactors });
         let (stop, stopping) = watch::channel(false);
         let (guard, tasks) = mpsc::channel(1);
         let mut bound = Vec::new();

@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use mio::event::Event;
+use mio::{Registry, Token};
 use model::event::{CloseCode, WebSocketEvent};
 use model::record::What;
 use model::recording::Happening;
@@ -44,7 +46,7 @@ struct Scratch {
 }
 
 /// Stream offset behind a message's last byte, and how many messages it stands for.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct MessageEnd {
     at: u64,
     messages: u32,
@@ -58,6 +60,7 @@ thread_local! {
 }
 
 /// See the module.
+#[derive(Debug)]
 pub struct Relay {
     session: Session,
     client: Stream,
@@ -68,6 +71,7 @@ pub struct Relay {
 }
 
 /// One direction.
+#[derive(Debug)]
 struct Pipe {
     scanner: Guarded<Scanner>,
     /// Bytes that were read.
@@ -87,6 +91,7 @@ struct Pipe {
 }
 
 /// Bytes that were read at one moment and are not all accepted, or not yet flushed.
+#[derive(Debug)]
 struct Waiting {
     bytes: Bytes,
     /// Stream offset of the end of `bytes`.
@@ -96,7 +101,7 @@ struct Waiting {
 }
 
 /// The gateway's own farewell, said to each leg at the next frame boundary.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Goodbye {
     is_said_to_client: bool,
     is_said_to_upstream: bool,
@@ -115,6 +120,19 @@ pub struct Ends {
 }
 
 impl Ends {
+    /// Takes both sockets from tokio, for a reactor; false when one is inside TLS and stays with its task.
+    ///
+    /// # Errors
+    /// As epoll_ctl(2).
+    pub fn leave_tokio(&mut self) -> io::Result<bool> {
+        let (Stream::Plain(client), Stream::Plain(upstream)) = (&mut self.client, &mut self.upstream) else {
+            return Ok(false);
+        };
+        client.leave_tokio()?;
+        upstream.leave_tokio()?;
+        Ok(true)
+    }
+
     /// The sockets, for others to look at.
     pub fn sockets(&self) -> Sockets {
         let socket = |stream: &Stream| Some(Arc::clone(stream.handle()));
@@ -141,6 +159,19 @@ impl Relay {
         relay.take_early(Direction::ClientToServer, ends.client_early, now);
         relay.take_early(Direction::ServerToClient, ends.upstream_early, now);
         relay
+    }
+
+    /// Is told by a reactor when the socket of `leg` is ready, which must have left tokio.
+    ///
+    /// # Errors
+    /// As epoll_ctl(2).
+    pub fn register(&mut self, leg: Leg, registry: &Registry, token: Token) -> io::Result<()> {
+        stream(&mut self.client, &mut self.upstream, leg).register(registry, token)
+    }
+
+    /// The socket of `leg` may be ready.
+    pub fn note_ready(&mut self, leg: Leg, event: &Event) {
+        stream(&mut self.client, &mut self.upstream, leg).note_ready(event);
     }
 
     fn take_early(&mut self, direction: Direction, bytes: Bytes, now: Moment) {

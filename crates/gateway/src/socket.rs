@@ -2,6 +2,7 @@
 //! open, without waking the task that owns it.
 
 use std::io::{self, IoSlice};
+use std::mem;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,38 +11,51 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use kernel::{Account, Shown, TcpState};
+use mio::event::Event;
+use mio::{Registry, Token};
 use model::Moment;
 use model::tcp::TcpSample;
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::acks::{Acks, Instant};
+use crate::edge::EdgeSocket;
 
 /// For how long one look at a socket serves those who share it.
 const SERVES_FOR: Duration = Duration::from_millis(100);
 
-/// A connected socket, shown to others by its handle.
+/// A connected socket, shown to others by its handle. It is with tokio up to the handshake, and may then go to a
+/// reactor.
 ///
 /// While its handle's acknowledgements are sampled, it asks the kernel for a stamp of each send. A stamp raises
 /// `EPOLLERR`, which tokio keeps as "closed for writing" for as long as the socket is registered: the next send
-/// that would block would spin. Such a socket is registered anew at that moment.
+/// that would block would spin. With tokio such a socket is registered anew at that moment.
 #[derive(Debug)]
 pub struct Socket {
     /// Before the socket, so that it is dropped first.
     owner: Owner,
-    /// Absent only when it could not be registered anew.
-    tcp: Option<TcpStream>,
+    tcp: Tcp,
     /// Bytes accepted since stamps were enabled, once they are.
     counted: Option<u64>,
-    /// Stamps were asked for since it was registered.
+    /// Stamps were asked for that may wait to be read.
     has_stamps: bool,
+}
+
+#[derive(Debug)]
+enum Tcp {
+    Tokio(TcpStream),
+    Edge(EdgeSocket),
+    /// It could not be moved.
+    Gone,
 }
 
 impl Socket {
     /// Shows `tcp` until this is dropped.
     pub fn new(tcp: TcpStream) -> Socket {
-        Socket { owner: Owner::show(tcp.as_fd()), tcp: Some(tcp), counted: None, has_stamps: false }
+        let owner = Owner::show(tcp.as_fd());
+        Socket { owner, tcp: Tcp::Tokio(tcp), counted: None, has_stamps: false }
     }
 
     /// What others see of it.
@@ -54,56 +68,100 @@ impl Socket {
     /// # Errors
     /// As setsockopt(2).
     pub fn reset_on_drop(&self) -> io::Result<()> {
-        self.tcp.as_ref().ok_or_else(unregistered)?.set_zero_linger()?;
+        SockRef::from(&self.fd()?).set_linger(Some(Duration::ZERO))?;
         self.owner.note_reset();
         Ok(())
     }
 
-    fn tcp(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        self.tcp.as_mut().map(Pin::new).ok_or_else(unregistered)
+    /// Leaves tokio, for a reactor.
+    ///
+    /// # Errors
+    /// As epoll_ctl(2); nothing can be done with it then.
+    pub fn leave_tokio(&mut self) -> io::Result<()> {
+        if let Tcp::Tokio(tcp) = mem::replace(&mut self.tcp, Tcp::Gone) {
+            self.tcp = Tcp::Edge(EdgeSocket::new(tcp.into_std()?));
+        }
+        Ok(())
     }
 
-    fn count(&mut self, accepted: usize) {
-        if let Some(counted) = &mut self.counted {
-            *counted += accepted as u64;
+    /// Is told of edges by a reactor from now on.
+    ///
+    /// # Errors
+    /// As epoll_ctl(2), or it is still with tokio.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match &mut self.tcp {
+            Tcp::Edge(tcp) => tcp.register(registry, token),
+            _ => Err(gone()),
         }
     }
 
-    /// Sends while acknowledgements are or were sampled.
+    /// A reactor has seen an edge.
+    pub fn note_ready(&mut self, event: &Event) {
+        if let Tcp::Edge(tcp) = &mut self.tcp {
+            tcp.note(event);
+        }
+        if self.has_stamps {
+            self.has_stamps = self.handle().acks.collect(self.handle().shown());
+        }
+    }
+
+    fn fd(&self) -> io::Result<BorrowedFd<'_>> {
+        match &self.tcp {
+            Tcp::Tokio(tcp) => Ok(tcp.as_fd()),
+            Tcp::Edge(tcp) => Ok(tcp.as_fd()),
+            Tcp::Gone => Err(gone()),
+        }
+    }
+
+    /// Sends while acknowledgements are sampled, and with tokio also after that.
     fn poll_send(&mut self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let is_stamped = self.handle().acks.is_sampling() && self.enable_stamps();
-        loop {
-            let tcp = self.tcp()?;
+        let asked = is_stamped.then(Instant::now);
+        let sent = match &mut self.tcp {
+            Tcp::Tokio(_) => self.poll_send_by_tokio(cx, parts, is_stamped),
+            Tcp::Edge(tcp) if is_stamped => tcp.poll_send_stamped(parts),
+            Tcp::Edge(tcp) => tcp.poll_write_vectored(parts),
+            Tcp::Gone => Poll::Ready(Err(gone())),
+        };
+        let accepted = self.count(ready!(sent))?;
+        if let Some(asked) = asked {
+            let last = self.counted.unwrap_or_default().wrapping_sub(1);
+            self.handle().acks.sent(last as u32, asked);
+            self.has_stamps = true;
+        }
+        Poll::Ready(Ok(accepted))
+    }
+
+    fn poll_send_by_tokio(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+        is_stamped: bool,
+    ) -> Poll<io::Result<usize>> {
+        while let Tcp::Tokio(tcp) = &self.tcp {
             ready!(tcp.poll_write_ready(cx))?;
-            let asked = is_stamped.then(Instant::now);
-            let sent = tcp.try_io(Interest::WRITABLE, || match is_stamped {
+            let sent = tcp.try_io(tokio::io::Interest::WRITABLE, || match is_stamped {
                 true => kernel::send_stamped(tcp.as_fd(), parts),
                 false => tcp.try_write_vectored(parts),
             });
             match sent {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.register_anew(cx)?,
-                Err(error) => return Poll::Ready(Err(error)),
-                Ok(accepted) => {
-                    self.count(accepted);
-                    if let Some(asked) = asked {
-                        self.note_stamped(asked);
-                    }
-                    return Poll::Ready(Ok(accepted));
-                }
+                sent => return Poll::Ready(sent),
             }
         }
+        Poll::Ready(Err(gone()))
     }
 
-    fn note_stamped(&mut self, asked: Instant) {
-        let last = self.counted.unwrap_or_default().wrapping_sub(1);
-        self.handle().acks.sent(last as u32, asked);
-        self.has_stamps = true;
+    fn count(&mut self, sent: io::Result<usize>) -> io::Result<usize> {
+        if let (Some(counted), Ok(accepted)) = (&mut self.counted, &sent) {
+            *counted += *accepted as u64;
+        }
+        sent
     }
 
     fn enable_stamps(&mut self) -> bool {
-        let Some(tcp) = &self.tcp else { return false };
         if self.counted.is_none() {
-            match kernel::enable_stamps(tcp.as_fd()) {
+            match self.fd().and_then(kernel::enable_stamps) {
                 Ok(()) => self.counted = Some(0),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
@@ -118,35 +176,41 @@ impl Socket {
     /// Wakes the task, for what it waited for on the old registration.
     fn register_anew(&mut self, cx: &Context<'_>) -> io::Result<()> {
         if self.has_stamps
-            && let Some(tcp) = self.tcp.take()
+            && let Tcp::Tokio(tcp) = mem::replace(&mut self.tcp, Tcp::Gone)
         {
             self.has_stamps = self.handle().acks.collect(self.handle().shown());
-            self.tcp = Some(TcpStream::from_std(tcp.into_std()?)?);
+            self.tcp = Tcp::Tokio(TcpStream::from_std(tcp.into_std()?)?);
             cx.waker().wake_by_ref();
         }
         Ok(())
     }
 }
 
-fn unregistered() -> io::Error {
-    io::Error::other("the socket could not be registered anew")
+fn gone() -> io::Error {
+    io::Error::other("the socket could not be registered")
 }
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().tcp()?.poll_read(cx, buf)
+        match &mut self.get_mut().tcp {
+            Tcp::Tokio(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Tcp::Edge(tcp) => tcp.poll_read(buf),
+            Tcp::Gone => Poll::Ready(Err(gone())),
+        }
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let socket = self.get_mut();
-        if socket.has_stamps || socket.handle().acks.is_sampling() {
-            return socket.poll_send(cx, &[IoSlice::new(buf)]);
-        }
-        let accepted = ready!(socket.tcp()?.poll_write(cx, buf))?;
-        socket.count(accepted);
-        Poll::Ready(Ok(accepted))
+        let sent = match &mut socket.tcp {
+            _ if socket.owner.handle().acks.is_sampling() => return socket.poll_send(cx, &[IoSlice::new(buf)]),
+            Tcp::Tokio(_) if socket.has_stamps => return socket.poll_send(cx, &[IoSlice::new(buf)]),
+            Tcp::Tokio(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Tcp::Edge(tcp) => tcp.poll_write(buf),
+            Tcp::Gone => Poll::Ready(Err(gone())),
+        };
+        sent.map(|sent| socket.count(sent))
     }
 
     fn poll_write_vectored(
@@ -155,12 +219,14 @@ impl AsyncWrite for Socket {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let socket = self.get_mut();
-        if socket.has_stamps || socket.handle().acks.is_sampling() {
-            return socket.poll_send(cx, bufs);
-        }
-        let accepted = ready!(socket.tcp()?.poll_write_vectored(cx, bufs))?;
-        socket.count(accepted);
-        Poll::Ready(Ok(accepted))
+        let sent = match &mut socket.tcp {
+            _ if socket.owner.handle().acks.is_sampling() => return socket.poll_send(cx, bufs),
+            Tcp::Tokio(_) if socket.has_stamps => return socket.poll_send(cx, bufs),
+            Tcp::Tokio(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
+            Tcp::Edge(tcp) => tcp.poll_write_vectored(bufs),
+            Tcp::Gone => Poll::Ready(Err(gone())),
+        };
+        sent.map(|sent| socket.count(sent))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -173,7 +239,11 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let socket = self.get_mut();
-        ready!(socket.tcp()?.poll_shutdown(cx))?;
+        match &mut socket.tcp {
+            Tcp::Tokio(tcp) => ready!(Pin::new(tcp).poll_shutdown(cx))?,
+            Tcp::Edge(tcp) => tcp.shut()?,
+            Tcp::Gone => return Poll::Ready(Err(gone())),
+        }
         socket.owner.note_shut();
         Poll::Ready(Ok(()))
     }

@@ -12,7 +12,7 @@ use observe::upgrade::{self, Agreed};
 
 use crate::answer;
 use crate::body::{AnswerBody, HeldBody, full};
-use crate::exchange::{Answered, Exchange, TaskGuard, Unanswered};
+use crate::exchange::{Answered, Exchange, Shared, TaskGuard, Unanswered};
 use crate::leg::{Stream, Watched};
 use crate::plain;
 use crate::relay::{Ends, Relay};
@@ -120,6 +120,7 @@ fn join(
         on_client,
         on_upstream,
         open,
+        shared: Arc::clone(&exchange.shared),
         route: Arc::clone(&exchange.route),
         deflate: agreed.deflate,
         guard: exchange.guard.clone(),
@@ -135,6 +136,7 @@ struct Joining {
     on_client: OnUpgrade,
     on_upstream: OnUpgrade,
     open: OpenGuard,
+    shared: Arc<Shared>,
     route: Arc<Route>,
     deflate: bool,
     guard: TaskGuard,
@@ -148,16 +150,24 @@ impl Joining {
         let Ok(upstream) = upstream.downcast::<UpstreamIo>() else { return };
         let (client, client_early) = into_stream(client.io, client.read_buf);
         let (upstream, upstream_early) = into_stream(upstream.io.0, upstream.read_buf);
-        let ends = Ends { client, client_early, upstream, upstream_early };
+        let mut ends = Ends { client, client_early, upstream, upstream_early };
         let status = Some(StatusCode::SWITCHING_PROTOCOLS.as_u16());
         let session = self.attempt.establish(status, self.route.limits());
         session.watch_sockets(ends.sockets());
+        let is_free = match ends.leave_tokio() {
+            Ok(is_free) => is_free,
+            Err(error) => return tracing::error!(%error, "a socket could not be moved: its connection ends"),
+        };
         let relay = Relay::new(session, ends, self.deflate, self.open);
         let guard = self.guard;
-        tokio::spawn(async move {
-            relay.await;
-            drop(guard);
-        });
+        if is_free {
+            self.shared.reactors.adopt(relay, guard);
+        } else {
+            tokio::spawn(async move {
+                relay.await;
+                drop(guard);
+            });
+        }
     }
 }
 
