@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask test` runs every check, `cargo xtask tidy` the project's own rules.
 
+mod bench;
 mod install;
 mod steps;
 mod tidy;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     match arguments.split_first() {
         Some((command, names)) if command == "test" => steps::run(names),
         Some((command, [])) if command == "tidy" => tidy::run(),
+        Some((command, names)) if command == "bench" => bench::run(names),
         _ => {
             eprintln!("{HELP}");
             ExitCode::from(2)
