@@ -1,17 +1,52 @@
 //! `cargo xtask bench`: what Heartline costs beside other proxies, measured on this machine.
+//!
+//! Each round takes every figure of every peer once, the peers in random order, and ratios are those of one
+//! round: what else the machine does falls on all alike. A proxy has one core, load and upstream have the others.
 
+mod chart;
 mod counted;
+mod cpu;
 mod echo;
-mod envoy;
+pub mod envoy;
+mod events;
+mod figures;
+mod load;
+mod memory;
+mod options;
 mod peers;
 mod place;
 mod processes;
+mod report;
+mod rounds;
+mod stats;
 
 use std::process::ExitCode;
 
-/// Measures.
+use options::Options;
+pub use peers::Peer;
+use rounds::Results;
+
+use crate::install;
+
+/// How it is used.
+pub const HELP: &str = "cargo xtask bench [FIGURE...] [--rounds N] [--peers A,B] [--report]
+cargo xtask bench --quick
+
+  --rounds N    rounds, 5 if not given
+  --peers A,B   peers, all if not given; the first one is judged
+  --report      writes docs/performance.md and docs/performance.svg
+  --quick       only what does not depend on load, of Heartline alone; fails beyond a limit";
+
+/// Measures and reports; fails when something could not be measured or, with `--quick`, is beyond its limit.
 pub fn run(arguments: &[String]) -> ExitCode {
-    match measure(arguments) {
+    let options = match Options::parse(arguments) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("{error}\n\n{HELP}\n\nFigures: {}\nPeers: {}", options::figures(), options::peers());
+            return ExitCode::from(2);
+        }
+    };
+    match measure(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -20,16 +55,14 @@ pub fn run(arguments: &[String]) -> ExitCode {
     }
 }
 
-fn measure(arguments: &[String]) -> Result<(), String> {
+fn measure(options: &Options) -> Result<(), String> {
+    install::bench(&options.peers)?;
+    peers::build()?;
     place::settle()?;
-    let upstream = echo::serve().map_err(|error| error.to_string())?;
-    let place = place::Place::new(upstream)?;
-    for peer in peers::PEERS.iter().filter(|peer| arguments.iter().any(|name| name == peer.name)) {
-        println!("{} instructions {:.0}", peer.name, counted::instructions(&place, peer)?);
-        println!("{} {:.2?}", peer.name, counted::syscalls(&place, peer)?);
+    let results = Results::take(options)?;
+    println!("\n{}", report::tables(&results));
+    if options.writes_report {
+        report::write(&results)?;
     }
-    if let Some(kept) = std::env::var_os("KEEP") {
-        std::process::Command::new("cp").arg("-r").arg(place.dir()).arg(kept).status().unwrap();
-    }
-    Ok(())
+    if options.is_quick { report::judge(&results) } else { Ok(()) }
 }

@@ -12,6 +12,7 @@ const HELP: &str = "cargo xtask COMMAND
 
   test [STEP...]   every check, or those named; installs what is missing
   tidy             the project's own rules: arrows between rooms, file headers, forbidden words
+  bench [...]      what Heartline costs beside other proxies: `cargo xtask bench --help`
 
 Steps: fmt clippy deny tidy unit ui docs e2e";
 

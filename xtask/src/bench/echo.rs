@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-/// Threads of the server need little.
-const STACK_BYTES: usize = 64 * 1024;
+/// Stack of a thread that serves or drives one connection.
+pub const STACK_BYTES: usize = 64 * 1024;
 
 /// Both sides know the key, so nobody computes a hash: the example of RFC 6455, section 1.3.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -146,7 +146,7 @@ fn lengths(bytes: &[u8]) -> Option<(usize, usize)> {
 }
 
 /// Reads a request's or an answer's head, and nothing beyond it.
-fn read_head(source: &mut impl Read) -> io::Result<Vec<u8>> {
+pub fn read_head(source: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];

@@ -4,15 +4,18 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::envoy;
-use crate::{cache, target};
+use crate::{root, target};
 
 /// A proxy.
 pub struct Peer {
     /// As it is named on the command line and in reports.
     pub name: &'static str,
-    /// Where its program must be, and the Debian package that brings it.
+    /// Whether it is another peer in another setting, measured only where that matters.
+    pub is_variant: bool,
+    /// The Debian package that brings it, and where its program is then.
     pub debian: Option<(&'static str, &'static str)>,
     /// Writes its configuration and tells how it is started in the foreground.
     pub command: fn(&Site) -> Result<Vec<String>, String>,
@@ -40,27 +43,37 @@ pub struct Certificate {
     pub both: PathBuf,
 }
 
+const NGINX: (&str, &str) = ("nginx-light", "/usr/sbin/nginx");
+const HAPROXY: (&str, &str) = ("haproxy", "/usr/sbin/haproxy");
+const CADDY: (&str, &str) = ("caddy", "/usr/bin/caddy");
+
 /// Every proxy; the first is the one under test.
 pub const PEERS: [Peer; 6] = [
-    Peer { name: "heartline", debian: None, command: heartline },
-    Peer {
-        name: "nginx",
-        debian: Some(("/usr/sbin/nginx", "nginx-light")),
-        command: |site| nginx(site, "4k"),
-    },
-    Peer {
-        name: "nginx-16k",
-        debian: Some(("/usr/sbin/nginx", "nginx-light")),
-        command: |site| nginx(site, "16k"),
-    },
-    Peer { name: "haproxy", debian: Some(("/usr/sbin/haproxy", "haproxy")), command: haproxy },
-    Peer { name: "caddy", debian: Some(("/usr/bin/caddy", "caddy")), command: caddy },
-    Peer { name: "envoy", debian: None, command: envoy::command },
+    Peer { name: "heartline", is_variant: false, debian: None, command: heartline },
+    Peer { name: "nginx", is_variant: false, debian: Some(NGINX), command: |site| nginx(site, "4k") },
+    Peer { name: "nginx-16k", is_variant: true, debian: Some(NGINX), command: |site| nginx(site, "16k") },
+    Peer { name: "haproxy", is_variant: false, debian: Some(HAPROXY), command: haproxy },
+    Peer { name: "caddy", is_variant: false, debian: Some(CADDY), command: caddy },
+    Peer { name: "envoy", is_variant: false, debian: None, command: envoy::command },
 ];
 
 /// The release build of this repository, or what `HEARTLINE_BIN` names.
 pub fn heartline_binary() -> PathBuf {
     std::env::var_os("HEARTLINE_BIN").map_or_else(|| target().join("release/heartline"), PathBuf::from)
+}
+
+/// Builds it, unless it is given.
+pub fn build() -> Result<(), String> {
+    if std::env::var_os("HEARTLINE_BIN").is_some() {
+        return Ok(());
+    }
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--release", "--package", "heartline", "--locked"]).current_dir(root());
+    match cargo.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("the release build: {status}")),
+        Err(error) => Err(format!("cargo: {error}")),
+    }
 }
 
 fn heartline(site: &Site) -> Result<Vec<String>, String> {
@@ -96,7 +109,7 @@ fn nginx(site: &Site, buffer: &str) -> Result<Vec<String>, String> {
          proxy_buffering off;\n      proxy_buffer_size {buffer};\n    }}\n  }}\n}}\n"
     );
     let file = write(site, "nginx.conf", &text)?;
-    Ok(argv(&["/usr/sbin/nginx", "-e", "stderr", "-p", &dir.to_string(), "-c", &file]))
+    Ok(argv(&[NGINX.1, "-e", "stderr", "-p", &dir.to_string(), "-c", &file]))
 }
 
 /// `http-no-delay`, for without it events of event streams wait for more.
@@ -111,7 +124,7 @@ fn haproxy(site: &Site) -> Result<Vec<String>, String> {
          backend out\n  server one {upstream}\n"
     );
     let file = write(site, "haproxy.cfg", &text)?;
-    Ok(argv(&["/usr/sbin/haproxy", "-db", "-q", "-f", &file]))
+    Ok(argv(&[HAPROXY.1, "-db", "-q", "-f", &file]))
 }
 
 fn caddy(site: &Site) -> Result<Vec<String>, String> {

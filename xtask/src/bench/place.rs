@@ -1,31 +1,38 @@
 //! Where a measurement takes place: a directory, an upstream, and one core for the proxies.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::peers::{Certificate, Peer, Site};
 use super::processes::{Running, free_port};
+use super::{echo, events};
 
 /// Core of the proxies; load and upstream have the others.
 const PROXY_CORE: &str = "0";
 
+/// What stands behind a proxy.
+#[derive(Clone, Copy)]
+pub enum Upstream {
+    /// A WebSocket server that sends back what it gets.
+    Echo,
+    /// A server of event streams.
+    Events,
+}
+
 /// See the module. The directory goes with it.
 pub struct Place {
     dir: PathBuf,
-    /// The upstream behind the proxies.
-    pub upstream: SocketAddr,
     /// When clients speak TLS.
     pub tls: Option<Certificate>,
 }
 
 impl Place {
-    /// A new directory for proxies in front of `upstream`.
-    pub fn new(upstream: SocketAddr) -> Result<Place, String> {
+    /// A new directory.
+    pub fn new() -> Result<Place, String> {
         let dir = std::env::temp_dir().join(format!("heartline-bench-{}", std::process::id()));
         fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-        Ok(Place { dir, upstream, tls: None })
+        Ok(Place { dir, tls: None })
     }
 
     /// For files of the measurements.
@@ -33,13 +40,18 @@ impl Place {
         &self.dir
     }
 
-    /// Starts a proxy on its core, under a tracer if there is one.
-    pub fn start(&self, peer: &Peer, under: &[String]) -> Result<Running, String> {
+    /// Starts a proxy on its core in front of a new upstream, under a tracer if there is one.
+    pub fn start(&self, peer: &Peer, upstream: Upstream, under: &[String]) -> Result<Running, String> {
+        let upstream = match upstream {
+            Upstream::Echo => echo::serve(),
+            Upstream::Events => events::serve(),
+        };
+        let upstream = upstream.map_err(|error| format!("the upstream: {error}"))?;
         let port = free_port()?;
-        let site = Site { dir: &self.dir, port, upstream: self.upstream, tls: self.tls.as_ref() };
+        let site = Site { dir: &self.dir, port, upstream, tls: self.tls.as_ref() };
         let pinned = ["taskset", "-c", PROXY_CORE].map(str::to_owned);
         let argv = [&pinned[..], under, &(peer.command)(&site)?].concat();
-        Running::start(&argv, port, &self.dir.join(format!("{}.log", peer.name)))
+        Running::start(&argv, port, upstream, &self.dir.join(format!("{}.log", peer.name)))
     }
 }
 

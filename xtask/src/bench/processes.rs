@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -27,11 +28,13 @@ pub struct Running {
     child: Child,
     /// Where it serves.
     pub address: SocketAddr,
+    /// What stands behind it.
+    pub upstream: SocketAddr,
 }
 
 impl Running {
     /// Starts `argv`, which will serve `port`; its output goes to `log`.
-    pub fn start(argv: &[String], port: u16, log: &PathBuf) -> Result<Running, String> {
+    pub fn start(argv: &[String], port: u16, upstream: SocketAddr, log: &Path) -> Result<Running, String> {
         let output = fs::File::create(log).map_err(|error| format!("{}: {error}", log.display()))?;
         let errors = output.try_clone().map_err(|error| error.to_string())?;
         let [program, arguments @ ..] = argv else { return Err("nothing to start".to_owned()) };
@@ -42,7 +45,7 @@ impl Running {
             .stderr(errors)
             .spawn()
             .map_err(|error| format!("{program}: {error}"))?;
-        let mut running = Running { child, address: (Ipv4Addr::LOCALHOST, port).into() };
+        let mut running = Running { child, address: (Ipv4Addr::LOCALHOST, port).into(), upstream };
         running.wait_until_it_serves().map_err(|error| {
             format!("{}: {error}\n{}", argv.join(" "), fs::read_to_string(log).unwrap_or_default())
         })?;
@@ -127,12 +130,15 @@ fn children(process: u32) -> Vec<u32> {
         .collect()
 }
 
-/// A port of loopback that nobody listens on.
+/// A port of loopback that nobody listens on; another one at each call, since ends of connections keep a port
+/// busy for a while.
 pub fn free_port() -> Result<u16, String> {
-    let start = u16::try_from(std::process::id() % u32::from(PORTS.end - PORTS.start)).unwrap_or_default();
-    let from = PORTS.start + start;
-    (from..PORTS.end)
-        .chain(PORTS.start..from)
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let ports = u32::from(PORTS.end - PORTS.start);
+    let from = std::process::id() + NEXT.fetch_add(1, Relaxed);
+    (0..ports)
+        .filter_map(|step| u16::try_from((from + step) % ports).ok())
+        .map(|offset| PORTS.start + offset)
         .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
         .ok_or_else(|| "no port is free".to_owned())
 }
