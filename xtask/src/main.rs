@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask test` runs every check, `cargo xtask tidy` the project's own rules.
 
+mod bench;
 mod install;
 mod steps;
 mod tidy;
@@ -11,6 +12,7 @@ const HELP: &str = "cargo xtask COMMAND
 
   test [STEP...]   every check, or those named; installs what is missing
   tidy             the project's own rules: arrows between rooms, file headers, forbidden words
+  bench [...]      what Heartline costs beside other proxies: `cargo xtask bench --help`
 
 Steps: fmt clippy deny tidy unit ui docs e2e";
 
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
     match arguments.split_first() {
         Some((command, names)) if command == "test" => steps::run(names),
         Some((command, [])) if command == "tidy" => tidy::run(),
+        Some((command, names)) if command == "bench" => bench::run(names),
         _ => {
             eprintln!("{HELP}");
             ExitCode::from(2)

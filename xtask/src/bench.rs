@@ -1,0 +1,68 @@
+//! `cargo xtask bench`: what Heartline costs beside other proxies, measured on this machine.
+//!
+//! Each round takes every figure of every peer once, the peers in random order, and ratios are those of one
+//! round: what else the machine does falls on all alike. A proxy has one core, load and upstream have the others.
+
+mod chart;
+mod counted;
+mod cpu;
+mod echo;
+pub mod envoy;
+mod events;
+mod figures;
+mod load;
+mod memory;
+mod options;
+mod peers;
+mod place;
+mod processes;
+mod report;
+mod rounds;
+mod stats;
+
+use std::process::ExitCode;
+
+use options::Options;
+pub use peers::Peer;
+use rounds::Results;
+
+use crate::install;
+
+/// How it is used.
+pub const HELP: &str = "cargo xtask bench [FIGURE...] [--rounds N] [--peers A,B] [--report]
+cargo xtask bench --quick
+
+  --rounds N    rounds, 5 if not given
+  --peers A,B   peers, all if not given; the first one is judged
+  --report      writes docs/performance.md and docs/performance.svg
+  --quick       only what does not depend on load, of Heartline alone; fails beyond a limit";
+
+/// Measures and reports; fails when something could not be measured or, with `--quick`, is beyond its limit.
+pub fn run(arguments: &[String]) -> ExitCode {
+    let options = match Options::parse(arguments) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("{error}\n\n{HELP}\n\nFigures: {}\nPeers: {}", options::figures(), options::peers());
+            return ExitCode::from(2);
+        }
+    };
+    match measure(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(options: &Options) -> Result<(), String> {
+    install::bench(&options.peers)?;
+    peers::build()?;
+    place::settle()?;
+    let results = Results::take(options)?;
+    println!("\n{}", report::tables(&results));
+    if options.writes_report {
+        report::write(&results)?;
+    }
+    if options.is_quick { report::judge(&results) } else { Ok(()) }
+}

@@ -1,0 +1,172 @@
+//! A server that pushes server-sent events at a steady pace to all its subscribers, and the subscribers.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::echo::read_head;
+
+/// Stands once in each event and nowhere else.
+const MARK: u8 = b'#';
+
+/// Bytes of an event with its field name and blank line.
+const EVENT_BYTES: usize = 256;
+
+/// Events a second to each subscriber.
+const EVENTS_PER_SECOND: u32 = 20;
+
+/// Pause of who has nothing to do.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Pause between two looks at all subscriptions.
+const SWEEP: Duration = Duration::from_millis(10);
+
+/// Starts a server on a free port of loopback; it runs until the process ends. A request for `/events` is sent
+/// events; any other subscription stays silent.
+///
+/// # Errors
+/// The socket cannot be opened.
+pub fn serve() -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    let subscribers = Arc::new(Mutex::new(Vec::new()));
+    let pushed = Arc::clone(&subscribers);
+    thread::spawn(move || push(&pushed));
+    thread::spawn(move || {
+        let mut silent = Vec::new();
+        for mut connection in listener.incoming().flatten() {
+            match answer(&mut connection) {
+                Ok(true) => subscribers.lock().unwrap_or_else(PoisonError::into_inner).push(connection),
+                Ok(false) => silent.push(connection),
+                Err(_) => {}
+            }
+        }
+    });
+    Ok(address)
+}
+
+/// Answers a subscription; tells whether it wants events.
+fn answer(connection: &mut TcpStream) -> io::Result<bool> {
+    connection.set_nodelay(true)?;
+    let head = read_head(connection)?;
+    connection.write_all(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\
+          Transfer-Encoding: chunked\r\n\r\n",
+    )?;
+    Ok(head.starts_with(b"GET /events "))
+}
+
+/// Writes to one subscriber after the other, so that each has its events a second.
+fn push(subscribers: &Mutex<Vec<TcpStream>>) {
+    let event = chunk();
+    let mut due = Instant::now();
+    let mut next = 0;
+    loop {
+        let mut subscribers = subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+        if subscribers.is_empty() || due > Instant::now() {
+            drop(subscribers);
+            thread::sleep(PAUSE);
+            continue;
+        }
+        next = (next + 1) % subscribers.len();
+        if subscribers[next].write_all(&event).is_err() {
+            subscribers.swap_remove(next);
+        }
+        due += Duration::from_secs(1)
+            / EVENTS_PER_SECOND
+            / u32::try_from(subscribers.len()).unwrap_or(u32::MAX).max(1);
+        due = due.max(Instant::now() - Duration::from_secs(1));
+    }
+}
+
+/// One event in one chunk (RFC 9112, section 7.1).
+fn chunk() -> Vec<u8> {
+    let mut event = b"data: ".to_vec();
+    event.push(MARK);
+    event.resize(EVENT_BYTES - 2, b'x');
+    event.extend(b"\n\n");
+    [format!("{EVENT_BYTES:x}\r\n").as_bytes(), &event, b"\r\n"].concat()
+}
+
+/// Subscribes; `path` is `/events` for one that is sent events.
+///
+/// # Errors
+/// No connection, or another answer than an event stream.
+pub fn subscribe(address: SocketAddr, path: &str) -> io::Result<TcpStream> {
+    let mut socket = TcpStream::connect(address)?;
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: bench.test\r\nAccept: text/event-stream\r\n\r\n")?;
+    let head = read_head(&mut socket)?;
+    if !head.starts_with(b"HTTP/1.1 200") {
+        return Err(io::Error::other(String::from_utf8_lossy(&head).into_owned()));
+    }
+    Ok(socket)
+}
+
+/// Subscriptions that are read, and their events counted.
+pub struct Subscriptions {
+    events: Arc<AtomicU64>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Subscriptions {
+    /// Opens `count` of them.
+    pub fn open(address: SocketAddr, count: usize) -> Result<Subscriptions, String> {
+        let mut sockets = Vec::new();
+        for index in 0..count {
+            let socket = subscribe(address, "/events").and_then(|socket| {
+                socket.set_nonblocking(true)?;
+                Ok(socket)
+            });
+            sockets.push(socket.map_err(|error| format!("subscription {index}: {error}"))?);
+        }
+        let (events, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let subscriptions = Subscriptions { events: Arc::clone(&events), is_over: Arc::clone(&is_over) };
+        thread::spawn(move || {
+            let mut buffer = vec![0; 64 * 1024];
+            while !is_over.load(Relaxed) {
+                for mut socket in &sockets {
+                    let read = socket.read(&mut buffer).unwrap_or(0);
+                    let marks = buffer[..read].iter().filter(|byte| **byte == MARK).count();
+                    events.fetch_add(marks as u64, Relaxed);
+                }
+                thread::sleep(SWEEP);
+            }
+        });
+        Ok(subscriptions)
+    }
+
+    /// Events read up to now.
+    pub fn events(&self) -> u64 {
+        self.events.load(Relaxed)
+    }
+}
+
+impl Drop for Subscriptions {
+    fn drop(&mut self) {
+        self.is_over.store(true, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_reach_their_subscribers() {
+        let server = serve().expect("loopback is there");
+        let subscriptions = Subscriptions::open(server, 3).expect("the server answers");
+        while subscriptions.events() < 10 {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn an_event_has_its_length() {
+        let chunk = chunk();
+        assert!(chunk.starts_with(b"100\r\ndata: #x") && chunk.ends_with(b"x\n\n\r\n"));
+        assert_eq!(chunk.len(), 5 + EVENT_BYTES + 2);
+    }
+}

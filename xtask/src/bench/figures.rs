@@ -1,0 +1,230 @@
+//! What is measured, one row each.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::load::{self, ClosedLoop};
+use super::peers::Peer;
+use super::place::{Place, Upstream};
+use super::processes::Running;
+use super::stats::quartiles;
+use super::{counted, cpu, events, memory};
+
+/// A figure.
+pub struct Figure {
+    /// As it is named on the command line.
+    pub name: &'static str,
+    /// What it tells, with its unit.
+    pub title: &'static str,
+    /// Most that Heartline may take of it, where that does not depend on the machine.
+    pub most: Option<f64>,
+    /// Most that Heartline may take, as a ratio to a peer.
+    pub ratios: &'static [(&'static str, f64)],
+    /// Peers beside the usual ones.
+    pub also: &'static [&'static str],
+    /// Peers that it is measured with at all; empty for all usual ones.
+    pub only: &'static [&'static str],
+    /// Takes the figure of one peer.
+    pub measure: fn(&Place, &Peer) -> Result<f64, String>,
+}
+
+/// A figure without limits, of all usual peers.
+const PLAIN: Figure =
+    Figure { name: "", title: "", most: None, ratios: &[], also: &[], only: &[], measure: |_, _| Ok(0.0) };
+
+/// Every figure.
+pub const FIGURES: [Figure; 11] = [
+    Figure {
+        name: "instructions",
+        title: "user instructions / echo",
+        most: Some(6_500.0),
+        only: &["heartline", "nginx", "haproxy"],
+        measure: counted::instructions,
+        ..PLAIN
+    },
+    Figure {
+        name: "syscalls",
+        title: "system calls / echo",
+        most: Some(6.1),
+        measure: |place, peer| Ok(counted::syscalls(place, peer)?.values().sum()),
+        ..PLAIN
+    },
+    Figure {
+        name: "idle-websocket",
+        title: "user memory of an idle WebSocket, bytes (PSS)",
+        most: Some(2_048.0),
+        measure: |place, peer| {
+            idle_bytes(place, peer, Upstream::Echo, |running, count| load::open(running.address, count))
+        },
+        ..PLAIN
+    },
+    Figure {
+        name: "idle-sse",
+        title: "user memory of an idle event stream, bytes (PSS)",
+        ratios: &[("nginx", 0.9)],
+        measure: |place, peer| {
+            idle_bytes(place, peer, Upstream::Events, |running, count| {
+                let subscribe =
+                    |_| events::subscribe(running.address, "/silent").map_err(|error| error.to_string());
+                (0..count).map(subscribe).collect()
+            })
+        },
+        ..PLAIN
+    },
+    Figure {
+        name: "echo",
+        title: "CPU of an echoed message of 128 B, 64 connections, µs",
+        ratios: &[("nginx", 1.05), ("haproxy", 0.90)],
+        measure: |place, peer| Ok(echo_cpu(place, peer, 64, 128)? * MICROS),
+        ..PLAIN
+    },
+    Figure {
+        name: "bulk",
+        title: "CPU of 1 MB in messages of 64 KiB, 8 connections, µs",
+        ratios: &[("haproxy", 0.80), ("nginx-16k", 0.95)],
+        also: &["nginx-16k"],
+        measure: |place, peer| {
+            let echo = echo_cpu(place, peer, 8, BULK_BYTES)?;
+            Ok(echo * MICROS * 1e6 / (2 * BULK_BYTES) as f64)
+        },
+        ..PLAIN
+    },
+    Figure {
+        name: "handshake",
+        title: "CPU of a WebSocket handshake and its end, µs",
+        ratios: &[("nginx", 1.20)],
+        measure: handshake_cpu,
+        ..PLAIN
+    },
+    Figure {
+        name: "event",
+        title: "CPU of an event of 256 B, 1,000 subscribers at 20/s, µs",
+        ratios: &[("nginx", 1.10), ("haproxy", 1.10)],
+        measure: event_cpu,
+        ..PLAIN
+    },
+    Figure {
+        name: "latency",
+        title: "added median round trip, 5,000 messages/s over 500 connections, µs",
+        ratios: &[("nginx", 1.3)],
+        measure: added_latency,
+        ..PLAIN
+    },
+    Figure {
+        name: "idle-cpu",
+        title: "CPU while 9,500 WebSockets are idle, % of a core",
+        most: Some(0.5),
+        measure: idle_cpu,
+        ..PLAIN
+    },
+    Figure {
+        name: "quiet-websocket",
+        title: "user memory of a WebSocket that has had one echo, bytes (PSS)",
+        measure: |place, peer| {
+            idle_bytes(place, peer, Upstream::Echo, |running, count| {
+                let mut clients = load::open(running.address, count)?;
+                let message = super::echo::message(128);
+                for client in &mut clients {
+                    client.echo(&message).map_err(|error| error.to_string())?;
+                }
+                Ok(clients)
+            })
+        },
+        ..PLAIN
+    },
+];
+
+const MICROS: f64 = 1e6;
+
+/// Payload of large messages.
+const BULK_BYTES: usize = 64 * 1024;
+
+/// Before a measurement, for what start and connecting leave behind.
+const WARM_UP: Duration = Duration::from_millis(700);
+
+/// Length of a measurement of CPU or latency.
+const WINDOW: Duration = Duration::from_secs(3);
+
+/// Length of a measurement at rest, for what happens every 10 s to happen.
+const IDLE_WINDOW: Duration = Duration::from_secs(10);
+
+/// Handshakes of one measurement; fewer than the ports that their ends keep busy.
+const HANDSHAKES: u32 = 1_500;
+
+/// Connections before and after which memory is compared.
+const IDLE_FEW: usize = 500;
+const IDLE_MANY: usize = 4_500;
+
+/// CPU seconds of the proxy for each of what `count` counts, over the window.
+fn cpu_each(proxy: &Running, count: impl Fn() -> u64) -> Result<f64, String> {
+    sleep(WARM_UP);
+    let tree = proxy.tree();
+    let (cpu_before, before) = (cpu::seconds(&tree), count());
+    sleep(WINDOW);
+    let (used, counted) = (cpu::seconds(&tree) - cpu_before, count() - before);
+    if counted == 0 { Err("nothing came back".to_owned()) } else { Ok(used / counted as f64) }
+}
+
+fn echo_cpu(place: &Place, peer: &Peer, connections: usize, payload_bytes: usize) -> Result<f64, String> {
+    let proxy = place.start(peer, Upstream::Echo, &[])?;
+    let load = ClosedLoop::start(proxy.address, connections, payload_bytes)?;
+    let each = cpu_each(&proxy, || load.echoes());
+    load.finish()?;
+    each
+}
+
+fn event_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
+    let proxy = place.start(peer, Upstream::Events, &[])?;
+    let subscriptions = events::Subscriptions::open(proxy.address, 1_000)?;
+    Ok(cpu_each(&proxy, || subscriptions.events())? * MICROS)
+}
+
+fn handshake_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
+    let proxy = place.start(peer, Upstream::Echo, &[])?;
+    drop(load::open(proxy.address, 100)?);
+    sleep(WARM_UP);
+    let tree = proxy.tree();
+    let before = cpu::seconds(&tree);
+    for _ in 0..HANDSHAKES {
+        drop(load::open(proxy.address, 1)?);
+    }
+    sleep(WARM_UP);
+    Ok((cpu::seconds(&tree) - before) / f64::from(HANDSHAKES) * MICROS)
+}
+
+fn added_latency(place: &Place, peer: &Peer) -> Result<f64, String> {
+    let proxy = place.start(peer, Upstream::Echo, &[])?;
+    let median = |address| {
+        let taken = load::round_trips(address, 500, 5_000, 128, WINDOW)?;
+        let micros: Vec<f64> = taken.iter().map(|time| time.as_secs_f64() * MICROS).collect();
+        quartiles(&micros).map(|quartiles| quartiles.median).ok_or("nothing came back".to_owned())
+    };
+    Ok(median(proxy.address)? - median(proxy.upstream)?)
+}
+
+fn idle_bytes<T>(
+    place: &Place,
+    peer: &Peer,
+    upstream: Upstream,
+    open: impl Fn(&Running, usize) -> Result<Vec<T>, String>,
+) -> Result<f64, String> {
+    let proxy = place.start(peer, upstream, &[])?;
+    let few = open(&proxy, IDLE_FEW)?;
+    sleep(WARM_UP);
+    let before = memory::pss_bytes(&proxy.tree());
+    let more = open(&proxy, IDLE_MANY - IDLE_FEW)?;
+    sleep(WARM_UP);
+    let after = memory::pss_bytes(&proxy.tree());
+    drop((few, more));
+    Ok(after.saturating_sub(before) as f64 / (IDLE_MANY - IDLE_FEW) as f64)
+}
+
+fn idle_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
+    let proxy = place.start(peer, Upstream::Echo, &[])?;
+    let _clients = load::open(proxy.address, 9_500)?;
+    sleep(WARM_UP);
+    let tree = proxy.tree();
+    let (before, begin) = (cpu::seconds(&tree), Instant::now());
+    sleep(IDLE_WINDOW);
+    Ok((cpu::seconds(&tree) - before) / begin.elapsed().as_secs_f64() * 100.0)
+}

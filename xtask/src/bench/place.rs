@@ -1,0 +1,87 @@
+//! Where a measurement takes place: a directory, an upstream, and one core for the proxies.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::peers::{Certificate, Peer, Site};
+use super::processes::{Running, free_port};
+use super::{echo, events};
+
+/// Core of the proxies; load and upstream have the others.
+const PROXY_CORE: &str = "0";
+
+/// What stands behind a proxy.
+#[derive(Clone, Copy)]
+pub enum Upstream {
+    /// A WebSocket server that sends back what it gets.
+    Echo,
+    /// A server of event streams.
+    Events,
+}
+
+/// See the module. The directory goes with it.
+pub struct Place {
+    dir: PathBuf,
+    /// When clients speak TLS.
+    pub tls: Option<Certificate>,
+}
+
+impl Place {
+    /// A new directory.
+    pub fn new() -> Result<Place, String> {
+        let dir = std::env::temp_dir().join(format!("heartline-bench-{}", std::process::id()));
+        fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        Ok(Place { dir, tls: None })
+    }
+
+    /// For files of the measurements.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Starts a proxy on its core in front of a new upstream, under a tracer if there is one.
+    pub fn start(&self, peer: &Peer, upstream: Upstream, under: &[String]) -> Result<Running, String> {
+        let upstream = match upstream {
+            Upstream::Echo => echo::serve(),
+            Upstream::Events => events::serve(),
+        };
+        let upstream = upstream.map_err(|error| format!("the upstream: {error}"))?;
+        let port = free_port()?;
+        let site = Site { dir: &self.dir, port, upstream, tls: self.tls.as_ref() };
+        let pinned = ["taskset", "-c", PROXY_CORE].map(str::to_owned);
+        let argv = [&pinned[..], under, &(peer.command)(&site)?].concat();
+        Running::start(&argv, port, upstream, &self.dir.join(format!("{}.log", peer.name)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Moves this process to the cores that the proxies do not use, and lets it open as many files as it may.
+pub fn settle() -> Result<(), String> {
+    let own = std::process::id().to_string();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if cores < 2 {
+        return Err("one core for the proxies and one for their load are needed".to_owned());
+    }
+    let hard = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let hard = hard.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().nth(1));
+    let others = format!("1-{}", cores - 1);
+    quietly(Command::new("taskset").args(["-a", "-c", "-p", &others, &own]))?;
+    match hard {
+        Some(hard) => {
+            quietly(Command::new("prlimit").args(["--pid", &own, &format!("--nofile={hard}:{hard}")]))
+        }
+        None => Ok(()),
+    }
+}
+
+fn quietly(command: &mut Command) -> Result<(), String> {
+    let shown = format!("{:?}", command.get_program());
+    let status = command.stdout(Stdio::null()).status().map_err(|error| format!("{shown}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
+}
