@@ -347,16 +347,18 @@ def subscribe(front):
 def stream_of(size):
     """Says how long the body is, so that it reaches the client without chunks."""
     return lambda _: (
-        f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{SECRET_ANSWER}Content-Length: {size}\r\n\r\n"
+        f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{SECRET_ANSWER}Connection: close\r\n"
+        f"Content-Length: {size}\r\n\r\n"
     ).encode()
 
 
-@pytest.mark.parametrize("times", ["", TIMES, IDS], ids=["no times", "times in data", "times in ids"])
+@pytest.mark.parametrize("has_times", [False, True])
 @pytest.mark.parametrize("name", STREAMS)
-def test_streams(name, times):
-    """S1."""
+def test_streams(name, has_times):
+    """S1; also where times are looked for in what is sent."""
     pieces, events_in_it, comments, long_lines = STREAMS[name]
-    with attacked(stream_of(sum(map(len, pieces))), route=times) as front:
+    times = IDS if name in ("100 MB of id", "names of events") else TIMES
+    with attacked(stream_of(sum(map(len, pieces))), route=times * has_times) as front:
         client, upstream = subscribe(front)
         with client:
             known = series(front.gateway)
