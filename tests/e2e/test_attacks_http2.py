@@ -11,10 +11,9 @@ from harness.hostile import (
     CANARIES, DOWN, KB, MB, UP, attacked, bounded_memory, series,
 )
 from harness.http2 import (
-    ACK, COMPRESSION_ERROR, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR,
-    FRAME_SIZE_ERROR, GOAWAY, HEADERS, NAMES, PING, PREFACE, PRIORITY, PROTOCOL_ERROR, PUSH_PROMISE, RST_STREAM,
-    SETTINGS, WINDOW_UPDATE, Link, asked, called, field, fields, head, http2_frame, integer, message, reset_stream,
-    settings,
+    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, PING, PREFACE, PRIORITY,
+    PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, Link, asked, called, field, fields, head, http2_frame, integer,
+    message, reset_stream, settings,
 )
 from harness.wire import connect
 
@@ -73,8 +72,8 @@ def call(gateway, path="/demo.Chat/Echo?token=" + CANARIES["query"]):
 
 
 @contextlib.contextmanager
-def besieged(speak=answer_calls, answer=plain_answer, extra=""):
-    with attacked(answer, speak=speak, extra=extra) as front:
+def besieged(speak=answer_calls, answer=plain_answer, level="debug"):
+    with attacked(answer, speak=speak, level=level) as front:
         call(front.gateway)
         known = series(front.gateway)
         yield front
@@ -119,3 +118,71 @@ def test_resets_one_by_one():
         until(lambda: front.count("grpc_active_streams", "route") == {}, "no stream is left")
         codes = front.count("grpc_streams_closed_total", "grpc_method", "grpc_code")
         assert codes == {("Talk", "CANCELLED"): 500, ("Echo", "OK"): 2}
+
+
+def flow(size):
+    return size.to_bytes(4, "big")
+
+
+def bomb(stream, size):
+    """One field of 4,000 bytes kept in the table, and then named again and again by one byte each."""
+    kept = fields(*asked()) + field("x", "y" * 4000, first=0x40)
+    return http2_frame(HEADERS, END_HEADERS | END_STREAM, stream, kept + b"\xbe" * size)
+
+
+def endless(frames, size, kind=HEADERS, first=b""):
+    return [http2_frame(kind, 0, 1, first + fields(*asked())), *[http2_frame(CONTINUATION, 0, 1, bytes(size)) * 10] * frames]
+
+
+GET = head(1, *asked(), flags=END_HEADERS)
+TALK = head(1, *called())
+GOES_ON, GIVES_UP, EITHER = {False}, {True}, {True, False}
+# Frames behind the preface of a client, and whether the connection goes on or is given up.
+FLOODS = {
+    "an endless head": (endless(1000, 16_000), GIVES_UP),
+    "an endless head of nothing": (endless(10_000, 0), GIVES_UP),
+    "bombs": ([bomb(1, 12_000), *[bomb(n, 12_000) for n in range(3, 401, 2)]], EITHER),
+    "SETTINGS": ([settings(_4=65_535, _3=7) * 1000] * 100, GOES_ON),
+    "all SETTINGS": ([b"".join(settings(**{f"_{n}": n}) for n in range(9, 2000))] * 20, GOES_ON),
+    "PINGs": ([http2_frame(PING, 0, 0, bytes(8)) * 1000] * 100, GOES_ON),
+    "answers to no PING": ([http2_frame(PING, ACK, 0, bytes(8)) * 1000] * 100, GOES_ON),
+    "PRIORITY": ([b"".join(http2_frame(PRIORITY, 0, n, bytes(5)) for n in range(1, 2001, 2))] * 100, GOES_ON),
+    "unknown frames": ([http2_frame(0x77, 0xFF, 1, bytes(16_000)) * 10] * 200, GOES_ON),
+    "DATA of nothing": ([GET, *[http2_frame(DATA, 0, 1) * 1000] * 100], EITHER),
+    "DATA of nothing in a call": ([TALK, *[http2_frame(DATA, 0, 1) * 1000] * 100], EITHER),
+    "padding alone": ([TALK, *[http2_frame(DATA, 8, 1, b"\xff" + bytes(255)) * 100] * 2], EITHER),
+    "more than the window": ([TALK, *[http2_frame(DATA, 0, 1, bytes(16_000))] * 200], EITHER),
+    "a window that overflows": ([http2_frame(WINDOW_UPDATE, 0, 0, flow(2**31 - 1)) * 2], GIVES_UP),
+    "a window of nothing": ([http2_frame(WINDOW_UPDATE, 0, 0, flow(0))], GIVES_UP),
+    "windows": ([http2_frame(WINDOW_UPDATE, 0, 0, flow(1)) * 1000] * 100, GOES_ON),
+    "streams over the limit": ([head(n, *called()) for n in range(1, 20_001, 2)], EITHER),
+    "heads that cannot be read": ([http2_frame(HEADERS, END_HEADERS, 1, b"\xff\xff\xff\xff\xff\xff")], GIVES_UP),
+    "a field that is not in the table": ([http2_frame(HEADERS, END_HEADERS, 1, b"\xfe")], GIVES_UP),
+    "a table of 2 GB": ([http2_frame(HEADERS, END_HEADERS, 1, integer(2**31, 5, 0x20))], GIVES_UP),
+    "a frame of 16 MB": ([b"\xff\xff\xff\x00\x00\x00\x00\x00\x01" + bytes(20_000)], GIVES_UP),
+    "a PING of 7 bytes": ([http2_frame(PING, 0, 0, bytes(7))], GIVES_UP),
+    "SETTINGS of 7 bytes": ([http2_frame(SETTINGS, 0, 0, bytes(7))], GIVES_UP),
+    "frames of 17 MB allowed": ([settings(_5=2**24)], GIVES_UP),
+    "a window of 2 GB set": ([settings(_4=2**31)], GIVES_UP),
+    "DATA of no stream": ([http2_frame(DATA, 0, 0, b"x")], GIVES_UP),
+    "DATA of a stream to come": ([http2_frame(DATA, 0, 99, b"x")], GIVES_UP),
+    "a stream of the server": ([head(2, *asked())], GIVES_UP),
+    "a promise": ([http2_frame(PUSH_PROMISE, END_HEADERS, 1, flow(2) + fields(*asked()))], GIVES_UP),
+    "a head in a head": ([http2_frame(HEADERS, 0, 1, fields(*asked())), GET], GIVES_UP),
+    "a continuation of nothing": ([http2_frame(CONTINUATION, END_HEADERS, 1, fields(*asked()))], GIVES_UP),
+    "a preface in the midst": ([PREFACE], GIVES_UP),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_floods_of_clients(name):
+    """G2."""
+    pieces, expected = FLOODS[name]
+    with besieged(level="info") as front, linked(front.gateway) as link:
+        with bounded_memory(front.gateway, SPARE):
+            code = link.flood(*pieces)
+            works(front)
+        assert (code is not None) in expected
+        link.sock.close()
+        until(lambda: front.count("grpc_active_streams", "route") == {}, "no stream is left")
+        assert front.count("grpc_stream_messages_total", "direction") != {}

@@ -5,11 +5,7 @@ import threading
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
-PROTOCOL_ERROR, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, CANCEL, COMPRESSION_ERROR, ENHANCE_YOUR_CALM = 1, 3, 6, 8, 9, 11
-NAMES = {
-    1: "PROTOCOL_ERROR", 3: "FLOW_CONTROL_ERROR", 6: "FRAME_SIZE_ERROR", 8: "CANCEL", 9: "COMPRESSION_ERROR",
-    11: "ENHANCE_YOUR_CALM",
-}
+CANCEL, ENHANCE_YOUR_CALM = 8, 11
 
 
 def http2_frame(kind, flags=0, stream=0, payload=b""):
@@ -69,22 +65,22 @@ class Link:
     """One side of a connection."""
 
     def __init__(self, sock, rest=b""):
-        self.sock, self.rest, self.goaway = sock, rest, None
+        self.sock, self.read, self.at, self.goaway = sock, rest, 0, None
 
     def send(self, *frames):
         self.sock.sendall(b"".join(frames))
 
     def take(self, size):
-        while len(self.rest) < size:
+        while len(self.read) - self.at < size:
             try:
                 part = self.sock.recv(262_144)
             except ConnectionError:
                 part = b""
             if not part:
                 return None
-            self.rest += part
-        taken, self.rest = self.rest[:size], self.rest[size:]
-        return taken
+            self.read, self.at = self.read[self.at :] + part, 0
+        self.at += size
+        return self.read[self.at - size : self.at]
 
     def next(self):
         """Kind, flags, stream and payload of the next frame; none at the end."""
