@@ -117,13 +117,22 @@ fn log_level(text: &str) -> Result<String, String> {
     }
 }
 
+/// What a level stands for. Libraries warn of each odd frame of a peer: that is for those who look for details,
+/// else any client could fill the log.
+fn filter_of(level: &str) -> String {
+    match level {
+        "warn" | "info" => format!("{level},h2=error,rustls=error"),
+        _ => level.to_owned(),
+    }
+}
+
 impl LogOptions {
     /// Starts logging to standard error.
     pub fn init(&self) {
         let is_terminal = std::io::stderr().is_terminal();
         let by_default = if is_terminal { LogFormat::Human } else { LogFormat::Json };
         let has_colour = is_terminal && std::env::var_os("NO_COLOR").is_none();
-        let filter = EnvFilter::try_new(&self.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
+        let filter = EnvFilter::new(filter_of(&self.log_level));
         let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
         let started = match self.log_format.unwrap_or(by_default) {
             LogFormat::Human => lines.with_ansi(has_colour).with_target(false).try_init(),
@@ -132,5 +141,23 @@ impl LogOptions {
         if let Err(error) = started {
             eprintln!("warning: logging was started before: {error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_do_not_fill_the_log() {
+        let check = |level: &str, filter: &str| {
+            assert_eq!(filter_of(level), filter);
+            assert_eq!(EnvFilter::new(filter_of(level)).to_string().contains("h2="), filter.contains("h2="));
+        };
+        check("info", "info,h2=error,rustls=error");
+        check("warn", "warn,h2=error,rustls=error");
+        check("error", "error");
+        check("debug", "debug");
+        check("h2=trace", "h2=trace");
     }
 }
