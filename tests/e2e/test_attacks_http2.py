@@ -130,8 +130,9 @@ def bomb(stream, size):
     return http2_frame(HEADERS, END_HEADERS | END_STREAM, stream, kept + b"\xbe" * size)
 
 
-def endless(frames, size, kind=HEADERS, first=b""):
-    return [http2_frame(kind, 0, 1, first + fields(*asked())), *[http2_frame(CONTINUATION, 0, 1, bytes(size)) * 10] * frames]
+def endless(frames, size, stream=1, pairs=asked()):
+    start, more = http2_frame(HEADERS, 0, stream, fields(*pairs)), http2_frame(CONTINUATION, 0, stream, bytes(size))
+    return [start, *[more * 10] * frames]
 
 
 GET = head(1, *asked(), flags=END_HEADERS)
@@ -183,6 +184,125 @@ def test_floods_of_clients(name):
             code = link.flood(*pieces)
             works(front)
         assert (code is not None) in expected
+        assert len(front.gateway.lines) < 100
         link.sock.close()
         until(lambda: front.count("grpc_active_streams", "route") == {}, "no stream is left")
         assert front.count("grpc_stream_messages_total", "direction") != {}
+
+
+WIDE = settings(_4=2**31 - 1), http2_frame(WINDOW_UPDATE, 0, 0, flow(2**30))
+
+
+class Hostile:
+    """An upstream that answers calls; once armed, it does as it is told to the next one."""
+
+    def __init__(self, attack):
+        self.attack, self.is_armed = attack, False
+
+    def __call__(self, sock, rest):
+        link = Link(sock, rest)
+        greet(link)
+        while found := link.next():
+            kind, flags, stream, _ = found
+            if kind == SETTINGS and not flags & ACK:
+                link.send(http2_frame(SETTINGS, ACK))
+            if kind == HEADERS and self.is_armed:
+                self.is_armed = False
+                self.attack(link, stream)
+            elif kind in (DATA, HEADERS) and flags & END_STREAM:
+                answer(link, stream)
+
+
+STEERING = b"\x1b[31m\r\n\x00\xe2\x80\xae<script>alert(1)</script>\xff"
+OPEN = (":status", "200"), ("content-type", "application/grpc")
+
+
+def trailers(stream, *pairs):
+    return head(stream, *OPEN) + head(stream, *pairs, flags=END_HEADERS | END_STREAM)
+
+
+# Frames of an upstream for a stream, and the codes that the client's call may end with; none when it is to be told
+# only afterwards how the call ends.
+HOSTILE = {
+    "an endless head": (lambda n: endless(1000, 16_000, n, OPEN), {"UNAVAILABLE", "INTERNAL", "UNKNOWN"}),
+    "an endless head of nothing": (lambda n: endless(10_000, 0, n, OPEN), {"UNAVAILABLE", "INTERNAL", "UNKNOWN"}),
+    "a bomb": (
+        lambda n: [http2_frame(HEADERS, END_HEADERS, n, fields(*OPEN) + field("x", "y" * 4000, 0x40) + b"\xbe" * 12_000)],
+        {"UNAVAILABLE", "INTERNAL", "UNKNOWN", "RESOURCE_EXHAUSTED"},
+    ),
+    "SETTINGS": (lambda n: [settings(_4=65_535, _3=7) * 1000] * 100, None),
+    "PINGs": (lambda n: [http2_frame(PING, 0, 0, bytes(8)) * 1000] * 100, None),
+    "answers to no PING": (lambda n: [http2_frame(PING, ACK, 0, bytes(8)) * 1000] * 100, None),
+    "windows": (lambda n: [http2_frame(WINDOW_UPDATE, 0, 0, flow(1)) * 1000] * 100, None),
+    "unknown frames": (lambda n: [http2_frame(0x77, 0xFF, n, bytes(16_000)) * 10] * 200, None),
+    "DATA of nothing": (lambda n: [head(n, *OPEN), *[http2_frame(DATA, 0, n) * 1000] * 100], None),
+    "interim answers": (lambda n: [head(n, (":status", "103"), ("link", "x")) * 100] * 100, None),
+    "resets": (lambda n: [reset_stream(n, 7) * 1000] * 10, {"UNAVAILABLE"}),
+    "a reset of no meaning": (lambda n: [reset_stream(n, 2**32 - 1)], {"UNKNOWN", "INTERNAL"}),
+    "a promise": (
+        lambda n: [http2_frame(PUSH_PROMISE, END_HEADERS, n, flow(2) + fields(*asked()))], {"UNAVAILABLE", "INTERNAL"},
+    ),
+    "a window that overflows": (lambda n: [http2_frame(WINDOW_UPDATE, 0, 0, flow(2**31 - 1))], {"UNAVAILABLE", "INTERNAL"}),
+    "more than the window": (
+        lambda n: [head(n, *OPEN), *[http2_frame(DATA, 0, n, bytes(16_000))] * 200], {"UNAVAILABLE", "INTERNAL", "UNKNOWN"},
+    ),
+    "DATA before the head": (lambda n: [http2_frame(DATA, 0, n, message())], {"UNAVAILABLE", "INTERNAL"}),
+    "a frame of 16 MB": (lambda n: [b"\xff\xff\xff\0\0\0\0\0\1" + bytes(20_000)], {"UNAVAILABLE", "INTERNAL"}),
+    "no HTTP/2": (lambda n: [b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9], {"UNAVAILABLE", "INTERNAL"}),
+    "farewells": (
+        lambda n: [http2_frame(GOAWAY, 0, 0, flow(0) + flow(code) + STEERING * 200) for code in (2, 11, 2**32 - 1)],
+        {"UNAVAILABLE"},
+    ),
+    "a message that steers": (
+        lambda n: [trailers(n, ("grpc-status", "9"), ("grpc-message", "%1B[31m%0D%0A%00%E2%80%AE<script>%FF" * 99))],
+        {"FAILED_PRECONDITION"},
+    ),
+    "a message of 60 KB": (lambda n: [trailers(n, ("grpc-status", "3"), ("grpc-message", "x" * 15_000))], {"INVALID_ARGUMENT"}),
+    "a status that is too large": (lambda n: [trailers(n, ("grpc-status", "99999999999999999999"))], {"UNKNOWN"}),
+    "a status that is no number": (lambda n: [trailers(n, ("grpc-status", '"}\x09-1'))], {"UNKNOWN"}),
+    "no status": (lambda n: [trailers(n, ("x", "y"))], {"UNKNOWN"}),
+    "a steering head": (
+        lambda n: [http2_frame(HEADERS, END_HEADERS, n, fields(*OPEN, ("x", STEERING)))],
+        {"UNAVAILABLE", "INTERNAL", "UNKNOWN"},
+    ),
+}
+
+
+def end_of(link, stream):
+    """The frame that ends a stream."""
+    while True:
+        found = link.find(DATA, HEADERS, RST_STREAM, stream=stream)
+        if found is None or found[0] == RST_STREAM or found[1] & END_STREAM:
+            return found
+
+
+def record_of(front, method):
+    def found():
+        return [record for record in front.gateway.closed() if record.get("grpc", {}).get("method") == method]
+
+    [record] = until(found, f"a record of {method}")
+    return record
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_floods_of_upstreams(name):
+    """G2: the client is told an end, and the next call is served."""
+    frames, codes = HOSTILE[name]
+
+    def attack(link, stream):
+        code = link.flood(*frames(stream)) if codes is None else link.send(*frames(stream))
+        if codes is None and code is None:
+            link.send(head(stream, *OPEN), head(stream, *STATUS, flags=END_HEADERS | END_STREAM))
+
+    upstream = Hostile(attack)
+    with besieged(upstream, level="info") as front, linked(front.gateway, *WIDE) as link:
+        with bounded_memory(front.gateway, SPARE):
+            upstream.is_armed = True
+            link.send(head(1, *called(), *SECRETS))
+            assert end_of(link, 1), "the client is told no end"
+            works(front)
+        record = record_of(front, "Talk")
+        assert record["grpc"]["code"] in (codes or {"OK", "UNAVAILABLE", "UNKNOWN", "INTERNAL"})
+        assert record["initiator"] == "upstream"
+        assert len(record["grpc"].get("message", "")) <= 256
+        assert len(front.gateway.lines) < 100

@@ -66,6 +66,7 @@ class Link:
 
     def __init__(self, sock, rest=b""):
         self.sock, self.read, self.at, self.goaway = sock, rest, 0, None
+        self.initial_window, self.windows = 65_535, {}
 
     def send(self, *frames):
         self.sock.sendall(b"".join(frames))
@@ -91,6 +92,12 @@ class Link:
         kind, flags, stream = start[3], start[4], int.from_bytes(start[5:], "big")
         if kind == GOAWAY:
             self.goaway = int.from_bytes(payload[4:8], "big")
+        if kind == WINDOW_UPDATE:
+            self.windows[stream] = self.windows.get(stream, 0) + int.from_bytes(payload, "big")
+        if kind == SETTINGS and not flags & ACK:
+            pairs = [payload[at : at + 6] for at in range(0, len(payload), 6)]
+            sizes = [int.from_bytes(pair[2:], "big") for pair in pairs if pair[:2] == b"\0\4"]
+            self.initial_window = (sizes or [self.initial_window])[-1]
         return kind, flags, stream, payload
 
     def find(self, *kinds, stream=None, flags=0):
@@ -99,6 +106,19 @@ class Link:
             found = self.next()
             if found is None or found[0] in kinds and stream in (None, found[2]) and found[1] & flags == flags:
                 return found
+
+    def body(self, stream, *pieces):
+        """Sends DATA as the windows allow."""
+        for piece in pieces:
+            while piece:
+                used = {number: self.windows.get(number, 0) for number in (0, stream)}
+                room = min(used[0] + 65_535, used[stream] + self.initial_window, 16_384)
+                if room <= 0:
+                    assert self.find(WINDOW_UPDATE, SETTINGS), "the windows stay shut"
+                    continue
+                part, piece = piece[:room], piece[room:]
+                self.send(http2_frame(DATA, 0, stream, part))
+                self.windows.update({number: size - len(part) for number, size in used.items()})
 
     def flood(self, *pieces):
         """Sends pieces and reads all the while; the code with which the other side gives the connection up, none
