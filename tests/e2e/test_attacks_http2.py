@@ -27,6 +27,14 @@ STATUS = (("grpc-status", "0"), ("x-token", CANARIES["metadata"]))
 PAYLOAD = CANARIES["payload"].encode()
 
 
+def flow(size):
+    return size.to_bytes(4, "big")
+
+
+# What opens one's windows as far as they go.
+WIDE = settings(_4=2**31 - 1), http2_frame(WINDOW_UPDATE, 0, 0, flow(2**30))
+
+
 def plain_answer(_):
     return b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -61,12 +69,14 @@ def linked(gateway, *first):
     with connect(gateway.port) as sock:
         link = Link(sock)
         link.send(PREFACE, *(first or [settings()]))
+        assert link.find(SETTINGS)
+        link.send(http2_frame(SETTINGS, ACK))
         yield link
 
 
 def call(gateway, path="/demo.Chat/Echo?token=" + CANARIES["query"]):
     """One call on a connection of its own, to its end."""
-    with linked(gateway) as link:
+    with linked(gateway, *WIDE) as link:
         link.send(head(1, *called(path), *SECRETS), http2_frame(DATA, END_STREAM, 1, message(PAYLOAD)))
         assert link.find(HEADERS, stream=1, flags=END_STREAM), "the call has no end"
 
@@ -118,10 +128,6 @@ def test_resets_one_by_one():
         until(lambda: front.count("grpc_active_streams", "route") == {}, "no stream is left")
         codes = front.count("grpc_streams_closed_total", "grpc_method", "grpc_code")
         assert codes == {("Talk", "CANCELLED"): 500, ("Echo", "OK"): 2}
-
-
-def flow(size):
-    return size.to_bytes(4, "big")
 
 
 def bomb(stream, size):
@@ -188,9 +194,6 @@ def test_floods_of_clients(name):
         link.sock.close()
         until(lambda: front.count("grpc_active_streams", "route") == {}, "no stream is left")
         assert front.count("grpc_stream_messages_total", "direction") != {}
-
-
-WIDE = settings(_4=2**31 - 1), http2_frame(WINDOW_UPDATE, 0, 0, flow(2**30))
 
 
 class Hostile:
@@ -306,3 +309,106 @@ def test_floods_of_upstreams(name):
         assert record["initiator"] == "upstream"
         assert len(record["grpc"].get("message", "")) <= 256
         assert len(front.gateway.lines) < 100
+
+
+class Kept:
+    """An upstream that reads a call's body with its windows wide open, and answers with a body of its own."""
+
+    def __init__(self, *pieces):
+        self.pieces, self.bodies = pieces, []
+
+    def __call__(self, sock, rest):
+        link, body = Link(sock, rest), bytearray()
+        link.take(len(b"SM\r\n\r\n"))
+        link.send(*WIDE)
+        while found := link.next():
+            kind, flags, stream, payload = found
+            if kind == SETTINGS and not flags & ACK:
+                link.send(http2_frame(SETTINGS, ACK))
+            if kind == DATA:
+                body += payload
+            if kind in (DATA, HEADERS) and flags & END_STREAM:
+                self.bodies.append(bytes(body))
+                body.clear()
+                link.send(head(stream, *ANSWER))
+                link.body(stream, *self.pieces)
+                link.send(head(stream, *STATUS, flags=END_HEADERS | END_STREAM))
+
+
+PACKED = message(gzip.compress(bytes(10 * MB)), flag=1)
+# Pieces of a body, and the messages in it.
+BODIES = {
+    "4 GB announced": ([message(length=2**32 - 1), bytes(3 * MB)], 0),
+    "4 GB announced behind a message": ([message(PAYLOAD), message(flag=1, length=2**32 - 1), bytes(MB)], 1),
+    "bombs": ([PACKED] * 100, 100),
+    "what does not inflate": ([message(b"\xff" * 100, flag=1)] * 100, 100),
+    "a flag that is none": ([message(PAYLOAD), message(PAYLOAD, flag=255), *[message(PAYLOAD)] * 1000], 1),
+    "text": ([b"<html>" + PAYLOAD], 0),
+    "messages of nothing": ([message() * 1000] * 100, 100_000),
+    "byte by byte": ([bytes([byte]) for byte in message(PAYLOAD) * 40], 40),
+    "half a message": ([message(PAYLOAD), message(PAYLOAD)[:-1]], 1),
+    "half a prefix": ([message(PAYLOAD), message()[:3]], 1),
+}
+
+
+@pytest.mark.parametrize("direction", [UP, DOWN])
+@pytest.mark.parametrize("name", BODIES)
+def test_bodies(name, direction):
+    """G3: no room is made for what is announced, nothing is inflated, and all is passed on as it is."""
+    pieces, count = BODIES[name]
+    up, down = (pieces, []) if direction == UP else ([], pieces)
+    upstream = Kept(*down)
+    with besieged(upstream, level="info") as front, linked(front.gateway, *WIDE) as link:
+        upstream.bodies.clear()
+        with bounded_memory(front.gateway, SPARE):
+            link.send(head(1, *called(), *SECRETS))
+            link.body(1, *up)
+            link.send(http2_frame(DATA, END_STREAM, 1))
+            got = bytearray()
+            while found := link.find(DATA, HEADERS, stream=1):
+                got += found[3] if found[0] == DATA else b""
+                if found[1] & END_STREAM:
+                    break
+            works(front)
+        assert found
+        assert got == b"".join(down)
+        assert upstream.bodies[0] == b"".join(up)
+        record = record_of(front, "Talk")
+        assert record["messages"][direction] == count
+        assert record["bytes"][direction] == sum(map(len, pieces))
+        assert (record["initiator"], record["grpc"]["code"]) == ("upstream", "OK")
+
+
+STREAMS = 200
+
+
+def pour(sock, rest):
+    """An upstream that answers each call with as much as the windows let it send at once, and goes no farther."""
+    link = Link(sock, rest)
+    greet(link)
+    while found := link.next():
+        kind, flags, stream, _ = found
+        if kind == SETTINGS and not flags & ACK:
+            link.send(http2_frame(SETTINGS, ACK))
+        if kind in (DATA, HEADERS) and flags & END_STREAM:
+            link.send(head(stream, *ANSWER))
+            room = min(65_535 + link.windows.get(0, 0), link.initial_window, 16_000)
+            link.body(stream, message(bytes(room - 5)) if room > 5 else b"")
+
+
+def endless_answer(_):
+    return b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4194304\r\n\r\n" + bytes(4 * MB)
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_windows_that_stay_shut(name):
+    """G2: many streams whose answers nobody takes; what waits is bounded, and so is what the upstream may send."""
+    with attacked(endless_answer, speak=pour) as front, linked(front.gateway, settings(_4=0)) as link:
+        with bounded_memory(front.gateway, STREAMS * 256 * KB):
+            for n in range(1, 2 * STREAMS, 2):
+                link.send(head(n, *REQUESTS[name], flags=END_HEADERS | END_STREAM))
+            for _ in range(STREAMS):
+                assert link.find(HEADERS)
+            front.works()
+        link.sock.close()
+        until(lambda: front.count("grpc_active_streams", "route") == {}, "no stream is left")
