@@ -71,9 +71,9 @@ def serve_echo(sock, rest):
 
 
 @contextlib.contextmanager
-def attacked(answer=switching, extra="", route="", log_format="json", level="debug", speak=None):
-    """See `Attacked`; `answer(head)` is what the backend says elsewhere than on `/echo`, and `speak(sock, rest)` serves
-    HTTP/2."""
+def attacked(answer=switching, extra="", route="", log_format="json", level="debug", speak=None, requests=None, handshakes=False, run=Gateway):
+    """See `Attacked`; `answer(head)` is what the backend says elsewhere than on `/echo`, `speak(sock, rest)` serves
+    HTTP/2, and `requests(sock, wire)` all that is no handshake, or also `handshakes`."""
     sockets, over = [], threading.Event()
 
     def serve(backend, sock, _):
@@ -83,6 +83,8 @@ def attacked(answer=switching, extra="", route="", log_format="json", level="deb
         elif head.startswith(b"GET /echo"):
             sock.sendall(switching(head, SECRET_ANSWER))
             serve_echo(sock, rest)
+        elif head and requests and (handshakes or b"\r\nSec-WebSocket-Key:" not in head):
+            requests(sock, head + rest)
         elif head:
             sock.sendall(answer(head))
             sockets.append(sock)
@@ -90,7 +92,7 @@ def attacked(answer=switching, extra="", route="", log_format="json", level="deb
 
     with Backend(serve) as backend:
         config = config_for(backend.address, route=route, extra=f"closed: {{ log: closed.log }}\n{extra}")
-        with Gateway("--log-level", level, config=config, log_format=log_format) as gateway:
+        with run("--log-level", level, config=config, log_format=log_format) as gateway:
             try:
                 yield Attacked(gateway, sockets)
                 check_discreet(gateway)
