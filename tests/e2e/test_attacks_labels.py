@@ -176,3 +176,119 @@ def test_names_of_calls(name):
         closed = front.count("grpc_streams_closed_total", "grpc_service", "grpc_method")
         assert len(closed) <= 101
         assert sum(closed.values()) == 200 + FEW
+
+
+STEERING = "\x1b[31m\x07\x9b2J\u202e\u2028\x00\x7f<script>alert(1)</script>\"}'\\"
+UTF8 = STEERING.encode()
+VISIBLE = "<script>alert(1)</script>\"}'\\{{7*7}}${jndi:ldap://x}%0d%0a%1b[31m"
+ALLOWED = "\t\x80\x9b\xff" + VISIBLE
+
+
+class Human(Gateway):
+    """A gateway whose log is for people."""
+
+    def __init__(self, *arguments, log_format, **options):
+        super().__init__(*arguments, log_format="human", **options)
+
+    def logged(self, message):
+        found = (re.search(rf" (?:INFO|WARN) {message} address=(\S+)", line["message"]) for line in list(self.lines))
+        return [{"address": match[1]} for match in found if match]
+
+
+def hostile_requests():
+    """Requests that say what steers readers, wherever a text may stand."""
+    wires = [get(f"/{CANARIES['payload']}?token={CANARIES['query']}", "Connection: close", *SECRET_FIELDS.splitlines())]
+    for text in (STEERING.encode().decode("latin-1"), ALLOWED):
+        for name in ("User-Agent", "Origin", "Referer", "X-Forwarded-For", "Forwarded", "Accept", "Cookie", "Last-Event-ID"):
+            wires.append(get("/", "Connection: close", f"{name}: {text}"))
+            wires.append(handshake("/", extra=f"{name}: {text}\r\nConnection: close\r\n")[0].decode().encode("latin-1"))
+        wires += [get(f"/{text}", "Connection: close"), get("/", "Connection: close", host=text), get("/", text)]
+        for name in ("Upgrade", "Connection", "Sec-WebSocket-Protocol", "Sec-WebSocket-Key", "Sec-WebSocket-Version"):
+            wires.append(get("/", "Upgrade: websocket", "Connection: Upgrade", f"{name}: {text}"))
+    secret = SECRET_FIELDS.encode()
+    wires += [
+        b"GET / HTTP/1.1\r\nHost: a\r\n" + secret + b"X : y\r\n\r\n", b"G\x1b[2JT / HTTP/1.1\r\nHost: a\r\n" + secret + b"\r\n",
+        b"GET / HTTP/9.9\r\n" + secret + b"\r\n", b"\x16\x03\x01" + secret, UTF8 * 10 + b"\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\n" + secret + b"Transfer-Encoding: chunked\r\n\r\n" + CANARIES["payload"].encode() + b"\r\n",
+        PREFACE + settings() + b"\xff" * 99, PREFACE + secret,
+        PREFACE + settings() + http2_frame(GOAWAY, 0, 0, bytes(4) + b"\0\0\0\1" + UTF8 * 99),
+        PREFACE + settings() + head(1, *asked(f"/{VISIBLE}"), ("x", STEERING), flags=END_HEADERS | END_STREAM),
+        PREFACE + settings() + head(1, *asked(f"/?token={CANARIES['query']}<"), flags=END_HEADERS | END_STREAM),
+        PREFACE + settings() + head(1, *asked("/", STEERING), flags=END_HEADERS | END_STREAM),
+    ]
+    return wires
+
+
+def speak_hostile(sock, rest):
+    """Answers each call with texts that steer, each time other ones."""
+    link, calls = Link(sock, rest), 0
+    link.take(len(b"SM\r\n\r\n"))
+    link.send(settings())
+    while found := link.next():
+        kind, flags, stream, _ = found
+        if kind == SETTINGS and not flags & ACK:
+            link.send(http2_frame(SETTINGS, ACK))
+        if kind in (DATA, HEADERS) and flags & END_STREAM:
+            calls += 1
+            text = [STEERING.encode(), VISIBLE, "%1B[31m%0D%0A%00%E2%80%AE%FF" + VISIBLE, ALLOWED.encode("latin-1")][calls % 4]
+            end = (":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "9"), ("grpc-message", text)
+            link.send(head(stream, *end, flags=END_HEADERS | END_STREAM))
+            if calls % 5 == 0:
+                link.send(http2_frame(GOAWAY, 0, 0, stream.to_bytes(4, "big") + b"\0\0\0\x0b" + UTF8 * 99))
+
+
+def hostile_answer(head):
+    """What steers, in the reason and the fields of an answer."""
+    if b"Sec-WebSocket-Key" in head and b"Origin" not in head:
+        return switching(head, SECRET_ANSWER) + frame(1, CANARIES["payload"].encode()) + frame(8, b"\x0f\xa0" + UTF8 * 20_000)
+    reason = ALLOWED.encode("latin-1")
+    fields = f"{SECRET_ANSWER}Connection: close\r\nContent-Length: 0\r\n".encode()
+    return b"HTTP/1.1 500 " + reason + b"\r\nX: " + reason + b"\r\n" + fields + b"\r\n"
+
+
+PATHS = [
+    f"/demo.Chat/{VISIBLE}", f"/{VISIBLE}/Talk", "/a\"}b/c", "/a\\b/c", "/a/b c", "/é/ü", "//", "/", "/a", "/a//b",
+    f"/demo.Chat/Talk?token={CANARIES['query']}", f"/{'x' * 5000}/y",
+]
+LINE = re.compile(
+    r'#.*|[a-zA-Z_:][a-zA-Z0-9_:]*(\{[a-zA-Z0-9_]+="([^"\\\n]|\\["\\n])*"(,[a-zA-Z0-9_]+="([^"\\\n]|\\["\\n])*")*\})? \S+'
+)
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+@pytest.mark.parametrize("level", ["info", "debug", "trace"])
+@pytest.mark.parametrize("run", [Gateway, Human], ids=["json", "human"])
+def test_what_is_told(run, level):
+    """L2, L3: each thing that is told is one line without controls, and no secret is among them."""
+    with attacked(hostile_answer, speak=speak_hostile, run=run, level=level) as front:
+        gateway = front.gateway
+        known = series(gateway)
+        client, _ = open_websocket(gateway.port, f"/?token={CANARIES['query']}", SECRET_FIELDS)
+        with client:
+            client.sendall(frame(8, b"\x03\xe8" + UTF8 * 20_000, mask=True))
+            front.sockets[-1].close()
+            read_all(client)
+        for wire in hostile_requests():
+            with connect(gateway.port) as sock:
+                sock.sendall(wire)
+                sock.settimeout(0.3)
+                try:
+                    read_all(sock)
+                except TimeoutError:
+                    pass
+        for path in PATHS:
+            call_all(gateway, [path])
+        front.works()
+        assert {s for s in series(gateway) - known if "grpc_service=" not in s} == set()
+        for line in gateway.get("/metrics").splitlines():
+            assert LINE.fullmatch(line), line
+        for line in gateway.lines:
+            if run is Human:
+                assert re.match(r"\d{4}-\d\d-\d\dT\S+Z +(ERROR|WARN|INFO|DEBUG|TRACE) ", line["message"]), line
+                assert not CONTROLS.search(line["message"]), line
+            else:
+                assert line.keys() >= {"timestamp", "level", "target"}, line
+        assert any("<script>" in text for text in told(gateway)), "nothing of it is told"
+        assert front.count("heartline_refused_total", "reason")["malformed"] > 20
+        results = front.count("websocket_handshakes_total", "result")
+        assert results.keys() == {"success", "server_error", "malformed"}, results
