@@ -40,9 +40,9 @@ def plain_answer(_):
 
 
 def greet(link):
-    """The upstream's part of the preface: SETTINGS, and what is to be read first."""
+    """The upstream's part of the preface: SETTINGS, and what is to be read first; its windows never shut."""
     link.take(len(b"SM\r\n\r\n"))
-    link.send(settings())
+    link.send(*WIDE)
 
 
 def answer_calls(sock, rest):
@@ -190,6 +190,7 @@ def test_floods_of_clients(name):
             code = link.flood(*pieces)
             works(front)
         assert (code is not None) in expected
+        assert front.count("heartline_refused_total", "reason") == ({} if code is None else {"malformed": 1})
         assert len(front.gateway.lines) < 100
         link.sock.close()
         until(lambda: front.count("grpc_active_streams", "route") == {}, "no stream is left")
@@ -319,8 +320,7 @@ class Kept:
 
     def __call__(self, sock, rest):
         link, body = Link(sock, rest), bytearray()
-        link.take(len(b"SM\r\n\r\n"))
-        link.send(*WIDE)
+        greet(link)
         while found := link.next():
             kind, flags, stream, payload = found
             if kind == SETTINGS and not flags & ACK:
@@ -412,3 +412,95 @@ def test_windows_that_stay_shut(name):
             front.works()
         link.sock.close()
         until(lambda: front.count("grpc_active_streams", "route") == {}, "no stream is left")
+
+
+def request_of(*more, pairs=asked()):
+    return fields(*pairs, *more)
+
+
+# Heads that must not become a request of HTTP/1.1, as their fields could be read in another way there.
+MALFORMED = {
+    **{
+        f"{what} in {where}": request_of(*([("x", f"a{text}b")] if where == "a value" else [(f"x{text}y", "a")]))
+        for what, text in {"CR": "\r", "LF": "\n", "CR and LF": "\r\nX: y", "NUL": "\0"}.items()
+        for where in ("a value", "a name")
+    },
+    **{
+        f"Last-Event-ID with {what}": request_of(("accept", "text/event-stream"), ("last-event-id", f"a{text}b"))
+        for what, text in {"CR": "\r", "LF": "\n", "NUL": "\0", "a field": "\r\nX-Injected: y"}.items()
+    },
+    "a space in a path": request_of(pairs=asked("/a HTTP/1.1\r\nX: y")),
+    "LF in a path": request_of(pairs=asked("/\n")),
+    "no path": request_of(pairs=asked("")),
+    "a path without slash": request_of(pairs=asked("a")),
+    "LF in a method": request_of(pairs=asked("/", "GET / HTTP/1.1\r\nX: y\r\n\r\nGET")),
+    "a space in a method": request_of(pairs=asked("/", "GET /x")),
+    "LF in a host": request_of(pairs=asked(authority="localhost\r\nX: y")),
+    "a user in a host": request_of(pairs=asked(authority="evil@localhost")),
+    "a port that is none": request_of(pairs=asked(authority="localhost:evil")),
+    "another host": request_of(("host", "evil.example")),
+    "two hosts": request_of(("host", "localhost"), ("host", "evil.example")),
+    "no host": request_of(pairs=asked()[:3]),
+    "two paths": request_of((":path", "/b"), pairs=asked()),
+    "a late path": request_of((":path", "/"), pairs=(*asked()[:2], ("x", "y"))),
+    "a status": request_of((":status", "200")),
+    "an unknown one": request_of((":evil", "1")),
+    "capitals": request_of(("X-Evil", "1")),
+    "a colon in a name": request_of(("x:y", "1")),
+    "a space in a name": request_of(("x y", "1")),
+    "no name": request_of(("", "1")),
+    "codings": request_of(("transfer-encoding", "chunked")),
+    "connection": request_of(("connection", "keep-alive")),
+    "keep-alive": request_of(("keep-alive", "timeout=5")),
+    "proxy-connection": request_of(("proxy-connection", "close")),
+    "upgrade": request_of(("upgrade", "websocket")),
+    "te": request_of(("te", "gzip")),
+    "two lengths": request_of(("content-length", "0"), ("content-length", "5")),
+    "a length that is none": request_of(("content-length", "+5")),
+    "a length without a body": request_of(("content-length", "5")),
+    "CONNECT": fields((":method", "CONNECT"), (":authority", "localhost:80")),
+    "extended CONNECT": request_of((":protocol", "websocket"), pairs=asked("/", "CONNECT")),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed_requests(name):
+    """S2, H1, H2 as HTTP/2 has them: answered 400, or the stream or the connection is reset; nothing goes on."""
+    with strict_front(lambda _: OK) as front:
+        with linked(front.gateway) as link:
+            link.send(http2_frame(HEADERS, END_HEADERS | END_STREAM, 1, MALFORMED[name]))
+            found = link.find(HEADERS, RST_STREAM, GOAWAY)
+            assert found
+            assert found[0] != HEADERS or b"400" in found[3] or found[3][:1] == b"\x8c", found
+        assert front.reached() == []
+
+
+BODIES_THAT_LIE = {
+    "more than its length": [head(1, *asked("/", "POST"), ("content-length", "2")), http2_frame(DATA, END_STREAM, 1, b"hi!")],
+    "less than its length": [head(1, *asked("/", "POST"), ("content-length", "9")), http2_frame(DATA, END_STREAM, 1, b"hi!")],
+    "a request in trailers": [
+        head(1, *asked("/", "POST")), http2_frame(DATA, 0, 1, b"hi"),
+        head(1, ("x", "\r\n\r\nGET /internal HTTP/1.1\r\nHost: a"), flags=END_HEADERS | END_STREAM),
+    ],
+    "a path in trailers": [
+        head(1, *asked("/", "POST")), http2_frame(DATA, 0, 1, b"hi"), head(1, *asked("/internal"), flags=END_HEADERS | END_STREAM),
+    ],
+    "chunks": [
+        head(1, *asked("/", "POST")), http2_frame(DATA, 0, 1, b"0\r\n\r\nGET /internal HTTP/1.1\r\nHost: a\r\n\r\n"),
+        http2_frame(DATA, END_STREAM, 1),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", BODIES_THAT_LIE)
+def test_bodies_that_lie(name):
+    """H1: what is a body here is no request at the upstream."""
+    with strict_front(lambda _: OK) as front:
+        with linked(front.gateway) as link:
+            link.send(*BODIES_THAT_LIE[name])
+            assert link.find(HEADERS, RST_STREAM, GOAWAY)
+        if name == "chunks":
+            [found] = front.target.requests
+            assert found.body == BODIES_THAT_LIE[name][1][9:]
+        else:
+            assert front.reached() in ([], ["POST /"] if name == "a path in trailers" else [])
