@@ -301,10 +301,16 @@ fn host_of<B>(request: &Request<B>) -> Result<String, &'static str> {
         return Err("Bad Request: this is no forward proxy, CONNECT is not served");
     }
     let hosts: Vec<&HeaderValue> = request.headers().get_all(header::HOST).iter().collect();
-    let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
+    let authority = request.uri().authority().map(|authority| {
+        valid_host(authority.as_str()).ok_or("Bad Request: the authority of the request is no host name")
+    });
+    let authority = authority.transpose()?;
     let named = match hosts.as_slice() {
         [] => None,
-        [host] => Some(valid_host(host).ok_or("Bad Request: the Host header is no host name")?),
+        [host] => {
+            let host = host.to_str().ok().and_then(valid_host);
+            Some(host.ok_or("Bad Request: the Host header is no host name")?)
+        }
         _ => return Err("Bad Request: send exactly one Host header"),
     };
     match (authority, named) {
@@ -319,8 +325,7 @@ fn host_of<B>(request: &Request<B>) -> Result<String, &'static str> {
 }
 
 /// A host with or without a port (RFC 9110, section 7.2), and nothing else of an authority.
-fn valid_host(value: &HeaderValue) -> Option<String> {
-    let text = value.to_str().ok()?;
+fn valid_host(text: &str) -> Option<String> {
     if text.is_empty() {
         return Some(String::new());
     }

@@ -67,6 +67,9 @@ pub async fn serve(
             accepted = connection.accept() => match accepted {
                 None => return,
                 Some(Err(error)) => {
+                    if error.is_library() {
+                        client.shared.registry.count_refused(Refused::Malformed);
+                    }
                     return tracing::debug!(%error, %address, "a client's connection ended with an error");
                 }
                 Some(Ok((request, respond))) => {

@@ -117,13 +117,20 @@ fn log_level(text: &str) -> Result<String, String> {
     }
 }
 
+/// What a level stands for. Libraries warn of each odd frame of a peer, so that it could fill the log, and tell what
+/// it has sent, a query's secrets included: their lines are for those who name them in a filter.
+fn filter_of(level: &str) -> String {
+    let is_filter = level.contains('=') || level == "off";
+    if is_filter { level.to_owned() } else { format!("{level},h2=error,rustls=error") }
+}
+
 impl LogOptions {
     /// Starts logging to standard error.
     pub fn init(&self) {
         let is_terminal = std::io::stderr().is_terminal();
         let by_default = if is_terminal { LogFormat::Human } else { LogFormat::Json };
         let has_colour = is_terminal && std::env::var_os("NO_COLOR").is_none();
-        let filter = EnvFilter::try_new(&self.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
+        let filter = EnvFilter::new(filter_of(&self.log_level));
         let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
         let started = match self.log_format.unwrap_or(by_default) {
             LogFormat::Human => lines.with_ansi(has_colour).with_target(false).try_init(),
@@ -132,5 +139,23 @@ impl LogOptions {
         if let Err(error) = started {
             eprintln!("warning: logging was started before: {error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_tell_nothing_of_peers() {
+        let check = |level: &str, filter: &str| {
+            assert_eq!(filter_of(level), filter);
+            assert_eq!(EnvFilter::new(filter_of(level)).to_string().contains("h2="), filter.contains("h2="));
+        };
+        check("info", "info,h2=error,rustls=error");
+        check("warn", "warn,h2=error,rustls=error");
+        check("debug", "debug,h2=error,rustls=error");
+        check("off", "off");
+        check("h2=trace", "h2=trace");
     }
 }

@@ -30,7 +30,7 @@ def until(condition, what, seconds=10.0):
 class Gateway:
     """`heartline run` with the given arguments; a configuration is written to a file of its own; `under` starts it."""
 
-    def __init__(self, *arguments, config=None, command="run", under=()):
+    def __init__(self, *arguments, config=None, command="run", under=(), log_format="json"):
         self.directory = tempfile.TemporaryDirectory()
         self.config_path = pathlib.Path(self.directory.name) / "heartline.yaml"
         arguments = list(arguments)
@@ -39,7 +39,7 @@ class Gateway:
             arguments += ["-c", str(self.config_path)]
         self.lines = []
         self.process = subprocess.Popen(
-            [*under, BINARY, command, "--log-format", "json", *arguments],
+            [*under, BINARY, command, "--log-format", log_format, *arguments],
             stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=self.directory.name,
         )
         self.reader = threading.Thread(target=self._read, daemon=True)
