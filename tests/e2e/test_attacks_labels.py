@@ -1,13 +1,11 @@
 """Attacks on what is told: no name that a client makes up becomes a series, and no text of a peer steers a reader."""
 
-import json
 import re
 import struct
 
 import pytest
 
-from harness.endings import tally
-from harness.gateway import Gateway, config_for, until
+from harness.gateway import Gateway, until
 from harness.hostile import (
     CANARIES, SECRET_ANSWER, SECRET_FIELDS, attacked, bounded_memory, serve_echo, series, told,
 )
