@@ -388,8 +388,8 @@ def test_a_stream_that_nobody_reads():
 
 
 IDENTITIES = {
-    "CR": "a\rb", "LF": "a\nb", "CR and LF": "a\r\nb", "a fold": "a\r\n b", "NUL": "a\0b", "ESC": "a\x1b[31mb", "DEL": "\x7f",
-    "CR at the end": "a\r", "NUL alone": "\0",
+    "CR": "a\rb", "LF": "a\nb", "CR and LF": "a\r\nb", "a fold": "a\r\n b", "NUL": "a\0b",
+    "ESC": "a\x1b[31mb", "DEL": "\x7f", "CR at the end": "a\r", "NUL alone": "\0",
 }
 
 

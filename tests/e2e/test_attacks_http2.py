@@ -2,14 +2,13 @@
 
 import contextlib
 import gzip
+import threading
 
 import pytest
 
-from harness.attacks import OK, front as strict_front, request
+from harness.attacks import OK, front as strict_front
 from harness.gateway import until
-from harness.hostile import (
-    CANARIES, DOWN, KB, MB, UP, attacked, bounded_memory, series,
-)
+from harness.hostile import CANARIES, DOWN, KB, MB, UP, attacked, bounded_memory, series
 from harness.http2 import (
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, PING, PREFACE, PRIORITY,
     PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, Link, asked, called, field, fields, head, http2_frame, integer,
@@ -261,7 +260,9 @@ HOSTILE = {
         lambda n: [trailers(n, ("grpc-status", "9"), ("grpc-message", "%1B[31m%0D%0A%00%E2%80%AE<script>%FF" * 99))],
         {"FAILED_PRECONDITION"},
     ),
-    "a message of 60 KB": (lambda n: [trailers(n, ("grpc-status", "3"), ("grpc-message", "x" * 15_000))], {"INVALID_ARGUMENT"}),
+    "a message of 15 KB": (
+        lambda n: [trailers(n, ("grpc-status", "3"), ("grpc-message", "x" * 15_000))], {"INVALID_ARGUMENT"},
+    ),
     "a status that is too large": (lambda n: [trailers(n, ("grpc-status", "99999999999999999999"))], {"UNKNOWN"}),
     "a status that is no number": (lambda n: [trailers(n, ("grpc-status", '"}\x09-1'))], {"UNKNOWN"}),
     "no status": (lambda n: [trailers(n, ("x", "y"))], {"UNKNOWN"}),
@@ -476,14 +477,19 @@ def test_malformed_requests(name):
 
 
 BODIES_THAT_LIE = {
-    "more than its length": [head(1, *asked("/", "POST"), ("content-length", "2")), http2_frame(DATA, END_STREAM, 1, b"hi!")],
-    "less than its length": [head(1, *asked("/", "POST"), ("content-length", "9")), http2_frame(DATA, END_STREAM, 1, b"hi!")],
+    **{
+        f"a length of {length} for 3": [
+            head(1, *asked("/", "POST"), ("content-length", length)), http2_frame(DATA, END_STREAM, 1, b"hi!"),
+        ]
+        for length in ("2", "9")
+    },
     "a request in trailers": [
         head(1, *asked("/", "POST")), http2_frame(DATA, 0, 1, b"hi"),
         head(1, ("x", "\r\n\r\nGET /internal HTTP/1.1\r\nHost: a"), flags=END_HEADERS | END_STREAM),
     ],
     "a path in trailers": [
-        head(1, *asked("/", "POST")), http2_frame(DATA, 0, 1, b"hi"), head(1, *asked("/internal"), flags=END_HEADERS | END_STREAM),
+        head(1, *asked("/", "POST")), http2_frame(DATA, 0, 1, b"hi"),
+        head(1, *asked("/internal"), flags=END_HEADERS | END_STREAM),
     ],
     "chunks": [
         head(1, *asked("/", "POST")), http2_frame(DATA, 0, 1, b"0\r\n\r\nGET /internal HTTP/1.1\r\nHost: a\r\n\r\n"),
@@ -504,3 +510,51 @@ def test_bodies_that_lie(name):
             assert found.body == BODIES_THAT_LIE[name][1][9:]
         else:
             assert front.reached() in ([], ["POST /"] if name == "a path in trailers" else [])
+
+
+SMALL = 12_000
+
+
+def test_small_messages_for_a_slow_client():
+    """What one client does not take must not end the calls of others on the same connection to the upstream."""
+    burst = threading.Event()
+
+    def attack(link, stream):
+        link.send(head(stream, *ANSWER), *[http2_frame(DATA, 0, stream, message(b"0123456789"))] * SMALL)
+        burst.set()
+
+    upstream = Hostile(attack)
+    with besieged(upstream) as front, linked(front.gateway, *WIDE) as other, linked(front.gateway, settings(_4=0)) as slow:
+        other.send(head(1, *called("/demo.Chat/Other")))
+        until(lambda: front.count("grpc_active_streams", "route") == {"test": 1}, "the other's call is open")
+        upstream.is_armed = True
+        slow.send(head(1, *called()))
+        assert burst.wait(10)
+        call(front.gateway)
+        other.send(http2_frame(DATA, END_STREAM, 1, message(PAYLOAD)))
+        assert end_of(other, 1)[0] == HEADERS
+        assert record_of(front, "Other")["grpc"]["code"] == "OK"
+        slow.send(http2_frame(WINDOW_UPDATE, 0, 1, flow(2**30)), http2_frame(WINDOW_UPDATE, 0, 0, flow(2**30)))
+        size = 0
+        while size < SMALL * 15:
+            found = slow.find(DATA, stream=1)
+            assert found, "the slow one's call was broken"
+            size += len(found[3])
+
+
+def test_smallest_frames_for_a_slow_client():
+    """G2: far more of them than any service sends; the connection to the upstream may end, and memory is bounded."""
+    burst = threading.Event()
+
+    def attack(link, stream):
+        link.flood(head(stream, *ANSWER), *[http2_frame(DATA, 0, stream, b"\0") * 1000] * 250)
+        burst.set()
+
+    upstream = Hostile(attack)
+    with besieged(upstream, level="info") as front, linked(front.gateway, settings(_4=0)) as slow:
+        upstream.is_armed = True
+        with bounded_memory(front.gateway, 64 * MB):
+            slow.send(head(1, *called()))
+            assert burst.wait(10)
+            slow.sock.close()
+            works(front)

@@ -1,13 +1,11 @@
 """Attacks on what is told: no name that a client makes up becomes a series, and no text of a peer steers a reader."""
 
-import json
 import re
 import struct
 
 import pytest
 
-from harness.endings import tally
-from harness.gateway import Gateway, config_for, until
+from harness.gateway import Gateway, until
 from harness.hostile import (
     CANARIES, SECRET_ANSWER, SECRET_FIELDS, attacked, bounded_memory, serve_echo, series, told,
 )
@@ -15,7 +13,7 @@ from harness.http2 import (
     ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, SETTINGS, Link, PREFACE, asked, called, head,
     http2_frame, message, reset_stream, settings,
 )
-from harness.wire import close_frame, connect, frame, handshake, open_websocket, read_all, read_head, switching
+from harness.wire import close_frame, connect, frame, handshake, open_websocket, read_all, switching
 
 MB = 1024 * 1024
 COUNT = 10_000
@@ -138,7 +136,8 @@ class Calls:
                 calls += 1
                 status = ("grpc-status", str(calls)), ("grpc-message", f"m{calls}")
                 end = (":status", "200"), ("content-type", "application/grpc"), *status
-                link.send(reset_stream(stream, calls) if calls % 7 == 0 else head(stream, *end, flags=END_HEADERS | END_STREAM))
+                ends = reset_stream(stream, calls), head(stream, *end, flags=END_HEADERS | END_STREAM)
+                link.send(ends[calls % 7 > 0])
 
 
 def call_all(gateway, paths):
@@ -187,8 +186,8 @@ ALLOWED = "\t\x80\x9b\xff" + VISIBLE
 class Human(Gateway):
     """A gateway whose log is for people."""
 
-    def __init__(self, *arguments, log_format, **options):
-        super().__init__(*arguments, log_format="human", **options)
+    def __init__(self, *arguments, config):
+        super().__init__(*arguments, config=config, log_format="human")
 
     def logged(self, message):
         found = (re.search(rf" (?:INFO|WARN) {message} address=(\S+)", line["message"]) for line in list(self.lines))
@@ -205,11 +204,12 @@ def hostile_requests():
         wires += [get(f"/{text}", "Connection: close"), get("/", "Connection: close", host=text), get("/", text)]
         for name in ("Upgrade", "Connection", "Sec-WebSocket-Protocol", "Sec-WebSocket-Key", "Sec-WebSocket-Version"):
             wires.append(get("/", "Upgrade: websocket", "Connection: Upgrade", f"{name}: {text}"))
-    secret = SECRET_FIELDS.encode()
+    secret, payload = SECRET_FIELDS.encode(), CANARIES["payload"].encode()
     wires += [
-        b"GET / HTTP/1.1\r\nHost: a\r\n" + secret + b"X : y\r\n\r\n", b"G\x1b[2JT / HTTP/1.1\r\nHost: a\r\n" + secret + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n" + secret + b"X : y\r\n\r\n",
+        b"G\x1b[2JT / HTTP/1.1\r\nHost: a\r\n" + secret + b"\r\n",
         b"GET / HTTP/9.9\r\n" + secret + b"\r\n", b"\x16\x03\x01" + secret, UTF8 * 10 + b"\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: a\r\n" + secret + b"Transfer-Encoding: chunked\r\n\r\n" + CANARIES["payload"].encode() + b"\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\n" + secret + b"Transfer-Encoding: chunked\r\n\r\n" + payload + b"\r\n",
         PREFACE + settings() + b"\xff" * 99, PREFACE + secret,
         PREFACE + settings() + http2_frame(GOAWAY, 0, 0, bytes(4) + b"\0\0\0\1" + UTF8 * 99),
         PREFACE + settings() + head(1, *asked(f"/{VISIBLE}"), ("x", STEERING), flags=END_HEADERS | END_STREAM),
@@ -230,7 +230,8 @@ def speak_hostile(sock, rest):
             link.send(http2_frame(SETTINGS, ACK))
         if kind in (DATA, HEADERS) and flags & END_STREAM:
             calls += 1
-            text = [STEERING.encode(), VISIBLE, "%1B[31m%0D%0A%00%E2%80%AE%FF" + VISIBLE, ALLOWED.encode("latin-1")][calls % 4]
+            texts = UTF8, VISIBLE, "%1B[31m%0D%0A%00%E2%80%AE%FF" + VISIBLE, ALLOWED.encode("latin-1")
+            text = texts[calls % len(texts)]
             end = (":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "9"), ("grpc-message", text)
             link.send(head(stream, *end, flags=END_HEADERS | END_STREAM))
             if calls % 5 == 0:
@@ -240,7 +241,8 @@ def speak_hostile(sock, rest):
 def hostile_answer(head):
     """What steers, in the reason and the fields of an answer."""
     if b"Sec-WebSocket-Key" in head and b"Origin" not in head:
-        return switching(head, SECRET_ANSWER) + frame(1, CANARIES["payload"].encode()) + frame(8, b"\x0f\xa0" + UTF8 * 20_000)
+        frames = frame(1, CANARIES["payload"].encode()) + frame(8, b"\x0f\xa0" + UTF8 * 20_000)
+        return switching(head, SECRET_ANSWER) + frames
     reason = ALLOWED.encode("latin-1")
     fields = f"{SECRET_ANSWER}Connection: close\r\nContent-Length: 0\r\n".encode()
     return b"HTTP/1.1 500 " + reason + b"\r\nX: " + reason + b"\r\n" + fields + b"\r\n"

@@ -71,7 +71,9 @@ def serve_echo(sock, rest):
 
 
 @contextlib.contextmanager
-def attacked(answer=switching, extra="", route="", log_format="json", level="debug", speak=None, requests=None, handshakes=False, run=Gateway):
+def attacked(
+    answer=switching, extra="", route="", level="debug", speak=None, requests=None, handshakes=False, run=Gateway
+):
     """See `Attacked`; `answer(head)` is what the backend says elsewhere than on `/echo`, `speak(sock, rest)` serves
     HTTP/2, and `requests(sock, wire)` all that is no handshake, or also `handshakes`."""
     sockets, over = [], threading.Event()
@@ -92,7 +94,7 @@ def attacked(answer=switching, extra="", route="", log_format="json", level="deb
 
     with Backend(serve) as backend:
         config = config_for(backend.address, route=route, extra=f"closed: {{ log: closed.log }}\n{extra}")
-        with run("--log-level", level, config=config, log_format=log_format) as gateway:
+        with run("--log-level", level, config=config) as gateway:
             try:
                 yield Attacked(gateway, sockets)
                 check_discreet(gateway)

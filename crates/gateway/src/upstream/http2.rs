@@ -25,6 +25,11 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same for all streams of a connection.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
+/// What h2 may charge for small DATA frames that wait, 256 bytes less its length for each: a window full of frames
+/// of 16 bytes. Beyond it h2 gives the connection up; with its own limit, one client that takes no small messages
+/// would end the streams of all others.
+const SMALL_FRAMES_BUDGET: usize = CONNECTION_WINDOW as usize / 16 * 256;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Lines(Mutex<Vec<Line>>);
@@ -116,6 +121,7 @@ async fn connect(connector: &Connector, route: &Arc<RouteMeter>) -> Result<Line,
     let handshake = client::Builder::new()
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .data_frame_budget(SMALL_FRAMES_BUDGET)
         .max_header_list_size(HEAD_BYTES_MAX as u32)
         .enable_push(false)
         .handshake::<_, Bytes>(stream);
