@@ -158,7 +158,7 @@ def told(gateway):
             texts += [gateway.get(f"/api/v1/connections/{item['id']}{more}") for more in ("", "/events")]
     with open(gateway.directory.name + "/closed.log") as closed:
         texts += closed.readlines()
-    return texts + [json.dumps(line) for line in list(gateway.lines)]
+    return texts + [json.dumps(line, ensure_ascii=False) for line in list(gateway.lines)]
 
 
 CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
