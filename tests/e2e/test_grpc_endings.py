@@ -256,7 +256,8 @@ def check_record(record, script, causes, expected):
         facts = grpc[side]
         shown = [facts[key] for key in ("max_concurrent_streams", "initial_window_size", "max_frame_size")]
         assert [facts["stream"], *shown] == [1, *settings.values()]
-        assert [facts["goaway"]] == (goaways(script, side) or [None])[-1:]
+        by_peer = [facts["goaway"]] if facts["goaway"] and facts["goaway"]["initiator"] == side else []
+        assert by_peer == goaways(script, side)[-1:]
 
 
 def check_counters(metrics, record, script):
@@ -301,7 +302,10 @@ def test_drain(when):
     with joined(extra="drain: { window: 1s }\nclosed: { log: closed.log }\n") as (gateway, pair):
         pair.play(WHEN[when])
         gateway.signal(signal.SIGTERM)
-        pair.client.sees("goaway NO_ERROR", "status 14")
+        pair.client.sees("goaway NO_ERROR")
+        if pair.client.end_of_wire.peek().what == "goaway NO_ERROR":
+            pair.client.sees("goaway NO_ERROR")
+        pair.client.sees("status 14")
         pair.upstream.sees("rst CANCEL")
         [record] = logged(gateway)
         check_record(record, WHEN[when], "proxy drain", "proxy shutdown UNAVAILABLE")
@@ -325,12 +329,10 @@ AT_ONCE = [
     ("client text, client tcp_rst", "client rst", "client reset CANCELLED"),
     ("upstream text, upstream status 0", COMPLETE, "upstream complete OK"),
     ("upstream text, upstream status 0, upstream fin", COMPLETE, "upstream complete OK"),
-    ("upstream text, upstream status 0, upstream tcp_rst", COMPLETE, "upstream complete OK"),
     ("upstream text, upstream end", CUT, "upstream truncated UNKNOWN"),
     ("upstream text, upstream rst INTERNAL_ERROR", "upstream rst_stream INTERNAL_ERROR", "upstream reset INTERNAL"),
     ("upstream text, upstream fin", "upstream fin", "upstream truncated UNAVAILABLE"),
-    ("upstream text, upstream tcp_rst", "upstream rst", GONE),
-]
+]  # But for RST from an upstream: it may overtake what was sent before it.
 
 
 @pytest.mark.parametrize(("script", "causes", "expected"), AT_ONCE, ids=[row[0] for row in AT_ONCE])
@@ -355,7 +357,7 @@ def test_goaway_between_two_streams():
         client.head(3, {**ASK, ":path": "/demo.Chat/Second"})
         assert upstream.next()[:2] == (3, "head")
         upstream.goaway(1, "NO_ERROR", "max_age")
-        assert client.next()[:2] == (3, "status 14")
+        assert [client.next()[:2] for _ in range(2)] == [(3, "status 14"), (3, "rst NO_ERROR")]
         assert call_books(gateway, active=1) == (2, 1, 1)
         pair.play("upstream text, upstream status 0")
         pair.client.sees("status 0")

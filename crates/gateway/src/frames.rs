@@ -5,9 +5,10 @@ use std::sync::Arc;
 use meter::RouteMeter;
 use model::event::{Http2Event, Http2Settings};
 use model::record::{GoAway, Http2Facts};
-use model::{Initiator, Leg};
+use model::{Http2Error, Initiator, Leg, Moment};
 use observe::h2::{Scanner, Windows};
 
+use crate::clock;
 use crate::guarded::Guarded;
 
 /// See the module.
@@ -19,7 +20,8 @@ pub struct Frames {
     windows: Windows,
     /// What the peer has set.
     peer: Http2Settings,
-    goaway: Option<GoAway>,
+    /// The one that tells most, and when it came.
+    goaway: Option<(Moment, GoAway)>,
     route: Option<Arc<RouteMeter>>,
 }
 
@@ -95,6 +97,13 @@ impl Frames {
         self.goaway.is_some()
     }
 
+    /// The GOAWAY by which the peer gave the connection up for an error, and when it came.
+    pub fn peer_error(&self) -> Option<(Moment, Http2Error)> {
+        let (at, goaway) = self.goaway.as_ref()?;
+        let is_error = goaway.initiator == self.leg.into() && goaway.error != Http2Error::NoError;
+        is_error.then_some((*at, goaway.error))
+    }
+
     /// What is known now, for the record of one of its streams.
     pub fn facts(&self, stream: u32) -> Http2Facts {
         Http2Facts {
@@ -103,7 +112,7 @@ impl Frames {
             initial_window_size: self.peer.initial_window_size,
             max_frame_size: self.peer.max_frame_size,
             connection_window: self.windows.connection_window(self.leg.inbound().other()),
-            goaway: self.goaway.clone(),
+            goaway: self.goaway.as_ref().map(|(_, goaway)| goaway.clone()),
         }
     }
 }
@@ -120,9 +129,15 @@ fn merge(known: &mut Http2Settings, news: Http2Settings) {
     known.max_frame_size = news.max_frame_size.or(known.max_frame_size);
 }
 
-fn note_goaway(last: &mut Option<GoAway>, route: Option<&RouteMeter>, goaway: GoAway) {
+/// A first word stands, unless it names no error and a later one does.
+fn note_goaway(known: &mut Option<(Moment, GoAway)>, route: Option<&RouteMeter>, goaway: GoAway) {
     if let Some(route) = route {
         route.grpc.count_goaway(goaway.initiator, goaway.error);
     }
-    *last = Some(goaway);
+    let tells_more = known
+        .as_ref()
+        .is_none_or(|(_, known)| known.error == Http2Error::NoError && goaway.error != Http2Error::NoError);
+    if tells_more {
+        *known = Some((clock::now(), goaway));
+    }
 }

@@ -2,6 +2,7 @@
 //! and looked at message by message (grpc/grpc, doc/PROTOCOL-HTTP2.md).
 
 use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
 
@@ -227,19 +228,35 @@ impl Call {
         let streams = (respond.stream_id().as_u32(), body.stream_id().as_u32());
         let mut answer = Answer { head: respond, body: None };
         let end = {
-            let up = self.ask(&mut request, &mut body);
+            let mut up = pin!(self.ask(&mut request, &mut body));
             let down = self.answer(head, &mut answer);
-            tokio::select! {
+            let end = tokio::select! {
                 biased;
                 end = down => end,
-                end = up => end,
+                end = &mut up => end,
                 command = poll_fn(|cx| {
                     self.entry.listen(cx.waker());
                     self.entry.take_command().map_or(Poll::Pending, Poll::Ready)
                 }) => End::Told(command),
+            };
+            if matches!(end, End::Leg(Leg::Client, _)) {
+                self.take_rest(up).await;
             }
+            end
         };
         self.finish(&end, answer, body, streams);
+    }
+
+    /// What the client sent before its end has come with it, and is counted and passed on.
+    async fn take_rest(&self, up: Pin<&mut impl Future<Output = End>>) {
+        let mut up = Some(up);
+        poll_fn(|cx| {
+            if let Some(up) = up.take() {
+                let _ = up.poll(cx);
+            }
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// Passes the client's half on. Ready only when the client breaks the call off: what the service makes of its
@@ -432,7 +449,12 @@ impl Call {
             match end {
                 End::Status(..) => session.cause(Some(Leg::Upstream), What::BodyEnd, clock::now()),
                 End::NoStatus => session.cause(Some(Leg::Upstream), What::BodyTruncated, clock::now()),
-                End::Leg(leg, end) => session.leg_end(*leg, *end),
+                End::Leg(leg, end) => {
+                    if let Some(goaway) = self.given_up(*leg, *end) {
+                        session.leg_end(*leg, goaway);
+                    }
+                    session.leg_end(*leg, *end);
+                }
                 End::Told(command) => session.cause(None, command.what(), clock::now()),
             }
             if let Some(grpc) = &mut session.grpc {
@@ -446,6 +468,14 @@ impl Call {
         self.deliveries.server_to_client.finish(&self.client, !is_complete);
     }
 
+    /// The GOAWAY of an error that came before a leg ended: what its peer says of the end.
+    fn given_up(&self, leg: Leg, end: LegEnd) -> Option<LegEnd> {
+        let watch = if leg == Leg::Client { &self.client } else { &self.upstream };
+        let is_of_the_stream = matches!(end.what, What::RstStream | What::GoAway);
+        let (at, error) = watch.frames()?.peer_error().filter(|_| !is_of_the_stream)?;
+        Some(LegEnd { what: What::GoAway, error: Some(error), at })
+    }
+
     /// Passes the end of one leg on to the other; tells the status that the client makes of it.
     fn pass_on(&self, leg: Leg, end: LegEnd, answer: &mut Answer, body: &mut SendStream<Bytes>) -> GrpcCode {
         let reason = end.error.map(|error| Reason::from(error as u32));
@@ -455,7 +485,10 @@ impl Call {
         match (leg, end.what) {
             (Leg::Client, _) => {
                 body.send_reset(reason.unwrap_or(Reason::CANCEL));
-                end.error.map_or(GrpcCode::Cancelled, grpc::code_of_reset)
+                match end.error {
+                    None | Some(Http2Error::NoError) => GrpcCode::Cancelled,
+                    Some(error) => grpc::code_of_reset(error),
+                }
             }
             (Leg::Upstream, What::RstStream) => {
                 answer.reset(reason.unwrap_or(Reason::INTERNAL_ERROR));

@@ -201,7 +201,8 @@ impl Serving {
                 return;
             }
         }
-        let nudge = Arc::new(Nudge { place, desk: Arc::clone(&self.desk), is_posted: AtomicBool::new(false) });
+        let nudge =
+            Arc::new(Nudge { place, desk: Arc::clone(&self.desk), is_posted: AtomicBool::new(false) });
         let waker = Waker::from(Arc::clone(&nudge));
         entry.insert(Place { relay, nudge, waker, _guard: guard });
         self.turn(place);

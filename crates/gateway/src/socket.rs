@@ -204,7 +204,9 @@ impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let socket = self.get_mut();
         let sent = match &mut socket.tcp {
-            _ if socket.owner.handle().acks.is_sampling() => return socket.poll_send(cx, &[IoSlice::new(buf)]),
+            _ if socket.owner.handle().acks.is_sampling() => {
+                return socket.poll_send(cx, &[IoSlice::new(buf)]);
+            }
             Tcp::Tokio(_) if socket.has_stamps => return socket.poll_send(cx, &[IoSlice::new(buf)]),
             Tcp::Tokio(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Tcp::Edge(tcp) => tcp.poll_write(buf),

@@ -60,6 +60,12 @@ class End:
             self.ahead += self._read()
         return self.ahead.pop(0)
 
+    def peek(self):
+        """What comes next, and comes again."""
+        seen = self.next()
+        self.ahead.insert(0, seen)
+        return seen
+
     def take(self, size):
         """So many bytes of a body."""
         data = b""
