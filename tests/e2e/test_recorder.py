@@ -11,6 +11,7 @@ from datetime import datetime
 import pytest
 
 from harness.books import balance, total
+from harness.endings import upstream_sockets
 from harness.gateway import BINARY, Gateway, config_for, until
 from harness.processes import free_port
 from harness.wire import Backend, close_frame, connect, frame, open_websocket, read_head, switching
@@ -144,6 +145,27 @@ def test_a_backlog_begins_and_ends():
         ended = events(gateway, identity, "?kind=wait_ended")
         assert max(item["seconds"] for item in ended) >= 0.3
         assert all(item["direction"] == DOWN for item in ended)
+
+
+def test_a_client_of_events_that_is_behind():
+    """That it waited is told when it goes on, with how long."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    with upstream_sockets(lambda _: head) as (backend, sockets), Gateway(config=config_for(backend.address)) as gateway:
+        client = connect(gateway.port)
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
+        [upstream] = until(lambda: list(sockets), "the upstream has answered")
+        identity, size = only(gateway), 20_000_000
+        sender = threading.Thread(target=upstream.sendall, args=(b"data: " + bytes(size) + b"\n\n",))
+        sender.start()
+        until(lambda: gateway.live()[0]["backlog"][DOWN]["oldest_age_seconds"] > 0.3, "the client is behind")
+        got = 0
+        while got < size:
+            got += len(client.recv(1 << 20))
+        sender.join()
+        waits = until(lambda: events(gateway, identity, "?kind=wait_ended"), "it goes on")
+        assert max(item["seconds"] for item in waits) >= 0.3
+        assert {item["direction"] for item in waits} == {DOWN}
+        client.close()
 
 
 def test_the_first_and_the_last_are_kept():

@@ -3,7 +3,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use model::recording::Happening;
 use model::{Direction, Moment};
 use parking_lot::Mutex;
 
@@ -15,6 +17,9 @@ use crate::session::Session;
 
 /// Moments of reading that are remembered while their messages wait; of more, the last stands for all.
 const WAITING_MAX: usize = 1024;
+
+/// Residence from which a wait is noted in the flight recorder.
+const WAIT_NOTED: Duration = Duration::from_millis(10);
 
 /// One direction of a connection. It outlives the body up to the flush that delivers the last of it, or to the end
 /// of the receiver's leg; only then is its session over.
@@ -119,6 +124,11 @@ impl OnFlush for Delivery {
             return;
         }
         let now = clock::now();
+        let waited = waiting.pieces.first().map_or(Duration::ZERO, |piece| now.since(piece.at));
+        if waited >= WAIT_NOTED {
+            let what = Happening::WaitEnded { direction: self.direction, seconds: waited.as_secs_f64() };
+            self.session.lock().happened(now, &what);
+        }
         for piece in waiting.pieces.drain(..std::mem::take(&mut waiting.given)) {
             waiting.bytes -= piece.bytes;
             waiting.messages -= piece.messages;

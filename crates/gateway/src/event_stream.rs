@@ -100,7 +100,7 @@ impl EventStream {
 
     fn observe(&mut self, bytes: &[u8]) {
         let at = clock::now();
-        let entry = &self.entry;
+        let (entry, session) = (&self.entry, &self.session);
         let cells = &entry.route.meter.shard(worker::index()).sse;
         let mut events = 0;
         if let Some(scanner) = &mut self.scanner {
@@ -109,12 +109,12 @@ impl EventStream {
                     SseEvent::Event { bytes, .. } => {
                         cells.events.inc();
                         cells.event_bytes.add(bytes);
-                        entry.note(at, &Happening::Event { bytes });
+                        session.lock().happened(at, &Happening::Event { bytes });
                         events += 1;
                     }
                     SseEvent::Comment { .. } => {
                         cells.comments.inc();
-                        entry.note(at, &Happening::Comment);
+                        session.lock().happened(at, &Happening::Comment);
                     }
                     SseEvent::LongLine { .. } => cells.errors.inc(ErrorType::TooBig),
                     SseEvent::Retry { .. } => {}

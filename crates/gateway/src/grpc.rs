@@ -360,7 +360,8 @@ impl Call {
         scanner.look(data, |scanner, data| {
             scanner.scan(data, &mut |event| match event {
                 GrpcEvent::Message { bytes, compressed, .. } => {
-                    self.entry.note(at, &Happening::GrpcMessage { direction, bytes, compressed });
+                    let what = Happening::GrpcMessage { direction, bytes, compressed };
+                    self.session.lock().happened(at, &what);
                     messages += 1;
                     cells.messages[direction].inc();
                     cells.message_bytes[direction].add(bytes);
@@ -417,14 +418,14 @@ impl Call {
     /// The receiver's window is too small for `bytes` more, from now on.
     fn note_wait(&self, direction: Direction, bytes: usize) -> Moment {
         let now = clock::now();
-        self.entry.note(now, &Happening::WaitBegan { direction, bytes: bytes as u64 });
+        self.session.lock().happened(now, &Happening::WaitBegan { direction, bytes: bytes as u64 });
         now
     }
 
     fn note_stall(&self, direction: Direction, since: Moment) {
         let now = clock::now();
         let seconds = now.since(since).as_secs_f64();
-        self.entry.note(now, &Happening::WaitEnded { direction, seconds });
+        self.session.lock().happened(now, &Happening::WaitEnded { direction, seconds });
         self.route.grpc.add_stalled(direction, seconds);
         if let Some(grpc) = &mut self.session.lock().grpc {
             grpc.stalled_seconds[direction] += seconds;

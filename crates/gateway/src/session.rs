@@ -14,7 +14,7 @@ use model::{
     ConnectionId, Direction, GrpcCode, HandshakeResult, Http2Error, Initiator, Leg, Moment, PerDirection,
     PerLeg, Protocol, Reason, WallTime,
 };
-use observe::ending;
+use observe::ending::{self, Ending};
 
 use crate::clock;
 use crate::entry::{Entry, Identity, Limits};
@@ -140,7 +140,7 @@ impl Attempt {
             entry,
             opened_at: self.started_at,
             handshake: Box::new(Handshake { result, status, seconds, detail: None }),
-            causes: Vec::new(),
+            ending: Ending::new(),
             codes: CloseCodes::default(),
             unsent: PerDirection::default(),
             events_per_read: None,
@@ -219,9 +219,6 @@ impl Drop for Attempt {
     }
 }
 
-/// Causes kept of one end; the first decide, and an end has few.
-const CAUSES_MAX: usize = 16;
-
 /// An established connection, owned by the task that serves it.
 #[derive(Debug)]
 pub struct Session {
@@ -230,7 +227,7 @@ pub struct Session {
     pub entry: Arc<Entry>,
     opened_at: WallTime,
     handshake: Box<Handshake>,
-    causes: Vec<Cause>,
+    ending: Ending,
     codes: CloseCodes,
     unsent: PerDirection<u64>,
     /// How the events of an event stream came, once it is over.
@@ -240,6 +237,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// Notes what happened on a connection that several tasks serve.
+    pub fn happened(&mut self, at: Moment, what: &Happening) {
+        self.entry.note(at, what);
+    }
+
     /// Notes a cause of the end; `leg` is none for a decision of this gateway.
     pub fn cause(&mut self, leg: Option<Leg>, what: What, at: Moment) {
         self.entry.note(at, &Happening::Cause { leg, what });
@@ -291,16 +293,8 @@ impl Session {
             self.registry.note_close(client, at);
         }
         self.entry.note_closing(at);
-        if self.causes.len() < CAUSES_MAX {
-            self.causes.push(Cause {
-                leg,
-                layer: ending::layer_of(what),
-                what,
-                code,
-                error,
-                at: clock::wall_of(at),
-            });
-        }
+        let (layer, at) = (ending::layer_of(what), clock::wall_of(at));
+        self.ending.note(Cause { leg, layer, what, code, error, at });
     }
 
     fn measure(&self, initiator: Initiator, reason: Reason, duration: f64, idle: f64) {
@@ -333,12 +327,12 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         let now = clock::now();
-        if self.causes.is_empty() {
+        if self.ending.is_empty() {
             self.cause(None, What::Internal, now);
         }
         let entry = Arc::clone(&self.entry);
         let (initiator, layer, reason) =
-            ending::verdict(entry.protocol, &self.causes).expect("there is a cause: see above");
+            self.ending.verdict(entry.protocol).expect("there is a cause: see above");
         let Closing { legs, unacked_bytes, lost_bytes } = entry.tcp.close(|news| entry.count_tcp(news));
         let since = |moment: Moment| now.since(moment).as_secs_f64();
         let flow = |direction| entry.flow(direction);
@@ -366,7 +360,7 @@ impl Drop for Session {
             initiator: Some(initiator),
             layer: Some(layer),
             reason: Some(reason),
-            causes: std::mem::take(&mut self.causes),
+            causes: std::mem::take(&mut self.ending).into_causes(),
             codes: self.codes,
             idle_seconds,
             messages: PerDirection::from_fn(|direction| entry.flow(direction).messages()),

@@ -1,31 +1,8 @@
 //! From what was seen of an end to who ended the connection, at which layer, and why.
-//!
-//! The first cause that was seen decides; what follows is how the other side took it. One table:
-//!
-//! | first cause | on leg | initiator | reason for WebSocket | reason for SSE and gRPC |
-//! |---|---|---|---|---|
-//! | Close frame | either | that leg | by its code; without a code `no_status` | does not occur |
-//! | FIN | client | client | `abnormal` | `client_closed` |
-//! | FIN, or body cut short | upstream | upstream | `abnormal` | `truncated` |
-//! | end of the body | upstream | upstream | does not occur | `complete` |
-//! | RST_STREAM with CANCEL or NO_ERROR | client | client | does not occur | `client_closed` |
-//! | RST_STREAM, or GOAWAY with an error | either | that leg | does not occur | `reset` |
-//! | RST | either | that leg | `reset` | `reset` |
-//! | time-out of TCP | either | that leg | `timeout` | `timeout` |
-//! | TLS failure | either | that leg | `other` | `other` |
-//! | idle or half-close limit | any | proxy | `timeout` | `timeout` |
-//! | slow consumer | any | proxy | `slow_consumer` | `slow_consumer` |
-//! | drain, operator | any | proxy | `shutdown` | `shutdown` |
-//! | a fault of the gateway | any | proxy | `other` | `other` |
-//!
-//! "That leg" is the next hop on it, which need not be the application or the user. A decision of the gateway is
-//! the gateway's, on whatever leg it was taken; what peers do is nobody's but theirs. A half-close limit follows
-//! the FIN of one side, so it is first only where that FIN was not noted. What "does not occur", or has no leg
-//! where it needs one, is `other`.
+#![doc = include_str!("../../../docs/endings.md")]
 
-use model::event::CloseCode;
 use model::record::{Cause, What};
-use model::{Http2Error, Initiator, Layer, Leg, Protocol, Reason, WallTime};
+use model::{Http2Error, Initiator, Layer, Leg, Protocol, Reason};
 
 /// More causes than this add nothing that anyone would read.
 pub const CAUSES_MAX: usize = 16;
@@ -42,11 +19,10 @@ impl Ending {
         Ending::default()
     }
 
-    /// Notes a cause behind the earlier ones; drops it when there are [`CAUSES_MAX`] already. `leg` is none for a
-    /// decision of the gateway, `code` is that of a Close frame.
-    pub fn note(&mut self, leg: Option<Leg>, what: What, code: Option<CloseCode>, at: WallTime) {
+    /// Notes a cause behind the earlier ones; drops it when there are [`CAUSES_MAX`] already.
+    pub fn note(&mut self, cause: Cause) {
         if self.causes.len() < CAUSES_MAX {
-            self.causes.push(Cause { leg, layer: layer_of(what), what, code, error: None, at });
+            self.causes.push(cause);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The table of the module, row by row, and what must hold of every cell.
 
-use model::Word;
+use model::event::CloseCode;
+use model::{WallTime, Word};
 
 use super::*;
 
@@ -23,7 +24,8 @@ const ALL: [What; 13] = [
 fn ending(causes: &[(Option<Leg>, What, Option<u16>)]) -> Ending {
     let mut ending = Ending::new();
     for (second, &(leg, what, code)) in causes.iter().enumerate() {
-        ending.note(leg, what, code.map(CloseCode), WallTime(second as u64));
+        let (code, at) = (code.map(CloseCode), WallTime(second as u64));
+        ending.note(Cause { leg, layer: layer_of(what), what, code, error: None, at });
     }
     ending
 }
@@ -142,7 +144,14 @@ fn no_cause_no_verdict() {
 fn the_first_causes_are_kept() {
     let mut ending = ending(&[(None, What::Drain, None)]);
     for second in 1..1000 {
-        ending.note(Some(Leg::Client), What::Rst, None, WallTime(second));
+        ending.note(Cause {
+            leg: Some(Leg::Client),
+            layer: Layer::Tcp,
+            what: What::Rst,
+            code: None,
+            error: None,
+            at: WallTime(second),
+        });
     }
     let times: Vec<u64> = ending.into_causes().iter().map(|cause| cause.at.0).collect();
     assert_eq!(times, (0..CAUSES_MAX as u64).collect::<Vec<_>>());
