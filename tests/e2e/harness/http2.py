@@ -60,6 +60,14 @@ class End:
             self.ahead += self._read()
         return self.ahead.pop(0)
 
+    def before(self, what):
+        """All that comes before this."""
+        came = []
+        while (seen := self.next()).what != what:
+            assert seen.what not in ("fin", "tcp_rst"), f"{seen} after {came}"
+            came.append(seen)
+        return came
+
     def take(self, size):
         """So many bytes of a body."""
         data = b""
