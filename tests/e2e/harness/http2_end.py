@@ -1,4 +1,4 @@
-"""HTTP/2 frame by frame (RFC 9113): an end of a connection that sends what it likes, and tells what comes."""
+"""HTTP/2 by frames that libraries write: an end of a connection that sends what it likes, and tells what comes."""
 
 from collections import namedtuple
 
