@@ -7,10 +7,11 @@ use crate::bench::{Peer, envoy};
 use crate::{cache, root};
 
 /// Debian packages, each with a file that tells that it is there.
-const PACKAGES: [(&str, &str); 6] = [
+const PACKAGES: [(&str, &str); 7] = [
     ("chromium", "/usr/bin/chromium"),
     ("fonts-noto-cjk", "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"),
     ("mosquitto", "/usr/sbin/mosquitto"),
+    ("nghttp2-client", "/usr/bin/h2load"),
     ("openssl", "/usr/bin/openssl"),
     ("prometheus", "/usr/bin/prometheus"),
     ("prometheus-node-exporter", "/usr/bin/prometheus-node-exporter"),

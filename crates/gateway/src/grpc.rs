@@ -178,6 +178,17 @@ enum End {
     Told(Command),
 }
 
+impl End {
+    /// What was given to HTTP's writer for the client is not sent any more: by RST_STREAM, or since the client is gone.
+    fn drops_the_answer(&self) -> bool {
+        match self {
+            End::Leg(Leg::Client, _) => true,
+            End::Leg(Leg::Upstream, end) => end.what == What::RstStream,
+            End::Status(..) | End::NoStatus | End::Told(_) => false,
+        }
+    }
+}
+
 /// Why a half was not passed on to its end.
 enum Broken {
     Sender(h2::Error),
@@ -434,7 +445,6 @@ impl Call {
 
     /// Tells both sides of the end as it was, and notes it.
     fn finish(self, end: &End, mut answer: Answer, mut body: SendStream<Bytes>, streams: (u32, u32)) {
-        let is_complete = matches!(end, End::Status(..) | End::NoStatus);
         let (code, message) = match end {
             End::Status(code, message) => (*code, message.clone()),
             End::NoStatus => (GrpcCode::Unknown, None),
@@ -466,7 +476,7 @@ impl Call {
             }
         }
         self.deliveries.client_to_server.finish(&self.upstream, true);
-        self.deliveries.server_to_client.finish(&self.client, !is_complete);
+        self.deliveries.server_to_client.finish(&self.client, end.drops_the_answer());
     }
 
     /// The GOAWAY of an error that came before a leg ended: what its peer says of the end.

@@ -60,11 +60,13 @@ class End:
             self.ahead += self._read()
         return self.ahead.pop(0)
 
-    def peek(self):
-        """What comes next, and comes again."""
-        seen = self.next()
-        self.ahead.insert(0, seen)
-        return seen
+    def before(self, what):
+        """All that comes before this."""
+        came = []
+        while (seen := self.next()).what != what:
+            assert seen.what not in ("fin", "tcp_rst"), f"{seen} after {came}"
+            came.append(seen)
+        return came
 
     def take(self, size):
         """So many bytes of a body."""
