@@ -21,13 +21,13 @@ pub fn tcp_info(fd: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     info_of(fd.as_raw_fd())
 }
 
-/// All that a socket shows. Whatever `number` stands for, nothing but answers is written.
+/// All that a socket shows. Whatever `number` stands for, nothing but answers is written. A socket of which nothing
+/// is in flight or unsent has nothing queued, so most are asked twice only.
 pub fn account_of(number: RawFd) -> io::Result<Account> {
-    Ok(Account {
-        queued_bytes: queue_depth(number, libc::TIOCOUTQ)?,
-        unread_bytes: queue_depth(number, libc::FIONREAD)?,
-        info: info_of(number)?,
-    })
+    let info = info_of(number)?;
+    let is_empty = info.unacked == 0 && info.notsent_bytes == Some(0);
+    let queued_bytes = if is_empty { 0 } else { queue_depth(number, libc::TIOCOUTQ)? };
+    Ok(Account { queued_bytes, unread_bytes: queue_depth(number, libc::FIONREAD)?, info })
 }
 
 pub fn accept_queue(fd: BorrowedFd<'_>) -> io::Result<AcceptQueue> {

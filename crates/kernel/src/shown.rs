@@ -32,7 +32,7 @@ impl Shown {
         Shown(Mutex::new(Some(fd.as_raw_fd())))
     }
 
-    /// The kernel's account of the socket, in three system calls; `None` once it is hidden.
+    /// The kernel's account of the socket, in two or three system calls; `None` once it is hidden.
     ///
     /// # Errors
     /// As [`tcp_info`](crate::tcp_info()) and [`unread_bytes`](crate::unread_bytes).
