@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from harness.books import total
+from harness.certificates import Authority, tls_listener
 from harness.gateway import BINARY, Gateway, config_for
 from harness.processes import free_port
 from harness.wire import Backend, close_frame, frame, read_all, reset, switching
@@ -130,3 +131,286 @@ def test_the_gateway_counts_the_same():
         records = gateway.wait_closed(3)
         assert {record["reason"] for record in records} == {"normal"}
         assert total(gateway.metrics(), "websocket_messages_total") == 600 == 2 * report["messages_total"]
+
+
+@pytest.mark.parametrize("is_open", [True, False], ids=["open loop", "closed loop"])
+def test_a_service_that_stands_still_once(is_open):
+    """An open loop shows all that would have been served in that second, a closed one what happened to wait."""
+    connections, rate = 4, 200
+    with Echo(stall_at=50) as backend:
+        asked = ["--rate", f"{rate}/s", "--duration", "3s"] if is_open else ["--messages", "2000"]
+        report, _ = load("ws", f"ws://{backend.address}/", "--connections", connections, *asked)
+        assert report["errors"] == {}
+        latency = report["latency_seconds"]
+        assert latency["max"] >= 0.9 * STALL
+        if is_open:
+            assert report["messages_total"] == 3 * rate
+            assert latency["p90"] >= 0.4 * STALL, "a third of the messages was due while it stood still"
+            assert latency["p50"] < 0.4 * STALL
+        else:
+            assert report["messages_total"] == 2000
+            assert latency["p99"] < 0.4 * STALL < latency["p999"], f"{connections} of 2000 waited"
+
+
+def pushing(events, head=EVENTS, end=None):
+    """A backend that sends the same to each connection, and then waits for its end."""
+
+    def serve(backend, sock, _):
+        backend.read_head(sock)
+        sock.sendall(head + events)
+        if end is not None:
+            end(sock)
+        read_all(sock)
+
+    return Backend(serve)
+
+
+def stamped(age, unit=b"data: %s\n\n"):
+    return unit % f"ts={time.time_ns() - int(age * 1e9)} price=5".encode()
+
+
+@ways
+def test_events_are_counted_and_their_age(is_direct):
+    events = b": hello\n\nid: 7\n\n" + stamped(100) * 20 + b"data: no stamp\n\n" * 5
+    with pushing(events) as backend, reached(backend.address, is_direct) as address:
+        report, _ = load("sse", f"http://{address}/events", "--connections", 4, "--messages", 100)
+        assert (report["protocol"], report["arrivals"]) == ("sse", "push")
+        assert (report["messages_total"], report["messages_sent_total"]) == (100, 0)
+        assert report["latency_samples_total"] == 80
+        assert 100 <= report["latency_seconds"]["p50"] < 160
+        assert report["errors"] == {}
+
+
+def test_a_websocket_that_pushes():
+    def serve(backend, sock, _):
+        head, rest = backend.read_head(sock)
+        wire = frame(9, b"are you there?") + b"".join(frame(1, stamped(5, b"%s")) for _ in range(10))
+        sock.sendall(switching(head))
+        for byte in wire[:30]:
+            sock.sendall(bytes([byte]))
+        sock.sendall(wire[30:])
+        frames = Frames(sock, rest)
+        backend.seen = [frames.next()]
+        with contextlib.suppress(EOFError):
+            while True:
+                backend.seen.append(frames.next())
+
+    with Backend(serve) as backend:
+        report, _ = load("ws", f"ws://{backend.address}/", "--connections", 1, "--push", "--duration", "500ms")
+        assert report["messages_total"] == report["latency_samples_total"] == 10
+        assert 5 <= report["latency_seconds"]["max"] < 60
+        assert backend.seen == [(10, b"are you there?"), (8, b"\x03\xe8")]
+
+
+ENDS = {
+    "reset": (reset, {"reset": 1}),
+    "cut": (lambda sock: sock.shutdown(2), {"closed": 1}),
+    "closed": (lambda sock: sock.sendall(close_frame(1001)), {"closed": 1}),
+    "no frame": (lambda sock: sock.sendall(b"\x8f\x00"), {"protocol": 1}),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_an_end_before_the_end_is_an_error(name):
+    end, errors = ENDS[name]
+
+    def serve(backend, sock, _):
+        head, rest = backend.read_head(sock)
+        sock.sendall(switching(head))
+        frames = Frames(sock, rest)
+        for _ in range(3):
+            sock.sendall(frame(*frames.next()))
+        frames.next()
+        end(sock)
+        if name != "reset":
+            read_all(sock)
+
+    with Backend(serve) as backend:
+        report, _ = load("ws", f"ws://{backend.address}/", "--connections", 1)
+        assert report["errors"] == {**errors, "unanswered": 1}
+        assert (report["messages_sent_total"], report["messages_total"]) == (4, 3)
+
+
+def test_what_is_never_answered():
+    def serve(backend, sock, _):
+        head, _ = backend.read_head(sock)
+        sock.sendall(switching(head))
+        read_all(sock)
+
+    with Backend(serve) as backend:
+        url = f"ws://{backend.address}/"
+        limits = ["--connections", 2, "--duration", "200ms", "--timeout", "300ms"]
+        report, _ = load("ws", url, *limits)
+        assert (report["errors"], report["latency_seconds"]) == ({"unanswered": 2}, None)
+        report, _ = load("ws", url, *limits, "--rate", "100/s")
+        assert report["errors"] == {"unanswered": 20}
+
+
+class Calls(grpc.GenericRpcHandler):
+    """Methods of bytes: one answers each message with itself, one sends stamped messages, one refuses."""
+
+    def service(self, details):
+        methods = {"/demo.Chat/Talk": self.talk, "/demo.Chat/Tick": self.tick, "/demo.Chat/Refuse": self.refuse}
+        method = methods.get(details.method)
+        return method and grpc.stream_stream_rpc_method_handler(method)
+
+    def talk(self, requests, _):
+        for request in requests:
+            assert set(request) <= {0}
+            yield request
+
+    def tick(self, requests, context):
+        for _ in requests:
+            yield from (stamped(30, b"%s") for _ in range(20))
+        while context.is_active():
+            time.sleep(0.01)
+
+    def refuse(self, _, context):
+        context.abort(grpc.StatusCode.PERMISSION_DENIED, "no")
+
+
+@contextlib.contextmanager
+def calls():
+    """The address of a gRPC service."""
+    server = grpc.server(futures.ThreadPoolExecutor(8), handlers=[Calls()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait(10)
+
+
+@ways
+@pytest.mark.parametrize("arguments", [
+    ["--messages", "200"], ["--rate", "100/s", "--duration", "1s"], ["--messages", "100", "--size", "200KiB"],
+], ids=["closed loop", "open loop", "messages beyond the window"])
+def test_grpc_messages_are_exact(is_direct, arguments):
+    with calls() as service, reached(service, is_direct) as address:
+        report, _ = load("grpc", f"grpc://{address}/demo.Chat/Talk", "--connections", 3, *arguments)
+        messages = 200 if arguments[1] == "200" else 100
+        assert report["errors"] == {}
+        assert report["messages_sent_total"] == report["messages_total"] == messages
+        assert (report["protocol"], report["handshakes_total"]) == ("grpc", 3)
+
+
+def test_a_call_that_pushes():
+    with calls() as service:
+        url = f"grpc://{service}/demo.Chat/Tick"
+        report, _ = load("grpc", url, "--connections", 2, "--push", "--messages", 40)
+        assert (report["errors"], report["messages_total"]) == ({}, 40)
+        assert 30 <= report["latency_seconds"]["p50"] < 90
+
+
+def test_a_call_that_is_refused():
+    with calls() as service:
+        for name in ["Refuse", "Nothing"]:
+            report, _ = load("grpc", f"grpc://{service}/demo.Chat/{name}", "--connections", 2)
+            assert report["errors"]["grpc_status"] == 2
+
+
+def test_tls(tmp_path):
+    authority = Authority(tmp_path / "ca")
+    files = authority.issue("server")
+    trust = ["--cacert", authority.pem]
+    with Echo() as backend, Gateway(config=tls_listener(config_for(backend.address), files)) as gateway:
+        url = f"wss://localhost:{gateway.port}/"
+        few = ["--connections", 2, "--messages", 20]
+        for trusting in [trust, ["--insecure"]]:
+            report, _ = load("ws", url, *few, *trusting)
+            assert (report["errors"], report["messages_total"]) == ({}, 20)
+            assert report["handshake_stage_seconds"]["tls"]["max"] > 0
+        report, _ = load("ws", url, *few, code=1)
+        assert report["errors"] == {"tls": 2}
+        _, said = load("ws", url, "--cacert", files[1], code=1)
+        assert "no certificate" in said
+    with calls() as service, Gateway(config=tls_listener(config_for(service), files)) as gateway:
+        report, _ = load("grpc", f"grpcs://localhost:{gateway.port}/demo.Chat/Talk", *few, *trust)
+        assert (report["errors"], report["messages_total"]) == ({}, 20)
+    with pushing(stamped(1)) as backend, Gateway(config=tls_listener(config_for(backend.address), files)) as gateway:
+        report, _ = load("sse", f"https://localhost:{gateway.port}/", "--messages", 2, "--connections", 2, *trust)
+        assert (report["errors"], report["messages_total"]) == ({}, 2)
+
+
+REFUSALS = {
+    "a status": (b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", {"http_status": 3}),
+    "no agreement": (b"HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", {"bad_handshake": 3}),
+    "nothing": (b"", {"handshake_closed": 3}),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_handshakes_that_fail(name):
+    answer, errors = REFUSALS[name]
+
+    def serve(backend, sock, _):
+        backend.read_head(sock)
+        sock.sendall(answer)
+
+    with Backend(serve) as backend:
+        report, said = load("ws", f"ws://{backend.address}/", "--connections", 3, code=1)
+        assert report["errors"] == errors
+        assert (report["handshakes_total"], report["handshake_errors_total"]) == (0, 3)
+        assert "no connection could be opened" in said
+
+
+def test_a_port_where_nobody_listens():
+    for protocol, url in [("ws", "ws://{}/"), ("sse", "http://{}/"), ("grpc", "grpc://{}/a.B/C")]:
+        url = url.format(f"127.0.0.1:{free_port()}")
+        report, _ = load(protocol, url, "--connections", 5, code=1)
+        assert report["errors"] == {"refused": 5}
+
+
+def test_a_stream_that_is_something_else():
+    page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nno"
+    with pushing(b"", head=page) as backend:
+        report, _ = load("sse", f"http://{backend.address}/", "--connections", 1, code=1)
+        assert report["errors"] == {"bad_handshake": 1}
+
+
+@pytest.mark.parametrize(("condition", "code"), [
+    ("max>0ms", 1), ("max>40s", 0), ("errors>0", 0), ("errors<1", 1), ("handshake_errors>50%", 0), ("messages<50", 0),
+    ("messages<51", 1),
+])
+def test_conditions_of_failure(condition, code):
+    with Echo() as backend:
+        url = f"ws://{backend.address}/"
+        report, said = load(
+            "ws", url, "--connections", 2, "--messages", 50, "--fail-if", "p50>40s", "--fail-if", condition, code=code
+        )
+        assert report["failed_if"] == ([condition] if code else [])
+        assert (condition in said) == bool(code)
+
+
+def test_the_names_in_the_report():
+    with Echo() as backend:
+        report, _ = load("ws", f"ws://{backend.address}/", "--connections", 2, "--rate", "50/s", "--messages", 10)
+    quantiles = {"p50", "p90", "p99", "p999", "max"}
+    assert set(report) == {
+        "url", "protocol", "arrivals", "connections", "rate_per_second", "message_bytes", "dns_seconds",
+        "handshakes_total", "handshake_errors_total", "messages_total", "messages_sent_total",
+        "messages_sent_late_total", "messages_per_second", "ramp_seconds", "elapsed_seconds", "errors_total",
+        "errors", "handshake_seconds", "handshake_stage_seconds", "latency_seconds", "latency_samples_total",
+        "failed_if",
+    }
+    assert (report["protocol"], report["arrivals"], report["connections"]) == ("websocket", "open", 2)
+    assert (report["rate_per_second"], report["message_bytes"]) == (50, 128)
+    assert set(report["latency_seconds"]) == set(report["handshake_seconds"]) == quantiles
+    assert set(report["handshake_stage_seconds"]) == {"tcp", "tls", "http"}
+    assert report["handshake_stage_seconds"]["tls"] is None
+
+
+MISTAKES = [
+    (["ws", "http:/x"], "URL"),
+    (["ws", "ws://127.0.0.1:1/", "--size", "1GiB"], "64MiB"),
+    (["ws", "ws://127.0.0.1:1/", "--rate", "0/s"], "100/s"),
+    (["sse", "http://127.0.0.1:1/", "--rate", "5/s"], "--rate"),
+    (["grpc", "grpc://127.0.0.1:1/"], "a service and a method"),
+    (["ws", "ws://127.0.0.1:1/", "--fail-if", "p98>1s"], "p50, p90"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "told"), MISTAKES)
+def test_mistakes(arguments, told):
+    _, said = load(*arguments, code=2)
+    assert told in said
