@@ -322,7 +322,7 @@ def test_tls(tmp_path):
             assert report["handshake_stage_seconds"]["tls"]["max"] > 0
         report, _ = load("ws", url, *few, code=1)
         assert report["errors"] == {"tls": 2}
-        _, said = load("ws", url, "--cacert", files[1], code=1)
+        _, said = load("ws", url, "--cacert", files[1], code=2)
         assert "no certificate" in said
     with calls() as service, Gateway(config=tls_listener(config_for(service), files)) as gateway:
         report, _ = load("grpc", f"grpcs://localhost:{gateway.port}/demo.Chat/Talk", *few, *trust)

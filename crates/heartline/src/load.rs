@@ -17,7 +17,7 @@ use probe::load::stop::Stop;
 use probe::load::{self, Plan};
 use probe::session::Spec;
 use probe::target::{Protocol, Target};
-use probe::tls::Trust;
+use probe::tls::{Trust, client_config};
 
 use crate::Failure;
 
@@ -202,8 +202,9 @@ async fn plan(options: &LoadOptions) -> Result<Plan, Failure> {
         Some(file) => Trust::Authorities(file.clone()),
         None => Trust::System,
     };
+    let tls = target.is_tls.then(|| client_config(&trust, protocol)).transpose().map_err(Failure::Usage)?;
     Ok(Plan {
-        dialer: Dialer::new(target, headers, &trust, connections).await.map_err(Failure::Running)?,
+        dialer: Dialer::new(target, headers, tls, connections).await.map_err(Failure::Running)?,
         spec: Spec::new(protocol, is_push, options.size, options.timeout),
         connections,
         ramp: Ramp { per_second: options.ramp },

@@ -3,10 +3,12 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use socket2::{Domain, Protocol as Transport, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -16,7 +18,6 @@ use tokio_rustls::client::TlsStream;
 
 use crate::error::ErrorKind;
 use crate::target::Target;
-use crate::tls::{Trust, client_config};
 
 /// Connections that one source address of the loopback network carries to one address and port: half of the range
 /// of ports that Linux has by default.
@@ -55,28 +56,26 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// Finds the addresses of the target, once for all connections. Towards the loopback network, so many
+    /// Finds the addresses of the target, once for all connections, to be in TLS by `tls`. Towards the loopback network, so many
     /// connections come from as many source addresses (127.0.0.1, 127.0.0.2, …) as they need.
     ///
     /// # Errors
-    /// The name has no address, or the trust is not usable: a sentence for the one who asked.
+    /// The name has no address, or is none that a certificate could have: a sentence for the one who asked.
     pub async fn new(
         target: Target,
         headers: HeaderMap,
-        trust: &Trust,
+        tls: Option<Arc<ClientConfig>>,
         connections: usize,
     ) -> Result<Dialer, String> {
         let began = Instant::now();
         let found = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
         let addresses: Vec<_> = found.map_err(|error| format!("{}: {error}", target.host))?.collect();
         let dns = began.elapsed();
-        let tls = if target.is_tls {
-            let name = ServerName::try_from(target.host.clone())
-                .map_err(|error| format!("{}: {error}", target.host))?;
-            Some((TlsConnector::from(client_config(trust, target.protocol)?), name))
-        } else {
-            None
+        let named = |config| -> Result<_, String> {
+            let name = ServerName::try_from(target.host.clone());
+            Ok((TlsConnector::from(config), name.map_err(|error| format!("{}: {error}", target.host))?))
         };
+        let tls = tls.map(named).transpose()?;
         let sources = connections.div_ceil(CONNECTIONS_PER_SOURCE).clamp(1, 250);
         Ok(Dialer { target, headers, addresses, dns, tls, sources })
     }

@@ -26,6 +26,9 @@ use results::Results;
 use schedule::{Arrivals, Ramp};
 use stop::{Budget, Stop};
 
+/// From when all connections have been tried to the first message: time for each to set its timer.
+const LEAD: Duration = Duration::from_millis(100);
+
 /// What is to be done.
 pub struct Plan {
     /// Where the connections go to.
@@ -114,15 +117,15 @@ async fn run_phases(shared: &Arc<Shared>, cancelled: impl Future<Output = ()>) -
         open_all(shared, &phase, start, &mut tasks).await;
         shared.all_tried.notified().await;
         ramp = Some(start.elapsed());
-        let now = Instant::now();
+        let begins = Instant::now() + LEAD;
         if shared.plan.arrivals != Arrivals::Push {
-            began = now;
+            began = begins;
         }
-        phase.send_replace(Phase::Loading(now));
+        phase.send_replace(Phase::Loading(begins));
         tokio::select! {
             () = all_done(&mut tasks) => {}
             () = shared.budget_used.notified() => {}
-            () = sleep_until(now + longest(&shared.plan)) => {}
+            () = sleep_until(begins + longest(&shared.plan)) => {}
         }
     };
     tokio::select! {

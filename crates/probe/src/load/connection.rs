@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::ops::ControlFlow;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -27,7 +29,7 @@ const FAR: Duration = Duration::from_hours(24 * 365);
 pub enum Phase {
     /// They are being opened.
     Connecting,
-    /// Messages are sent, since then.
+    /// Messages are sent, from then on.
     Loading(Instant),
     /// It is over.
     Stopped,
@@ -88,13 +90,38 @@ struct Driver<'a> {
 impl Driver<'_> {
     /// Sends and receives until there is nothing more to do.
     async fn drive(&mut self, phase: &mut watch::Receiver<Phase>) -> Result<(), ErrorKind> {
-        self.enter(*phase.borrow_and_update());
-        let mut timer = std::pin::pin!(sleep(FAR));
+        loop {
+            match *phase.borrow_and_update() {
+                Phase::Connecting => {}
+                Phase::Loading(began) => self.load = Some(self.begin(began)),
+                Phase::Stopped => return Ok(()),
+            }
+            if self.work(pin!(phase.changed())).await?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn begin(&self, began: Instant) -> Load {
+        let plan = &self.shared.plan;
+        let ends = began + plan.stop.after;
+        let per_second = match plan.arrivals {
+            Arrivals::Open { per_second } => per_second,
+            Arrivals::Closed | Arrivals::Push => 0.0,
+        };
+        let messages = plan.stop.messages_max();
+        let slots = Slots::new(self.number, plan.connections, per_second, plan.stop.after, messages);
+        Load { began, ends, deadline: ends + plan.spec.timeout, slots }
+    }
+
+    /// Sends and receives until all is done, or goes on in another phase.
+    async fn work(&mut self, mut changed: Pin<&mut impl Future>) -> Result<ControlFlow<()>, ErrorKind> {
+        let mut timer = pin!(sleep(FAR));
         loop {
             let now = Instant::now();
             self.send_what_is_due(now);
             if self.is_done(now) {
-                return Ok(());
+                return Ok(ControlFlow::Break(()));
             }
             set(timer.as_mut(), self.wakes_at(now));
             let Driver { session, arrived, .. } = self;
@@ -105,28 +132,9 @@ impl Driver<'_> {
                     step?;
                 }
                 () = &mut timer => {}
-                _ = phase.changed() => {
-                    let now = *phase.borrow_and_update();
-                    if now == Phase::Stopped {
-                        return Ok(());
-                    }
-                    self.enter(now);
-                }
+                _ = &mut changed => return Ok(ControlFlow::Continue(())),
             }
         }
-    }
-
-    fn enter(&mut self, phase: Phase) {
-        let Phase::Loading(began) = phase else { return };
-        let plan = &self.shared.plan;
-        let ends = began + plan.stop.after;
-        let per_second = match plan.arrivals {
-            Arrivals::Open { per_second } => per_second,
-            Arrivals::Closed | Arrivals::Push => 0.0,
-        };
-        let messages = plan.stop.messages_max();
-        let slots = Slots::new(self.number, plan.connections, per_second, plan.stop.after, messages);
-        self.load = Some(Load { began, ends, deadline: ends + plan.spec.timeout, slots });
     }
 
     fn can_send(&self) -> bool {
@@ -142,12 +150,14 @@ impl Driver<'_> {
         let counted_from = match self.shared.plan.arrivals {
             Arrivals::Push => return,
             Arrivals::Closed => {
-                let may = self.outstanding.is_empty() && now < load.ends && self.shared.budget.take();
+                let is_time = (load.began..load.ends).contains(&now);
+                let may = is_time && self.outstanding.is_empty() && self.shared.budget.take();
                 may.then_some(now)
             }
             Arrivals::Open { .. } => {
                 let sent = now.duration_since(load.began);
-                load.slots.due().filter(|due| *due <= sent && now < load.deadline).map(|due| {
+                let is_time = (load.began..load.deadline).contains(&now);
+                load.slots.due().filter(|due| is_time && *due <= sent).map(|due| {
                     load.slots.advance();
                     is_late = sent - due > TIMER_GRAIN;
                     load.began + counts_from(due, sent)
@@ -170,7 +180,7 @@ impl Driver<'_> {
             Arrivals::Push => false,
             _ if now >= load.deadline => true,
             // It would have sent if it could.
-            Arrivals::Closed => is_all_answered,
+            Arrivals::Closed => is_all_answered && now >= load.began,
             Arrivals::Open { .. } => is_all_answered && load.slots.due().is_none(),
         }
     }
@@ -179,6 +189,7 @@ impl Driver<'_> {
         let Some(load) = &self.load else { return now + FAR };
         match (self.shared.plan.arrivals, load.slots.due()) {
             (Arrivals::Push, _) => now + FAR,
+            _ if now < load.began => load.began,
             (Arrivals::Open { .. }, Some(due)) if self.can_send() => load.began + due,
             _ => load.deadline,
         }
@@ -229,7 +240,7 @@ impl Driver<'_> {
 }
 
 /// Sets a timer, if it is not set so.
-fn set(timer: std::pin::Pin<&mut Sleep>, at: Instant) {
+fn set(timer: Pin<&mut Sleep>, at: Instant) {
     if timer.deadline() != at {
         timer.reset(at);
     }
