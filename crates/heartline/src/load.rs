@@ -12,6 +12,7 @@ use gateway::config::ByteSize;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use probe::dial::Dialer;
 use probe::load::fail_if::FailIf;
+use probe::load::part::Part;
 use probe::load::schedule::{Arrivals, Ramp};
 use probe::load::stop::Stop;
 use probe::load::{self, Plan};
@@ -207,6 +208,7 @@ async fn plan(options: &LoadOptions) -> Result<Plan, Failure> {
         dialer: Dialer::new(target, headers, tls, connections).await.map_err(Failure::Running)?,
         spec: Spec::new(protocol, is_push, options.size, options.timeout),
         connections,
+        part: Part::WHOLE,
         ramp: Ramp { per_second: options.ramp },
         arrivals,
         stop: Stop { after: options.duration, messages: options.messages },

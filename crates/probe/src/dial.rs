@@ -23,6 +23,9 @@ use crate::target::Target;
 /// of ports that Linux has by default.
 const CONNECTIONS_PER_SOURCE: usize = 14_000;
 
+/// Source addresses: 127.0.0.1 to 127.0.0.250.
+const SOURCES_MAX: usize = 250;
+
 /// How long each stage of a handshake took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stages {
@@ -76,7 +79,7 @@ impl Dialer {
             Ok((TlsConnector::from(config), name.map_err(|error| format!("{}: {error}", target.host))?))
         };
         let tls = tls.map(named).transpose()?;
-        let sources = connections.div_ceil(CONNECTIONS_PER_SOURCE).clamp(1, 250);
+        let sources = connections.div_ceil(CONNECTIONS_PER_SOURCE).clamp(1, SOURCES_MAX);
         Ok(Dialer { target, headers, addresses, dns, tls, sources })
     }
 
@@ -99,7 +102,7 @@ impl Dialer {
     async fn connect(&self, number: usize) -> Result<TcpStream, ErrorKind> {
         let mut last = ErrorKind::Unreachable;
         for &address in &self.addresses {
-            let tried = match self.source(number, address) {
+            let tried = match source(number, self.sources, address) {
                 None => TcpStream::connect(address).await,
                 Some(source) => connect_from(source, address).await,
             };
@@ -114,14 +117,15 @@ impl Dialer {
         }
         Err(last)
     }
+}
 
-    fn source(&self, number: usize, to: SocketAddr) -> Option<Ipv4Addr> {
-        if self.sources == 1 || !matches!(to.ip(), IpAddr::V4(ip) if ip.is_loopback()) {
-            return None;
-        }
-        let last = u8::try_from(1 + number % self.sources).unwrap_or(1);
-        Some(Ipv4Addr::new(127, 0, 0, last))
+/// Source address of the connection of this number, where they are spread over several.
+fn source(number: usize, sources: usize, to: SocketAddr) -> Option<Ipv4Addr> {
+    if sources == 1 || !matches!(to.ip(), IpAddr::V4(ip) if ip.is_loopback()) {
+        return None;
     }
+    let last = u8::try_from(1 + number % sources).unwrap_or(1);
+    Some(Ipv4Addr::new(127, 0, 0, last))
 }
 
 /// Connects from an address, whose port is chosen only then (IP_BIND_ADDRESS_NO_PORT, ip(7)): a port is taken for
@@ -175,5 +179,35 @@ impl AsyncWrite for Stream {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_connections_are_spread() {
+        let check = |number, sources, to: &str, expected: Option<[u8; 4]>| {
+            let to = to.parse().expect(to);
+            assert_eq!(source(number, sources, to), expected.map(Ipv4Addr::from), "{number} of {sources}");
+        };
+        check(5, 1, "127.0.0.1:80", None);
+        check(0, 3, "127.0.0.1:80", Some([127, 0, 0, 1]));
+        check(5, 3, "127.0.0.1:80", Some([127, 0, 0, 3]));
+        check(249, SOURCES_MAX, "127.0.0.1:80", Some([127, 0, 0, 250]));
+        check(5, 3, "192.0.2.1:80", None);
+        check(5, 3, "[::1]:80", None);
+    }
+
+    #[tokio::test]
+    async fn a_connection_comes_from_its_source() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let to = listener.local_addr().expect("an address");
+        let source = Ipv4Addr::new(127, 0, 0, 3);
+        let client = connect_from(source, to).await.expect("a connection");
+        let (_, from) = listener.accept().await.expect("a connection");
+        assert_eq!(from.ip(), IpAddr::V4(source));
+        assert_eq!(client.local_addr().expect("an address"), from);
     }
 }

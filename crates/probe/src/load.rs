@@ -6,6 +6,7 @@
 
 mod connection;
 pub mod fail_if;
+pub mod part;
 pub mod results;
 pub mod schedule;
 pub mod stop;
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
@@ -22,6 +24,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout
 use crate::dial::Dialer;
 use crate::session::Spec;
 use connection::{GOODBYE_TIME, Phase};
+use part::Part;
 use results::Results;
 use schedule::{Arrivals, Ramp};
 use stop::{Budget, Stop};
@@ -35,8 +38,10 @@ pub struct Plan {
     pub dialer: Dialer,
     /// What each does.
     pub spec: Spec,
-    /// How many there are.
+    /// How many there are, of all parts.
     pub connections: usize,
+    /// Which of them are opened here.
+    pub part: Part,
     /// When they are opened.
     pub ramp: Ramp,
     /// When messages are sent.
@@ -46,7 +51,7 @@ pub struct Plan {
 }
 
 /// What was done.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Outcome {
     /// What was counted.
     pub results: Results,
@@ -55,6 +60,15 @@ pub struct Outcome {
     /// From the first message that could be sent, or where the service pushes from the first attempt, to the last
     /// one that came.
     pub elapsed: Duration,
+}
+
+impl Outcome {
+    /// Adds that of another part, which ran at the same time.
+    pub fn merge(&mut self, other: &Outcome) {
+        self.results.merge(&other.results);
+        self.ramp = self.ramp.max(other.ramp);
+        self.elapsed = self.elapsed.max(other.elapsed);
+    }
 }
 
 /// What all connections of a load share.
@@ -82,8 +96,8 @@ pub async fn run(
     mut each_second: impl FnMut(&Results),
 ) -> Outcome {
     let shared = Arc::new(Shared {
-        budget: Budget::new(plan.stop.messages_max()),
-        untried: AtomicUsize::new(plan.connections),
+        budget: Budget::new(plan.stop.messages.map_or(u64::MAX, |messages| plan.part.share(messages))),
+        untried: AtomicUsize::new(plan.part.numbers(plan.connections).len()),
         results: Mutex::default(),
         all_tried: Notify::new(),
         budget_used: Notify::new(),
@@ -154,7 +168,7 @@ async fn open_all(
     start: Instant,
     tasks: &mut JoinSet<()>,
 ) {
-    for number in 0..shared.plan.connections {
+    for number in shared.plan.part.numbers(shared.plan.connections) {
         if let Some(opens) = start.checked_add(shared.plan.ramp.opens_at(number))
             && opens > Instant::now()
         {

@@ -15,8 +15,9 @@ const LONGEST: Duration = Duration::from_hours(1);
 /// Digits of a time that are exact (a quantile is off by less than 0.1 %).
 const DIGITS: u8 = 3;
 
-/// A distribution of times, by a histogram of high dynamic range.
-#[derive(Clone, Debug)]
+/// A distribution of times, by a histogram of high dynamic range. Kept as pairs of nanoseconds and how many.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Vec<(u64, u64)>", into = "Vec<(u64, u64)>")]
 pub struct Times(Histogram<u64>);
 
 impl Default for Times {
@@ -26,7 +27,28 @@ impl Default for Times {
     }
 }
 
+impl From<Times> for Vec<(u64, u64)> {
+    fn from(times: Times) -> Vec<(u64, u64)> {
+        times.0.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value())).collect()
+    }
+}
+
+impl From<Vec<(u64, u64)>> for Times {
+    fn from(pairs: Vec<(u64, u64)>) -> Times {
+        let mut times = Times::default();
+        for (value, count) in pairs {
+            times.0.saturating_record_n(value, count);
+        }
+        times
+    }
+}
+
 impl Times {
+    /// Adds those of another.
+    pub fn merge(&mut self, other: &Times) {
+        self.0.add(&other.0).expect("the bounds are the same");
+    }
+
     /// Counts a time.
     pub fn record(&mut self, time: Duration) {
         self.0.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
@@ -77,7 +99,7 @@ pub struct Quantiles {
 }
 
 /// All that is counted while a load runs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Results {
     /// Attempts to open a connection.
     pub attempts: u64,
@@ -91,7 +113,8 @@ pub struct Results {
     pub sent_late: u64,
     /// Messages that came: answers, or what the service pushed.
     pub received: u64,
-    /// When the last of them came.
+    /// When the last of them came; a matter of one process.
+    #[serde(skip)]
     pub last_received: Option<Instant>,
     /// What went wrong, how often.
     pub errors: BTreeMap<ErrorKind, u64>,
@@ -137,6 +160,26 @@ impl Results {
         }
     }
 
+    /// Adds those of another part.
+    pub fn merge(&mut self, other: &Results) {
+        self.attempts += other.attempts;
+        self.opened += other.opened;
+        self.open += other.open;
+        self.sent += other.sent;
+        self.sent_late += other.sent_late;
+        self.received += other.received;
+        self.last_received = self.last_received.max(other.last_received);
+        self.handshake_errors += other.handshake_errors;
+        for (kind, count) in &other.errors {
+            self.error(*kind, *count);
+        }
+        self.tcp.merge(&other.tcp);
+        self.tls.merge(&other.tls);
+        self.http.merge(&other.http);
+        self.handshake.merge(&other.handshake);
+        self.latency.merge(&other.latency);
+    }
+
     /// All errors.
     pub fn errors_total(&self) -> u64 {
         self.errors.values().sum()
@@ -175,5 +218,27 @@ mod tests {
         results.error(ErrorKind::NotSent, 0);
         assert_eq!((results.attempts, results.opened, results.open), (2, 1, 1));
         assert_eq!((results.handshake_errors, results.errors_total(), results.errors.len()), (1, 4, 2));
+    }
+
+    #[test]
+    fn parts_come_back_from_text_and_join() {
+        let mut whole = Results::default();
+        let mut joined = Results::default();
+        for part in 0..3 {
+            let mut results = Results { sent: part, received: 7, ..Results::default() };
+            results.opened(Stages { http: Duration::from_millis(part + 1), ..Stages::default() });
+            results.error(ErrorKind::Reset, part);
+            whole.opened(Stages { http: Duration::from_millis(part + 1), ..Stages::default() });
+            for ms in [1, 20, 300] {
+                results.latency.record(Duration::from_millis(ms * (part + 1)));
+                whole.latency.record(Duration::from_millis(ms * (part + 1)));
+            }
+            let text = serde_json::to_string(&results).expect("numbers");
+            joined.merge(&serde_json::from_str(&text).expect("what was written"));
+        }
+        assert_eq!((joined.sent, joined.received, joined.opened, joined.open), (3, 21, 3, 3));
+        assert_eq!(joined.errors, BTreeMap::from([(ErrorKind::Reset, 3)]));
+        assert_eq!(joined.latency.summary(), whole.latency.summary());
+        assert_eq!(joined.handshake.summary(), whole.handshake.summary());
     }
 }
