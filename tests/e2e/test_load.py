@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import subprocess
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from harness.books import total
 from harness.certificates import Authority, tls_listener
-from harness.gateway import BINARY, Gateway, config_for
+from harness.gateway import BINARY, Gateway, config_for, until
 from harness.processes import free_port
 from harness.wire import Backend, close_frame, frame, read_all, reset, switching
 
@@ -20,9 +21,9 @@ EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: clo
 STALL = 1.0
 
 
-def load(*arguments, code=0):
-    """The report of a load in JSON, and what it said beside."""
-    command = [BINARY, "load", *map(str, arguments), "--format", "json"]
+def load(*arguments, code=0, under=()):
+    """The report of a load in JSON, and what it said beside; `under` starts it."""
+    command = [*under, BINARY, "load", "--format", "json", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=50)
     assert done.returncode == code, (done.stdout, done.stderr)
     return (json.loads(done.stdout) if done.stdout else None), done.stderr
@@ -398,6 +399,37 @@ def test_the_names_in_the_report():
     assert set(report["latency_seconds"]) == set(report["handshake_seconds"]) == quantiles
     assert set(report["handshake_stage_seconds"]) == {"tcp", "tls", "http"}
     assert report["handshake_stage_seconds"]["tls"] is None
+
+
+@pytest.mark.parametrize(("arguments", "messages"), [
+    (["--messages", "301"], 301), (["--rate", "200/s", "--duration", "1s"], 200),
+    (["--rate", "500/s", "--messages", "201"], 201),
+])
+def test_several_processes_when_there_are_too_few_files(arguments, messages):
+    files = ["prlimit", "--nofile=72:72"]
+    with Echo() as backend:
+        url = f"ws://{backend.address}/"
+        report, _ = load(*arguments, "--connections", 100, "--", "ws", url, under=files)
+        assert (report["errors"], report["connections"]) == ({}, 100)
+        assert report["messages_total"] == report["messages_sent_total"] == len(backend.sizes) == messages
+        assert report["latency_samples_total"] == messages
+        assert report["handshakes_total"] == backend.connections == 100
+        _, said = load("ws", url, "--connections", 10000, under=files, code=2)
+        assert "ulimit -n" in said
+
+
+@pytest.mark.parametrize("connections", [4, 60], ids=["one process", "several processes"])
+def test_interrupted(connections):
+    with Echo() as backend:
+        command = ["prlimit", "--nofile=72:72", BINARY, "load", "ws", f"ws://{backend.address}/"]
+        more = ["--connections", str(connections), "--duration", "1h", "--format", "json"]
+        with subprocess.Popen([*command, *more], stdout=subprocess.PIPE, text=True) as process:
+            until(lambda: len(backend.sizes) > 2 * connections, "it runs")
+            process.send_signal(signal.SIGINT)
+            report = json.loads(process.communicate(timeout=20)[0])
+        assert process.returncode == 0
+        assert 0 < report["handshakes_total"] <= connections
+        assert report["messages_total"] > 0
 
 
 MISTAKES = [

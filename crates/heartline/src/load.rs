@@ -1,5 +1,6 @@
 //! `heartline load`: many clients by a schedule, and what they measured.
 
+mod parts;
 mod report;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -13,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use probe::dial::Dialer;
 use probe::load::fail_if::FailIf;
 use probe::load::part::Part;
+use probe::load::results::Results;
 use probe::load::schedule::{Arrivals, Ramp};
 use probe::load::stop::Stop;
 use probe::load::{self, Plan};
@@ -94,6 +96,9 @@ pub struct LoadOptions {
     /// Form of the results.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
+    /// Which part of a load in several processes this is; said by the process that starts it.
+    #[arg(long, value_name = "INDEX/OF", hide = true)]
+    part: Option<Part>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -146,22 +151,18 @@ fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 /// # Errors
 /// The options do not fit each other or this machine, no connection could be opened, or a `--fail-if` holds.
 pub async fn run(options: LoadOptions) -> Result<(), Failure> {
+    let parts = parts(options.connections)?;
     let plan = plan(&options).await?;
-    let asked = report::Asked::of(&options, &plan);
-    let began = Instant::now();
-    let is_shown = io::stderr().is_terminal();
-    let mut before = 0;
-    let outcome = load::run(plan, interrupted(), |results| {
-        if is_shown {
-            let line = report::line(results, options.connections, began.elapsed(), results.received - before);
-            eprint!("\r\x1b[K{line}");
-            before = results.received;
-        }
-    })
-    .await;
-    if is_shown {
-        eprint!("\r\x1b[K");
+    if options.part.is_some() {
+        return parts::run_one(plan).await;
     }
+    let asked = report::Asked::of(&options, &plan);
+    let mut live = LiveLine::new(options.connections);
+    let outcome = match parts.len() {
+        1 => load::run(plan, interrupted(), |results| live.show(results)).await,
+        _ => parts::run_all(&parts, interrupted(), |results| live.show(results)).await?,
+    };
+    live.clear();
     let failed: Vec<_> =
         options.fail_if.iter().filter(|condition| condition.holds(&outcome.results)).collect();
     let text = match options.format {
@@ -177,6 +178,35 @@ pub async fn run(options: LoadOptions) -> Result<(), Failure> {
         return Err(Failure::Running(format!("no connection could be opened to {}", options.url)));
     }
     Ok(())
+}
+
+/// A line on a terminal that is written anew each second.
+struct LiveLine {
+    is_shown: bool,
+    began: Instant,
+    connections: u32,
+    received: u64,
+}
+
+impl LiveLine {
+    fn new(connections: u32) -> LiveLine {
+        LiveLine { is_shown: io::stderr().is_terminal(), began: Instant::now(), connections, received: 0 }
+    }
+
+    fn show(&mut self, results: &Results) {
+        if self.is_shown {
+            let news = results.received - self.received;
+            let line = report::line(results, self.connections, self.began.elapsed(), news);
+            eprint!("\r\x1b[K{line}");
+        }
+        self.received = results.received;
+    }
+
+    fn clear(&self) {
+        if self.is_shown {
+            eprint!("\r\x1b[K");
+        }
+    }
 }
 
 async fn plan(options: &LoadOptions) -> Result<Plan, Failure> {
@@ -195,7 +225,6 @@ async fn plan(options: &LoadOptions) -> Result<Plan, Failure> {
         None if is_push => Arrivals::Push,
         None => Arrivals::Closed,
     };
-    enough_files(options.connections)?;
     let connections = options.connections as usize;
     let headers: HeaderMap = options.headers.iter().cloned().collect();
     let trust = match &options.cacert {
@@ -208,22 +237,25 @@ async fn plan(options: &LoadOptions) -> Result<Plan, Failure> {
         dialer: Dialer::new(target, headers, tls, connections).await.map_err(Failure::Running)?,
         spec: Spec::new(protocol, is_push, options.size, options.timeout),
         connections,
-        part: Part::WHOLE,
+        part: options.part.unwrap_or(Part::WHOLE),
         ramp: Ramp { per_second: options.ramp },
         arrivals,
         stop: Stop { after: options.duration, messages: options.messages },
     })
 }
 
-fn enough_files(connections: u32) -> Result<(), Failure> {
-    let needed = u64::from(connections) + RESERVED_FILES;
+/// The parts of a load, each with no more connections than a process may open files for.
+fn parts(connections: u32) -> Result<Vec<Part>, Failure> {
     let limit = ceiling::raise().open_files;
-    if needed <= limit {
-        return Ok(());
+    let fits = usize::try_from(limit.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX);
+    let parts = Part::of_all(connections as usize, fits);
+    if fits > 0 && parts.len() <= parts::PARTS_MAX {
+        return Ok(parts);
     }
     Err(Failure::Usage(format!(
-        "--connections {connections} needs {needed} open files, and the limit is {limit}; raise it with ulimit -n, or \
-         run several with fewer"
+        "--connections {connections} cannot be: a process may open {limit} files, and {} processes are the most; raise \
+         the limit with ulimit -n",
+        parts::PARTS_MAX
     )))
 }
 
