@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use gateway::config::UpstreamUrl;
 use tracing_subscriber::EnvFilter;
 
+use crate::load::LoadOptions;
 use crate::look::{ConnectionsOptions, ShowOptions};
 
 /// Monitoring and troubleshooting for WebSocket, server-sent events and gRPC streams.
@@ -31,7 +32,8 @@ const EXAMPLES: &str = "Examples:
   heartline run -c heartline.yaml                      the same, by a configuration file
   heartline check heartline.yaml                       find mistakes before they are run
   heartline connections --closed reason:abnormal       list what has broken off
-  heartline show 4ynf0xjv3c8mz                         what happened on one connection";
+  heartline show 4ynf0xjv3c8mz                         what happened on one connection
+  heartline load ws ws://127.0.0.1:8000/chat           how many messages it takes, and how fast";
 
 /// The sub-commands.
 #[derive(Debug, Subcommand)]
@@ -52,6 +54,8 @@ pub enum Command {
     /// Show what happened on one connection of a running gateway, open or closed; exit code 3 when it cannot be
     /// reached.
     Show(ShowOptions),
+    /// Put a service or a gateway under load, and measure handshakes and messages.
+    Load(Box<LoadOptions>),
 }
 
 /// Options of `run`.

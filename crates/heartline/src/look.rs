@@ -1,7 +1,7 @@
 //! `heartline connections` and `heartline show`: a running gateway's connections, by its admin API.
 
 mod list;
-mod text;
+pub(crate) mod text;
 mod timeline;
 
 use std::io::{self, Write};

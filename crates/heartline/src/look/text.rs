@@ -3,7 +3,7 @@
 use model::record::ClientAddress;
 
 /// A duration in the unit that a person would take, three digits.
-pub(super) fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 0.001 => format!("{:.0} µs", s * 1e6),
         s if s < 1.0 => format!("{} ms", three_digits(s * 1e3)),
