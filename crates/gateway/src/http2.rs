@@ -78,10 +78,14 @@ pub async fn serve(
                     tokio::spawn(serve_stream(client, request, respond));
                 }
             },
-            () = tokio::time::sleep(KEEP_ALIVE), if !is_ending => {
-                if !connection.has_streams() {
-                    is_ending = true;
-                    connection.graceful_shutdown();
+            () = tokio::time::sleep(if is_ending { head_timeout } else { KEEP_ALIVE }) => {
+                match (connection.has_streams(), is_ending) {
+                    (true, _) => {}
+                    (false, true) => return tracing::debug!(%address, "a client does not answer our goodbye"),
+                    (false, false) => {
+                        is_ending = true;
+                        connection.graceful_shutdown();
+                    }
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Threads that relay plain upgraded connections, each with a poll of its own. tokio serves a connection up to the
 //! handshake; a message of an open one then costs no scheduler, no timer and no registration of wakers
-//! (`docs/decisions/reactor.md`).
+//! (`docs/decisions/relay.md`).
 //!
 //! A relay is polled when one of its sockets is ready (edge-triggered: epoll(7)) or when someone wakes it, and
 //! stays on the thread that adopted it.

@@ -48,9 +48,10 @@ impl App {
     /// What could not be started, and what to do; nothing keeps running.
     pub async fn start(config: Config, source: Option<Source>) -> Result<App, Failure> {
         let ceiling = ceiling::raise();
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let build = Build { version: env!("CARGO_PKG_VERSION") };
-        let meters = Arc::new(Registry::new(build, threads, config.metrics.mean_window));
+        // Each processor has a thread of tokio and one of the reactor.
+        let meters = Arc::new(Registry::new(build, 2 * processors, config.metrics.mean_window));
         let started_at = clock::wall();
         let gateway = Gateway::start(config.gateway(), Arc::clone(&meters))
             .await
