@@ -53,7 +53,7 @@ MANY, PER_HOST = 20, 6
 
 @pytest.mark.parametrize(("spoken", "at_once"), [("h2", MANY), ("http/1.1", PER_HOST)])
 def test_event_streams_at_once(tmp_path, spoken, at_once):
-    """Chromium opens six connections to a host: one of HTTP/2 carries all event streams, of HTTP/1.1 each carries one."""
+    """Chromium opens six connections to a host: HTTP/2 carries all event streams over one, HTTP/1.1 one over each."""
     with Service("site.mjs") as site:
         config = config_for(site.address)
         if spoken == "h2":
