@@ -145,7 +145,7 @@ pub struct Timeouts {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub response_head: Duration,
-    /// For silence in both directions of an open WebSocket or event stream; absent: none, silence is only
+    /// For silence in both directions of an open WebSocket, event stream or gRPC stream; absent: none, silence is only
     /// measured.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "Option<String>")]
