@@ -153,6 +153,16 @@ def test_a_service_that_stands_still_once(is_open):
             assert latency["p99"] < 0.4 * STALL < latency["p999"], f"{connections} of 2000 waited"
 
 
+def test_messages_that_cannot_be_sent_count_from_when_they_were_due():
+    """The sockets hold only the first megabytes of what is due while the service stands still."""
+    with Echo(stall_at=5) as backend:
+        asked = ["--rate", "40/s", "--size", "1MiB", "--duration", "1200ms", "--timeout", "30s"]
+        report, _ = load("ws", f"ws://{backend.address}/", "--connections", 1, *asked)
+        assert (report["errors"], report["messages_total"]) == ({}, 48)
+        assert report["messages_sent_late_total"] >= 10
+        assert report["latency_seconds"]["p50"] >= 0.4 * STALL, "half of them waited for longer"
+
+
 def pushing(events, head=EVENTS, end=None):
     """A backend that sends the same to each connection, and then waits for its end."""
 
@@ -245,6 +255,24 @@ def test_what_is_never_answered():
         assert (report["errors"], report["latency_seconds"]) == ({"unanswered": 2}, None)
         report, _ = load("ws", url, *limits, "--rate", "100/s")
         assert report["errors"] == {"unanswered": 20}
+
+
+def test_what_cannot_be_sent_in_time():
+    is_over = threading.Event()
+
+    def serve(backend, sock, _):
+        head, _ = backend.read_head(sock)
+        sock.sendall(switching(head))
+        is_over.wait(30)
+
+    with Backend(serve) as backend:
+        url = f"ws://{backend.address}/"
+        asked = ["--rate", "200/s", "--size", "1MiB", "--duration", "200ms", "--timeout", "300ms"]
+        report, _ = load("ws", url, "--connections", 1, *asked)
+        is_over.set()
+        assert set(report["errors"]) == {"unanswered", "not_sent"}
+        assert report["errors_total"] == 40
+        assert report["messages_sent_total"] == report["errors"]["unanswered"]
 
 
 class Calls(grpc.GenericRpcHandler):
