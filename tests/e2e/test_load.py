@@ -62,7 +62,7 @@ class Echo(Backend):
     def __init__(self, stall_at=None, greet=b""):
         super().__init__(self._echo)
         self.stall_at, self.greet = stall_at, greet
-        self.sizes, self.closes, self.pongs = [], [], []
+        self.sizes, self.closes, self.seen_at_close = [], [], []
         self.lock, self.free = threading.Lock(), threading.Event()
         self.free.set()
 
@@ -75,11 +75,9 @@ class Echo(Backend):
                 opcode, payload = frames.next()
                 if opcode == 8:
                     self.closes.append(payload)
+                    self.seen_at_close.append(len(self.sizes))
                     sock.sendall(frame(8, payload))
                     return
-                if opcode == 10:
-                    self.pongs.append(payload)
-                    continue
                 self._stall_once(len(payload))
                 sock.sendall(frame(opcode, payload))
 
@@ -132,6 +130,13 @@ def test_the_gateway_counts_the_same():
         records = gateway.wait_closed(3)
         assert {record["reason"] for record in records} == {"normal"}
         assert total(gateway.metrics(), "websocket_messages_total") == 600 == 2 * report["messages_total"]
+
+
+def test_all_connections_stay_open_until_the_last_message():
+    with Echo() as backend:
+        report, _ = load("ws", f"ws://{backend.address}/", "--connections", 20, "--rate", "20/s", "--messages", 5)
+        assert (report["errors"], report["messages_total"]) == ({}, 5)
+        assert backend.seen_at_close == [5] * 20
 
 
 @pytest.mark.parametrize("is_open", [True, False], ids=["open loop", "closed loop"])
