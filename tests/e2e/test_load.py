@@ -62,7 +62,7 @@ class Echo(Backend):
     def __init__(self, stall_at=None, greet=b""):
         super().__init__(self._echo)
         self.stall_at, self.greet = stall_at, greet
-        self.sizes, self.closes, self.pongs = [], [], []
+        self.sizes, self.closes, self.seen_at_close = [], [], []
         self.lock, self.free = threading.Lock(), threading.Event()
         self.free.set()
 
@@ -75,11 +75,9 @@ class Echo(Backend):
                 opcode, payload = frames.next()
                 if opcode == 8:
                     self.closes.append(payload)
+                    self.seen_at_close.append(len(self.sizes))
                     sock.sendall(frame(8, payload))
                     return
-                if opcode == 10:
-                    self.pongs.append(payload)
-                    continue
                 self._stall_once(len(payload))
                 sock.sendall(frame(opcode, payload))
 
@@ -134,6 +132,13 @@ def test_the_gateway_counts_the_same():
         assert total(gateway.metrics(), "websocket_messages_total") == 600 == 2 * report["messages_total"]
 
 
+def test_all_connections_stay_open_until_the_last_message():
+    with Echo() as backend:
+        report, _ = load("ws", f"ws://{backend.address}/", "--connections", 20, "--rate", "20/s", "--messages", 5)
+        assert (report["errors"], report["messages_total"]) == ({}, 5)
+        assert backend.seen_at_close == [5] * 20
+
+
 @pytest.mark.parametrize("is_open", [True, False], ids=["open loop", "closed loop"])
 def test_a_service_that_stands_still_once(is_open):
     """An open loop shows all that would have been served in that second, a closed one what happened to wait."""
@@ -151,6 +156,16 @@ def test_a_service_that_stands_still_once(is_open):
         else:
             assert report["messages_total"] == 2000
             assert latency["p99"] < 0.4 * STALL < latency["p999"], f"{connections} of 2000 waited"
+
+
+def test_messages_that_cannot_be_sent_count_from_when_they_were_due():
+    """The sockets hold only the first megabytes of what is due while the service stands still."""
+    with Echo(stall_at=5) as backend:
+        asked = ["--rate", "40/s", "--size", "1MiB", "--duration", "1200ms", "--timeout", "30s"]
+        report, _ = load("ws", f"ws://{backend.address}/", "--connections", 1, *asked)
+        assert (report["errors"], report["messages_total"]) == ({}, 48)
+        assert report["messages_sent_late_total"] >= 10
+        assert report["latency_seconds"]["p50"] >= 0.4 * STALL, "half of them waited for longer"
 
 
 def pushing(events, head=EVENTS, end=None):
@@ -245,6 +260,24 @@ def test_what_is_never_answered():
         assert (report["errors"], report["latency_seconds"]) == ({"unanswered": 2}, None)
         report, _ = load("ws", url, *limits, "--rate", "100/s")
         assert report["errors"] == {"unanswered": 20}
+
+
+def test_what_cannot_be_sent_in_time():
+    is_over = threading.Event()
+
+    def serve(backend, sock, _):
+        head, _ = backend.read_head(sock)
+        sock.sendall(switching(head))
+        is_over.wait(30)
+
+    with Backend(serve) as backend:
+        url = f"ws://{backend.address}/"
+        asked = ["--rate", "200/s", "--size", "1MiB", "--duration", "200ms", "--timeout", "300ms"]
+        report, _ = load("ws", url, "--connections", 1, *asked)
+        is_over.set()
+        assert set(report["errors"]) == {"unanswered", "not_sent"}
+        assert report["errors_total"] == 40
+        assert report["messages_sent_total"] == report["errors"]["unanswered"]
 
 
 class Calls(grpc.GenericRpcHandler):

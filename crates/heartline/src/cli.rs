@@ -55,6 +55,10 @@ pub enum Command {
     /// reached.
     Show(ShowOptions),
     /// Put a service or a gateway under load, and measure handshakes and messages.
+    ///
+    /// Connections are opened first, at the ramp's rate. Once each has been tried, messages are sent for the duration,
+    /// and the last answers are waited for. The exit code is 1 when a --fail-if holds or no connection could be
+    /// opened.
     Load(Box<LoadOptions>),
 }
 

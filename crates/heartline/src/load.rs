@@ -43,9 +43,6 @@ const EXAMPLES: &str = "Examples:
       exit code 1 when it is slow or fails, for a pipeline";
 
 /// Options of `load`.
-///
-/// Connections are opened first, at the ramp's rate. Once each has been tried, messages are sent for the duration, and
-/// the last answers are waited for. The exit code is 1 when a --fail-if holds or no connection could be opened.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct LoadOptions {

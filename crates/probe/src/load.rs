@@ -32,6 +32,9 @@ use stop::{Budget, Stop};
 /// From when all connections have been tried to the first message: time for each to set its timer.
 const LEAD: Duration = Duration::from_millis(100);
 
+/// More of it for each connection.
+const LEAD_EACH: Duration = Duration::from_micros(20);
+
 /// What is to be done.
 pub struct Plan {
     /// Where the connections go to.
@@ -75,17 +78,34 @@ impl Outcome {
 struct Shared {
     plan: Plan,
     results: Mutex<Results>,
+    /// Messages that may still be sent, or come.
     budget: Budget,
-    untried: AtomicUsize,
-    all_tried: Notify,
     budget_used: Notify,
+    /// Connections that have not been tried.
+    untried: Countdown,
+    /// Connections that have something left to do.
+    busy: Countdown,
 }
 
-impl Shared {
-    fn tried(&self) {
-        if self.untried.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.all_tried.notify_one();
+/// Waits until everybody has done something once.
+struct Countdown {
+    left: AtomicUsize,
+    is_over: Notify,
+}
+
+impl Countdown {
+    fn new(count: usize) -> Countdown {
+        Countdown { left: AtomicUsize::new(count), is_over: Notify::new() }
+    }
+
+    fn done(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.is_over.notify_one();
         }
+    }
+
+    async fn over(&self) {
+        self.is_over.notified().await;
     }
 }
 
@@ -95,12 +115,13 @@ pub async fn run(
     cancelled: impl Future<Output = ()>,
     mut each_second: impl FnMut(&Results),
 ) -> Outcome {
+    let count = plan.part.numbers(plan.connections).len();
     let shared = Arc::new(Shared {
         budget: Budget::new(plan.stop.messages.map_or(u64::MAX, |messages| plan.part.share(messages))),
-        untried: AtomicUsize::new(plan.part.numbers(plan.connections).len()),
-        results: Mutex::default(),
-        all_tried: Notify::new(),
         budget_used: Notify::new(),
+        results: Mutex::default(),
+        untried: Countdown::new(count),
+        busy: Countdown::new(count),
         plan,
     });
     let second = Duration::from_secs(1);
@@ -129,15 +150,16 @@ async fn run_phases(shared: &Arc<Shared>, cancelled: impl Future<Output = ()>) -
     let (mut ramp, mut began) = (None, start);
     let working = async {
         open_all(shared, &phase, start, &mut tasks).await;
-        shared.all_tried.notified().await;
+        shared.untried.over().await;
         ramp = Some(start.elapsed());
-        let begins = Instant::now() + LEAD;
+        let begins =
+            Instant::now() + LEAD + LEAD_EACH * u32::try_from(shared.plan.connections).unwrap_or(u32::MAX);
         if shared.plan.arrivals != Arrivals::Push {
             began = begins;
         }
         phase.send_replace(Phase::Loading(begins));
         tokio::select! {
-            () = all_done(&mut tasks) => {}
+            () = shared.busy.over() => {}
             () = shared.budget_used.notified() => {}
             () = sleep_until(begins + longest(&shared.plan)) => {}
         }
@@ -147,8 +169,9 @@ async fn run_phases(shared: &Arc<Shared>, cancelled: impl Future<Output = ()>) -
         () = cancelled => {}
     }
     phase.send_replace(Phase::Stopped);
-    // Whoever is not done by then is aborted with the set.
-    let _ = timeout(GOODBYE_TIME + Duration::from_secs(1), all_done(&mut tasks)).await;
+    let all_ended = async { while tasks.join_next().await.is_some() {} };
+    // Whoever has not ended by then is aborted with the set.
+    let _ = timeout(GOODBYE_TIME + Duration::from_secs(1), all_ended).await;
     (ramp.unwrap_or_else(|| start.elapsed()), began)
 }
 
@@ -176,8 +199,4 @@ async fn open_all(
         }
         tasks.spawn(connection::run(Arc::clone(shared), number, phase.subscribe()));
     }
-}
-
-async fn all_done(tasks: &mut JoinSet<()>) {
-    while tasks.join_next().await.is_some() {}
 }

@@ -2,13 +2,12 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::Shared;
 use super::schedule::{Arrivals, Slots, TIMER_GRAIN, counts_from};
@@ -43,18 +42,21 @@ pub async fn run(shared: Arc<Shared>, number: usize, mut phase: watch::Receiver<
         Ok((_, stages)) => shared.results.lock().opened(*stages),
         Err(kind) => shared.results.lock().not_opened(*kind),
     }
-    shared.tried();
-    let Ok((session, _)) = opened else { return };
+    shared.untried.done();
+    let Ok((session, _)) = opened else { return shared.busy.done() };
     let mut driver = Driver {
         shared: &shared,
         session,
         number,
         load: None,
+        is_resting: false,
+        never: Instant::now() + FAR,
         outstanding: VecDeque::new(),
         arrived: Vec::new(),
     };
     let end = driver.drive(&mut phase).await;
     driver.settle(end);
+    driver.rest();
     if end.is_ok() && driver.session.say_goodbye() {
         // A peer that does not answer it is left alone.
         let _ = timeout(GOODBYE_TIME, until_ended(driver.session)).await;
@@ -81,6 +83,10 @@ struct Driver<'a> {
     number: usize,
     /// None before it begins.
     load: Option<Load>,
+    /// Nothing is left to do.
+    is_resting: bool,
+    /// Later than the end of any load.
+    never: Instant,
     /// From when the messages without an answer count, oldest first.
     outstanding: VecDeque<Instant>,
     /// Stamps of the messages that came in this step.
@@ -88,7 +94,7 @@ struct Driver<'a> {
 }
 
 impl Driver<'_> {
-    /// Sends and receives until there is nothing more to do.
+    /// Sends and receives until all connections stop.
     async fn drive(&mut self, phase: &mut watch::Receiver<Phase>) -> Result<(), ErrorKind> {
         loop {
             match *phase.borrow_and_update() {
@@ -96,9 +102,7 @@ impl Driver<'_> {
                 Phase::Loading(began) => self.load = Some(self.begin(began)),
                 Phase::Stopped => return Ok(()),
             }
-            if self.work(pin!(phase.changed())).await?.is_break() {
-                return Ok(());
-            }
+            self.work(pin!(phase.changed())).await?;
         }
     }
 
@@ -114,14 +118,14 @@ impl Driver<'_> {
         Load { began, ends, deadline: ends + plan.spec.timeout, slots }
     }
 
-    /// Sends and receives until all is done, or goes on in another phase.
-    async fn work(&mut self, mut changed: Pin<&mut impl Future>) -> Result<ControlFlow<()>, ErrorKind> {
-        let mut timer = pin!(sleep(FAR));
+    /// Sends and receives in one phase. A connection with nothing left to do stays open until the others are done.
+    async fn work(&mut self, mut changed: Pin<&mut impl Future>) -> Result<(), ErrorKind> {
+        let mut timer = pin!(sleep_until(self.never));
         loop {
             let now = Instant::now();
             self.send_what_is_due(now);
             if self.is_done(now) {
-                return Ok(ControlFlow::Break(()));
+                self.rest();
             }
             set(timer.as_mut(), self.wakes_at(now));
             let Driver { session, arrived, .. } = self;
@@ -132,8 +136,15 @@ impl Driver<'_> {
                     step?;
                 }
                 () = &mut timer => {}
-                _ = &mut changed => return Ok(ControlFlow::Continue(())),
+                _ = &mut changed => return Ok(()),
             }
+        }
+    }
+
+    /// Tells once that nothing is left to do.
+    fn rest(&mut self) {
+        if !std::mem::replace(&mut self.is_resting, true) {
+            self.shared.busy.done();
         }
     }
 
@@ -142,7 +153,7 @@ impl Driver<'_> {
     }
 
     fn send_what_is_due(&mut self, now: Instant) {
-        if !self.can_send() {
+        if self.is_resting || !self.can_send() {
             return;
         }
         let Some(load) = &mut self.load else { return };
@@ -186,9 +197,10 @@ impl Driver<'_> {
     }
 
     fn wakes_at(&self, now: Instant) -> Instant {
-        let Some(load) = &self.load else { return now + FAR };
+        let Some(load) = &self.load else { return self.never };
         match (self.shared.plan.arrivals, load.slots.due()) {
-            (Arrivals::Push, _) => now + FAR,
+            _ if self.is_resting => self.never,
+            (Arrivals::Push, _) => self.never,
             _ if now < load.began => load.began,
             (Arrivals::Open { .. }, Some(due)) if self.can_send() => load.began + due,
             _ => load.deadline,
