@@ -135,8 +135,11 @@ pub async fn run(registry: Arc<Registry>, mut stopping: watch::Receiver<bool>) {
     }
 }
 
+/// Asks nothing of sockets on which nothing can have changed.
 fn sample(entry: &Entry) {
-    entry.tcp.sample(|news| entry.count_tcp(news));
+    if !entry.tcp.is_settled(entry.last_byte()) {
+        entry.tcp.sample(|news| entry.count_tcp(news));
+    }
 }
 
 #[cfg(test)]

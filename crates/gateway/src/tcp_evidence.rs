@@ -15,6 +15,9 @@ use crate::socket::{Handle, Reading};
 /// twice as long as the one before, from at least 200 ms, so this takes 6 s or longer.
 const UNANSWERED_MAX: u8 = 5;
 
+/// How much later than the last byte a sample must be to tell of what came of it, seconds.
+const SETTLING_SECONDS: f32 = 0.5;
+
 /// The sockets of a connection.
 #[derive(Debug)]
 pub struct Sockets {
@@ -103,6 +106,19 @@ impl TcpEvidence {
         let first = |(leg, evidence): (Leg, &LegEvidence)| News::of(leg, &evidence.seen.lock().open, 0);
         legs.each().map(first).for_each(tell);
         true
+    }
+
+    /// Whether nothing was on its way at the newest samples, and nothing has come since: the last byte came at
+    /// `last_byte`. What other streams of a shared socket do is not known.
+    pub fn is_settled(&self, last_byte: Moment) -> bool {
+        let Some(legs) = self.0.get() else { return true };
+        let quiet_from = last_byte.since(legs.established).as_secs_f32() + SETTLING_SECONDS;
+        legs.each().all(|(_, evidence)| {
+            let seen = evidence.seen.lock();
+            let sample = seen.newest();
+            let is_empty = sample.unread_bytes == 0 && sample.notsent_bytes == 0 && sample.unacked_bytes == 0;
+            is_empty && sample.at_seconds > quiet_from && !evidence.is_shared
+        })
     }
 
     /// Looks at the sockets now.

@@ -109,9 +109,9 @@ families! {
     WEBSOCKET_SOCKET_UNREAD: Gauge "websocket_socket_unread_bytes" ["route", "direction"]
         "Bytes of open WebSocket connections that have arrived on the sender's kernel socket and are not read yet (SIOCINQ), by the newest sample of each connection (tcp_samples: about every 10 s, 1,000 connections a second at most).";
     WEBSOCKET_CLIENT_RTT: Histogram "websocket_client_rtt_seconds" ["route"]
-        "Smoothed round-trip time to the next hop on the client leg of WebSocket connections (TCP_INFO), sampled: at open, at close, and of open ones about every 10 s, 1,000 connections a second at most (tcp_samples).";
+        "Smoothed round-trip time to the next hop on the client leg of WebSocket connections (TCP_INFO), sampled: at open, at close, and of open ones on which something has passed about every 10 s, 1,000 connections a second at most (tcp_samples).";
     WEBSOCKET_UPSTREAM_RTT: Histogram "websocket_upstream_rtt_seconds" ["route"]
-        "Smoothed round-trip time to the next hop on the upstream leg of WebSocket connections (TCP_INFO), sampled: at open, at close, and of open ones about every 10 s, 1,000 connections a second at most (tcp_samples).";
+        "Smoothed round-trip time to the next hop on the upstream leg of WebSocket connections (TCP_INFO), sampled: at open, at close, and of open ones on which something has passed about every 10 s, 1,000 connections a second at most (tcp_samples).";
     WEBSOCKET_RETRANSMITS: Counter "websocket_tcp_retransmits_total" ["route", "peer"]
         "Segments that TCP has sent again to the peer of WebSocket connections, counted when a connection is sampled (tcp_samples) and at its end.";
     WEBSOCKET_ERRORS: Counter "websocket_errors_total" ["route", "type"]

@@ -214,6 +214,27 @@ fn kernel_unread(socket: &TcpStream) -> u32 {
 }
 
 #[test]
+fn what_is_quiet_is_settled_until_something_passes() {
+    let (mut client, upstream) = (Side::connect(), Side::connect());
+    let evidence = begin(&client, &upstream, false);
+    let opened = clock::now();
+    assert!(!evidence.is_settled(opened), "the sample at the opening may have come too early");
+    until("a sample is late enough", || {
+        evidence.sample(|_| {});
+        evidence.is_settled(opened).then_some(())
+    });
+    assert!(!evidence.is_settled(clock::now()), "a byte has come since");
+    client.fill();
+    evidence.sample(|_| {});
+    assert!(!evidence.is_settled(opened), "something waits");
+
+    let shared = begin(&Side::connect(), &upstream, true);
+    shared.sample(|_| {});
+    assert!(!shared.is_settled(Moment(0)), "others may use it");
+    assert!(TcpEvidence::default().is_settled(opened), "nothing is known, nothing can change");
+}
+
+#[test]
 fn a_shared_socket_tells_nothing_of_one_streams_bytes() {
     let (mut client, upstream) = (Side::connect(), Side::connect());
     let evidence = begin(&client, &upstream, true);
