@@ -1,7 +1,7 @@
 //! A server that pushes server-sent events at a steady pace to all its subscribers, and the subscribers.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -24,28 +24,19 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// Pause between two looks at all subscriptions.
 const SWEEP: Duration = Duration::from_millis(10);
 
-/// Starts a server on a free port of loopback; it runs until the process ends. A request for `/events` is sent
-/// events; any other subscription stays silent.
-///
-/// # Errors
-/// The socket cannot be opened.
-pub fn serve() -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let address = listener.local_addr()?;
+/// Serves subscriptions. One to `/events` is sent events, any other stays silent.
+pub fn serve(listener: &TcpListener) {
     let subscribers = Arc::new(Mutex::new(Vec::new()));
     let pushed = Arc::clone(&subscribers);
     thread::spawn(move || push(&pushed));
-    thread::spawn(move || {
-        let mut silent = Vec::new();
-        for mut connection in listener.incoming().flatten() {
-            match answer(&mut connection) {
-                Ok(true) => subscribers.lock().unwrap_or_else(PoisonError::into_inner).push(connection),
-                Ok(false) => silent.push(connection),
-                Err(_) => {}
-            }
+    let mut silent = Vec::new();
+    for mut connection in listener.incoming().flatten() {
+        match answer(&mut connection) {
+            Ok(true) => subscribers.lock().unwrap_or_else(PoisonError::into_inner).push(connection),
+            Ok(false) => silent.push(connection),
+            Err(_) => {}
         }
-    });
-    Ok(address)
+    }
 }
 
 /// Answers a subscription; tells whether it wants events.
@@ -156,7 +147,9 @@ mod tests {
 
     #[test]
     fn events_reach_their_subscribers() {
-        let server = serve().expect("loopback is there");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
+        let server = listener.local_addr().expect("it listens");
+        thread::spawn(move || serve(&listener));
         let subscriptions = Subscriptions::open(server, 3).expect("the server answers");
         while subscriptions.events() < 10 {
             thread::yield_now();

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::load::{self, ClosedLoop};
 use super::peers::Peer;
-use super::place::{Place, Upstream};
+use super::place::Place;
 use super::processes::Running;
 use super::stats::quartiles;
+use super::upstream::Kind;
 use super::{counted, cpu, events, memory};
 
 /// A figure.
@@ -54,7 +55,7 @@ pub const FIGURES: [Figure; 11] = [
         title: "user memory of an idle WebSocket, bytes (PSS)",
         most: Some(2_048.0),
         measure: |place, peer| {
-            idle_bytes(place, peer, Upstream::Echo, |running, count| load::open(running.address, count))
+            idle_bytes(place, peer, Kind::Echo, |running, count| load::open(running.address, count))
         },
         ..PLAIN
     },
@@ -63,7 +64,7 @@ pub const FIGURES: [Figure; 11] = [
         title: "user memory of an idle event stream, bytes (PSS)",
         ratios: &[("nginx", 0.9)],
         measure: |place, peer| {
-            idle_bytes(place, peer, Upstream::Events, |running, count| {
+            idle_bytes(place, peer, Kind::Events, |running, count| {
                 let subscribe =
                     |_| events::subscribe(running.address, "/silent").map_err(|error| error.to_string());
                 (0..count).map(subscribe).collect()
@@ -80,12 +81,12 @@ pub const FIGURES: [Figure; 11] = [
     },
     Figure {
         name: "bulk",
-        title: "CPU of 1 MB in messages of 64 KiB, 8 connections, µs",
+        title: "CPU of an echoed MB in messages of 64 KiB, 8 connections, µs",
         ratios: &[("haproxy", 0.80), ("nginx-16k", 0.95)],
         also: &["nginx-16k"],
         measure: |place, peer| {
             let echo = echo_cpu(place, peer, 8, BULK_BYTES)?;
-            Ok(echo * MICROS * 1e6 / (2 * BULK_BYTES) as f64)
+            Ok(echo * MICROS * 1e6 / BULK_BYTES as f64)
         },
         ..PLAIN
     },
@@ -121,7 +122,7 @@ pub const FIGURES: [Figure; 11] = [
         name: "quiet-websocket",
         title: "user memory of a WebSocket that has had one echo, bytes (PSS)",
         measure: |place, peer| {
-            idle_bytes(place, peer, Upstream::Echo, |running, count| {
+            idle_bytes(place, peer, Kind::Echo, |running, count| {
                 let mut clients = load::open(running.address, count)?;
                 let message = super::echo::message(128);
                 for client in &mut clients {
@@ -166,7 +167,7 @@ fn cpu_each(proxy: &Running, count: impl Fn() -> u64) -> Result<f64, String> {
 }
 
 fn echo_cpu(place: &Place, peer: &Peer, connections: usize, payload_bytes: usize) -> Result<f64, String> {
-    let proxy = place.start(peer, Upstream::Echo, &[])?;
+    let proxy = place.start(peer, Kind::Echo, &[])?;
     let load = ClosedLoop::start(proxy.address, connections, payload_bytes)?;
     let each = cpu_each(&proxy, || load.echoes());
     load.finish()?;
@@ -174,13 +175,13 @@ fn echo_cpu(place: &Place, peer: &Peer, connections: usize, payload_bytes: usize
 }
 
 fn event_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
-    let proxy = place.start(peer, Upstream::Events, &[])?;
+    let proxy = place.start(peer, Kind::Events, &[])?;
     let subscriptions = events::Subscriptions::open(proxy.address, 1_000)?;
     Ok(cpu_each(&proxy, || subscriptions.events())? * MICROS)
 }
 
 fn handshake_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
-    let proxy = place.start(peer, Upstream::Echo, &[])?;
+    let proxy = place.start(peer, Kind::Echo, &[])?;
     drop(load::open(proxy.address, 100)?);
     sleep(WARM_UP);
     let tree = proxy.tree();
@@ -193,22 +194,22 @@ fn handshake_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
 }
 
 fn added_latency(place: &Place, peer: &Peer) -> Result<f64, String> {
-    let proxy = place.start(peer, Upstream::Echo, &[])?;
+    let proxy = place.start(peer, Kind::Echo, &[])?;
     let median = |address| {
         let taken = load::round_trips(address, 500, 5_000, 128, WINDOW)?;
         let micros: Vec<f64> = taken.iter().map(|time| time.as_secs_f64() * MICROS).collect();
         quartiles(&micros).map(|quartiles| quartiles.median).ok_or("nothing came back".to_owned())
     };
-    Ok(median(proxy.address)? - median(proxy.upstream)?)
+    Ok(median(proxy.address)? - median(proxy.upstream.address)?)
 }
 
 fn idle_bytes<T>(
     place: &Place,
     peer: &Peer,
-    upstream: Upstream,
+    kind: Kind,
     open: impl Fn(&Running, usize) -> Result<Vec<T>, String>,
 ) -> Result<f64, String> {
-    let proxy = place.start(peer, upstream, &[])?;
+    let proxy = place.start(peer, kind, &[])?;
     let few = open(&proxy, IDLE_FEW)?;
     sleep(WARM_UP);
     let before = memory::pss_bytes(&proxy.tree());
@@ -220,7 +221,7 @@ fn idle_bytes<T>(
 }
 
 fn idle_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
-    let proxy = place.start(peer, Upstream::Echo, &[])?;
+    let proxy = place.start(peer, Kind::Echo, &[])?;
     let _clients = load::open(proxy.address, 9_500)?;
     sleep(WARM_UP);
     let tree = proxy.tree();

@@ -106,7 +106,7 @@ fn nginx(site: &Site, buffer: &str) -> Result<Vec<String>, String> {
          location / {{\n      proxy_pass http://{upstream};\n      proxy_http_version 1.1;\n\
          proxy_set_header Host $host;\n      proxy_set_header Upgrade $http_upgrade;\n\
          proxy_set_header Connection $http_connection;\n      proxy_read_timeout 1h;\n\
-         proxy_buffering off;\n      proxy_buffer_size {buffer};\n    }}\n  }}\n}}\n"
+         proxy_buffering off;\n      proxy_buffer_size {buffer}; proxy_buffers 8 {buffer};\n    }}\n  }}\n}}\n"
     );
     let file = write(site, "nginx.conf", &text)?;
     Ok(argv(&[NGINX.1, "-e", "stderr", "-p", &dir.to_string(), "-c", &file]))
@@ -133,7 +133,7 @@ fn caddy(site: &Site) -> Result<Vec<String>, String> {
         ("https", format!("  tls {} {}\n", cert.display(), key.display()))
     });
     let text = format!(
-        "{{\n  admin off\n  auto_https off\n}}\n{scheme}://localhost:{port} {scheme}://127.0.0.1:{port} {{\n\
+        "{{\n  admin off\n  auto_https off\n}}\n{scheme}://:{port} {{\n\
          \x20 bind 127.0.0.1\n{tls}  reverse_proxy {upstream} {{\n    flush_interval -1\n  }}\n}}\n"
     );
     let file = write(site, "Caddyfile", &text)?;

@@ -6,19 +6,10 @@ use std::process::{Command, Stdio};
 
 use super::peers::{Certificate, Peer, Site};
 use super::processes::{Running, free_port};
-use super::{echo, events};
+use super::upstream::{Kind, Upstream};
 
 /// Core of the proxies; load and upstream have the others.
 const PROXY_CORE: &str = "0";
-
-/// What stands behind a proxy.
-#[derive(Clone, Copy)]
-pub enum Upstream {
-    /// A WebSocket server that sends back what it gets.
-    Echo,
-    /// A server of event streams.
-    Events,
-}
 
 /// See the module. The directory goes with it.
 pub struct Place {
@@ -41,14 +32,10 @@ impl Place {
     }
 
     /// Starts a proxy on its core in front of a new upstream, under a tracer if there is one.
-    pub fn start(&self, peer: &Peer, upstream: Upstream, under: &[String]) -> Result<Running, String> {
-        let upstream = match upstream {
-            Upstream::Echo => echo::serve(),
-            Upstream::Events => events::serve(),
-        };
-        let upstream = upstream.map_err(|error| format!("the upstream: {error}"))?;
+    pub fn start(&self, peer: &Peer, kind: Kind, under: &[String]) -> Result<Running, String> {
+        let upstream = Upstream::start(kind)?;
         let port = free_port()?;
-        let site = Site { dir: &self.dir, port, upstream, tls: self.tls.as_ref() };
+        let site = Site { dir: &self.dir, port, upstream: upstream.address, tls: self.tls.as_ref() };
         let pinned = ["taskset", "-c", PROXY_CORE].map(str::to_owned);
         let argv = [&pinned[..], under, &(peer.command)(&site)?].concat();
         Running::start(&argv, port, upstream, &self.dir.join(format!("{}.log", peer.name)))
