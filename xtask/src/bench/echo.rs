@@ -28,11 +28,11 @@ pub fn serve(listener: &TcpListener) {
 fn answer(mut connection: TcpStream) -> io::Result<()> {
     connection.set_nodelay(true)?;
     read_head(&mut connection)?;
-    write!(
-        connection,
+    let answer = format!(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
-    )?;
+    );
+    connection.write_all(answer.as_bytes())?;
     let mut message = Vec::new();
     while let Some(payload) = read_message(&mut connection, &mut message)? {
         let reply = frame(&message[payload..], None);
@@ -55,11 +55,11 @@ impl Client {
     pub fn connect(address: SocketAddr) -> io::Result<Client> {
         let mut socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
-        write!(
-            socket,
+        let request = format!(
             "GET /echo HTTP/1.1\r\nHost: bench.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
-        )?;
+        );
+        socket.write_all(request.as_bytes())?;
         let head = read_head(&mut socket)?;
         if !head.starts_with(b"HTTP/1.1 101") {
             return Err(io::Error::other(String::from_utf8_lossy(&head).into_owned()));

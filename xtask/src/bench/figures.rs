@@ -3,7 +3,8 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::load::{self, ClosedLoop};
+use super::events::{EVENTS_PER_SECOND, Subscriptions};
+use super::load::{self, ClosedLoop, Schedule};
 use super::peers::Peer;
 use super::place::Place;
 use super::processes::Running;
@@ -76,7 +77,7 @@ pub const FIGURES: [Figure; 11] = [
         name: "echo",
         title: "CPU of an echoed message of 128 B, 64 connections, µs",
         ratios: &[("nginx", 1.05), ("haproxy", 0.90)],
-        measure: |place, peer| Ok(echo_cpu(place, peer, 64, 128)? * MICROS),
+        measure: |place, peer| Ok(echo_cpu(place, peer, 64, ECHO_BYTES)? * MICROS),
         ..PLAIN
     },
     Figure {
@@ -124,7 +125,7 @@ pub const FIGURES: [Figure; 11] = [
         measure: |place, peer| {
             idle_bytes(place, peer, Kind::Echo, |running, count| {
                 let mut clients = load::open(running.address, count)?;
-                let message = super::echo::message(128);
+                let message = super::echo::message(ECHO_BYTES);
                 for client in &mut clients {
                     client.echo(&message).map_err(|error| error.to_string())?;
                 }
@@ -137,6 +138,9 @@ pub const FIGURES: [Figure; 11] = [
 
 const MICROS: f64 = 1e6;
 
+/// Payload of small messages.
+const ECHO_BYTES: usize = 128;
+
 /// Payload of large messages.
 const BULK_BYTES: usize = 64 * 1024;
 
@@ -148,6 +152,9 @@ const WINDOW: Duration = Duration::from_secs(3);
 
 /// Length of a measurement at rest, for what happens every 10 s to happen.
 const IDLE_WINDOW: Duration = Duration::from_secs(10);
+
+/// Subscribers that are sent events.
+const SUBSCRIBERS: usize = 1_000;
 
 /// Handshakes of one measurement; fewer than the ports that their ends keep busy.
 const HANDSHAKES: u32 = 1_500;
@@ -176,8 +183,15 @@ fn echo_cpu(place: &Place, peer: &Peer, connections: usize, payload_bytes: usize
 
 fn event_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
     let proxy = place.start(peer, Kind::Events, &[])?;
-    let subscriptions = events::Subscriptions::open(proxy.address, 1_000)?;
-    Ok(cpu_each(&proxy, || subscriptions.events())? * MICROS)
+    let subscriptions = Subscriptions::open(proxy.address, SUBSCRIBERS)?;
+    let (begin, before) = (Instant::now(), subscriptions.events());
+    let each = cpu_each(&proxy, || subscriptions.events())?;
+    let due = begin.elapsed().as_secs_f64() * SUBSCRIBERS as f64 * f64::from(EVENTS_PER_SECOND);
+    let came = (subscriptions.events() - before) as f64;
+    if came < due * 0.9 {
+        return Err(format!("the load came too late: {came} events of {due:.0}"));
+    }
+    Ok(each * MICROS)
 }
 
 fn handshake_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
@@ -195,10 +209,10 @@ fn handshake_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
 
 fn added_latency(place: &Place, peer: &Peer) -> Result<f64, String> {
     let proxy = place.start(peer, Kind::Echo, &[])?;
+    let schedule = Schedule { connections: 500, per_second: 5_000, payload_bytes: ECHO_BYTES, time: WINDOW };
     let median = |address| {
-        let taken = load::round_trips(address, 500, 5_000, 128, WINDOW)?;
-        let micros: Vec<f64> = taken.iter().map(|time| time.as_secs_f64() * MICROS).collect();
-        quartiles(&micros).map(|quartiles| quartiles.median).ok_or("nothing came back".to_owned())
+        let quartiles = quartiles(&schedule.round_trips(address)?).ok_or("nothing came back")?;
+        Ok::<_, String>(quartiles.median * MICROS)
     };
     Ok(median(proxy.address)? - median(proxy.upstream.address)?)
 }
