@@ -19,6 +19,7 @@ mod processes;
 mod report;
 mod rounds;
 mod stats;
+mod tls;
 mod upstream;
 
 use std::process::ExitCode;

@@ -79,7 +79,7 @@ pub fn syscalls(place: &Place, peer: &Peer) -> Result<BTreeMap<String, f64>, Str
 
 /// Echoes over one connection through a proxy that is watched.
 fn echo(place: &Place, peer: &Peer, under: &[String], echoes: u32) -> Result<(), String> {
-    let proxy = place.start(peer, Kind::Echo, under)?;
+    let proxy = place.start_under(under, peer, Kind::Echo)?;
     let mut client = Client::connect(proxy.address).map_err(|error| format!("{}: {error}", peer.name))?;
     let message = message(PAYLOAD_BYTES);
     for _ in 0..echoes {

@@ -3,6 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::echo::message;
 use super::events::{EVENTS_PER_SECOND, Subscriptions};
 use super::load::{self, ClosedLoop, Schedule};
 use super::peers::Peer;
@@ -10,7 +11,7 @@ use super::place::Place;
 use super::processes::Running;
 use super::stats::quartiles;
 use super::upstream::Kind;
-use super::{counted, cpu, events, memory};
+use super::{counted, cpu, events, memory, tls};
 
 /// A figure.
 pub struct Figure {
@@ -35,7 +36,7 @@ const PLAIN: Figure =
     Figure { name: "", title: "", most: None, ratios: &[], also: &[], only: &[], measure: |_, _| Ok(0.0) };
 
 /// Every figure.
-pub const FIGURES: [Figure; 11] = [
+pub const FIGURES: [Figure; 13] = [
     Figure {
         name: "instructions",
         title: "user instructions / echo",
@@ -55,29 +56,40 @@ pub const FIGURES: [Figure; 11] = [
         name: "idle-websocket",
         title: "user memory of an idle WebSocket, bytes (PSS)",
         most: Some(2_048.0),
-        measure: |place, peer| {
-            idle_bytes(place, peer, Kind::Echo, |running, count| load::open(running.address, count))
-        },
+        measure: idle_websocket,
+        ..PLAIN
+    },
+    Figure {
+        name: "quiet-websocket",
+        title: "user memory of a WebSocket that has had one echo, bytes (PSS)",
+        measure: quiet_websocket,
+        ..PLAIN
+    },
+    Figure {
+        name: "idle-tls",
+        title: "user memory of an idle WebSocket behind TLS, bytes (PSS)",
+        ratios: &[("haproxy", 1.0)],
+        measure: idle_tls,
         ..PLAIN
     },
     Figure {
         name: "idle-sse",
         title: "user memory of an idle event stream, bytes (PSS)",
         ratios: &[("nginx", 0.9)],
-        measure: |place, peer| {
-            idle_bytes(place, peer, Kind::Events, |running, count| {
-                let subscribe =
-                    |_| events::subscribe(running.address, "/silent").map_err(|error| error.to_string());
-                (0..count).map(subscribe).collect()
-            })
-        },
+        measure: idle_event_stream,
         ..PLAIN
     },
     Figure {
         name: "echo",
         title: "CPU of an echoed message of 128 B, 64 connections, µs",
         ratios: &[("nginx", 1.05), ("haproxy", 0.90)],
-        measure: |place, peer| Ok(echo_cpu(place, peer, 64, ECHO_BYTES)? * MICROS),
+        measure: |place, peer| Ok(echo_cpu(place, peer, ECHO_CONNECTIONS, ECHO_BYTES)? * MICROS),
+        ..PLAIN
+    },
+    Figure {
+        name: "tls-echo",
+        title: "CPU of an echoed message of 128 B over TLS, 64 connections, µs",
+        measure: tls_echo_cpu,
         ..PLAIN
     },
     Figure {
@@ -119,27 +131,15 @@ pub const FIGURES: [Figure; 11] = [
         measure: idle_cpu,
         ..PLAIN
     },
-    Figure {
-        name: "quiet-websocket",
-        title: "user memory of a WebSocket that has had one echo, bytes (PSS)",
-        measure: |place, peer| {
-            idle_bytes(place, peer, Kind::Echo, |running, count| {
-                let mut clients = load::open(running.address, count)?;
-                let message = super::echo::message(ECHO_BYTES);
-                for client in &mut clients {
-                    client.echo(&message).map_err(|error| error.to_string())?;
-                }
-                Ok(clients)
-            })
-        },
-        ..PLAIN
-    },
 ];
 
 const MICROS: f64 = 1e6;
 
 /// Payload of small messages.
 const ECHO_BYTES: usize = 128;
+
+/// Connections that echo small messages.
+const ECHO_CONNECTIONS: usize = 64;
 
 /// Payload of large messages.
 const BULK_BYTES: usize = 64 * 1024;
@@ -164,28 +164,28 @@ const IDLE_FEW: usize = 500;
 const IDLE_MANY: usize = 4_500;
 
 /// CPU seconds of the proxy for each of what `count` counts, over the window.
-fn cpu_each(proxy: &Running, count: impl Fn() -> u64) -> Result<f64, String> {
+fn cpu_each(proxy: &Running, count: impl Fn() -> Result<u64, String>) -> Result<f64, String> {
     sleep(WARM_UP);
     let tree = proxy.tree();
-    let (cpu_before, before) = (cpu::seconds(&tree), count());
+    let (cpu_before, before) = (cpu::seconds(&tree), count()?);
     sleep(WINDOW);
-    let (used, counted) = (cpu::seconds(&tree) - cpu_before, count() - before);
+    let (used, counted) = (cpu::seconds(&tree) - cpu_before, count()? - before);
     if counted == 0 { Err("nothing came back".to_owned()) } else { Ok(used / counted as f64) }
 }
 
 fn echo_cpu(place: &Place, peer: &Peer, connections: usize, payload_bytes: usize) -> Result<f64, String> {
-    let proxy = place.start(peer, Kind::Echo, &[])?;
+    let proxy = place.start(peer, Kind::Echo)?;
     let load = ClosedLoop::start(proxy.address, connections, payload_bytes)?;
-    let each = cpu_each(&proxy, || load.echoes());
+    let each = cpu_each(&proxy, || Ok(load.echoes()));
     load.finish()?;
     each
 }
 
 fn event_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
-    let proxy = place.start(peer, Kind::Events, &[])?;
+    let proxy = place.start(peer, Kind::Events)?;
     let subscriptions = Subscriptions::open(proxy.address, SUBSCRIBERS)?;
     let (begin, before) = (Instant::now(), subscriptions.events());
-    let each = cpu_each(&proxy, || subscriptions.events())?;
+    let each = cpu_each(&proxy, || Ok(subscriptions.events()))?;
     let due = begin.elapsed().as_secs_f64() * SUBSCRIBERS as f64 * f64::from(EVENTS_PER_SECOND);
     let came = (subscriptions.events() - before) as f64;
     if came < due * 0.9 {
@@ -195,7 +195,7 @@ fn event_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
 }
 
 fn handshake_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
-    let proxy = place.start(peer, Kind::Echo, &[])?;
+    let proxy = place.start(peer, Kind::Echo)?;
     drop(load::open(proxy.address, 100)?);
     sleep(WARM_UP);
     let tree = proxy.tree();
@@ -208,7 +208,7 @@ fn handshake_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
 }
 
 fn added_latency(place: &Place, peer: &Peer) -> Result<f64, String> {
-    let proxy = place.start(peer, Kind::Echo, &[])?;
+    let proxy = place.start(peer, Kind::Echo)?;
     let schedule = Schedule { connections: 500, per_second: 5_000, payload_bytes: ECHO_BYTES, time: WINDOW };
     let median = |address| {
         let quartiles = quartiles(&schedule.round_trips(address)?).ok_or("nothing came back")?;
@@ -217,25 +217,67 @@ fn added_latency(place: &Place, peer: &Peer) -> Result<f64, String> {
     Ok(median(proxy.address)? - median(proxy.upstream.address)?)
 }
 
-fn idle_bytes<T>(
-    place: &Place,
-    peer: &Peer,
-    kind: Kind,
-    open: impl Fn(&Running, usize) -> Result<Vec<T>, String>,
+/// Memory for each connection; `open` opens so many more and keeps them in what it is given.
+fn idle_bytes<T: Default>(
+    proxy: &Running,
+    open: impl Fn(&mut T, usize) -> Result<(), String>,
 ) -> Result<f64, String> {
-    let proxy = place.start(peer, kind, &[])?;
-    let few = open(&proxy, IDLE_FEW)?;
+    let mut kept = T::default();
+    open(&mut kept, IDLE_FEW)?;
     sleep(WARM_UP);
     let before = memory::pss_bytes(&proxy.tree());
-    let more = open(&proxy, IDLE_MANY - IDLE_FEW)?;
+    open(&mut kept, IDLE_MANY - IDLE_FEW)?;
     sleep(WARM_UP);
     let after = memory::pss_bytes(&proxy.tree());
-    drop((few, more));
     Ok(after.saturating_sub(before) as f64 / (IDLE_MANY - IDLE_FEW) as f64)
 }
 
+fn idle_websocket(place: &Place, peer: &Peer) -> Result<f64, String> {
+    let proxy = place.start(peer, Kind::Echo)?;
+    idle_bytes(&proxy, |kept: &mut Vec<_>, count| {
+        kept.extend(load::open(proxy.address, count)?);
+        Ok(())
+    })
+}
+
+fn quiet_websocket(place: &Place, peer: &Peer) -> Result<f64, String> {
+    let proxy = place.start(peer, Kind::Echo)?;
+    let message = message(ECHO_BYTES);
+    idle_bytes(&proxy, |kept: &mut Vec<_>, count| {
+        for mut client in load::open(proxy.address, count)? {
+            client.echo(&message).map_err(|error| error.to_string())?;
+            kept.push(client);
+        }
+        Ok(())
+    })
+}
+
+fn idle_tls(place: &Place, peer: &Peer) -> Result<f64, String> {
+    let proxy = place.start_tls(peer, Kind::Echo)?;
+    let clients = tls::Clients::start(proxy.address)?;
+    idle_bytes(&proxy, |(), count| clients.open(count))
+}
+
+fn idle_event_stream(place: &Place, peer: &Peer) -> Result<f64, String> {
+    let proxy = place.start(peer, Kind::Events)?;
+    idle_bytes(&proxy, |kept: &mut Vec<_>, count| {
+        for _ in 0..count {
+            kept.push(events::subscribe(proxy.address, "/silent").map_err(|error| error.to_string())?);
+        }
+        Ok(())
+    })
+}
+
+fn tls_echo_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
+    let proxy = place.start_tls(peer, Kind::Echo)?;
+    let clients = tls::Clients::start(proxy.address)?;
+    clients.open(ECHO_CONNECTIONS)?;
+    clients.echo(ECHO_BYTES)?;
+    Ok(cpu_each(&proxy, || clients.echoes())? * MICROS)
+}
+
 fn idle_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
-    let proxy = place.start(peer, Kind::Echo, &[])?;
+    let proxy = place.start(peer, Kind::Echo)?;
     let _clients = load::open(proxy.address, 9_500)?;
     sleep(WARM_UP);
     let tree = proxy.tree();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::envoy;
+use super::tls::Certificate;
 use crate::{root, target};
 
 /// A proxy.
@@ -31,16 +32,6 @@ pub struct Site<'a> {
     pub upstream: SocketAddr,
     /// Certificate and key in PEM files, when clients speak TLS.
     pub tls: Option<&'a Certificate>,
-}
-
-/// Files in PEM.
-pub struct Certificate {
-    /// Certificate.
-    pub cert: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-    /// Both in one.
-    pub both: PathBuf,
 }
 
 const NGINX: (&str, &str) = ("nginx-light", "/usr/sbin/nginx");
