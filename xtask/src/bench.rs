@@ -19,6 +19,8 @@ mod processes;
 mod report;
 mod rounds;
 mod stats;
+mod tls;
+mod upstream;
 
 use std::process::ExitCode;
 
@@ -39,6 +41,11 @@ cargo xtask bench --quick
 
 /// Measures and reports; fails when something could not be measured or, with `--quick`, is beyond its limit.
 pub fn run(arguments: &[String]) -> ExitCode {
+    if let [serve, kind] = arguments
+        && serve == upstream::SERVE
+    {
+        return told(upstream::serve(kind).map_err(|error| error.to_string()));
+    }
     let options = match Options::parse(arguments) {
         Ok(options) => options,
         Err(error) => {
@@ -46,7 +53,11 @@ pub fn run(arguments: &[String]) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match measure(&options) {
+    told(measure(&options))
+}
+
+fn told(result: Result<(), String>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

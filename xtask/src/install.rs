@@ -38,7 +38,11 @@ pub fn packages() -> Result<(), String> {
 
 /// What the bench counts with, and the proxies that it measures.
 pub fn bench(peers: &[&Peer]) -> Result<(), String> {
-    let mut packages = vec![("strace", "/usr/bin/strace"), ("valgrind", "/usr/bin/valgrind")];
+    let mut packages = vec![
+        ("openssl", "/usr/bin/openssl"),
+        ("strace", "/usr/bin/strace"),
+        ("valgrind", "/usr/bin/valgrind"),
+    ];
     packages.extend(peers.iter().filter_map(|peer| peer.debian));
     packages.dedup();
     debian(&absent(&packages))?;

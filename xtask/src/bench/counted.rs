@@ -7,7 +7,8 @@ use std::path::Path;
 
 use super::echo::{Client, message};
 use super::peers::Peer;
-use super::place::{Place, Upstream};
+use super::place::Place;
+use super::upstream::Kind;
 
 /// Payload of the echoed messages.
 const PAYLOAD_BYTES: usize = 128;
@@ -78,7 +79,7 @@ pub fn syscalls(place: &Place, peer: &Peer) -> Result<BTreeMap<String, f64>, Str
 
 /// Echoes over one connection through a proxy that is watched.
 fn echo(place: &Place, peer: &Peer, under: &[String], echoes: u32) -> Result<(), String> {
-    let proxy = place.start(peer, Upstream::Echo, under)?;
+    let proxy = place.start_under(under, peer, Kind::Echo)?;
     let mut client = Client::connect(proxy.address).map_err(|error| format!("{}: {error}", peer.name))?;
     let message = message(PAYLOAD_BYTES);
     for _ in 0..echoes {

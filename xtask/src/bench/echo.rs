@@ -2,7 +2,7 @@
 //! beside the proxy that is measured.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
 /// Stack of a thread that serves or drives one connection.
@@ -15,32 +15,24 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// Longest request or answer head.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// Starts a server on a free port of loopback; it runs until the process ends.
-///
-/// # Errors
-/// The socket cannot be opened.
-pub fn serve() -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let address = listener.local_addr()?;
-    thread::spawn(move || {
-        for connection in listener.incoming().flatten() {
-            let thread = thread::Builder::new().stack_size(STACK_BYTES);
-            let spawned = thread.spawn(move || drop(answer(connection)));
-            drop(spawned);
-        }
-    });
-    Ok(address)
+/// Serves connections, a thread for each.
+pub fn serve(listener: &TcpListener) {
+    for connection in listener.incoming().flatten() {
+        let thread = thread::Builder::new().stack_size(STACK_BYTES);
+        let spawned = thread.spawn(move || drop(answer(connection)));
+        drop(spawned);
+    }
 }
 
 /// One connection of the server: the handshake, then each message back as it came.
 fn answer(mut connection: TcpStream) -> io::Result<()> {
     connection.set_nodelay(true)?;
     read_head(&mut connection)?;
-    write!(
-        connection,
+    let answer = format!(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
-    )?;
+    );
+    connection.write_all(answer.as_bytes())?;
     let mut message = Vec::new();
     while let Some(payload) = read_message(&mut connection, &mut message)? {
         let reply = frame(&message[payload..], None);
@@ -63,11 +55,11 @@ impl Client {
     pub fn connect(address: SocketAddr) -> io::Result<Client> {
         let mut socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
-        write!(
-            socket,
+        let request = format!(
             "GET /echo HTTP/1.1\r\nHost: bench.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
-        )?;
+        );
+        socket.write_all(request.as_bytes())?;
         let head = read_head(&mut socket)?;
         if !head.starts_with(b"HTTP/1.1 101") {
             return Err(io::Error::other(String::from_utf8_lossy(&head).into_owned()));
@@ -164,7 +156,9 @@ mod tests {
 
     #[test]
     fn messages_of_all_lengths_come_back() {
-        let server = serve().expect("loopback is there");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
+        let server = listener.local_addr().expect("it listens");
+        thread::spawn(move || serve(&listener));
         let mut client = Client::connect(server).expect("the server answers");
         for payload_bytes in [0, 1, 125, 126, 1024, 65_535, 65_536] {
             client.echo(&message(payload_bytes)).expect("an echo");

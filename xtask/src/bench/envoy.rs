@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::peers::{Certificate, Site, argv, write};
+use super::peers::{Site, argv, write};
+use super::tls::Certificate;
 use crate::cache;
 
 /// The wheel that brings the program, and where in it that lies.

@@ -1,9 +1,9 @@
 //! A server that pushes server-sent events at a steady pace to all its subscribers, and the subscribers.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ const MARK: u8 = b'#';
 const EVENT_BYTES: usize = 256;
 
 /// Events a second to each subscriber.
-const EVENTS_PER_SECOND: u32 = 20;
+pub const EVENTS_PER_SECOND: u32 = 20;
 
 /// Pause of who has nothing to do.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -24,28 +24,18 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// Pause between two looks at all subscriptions.
 const SWEEP: Duration = Duration::from_millis(10);
 
-/// Starts a server on a free port of loopback; it runs until the process ends. A request for `/events` is sent
-/// events; any other subscription stays silent.
-///
-/// # Errors
-/// The socket cannot be opened.
-pub fn serve() -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let address = listener.local_addr()?;
-    let subscribers = Arc::new(Mutex::new(Vec::new()));
-    let pushed = Arc::clone(&subscribers);
-    thread::spawn(move || push(&pushed));
-    thread::spawn(move || {
-        let mut silent = Vec::new();
-        for mut connection in listener.incoming().flatten() {
-            match answer(&mut connection) {
-                Ok(true) => subscribers.lock().unwrap_or_else(PoisonError::into_inner).push(connection),
-                Ok(false) => silent.push(connection),
-                Err(_) => {}
-            }
+/// Serves subscriptions. One to `/events` is sent events, any other stays silent.
+pub fn serve(listener: &TcpListener) {
+    let (subscribe, subscribers) = mpsc::channel();
+    thread::spawn(move || push(&subscribers));
+    let mut silent = Vec::new();
+    for mut connection in listener.incoming().flatten() {
+        match answer(&mut connection) {
+            Ok(true) => drop(subscribe.send(connection)),
+            Ok(false) => silent.push(connection),
+            Err(_) => {}
         }
-    });
-    Ok(address)
+    }
 }
 
 /// Answers a subscription; tells whether it wants events.
@@ -60,25 +50,24 @@ fn answer(connection: &mut TcpStream) -> io::Result<bool> {
 }
 
 /// Writes to one subscriber after the other, so that each has its events a second.
-fn push(subscribers: &Mutex<Vec<TcpStream>>) {
+fn push(fresh: &mpsc::Receiver<TcpStream>) {
     let event = chunk();
-    let mut due = Instant::now();
-    let mut next = 0;
+    let mut subscribers: Vec<TcpStream> = Vec::new();
+    let (mut next, mut due) = (0, Instant::now());
     loop {
-        let mut subscribers = subscribers.lock().unwrap_or_else(PoisonError::into_inner);
-        if subscribers.is_empty() || due > Instant::now() {
-            drop(subscribers);
+        subscribers.extend(fresh.try_iter());
+        if subscribers.is_empty() {
+            due = Instant::now() + PAUSE;
+        }
+        if due > Instant::now() {
             thread::sleep(PAUSE);
             continue;
         }
         next = (next + 1) % subscribers.len();
+        due += Duration::from_secs(1).div_f64(f64::from(EVENTS_PER_SECOND) * subscribers.len() as f64);
         if subscribers[next].write_all(&event).is_err() {
             subscribers.swap_remove(next);
         }
-        due += Duration::from_secs(1)
-            / EVENTS_PER_SECOND
-            / u32::try_from(subscribers.len()).unwrap_or(u32::MAX).max(1);
-        due = due.max(Instant::now() - Duration::from_secs(1));
     }
 }
 
@@ -97,7 +86,8 @@ fn chunk() -> Vec<u8> {
 /// No connection, or another answer than an event stream.
 pub fn subscribe(address: SocketAddr, path: &str) -> io::Result<TcpStream> {
     let mut socket = TcpStream::connect(address)?;
-    write!(socket, "GET {path} HTTP/1.1\r\nHost: bench.test\r\nAccept: text/event-stream\r\n\r\n")?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: bench.test\r\nAccept: text/event-stream\r\n\r\n");
+    socket.write_all(request.as_bytes())?;
     let head = read_head(&mut socket)?;
     if !head.starts_with(b"HTTP/1.1 200") {
         return Err(io::Error::other(String::from_utf8_lossy(&head).into_owned()));
@@ -156,7 +146,9 @@ mod tests {
 
     #[test]
     fn events_reach_their_subscribers() {
-        let server = serve().expect("loopback is there");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
+        let server = listener.local_addr().expect("it listens");
+        thread::spawn(move || serve(&listener));
         let subscriptions = Subscriptions::open(server, 3).expect("the server answers");
         while subscriptions.events() < 10 {
             thread::yield_now();

@@ -3,12 +3,15 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::load::{self, ClosedLoop};
+use super::echo::message;
+use super::events::{EVENTS_PER_SECOND, Subscriptions};
+use super::load::{self, ClosedLoop, Schedule};
 use super::peers::Peer;
-use super::place::{Place, Upstream};
+use super::place::Place;
 use super::processes::Running;
 use super::stats::quartiles;
-use super::{counted, cpu, events, memory};
+use super::upstream::Kind;
+use super::{counted, cpu, events, memory, tls};
 
 /// A figure.
 pub struct Figure {
@@ -33,7 +36,7 @@ const PLAIN: Figure =
     Figure { name: "", title: "", most: None, ratios: &[], also: &[], only: &[], measure: |_, _| Ok(0.0) };
 
 /// Every figure.
-pub const FIGURES: [Figure; 11] = [
+pub const FIGURES: [Figure; 13] = [
     Figure {
         name: "instructions",
         title: "user instructions / echo",
@@ -53,39 +56,50 @@ pub const FIGURES: [Figure; 11] = [
         name: "idle-websocket",
         title: "user memory of an idle WebSocket, bytes (PSS)",
         most: Some(2_048.0),
-        measure: |place, peer| {
-            idle_bytes(place, peer, Upstream::Echo, |running, count| load::open(running.address, count))
-        },
+        measure: idle_websocket,
+        ..PLAIN
+    },
+    Figure {
+        name: "quiet-websocket",
+        title: "user memory of a WebSocket that has had one echo, bytes (PSS)",
+        measure: quiet_websocket,
+        ..PLAIN
+    },
+    Figure {
+        name: "idle-tls",
+        title: "user memory of an idle WebSocket behind TLS, bytes (PSS)",
+        ratios: &[("haproxy", 1.0)],
+        measure: idle_tls,
         ..PLAIN
     },
     Figure {
         name: "idle-sse",
         title: "user memory of an idle event stream, bytes (PSS)",
         ratios: &[("nginx", 0.9)],
-        measure: |place, peer| {
-            idle_bytes(place, peer, Upstream::Events, |running, count| {
-                let subscribe =
-                    |_| events::subscribe(running.address, "/silent").map_err(|error| error.to_string());
-                (0..count).map(subscribe).collect()
-            })
-        },
+        measure: idle_event_stream,
         ..PLAIN
     },
     Figure {
         name: "echo",
         title: "CPU of an echoed message of 128 B, 64 connections, µs",
         ratios: &[("nginx", 1.05), ("haproxy", 0.90)],
-        measure: |place, peer| Ok(echo_cpu(place, peer, 64, 128)? * MICROS),
+        measure: |place, peer| Ok(echo_cpu(place, peer, ECHO_CONNECTIONS, ECHO_BYTES)? * MICROS),
+        ..PLAIN
+    },
+    Figure {
+        name: "tls-echo",
+        title: "CPU of an echoed message of 128 B over TLS, 64 connections, µs",
+        measure: tls_echo_cpu,
         ..PLAIN
     },
     Figure {
         name: "bulk",
-        title: "CPU of 1 MB in messages of 64 KiB, 8 connections, µs",
+        title: "CPU of an echoed MB in messages of 64 KiB, 8 connections, µs",
         ratios: &[("haproxy", 0.80), ("nginx-16k", 0.95)],
         also: &["nginx-16k"],
         measure: |place, peer| {
             let echo = echo_cpu(place, peer, 8, BULK_BYTES)?;
-            Ok(echo * MICROS * 1e6 / (2 * BULK_BYTES) as f64)
+            Ok(echo * MICROS * 1e6 / BULK_BYTES as f64)
         },
         ..PLAIN
     },
@@ -117,24 +131,15 @@ pub const FIGURES: [Figure; 11] = [
         measure: idle_cpu,
         ..PLAIN
     },
-    Figure {
-        name: "quiet-websocket",
-        title: "user memory of a WebSocket that has had one echo, bytes (PSS)",
-        measure: |place, peer| {
-            idle_bytes(place, peer, Upstream::Echo, |running, count| {
-                let mut clients = load::open(running.address, count)?;
-                let message = super::echo::message(128);
-                for client in &mut clients {
-                    client.echo(&message).map_err(|error| error.to_string())?;
-                }
-                Ok(clients)
-            })
-        },
-        ..PLAIN
-    },
 ];
 
 const MICROS: f64 = 1e6;
+
+/// Payload of small messages.
+const ECHO_BYTES: usize = 128;
+
+/// Connections that echo small messages.
+const ECHO_CONNECTIONS: usize = 64;
 
 /// Payload of large messages.
 const BULK_BYTES: usize = 64 * 1024;
@@ -148,6 +153,9 @@ const WINDOW: Duration = Duration::from_secs(3);
 /// Length of a measurement at rest, for what happens every 10 s to happen.
 const IDLE_WINDOW: Duration = Duration::from_secs(10);
 
+/// Subscribers that are sent events.
+const SUBSCRIBERS: usize = 1_000;
+
 /// Handshakes of one measurement; fewer than the ports that their ends keep busy.
 const HANDSHAKES: u32 = 1_500;
 
@@ -156,31 +164,38 @@ const IDLE_FEW: usize = 500;
 const IDLE_MANY: usize = 4_500;
 
 /// CPU seconds of the proxy for each of what `count` counts, over the window.
-fn cpu_each(proxy: &Running, count: impl Fn() -> u64) -> Result<f64, String> {
+fn cpu_each(proxy: &Running, count: impl Fn() -> Result<u64, String>) -> Result<f64, String> {
     sleep(WARM_UP);
     let tree = proxy.tree();
-    let (cpu_before, before) = (cpu::seconds(&tree), count());
+    let (cpu_before, before) = (cpu::seconds(&tree), count()?);
     sleep(WINDOW);
-    let (used, counted) = (cpu::seconds(&tree) - cpu_before, count() - before);
+    let (used, counted) = (cpu::seconds(&tree) - cpu_before, count()? - before);
     if counted == 0 { Err("nothing came back".to_owned()) } else { Ok(used / counted as f64) }
 }
 
 fn echo_cpu(place: &Place, peer: &Peer, connections: usize, payload_bytes: usize) -> Result<f64, String> {
-    let proxy = place.start(peer, Upstream::Echo, &[])?;
+    let proxy = place.start(peer, Kind::Echo)?;
     let load = ClosedLoop::start(proxy.address, connections, payload_bytes)?;
-    let each = cpu_each(&proxy, || load.echoes());
+    let each = cpu_each(&proxy, || Ok(load.echoes()));
     load.finish()?;
     each
 }
 
 fn event_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
-    let proxy = place.start(peer, Upstream::Events, &[])?;
-    let subscriptions = events::Subscriptions::open(proxy.address, 1_000)?;
-    Ok(cpu_each(&proxy, || subscriptions.events())? * MICROS)
+    let proxy = place.start(peer, Kind::Events)?;
+    let subscriptions = Subscriptions::open(proxy.address, SUBSCRIBERS)?;
+    let (begin, before) = (Instant::now(), subscriptions.events());
+    let each = cpu_each(&proxy, || Ok(subscriptions.events()))?;
+    let due = begin.elapsed().as_secs_f64() * SUBSCRIBERS as f64 * f64::from(EVENTS_PER_SECOND);
+    let came = (subscriptions.events() - before) as f64;
+    if came < due * 0.9 {
+        return Err(format!("the load came too late: {came} events of {due:.0}"));
+    }
+    Ok(each * MICROS)
 }
 
 fn handshake_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
-    let proxy = place.start(peer, Upstream::Echo, &[])?;
+    let proxy = place.start(peer, Kind::Echo)?;
     drop(load::open(proxy.address, 100)?);
     sleep(WARM_UP);
     let tree = proxy.tree();
@@ -193,34 +208,76 @@ fn handshake_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
 }
 
 fn added_latency(place: &Place, peer: &Peer) -> Result<f64, String> {
-    let proxy = place.start(peer, Upstream::Echo, &[])?;
+    let proxy = place.start(peer, Kind::Echo)?;
+    let schedule = Schedule { connections: 500, per_second: 5_000, payload_bytes: ECHO_BYTES, time: WINDOW };
     let median = |address| {
-        let taken = load::round_trips(address, 500, 5_000, 128, WINDOW)?;
-        let micros: Vec<f64> = taken.iter().map(|time| time.as_secs_f64() * MICROS).collect();
-        quartiles(&micros).map(|quartiles| quartiles.median).ok_or("nothing came back".to_owned())
+        let quartiles = quartiles(&schedule.round_trips(address)?).ok_or("nothing came back")?;
+        Ok::<_, String>(quartiles.median * MICROS)
     };
-    Ok(median(proxy.address)? - median(proxy.upstream)?)
+    Ok(median(proxy.address)? - median(proxy.upstream.address)?)
 }
 
-fn idle_bytes<T>(
-    place: &Place,
-    peer: &Peer,
-    upstream: Upstream,
-    open: impl Fn(&Running, usize) -> Result<Vec<T>, String>,
+/// Memory for each connection; `open` opens so many more and keeps them in what it is given.
+fn idle_bytes<T: Default>(
+    proxy: &Running,
+    open: impl Fn(&mut T, usize) -> Result<(), String>,
 ) -> Result<f64, String> {
-    let proxy = place.start(peer, upstream, &[])?;
-    let few = open(&proxy, IDLE_FEW)?;
+    let mut kept = T::default();
+    open(&mut kept, IDLE_FEW)?;
     sleep(WARM_UP);
     let before = memory::pss_bytes(&proxy.tree());
-    let more = open(&proxy, IDLE_MANY - IDLE_FEW)?;
+    open(&mut kept, IDLE_MANY - IDLE_FEW)?;
     sleep(WARM_UP);
     let after = memory::pss_bytes(&proxy.tree());
-    drop((few, more));
     Ok(after.saturating_sub(before) as f64 / (IDLE_MANY - IDLE_FEW) as f64)
 }
 
+fn idle_websocket(place: &Place, peer: &Peer) -> Result<f64, String> {
+    let proxy = place.start(peer, Kind::Echo)?;
+    idle_bytes(&proxy, |kept: &mut Vec<_>, count| {
+        kept.extend(load::open(proxy.address, count)?);
+        Ok(())
+    })
+}
+
+fn quiet_websocket(place: &Place, peer: &Peer) -> Result<f64, String> {
+    let proxy = place.start(peer, Kind::Echo)?;
+    let message = message(ECHO_BYTES);
+    idle_bytes(&proxy, |kept: &mut Vec<_>, count| {
+        for mut client in load::open(proxy.address, count)? {
+            client.echo(&message).map_err(|error| error.to_string())?;
+            kept.push(client);
+        }
+        Ok(())
+    })
+}
+
+fn idle_tls(place: &Place, peer: &Peer) -> Result<f64, String> {
+    let proxy = place.start_tls(peer, Kind::Echo)?;
+    let clients = tls::Clients::start(proxy.address)?;
+    idle_bytes(&proxy, |(), count| clients.open(count))
+}
+
+fn idle_event_stream(place: &Place, peer: &Peer) -> Result<f64, String> {
+    let proxy = place.start(peer, Kind::Events)?;
+    idle_bytes(&proxy, |kept: &mut Vec<_>, count| {
+        for _ in 0..count {
+            kept.push(events::subscribe(proxy.address, "/silent").map_err(|error| error.to_string())?);
+        }
+        Ok(())
+    })
+}
+
+fn tls_echo_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
+    let proxy = place.start_tls(peer, Kind::Echo)?;
+    let clients = tls::Clients::start(proxy.address)?;
+    clients.open(ECHO_CONNECTIONS)?;
+    clients.echo(ECHO_BYTES)?;
+    Ok(cpu_each(&proxy, || clients.echoes())? * MICROS)
+}
+
 fn idle_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
-    let proxy = place.start(peer, Upstream::Echo, &[])?;
+    let proxy = place.start(peer, Kind::Echo)?;
     let _clients = load::open(proxy.address, 9_500)?;
     sleep(WARM_UP);
     let tree = proxy.tree();

@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::echo::{Client, STACK_BYTES, message};
+use super::stats::quartiles;
 
 /// Connections that send a message, wait for its echo, and send the next, all the time.
 pub struct ClosedLoop {
@@ -51,35 +52,55 @@ impl ClosedLoop {
     }
 }
 
-/// Sends `per_second` messages over `connections`, each at its own times, and tells how long their echoes took.
-pub fn round_trips(
-    address: SocketAddr,
-    connections: usize,
-    per_second: usize,
-    payload_bytes: usize,
-    time: Duration,
-) -> Result<Vec<Duration>, String> {
-    let period = Duration::from_secs_f64(connections as f64 / per_second as f64);
-    let clients = open(address, connections)?;
-    let begin = Instant::now();
-    let mut threads = Vec::new();
-    for (index, mut client) in clients.into_iter().enumerate() {
-        let message = message(payload_bytes);
-        let offset = period.mul_f64(index as f64 / connections as f64);
-        threads.push(spawn(move || {
-            let mut taken = Vec::new();
-            let mut due = begin + offset;
-            while due < begin + time {
-                thread::sleep(due.saturating_duration_since(Instant::now()));
-                let sent = Instant::now();
-                client.echo(&message)?;
-                taken.push(sent.elapsed());
-                due += period;
-            }
-            Ok(taken)
-        })?);
+/// Messages that are due at fixed times, whether or not earlier ones have come back.
+#[derive(Clone, Copy)]
+pub struct Schedule {
+    /// Over how many connections, each at its own times.
+    pub connections: usize,
+    /// Of all connections together.
+    pub per_second: usize,
+    /// Length of a message.
+    pub payload_bytes: usize,
+    /// How long.
+    pub time: Duration,
+}
+
+/// Half of the messages may be sent so much too late; beyond that the machine is too busy to tell.
+const LATE_MAX: Duration = Duration::from_millis(1);
+
+impl Schedule {
+    /// Sends the messages and tells how long after they were due their echoes came back, in seconds.
+    pub fn round_trips(self, address: SocketAddr) -> Result<Vec<f64>, String> {
+        let period = Duration::from_secs_f64(self.connections as f64 / self.per_second as f64);
+        let clients = open(address, self.connections)?;
+        let begin = Instant::now() + period;
+        let mut threads = Vec::new();
+        for (index, mut client) in clients.into_iter().enumerate() {
+            let first = begin + period.mul_f64(index as f64 / self.connections as f64);
+            threads.push(spawn(move || self.drive(&mut client, first, period))?);
+        }
+        let (late, taken): (Vec<f64>, Vec<f64>) = join(threads)?.into_iter().flatten().unzip();
+        match quartiles(&late) {
+            None => Err("nothing came back".to_owned()),
+            Some(late) if late.median > LATE_MAX.as_secs_f64() => Err("the load came too late".to_owned()),
+            Some(_) => Ok(taken),
+        }
     }
-    Ok(join(threads)?.into_iter().flatten().collect())
+
+    /// Drives one connection: by how much each message was late, and when after it was due its echo was there.
+    fn drive(self, client: &mut Client, first: Instant, period: Duration) -> io::Result<Vec<(f64, f64)>> {
+        let message = message(self.payload_bytes);
+        let mut taken = Vec::new();
+        let mut due = first;
+        while due < first + self.time {
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            let late = due.elapsed().as_secs_f64();
+            client.echo(&message)?;
+            taken.push((late, due.elapsed().as_secs_f64()));
+            due += period;
+        }
+        Ok(taken)
+    }
 }
 
 /// Opens WebSockets, one after the other.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::envoy;
+use super::tls::Certificate;
 use crate::{root, target};
 
 /// A proxy.
@@ -31,16 +32,6 @@ pub struct Site<'a> {
     pub upstream: SocketAddr,
     /// Certificate and key in PEM files, when clients speak TLS.
     pub tls: Option<&'a Certificate>,
-}
-
-/// Files in PEM.
-pub struct Certificate {
-    /// Certificate.
-    pub cert: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-    /// Both in one.
-    pub both: PathBuf,
 }
 
 const NGINX: (&str, &str) = ("nginx-light", "/usr/sbin/nginx");
@@ -106,7 +97,7 @@ fn nginx(site: &Site, buffer: &str) -> Result<Vec<String>, String> {
          location / {{\n      proxy_pass http://{upstream};\n      proxy_http_version 1.1;\n\
          proxy_set_header Host $host;\n      proxy_set_header Upgrade $http_upgrade;\n\
          proxy_set_header Connection $http_connection;\n      proxy_read_timeout 1h;\n\
-         proxy_buffering off;\n      proxy_buffer_size {buffer};\n    }}\n  }}\n}}\n"
+         proxy_buffering off;\n      proxy_buffer_size {buffer}; proxy_buffers 8 {buffer};\n    }}\n  }}\n}}\n"
     );
     let file = write(site, "nginx.conf", &text)?;
     Ok(argv(&[NGINX.1, "-e", "stderr", "-p", &dir.to_string(), "-c", &file]))
@@ -133,7 +124,7 @@ fn caddy(site: &Site) -> Result<Vec<String>, String> {
         ("https", format!("  tls {} {}\n", cert.display(), key.display()))
     });
     let text = format!(
-        "{{\n  admin off\n  auto_https off\n}}\n{scheme}://localhost:{port} {scheme}://127.0.0.1:{port} {{\n\
+        "{{\n  admin off\n  auto_https off\n}}\n{scheme}://:{port} {{\n\
          \x20 bind 127.0.0.1\n{tls}  reverse_proxy {upstream} {{\n    flush_interval -1\n  }}\n}}\n"
     );
     let file = write(site, "Caddyfile", &text)?;

@@ -4,27 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::peers::{Certificate, Peer, Site};
+use super::peers::{Peer, Site};
 use super::processes::{Running, free_port};
-use super::{echo, events};
+use super::tls::Certificate;
+use super::upstream::{Kind, Upstream};
 
 /// Core of the proxies; load and upstream have the others.
 const PROXY_CORE: &str = "0";
 
-/// What stands behind a proxy.
-#[derive(Clone, Copy)]
-pub enum Upstream {
-    /// A WebSocket server that sends back what it gets.
-    Echo,
-    /// A server of event streams.
-    Events,
-}
-
 /// See the module. The directory goes with it.
 pub struct Place {
     dir: PathBuf,
-    /// When clients speak TLS.
-    pub tls: Option<Certificate>,
 }
 
 impl Place {
@@ -32,7 +22,7 @@ impl Place {
     pub fn new() -> Result<Place, String> {
         let dir = std::env::temp_dir().join(format!("heartline-bench-{}", std::process::id()));
         fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-        Ok(Place { dir, tls: None })
+        Ok(Place { dir })
     }
 
     /// For files of the measurements.
@@ -40,17 +30,33 @@ impl Place {
         &self.dir
     }
 
-    /// Starts a proxy on its core in front of a new upstream, under a tracer if there is one.
-    pub fn start(&self, peer: &Peer, upstream: Upstream, under: &[String]) -> Result<Running, String> {
-        let upstream = match upstream {
-            Upstream::Echo => echo::serve(),
-            Upstream::Events => events::serve(),
-        };
-        let upstream = upstream.map_err(|error| format!("the upstream: {error}"))?;
+    /// Starts a proxy on its core in front of a new upstream.
+    pub fn start(&self, peer: &Peer, kind: Kind) -> Result<Running, String> {
+        self.launch(peer, kind, None, &[])
+    }
+
+    /// The same, for clients that speak TLS.
+    pub fn start_tls(&self, peer: &Peer, kind: Kind) -> Result<Running, String> {
+        self.launch(peer, kind, Some(&Certificate::new(&self.dir)?), &[])
+    }
+
+    /// The same as [`Place::start`], under a tracer.
+    pub fn start_under(&self, tracer: &[String], peer: &Peer, kind: Kind) -> Result<Running, String> {
+        self.launch(peer, kind, None, tracer)
+    }
+
+    fn launch(
+        &self,
+        peer: &Peer,
+        kind: Kind,
+        tls: Option<&Certificate>,
+        tracer: &[String],
+    ) -> Result<Running, String> {
+        let upstream = Upstream::start(kind)?;
         let port = free_port()?;
-        let site = Site { dir: &self.dir, port, upstream, tls: self.tls.as_ref() };
+        let site = Site { dir: &self.dir, port, upstream: upstream.address, tls };
         let pinned = ["taskset", "-c", PROXY_CORE].map(str::to_owned);
-        let argv = [&pinned[..], under, &(peer.command)(&site)?].concat();
+        let argv = [&pinned[..], tracer, &(peer.command)(&site)?].concat();
         Running::start(&argv, port, upstream, &self.dir.join(format!("{}.log", peer.name)))
     }
 }

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::upstream::Upstream;
+
 /// Ports are taken below the range from which the kernel takes those of clients.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
@@ -29,12 +31,12 @@ pub struct Running {
     /// Where it serves.
     pub address: SocketAddr,
     /// What stands behind it.
-    pub upstream: SocketAddr,
+    pub upstream: Upstream,
 }
 
 impl Running {
     /// Starts `argv`, which will serve `port`; its output goes to `log`.
-    pub fn start(argv: &[String], port: u16, upstream: SocketAddr, log: &Path) -> Result<Running, String> {
+    pub fn start(argv: &[String], port: u16, upstream: Upstream, log: &Path) -> Result<Running, String> {
         let output = fs::File::create(log).map_err(|error| format!("{}: {error}", log.display()))?;
         let errors = output.try_clone().map_err(|error| error.to_string())?;
         let [program, arguments @ ..] = argv else { return Err("nothing to start".to_owned()) };

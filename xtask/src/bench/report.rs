@@ -124,6 +124,8 @@ pub fn judge(results: &Results) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::figures::FIGURES;
+    use crate::bench::peers::PEERS;
 
     #[test]
     fn numbers_are_short() {
@@ -133,6 +135,34 @@ mod tests {
         check(126.4, "126");
         check(18.63, "18.6");
         check(6.0, "6.00");
+    }
+
+    fn results(heartline: f64) -> Results {
+        let figure = FIGURES.iter().find(|figure| figure.name == "instructions").expect("it is there");
+        let peers = PEERS.iter().filter(|peer| ["heartline", "nginx"].contains(&peer.name));
+        let values = [vec![Some(heartline), Some(heartline)], vec![Some(2_000.0), None]];
+        Results { rows: vec![Row { figure, peers: peers.zip(values).collect() }], foreign: vec![0.04, 0.2] }
+    }
+
+    #[test]
+    fn medians_ratios_and_limits_are_told() {
+        let expected = "\
+            | | heartline | nginx |\n\
+            |---|--:|--:|\n\
+            | user instructions / echo | 8,000 | 2,000 |\n\n\
+            | heartline | to | ratio (quartiles) | limit | |\n\
+            |---|---|--:|--:|---|\n\
+            | user instructions / echo | | 8,000 | 6,500 | missed |\n\
+            | user instructions / echo | nginx | 4.00 (4.00-4.00) |  |  |\n\n\
+            Foreign load of the machine by round: 4 %, 20 %.\n";
+        assert_eq!(tables(&results(8_000.0)), expected);
+    }
+
+    #[test]
+    fn limits_are_judged() {
+        assert_eq!(judge(&results(6_000.0)), Ok(()));
+        let beyond = "user instructions / echo: 8,000, at most 6,500";
+        assert_eq!(judge(&results(8_000.0)), Err(beyond.to_owned()));
     }
 
     #[test]

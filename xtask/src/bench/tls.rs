@@ -1,0 +1,102 @@
+//! TLS towards clients: a certificate for the proxies, and the clients, which are Python's.
+
+use std::cell::RefCell;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+const CLIENTS: &str = include_str!("tls_clients.py");
+
+/// Files in PEM.
+pub struct Certificate {
+    /// Certificate.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Both in one.
+    pub both: PathBuf,
+}
+
+impl Certificate {
+    /// A new one with a key on P-256, signed by itself.
+    pub fn new(dir: &Path) -> Result<Certificate, String> {
+        let [cert, key, both] = ["cert.pem", "key.pem", "both.pem"].map(|name| dir.join(name));
+        let subject = ["-subj", "/CN=bench.test", "-addext", "subjectAltName=DNS:bench.test", "-days", "30"];
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
+            .args(subject)
+            .arg("-out")
+            .arg(&cert)
+            .arg("-keyout")
+            .arg(&key)
+            .stderr(Stdio::null())
+            .status();
+        if !made.is_ok_and(|status| status.success()) {
+            return Err("openssl has made no certificate".to_owned());
+        }
+        let read = |path| fs::read(path).map_err(|error| error.to_string());
+        fs::write(&both, [read(&cert)?, read(&key)?].concat()).map_err(|error| error.to_string())?;
+        Ok(Certificate { cert, key, both })
+    }
+}
+
+/// WebSockets over TLS, in a process of their own.
+pub struct Clients {
+    child: Child,
+    pipes: RefCell<(ChildStdin, BufReader<ChildStdout>)>,
+}
+
+impl Clients {
+    /// No connection yet.
+    pub fn start(address: SocketAddr) -> Result<Clients, String> {
+        let mut child = Command::new("python3")
+            .args(["-c", CLIENTS, &address.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("python3: {error}"))?;
+        let input = child.stdin.take().expect("it was asked for");
+        let output = BufReader::new(child.stdout.take().expect("it was asked for"));
+        Ok(Clients { child, pipes: RefCell::new((input, output)) })
+    }
+
+    /// Opens more.
+    pub fn open(&self, count: usize) -> Result<(), String> {
+        self.tell(&format!("open {count}"))?;
+        self.answer().map(drop)
+    }
+
+    /// All send messages and wait for their echoes from now on.
+    pub fn echo(&self, payload_bytes: usize) -> Result<(), String> {
+        self.tell(&format!("echo {payload_bytes}"))
+    }
+
+    /// Echoes up to now.
+    pub fn echoes(&self) -> Result<u64, String> {
+        self.tell("count")?;
+        let answer = self.answer()?;
+        answer.trim().parse().map_err(|_| format!("the clients have said `{answer}`"))
+    }
+
+    fn tell(&self, command: &str) -> Result<(), String> {
+        writeln!(self.pipes.borrow_mut().0, "{command}").map_err(|error| format!("the clients: {error}"))
+    }
+
+    fn answer(&self) -> Result<String, String> {
+        let mut line = String::new();
+        match self.pipes.borrow_mut().1.read_line(&mut line) {
+            Ok(read) if read > 0 => Ok(line),
+            Ok(_) => Err("the clients have ended".to_owned()),
+            Err(error) => Err(format!("the clients: {error}")),
+        }
+    }
+}
+
+impl Drop for Clients {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,76 @@
+//! What stands behind a proxy: a server in a process of its own, so that nothing of one measurement is left in
+//! the next one.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use super::{echo, events};
+
+/// The argument of this program with which it becomes a server.
+pub const SERVE: &str = "--serve";
+
+/// What a server does.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// Sends WebSocket messages back.
+    Echo,
+    /// Serves event streams.
+    Events,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Echo => "echo",
+            Kind::Events => "events",
+        }
+    }
+}
+
+/// A server that runs.
+pub struct Upstream {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Upstream {
+    /// Starts it on the cores of the load.
+    pub fn start(kind: Kind) -> Result<Upstream, String> {
+        let told = |error: io::Error| format!("the upstream: {error}");
+        let program = std::env::current_exe().map_err(told)?;
+        let mut child = Command::new(program)
+            .args(["bench", SERVE, kind.name()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(told)?;
+        let mut line = String::new();
+        let output = child.stdout.take().expect("it was asked for");
+        BufReader::new(output).read_line(&mut line).map_err(told)?;
+        let address = line.trim().parse().map_err(|_| format!("the upstream has said `{line}`"))?;
+        Ok(Upstream { child, address })
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves until standard input ends, which it does with the process that has started this one.
+pub fn serve(kind: &str) -> io::Result<()> {
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
+    println!("{}", listener.local_addr()?);
+    io::stdout().flush()?;
+    match kind {
+        "echo" => thread::spawn(move || echo::serve(&listener)),
+        "events" => thread::spawn(move || events::serve(&listener)),
+        _ => return Err(io::Error::other(format!("no server is called `{kind}`"))),
+    };
+    io::stdin().read_to_end(&mut Vec::new()).map(drop)
+}
