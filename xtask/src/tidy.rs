@@ -6,14 +6,15 @@ use std::process::{Command, ExitCode};
 use crate::root;
 
 /// The arrows of the design: which room may use which. Pure rooms come first.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("model", &[]),
     ("observe", &["model"]),
     ("meter", &["model"]),
     ("kernel", &[]),
     ("gateway", &["kernel", "model", "observe", "meter"]),
+    ("probe", &["model", "observe"]),
     ("web", &["model", "meter", "web"]),
-    ("heartline", &["model", "observe", "meter", "gateway", "web"]),
+    ("heartline", &["model", "observe", "meter", "gateway", "probe", "web"]),
 ];
 
 /// Rooms without sockets, files, clock and randomness.

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use gateway::config::UpstreamUrl;
 use tracing_subscriber::EnvFilter;
 
+use crate::load::LoadCommand;
 use crate::look::{ConnectionsOptions, ShowOptions};
 
 /// Monitoring and troubleshooting for WebSocket, server-sent events and gRPC streams.
@@ -52,6 +53,9 @@ pub enum Command {
     /// Show what happened on one connection of a running gateway, open or closed; exit code 3 when it cannot be
     /// reached.
     Show(ShowOptions),
+    /// Load a service with many connections, and measure what they see.
+    #[command(subcommand)]
+    Load(LoadCommand),
 }
 
 /// Options of `run`.

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 mod host;
+pub mod load;
 pub mod look;
 pub mod reference;
 
@@ -63,6 +64,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Check { files } => check(&files),
         Command::Connections(options) => block_on(look::connections(options)),
         Command::Show(options) => block_on(look::show(options)),
+        Command::Load(command) => load::run(command),
     }
 }
 

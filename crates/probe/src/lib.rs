@@ -1,0 +1,23 @@
+//! A user in a box: one client for each protocol, timing each stage, and what is built from many of them.
+//!
+//! - [`target`]: what is asked for, from a URL.
+//! - [`dial`]: from a name to a connected stream: DNS, TCP from chosen source addresses, TLS.
+//! - [`session`]: what the clients have in common once they are connected.
+//! - [`websocket`]: the clients.
+//! - [`load`]: many sessions on a schedule, and what they saw.
+//! - [`backend`]: a service to aim at that costs as little as it can.
+//!
+//! What is not here: verdicts. A client tells what it saw and how long it took.
+
+pub mod alarm;
+pub mod backend;
+pub mod clock;
+pub mod dial;
+pub mod failure;
+pub mod load;
+mod scratch;
+pub mod session;
+pub mod stream;
+pub mod target;
+pub mod tls;
+pub mod websocket;
