@@ -12,6 +12,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("meter", &["model"]),
     ("kernel", &[]),
     ("gateway", &["kernel", "model", "observe", "meter"]),
+    ("probe", &["model", "observe"]),
     ("web", &["model", "meter", "web"]),
     ("probe", &["model", "observe"]),
     ("heartline", &["model", "observe", "meter", "gateway", "web", "probe"]),

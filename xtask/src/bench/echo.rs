@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-/// Stack of a thread that serves or drives one connection.
-pub const STACK_BYTES: usize = 64 * 1024;
+/// Stack of a thread that serves one connection.
+const STACK_BYTES: usize = 64 * 1024;
 
 /// Both sides know the key, so nobody computes a hash: the example of RFC 6455, section 1.3.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";

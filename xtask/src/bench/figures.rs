@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::echo::message;
 use super::events::{EVENTS_PER_SECOND, Subscriptions};
-use super::load::{self, ClosedLoop, Schedule};
+use super::load::{self, Load};
 use super::peers::Peer;
 use super::place::Place;
 use super::processes::Running;
-use super::stats::quartiles;
 use super::upstream::Kind;
 use super::{counted, cpu, events, memory, tls};
 
@@ -148,7 +147,8 @@ const BULK_BYTES: usize = 64 * 1024;
 const WARM_UP: Duration = Duration::from_millis(700);
 
 /// Length of a measurement of CPU or latency.
-const WINDOW: Duration = Duration::from_secs(3);
+const WINDOW: Duration = Duration::from_secs(WINDOW_SECONDS as u64);
+const WINDOW_SECONDS: u32 = 3;
 
 /// Length of a measurement at rest, for what happens every 10 s to happen.
 const IDLE_WINDOW: Duration = Duration::from_secs(10);
@@ -173,12 +173,15 @@ fn cpu_each(proxy: &Running, count: impl Fn() -> Result<u64, String>) -> Result<
     if counted == 0 { Err("nothing came back".to_owned()) } else { Ok(used / counted as f64) }
 }
 
+/// CPU seconds for each echo.
 fn echo_cpu(place: &Place, peer: &Peer, connections: usize, payload_bytes: usize) -> Result<f64, String> {
-    let proxy = place.start(peer, Kind::Echo)?;
-    let load = ClosedLoop::start(proxy.address, connections, payload_bytes)?;
-    let each = cpu_each(&proxy, || Ok(load.echoes()));
-    load.finish()?;
-    each
+    let proxy = place.start(peer, Kind::Load)?;
+    let load = Load { connections, payload_bytes, per_second: None, seconds: WINDOW_SECONDS };
+    Load { seconds: 1, ..load }.run(proxy.address)?;
+    let tree = proxy.tree();
+    let before = cpu::seconds(&tree);
+    let echoes = load.run(proxy.address)?;
+    Ok((cpu::seconds(&tree) - before) / echoes.count)
 }
 
 fn event_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
@@ -208,13 +211,15 @@ fn handshake_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
 }
 
 fn added_latency(place: &Place, peer: &Peer) -> Result<f64, String> {
-    let proxy = place.start(peer, Kind::Echo)?;
-    let schedule = Schedule { connections: 500, per_second: 5_000, payload_bytes: ECHO_BYTES, time: WINDOW };
-    let median = |address| {
-        let quartiles = quartiles(&schedule.round_trips(address)?).ok_or("nothing came back")?;
-        Ok::<_, String>(quartiles.median * MICROS)
+    let proxy = place.start(peer, Kind::Load)?;
+    let load = Load {
+        connections: 500,
+        payload_bytes: ECHO_BYTES,
+        per_second: Some(5_000),
+        seconds: WINDOW_SECONDS,
     };
-    Ok(median(proxy.address)? - median(proxy.upstream.address)?)
+    let (through, direct) = (load.run(proxy.address)?, load.run(proxy.upstream.address)?);
+    Ok((through.median_seconds - direct.median_seconds) * MICROS)
 }
 
 /// Memory for each connection; `open` opens so many more and keeps them in what it is given.

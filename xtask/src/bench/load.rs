@@ -1,125 +1,96 @@
-//! Load over many WebSockets, a thread for each.
+//! Load over WebSockets, by `heartline load`.
 
-use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-use super::echo::{Client, STACK_BYTES, message};
-use super::stats::quartiles;
+use serde_json::Value;
 
-/// Connections that send a message, wait for its echo, and send the next, all the time.
-pub struct ClosedLoop {
-    echoes: Arc<AtomicU64>,
-    is_over: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<io::Result<()>>>,
-}
+use super::echo::Client;
+use super::peers::load_binary;
 
-impl ClosedLoop {
-    /// Opens `connections` and starts.
-    pub fn start(
-        address: SocketAddr,
-        connections: usize,
-        payload_bytes: usize,
-    ) -> Result<ClosedLoop, String> {
-        let (echoes, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let mut threads = Vec::new();
-        for mut client in open(address, connections)? {
-            let (echoes, is_over, message) =
-                (Arc::clone(&echoes), Arc::clone(&is_over), message(payload_bytes));
-            threads.push(spawn(move || {
-                while !is_over.load(Relaxed) {
-                    client.echo(&message)?;
-                    echoes.fetch_add(1, Relaxed);
-                }
-                Ok(())
-            })?);
-        }
-        Ok(ClosedLoop { echoes, is_over, threads })
-    }
-
-    /// Echoes up to now.
-    pub fn echoes(&self) -> u64 {
-        self.echoes.load(Relaxed)
-    }
-
-    /// Ends it; an error if a connection broke.
-    pub fn finish(self) -> Result<(), String> {
-        self.is_over.store(true, Relaxed);
-        join(self.threads).map(drop)
-    }
-}
-
-/// Messages that are due at fixed times, whether or not earlier ones have come back.
-#[derive(Clone, Copy)]
-pub struct Schedule {
-    /// Over how many connections, each at its own times.
-    pub connections: usize,
-    /// Of all connections together.
-    pub per_second: usize,
-    /// Length of a message.
-    pub payload_bytes: usize,
-    /// How long.
-    pub time: Duration,
-}
-
-/// Half of the messages may be sent so much too late; beyond that the machine is too busy to tell.
-const LATE_MAX: Duration = Duration::from_millis(1);
-
-impl Schedule {
-    /// Sends the messages and tells how long after they were due their echoes came back, in seconds.
-    pub fn round_trips(self, address: SocketAddr) -> Result<Vec<f64>, String> {
-        let period = Duration::from_secs_f64(self.connections as f64 / self.per_second as f64);
-        let clients = open(address, self.connections)?;
-        let begin = Instant::now() + period;
-        let mut threads = Vec::new();
-        for (index, mut client) in clients.into_iter().enumerate() {
-            let first = begin + period.mul_f64(index as f64 / self.connections as f64);
-            threads.push(spawn(move || self.drive(&mut client, first, period))?);
-        }
-        let (late, taken): (Vec<f64>, Vec<f64>) = join(threads)?.into_iter().flatten().unzip();
-        match quartiles(&late) {
-            None => Err("nothing came back".to_owned()),
-            Some(late) if late.median > LATE_MAX.as_secs_f64() => Err("the load came too late".to_owned()),
-            Some(_) => Ok(taken),
-        }
-    }
-
-    /// Drives one connection: by how much each message was late, and when after it was due its echo was there.
-    fn drive(self, client: &mut Client, first: Instant, period: Duration) -> io::Result<Vec<(f64, f64)>> {
-        let message = message(self.payload_bytes);
-        let mut taken = Vec::new();
-        let mut due = first;
-        while due < first + self.time {
-            thread::sleep(due.saturating_duration_since(Instant::now()));
-            let late = due.elapsed().as_secs_f64();
-            client.echo(&message)?;
-            taken.push((late, due.elapsed().as_secs_f64()));
-            due += period;
-        }
-        Ok(taken)
-    }
-}
-
-/// Opens WebSockets, one after the other.
+/// Opens WebSockets that stay idle, one after the other.
 pub fn open(address: SocketAddr, connections: usize) -> Result<Vec<Client>, String> {
     (0..connections)
         .map(|index| Client::connect(address).map_err(|error| format!("connection {index}: {error}")))
         .collect()
 }
 
-fn spawn<T: Send + 'static>(
-    task: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<JoinHandle<io::Result<T>>, String> {
-    thread::Builder::new().stack_size(STACK_BYTES).spawn(task).map_err(|error| error.to_string())
+/// What connections do with their echoes.
+#[derive(Clone, Copy)]
+pub struct Load {
+    /// How many.
+    pub connections: usize,
+    /// Length of a message.
+    pub payload_bytes: usize,
+    /// Messages a second of all together, sent whether or not earlier ones have come back; without it, each
+    /// connection sends its next message when the last one is back.
+    pub per_second: Option<u32>,
+    /// How long, seconds.
+    pub seconds: u32,
 }
 
-fn join<T>(threads: Vec<JoinHandle<io::Result<T>>>) -> Result<Vec<T>, String> {
-    let join = |thread: JoinHandle<io::Result<T>>| match thread.join() {
-        Ok(result) => result.map_err(|error| format!("a connection broke: {error}")),
-        Err(_) => Err("a client panicked".to_owned()),
-    };
-    threads.into_iter().map(join).collect()
+/// What came of it.
+pub struct Echoes {
+    /// Messages that came back.
+    pub count: f64,
+    /// Median of the time from when a message was due to when it was back, seconds.
+    pub median_seconds: f64,
+}
+
+/// Part of what was due that must have come back; with less, the machine was too busy to tell.
+const CAME_MIN: f64 = 0.95;
+
+impl Load {
+    /// Runs it; an error when a connection broke or messages were late.
+    pub fn run(self, address: SocketAddr) -> Result<Echoes, String> {
+        let mut command = Command::new(load_binary());
+        command.args(["load", "ws", &format!("ws://{address}/"), "--format", "json"]);
+        command.args([
+            "--connections",
+            &self.connections.to_string(),
+            "--size",
+            &self.payload_bytes.to_string(),
+        ]);
+        command.args(["--duration", &format!("{}s", self.seconds)]);
+        if let Some(rate) = self.per_second {
+            command.args(["--rate", &format!("{rate}/s")]);
+        }
+        let output =
+            command.stderr(Stdio::inherit()).output().map_err(|error| format!("the load: {error}"))?;
+        let report: Value =
+            serde_json::from_slice(&output.stdout).map_err(|error| format!("the load's report: {error}"))?;
+        let broken = ["handshake_errors", "errors"].map(|kind| &report[kind]);
+        if let Some(broken) =
+            broken.into_iter().find(|kinds| kinds.as_object().is_some_and(|kinds| !kinds.is_empty()))
+        {
+            return Err(format!("connections broke: {broken}"));
+        }
+        self.judge(&report)
+    }
+
+    fn judge(self, report: &Value) -> Result<Echoes, String> {
+        let number = |value: &Value, name: &str| value.as_f64().ok_or(format!("the load tells no {name}"));
+        let count = number(&report["messages_total"], "messages_total")?;
+        let median_seconds = number(&report["latency_seconds"]["p50"], "latency_seconds")?;
+        let due = self.per_second.map_or(0.0, |rate| f64::from(rate) * f64::from(self.seconds));
+        if count < due * CAME_MIN {
+            return Err(format!("the load came too late: {count} messages of {due}"));
+        }
+        Ok(Echoes { count, median_seconds })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn too_late_is_no_figure() {
+        let load = Load { connections: 1, payload_bytes: 1, per_second: Some(100), seconds: 2 };
+        let report = |count: u32| json!({ "messages_total": count, "latency_seconds": { "p50": 0.25 } });
+        assert_eq!(load.judge(&report(200)).map(|echoes| echoes.median_seconds), Ok(0.25));
+        assert!(load.judge(&report(100)).is_err());
+        assert!(load.judge(&json!({})).is_err());
+    }
 }

@@ -53,6 +53,11 @@ pub fn heartline_binary() -> PathBuf {
     std::env::var_os("HEARTLINE_BIN").map_or_else(|| target().join("release/heartline"), PathBuf::from)
 }
 
+/// What makes load: the same program, or what `HEARTLINE_LOAD_BIN` names, so that builds are measured alike.
+pub fn load_binary() -> PathBuf {
+    std::env::var_os("HEARTLINE_LOAD_BIN").map_or_else(heartline_binary, PathBuf::from)
+}
+
 /// Builds it, unless it is given.
 pub fn build() -> Result<(), String> {
     if std::env::var_os("HEARTLINE_BIN").is_some() {

@@ -6,26 +6,38 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use super::peers::load_binary;
 use super::{echo, events};
 
 /// The argument of this program with which it becomes a server.
 pub const SERVE: &str = "--serve";
 
+const ECHO: &str = "echo";
+const EVENTS: &str = "events";
+
 /// What a server does.
 #[derive(Clone, Copy)]
 pub enum Kind {
-    /// Sends WebSocket messages back.
+    /// Sends WebSocket messages back, a thread for each connection: for few messages or none.
     Echo,
+    /// The same by `heartline load serve`: for many messages.
+    Load,
     /// Serves event streams.
     Events,
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Kind::Echo => "echo",
-            Kind::Events => "events",
+    /// A server of this kind, which tells its address in the first line of its output.
+    fn command(self) -> Result<Command, String> {
+        if let Kind::Load = self {
+            let mut command = Command::new(load_binary());
+            command.args(["load", "serve", "--listen", "127.0.0.1:0"]);
+            return Ok(command);
         }
+        let own = std::env::current_exe().map_err(|error| error.to_string())?;
+        let mut command = Command::new(own);
+        command.args(["bench", SERVE, if let Kind::Echo = self { ECHO } else { EVENTS }]);
+        Ok(command)
     }
 }
 
@@ -40,17 +52,12 @@ impl Upstream {
     /// Starts it on the cores of the load.
     pub fn start(kind: Kind) -> Result<Upstream, String> {
         let told = |error: io::Error| format!("the upstream: {error}");
-        let program = std::env::current_exe().map_err(told)?;
-        let mut child = Command::new(program)
-            .args(["bench", SERVE, kind.name()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(told)?;
+        let mut child = kind.command()?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(told)?;
         let mut line = String::new();
         let output = child.stdout.take().expect("it was asked for");
         BufReader::new(output).read_line(&mut line).map_err(told)?;
-        let address = line.trim().parse().map_err(|_| format!("the upstream has said `{line}`"))?;
+        let address = line.split_whitespace().last().unwrap_or_default();
+        let address = address.parse().map_err(|_| format!("the upstream has said `{line}`"))?;
         Ok(Upstream { child, address })
     }
 }
@@ -68,8 +75,8 @@ pub fn serve(kind: &str) -> io::Result<()> {
     println!("{}", listener.local_addr()?);
     io::stdout().flush()?;
     match kind {
-        "echo" => thread::spawn(move || echo::serve(&listener)),
-        "events" => thread::spawn(move || events::serve(&listener)),
+        ECHO => thread::spawn(move || echo::serve(&listener)),
+        EVENTS => thread::spawn(move || events::serve(&listener)),
         _ => return Err(io::Error::other(format!("no server is called `{kind}`"))),
     };
     io::stdin().read_to_end(&mut Vec::new()).map(drop)
