@@ -14,7 +14,6 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("gateway", &["kernel", "model", "observe", "meter"]),
     ("probe", &["model", "observe"]),
     ("web", &["model", "meter", "web"]),
-    ("probe", &["model", "observe"]),
     ("heartline", &["model", "observe", "meter", "gateway", "web", "probe"]),
 ];
 
