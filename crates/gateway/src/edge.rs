@@ -22,10 +22,10 @@ pub struct EdgeSocket {
 }
 
 impl EdgeSocket {
-    /// The socket must not block. It counts as ready before the first edge.
+    /// The socket must not block. What it has to read is told by the first edge, which its registration brings.
     pub fn new(tcp: std::net::TcpStream) -> EdgeSocket {
         let tcp = TcpStream::from_std(tcp);
-        EdgeSocket { tcp, is_readable: true, is_writable: true, is_read_closed: false }
+        EdgeSocket { tcp, is_readable: false, is_writable: true, is_read_closed: false }
     }
 
     /// Waits for edges from now on.

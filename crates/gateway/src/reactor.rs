@@ -170,10 +170,7 @@ impl Serving {
             self.desk.is_awake.store(true, SeqCst);
             for event in events.iter().filter(|event| event.token() != WOKEN) {
                 let (place, leg) = socket_of(event.token());
-                if let Some(known) = self.places.get_mut(place) {
-                    known.relay.note_ready(leg, event);
-                    self.turn(place);
-                }
+                self.turn(place, |relay| relay.note_ready(leg, event));
             }
             let letters = std::mem::take(&mut *self.desk.letters.lock());
             for letter in letters {
@@ -182,7 +179,7 @@ impl Serving {
                     Letter::Wake(place) => {
                         if let Some(known) = self.places.get(place) {
                             known.nudge.is_posted.store(false, SeqCst);
-                            self.turn(place);
+                            self.turn(place, |_| {});
                         }
                     }
                     Letter::Stop => return,
@@ -205,13 +202,17 @@ impl Serving {
             Arc::new(Nudge { place, desk: Arc::clone(&self.desk), is_posted: AtomicBool::new(false) });
         let waker = Waker::from(Arc::clone(&nudge));
         entry.insert(Place { relay, nudge, waker, _guard: guard });
-        self.turn(place);
+        self.turn(place, |_| {});
     }
 
-    fn turn(&mut self, place: usize) {
+    /// Polls a relay, if it is still there, once it has been told what is new.
+    fn turn(&mut self, place: usize, tell: impl FnOnce(&mut Relay)) {
         let Some(Place { relay, waker, .. }) = self.places.get_mut(place) else { return };
         let mut context = Context::from_waker(waker);
-        let poll = || Pin::new(relay.as_mut()).poll(&mut context).is_ready();
+        let poll = || {
+            tell(relay);
+            Pin::new(relay.as_mut()).poll(&mut context).is_ready()
+        };
         let is_over = catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|_| {
             tracing::error!("a relay has panicked: its connection ends; please report this");
             true
