@@ -38,12 +38,13 @@ pub async fn serve(
             let request = request.map(|body| RequestBody::new(body.map_err(BodyError::from)));
             let served = exchange::serve(client.clone(), request);
             let (in_service, answered) = (Arc::clone(&in_service), Arc::clone(&answered));
-            async move {
+            // In a box, for hyper keeps its place as long as the connection lives, and it is large.
+            Box::pin(async move {
                 let answer = served.await;
                 in_service.fetch_sub(1, Relaxed);
                 answered.notify_one();
                 Ok::<_, Infallible>(answer)
-            }
+            })
         }
     });
     let mut builder = http1::Builder::new();

@@ -141,7 +141,7 @@ pub fn end_of(error: &io::Error) -> What {
 pub struct Watch {
     end: Mutex<Option<LegEnd>>,
     head: Mutex<HeadTap>,
-    frames: Option<Mutex<Frames>>,
+    frames: Option<Box<Mutex<Frames>>>,
     flushes: Mutex<Vec<Arc<dyn OnFlush>>>,
     socket: Option<Arc<Handle>>,
     connection: Option<Arc<Watch>>,
@@ -196,7 +196,7 @@ impl Watch {
     }
 
     fn of_http2(stream: &Stream, leg: Leg) -> Arc<Watch> {
-        let (head, frames) = (Mutex::new(HeadTap::closed()), Some(Mutex::new(Frames::new(leg))));
+        let (head, frames) = (Mutex::new(HeadTap::closed()), Some(Box::new(Mutex::new(Frames::new(leg)))));
         Arc::new(Watch { head, frames, socket: Some(Arc::clone(stream.handle())), ..Watch::default() })
     }
 
@@ -215,7 +215,7 @@ impl Watch {
     pub fn frames(&self) -> Option<MutexGuard<'_, Frames>> {
         match &self.connection {
             Some(connection) => connection.frames(),
-            None => self.frames.as_ref().map(Mutex::lock),
+            None => self.frames.as_deref().map(Mutex::lock),
         }
     }
 
@@ -314,6 +314,9 @@ impl AsyncRead for Watched {
             let taken = self.early.len().min(buf.remaining());
             buf.put_slice(&self.early[..taken]);
             self.early.advance(taken);
+            if self.early.is_empty() {
+                self.early = Bytes::new();
+            }
         }
         let fresh = &buf.filled()[before..];
         if fresh.is_empty() && buf.remaining() > 0 {
