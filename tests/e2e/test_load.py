@@ -1,481 +1,384 @@
-"""`heartline load`: what it sends and counts, what it makes of a slow service, and when it fails."""
+"""heartline load: exact counts, latency as users see it, errors by kind, conditions, several processes."""
 
 import contextlib
 import json
+import resource
 import signal
 import subprocess
 import threading
-import time
-from concurrent import futures
 
-import grpc
 import pytest
 
 from harness.books import total
 from harness.certificates import Authority, tls_listener
 from harness.gateway import BINARY, Gateway, config_for, until
 from harness.processes import free_port
-from harness.wire import Backend, close_frame, frame, read_all, reset, switching
+from harness.wire import Backend, close_frame, frame, switching
 
-EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 STALL = 1.0
 
 
-def load(*arguments, code=0, under=()):
-    """The report of a load in JSON, and what it said beside; `under` starts it."""
-    command = [*under, BINARY, "load", "--format", "json", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50)
-    assert done.returncode == code, (done.stdout, done.stderr)
+def load(protocol, url, *arguments, status=0, limit=None):
+    """The report of a run that ends with this exit code; without one, what it says on standard error."""
+    set_limit = limit and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+    done = subprocess.run(
+        [BINARY, "load", protocol, url, "--format", "json", *map(str, arguments)],
+        capture_output=True, text=True, timeout=50, preexec_fn=set_limit,
+    )
+    assert done.returncode == status, f"{done.returncode}: {done.stdout}{done.stderr}"
     return (json.loads(done.stdout) if done.stdout else None), done.stderr
 
 
-class Frames:
-    """Frames of a client, unmasked, one after the other; none when it has ended."""
-
-    def __init__(self, sock, rest=b""):
-        self.sock, self.wire = sock, rest
-
-    def _take(self, size):
-        while len(self.wire) < size:
-            part = self.sock.recv(65536)
-            if not part:
-                raise EOFError
-            self.wire += part
-        taken, self.wire = self.wire[:size], self.wire[size:]
-        return taken
-
-    def next(self):
-        first, second = self._take(2)
-        assert first & 0x70 == 0 and second & 0x80, "no extension, and masked"
-        size = second & 0x7F
-        if size > 125:
-            size = int.from_bytes(self._take(2 if size == 126 else 8), "big")
-        key, body = self._take(4), self._take(size)
-        mask = (key * (size // 4 + 1))[:size]
-        whole = int.from_bytes(body, "big") ^ int.from_bytes(mask, "big")
-        return first & 0xF, whole.to_bytes(size, "big")
-
-
-class Echo(Backend):
-    """Answers each message with itself; before the answer to message `stall_at` it does nothing for a second."""
-
-    def __init__(self, stall_at=None, greet=b""):
-        super().__init__(self._echo)
-        self.stall_at, self.greet = stall_at, greet
-        self.sizes, self.closes, self.seen_at_close = [], [], []
-        self.lock, self.free = threading.Lock(), threading.Event()
-        self.free.set()
-
-    def _echo(self, _, sock, __):
-        head, rest = self.read_head(sock)
-        sock.sendall(switching(head) + self.greet)
-        frames = Frames(sock, rest)
-        with contextlib.suppress(EOFError):
-            while True:
-                opcode, payload = frames.next()
-                if opcode == 8:
-                    self.closes.append(payload)
-                    self.seen_at_close.append(len(self.sizes))
-                    sock.sendall(frame(8, payload))
-                    return
-                self._stall_once(len(payload))
-                sock.sendall(frame(opcode, payload))
-
-    def _stall_once(self, size):
-        """All connections stand still together."""
-        with self.lock:
-            self.sizes.append(size)
-            is_the_one = len(self.sizes) == self.stall_at
-        if is_the_one:
-            self.free.clear()
-            time.sleep(STALL)
-            self.free.set()
-        self.free.wait(10)
-
-
 @contextlib.contextmanager
-def reached(address, is_direct):
-    """The address itself, or that of a gateway in front of it."""
-    if is_direct:
+def serving(*arguments):
+    """host:port of `heartline load serve`."""
+    command = [BINARY, "load", "serve", "--listen", "127.0.0.1:0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process.stdout.readline().removeprefix("listening on ").strip()
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+
+
+@pytest.fixture(scope="module")
+def service():
+    with serving("--rate", "50/s", "--size", "256") as address:
         yield address
-    else:
-        with Gateway(config=config_for(address)) as gateway:
-            yield gateway.address
 
 
-ways = pytest.mark.parametrize("is_direct", [True, False], ids=["direct", "through the gateway"])
+@pytest.fixture(params=["directly", "through the gateway"])
+def address(request, service):
+    """The service, and the gateway that stands in front of it, if one does."""
+    if request.param == "directly":
+        yield service, None
+        return
+    with Gateway(config=config_for(service)) as gateway:
+        yield gateway.address, gateway
 
 
-@ways
-@pytest.mark.parametrize(("arguments", "messages", "sent"), [
-    (["--messages", "500"], 500, 500),
-    (["--rate", "200/s", "--duration", "1s"], 200, 200),
-    (["--rate", "1000/s", "--messages", "100", "--size", "70000"], 100, 100),
-], ids=["closed loop", "open loop", "open loop, large messages"])
-def test_websocket_messages_are_exact(is_direct, arguments, messages, sent):
-    with Echo() as backend, reached(backend.address, is_direct) as address:
-        report, _ = load("ws", f"ws://{address}/chat", "--connections", 7, *arguments)
-        assert report["errors"] == {}
-        assert (report["messages_total"], report["messages_sent_total"]) == (messages, sent)
-        assert report["handshakes_total"] == 7 == len(backend.heads)
-        size = 70000 if "--size" in arguments else 128
-        assert backend.sizes == [size] * messages
-        assert backend.closes == [b"\x03\xe8"] * 7, "it says goodbye"
-        assert report["latency_samples_total"] == messages
+def counted(gateway, *names):
+    """What the gateway has counted, once every connection is closed."""
+    if not gateway:
+        return None
+    until(lambda: not gateway.live(), "all connections are closed")
+    return [total(gateway.metrics(), name) for name in names]
 
 
-def test_the_gateway_counts_the_same():
-    with Echo() as backend, Gateway(config=config_for(backend.address)) as gateway:
-        report, _ = load("ws", f"ws://{gateway.address}/", "--connections", 3, "--messages", 300)
-        records = gateway.wait_closed(3)
-        assert {record["reason"] for record in records} == {"normal"}
-        assert total(gateway.metrics(), "websocket_messages_total") == 600 == 2 * report["messages_total"]
+@pytest.mark.parametrize("arguments", [[], ["--rate", "2000/s"], ["--processes", "3"]], ids=" ".join)
+def test_as_many_messages_as_were_asked_for(address, arguments):
+    target, gateway = address
+    report, _ = load("ws", f"ws://{target}/chat", "-c", 7, "--messages", 1000, *arguments)
+    assert report["protocol"] == "websocket" and report["mode"] == "echo"
+    assert report["messages_sent_total"] == report["messages_total"] == 1000
+    assert report["latency_seconds"]["count"] == 1000
+    assert report["received_bytes_total"] == 128_000
+    assert report["handshakes_total"] == report["connections_open_max"] == 7
+    assert report["unanswered_total"] == 0 and report["errors"] == report["handshake_errors"] == {}
+    assert report["latency_seconds"]["p50"] <= report["latency_seconds"]["p99"] <= report["latency_seconds"]["max"]
+    seen = counted(gateway, "websocket_messages_total", "websocket_handshakes_total")
+    assert seen in (None, [2000, 7])
+    if gateway:
+        assert {(r["initiator"], r["reason"]) for r in gateway.closed()} == {("client", "normal")}
 
 
-def test_all_connections_stay_open_until_the_last_message():
-    with Echo() as backend:
-        report, _ = load("ws", f"ws://{backend.address}/", "--connections", 20, "--rate", "20/s", "--messages", 5)
-        assert (report["errors"], report["messages_total"]) == ({}, 5)
-        assert backend.seen_at_close == [5] * 20
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, "300KiB"])
+def test_messages_of_every_size(address, size):
+    target, _ = address
+    report, _ = load("ws", f"ws://{target}/", "-c", 2, "--messages", 20, "--size", size)
+    bytes_each = 300 * 1024 if size == "300KiB" else size
+    assert (report["messages_total"], report["received_bytes_total"]) == (20, 20 * bytes_each)
+    report, _ = load("grpc", f"grpc://{target}/load.Load/Echo", "-c", 2, "--messages", 20, "--size", size)
+    assert (report["messages_total"], report["received_bytes_total"]) == (20, 20 * bytes_each)
 
 
-@pytest.mark.parametrize("is_open", [True, False], ids=["open loop", "closed loop"])
-def test_a_service_that_stands_still_once(is_open):
-    """An open loop shows all that would have been served in that second, a closed one what happened to wait."""
-    connections, rate = 4, 200
-    with Echo(stall_at=50) as backend:
-        asked = ["--rate", f"{rate}/s", "--duration", "3s"] if is_open else ["--messages", "2000"]
-        report, _ = load("ws", f"ws://{backend.address}/", "--connections", connections, *asked)
-        assert report["errors"] == {}
-        latency = report["latency_seconds"]
-        assert latency["max"] >= 0.9 * STALL
-        if is_open:
-            assert report["messages_total"] == 3 * rate
-            assert latency["p90"] >= 0.4 * STALL, "a third of the messages was due while it stood still"
-            assert latency["p50"] < 0.4 * STALL
-        else:
-            assert report["messages_total"] == 2000
-            assert latency["p99"] < 0.4 * STALL < latency["p999"], f"{connections} of 2000 waited"
+@pytest.mark.parametrize("streams", [1, 4])
+def test_grpc_streams(address, streams):
+    target, gateway = address
+    url = f"grpc://{target}/load.Load/Echo"
+    report, _ = load("grpc", url, "-c", 8, "--messages", 500, "--streams", streams, "--message-hex", "0a03616263")
+    assert report["protocol"] == "grpc" and report["errors"] == {}
+    assert (report["messages_total"], report["handshakes_total"]) == (500, 8)
+    assert report["received_bytes_total"] == 2500
+    assert report["connect_seconds"]["count"] == 8 / streams
+    assert counted(gateway, "grpc_stream_messages_total") in (None, [1000])
 
 
-def test_messages_that_cannot_be_sent_count_from_when_they_were_due():
-    """The sockets hold only the first megabytes of what is due while the service stands still."""
-    with Echo(stall_at=5) as backend:
-        asked = ["--rate", "40/s", "--size", "1MiB", "--duration", "1200ms", "--timeout", "30s"]
-        report, _ = load("ws", f"ws://{backend.address}/", "--connections", 1, *asked)
-        assert (report["errors"], report["messages_total"]) == ({}, 48)
-        assert report["messages_sent_late_total"] >= 10
-        assert report["latency_seconds"]["p50"] >= 0.4 * STALL, "half of them waited for longer"
+@pytest.mark.parametrize(("protocol", "path", "arguments"), [
+    ("sse", "/events", []),
+    ("sse", "/events", ["--http2", "--streams", 3]),
+    ("ws", "/push", ["--push"]),
+    ("grpc", "/load.Load/Push", ["--push"]),
+])
+def test_what_is_pushed_has_a_time_of_delivery(address, protocol, path, arguments):
+    target, _ = address
+    scheme = "http" if protocol == "sse" else protocol
+    report, _ = load(protocol, f"{scheme}://{target}{path}", "-c", 6, "--messages", 120, *arguments)
+    assert report["mode"] == "push" and report["errors"] == {}
+    assert (report["messages_total"], report["messages_sent_total"]) == (120, 0)
+    assert report["received_bytes_total"] == 120 * 256
+    assert report["delivery_seconds"]["count"] == 120
+    assert 0 < report["delivery_seconds"]["p50"] < 5
+    assert report["gap_seconds"]["count"] == 114
+    assert report["latency_seconds"] is None
 
 
-def pushing(events, head=EVENTS, end=None):
-    """A backend that sends the same to each connection, and then waits for its end."""
+def test_a_query_says_what_is_pushed(service):
+    report, _ = load("sse", f"http://{service}/?rate=400&size=1000", "-c", 1, "--messages", 100)
+    assert report["received_bytes_total"] == 100_000
+    assert report["gap_seconds"]["mean"] < 0.02
 
+
+def test_connections_come_and_go(address):
+    target, gateway = address
+    report, _ = load("ws", f"ws://{target}/", "-c", 5, "--handshakes", 60)
+    assert (report["handshakes_total"], report["messages_total"]) == (60, 0)
+    report, _ = load("ws", f"ws://{target}/", "-c", 5, "--messages", 60, "--messages-each", 2)
+    assert report["messages_total"] == 60 and 30 <= report["handshakes_total"] <= 35
+    assert counted(gateway, "websocket_handshakes_total") in (None, [60 + report["handshakes_total"]])
+
+
+def test_a_ramp_takes_its_time(service):
+    report, _ = load("ws", f"ws://{service}/", "-c", 20, "--ramp", "20/s", "--messages-each", 0, "--handshakes", 20)
+    assert report["handshakes_total"] == 20
+    assert report["elapsed_seconds"] > 0.9
+    assert report["connections_open_max"] < 20
+
+
+def test_the_warmup_is_left_out(service):
+    arguments = ["-c", 2, "--rate", "100/s", "--warmup", "1s", "-d", "1s"]
+    report, _ = load("ws", f"ws://{service}/", *arguments)
+    assert report["elapsed_seconds"] == pytest.approx(1, abs=0.5)
+    assert report["messages_sent_total"] == report["messages_total"] == pytest.approx(100, abs=50)
+
+
+def test_connections_come_from_several_addresses(service):
+    with Gateway(config=config_for(service)) as gateway:
+        load("ws", f"ws://{gateway.address}/", "-c", 30, "--messages", 30)
+        records = gateway.wait_closed(30)
+        assert len({record["client"]["ip"] for record in records}) == 14
+        arguments = ["--source", "127.9.0.0/30"]
+        load("ws", f"ws://{gateway.address}/", "-c", 4, "--messages", 4, *arguments)
+        newest = [record["client"]["ip"] for record in gateway.wait_closed(34)[:4]]
+        assert sorted(newest) == ["127.9.0.1", "127.9.0.1", "127.9.0.2", "127.9.0.2"]
+
+
+def test_as_many_processes_as_the_limit_of_open_files_needs(service):
+    report, _ = load("ws", f"ws://{service}/", "-c", 150, "--messages", 450, limit=128)
+    assert (report["processes"], report["connections_open_max"]) == (3, 150)
+    assert (report["handshakes_total"], report["messages_total"]) == (150, 450)
+    assert report["errors"] == report["handshake_errors"] == {}
+
+
+def echo(sock, on_message):
+    """Echoes messages of eight bytes."""
+    with sock.makefile("rb") as wire:
+        for number in range(100_000):
+            head = wire.read(14)
+            if head[0] & 0x0F == 8:
+                break
+            key, masked = head[2:6], head[6:]
+            on_message(number)
+            sock.sendall(frame(1, bytes(byte ^ key[at % 4] for at, byte in enumerate(masked))))
+
+
+def stalling(backend, sock, _):
+    head, _ = backend.read_head(sock)
+    sock.sendall(switching(head))
+    echo(sock, lambda number: number == 50 and threading.Event().wait(STALL))
+
+
+def test_the_open_loop_sees_what_users_see_of_a_stall():
+    with Backend(stalling) as backend:
+        url = f"ws://{backend.address}/"
+        closed, _ = load("ws", url, "-c", 1, "--size", 8, "--messages", 2000)
+        opened, _ = load("ws", url, "-c", 1, "--size", 8, "--messages", 500, "--rate", "200/s")
+    assert closed["latency_seconds"]["max"] >= STALL
+    assert closed["latency_seconds"]["p99"] < STALL / 2
+    assert opened["latency_seconds"]["max"] >= STALL
+    assert opened["latency_seconds"]["p99"] > 0.9 * STALL
+    assert opened["latency_seconds"]["p90"] > 0.5 * STALL
+
+
+def answering(answer):
+    """A backend whose answer to a request is `answer(head)`, and then it listens."""
     def serve(backend, sock, _):
-        backend.read_head(sock)
-        sock.sendall(head + events)
-        if end is not None:
-            end(sock)
-        read_all(sock)
+        head, _ = backend.read_head(sock)
+        sock.sendall(answer(head))
+        while sock.recv(65536):
+            pass
 
     return Backend(serve)
 
 
-def stamped(age, unit=b"data: %s\n\n"):
-    return unit % f"ts={time.time_ns() - int(age * 1e9)} price=5".encode()
+def closing_after(count, *last):
+    """A backend that echoes so many messages, and then says its last."""
+    class Enough(Exception):
+        pass
 
-
-@ways
-def test_events_are_counted_and_their_age(is_direct):
-    events = b": hello\n\nid: 7\n\n" + stamped(100) * 20 + b"data: no stamp\n\n" * 5
-    with pushing(events) as backend, reached(backend.address, is_direct) as address:
-        report, _ = load("sse", f"http://{address}/events", "--connections", 4, "--messages", 100)
-        assert (report["protocol"], report["arrivals"]) == ("sse", "push")
-        assert (report["messages_total"], report["messages_sent_total"]) == (100, 0)
-        assert report["latency_samples_total"] == 80
-        assert 100 <= report["latency_seconds"]["p50"] < 160
-        assert report["errors"] == {}
-
-
-def test_a_websocket_that_pushes():
-    def serve(backend, sock, _):
-        head, rest = backend.read_head(sock)
-        wire = frame(9, b"are you there?") + b"".join(frame(1, stamped(5, b"%s")) for _ in range(10))
-        sock.sendall(switching(head))
-        for byte in wire[:30]:
-            sock.sendall(bytes([byte]))
-        sock.sendall(wire[30:])
-        frames = Frames(sock, rest)
-        backend.seen = [frames.next()]
-        with contextlib.suppress(EOFError):
-            while True:
-                backend.seen.append(frames.next())
-
-    with Backend(serve) as backend:
-        report, _ = load("ws", f"ws://{backend.address}/", "--connections", 1, "--push", "--duration", "500ms")
-        assert report["messages_total"] == report["latency_samples_total"] == 10
-        assert 5 <= report["latency_seconds"]["max"] < 60
-        assert backend.seen == [(10, b"are you there?"), (8, b"\x03\xe8")]
-
-
-ENDS = {
-    "reset": (reset, {"reset": 1}),
-    "cut": (lambda sock: sock.shutdown(2), {"closed": 1}),
-    "closed": (lambda sock: sock.sendall(close_frame(1001)), {"closed": 1}),
-    "no frame": (lambda sock: sock.sendall(b"\x8f\x00"), {"protocol": 1}),
-}
-
-
-@pytest.mark.parametrize("name", ENDS)
-def test_an_end_before_the_end_is_an_error(name):
-    end, errors = ENDS[name]
-
-    def serve(backend, sock, _):
-        head, rest = backend.read_head(sock)
-        sock.sendall(switching(head))
-        frames = Frames(sock, rest)
-        for _ in range(3):
-            sock.sendall(frame(*frames.next()))
-        frames.next()
-        end(sock)
-        if name != "reset":
-            read_all(sock)
-
-    with Backend(serve) as backend:
-        report, _ = load("ws", f"ws://{backend.address}/", "--connections", 1)
-        assert report["errors"] == {**errors, "unanswered": 1}
-        assert (report["messages_sent_total"], report["messages_total"]) == (4, 3)
-
-
-def test_what_is_never_answered():
-    def serve(backend, sock, _):
-        head, _ = backend.read_head(sock)
-        sock.sendall(switching(head))
-        read_all(sock)
-
-    with Backend(serve) as backend:
-        url = f"ws://{backend.address}/"
-        limits = ["--connections", 2, "--duration", "200ms", "--timeout", "300ms"]
-        report, _ = load("ws", url, *limits)
-        assert (report["errors"], report["latency_seconds"]) == ({"unanswered": 2}, None)
-        report, _ = load("ws", url, *limits, "--rate", "100/s")
-        assert report["errors"] == {"unanswered": 20}
-
-
-def test_what_cannot_be_sent_in_time():
-    is_over = threading.Event()
+    def stop(number):
+        if number == count:
+            raise Enough
 
     def serve(backend, sock, _):
         head, _ = backend.read_head(sock)
         sock.sendall(switching(head))
-        is_over.wait(30)
+        with contextlib.suppress(Enough):
+            echo(sock, stop)
+        sock.sendall(b"".join(last))
+        if last:
+            sock.recv(65536)
 
-    with Backend(serve) as backend:
+    return Backend(serve)
+
+
+UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(("protocol", "answer", "kind"), [
+    ("ws", lambda _: UNAVAILABLE, "http_status_503"),
+    ("sse", lambda _: UNAVAILABLE, "http_status_503"),
+    ("sse", lambda _: PAGE, "protocol"),
+    ("ws", lambda _: PAGE, "http_status_200"),
+    ("ws", lambda _: b"SSH-2.0-OpenSSH_9.6\r\n", "protocol"),
+    ("ws", lambda head: switching(head).replace(b"Accept: ", b"Accept: x"), "protocol"),
+    ("ws", lambda _: b"", "timeout"),
+    ("sse", lambda _: b"", "timeout"),
+])
+def test_handshakes_that_fail(protocol, answer, kind):
+    scheme = "http" if protocol == "sse" else protocol
+    with answering(answer) as backend:
+        report, error = load(protocol, f"{scheme}://{backend.address}/", "-c", 3, "--timeout", "1s", status=1)
+    assert report["handshake_errors"] == {kind: 3}, report
+    assert report["error_examples"][kind]
+    assert "no connection was opened" in error
+
+
+def test_nobody_listens():
+    report, _ = load("ws", f"ws://127.0.0.1:{free_port()}/", "-c", 2, status=1)
+    assert report["handshake_errors"] == {"connect_refused": 2}
+    _, error = load("ws", "ws://no.such.host.invalid/", status=1)
+    assert "name" in error
+
+
+@pytest.mark.parametrize(("last", "kind"), [
+    ([close_frame(1011)], "closed_1011"),
+    ([frame(8)], "closed"),
+    ([], "closed"),
+    ([frame(3)], "protocol"),
+    ([frame(1, b"12345678", mask=True)], "protocol"),
+])
+def test_sessions_that_end_early(last, kind):
+    with closing_after(5, *last) as backend:
         url = f"ws://{backend.address}/"
-        asked = ["--rate", "200/s", "--size", "1MiB", "--duration", "200ms", "--timeout", "300ms"]
-        report, _ = load("ws", url, "--connections", 1, *asked)
-        is_over.set()
-        assert set(report["errors"]) == {"unanswered", "not_sent"}
-        assert report["errors_total"] == 40
-        assert report["messages_sent_total"] == report["errors"]["unanswered"]
+        report, _ = load("ws", url, "-c", 2, "--size", 8, "--fail-if", "errors>1", status=1)
+    assert report["errors"] == {kind: 2}, report
+    assert (report["messages_total"], report["unanswered_total"]) == (10, 2)
 
 
-class Calls(grpc.GenericRpcHandler):
-    """Methods of bytes: one answers each message with itself, one sends stamped messages, one refuses."""
-
-    def service(self, details):
-        methods = {"/demo.Chat/Talk": self.talk, "/demo.Chat/Tick": self.tick, "/demo.Chat/Refuse": self.refuse}
-        method = methods.get(details.method)
-        return method and grpc.stream_stream_rpc_method_handler(method)
-
-    def talk(self, requests, _):
-        for request in requests:
-            assert set(request) <= {0}
-            yield request
-
-    def tick(self, requests, context):
-        for _ in requests:
-            yield from (stamped(30, b"%s") for _ in range(20))
-        while context.is_active():
-            time.sleep(0.01)
-
-    def refuse(self, _, context):
-        context.abort(grpc.StatusCode.PERMISSION_DENIED, "no")
+def test_an_answer_that_does_not_come():
+    with answering(switching) as backend:
+        report, _ = load("ws", f"ws://{backend.address}/", "-c", 2, "--timeout", "1s")
+    assert (report["errors"], report["unanswered_total"]) == ({"timeout": 2}, 2)
 
 
-@contextlib.contextmanager
-def calls():
-    """The address of a gRPC service."""
-    server = grpc.server(futures.ThreadPoolExecutor(8), handlers=[Calls()])
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        server.stop(None).wait(10)
-
-
-@ways
-@pytest.mark.parametrize("arguments", [
-    ["--messages", "200"], ["--rate", "100/s", "--duration", "1s"], ["--messages", "100", "--size", "200KiB"],
-], ids=["closed loop", "open loop", "messages beyond the window"])
-def test_grpc_messages_are_exact(is_direct, arguments):
-    with calls() as service, reached(service, is_direct) as address:
-        report, _ = load("grpc", f"grpc://{address}/demo.Chat/Talk", "--connections", 3, *arguments)
-        messages = 200 if arguments[1] == "200" else 100
-        assert report["errors"] == {}
-        assert report["messages_sent_total"] == report["messages_total"] == messages
-        assert (report["protocol"], report["handshakes_total"]) == ("grpc", 3)
-
-
-def test_a_call_that_pushes():
-    with calls() as service:
-        url = f"grpc://{service}/demo.Chat/Tick"
-        report, _ = load("grpc", url, "--connections", 2, "--push", "--messages", 40)
-        assert (report["errors"], report["messages_total"]) == ({}, 40)
-        assert 30 <= report["latency_seconds"]["p50"] < 90
-
-
-def test_a_call_that_is_refused():
-    with calls() as service:
-        for name in ["Refuse", "Nothing"]:
-            report, _ = load("grpc", f"grpc://{service}/demo.Chat/{name}", "--connections", 2)
-            assert report["errors"]["grpc_status"] == 2
-
-
-def test_tls(tmp_path):
-    authority = Authority(tmp_path / "ca")
-    files = authority.issue("server")
-    trust = ["--cacert", authority.pem]
-    with Echo() as backend, Gateway(config=tls_listener(config_for(backend.address), files)) as gateway:
-        url = f"wss://localhost:{gateway.port}/"
-        few = ["--connections", 2, "--messages", 20]
-        for trusting in [trust, ["--insecure"]]:
-            report, _ = load("ws", url, *few, *trusting)
-            assert (report["errors"], report["messages_total"]) == ({}, 20)
-            assert report["handshake_stage_seconds"]["tls"]["max"] > 0
-        report, _ = load("ws", url, *few, code=1)
-        assert report["errors"] == {"tls": 2}
-        _, said = load("ws", url, "--cacert", files[1], code=2)
-        assert "no certificate" in said
-    with calls() as service, Gateway(config=tls_listener(config_for(service), files)) as gateway:
-        report, _ = load("grpc", f"grpcs://localhost:{gateway.port}/demo.Chat/Talk", *few, *trust)
-        assert (report["errors"], report["messages_total"]) == ({}, 20)
-    with pushing(stamped(1)) as backend, Gateway(config=tls_listener(config_for(backend.address), files)) as gateway:
-        report, _ = load("sse", f"https://localhost:{gateway.port}/", "--messages", 2, "--connections", 2, *trust)
-        assert (report["errors"], report["messages_total"]) == ({}, 2)
-
-
-REFUSALS = {
-    "a status": (b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", {"http_status": 3}),
-    "no agreement": (b"HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", {"bad_handshake": 3}),
-    "nothing": (b"", {"handshake_closed": 3}),
-}
-
-
-@pytest.mark.parametrize("name", REFUSALS)
-def test_handshakes_that_fail(name):
-    answer, errors = REFUSALS[name]
+def test_pings_are_answered():
+    pongs = []
 
     def serve(backend, sock, _):
-        backend.read_head(sock)
-        sock.sendall(answer)
+        head, _ = backend.read_head(sock)
+        sock.sendall(switching(head) + frame(9, b"beat"))
+        pong = sock.recv(10, 0x100)  # MSG_WAITALL
+        pongs.append((pong[0], bytes(byte ^ pong[2 + at % 4] for at, byte in enumerate(pong[6:]))))
+        sock.sendall(frame(1, b"12345678"))
+        sock.recv(64)
 
     with Backend(serve) as backend:
-        report, said = load("ws", f"ws://{backend.address}/", "--connections", 3, code=1)
-        assert report["errors"] == errors
-        assert (report["handshakes_total"], report["handshake_errors_total"]) == (0, 3)
-        assert "no connection could be opened" in said
+        load("ws", f"ws://{backend.address}/", "-c", 1, "--push", "--messages", 1)
+    assert pongs == [(0x8A, b"beat")]
 
 
-def test_a_port_where_nobody_listens():
-    for protocol, url in [("ws", "ws://{}/"), ("sse", "http://{}/"), ("grpc", "grpc://{}/a.B/C")]:
-        url = url.format(f"127.0.0.1:{free_port()}")
-        report, _ = load(protocol, url, "--connections", 5, code=1)
-        assert report["errors"] == {"refused": 5}
+def test_grpc_calls_that_fail():
+    with Gateway(config=config_for(f"127.0.0.1:{free_port()}")) as gateway:
+        report, _ = load("grpc", f"grpc://{gateway.address}/a.B/C", "-c", 2, "-d", "5s")
+    assert report["errors"] == {"grpc_status_14": 2}
 
 
-def test_a_stream_that_is_something_else():
-    page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nno"
-    with pushing(b"", head=page) as backend:
-        report, _ = load("sse", f"http://{backend.address}/", "--connections", 1, code=1)
-        assert report["errors"] == {"bad_handshake": 1}
+def test_headers_reach_the_service():
+    with answering(lambda _: UNAVAILABLE) as backend:
+        arguments = ["-H", "Authorization: Bearer x", "-H", "Host: example.com"]
+        load("ws", f"ws://{backend.address}/a?b=c", "-c", 1, *arguments, status=1)
+        head = backend.heads[0].decode().lower()
+    assert head.startswith("get /a?b=c http/1.1\r\n")
+    assert "\r\nauthorization: bearer x\r\n" in head
+    assert head.count("\r\nhost: ") == 1 and "\r\nhost: example.com\r\n" in head
 
 
-@pytest.mark.parametrize(("condition", "code"), [
-    ("max>0ms", 1), ("max>40s", 0), ("errors>0", 0), ("errors<1", 1), ("handshake_errors>50%", 0), ("messages<50", 0),
-    ("messages<51", 1),
+@pytest.mark.parametrize(("conditions", "status"), [
+    (["p99>50s", "errors>0", "handshake_errors>1%", "unanswered>0", "messages<100"], 0),
+    (["errors>0", "p50>1ns"], 1),
+    (["delivery_p99>1s"], 1),
 ])
-def test_conditions_of_failure(condition, code):
-    with Echo() as backend:
-        url = f"ws://{backend.address}/"
-        report, said = load(
-            "ws", url, "--connections", 2, "--messages", 50, "--fail-if", "p50>40s", "--fail-if", condition, code=code
-        )
-        assert report["failed_if"] == ([condition] if code else [])
-        assert (condition in said) == bool(code)
+def test_conditions(service, conditions, status):
+    arguments = [part for condition in conditions for part in ("--fail-if", condition)]
+    report, error = load("ws", f"ws://{service}/", "--messages", 100, *arguments, status=status)
+    assert report["messages_total"] == 100
+    assert error.startswith(f"error: {conditions[-1]}: ") if status else error == ""
 
 
-def test_the_names_in_the_report():
-    with Echo() as backend:
-        report, _ = load("ws", f"ws://{backend.address}/", "--connections", 2, "--rate", "50/s", "--messages", 10)
-    quantiles = {"p50", "p90", "p99", "p999", "max"}
-    assert set(report) == {
-        "url", "protocol", "arrivals", "connections", "rate_per_second", "message_bytes", "dns_seconds",
-        "handshakes_total", "handshake_errors_total", "messages_total", "messages_sent_total",
-        "messages_sent_late_total", "messages_per_second", "ramp_seconds", "elapsed_seconds", "errors_total",
-        "errors", "handshake_seconds", "handshake_stage_seconds", "latency_seconds", "latency_samples_total",
-        "failed_if",
-    }
-    assert (report["protocol"], report["arrivals"], report["connections"]) == ("websocket", "open", 2)
-    assert (report["rate_per_second"], report["message_bytes"]) == (50, 128)
-    assert set(report["latency_seconds"]) == set(report["handshake_seconds"]) == quantiles
-    assert set(report["handshake_stage_seconds"]) == {"tcp", "tls", "http"}
-    assert report["handshake_stage_seconds"]["tls"] is None
-
-
-@pytest.mark.parametrize(("arguments", "messages"), [
-    (["--messages", "301"], 301), (["--rate", "200/s", "--duration", "1s"], 200),
-    (["--rate", "500/s", "--messages", "201"], 201),
+@pytest.mark.parametrize(("protocol", "arguments", "expected"), [
+    ("ws", ["http://127.0.0.1/"], "begins with ws:"),
+    ("grpc", ["grpc://127.0.0.1/Method"], "names a method"),
+    ("ws", ["ws://127.0.0.1/", "--fail-if", "p99>50"], "has no unit"),
+    ("ws", ["ws://127.0.0.1/", "--rate", "0/s"], "more than 0"),
+    ("ws", ["ws://127.0.0.1/", "--rate", "1/s", "--push"], "cannot be used with"),
+    ("ws", ["ws://127.0.0.1/", "-H", "no colon"], "a header field is such as"),
+    ("sse", ["http://127.0.0.1/", "--streams", "2"], "needs --http2"),
+    ("grpc", ["grpc://127.0.0.1/a.B/C", "--message-file", "no.such.file"], "no.such.file"),
 ])
-def test_several_processes_when_there_are_too_few_files(arguments, messages):
-    files = ["prlimit", "--nofile=72:72"]
-    with Echo() as backend:
-        url = f"ws://{backend.address}/"
-        report, _ = load(*arguments, "--connections", 100, "--", "ws", url, under=files)
-        assert (report["errors"], report["connections"]) == ({}, 100)
-        assert report["messages_total"] == report["messages_sent_total"] == len(backend.sizes) == messages
-        assert report["latency_samples_total"] == messages
-        assert report["handshakes_total"] == backend.connections == 100
-        _, said = load("ws", url, "--connections", 10000, under=files, code=2)
-        assert "ulimit -n" in said
+def test_bad_usage(protocol, arguments, expected):
+    _, error = load(protocol, *arguments, status=2)
+    assert expected in error
 
 
-@pytest.mark.parametrize("connections", [4, 60], ids=["one process", "several processes"])
-def test_interrupted(connections):
-    with Echo() as backend:
-        command = ["prlimit", "--nofile=72:72", BINARY, "load", "ws", f"ws://{backend.address}/"]
-        more = ["--connections", str(connections), "--duration", "1h", "--format", "json"]
-        with subprocess.Popen([*command, *more], stdout=subprocess.PIPE, text=True) as process:
-            until(lambda: len(backend.sizes) > 2 * connections, "it runs")
-            process.send_signal(signal.SIGINT)
+def test_tls_and_trust(tmp_path, service):
+    own, other = Authority(tmp_path / "own"), Authority(tmp_path / "other")
+    config = tls_listener(config_for(service), own.issue("listener"))
+    with Gateway(config=config) as gateway:
+        for protocol, scheme, path in [("ws", "wss", "/"), ("sse", "https", "/"), ("grpc", "grpcs", "/a.B/Echo")]:
+            url = f"{scheme}://{gateway.address}{path}"
+            for trust in [["--cacert", own.pem], ["--insecure"]]:
+                report, _ = load(protocol, url, "-c", 2, "--messages", 20, *trust)
+                assert report["messages_total"] == 20
+                assert report["tls_seconds"]["count"] == 2
+            report, _ = load(protocol, url, "-c", 2, "--cacert", other.pem, status=1)
+            assert report["handshake_errors"] == {"tls": 2}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_signal_ends_it_with_a_result(service, processes):
+    command = [BINARY, "load", "ws", f"ws://{service}/", "-c", "4", "-d", "10m", "--format", "json"]
+    command += ["--processes", str(processes)]
+    with Gateway(config=config_for(service)) as gateway:
+        command[3] = f"ws://{gateway.address}/"
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            until(lambda: len(gateway.live()) == 4, "it has connected")
+            process.send_signal(signal.SIGTERM)
             report = json.loads(process.communicate(timeout=20)[0])
-        assert process.returncode == 0
-        assert 0 < report["handshakes_total"] <= connections
-        assert report["messages_total"] > 0
+            assert process.returncode == 0
+    assert report["handshakes_total"] == 4
+    assert report["messages_total"] == report["messages_sent_total"] > 0
 
 
-MISTAKES = [
-    (["ws", "http:/x"], "URL"),
-    (["ws", "ws://127.0.0.1:1/", "--size", "1GiB"], "64MiB"),
-    (["ws", "ws://127.0.0.1:1/", "--rate", "0/s"], "100/s"),
-    (["sse", "http://127.0.0.1:1/", "--rate", "5/s"], "--rate"),
-    (["grpc", "grpc://127.0.0.1:1/"], "a service and a method"),
-    (["ws", "ws://127.0.0.1:1/", "--fail-if", "p98>1s"], "p50, p90"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "told"), MISTAKES)
-def test_mistakes(arguments, told):
-    _, said = load(*arguments, code=2)
-    assert told in said
+def test_the_result_for_people(service):
+    done = subprocess.run(
+        [BINARY, "load", "ws", f"ws://{service}/", "-c", "2", "--messages", "10"],
+        capture_output=True, text=True, timeout=30,
+    )
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"target       ws://{service}/ (closed loop)"
+    assert lines[1] == "connections  2 of 2 open, 2 handshakes"
+    assert lines[3:6] == ["unanswered   0 of 10 sent", "errors       none", "not opened   none"]
+    assert [line.split()[0] for line in lines[8:]] == ["connect", "answer", "latency", "gap"]
+    assert done.stderr == ""

@@ -57,7 +57,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use model::host::AcceptQueue;
 use parking_lot::Mutex;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
@@ -273,7 +273,7 @@ async fn bind(
     stopping: &watch::Receiver<bool>,
 ) -> Result<Bound, Error> {
     let wrong = |error: io::Error| Error::Bind { address: config.listen, hint: hint(&error), error };
-    let socket = TcpListener::bind(config.listen).await.map_err(wrong)?;
+    let socket = listen(config.listen).map_err(wrong)?;
     let address = socket.local_addr().map_err(wrong)?;
     let certificate_error = |error| Error::Certificate { address, error };
     let certificate = config.tls.clone().map(Certificate::load).transpose().map_err(certificate_error)?;
@@ -286,6 +286,16 @@ async fn bind(
         stopping: stopping.clone(),
     };
     Ok(Bound { socket, address, listener, certificate })
+}
+
+/// Connections that may wait to be accepted; the kernel takes at most `net.core.somaxconn` of them (listen(2)).
+const BACKLOG: u32 = 65_535;
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn hint(error: &io::Error) -> &'static str {

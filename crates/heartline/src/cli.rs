@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use gateway::config::UpstreamUrl;
 use tracing_subscriber::EnvFilter;
 
-use crate::load::LoadOptions;
+use crate::load::LoadCommand;
 use crate::look::{ConnectionsOptions, ShowOptions};
 
 /// Monitoring and troubleshooting for WebSocket, server-sent events and gRPC streams.
@@ -33,7 +33,7 @@ const EXAMPLES: &str = "Examples:
   heartline check heartline.yaml                       find mistakes before they are run
   heartline connections --closed reason:abnormal       list what has broken off
   heartline show 4ynf0xjv3c8mz                         what happened on one connection
-  heartline load ws ws://127.0.0.1:8000/chat           how many messages it takes, and how fast";
+  heartline load ws ws://127.0.0.1:8000/chat -c 500    what many users would see";
 
 /// The sub-commands.
 #[derive(Debug, Subcommand)]
@@ -54,12 +54,13 @@ pub enum Command {
     /// Show what happened on one connection of a running gateway, open or closed; exit code 3 when it cannot be
     /// reached.
     Show(ShowOptions),
-    /// Put a service or a gateway under load, and measure handshakes and messages.
+    /// Load a service with many connections, and measure what they see.
+    #[command(subcommand)]
     ///
     /// Connections are opened first, at the ramp's rate. Once each has been tried, messages are sent for the duration,
     /// and the last answers are waited for. The exit code is 1 when a --fail-if holds or no connection could be
     /// opened.
-    Load(Box<LoadOptions>),
+    Load(Box<LoadCommand>),
 }
 
 /// Options of `run`.

@@ -64,7 +64,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Check { files } => check(&files),
         Command::Connections(options) => block_on(look::connections(options)),
         Command::Show(options) => block_on(look::show(options)),
-        Command::Load(options) => block_on(load::run(*options)),
+        Command::Load(command) => load::run(*command),
     }
 }
 

@@ -1,275 +1,193 @@
-//! `heartline load`: many clients by a schedule, and what they measured.
+//! `heartline load`: many clients of a service, and what they see.
 
-mod parts;
-mod report;
+mod options;
+mod table;
 
-use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::io::{self, IsTerminal as _};
+use std::process::Command;
+use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-use gateway::ceiling;
-use gateway::config::ByteSize;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
+use model::Opcode;
+use probe::backend::Ticks;
 use probe::dial::Dialer;
-use probe::load::fail_if::FailIf;
-use probe::load::part::Part;
-use probe::load::results::Results;
-use probe::load::schedule::{Arrivals, Ramp};
-use probe::load::stop::Stop;
-use probe::load::{self, Plan};
-use probe::session::Spec;
+use probe::event_stream::{EventStreamClient, Http};
+use probe::grpc::{self, GrpcClient};
+use probe::load::gather::Gathered;
+use probe::load::report::Report;
+use probe::load::{Part, Plan, Share, Work, processes};
+use probe::session::Client;
 use probe::target::{Protocol, Target};
-use probe::tls::{Trust, client_config};
+use probe::websocket::{Message, WebSocketClient};
+
+pub use options::LoadCommand;
+use options::{Format, LoadOptions, SendingOptions, ServeOptions};
 
 use crate::Failure;
 
-/// Files open beside the connections.
-const RESERVED_FILES: u64 = 32;
+/// Time for what is left behind when a run is over, such as a read of standard input.
+const LEAVE_TIME: Duration = Duration::from_millis(100);
 
-/// Longest message: 64 MiB.
-const MESSAGE_BYTES_MAX: u64 = 64 << 20;
-
-const EXAMPLES: &str = "Examples:
-  heartline load ws ws://127.0.0.1:8000/chat
-      ten connections, each waits for its answer before it sends again (closed loop)
-  heartline load ws ws://127.0.0.1:8000/chat --connections 500 --rate 5000/s --duration 30s
-      5,000 messages a second whatever the service does (open loop); latency counts from when each was due
-  heartline load sse http://127.0.0.1:8000/events --connections 9000 --ramp 500/s
-      9,000 subscribers; latency where events carry ts=NANOSECONDS, the time they were made, since 1970
-  heartline load grpc grpc://127.0.0.1:8000/demo.Chat/Talk --messages 1000 --format json
-      a stream of calls that are answered, each message zero bytes
-  heartline load ws ws://127.0.0.1:8000/chat --rate 100/s --fail-if 'p99>50ms' --fail-if 'errors>0'
-      exit code 1 when it is slow or fails, for a pipeline";
-
-/// Options of `load`.
-#[derive(Args, Clone, Debug)]
-#[command(after_help = EXAMPLES)]
-pub struct LoadOptions {
-    /// Protocol to speak.
-    #[arg(value_name = "PROTOCOL")]
-    protocol: ProtocolName,
-    /// Where: ws:// or wss://, http:// or https:// for sse, grpc://HOST:PORT/package.Service/Method or grpcs://.
-    url: String,
-    /// Connections, all open at the same time.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    connections: u32,
-    /// Connections opened a second.
-    #[arg(long, value_name = "N/s", default_value = "1000/s", value_parser = per_second)]
-    ramp: f64,
-    /// Messages sent a second by all connections together, in an open loop; without it, each connection waits for its
-    /// answer before it sends again.
-    #[arg(long, value_name = "N/s", value_parser = per_second)]
-    rate: Option<f64>,
-    /// Payload of each message: bytes, or with KiB or MiB.
-    #[arg(long, value_name = "BYTES", default_value = "128", value_parser = size)]
-    size: u32,
-    /// How long messages are sent.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    duration: Duration,
-    /// Stop after so many messages of all connections together, if that is earlier.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    messages: Option<u64>,
-    /// Send nothing and count what the service pushes, as is always done for sse. A gRPC service is asked with one
-    /// message.
-    #[arg(long, conflicts_with = "rate")]
-    push: bool,
-    /// Time allowed for a handshake, and at the end for the last answers.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    timeout: Duration,
-    /// Field of the handshake, such as 'Authorization: Bearer abc'; can be given several times.
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = field)]
-    headers: Vec<(HeaderName, HeaderValue)>,
-    /// Trust the authorities in this PEM file instead of the system's.
-    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
-    cacert: Option<PathBuf>,
-    /// Trust any certificate.
-    #[arg(long)]
-    insecure: bool,
-    /// Fail with exit code 1 if this holds: p50, p90, p99, p999, max, errors, handshake_errors or messages, > or <, and
-    /// a time, a number or a share in %; can be given several times.
-    #[arg(long, value_name = "CONDITION")]
-    fail_if: Vec<FailIf>,
-    /// Form of the results.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
-    /// Which part of a load in several processes this is; said by the process that starts it.
-    #[arg(long, value_name = "INDEX/OF", hide = true)]
-    part: Option<Part>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ProtocolName {
-    /// WebSocket.
-    Ws,
-    /// Server-sent events.
-    Sse,
-    /// One gRPC stream a connection.
-    Grpc,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table for people.
-    Text,
-    /// One JSON object; names say the units.
-    Json,
-}
-
-fn per_second(text: &str) -> Result<f64, String> {
-    let number = text.strip_suffix("/s").unwrap_or(text).trim();
-    let rate = number.parse().ok().filter(|rate: &f64| *rate > 0.0 && *rate <= 10_000_000.0);
-    rate.ok_or_else(|| "say how many a second, up to 10,000,000, such as 100/s".to_owned())
-}
-
-fn size(text: &str) -> Result<u32, String> {
-    let bytes = match text.parse() {
-        Ok(bytes) => bytes,
-        Err(_) => text.parse::<ByteSize>().map_err(|error| error.to_string())?.0,
-    };
-    let fits = u32::try_from(bytes).ok().filter(|_| bytes <= MESSAGE_BYTES_MAX);
-    fits.ok_or_else(|| "a message has at most 64MiB".to_owned())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let longest = Duration::from_hours(24 * 7);
-    let time = humantime_serde::re::humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if time <= longest { Ok(time) } else { Err("at most 7d".to_owned()) }
-}
-
-fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let wrong = || "say NAME: VALUE".to_owned();
-    let (name, value) = text.split_once(':').ok_or_else(wrong)?;
-    Ok((name.trim().parse().map_err(|_| wrong())?, value.trim().parse().map_err(|_| wrong())?))
-}
-
-/// `heartline load`.
+/// Runs a sub-command of `load`.
 ///
 /// # Errors
-/// The options do not fit each other or this machine, no connection could be opened, or a `--fail-if` holds.
-pub async fn run(options: LoadOptions) -> Result<(), Failure> {
-    let parts = parts(options.connections)?;
-    let plan = plan(&options).await?;
-    if options.part.is_some() {
-        return parts::run_one(plan).await;
-    }
-    let asked = report::Asked::of(&options, &plan);
-    let mut live = LiveLine::new(options.connections);
-    let outcome = match parts.len() {
-        1 => load::run(plan, interrupted(), |results| live.show(results)).await,
-        _ => parts::run_all(&parts, interrupted(), |results| live.show(results)).await?,
-    };
-    live.clear();
-    let failed: Vec<_> =
-        options.fail_if.iter().filter(|condition| condition.holds(&outcome.results)).collect();
-    let text = match options.format {
-        Format::Json => report::json(&asked, &outcome, &failed),
-        Format::Text => report::table(&asked, &outcome),
-    };
-    print(&text)?;
-    if !failed.is_empty() {
-        let conditions: Vec<_> = failed.iter().map(ToString::to_string).collect();
-        return Err(Failure::Running(format!("it failed, as {} holds", conditions.join(" and "))));
-    }
-    if outcome.results.opened == 0 {
-        return Err(Failure::Running(format!("no connection could be opened to {}", options.url)));
-    }
-    Ok(())
-}
-
-/// A line on a terminal that is written anew each second.
-struct LiveLine {
-    is_shown: bool,
-    began: Instant,
-    connections: u32,
-    received: u64,
-}
-
-impl LiveLine {
-    fn new(connections: u32) -> LiveLine {
-        LiveLine { is_shown: io::stderr().is_terminal(), began: Instant::now(), connections, received: 0 }
-    }
-
-    fn show(&mut self, results: &Results) {
-        if self.is_shown {
-            let news = results.received - self.received;
-            let line = report::line(results, self.connections, self.began.elapsed(), news);
-            eprint!("\r\x1b[K{line}");
+/// See [`Failure`]; no connection was opened; a condition of `--fail-if` holds.
+pub fn run(command: LoadCommand) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Running(format!("no thread to run on: {error}")))?;
+    let outcome = runtime.block_on(async {
+        match command {
+            LoadCommand::Serve(options) => serve(&options).await,
+            LoadCommand::Ws { load, sending } => {
+                Run::new(&load, Protocol::WebSocket, sending.work())?.websocket(&sending).await
+            }
+            LoadCommand::Sse { load, http2, streams } => {
+                let streams_each = streams.streams;
+                let http = if http2 { Http::Http2 { streams_each } } else { Http::Http1 };
+                if http == Http::Http1 && streams_each > 1 {
+                    return Err(Failure::Usage("--streams needs --http2".to_owned()));
+                }
+                Run::new(&load, Protocol::Sse, Work::Push)?.sse(http).await
+            }
+            LoadCommand::Grpc { load, sending, streams } => {
+                Run::new(&load, Protocol::Grpc, sending.work())?.grpc(&sending, streams.streams).await
+            }
         }
-        self.received = results.received;
-    }
+    });
+    runtime.shutdown_timeout(LEAVE_TIME);
+    outcome
+}
 
-    fn clear(&self) {
-        if self.is_shown {
-            eprint!("\r\x1b[K");
+async fn serve(options: &ServeOptions) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::Running(format!("{}: {error}", options.listen));
+    let listener = probe::backend::listen(options.listen).map_err(failed)?;
+    println!("listening on {}", listener.local_addr().map_err(failed)?);
+    processes::needed(0);
+    let ticks = Ticks { rate: options.rate, size: options.size };
+    tokio::select! {
+        () = probe::backend::serve(listener, ticks) => Ok(()),
+        () = told_to_stop() => Ok(()),
+    }
+}
+
+/// One run.
+struct Run<'a> {
+    options: &'a LoadOptions,
+    plan: Plan,
+    headers: HeaderMap,
+}
+
+impl<'a> Run<'a> {
+    fn new(options: &'a LoadOptions, protocol: Protocol, work: Work) -> Result<Run<'a>, Failure> {
+        let (is, wanted) = (options.url.protocol, protocol);
+        if is != wanted {
+            let scheme = match wanted {
+                Protocol::WebSocket => "ws: or wss:",
+                Protocol::Sse => "http: or https:",
+                Protocol::Grpc => "grpc: or grpcs:",
+            };
+            return Err(Failure::Usage(format!("{}: its URL begins with {scheme}", options.url)));
         }
+        let headers = options.headers.iter().cloned().collect();
+        Ok(Run { options, plan: options.plan(work), headers })
     }
-}
 
-async fn plan(options: &LoadOptions) -> Result<Plan, Failure> {
-    let protocol = match options.protocol {
-        ProtocolName::Ws => Protocol::Websocket,
-        ProtocolName::Sse => Protocol::Sse,
-        ProtocolName::Grpc => Protocol::Grpc,
-    };
-    let target = Target::new(protocol, &options.url).map_err(Failure::Usage)?;
-    let is_push = options.push || protocol == Protocol::Sse;
-    let arrivals = match options.rate {
-        Some(_) if is_push => {
-            return Err(Failure::Usage("--rate is for what is sent, and to sse nothing is".to_owned()));
+    fn target(&self) -> &Target {
+        &self.options.url
+    }
+
+    async fn websocket(self, sending: &SendingOptions) -> Result<(), Failure> {
+        let message = match sending.message().map_err(Failure::Usage)? {
+            Some(bytes) => Message { opcode: Opcode::Binary, payload: bytes.into() },
+            None => Message { opcode: Opcode::Text, payload: vec![b'x'; sending.size].into() },
+        };
+        let dialer = self.dialer("http/1.1").await?;
+        let client = WebSocketClient::new(self.target(), dialer, &self.headers, message);
+        self.load(client.map_err(Failure::Usage)?).await
+    }
+
+    async fn sse(self, http: Http) -> Result<(), Failure> {
+        let dialer = self.dialer(if http == Http::Http1 { "http/1.1" } else { "h2" }).await?;
+        let client = EventStreamClient::new(self.target(), dialer, http, &self.headers);
+        self.load(client.map_err(Failure::Usage)?).await
+    }
+
+    async fn grpc(self, sending: &SendingOptions, streams: u32) -> Result<(), Failure> {
+        let given = sending.message().map_err(Failure::Usage)?;
+        let message = given.unwrap_or_else(|| grpc::filler(sending.size));
+        let dialer = self.dialer("h2").await?;
+        let client = GrpcClient::new(self.target(), dialer, streams, &self.headers, &message, sending.push);
+        self.load(client.map_err(Failure::Usage)?).await
+    }
+
+    async fn dialer(&self, alpn: &str) -> Result<Dialer, Failure> {
+        let dialer = Dialer::new(self.target(), self.options.source, &self.options.trust(), alpn).await;
+        dialer.map_err(|failure| Failure::Running(failure.to_string()))
+    }
+
+    async fn load(self, client: impl Client) -> Result<(), Failure> {
+        let needed = processes::needed(self.plan.connections);
+        if let Some(share) = self.options.as_part {
+            let stopped = async {
+                tokio::select! { () = told_to_stop() => {}, () = processes::parent_gone() => {} }
+            };
+            let tell = |part: Part| processes::tell(&part);
+            probe::load::run(client, self.plan.part(share), stopped, tell).await;
+            return Ok(());
         }
-        Some(per_second) => Arrivals::Open { per_second },
-        None if is_push => Arrivals::Push,
-        None => Arrivals::Closed,
-    };
-    let connections = options.connections as usize;
-    let headers: HeaderMap = options.headers.iter().cloned().collect();
-    let trust = match &options.cacert {
-        _ if options.insecure => Trust::Anything,
-        Some(file) => Trust::Authorities(file.clone()),
-        None => Trust::System,
-    };
-    let tls = target.is_tls.then(|| client_config(&trust, protocol)).transpose().map_err(Failure::Usage)?;
-    Ok(Plan {
-        dialer: Dialer::new(target, headers, tls, connections).await.map_err(Failure::Running)?,
-        spec: Spec::new(protocol, is_push, options.size, options.timeout),
-        connections,
-        part: options.part.unwrap_or(Part::WHOLE),
-        ramp: Ramp { per_second: options.ramp },
-        arrivals,
-        stop: Stop { after: options.duration, messages: options.messages },
-    })
-}
-
-/// The parts of a load, each with no more connections than a process may open files for.
-fn parts(connections: u32) -> Result<Vec<Part>, Failure> {
-    let limit = ceiling::raise().open_files;
-    let fits = usize::try_from(limit.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX);
-    let parts = Part::of_all(connections as usize, fits);
-    if fits > 0 && parts.len() <= parts::PARTS_MAX {
-        return Ok(parts);
-    }
-    Err(Failure::Usage(format!(
-        "--connections {connections} cannot be: a process may open {limit} files, and {} processes are the most; raise \
-         the limit with ulimit -n",
-        parts::PARTS_MAX
-    )))
-}
-
-async fn interrupted() {
-    if let Err(error) = tokio::signal::ctrl_c().await {
-        tracing::warn!(%error, "Ctrl-C is not noticed");
-        std::future::pending::<()>().await;
-    }
-}
-
-/// Writes to standard output; a reader that has gone away has seen enough.
-fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::Running(format!("the output cannot be written: {error}")))
+        let parts = self.options.processes.unwrap_or(needed).clamp(1, self.plan.connections);
+        let mut gathered = Gathered::new(parts);
+        let mut live = io::stderr().is_terminal().then(table::Live::default);
+        let on_part = |process: usize, part: Part| {
+            if gathered.add(process, part)
+                && let Some(live) = &mut live
+            {
+                live.show(&gathered.glance());
+            }
+        };
+        if parts == 1 {
+            let mut on_part = on_part;
+            probe::load::run(client, self.plan.clone(), told_to_stop(), |part| on_part(0, part)).await;
+        } else {
+            drop(client);
+            let outcome = processes::run(parts, itself, told_to_stop(), on_part).await;
+            outcome.map_err(Failure::Running)?;
         }
-        _ => Ok(()),
+        self.conclude(&gathered)
     }
+
+    fn conclude(&self, gathered: &Gathered) -> Result<(), Failure> {
+        let report = Report::new(self.target(), &self.plan, &gathered.total, gathered.run());
+        match self.options.format {
+            Format::Text => println!("{}", table::result(&report)),
+            Format::Json => println!("{}", serde_json::to_string_pretty(&report).expect("a report is JSON")),
+        }
+        if report.handshakes_total == 0 {
+            return Err(Failure::Running("no connection was opened".to_owned()));
+        }
+        let conditions = &self.options.fail_if;
+        let broken: Vec<String> =
+            conditions.iter().filter_map(|condition| condition.broken_by(&report)).collect();
+        if broken.is_empty() { Ok(()) } else { Err(Failure::Running(broken.join("; "))) }
+    }
+}
+
+/// This command again, for a part of the load.
+fn itself(Share { part, parts }: Share) -> io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(std::env::args_os().skip(1)).arg(format!("--as-part={part}/{parts}"));
+    Ok(command)
+}
+
+/// SIGINT or SIGTERM. Where signals cannot be waited for, never.
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
 }

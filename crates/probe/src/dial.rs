@@ -1,213 +1,125 @@
-//! From a name to a connection, each stage timed.
+//! From a name to a connected stream: addresses, TCP from chosen source addresses, TLS, each stage timed.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use http::HeaderMap;
-use rustls::ClientConfig;
+use ipnet::IpNet;
 use rustls::pki_types::ServerName;
-use socket2::{Domain, Protocol as Transport, Socket, Type};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
-use crate::error::ErrorKind;
+use crate::clock;
+use crate::failure::{Failure, Kind};
+use crate::stream::Stream;
 use crate::target::Target;
+use crate::tls::{self, Trust};
 
-/// Connections that one source address of the loopback network carries to one address and port: half of the range
-/// of ports that Linux has by default.
-const CONNECTIONS_PER_SOURCE: usize = 14_000;
+/// Source addresses of loopback that connections are spread over when nobody chooses: a connection needs a port
+/// of its own for each pair of addresses, and one address has some 28,000.
+const LOOPBACK_SOURCES: IpNet = IpNet::V4(ipnet::Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 28));
 
-/// Source addresses: 127.0.0.1 to 127.0.0.250.
-const SOURCES_MAX: usize = 250;
-
-/// How long each stage of a handshake took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How long the stages took.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Stages {
-    /// TCP, until the connection is there.
+    /// TCP: from SYN to SYN-ACK.
     pub tcp: Duration,
-    /// TLS, where there is any.
+    /// TLS, when it is spoken.
     pub tls: Option<Duration>,
-    /// From the request to the head of its answer; of HTTP/2 with the preface.
-    pub http: Duration,
 }
 
-impl Stages {
-    /// The whole handshake.
-    pub fn total(&self) -> Duration {
-        self.tcp + self.tls.unwrap_or_default() + self.http
-    }
-}
-
-/// Opens connections to one target.
+/// Connects to one target again and again. Its name is resolved once.
 #[derive(Clone)]
 pub struct Dialer {
-    /// What is asked for.
-    pub target: Target,
-    /// Fields beside those of the protocol.
-    pub headers: HeaderMap,
     addresses: Vec<SocketAddr>,
-    /// How long the name took.
-    pub dns: Duration,
+    sources: Vec<IpAddr>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
-    sources: usize,
 }
 
 impl Dialer {
-    /// Finds the addresses of the target, once for all connections, to be in TLS by `tls`. Towards the loopback network, so many
-    /// connections come from as many source addresses (127.0.0.1, 127.0.0.2, …) as they need.
+    /// Resolves the target's name. Connections are spread over the source addresses of `sources`; when the target
+    /// is on loopback, by default over a few of 127.0.0.0/8.
+    ///
+    /// In TLS the protocol `alpn` is offered, to whom `trust` says.
     ///
     /// # Errors
-    /// The name has no address, or is none that a certificate could have: a sentence for the one who asked.
+    /// The name has no address, or the host is no name for TLS, or there is nobody to trust.
     pub async fn new(
-        target: Target,
-        headers: HeaderMap,
-        tls: Option<Arc<ClientConfig>>,
-        connections: usize,
-    ) -> Result<Dialer, String> {
-        let began = Instant::now();
-        let found = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
-        let addresses: Vec<_> = found.map_err(|error| format!("{}: {error}", target.host))?.collect();
-        let dns = began.elapsed();
-        let named = |config| -> Result<_, String> {
-            let name = ServerName::try_from(target.host.clone());
-            Ok((TlsConnector::from(config), name.map_err(|error| format!("{}: {error}", target.host))?))
-        };
-        let tls = tls.map(named).transpose()?;
-        let sources = connections.div_ceil(CONNECTIONS_PER_SOURCE).clamp(1, SOURCES_MAX);
-        Ok(Dialer { target, headers, addresses, dns, tls, sources })
+        target: &Target,
+        sources: Option<IpNet>,
+        trust: &Trust,
+        alpn: &str,
+    ) -> Result<Dialer, Failure> {
+        let name = |detail: String| Failure::new(Kind::Name, format!("{}: {detail}", target.host));
+        let addresses: Vec<_> = tokio::net::lookup_host((target.host.as_str(), target.port))
+            .await
+            .map_err(|error| name(error.to_string()))?
+            .collect();
+        let first = addresses.first().ok_or_else(|| name("it has no address".to_owned()))?;
+        let is_loopback = matches!(first.ip(), IpAddr::V4(ip) if ip.is_loopback());
+        let sources = sources.or_else(|| is_loopback.then_some(LOOPBACK_SOURCES));
+        let tls = if target.is_tls { Some(agreement(target, trust, alpn)?) } else { None };
+        let sources = sources.map(|network| network.hosts().take(1 << 16).collect()).unwrap_or_default();
+        Ok(Dialer { addresses, sources, tls })
     }
 
-    /// Opens the connection of this number, at the first address that takes it. The time for HTTP is not in the
-    /// stages yet.
+    /// Connection number `number`, whose source address follows from its number.
     ///
     /// # Errors
-    /// What the last address said.
-    pub async fn dial(&self, number: usize) -> Result<(Stream, Stages), ErrorKind> {
-        let began = Instant::now();
-        let tcp = self.connect(number).await?;
-        let mut stages = Stages { tcp: began.elapsed(), ..Stages::default() };
-        let Some((connector, name)) = &self.tls else { return Ok((Stream::Plain(tcp), stages)) };
-        let began = Instant::now();
-        let stream = connector.connect(name.clone(), tcp).await.map_err(|_| ErrorKind::Tls)?;
-        stages.tls = Some(began.elapsed());
-        Ok((Stream::Tls(Box::new(stream)), stages))
+    /// No address could be connected to, or TLS was not agreed on.
+    pub async fn connect(&self, number: u64) -> Result<(Stream, Stages), Failure> {
+        let began = clock::now();
+        let socket = self.connect_tcp(number).await?;
+        let connected = clock::now();
+        let mut stages = Stages { tcp: connected.since(began), tls: None };
+        // A client that sends whole messages has nothing to wait for.
+        socket.set_nodelay(true)?;
+        let Some((connector, name)) = &self.tls else { return Ok((Stream::Plain(socket), stages)) };
+        let stream = connector.connect(name.clone(), socket).await;
+        let stream = stream.map_err(|error| Failure::new(Kind::Tls, error.to_string()))?;
+        stages.tls = Some(clock::now().since(connected));
+        Ok((Stream::Tls(Box::new(stream.into())), stages))
     }
 
-    async fn connect(&self, number: usize) -> Result<TcpStream, ErrorKind> {
-        let mut last = ErrorKind::Unreachable;
+    async fn connect_tcp(&self, number: u64) -> Result<TcpStream, Failure> {
+        let mut last = None;
         for &address in &self.addresses {
-            let tried = match source(number, self.sources, address) {
-                None => TcpStream::connect(address).await,
-                Some(source) => connect_from(source, address).await,
-            };
-            match tried {
-                Ok(tcp) => {
-                    // Without it messages only wait longer, which is then measured.
-                    let _ = tcp.set_nodelay(true);
-                    return Ok(tcp);
-                }
-                Err(error) => last = ErrorKind::of_connect(&error),
+            match self.connect_from(number, address).await {
+                Ok(socket) => return Ok(socket),
+                Err(error) => last = Some(error),
             }
         }
-        Err(last)
+        Err(last.expect("a dialer has an address").into())
+    }
+
+    async fn connect_from(&self, number: u64, address: SocketAddr) -> std::io::Result<TcpStream> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        let count = self.sources.len().max(1);
+        let source = self.sources.get(usize::try_from(number).unwrap_or_default() % count);
+        if let Some(&source) = source.filter(|source| source.is_ipv4() == address.is_ipv4()) {
+            choose_port_at_connect(&socket)?;
+            socket.bind(SocketAddr::new(source, 0))?;
+        }
+        socket.connect(address).await
     }
 }
 
-/// Source address of the connection of this number, where they are spread over several.
-fn source(number: usize, sources: usize, to: SocketAddr) -> Option<Ipv4Addr> {
-    if sources == 1 || !matches!(to.ip(), IpAddr::V4(ip) if ip.is_loopback()) {
-        return None;
-    }
-    let last = u8::try_from(1 + number % sources).unwrap_or(1);
-    Some(Ipv4Addr::new(127, 0, 0, last))
+fn agreement(
+    target: &Target,
+    trust: &Trust,
+    alpn: &str,
+) -> Result<(TlsConnector, ServerName<'static>), Failure> {
+    let wrong = |detail: String| Failure::new(Kind::Tls, detail);
+    let config = tls::client_config(trust, alpn).map_err(wrong)?;
+    let name = ServerName::try_from(target.host.clone()).map_err(|error| wrong(error.to_string()))?;
+    Ok((TlsConnector::from(config), name))
 }
 
-/// Connects from an address, whose port is chosen only then (IP_BIND_ADDRESS_NO_PORT, ip(7)): a port is taken for
-/// the pair of addresses, not for the source alone.
-async fn connect_from(source: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(to), Type::STREAM.nonblocking(), Some(Transport::TCP))?;
+/// Lets the kernel choose the port at connect(2), so that one port can serve each pair of addresses (ip(7),
+/// `IP_BIND_ADDRESS_NO_PORT`); chosen at bind(2), it would be taken for all.
+fn choose_port_at_connect(socket: &TcpSocket) -> std::io::Result<()> {
     #[cfg(target_os = "linux")]
-    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::IpBindAddressNoPort, &true)?;
-    socket.bind(&SocketAddr::from((source, 0)).into())?;
-    TcpSocket::from_std_stream(socket.into()).connect(to).await
-}
-
-/// An open connection, in TLS or not.
-pub enum Stream {
-    /// Without TLS.
-    Plain(TcpStream),
-    /// In TLS.
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loopback_connections_are_spread() {
-        let check = |number, sources, to: &str, expected: Option<[u8; 4]>| {
-            let to = to.parse().expect(to);
-            assert_eq!(source(number, sources, to), expected.map(Ipv4Addr::from), "{number} of {sources}");
-        };
-        check(5, 1, "127.0.0.1:80", None);
-        check(0, 3, "127.0.0.1:80", Some([127, 0, 0, 1]));
-        check(5, 3, "127.0.0.1:80", Some([127, 0, 0, 3]));
-        check(249, SOURCES_MAX, "127.0.0.1:80", Some([127, 0, 0, 250]));
-        check(5, 3, "192.0.2.1:80", None);
-        check(5, 3, "[::1]:80", None);
-    }
-
-    #[tokio::test]
-    async fn a_connection_comes_from_its_source() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let to = listener.local_addr().expect("an address");
-        let source = Ipv4Addr::new(127, 0, 0, 3);
-        let client = connect_from(source, to).await.expect("a connection");
-        let (_, from) = listener.accept().await.expect("a connection");
-        assert_eq!(from.ip(), IpAddr::V4(source));
-        assert_eq!(client.local_addr().expect("an address"), from);
-    }
+    nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::IpBindAddressNoPort, &true)?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = socket;
+    Ok(())
 }

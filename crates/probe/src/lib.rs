@@ -1,20 +1,28 @@
-//! Clients for WebSocket, event streams and gRPC that time each stage, and load made of many of them.
+//! A user in a box: one client for each protocol, timing each stage, and what is built from many of them.
 //!
-//! - [`target`]: what a URL asks for.
-//! - [`dial`]: from a name to a connection, by DNS, TCP and TLS, each timed.
-//! - [`session`]: one open connection of any protocol: messages out, messages in. Behind it [`ws`], [`sse`], [`grpc`].
-//! - [`load`]: many sessions by a schedule, and what they measured.
+//! - [`target`]: what is asked for, from a URL.
+//! - [`dial`]: from a name to a connected stream: DNS, TCP from chosen source addresses, TLS.
+//! - [`session`]: what the clients have in common once they are connected.
+//! - [`websocket`], [`event_stream`], [`grpc`]: the clients; [`http2`]: what two of them stand on.
+//! - [`stamp`]: the time at which a pushed message was made, when it says so.
+//! - [`load`]: many sessions on a schedule, and what they saw.
+//! - [`backend`]: a service to aim at that costs as little as it can.
 //!
-//! A client here is a good one: it answers Pings, frees windows and says goodbye. It does not retry, and follows no
-//! redirect: what an attempt met is what it tells.
+//! What is not here: verdicts. A client tells what it saw and how long it took.
 
+pub mod alarm;
+pub mod backend;
+pub mod clock;
 pub mod dial;
-pub mod error;
+pub mod event_stream;
+pub mod failure;
 pub mod grpc;
+pub mod http2;
 pub mod load;
+mod scratch;
 pub mod session;
-pub mod sse;
-mod stamp;
+pub mod stamp;
+pub mod stream;
 pub mod target;
 pub mod tls;
-pub mod ws;
+pub mod websocket;

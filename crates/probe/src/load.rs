@@ -1,202 +1,140 @@
-//! Load: many sessions by a schedule, and what they measured.
+//! Load: many sessions on a schedule, and what they saw.
 //!
-//! Three values make a load, and none knows the others: the protocol (the [`Dialer`]'s target and the [`Spec`]), when
-//! messages are sent ([`Ramp`], [`Arrivals`]) and when it stops ([`Stop`]). Connections are opened first. Once each has
-//! been tried, the messages begin; where the service pushes, they count from the first connection on.
+//! Three values say what is done, and none depends on another: the [`schedule`] (when connections are opened and
+//! when messages are sent), the [`Stop`] (when it is over) and the client (what is spoken). [`run`] joins them; it
+//! counts into a [`tally`], whose parts of different seconds and processes add up.
+//!
+//! In the open loop a message has a time at which it is meant to be sent, and its latency is measured from that
+//! time: what waits because the service is slow counts as the service's, not as the generator's (coordinated
+//! omission). In the closed loop a connection sends its next message when the answer is there, so that a slow
+//! service gets less load.
 
-mod connection;
+mod exchange;
 pub mod fail_if;
-pub mod part;
-pub mod results;
+pub mod gather;
+pub mod processes;
+pub mod report;
+mod run;
 pub mod schedule;
-pub mod stop;
+pub mod tally;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+pub use run::{Part, run};
+use schedule::Rate;
 
-use crate::dial::Dialer;
-use crate::session::Spec;
-use connection::{GOODBYE_TIME, Phase};
-use part::Part;
-use results::Results;
-use schedule::{Arrivals, Ramp};
-use stop::{Budget, Stop};
-
-/// From when all connections have been tried to the first message: time for each to set its timer.
-const LEAD: Duration = Duration::from_millis(100);
-
-/// More of it for each connection.
-const LEAD_EACH: Duration = Duration::from_micros(20);
-
-/// What is to be done.
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Where the connections go to.
-    pub dialer: Dialer,
-    /// What each does.
-    pub spec: Spec,
-    /// How many there are, of all parts.
-    pub connections: usize,
-    /// Which of them are opened here.
-    pub part: Part,
-    /// When they are opened.
-    pub ramp: Ramp,
-    /// When messages are sent.
-    pub arrivals: Arrivals,
-    /// When it ends.
+    /// Sessions that are open at a time.
+    pub connections: u32,
+    /// How fast connections are opened, also those in the place of others; without it as soon as possible, a bounded
+    /// number at a time.
+    pub ramp: Option<Rate>,
+    /// What a session does.
+    pub work: Work,
+    /// When it is over.
     pub stop: Stop,
+    /// Messages of this first time are sent but not counted.
+    pub warmup: Duration,
+    /// Longest time for a handshake and for an answer.
+    pub timeout: Duration,
+    /// A session is closed after so many messages, and another one opened in its place.
+    pub messages_each: Option<u64>,
+    /// Which part of the whole this is.
+    pub share: Share,
 }
 
-/// What was done.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Outcome {
-    /// What was counted.
-    pub results: Results,
-    /// From the first attempt until each connection had been tried.
-    pub ramp: Duration,
-    /// From the first message that could be sent, or where the service pushes from the first attempt, to the last
-    /// one that came.
-    pub elapsed: Duration,
-}
-
-impl Outcome {
-    /// Adds that of another part, which ran at the same time.
-    pub fn merge(&mut self, other: &Outcome) {
-        self.results.merge(&other.results);
-        self.ramp = self.ramp.max(other.ramp);
-        self.elapsed = self.elapsed.max(other.elapsed);
-    }
-}
-
-/// What all connections of a load share.
-struct Shared {
-    plan: Plan,
-    results: Mutex<Results>,
-    /// Messages that may still be sent, or come.
-    budget: Budget,
-    budget_used: Notify,
-    /// Connections that have not been tried.
-    untried: Countdown,
-    /// Connections that have something left to do.
-    busy: Countdown,
-}
-
-/// Waits until everybody has done something once.
-struct Countdown {
-    left: AtomicUsize,
-    is_over: Notify,
-}
-
-impl Countdown {
-    fn new(count: usize) -> Countdown {
-        Countdown { left: AtomicUsize::new(count), is_over: Notify::new() }
-    }
-
-    fn done(&self) {
-        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.is_over.notify_one();
-        }
-    }
-
-    async fn over(&self) {
-        self.is_over.notified().await;
-    }
-}
-
-/// Runs a load to its end, or until `cancelled`; tells every second what was counted so far.
-pub async fn run(
-    plan: Plan,
-    cancelled: impl Future<Output = ()>,
-    mut each_second: impl FnMut(&Results),
-) -> Outcome {
-    let count = plan.part.numbers(plan.connections).len();
-    let shared = Arc::new(Shared {
-        budget: Budget::new(plan.stop.messages.map_or(u64::MAX, |messages| plan.part.share(messages))),
-        budget_used: Notify::new(),
-        results: Mutex::default(),
-        untried: Countdown::new(count),
-        busy: Countdown::new(count),
-        plan,
-    });
-    let second = Duration::from_secs(1);
-    let mut ticks = interval_at(Instant::now() + second, second);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut running = std::pin::pin!(run_phases(&shared, cancelled));
-    let (ramp, began) = loop {
-        tokio::select! {
-            times = &mut running => break times,
-            _ = ticks.tick() => {
-                let now = shared.results.lock().clone();
-                each_second(&now);
-            }
-        }
-    };
-    let results = shared.results.lock().clone();
-    let elapsed = results.last_received.map(|last| last.saturating_duration_since(began.into_std()));
-    Outcome { ramp, elapsed: elapsed.unwrap_or_default(), results }
-}
-
-/// Opens, loads and closes; how long the ramp was, and since when messages count.
-async fn run_phases(shared: &Arc<Shared>, cancelled: impl Future<Output = ()>) -> (Duration, Instant) {
-    let start = Instant::now();
-    let (phase, _) = watch::channel(Phase::Connecting);
-    let mut tasks = JoinSet::new();
-    let (mut ramp, mut began) = (None, start);
-    let working = async {
-        open_all(shared, &phase, start, &mut tasks).await;
-        shared.untried.over().await;
-        ramp = Some(start.elapsed());
-        let begins =
-            Instant::now() + LEAD + LEAD_EACH * u32::try_from(shared.plan.connections).unwrap_or(u32::MAX);
-        if shared.plan.arrivals != Arrivals::Push {
-            began = begins;
-        }
-        phase.send_replace(Phase::Loading(begins));
-        tokio::select! {
-            () = shared.busy.over() => {}
-            () = shared.budget_used.notified() => {}
-            () = sleep_until(begins + longest(&shared.plan)) => {}
-        }
-    };
-    tokio::select! {
-        () = working => {}
-        () = cancelled => {}
-    }
-    phase.send_replace(Phase::Stopped);
-    let all_ended = async { while tasks.join_next().await.is_some() {} };
-    // Whoever has not ended by then is aborted with the set.
-    let _ = timeout(GOODBYE_TIME + Duration::from_secs(1), all_ended).await;
-    (ramp.unwrap_or_else(|| start.elapsed()), began)
-}
-
-/// How long messages go on at most, the last answers included.
-fn longest(plan: &Plan) -> Duration {
-    match plan.arrivals {
-        Arrivals::Push => plan.stop.after,
-        Arrivals::Closed | Arrivals::Open { .. } => {
-            plan.stop.after + plan.spec.timeout + Duration::from_secs(1)
+impl Plan {
+    /// The part of this plan that one of several processes does. The parts together do all of it.
+    #[must_use]
+    pub fn part(&self, share: Share) -> Plan {
+        let rate = |rate: Rate| rate.share(share.of(self.connections.into()) as u32, self.connections);
+        Plan {
+            connections: u32::try_from(share.of(self.connections.into())).expect("not more than the whole"),
+            ramp: self.ramp.map(rate),
+            work: match self.work {
+                Work::EchoOpen(whole) => Work::EchoOpen(rate(whole)),
+                same @ (Work::EchoClosed | Work::Push) => same,
+            },
+            stop: Stop {
+                duration: self.stop.duration,
+                messages: self.stop.messages.map(|messages| share.of(messages)),
+                handshakes: self.stop.handshakes.map(|handshakes| share.of(handshakes)),
+            },
+            share,
+            ..self.clone()
         }
     }
 }
 
-async fn open_all(
-    shared: &Arc<Shared>,
-    phase: &watch::Sender<Phase>,
-    start: Instant,
-    tasks: &mut JoinSet<()>,
-) {
-    for number in shared.plan.part.numbers(shared.plan.connections) {
-        if let Some(opens) = start.checked_add(shared.plan.ramp.opens_at(number))
-            && opens > Instant::now()
-        {
-            sleep_until(opens).await;
-        }
-        tasks.spawn(connection::run(Arc::clone(shared), number, phase.subscribe()));
+/// One of several parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Its number, counted from 0.
+    pub part: u32,
+    /// How many there are.
+    pub parts: u32,
+}
+
+impl Share {
+    /// All of it.
+    pub const WHOLE: Share = Share { part: 0, parts: 1 };
+
+    fn of(self, whole: u64) -> u64 {
+        let (part, parts) = (u64::from(self.part), u64::from(self.parts));
+        whole / parts + u64::from(part < whole % parts)
+    }
+}
+
+/// What a session does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Work {
+    /// Sends, and expects an answer to each message; the next message is sent when it is there.
+    EchoClosed,
+    /// Sends at this rate, of all sessions together, and expects an answer to each message.
+    EchoOpen(Rate),
+    /// Sends nothing and takes what comes.
+    Push,
+}
+
+/// When it is over: at what comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stop {
+    /// So long after the warm-up.
+    pub duration: Option<Duration>,
+    /// Messages that are counted.
+    pub messages: Option<u64>,
+    /// Handshakes, those that fail included.
+    pub handshakes: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_add_up_to_the_whole() {
+        let plan = Plan {
+            connections: 10,
+            ramp: Some("100".parse().expect("a rate")),
+            work: Work::EchoOpen("1000".parse().expect("a rate")),
+            stop: Stop { duration: None, messages: Some(1001), handshakes: Some(2) },
+            warmup: Duration::ZERO,
+            timeout: Duration::ZERO,
+            messages_each: None,
+            share: Share::WHOLE,
+        };
+        let parts: Vec<Plan> = (0..3).map(|part| plan.part(Share { part, parts: 3 })).collect();
+        let numbers = |of: fn(&Plan) -> f64| parts.iter().map(of).collect::<Vec<_>>();
+        assert_eq!(numbers(|plan| plan.connections.into()), [4.0, 3.0, 3.0]);
+        assert_eq!(numbers(|plan| plan.stop.messages.expect("some") as f64), [334.0, 334.0, 333.0]);
+        assert_eq!(numbers(|plan| plan.stop.handshakes.expect("some") as f64), [1.0, 1.0, 0.0]);
+        assert_eq!(numbers(|plan| plan.ramp.expect("a ramp").as_f64()), [40.0, 30.0, 30.0]);
+        let rate = |plan: &Plan| match plan.work {
+            Work::EchoOpen(rate) => rate.as_f64(),
+            _ => 0.0,
+        };
+        assert_eq!(numbers(rate), [400.0, 300.0, 300.0]);
     }
 }

@@ -1,78 +1,88 @@
-//! One open connection of any protocol: messages out, messages in.
+//! What the clients have in common once they are connected: messages go out and come in.
 
+use std::future::Future;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use bytes::Bytes;
+use crate::dial::Stages;
+use crate::failure::Failure;
 
-use crate::dial::{Dialer, Stages};
-use crate::error::ErrorKind;
-use crate::target::Protocol;
-use crate::{grpc, sse, ws};
+/// Something that opens sessions.
+pub trait Client: Send + Sync + 'static {
+    /// What it opens.
+    type Session: Session;
 
-/// What a session does, whatever connection it is on.
-#[derive(Clone, Debug)]
-pub struct Spec {
-    /// What it sends, as it is on the wire; made once for all.
-    pub message: Bytes,
-    /// Whether the server sends of itself, and messages are looked through for a stamp of time.
-    pub is_push: bool,
-    /// Time allowed for the handshake.
-    pub timeout: Duration,
+    /// Opens session number `number`, which chooses its source address.
+    fn open(&self, number: u64) -> impl Future<Output = Result<Opened<Self::Session>, Failure>> + Send;
 }
 
-impl Spec {
-    /// A specification with messages of so many bytes of payload.
-    pub fn new(protocol: Protocol, is_push: bool, bytes: u32, timeout: Duration) -> Spec {
-        let message = match protocol {
-            Protocol::Websocket => ws::text_frame(bytes),
-            Protocol::Grpc => grpc::message(bytes),
-            Protocol::Sse => Bytes::new(),
-        };
-        Spec { message, is_push: is_push || protocol == Protocol::Sse, timeout }
-    }
+/// A session, and how long it took to open.
+#[derive(Debug)]
+pub struct Opened<S> {
+    /// It.
+    pub session: S,
+    /// Stages below the protocol; none on a connection that was there already.
+    pub stages: Option<Stages>,
+    /// From the request to the answer's head; none when that is not waited for.
+    pub answer: Option<Duration>,
 }
 
-/// Told of each message that came, with its stamp of time if it has one.
-pub type OnMessage<'a> = &'a mut dyn FnMut(Option<SystemTime>);
+/// A message that has come in.
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'a> {
+    /// Its payload's length; for an event, that of its block.
+    pub bytes: u64,
+    /// Its beginning as on the wire, with the frame's header.
+    pub beginning: &'a [u8],
+}
 
-/// An open connection. Never both sides wait for each other: it reads while it writes.
+/// One WebSocket, event stream or gRPC stream.
 pub trait Session: Send {
-    /// Whether a message is on its way out, so that no other can be sent yet.
-    fn is_sending(&self) -> bool;
-
-    /// Takes a message to send; [`Session::poll_step`] does it. Not while another is on its way.
-    fn send(&mut self);
-
-    /// Writes and reads what it can. Ready when messages came or the message that was on its way is out.
+    /// Sends one message, always the same. When it is pending it must be asked again before another message.
     ///
     /// # Errors
-    /// The connection has ended.
-    fn poll_step(&mut self, cx: &mut Context<'_>, on: OnMessage<'_>) -> Poll<Result<(), ErrorKind>>;
+    /// The session is over.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>>;
 
-    /// Says goodbye by the protocol's own means; tells whether the peer then ends the connection.
-    fn say_goodbye(&mut self) -> bool;
+    /// Takes what has come, once, and tells of each complete message.
+    ///
+    /// # Errors
+    /// The session is over.
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        on: &mut dyn FnMut(Received<'_>),
+    ) -> Poll<Result<(), Failure>>;
+
+    /// Ends it as one should, and waits for the other side's agreement, but not for long.
+    fn close(self) -> impl Future<Output = ()> + Send;
 }
 
-/// Opens the connection of this number.
-///
-/// # Errors
-/// What the attempt met.
-pub async fn open(
-    dialer: &Dialer,
-    spec: &Spec,
-    number: usize,
-) -> Result<(Box<dyn Session>, Stages), ErrorKind> {
-    let opening = async {
-        let (stream, mut stages) = dialer.dial(number).await?;
-        let began = std::time::Instant::now();
-        let session: Box<dyn Session> = match dialer.target.protocol {
-            Protocol::Websocket => Box::new(ws::open(stream, dialer, spec).await?),
-            Protocol::Sse => Box::new(sse::open(stream, dialer).await?),
-            Protocol::Grpc => Box::new(grpc::open(stream, dialer, spec).await?),
-        };
-        stages.http = began.elapsed();
-        Ok((session, stages))
-    };
-    tokio::time::timeout(spec.timeout, opening).await.unwrap_or(Err(ErrorKind::ConnectTimeout))
+/// The beginning of a message that is not complete yet.
+#[derive(Clone, Debug, Default)]
+pub struct Beginning(Vec<u8>);
+
+/// As much of a message's beginning as is kept.
+pub const BEGINNING_BYTES_MAX: usize = 512;
+
+impl Beginning {
+    /// The beginning of a message whose last bytes are these.
+    pub fn complete<'a>(&'a mut self, bytes: &'a [u8]) -> &'a [u8] {
+        if self.0.is_empty() {
+            return bytes;
+        }
+        self.keep(bytes);
+        &self.0
+    }
+
+    /// The next message begins.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Keeps the next bytes of a message.
+    pub fn keep(&mut self, bytes: &[u8]) {
+        let room = BEGINNING_BYTES_MAX.saturating_sub(self.0.len());
+        self.0.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
 }

@@ -1,75 +1,83 @@
-//! The time at which a message was made, where its payload says so: `ts=` and nanoseconds since 1970 in decimal.
+//! The time at which a pushed message was made, when it says so.
+//!
+//! It says `ts=` or `"ts":` in its first bytes, and then the time since the Unix epoch as a decimal number. How many
+//! digits it has tells its unit: 10 are seconds, 13 milliseconds, 16 microseconds, 19 nanoseconds. Seconds may
+//! have a fraction. So `data: ts=1790000000123`, `{"ts": 1790000000.5, ...}` and `ts=1790000000123456789 xxx` are
+//! understood, and for a service of one's own one line suffices.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use model::WallTime;
 
-const MARK: &[u8] = b"ts=";
+use crate::session::BEGINNING_BYTES_MAX;
 
-/// Looks for the first stamp of each message. Bytes may come in any pieces.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Finder {
-    /// How much of the mark has come.
-    matched: usize,
-    nanoseconds: u64,
-    digits: u32,
-    is_found: bool,
+/// What stands in front of the number, apart from quotes, colon or equals sign, and spaces.
+const KEY: &[u8] = b"ts";
+
+/// The time that a message says, from its beginning.
+pub fn find(beginning: &[u8]) -> Option<WallTime> {
+    let beginning = &beginning[..beginning.len().min(BEGINNING_BYTES_MAX)];
+    let mut places = (0..beginning.len().saturating_sub(KEY.len())).filter(|&at| {
+        let is_whole_word = at.checked_sub(1).is_none_or(|before| !is_word(beginning[before]));
+        is_whole_word && beginning[at..].starts_with(KEY)
+    });
+    places.find_map(|at| number(&beginning[at + KEY.len()..]))
 }
 
-impl Finder {
-    /// Looks at the next bytes of a message.
-    pub fn scan(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            if self.is_found {
-                return;
-            }
-            if self.matched < MARK.len() {
-                self.matched = match byte {
-                    _ if byte == MARK[self.matched] => self.matched + 1,
-                    _ if byte == MARK[0] => 1,
-                    _ => 0,
-                };
-            } else if byte.is_ascii_digit() && self.digits < 19 {
-                self.nanoseconds = self.nanoseconds * 10 + u64::from(byte - b'0');
-                self.digits += 1;
-            } else {
-                self.is_found = self.digits > 0;
-                self.matched = 0;
-            }
-        }
-    }
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
 
-    /// The stamp of the message that ends here; the next one begins.
-    pub fn take(&mut self) -> Option<SystemTime> {
-        let finder = std::mem::take(self);
-        (finder.digits > 0).then(|| UNIX_EPOCH + Duration::from_nanos(finder.nanoseconds))
-    }
+fn number(text: &[u8]) -> Option<WallTime> {
+    let begin = text.iter().position(|byte| !b"\"'=: ".contains(byte))?;
+    let has_sign = text[..begin].iter().any(|byte| b"=:".contains(byte));
+    let text = text.get(begin..).filter(|_| has_sign)?;
+    let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = text.split_at(count);
+    let whole = decimal(digits)?;
+    let nanoseconds = match count {
+        10 => whole.checked_mul(1_000_000_000)?.checked_add(fraction(rest))?,
+        13 => whole.checked_mul(1_000_000)?,
+        16 => whole.checked_mul(1_000)?,
+        19 => whole,
+        _ => return None,
+    };
+    Some(WallTime(nanoseconds))
+}
+
+/// Nanoseconds of `.5`.
+fn fraction(text: &[u8]) -> u64 {
+    let Some((b'.', digits)) = text.split_first() else { return 0 };
+    let digits = digits.iter().copied().take_while(u8::is_ascii_digit);
+    digits.chain(std::iter::repeat(b'0')).take(9).fold(0, |all, digit| all * 10 + u64::from(digit - b'0'))
+}
+
+fn decimal(digits: &[u8]) -> Option<u64> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(message: &str, expected: Option<u64>) {
-        let expected = expected.map(|ns| UNIX_EPOCH + Duration::from_nanos(ns));
-        let mut whole = Finder::default();
-        whole.scan(message.as_bytes());
-        assert_eq!(whole.take(), expected, "{message}");
-        let mut bytewise = Finder::default();
-        for byte in message.bytes() {
-            bytewise.scan(&[byte]);
-        }
-        assert_eq!(bytewise.take(), expected, "{message} byte by byte");
-        assert_eq!(bytewise.take(), None, "nothing is left for the next");
-    }
-
     #[test]
     fn stamps() {
-        check("data: ts=1763000000123456789 x\n\n", Some(1_763_000_000_123_456_789));
-        check("ts=5", Some(5));
-        check("tts=5 ts=6", Some(5));
-        check("ts= 5 ts=7,", Some(7));
-        check("t=5", None);
+        let check = |text: &str, expected: Option<u64>| {
+            assert_eq!(find(text.as_bytes()).map(|at| at.0), expected, "{text}");
+        };
+        check("ts=1790000000123456789", Some(1_790_000_000_123_456_789));
+        check("ts=1790000000123456 xx", Some(1_790_000_000_123_456_000));
+        check("id: 7\ndata: {\"a\": 1, \"ts\": 1790000000123}\n\n", Some(1_790_000_000_123_000_000));
+        check("{\"ts\":\"1790000000\"}", Some(1_790_000_000_000_000_000));
+        check("{\"ts\": 1790000000.25}", Some(1_790_000_000_250_000_000));
+        check("ts: 1790000000.1234567891", Some(1_790_000_000_123_456_789));
+        check("\u{81}\u{1}ts=1790000000123", Some(1_790_000_000_123_000_000));
+        check("bolts=1 ts=1790000000123", Some(1_790_000_000_123_000_000));
+        check("parts=1790000000123", None);
+        check("ts1790000000123", None);
+        check("ts=179000000012", None);
+        check("ts=99999999999999999999", None);
+        check("ts=now", None);
+        check("ts=", None);
+        check("ts", None);
         check("", None);
-        check("ts=99999999999999999999", Some(9_999_999_999_999_999_999));
     }
 }

@@ -1,68 +1,93 @@
-//! What a URL asks for.
+//! What is asked for, from a URL.
+
+use std::fmt;
+use std::str::FromStr;
 
 use http::Uri;
-use http::uri::{Authority, PathAndQuery};
-use serde::{Deserialize, Serialize};
+use http::uri::PathAndQuery;
 
-/// Protocol of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// What is spoken there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// WebSocket (RFC 6455) over HTTP/1.1.
-    Websocket,
-    /// Event stream (WHATWG HTML, section 9.2) over HTTP/1.1.
+    /// `ws:` and `wss:`.
+    WebSocket,
+    /// `http:` and `https:`.
     Sse,
-    /// gRPC over HTTP/2: with prior knowledge in clear text, by ALPN in TLS.
+    /// `grpc:` and `grpcs:`.
     Grpc,
 }
 
-/// Where to connect to, and what to ask for there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// How it is spoken to.
-    pub protocol: Protocol,
-    /// Whether the connection is in TLS.
-    pub is_tls: bool,
-    /// Host and port as written, for the `Host` field.
-    pub authority: Authority,
-    /// Name or address, an IPv6 address without brackets.
-    pub host: String,
-    /// Port, the scheme's own when none is written.
-    pub port: u16,
-    /// What to ask for; of gRPC, `/package.Service/Method`.
-    pub path: PathAndQuery,
+impl Protocol {
+    /// The word in records and results.
+    pub fn word(self) -> &'static str {
+        match self {
+            Protocol::WebSocket => "websocket",
+            Protocol::Sse => "sse",
+            Protocol::Grpc => "grpc",
+        }
+    }
 }
 
-impl Target {
-    /// Reads a URL: `ws:` and `wss:` for WebSocket, `http:` and `https:` for event streams, `grpc:` and `grpcs:`.
-    /// `http:` and `https:` are taken for any protocol.
-    ///
-    /// # Errors
-    /// A sentence that tells what is wrong and what to write instead.
-    pub fn new(protocol: Protocol, url: &str) -> Result<Target, String> {
-        let (plain, tls, example) = match protocol {
-            Protocol::Websocket => ("ws", "wss", "ws://127.0.0.1:8000/chat"),
-            Protocol::Sse => ("http", "https", "http://127.0.0.1:8000/events"),
-            Protocol::Grpc => ("grpc", "grpcs", "grpc://127.0.0.1:8000/package.Service/Method"),
+/// Where a service is and what is asked of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// Whether inside TLS.
+    pub is_tls: bool,
+    /// Name or address, an IPv6 address without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Path and query; for gRPC `/package.Service/Method`.
+    pub path: PathAndQuery,
+    /// `Host` or `:authority`: as it stands in the URL.
+    pub authority: String,
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Target, String> {
+        let uri: Uri = text.parse().map_err(|error| format!("it is no URL: {error}"))?;
+        let (protocol, is_tls) = match uri.scheme_str() {
+            Some("ws") => (Protocol::WebSocket, false),
+            Some("wss") => (Protocol::WebSocket, true),
+            Some("http") => (Protocol::Sse, false),
+            Some("https") => (Protocol::Sse, true),
+            Some("grpc") => (Protocol::Grpc, false),
+            Some("grpcs") => (Protocol::Grpc, true),
+            _ => {
+                return Err("it begins with ws:, wss:, http:, https:, grpc: or grpcs:, such as \
+                            ws://127.0.0.1:8000/chat"
+                    .to_owned());
+            }
         };
-        let wrong = |why: &str| format!("{why}; give a URL such as {example}");
-        let uri: Uri = url.parse().map_err(|_| wrong("it is no URL"))?;
-        let is_tls = match uri.scheme_str() {
-            Some(scheme) if scheme == plain || scheme == "http" => false,
-            Some(scheme) if scheme == tls || scheme == "https" => true,
-            _ => return Err(wrong(&format!("it must begin with {plain}:// or {tls}://"))),
-        };
-        let authority = uri.authority().cloned().ok_or_else(|| wrong("it has no host"))?;
+        let authority = uri.authority().ok_or("a URL has a host")?;
         if authority.as_str().contains('@') {
-            return Err(wrong("a user and password cannot be in it"));
+            return Err("a URL with a user and password is not supported; send a header instead".to_owned());
         }
-        let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        if protocol == Protocol::Grpc && observe::grpc::method(path.path()).is_none() {
-            return Err(wrong("its path must name a service and a method"));
-        }
-        let host = authority.host().trim_matches(['[', ']']).to_owned();
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        Ok(Target { protocol, is_tls, authority, host, port, path })
+        let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        if protocol == Protocol::Grpc && path.path().trim_matches('/').split('/').count() != 2 {
+            return Err("a gRPC URL names a method: grpc://host:port/package.Service/Method".to_owned());
+        }
+        Ok(Target { protocol, is_tls, host, port, path, authority: authority.to_string() })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match (self.protocol, self.is_tls) {
+            (Protocol::WebSocket, false) => "ws",
+            (Protocol::WebSocket, true) => "wss",
+            (Protocol::Sse, false) => "http",
+            (Protocol::Sse, true) => "https",
+            (Protocol::Grpc, false) => "grpc",
+            (Protocol::Grpc, true) => "grpcs",
+        };
+        write!(f, "{scheme}://{}{}", self.authority, self.path)
     }
 }
 
@@ -70,27 +95,22 @@ impl Target {
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(protocol: Protocol, url: &str, expected: Result<&str, &str>) {
-        let shown = Target::new(protocol, url)
-            .map(|t| format!("{} {} {} {}", if t.is_tls { "tls" } else { "tcp" }, t.host, t.port, t.path));
-        match expected {
-            Ok(text) => assert_eq!(shown.as_deref(), Ok(text)),
-            Err(part) => assert!(shown.as_ref().is_err_and(|error| error.contains(part)), "{shown:?}"),
-        }
-    }
-
     #[test]
     fn urls() {
-        check(Protocol::Websocket, "ws://localhost/chat?room=1", Ok("tcp localhost 80 /chat?room=1"));
-        check(Protocol::Websocket, "wss://[::1]:8443", Ok("tls ::1 8443 /"));
-        check(Protocol::Websocket, "https://example.com/", Ok("tls example.com 443 /"));
-        check(Protocol::Sse, "http://127.0.0.1:9/events", Ok("tcp 127.0.0.1 9 /events"));
-        check(Protocol::Grpc, "grpc://h:5/a.B/C", Ok("tcp h 5 /a.B/C"));
-        check(Protocol::Sse, "ws://localhost/", Err("must begin with http:// or https://"));
-        check(Protocol::Websocket, "localhost:80", Err("such as ws://"));
-        check(Protocol::Websocket, "ws://me:secret@localhost/", Err("password"));
-        check(Protocol::Grpc, "grpc://h:5/", Err("a service and a method"));
-        check(Protocol::Websocket, "ws://a b", Err("no URL"));
+        let check = |text: &str, expected: &str| {
+            let told = match text.parse::<Target>() {
+                Ok(t) => format!("{} {} {} {} {}", t.protocol.word(), t.is_tls, t.host, t.port, t.path),
+                Err(error) => error,
+            };
+            assert!(told.starts_with(expected), "{text}: {told}");
+        };
+        check("ws://127.0.0.1:8000/chat?x=1", "websocket false 127.0.0.1 8000 /chat?x=1");
+        check("wss://example.com", "websocket true example.com 443 /");
+        check("http://[::1]:81/events", "sse false ::1 81 /events");
+        check("grpcs://example.com/pkg.Echo/Chat", "grpc true example.com 443 /pkg.Echo/Chat");
+        check("grpc://example.com/Chat", "a gRPC URL names a method");
+        check("ftp://example.com", "it begins with ws:");
+        check("ws://me:secret@example.com", "a URL with a user");
+        check("ws://", "it is no URL");
     }
 }

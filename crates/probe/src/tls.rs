@@ -1,7 +1,6 @@
 //! Whom a client trusts.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -10,63 +9,57 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use crate::target::Protocol;
-
-/// Which certificates are good.
+/// Whom to trust.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Trust {
-    /// Those that the system's authorities have signed.
+    /// The authorities that this system trusts.
     #[default]
     System,
-    /// Those that the authorities in this PEM file have signed.
-    Authorities(PathBuf),
-    /// All: neither name, nor date, nor authority is looked at.
-    Anything,
+    /// Those in this PEM file, and no others.
+    File(PathBuf),
+    /// Anyone: for tests alone, since anyone in between can read and change what is sent.
+    Anyone,
 }
 
-/// How TLS is spoken for a protocol.
+/// A client's configuration that offers this protocol (ALPN, RFC 7301).
 ///
 /// # Errors
-/// The file of authorities cannot be read, or holds none.
-pub fn client_config(trust: &Trust, protocol: Protocol) -> Result<Arc<ClientConfig>, String> {
+/// A file that cannot be read or has no certificate in it.
+pub fn client_config(trust: &Trust, alpn: &str) -> Result<Arc<ClientConfig>, String> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
-    let builder = match trust {
-        Trust::Anything => {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider)))
-        }
-        Trust::System => {
-            let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            builder.with_root_certificates(roots)
-        }
-        Trust::Authorities(file) => builder.with_root_certificates(authorities(file)?),
+    let mut config = match trust {
+        Trust::Anyone => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+            .with_no_client_auth(),
+        Trust::System | Trust::File(_) => builder.with_root_certificates(roots(trust)?).with_no_client_auth(),
     };
-    let mut config = builder.with_no_client_auth();
-    config.alpn_protocols = match protocol {
-        Protocol::Websocket | Protocol::Sse => vec![b"http/1.1".to_vec()],
-        Protocol::Grpc => vec![b"h2".to_vec()],
-    };
+    config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
     Ok(Arc::new(config))
 }
 
-fn authorities(file: &Path) -> Result<RootCertStore, String> {
-    let wrong = |why: &dyn fmt::Display| format!("authorities in {}: {why}", file.display());
+fn roots(trust: &Trust) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| wrong(&error))? {
-        let certificate = certificate.map_err(|error| wrong(&error))?;
-        roots.add(certificate).map_err(|error| wrong(&error))?;
+    let Trust::File(path) = trust else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        return Ok(roots);
+    };
+    let wrong = |error: String| format!("{}: {error}", path.display());
+    let certificates = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    for certificate in certificates.map_err(|error| wrong(error.to_string()))? {
+        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
     }
-    if roots.is_empty() { Err(wrong(&"there is no certificate in it")) } else { Ok(roots) }
+    if roots.is_empty() { Err(wrong("no certificate in it".to_owned())) } else { Ok(roots) }
 }
 
-/// Takes any certificate, and checks only that the peer has its key.
+/// Takes any certificate, and still checks that its owner signs.
 #[derive(Debug)]
-struct Unverified(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Unverified {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -175,7 +175,7 @@ fn cpu_each(proxy: &Running, count: impl Fn() -> Result<u64, String>) -> Result<
 
 /// CPU seconds for each echo.
 fn echo_cpu(place: &Place, peer: &Peer, connections: usize, payload_bytes: usize) -> Result<f64, String> {
-    let proxy = place.start(peer, Kind::Echo)?;
+    let proxy = place.start(peer, Kind::Load)?;
     let load = Load { connections, payload_bytes, per_second: None, seconds: WINDOW_SECONDS };
     Load { seconds: 1, ..load }.run(proxy.address)?;
     let tree = proxy.tree();
@@ -211,7 +211,7 @@ fn handshake_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
 }
 
 fn added_latency(place: &Place, peer: &Peer) -> Result<f64, String> {
-    let proxy = place.start(peer, Kind::Echo)?;
+    let proxy = place.start(peer, Kind::Load)?;
     let load = Load {
         connections: 500,
         payload_bytes: ECHO_BYTES,

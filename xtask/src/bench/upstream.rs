@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use super::peers::load_binary;
 use super::{echo, events};
 
 /// The argument of this program with which it becomes a server.
@@ -17,8 +18,10 @@ const EVENTS: &str = "events";
 /// What a server does.
 #[derive(Clone, Copy)]
 pub enum Kind {
-    /// Sends WebSocket messages back, a thread for each connection.
+    /// Sends WebSocket messages back, a thread for each connection: for few messages or none.
     Echo,
+    /// The same by `heartline load serve`: for many messages.
+    Load,
     /// Serves event streams.
     Events,
 }
@@ -26,6 +29,11 @@ pub enum Kind {
 impl Kind {
     /// A server of this kind, which tells its address in the first line of its output.
     fn command(self) -> Result<Command, String> {
+        if let Kind::Load = self {
+            let mut command = Command::new(load_binary());
+            command.args(["load", "serve", "--listen", "127.0.0.1:0"]);
+            return Ok(command);
+        }
         let own = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut command = Command::new(own);
         command.args(["bench", SERVE, if let Kind::Echo = self { ECHO } else { EVENTS }]);

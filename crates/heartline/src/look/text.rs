@@ -20,7 +20,7 @@ fn three_digits(number: f64) -> String {
 }
 
 /// A size in the unit that a person would take.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB"];
     let mut number = bytes as f64;
     let mut unit = "B";
@@ -42,7 +42,7 @@ pub(super) fn address(client: &ClientAddress) -> String {
 }
 
 /// Text with control characters made visible, so that it cannot steer the terminal.
-pub(super) fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let shown = |c: char| if c.is_control() { c.escape_debug().collect() } else { c.to_string() };
     text.chars().map(shown).collect()
 }

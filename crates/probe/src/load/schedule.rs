@@ -1,144 +1,198 @@
-//! When connections are opened and when messages are due. Pure: time is what has passed since the beginning.
+//! When connections are opened and when messages are sent. Pure: times come in.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-/// How late a timer may fire. A message that is sent this soon after it was due counts from its sending.
-pub const TIMER_GRAIN: Duration = Duration::from_millis(2);
+use model::Moment;
 
-/// Opens connections at a rate.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ramp {
-    /// Connections a second, above 0.
-    pub per_second: f64,
-}
+/// Most times a second that make sense: times are whole nanoseconds.
+const PER_SECOND_MAX: f64 = 1e9;
 
-impl Ramp {
-    /// When the connection of this number is opened.
-    pub fn opens_at(self, number: usize) -> Duration {
-        at(number as u64, self.per_second)
-    }
-}
-
-/// What decides when messages are sent.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Arrivals {
-    /// Each connection sends when the answer before is there: the load yields to a slow service.
-    Closed,
-    /// Messages are due at a steady rate, whatever the service does.
-    Open {
-        /// Messages a second, of all connections together, above 0.
-        per_second: f64,
-    },
-    /// Nothing is sent; the service does.
-    Push,
-}
-
-/// The messages of one connection in an open loop. All connections together have one even row of them; they take
-/// turns.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Slots {
-    next: u64,
-    connections: u64,
+/// How often something happens; more than never.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Rate {
     per_second: f64,
-    until: Duration,
-    messages: u64,
 }
 
-impl Slots {
-    /// Slots of the connection of this number, among so many, before `until`, as many of all as `messages`.
-    pub fn new(number: usize, connections: usize, per_second: f64, until: Duration, messages: u64) -> Slots {
-        Slots { next: number as u64, connections: connections.max(1) as u64, per_second, until, messages }
+impl Rate {
+    /// So many times a second.
+    ///
+    /// # Errors
+    /// It is not more than 0, more than a billion, or not a number.
+    pub fn per_second(per_second: f64) -> Result<Rate, String> {
+        let is_rate = per_second > 0.0 && per_second <= PER_SECOND_MAX;
+        let wrong = || "a rate is more than 0 and at most a billion a second".to_owned();
+        is_rate.then_some(Rate { per_second }).ok_or_else(wrong)
     }
 
-    /// When the next message is due; none when there is no further.
-    pub fn due(&self) -> Option<Duration> {
-        let due = at(self.next, self.per_second);
-        (self.next < self.messages && due < self.until).then_some(due)
+    /// Times a second.
+    pub fn as_f64(self) -> f64 {
+        self.per_second
     }
 
-    /// Goes on to the one after.
+    /// From the first time, which is at once, to time `number` counted from 0.
+    fn after(self, number: u64) -> Duration {
+        Duration::try_from_secs_f64(number as f64 / self.per_second).unwrap_or(Duration::MAX)
+    }
+
+    /// The share of one of `parts`.
+    #[must_use]
+    pub fn share(self, part: u32, whole: u32) -> Rate {
+        Rate { per_second: self.per_second * f64::from(part) / f64::from(whole.max(1)) }
+    }
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    /// `50`, `50/s`, `30/m` or `10/h`.
+    fn from_str(text: &str) -> Result<Rate, String> {
+        let (number, unit) = text.split_once('/').unwrap_or((text, "s"));
+        let seconds = match unit {
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return Err(format!("`{unit}` is no unit of time: a rate is such as 50/s, 30/m or 10/h")),
+        };
+        let number: f64 =
+            number.parse().map_err(|_| format!("`{number}` is no number: a rate is such as 50/s"))?;
+        Rate::per_second(number / seconds)
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/s", self.per_second)
+    }
+}
+
+/// Times at equal distances. Each is computed from the start, so that no error adds up.
+#[derive(Clone, Copy, Debug)]
+pub struct Beat {
+    start: Moment,
+    rate: Rate,
+}
+
+impl Beat {
+    /// The first time is `start`.
+    pub fn new(start: Moment, rate: Rate) -> Beat {
+        Beat { start, rate }
+    }
+
+    /// Time number `number`, counted from 0.
+    pub fn at(&self, number: u64) -> Moment {
+        self.start + self.rate.after(number)
+    }
+
+    /// Number of the first time that is not before `now`.
+    pub fn first_from(&self, now: Moment) -> u64 {
+        let passed = now.since(self.start).as_secs_f64() * self.rate.per_second;
+        let mut number = passed.floor() as u64;
+        while self.at(number) < now {
+            number += 1;
+        }
+        number
+    }
+}
+
+/// One connection's share of a beat: every `count`-th time, from its own number on.
+#[derive(Clone, Copy, Debug)]
+pub struct Lane {
+    beat: Beat,
+    count: u64,
+    next: u64,
+}
+
+impl Lane {
+    /// The share of connection `number` of `count`, from `now` on: what was meant for a connection before it was
+    /// open is nobody's.
+    pub fn new(beat: Beat, number: u64, count: u64, now: Moment) -> Lane {
+        let first = beat.first_from(now);
+        let turn = (number + count - first % count) % count;
+        Lane { beat, count, next: first + turn }
+    }
+
+    /// The next time.
+    pub fn next(&self) -> Moment {
+        self.beat.at(self.next)
+    }
+
+    /// On to the one behind it.
     pub fn advance(&mut self) {
-        self.next = self.next.saturating_add(self.connections);
+        self.next += self.count;
     }
-
-    /// How many are due from here on.
-    pub fn left(&self) -> u64 {
-        let of_all = (self.until.as_secs_f64() * self.per_second).ceil() as u64;
-        of_all.min(self.messages).saturating_sub(self.next).div_ceil(self.connections)
-    }
-}
-
-/// From when the latency of a message counts: from when it was due, so that waiting behind slow answers is not left
-/// out (coordinated omission); but not for what only the timer was late.
-pub fn counts_from(due: Duration, sent: Duration) -> Duration {
-    if sent.saturating_sub(due) <= TIMER_GRAIN { sent } else { due }
-}
-
-fn at(index: u64, per_second: f64) -> Duration {
-    Duration::try_from_secs_f64(index as f64 / per_second).unwrap_or(Duration::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn milliseconds(slots: Slots) -> Vec<u128> {
-        let mut slots = slots;
-        let mut all = Vec::new();
-        while let Some(due) = slots.due() {
-            assert_eq!(slots.left() as usize, milliseconds_left(slots), "{slots:?}");
-            all.push(due.as_millis());
-            slots.advance();
-        }
-        assert_eq!(slots.left(), 0);
-        all
-    }
-
-    fn milliseconds_left(mut slots: Slots) -> usize {
-        let mut count = 0;
-        while slots.due().is_some() {
-            slots.advance();
-            count += 1;
-        }
-        count
+    fn rate(text: &str) -> Rate {
+        text.parse().expect("a rate")
     }
 
     #[test]
-    fn a_ramp_is_even() {
-        let ramp = Ramp { per_second: 4.0 };
-        let times: Vec<_> = (0..5).map(|number| ramp.opens_at(number).as_millis()).collect();
-        assert_eq!(times, [0, 250, 500, 750, 1000]);
+    fn rates() {
+        let check = |text: &str, expected: Result<f64, &str>| match (text.parse::<Rate>(), expected) {
+            (Ok(rate), Ok(expected)) => assert_eq!(rate.as_f64(), expected),
+            (Err(error), Err(expected)) => assert!(error.contains(expected), "{error}"),
+            (got, _) => panic!("{text}: {got:?}"),
+        };
+        check("50", Ok(50.0));
+        check("50/s", Ok(50.0));
+        check("30/m", Ok(0.5));
+        check("36/h", Ok(0.01));
+        check("0.5/s", Ok(0.5));
+        check("0/s", Err("more than 0"));
+        check("-1", Err("more than 0"));
+        check("inf", Err("more than 0"));
+        check("1000000000/s", Ok(1e9));
+        check("1000000001/s", Err("at most a billion"));
+        check("5/d", Err("no unit"));
+        check("five", Err("no number"));
     }
 
     #[test]
-    fn connections_take_turns() {
-        let second = Duration::from_secs(1);
-        assert_eq!(milliseconds(Slots::new(0, 2, 10.0, second, u64::MAX)), [0, 200, 400, 600, 800]);
-        assert_eq!(milliseconds(Slots::new(1, 2, 10.0, second, u64::MAX)), [100, 300, 500, 700, 900]);
-        assert_eq!(milliseconds(Slots::new(1, 2, 10.0, second, 4)), [100, 300]);
-        assert_eq!(milliseconds(Slots::new(2, 3, 2.0, second, u64::MAX)), Vec::<u128>::new());
+    fn a_beat_does_not_drift() {
+        let beat = Beat::new(Moment(1_000), rate("3"));
+        assert_eq!(beat.at(0), Moment(1_000));
+        assert_eq!(beat.at(1), Moment(333_334_333));
+        assert_eq!(beat.at(3_000_000_000), Moment(1_000_000_000_000_001_000));
     }
 
     #[test]
-    fn all_connections_together_send_what_the_rate_says() {
-        for connections in [1, 3, 7, 250] {
-            let until = Duration::from_secs(2);
-            let count = |number| milliseconds(Slots::new(number, connections, 100.0, until, u64::MAX)).len();
-            assert_eq!((0..connections).map(count).sum::<usize>(), 200, "{connections}");
-        }
+    fn numbers_of_times() {
+        let check = |per_second: &str, now, expected| {
+            assert_eq!(Beat::new(Moment(7), rate(per_second)).first_from(Moment(now)), expected);
+        };
+        check("10", 0, 0);
+        check("10", 7, 0);
+        check("10", 8, 1);
+        check("10", 100_000_007, 1);
+        check("10", 100_000_008, 2);
+        check("3", 333_333_341, 2);
+        check("1000000000", 1_000_000_007, 1_000_000_000);
     }
 
     #[test]
-    fn latency_counts_from_when_a_message_was_due() {
-        let ms = Duration::from_millis;
-        assert_eq!(counts_from(ms(100), ms(100)), ms(100));
-        assert_eq!(counts_from(ms(100), ms(102)), ms(102));
-        assert_eq!(counts_from(ms(100), ms(103)), ms(100));
-        assert_eq!(counts_from(ms(100), ms(1100)), ms(100));
-    }
-
-    #[test]
-    fn a_rate_next_to_nothing_is_never() {
-        assert_eq!(Ramp { per_second: 1e-300 }.opens_at(1), Duration::MAX);
+    fn lanes_share_a_beat_without_gap_and_overlap() {
+        let beat = Beat::new(Moment(0), rate("10"));
+        let check = |number, now: u64, expected: [u64; 3]| {
+            let mut lane = Lane::new(beat, number, 4, Moment(now * 1_000_000));
+            let times = [(); 3].map(|()| {
+                let at = lane.next().0 / 1_000_000;
+                lane.advance();
+                at
+            });
+            assert_eq!(times, expected, "lane {number} from {now} ms");
+        };
+        check(0, 0, [0, 400, 800]);
+        check(1, 0, [100, 500, 900]);
+        check(3, 0, [300, 700, 1100]);
+        check(0, 1, [400, 800, 1200]);
+        check(1, 100, [100, 500, 900]);
+        check(1, 101, [500, 900, 1300]);
+        check(3, 1001, [1100, 1500, 1900]);
     }
 }
