@@ -143,6 +143,10 @@ impl OnFlush for Delivery {
         }
         self.show(waiting);
     }
+
+    fn is_delivered(&self) -> bool {
+        self.waiting.lock().given == 0
+    }
 }
 
 impl Drop for Delivery {

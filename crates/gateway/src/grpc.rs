@@ -241,33 +241,22 @@ impl Call {
         let end = {
             let mut up = pin!(self.ask(&mut request, &mut body));
             let down = self.answer(head, &mut answer);
-            let end = tokio::select! {
+            tokio::select! {
                 biased;
-                end = down => end,
+                end = down => {
+                    if matches!(end, End::Leg(Leg::Client, _)) {
+                        take_rest(up).await;
+                    }
+                    end
+                }
                 end = &mut up => end,
                 command = poll_fn(|cx| {
                     self.entry.listen(cx.waker());
                     self.entry.take_command().map_or(Poll::Pending, Poll::Ready)
                 }) => End::Told(command),
-            };
-            if matches!(end, End::Leg(Leg::Client, _)) {
-                self.take_rest(up).await;
             }
-            end
         };
         self.finish(&end, answer, body, streams);
-    }
-
-    /// What the client sent before its end has come with it, and is counted and passed on.
-    async fn take_rest(&self, up: Pin<&mut impl Future<Output = End>>) {
-        let mut up = Some(up);
-        poll_fn(|cx| {
-            if let Some(up) = up.take() {
-                let _ = up.poll(cx);
-            }
-            Poll::Ready(())
-        })
-        .await;
     }
 
     /// Passes the client's half on. Ready only when the client breaks the call off: what the service makes of its
@@ -528,6 +517,15 @@ impl Answer {
             Some(body) => body.send_reset(reason),
         }
     }
+}
+
+/// What the client sent before its end has come with it, and is counted and passed on.
+async fn take_rest(mut up: Pin<&mut impl Future<Output = End>>) {
+    poll_fn(|cx| {
+        let _ = up.as_mut().poll(cx);
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// The end that a status stands for.

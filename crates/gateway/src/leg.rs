@@ -169,6 +169,9 @@ impl LegEnd {
 pub trait OnFlush: Send + Sync + std::fmt::Debug {
     /// All of it has been accepted.
     fn flushed(&self);
+
+    /// Whether nothing is left for another flush. Something is when it was handed over while this flush was told of.
+    fn is_delivered(&self) -> bool;
 }
 
 impl Watch {
@@ -244,7 +247,9 @@ impl Watch {
         let let_go = {
             let mut flushes = self.flushes.lock();
             flushes.iter().for_each(|listener| listener.flushed());
-            flushes.extract_if(.., |listener| Arc::strong_count(listener) == 1).collect::<Vec<_>>()
+            let is_over =
+                |listener: &mut Arc<dyn OnFlush>| Arc::strong_count(listener) == 1 && listener.is_delivered();
+            flushes.extract_if(.., is_over).collect::<Vec<_>>()
         };
         drop(let_go);
     }

@@ -63,6 +63,8 @@ class Gateway:
 
     def __exit__(self, *_):
         self.kill()
+        panics = [line["message"] for line in self.lines if "panicked at" in str(line.get("message"))]
+        assert not panics, panics
 
     def kill(self):
         if self.process.poll() is None:
