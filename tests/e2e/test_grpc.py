@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from harness.books import total
+from harness.certificates import tls_listener
 from harness.endings import tally
 from harness.gateway import Gateway, config_for, until
 
@@ -66,17 +67,32 @@ class Handler(grpc.GenericRpcHandler):
 
 
 @contextlib.contextmanager
-def served(options=(), **more):
+def served(options=(), authority=None, **more):
+    """A gateway, a channel through it, the service's methods and the service; with an authority all in TLS."""
     handler = Handler()
     server = grpc.server(futures.ThreadPoolExecutor(8), handlers=[handler], options=options)
-    port = server.add_insecure_port("127.0.0.1:0")
+    if authority:
+        files = authority.issue("grpc")
+        chain, key = (file.read_bytes() for file in files)
+        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, chain)]))
+        route = f"    upstream_tls: {{ ca_file: {authority.pem} }}\n"
+        config = tls_listener(config_for(f"https://localhost:{port}", route=route, **more), files)
+    else:
+        port = server.add_insecure_port("127.0.0.1:0")
+        config = config_for(f"127.0.0.1:{port}", **more)
     server.start()
     try:
-        with Gateway(config=config_for(f"127.0.0.1:{port}", **more)) as gateway:
-            with grpc.insecure_channel(gateway.address, options=UNLIMITED) as channel:
-                yield gateway, channel, handler, server
+        with Gateway(config=config) as gateway, channel_to(gateway, authority) as channel:
+            yield gateway, channel, handler, server
     finally:
         server.stop(None)
+
+
+def channel_to(gateway, authority):
+    if not authority:
+        return grpc.insecure_channel(gateway.address, UNLIMITED)
+    trusted = grpc.ssl_channel_credentials(authority.pem.read_bytes())
+    return grpc.secure_channel(f"localhost:{gateway.port}", trusted, UNLIMITED)
 
 
 def method(channel, name, kind="unary_unary"):
