@@ -137,7 +137,7 @@ fn counted(line: &str) -> Counts {
     let line = plain.trim().trim_matches('=').trim();
     let is_cargo = line.starts_with("test result:");
     let is_vitest = line.starts_with("Tests ");
-    let is_pytest = line.contains(" passed") && line.contains(" in ") && line.ends_with('s');
+    let is_pytest = line.contains(" passed") && line.contains(" in ") && (line.ends_with('s') || line.ends_with(')'));
     if !is_cargo && !is_vitest && !is_pytest {
         return Counts::default();
     }
@@ -171,6 +171,7 @@ mod tests {
         check("\u{1b}[2m      Tests \u{1b}[22m \u{1b}[1m104 passed\u{1b}[22m (104)", 104, 0);
         check("===== 2 failed, 31 passed in 61.33s =====", 31, 2);
         check("31 passed in 61.33s", 31, 0);
+        check("3 failed, 1720 passed in 755.47s (0:12:35)", 1720, 3);
         check("the 3 passed by", 0, 0);
     }
 }
