@@ -137,7 +137,8 @@ fn counted(line: &str) -> Counts {
     let line = plain.trim().trim_matches('=').trim();
     let is_cargo = line.starts_with("test result:");
     let is_vitest = line.starts_with("Tests ");
-    let is_pytest = line.contains(" passed") && line.contains(" in ") && (line.ends_with('s') || line.ends_with(')'));
+    let is_pytest =
+        line.contains(" passed") && line.contains(" in ") && (line.ends_with('s') || line.ends_with(')'));
     if !is_cargo && !is_vitest && !is_pytest {
         return Counts::default();
     }
