@@ -13,6 +13,7 @@ pub mod overview;
 pub mod ports;
 pub mod record;
 pub mod recording;
+pub mod series;
 pub mod tcp;
 pub mod time;
 pub mod words;
