@@ -51,8 +51,6 @@ pub struct Piece {
     pub bytes: u64,
     /// How many messages were complete with it.
     pub messages: u64,
-    /// How many of them say when they were made.
-    pub timed: u64,
 }
 
 impl Delivery {
@@ -82,7 +80,6 @@ impl Delivery {
             let last = waiting.pieces.last_mut().expect("it is full");
             last.bytes += piece.bytes;
             last.messages += piece.messages;
-            last.timed += piece.timed;
         }
         self.show(&waiting);
     }

@@ -1,4 +1,4 @@
-//! The body of an event stream on its way to the client: passed on frame by frame as it arrives, looked at on
+//! The body of an event stream on its way to the client through hyper or h2: passed on frame by frame as it arrives, looked at on
 //! the way.
 //!
 //! A body ends by being dropped: when hyper has sent its end, when the client is gone, or when the gateway stops.
@@ -9,39 +9,36 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
-use model::event::SseEvent;
-use model::record::{EventsPerRead, What};
+use model::record::What;
 use model::recording::Happening;
 use model::{Direction, ErrorType, Leg, Moment};
-use observe::event_time::Reader;
-use observe::sse::Scanner;
 use parking_lot::Mutex;
 
 use crate::body::BodyError;
 use crate::clock;
 use crate::delivery::{Delivery, Piece};
 use crate::entry::Entry;
+use crate::events::Events;
 use crate::exchange::{Exchange, TaskGuard};
 use crate::generation::Generated;
-use crate::guarded::Guarded;
 use crate::leg::{LegEnd, Watch};
 use crate::session::Session;
 use crate::upstream::OpenGuard;
 use crate::worker;
+
+/// The media type.
+pub const EVENT_STREAM: &str = "text/event-stream";
 
 const DIRECTION: Direction = Direction::ServerToClient;
 
 /// See the module.
 pub struct EventStream {
     body: Incoming,
-    scanner: Option<Guarded<Scanner>>,
-    times: Option<Guarded<Reader>>,
+    events: Events,
     generated: Arc<Mutex<Generated>>,
-    /// Pieces of the body that completed events.
-    reads: u64,
-    events_per_read_max: u64,
     client: Arc<Watch>,
     upstream: Arc<Watch>,
     entry: Arc<Entry>,
@@ -71,22 +68,12 @@ impl EventStream {
             Delivery::start(&exchange.watch, DIRECTION, Arc::clone(&session), move |seconds, piece| {
                 let cells = &route.meter.shard(worker::index()).sse;
                 cells.delay_seconds.observe_n(seconds, piece.messages);
-                if piece.timed > 0 {
-                    delivered.lock().accepted(piece.timed, clock::wall(), cells);
-                }
+                delivered.lock().accepted(piece.messages, clock::wall, cells);
             });
         EventStream {
             body,
-            scanner: is_readable.then(|| Guarded::new(Scanner::new())),
-            times: exchange
-                .route
-                .event_time
-                .clone()
-                .filter(|_| is_readable)
-                .map(|time| Guarded::new(Reader::new(time))),
+            events: Events::new(&exchange.route, is_readable),
             generated,
-            reads: 0,
-            events_per_read_max: 0,
             client: Arc::clone(&exchange.watch),
             upstream,
             entry,
@@ -101,63 +88,15 @@ impl EventStream {
     fn observe(&mut self, bytes: &[u8]) {
         let at = clock::now();
         let (entry, session) = (&self.entry, &self.session);
-        let cells = &entry.route.meter.shard(worker::index()).sse;
-        let mut events = 0;
-        if let Some(scanner) = &mut self.scanner {
-            let is_well = scanner.look(bytes, |scanner, bytes| {
-                scanner.scan(bytes, &mut |event| match event {
-                    SseEvent::Event { bytes, .. } => {
-                        cells.events.inc();
-                        cells.event_bytes.add(bytes);
-                        session.lock().happened(at, &Happening::Event { bytes });
-                        events += 1;
-                    }
-                    SseEvent::Comment { .. } => {
-                        cells.comments.inc();
-                        session.lock().happened(at, &Happening::Comment);
-                    }
-                    SseEvent::LongLine { .. } => cells.errors.inc(ErrorType::TooBig),
-                    SseEvent::Retry { .. } => {}
-                });
-            });
-            if !is_well {
-                cells.errors.inc(ErrorType::Internal);
-            }
-        }
+        let note = |what: &Happening| session.lock().happened(at, what);
+        let events = self.events.look(bytes, entry, &mut self.generated.lock(), note);
         if entry.is_ack_due(DIRECTION, events)
             && let Some(socket) = self.client.socket()
         {
             self.delivery.sample(entry.sample_ack(DIRECTION, socket));
         }
         entry.flow(DIRECTION).note(bytes.len() as u64, events, at);
-        self.reads += u64::from(events > 0);
-        self.events_per_read_max = self.events_per_read_max.max(events);
-        let timed = self.read_times(bytes);
-        self.delivery.note_read(Piece { at, bytes: bytes.len() as u64, messages: events, timed });
-    }
-
-    /// Notes when the events were made, and tells how many say so.
-    fn read_times(&mut self, bytes: &[u8]) -> u64 {
-        let Some(reader) = &mut self.times else { return 0 };
-        let cells = &self.entry.route.meter.shard(worker::index()).sse;
-        let mut generated = self.generated.lock();
-        let mut timed = 0;
-        reader.look(bytes, |reader, bytes| {
-            reader.read(bytes, clock::wall(), &mut |time| match time {
-                Ok(time) => {
-                    generated.push(time);
-                    timed += 1;
-                }
-                Err(error) => cells.event_time_errors.inc(error),
-            });
-        });
-        timed
-    }
-
-    fn events_per_read(&self) -> Option<EventsPerRead> {
-        let events = self.entry.flow(DIRECTION).messages();
-        let mean = events as f64 / self.reads as f64;
-        (self.reads > 0).then_some(EventsPerRead { mean, max: self.events_per_read_max })
+        self.delivery.note_read(Piece { at, bytes: bytes.len() as u64, messages: events });
     }
 
     fn end(&mut self, leg: Option<Leg>, what: What, at: Moment) {
@@ -220,7 +159,16 @@ impl Drop for EventStream {
             let end = self.client.end().unwrap_or_else(|| LegEnd::now(What::Fin, None));
             self.end_by(Leg::Client, end);
         }
-        self.session.lock().events_per_read = self.events_per_read();
+        self.session.lock().events_per_read = self.events.per_read();
         self.delivery.note_given();
     }
+}
+
+/// Whether a field (`Accept`, `Content-Type`) names the media type of event streams.
+pub fn is_named(headers: &HeaderMap, field: &HeaderName) -> bool {
+    let mut types = headers.get_all(field).iter().filter_map(|value| value.to_str().ok());
+    types.any(|text| {
+        let mut media_types = text.split(',').filter_map(|part| part.split(';').next());
+        media_types.any(|media_type| media_type.trim().eq_ignore_ascii_case(EVENT_STREAM))
+    })
 }

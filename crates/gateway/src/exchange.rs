@@ -18,13 +18,14 @@ use crate::clock;
 use crate::forwarded::{self, Peer};
 use crate::head::Framing;
 use crate::leg::Watch;
+use crate::live::{Kind, Live, websocket};
 use crate::reactor::Reactors;
 use crate::registry::Registry;
 use crate::session::Attempt;
 use crate::table::{Route, Table};
 use crate::upstream::{OpenGuard, SendError, Upstream};
 use crate::visitor::{Scope, Visitor};
-use crate::{plain, websocket, worker};
+use crate::{plain, worker};
 
 /// What all connections of a gateway share.
 #[derive(Debug)]
@@ -111,11 +112,6 @@ impl Exchange {
     /// Counts a broken rule of the upgrade discipline.
     pub fn count_rejected(&self, check: RejectedCheck) {
         self.route.connections.meter.shard(worker::index()).rejected.inc(check);
-    }
-
-    /// Whether the client has sent more than its request.
-    pub fn has_early_data(&self) -> bool {
-        self.framing.has_early_data || self.watch.head().begun().is_some()
     }
 
     /// Offers the request to the route's upstreams until one is reached, and tells `attempt` of each.
@@ -268,31 +264,52 @@ impl Refusal {
     }
 }
 
-/// Answers one request.
-pub async fn serve(connection: ClientConnection, request: Request<RequestBody>) -> Response<AnswerBody> {
+/// What comes of a request.
+pub enum Served {
+    /// Its answer.
+    Answer(Response<AnswerBody>),
+    /// It is for a live stream, which is served on the client's connection itself.
+    Live(Box<Live>),
+}
+
+/// Serves one request.
+pub async fn serve(connection: ClientConnection, request: Request<RequestBody>) -> Served {
     let version = request.version();
-    let framing =
-        if version < Version::HTTP_2 { connection.watch.head().serve() } else { Framing::default() };
+    let is_http2 = version >= Version::HTTP_2;
+    let (framing, head) = if is_http2 { Default::default() } else { connection.watch.head().serve() };
     let peer = connection.peer;
     let (exchange, host) = match Exchange::begin(connection, &request, framing) {
         Ok(begun) => begun,
-        Err(refusal) => return refusal.answer(),
+        Err(refusal) => return Served::Answer(refusal.answer()),
     };
     let asked = upgrade::classify(version, request.headers());
-    let request = prepare(request, peer, &host);
+    if let Some(kind) = Kind::of(&request, version, asked).filter(|_| !is_http2 && !framing.is_last) {
+        let request = prepare(request, peer, &host);
+        return Served::Live(Box::new(Live::new(exchange, kind, request, head)));
+    }
     let mut answer = match asked {
-        Asked::WebSocket => websocket::serve(&exchange, request).await,
+        Asked::WebSocket => refuse_websocket(&exchange, &request),
         asked => {
             if asked == Asked::H2c {
                 exchange.count_rejected(RejectedCheck::H2c);
             }
-            plain::serve(&exchange, request).await
+            plain::serve(&exchange, prepare(request, peer, &host).map(HeldBody::new)).await
         }
     };
     if framing.is_last {
         answer::end_connection(&mut answer);
     }
-    answer
+    Served::Answer(answer)
+}
+
+fn refuse_websocket<B>(exchange: &Exchange, request: &Request<B>) -> Response<AnswerBody> {
+    match upgrade::check_request(request.method(), exchange.version, request.headers()) {
+        Err(refusal) => websocket::refuse(exchange, request, refusal),
+        Ok(_) => {
+            let message = "Bad Request: send a WebSocket handshake on a connection of its own";
+            answer::last_text(StatusCode::BAD_REQUEST, message)
+        }
+    }
 }
 
 /// The host that a request is for.
@@ -342,15 +359,14 @@ fn without_port(host: &str) -> &str {
 }
 
 /// The request as the upstream gets it, but for what is said hop by hop.
-fn prepare(request: Request<RequestBody>, peer: Peer, host: &str) -> Request<HeldBody> {
-    let (mut parts, body) = request.into_parts();
-    parts.version = Version::HTTP_11;
+pub fn prepare<B>(mut request: Request<B>, peer: Peer, host: &str) -> Request<B> {
+    *request.version_mut() = Version::HTTP_11;
     let host = HeaderValue::from_str(host).ok();
     if let Some(host) = &host {
-        parts.headers.entry(header::HOST).or_insert_with(|| host.clone());
+        request.headers_mut().entry(header::HOST).or_insert_with(|| host.clone());
     }
-    forwarded::tell_upstream(&mut parts.headers, peer, host.as_ref());
-    Request::from_parts(parts, HeldBody::new(body))
+    forwarded::tell_upstream(request.headers_mut(), peer, host.as_ref());
+    request
 }
 
 #[cfg(test)]

@@ -11,12 +11,12 @@ const WAITING_MAX: usize = 1024;
 /// When the events that wait were made, in their order.
 #[derive(Debug, Default)]
 pub struct Generated {
-    times: VecDeque<(WallTime, u64)>,
+    times: VecDeque<(Option<WallTime>, u64)>,
 }
 
 impl Generated {
-    /// One more event waits.
-    pub fn push(&mut self, time: WallTime) {
+    /// One more event waits; `time` is none when it does not say when it was made.
+    pub fn push(&mut self, time: Option<WallTime>) {
         let is_full = self.times.len() >= WAITING_MAX;
         match self.times.back_mut() {
             Some((_, events)) if is_full => *events += 1,
@@ -24,12 +24,18 @@ impl Generated {
         }
     }
 
-    /// The first `events` were accepted at `now`.
-    pub fn accepted(&mut self, mut events: u64, now: WallTime, cells: &SseCells) {
+    /// The first `events` were accepted `now`.
+    pub fn accepted(&mut self, mut events: u64, now: impl FnOnce() -> WallTime, cells: &SseCells) {
+        if self.times.is_empty() {
+            return;
+        }
+        let now = now();
         while events > 0 {
             let Some((time, waiting)) = self.times.front_mut() else { return };
             let taken = events.min(*waiting);
-            measure(*time, taken, now, cells);
+            if let Some(time) = *time {
+                measure(time, taken, now, cells);
+            }
             events -= taken;
             *waiting -= taken;
             if *waiting == 0 {
@@ -67,23 +73,34 @@ mod tests {
     #[test]
     fn each_event_has_its_delay() {
         let (cells, mut generated) = (SseCells::default(), Generated::default());
-        [100, 200, 400].iter().for_each(|&milliseconds| generated.push(at(milliseconds)));
-        generated.accepted(2, at(300), &cells);
+        [100, 200, 400].iter().for_each(|&milliseconds| generated.push(Some(at(milliseconds))));
+        generated.accepted(2, || at(300), &cells);
         assert_eq!((observed(&cells).count(), observed(&cells).sum_nanos), (2, 300_000_000));
         assert_eq!(cells.events_ahead.get(), 0);
-        generated.accepted(5, at(390), &cells);
+        generated.accepted(5, || at(390), &cells);
         assert_eq!((observed(&cells).count(), observed(&cells).sum_nanos), (3, 300_000_000), "not below 0");
         assert_eq!(cells.events_ahead.get(), 1);
         assert_eq!(cells.generation_delay_min.get(), Some(-10_000_000));
     }
 
     #[test]
+    fn an_event_without_time_keeps_its_place() {
+        let (cells, mut generated) = (SseCells::default(), Generated::default());
+        generated.push(None);
+        generated.push(Some(at(100)));
+        generated.accepted(1, || at(150), &cells);
+        assert_eq!(observed(&cells).count(), 0);
+        generated.accepted(1, || at(250), &cells);
+        assert_eq!((observed(&cells).count(), observed(&cells).sum_nanos), (1, 150_000_000));
+    }
+
+    #[test]
     fn of_too_many_the_last_stands_for_all() {
         let (cells, mut generated) = (SseCells::default(), Generated::default());
-        (0..5_000).for_each(|milliseconds| generated.push(at(milliseconds)));
+        (0..5_000).for_each(|milliseconds| generated.push(Some(at(milliseconds))));
         assert_eq!(generated.times.len(), WAITING_MAX);
-        generated.accepted(3_000, at(5_000), &cells);
-        generated.accepted(2_000, at(5_000), &cells);
+        generated.accepted(3_000, || at(5_000), &cells);
+        generated.accepted(2_000, || at(5_000), &cells);
         assert_eq!(observed(&cells).count(), 5_000);
         assert!(generated.times.is_empty());
     }

@@ -380,7 +380,7 @@ impl Call {
             }
         }
         flow.note(data.len() as u64, messages, at);
-        self.deliveries[direction].note_read(Piece { at, bytes: data.len() as u64, messages, timed: 0 });
+        self.deliveries[direction].note_read(Piece { at, bytes: data.len() as u64, messages });
     }
 
     async fn forward(

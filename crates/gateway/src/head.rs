@@ -60,13 +60,13 @@ impl HeadTap {
         }
     }
 
-    /// The next request is served: tells of its framing and moves on behind it.
-    pub fn serve(&mut self) -> Framing {
+    /// The next request is served: tells of its framing and moves on behind it. Its head is given away, too.
+    pub fn serve(&mut self) -> (Framing, Vec<u8>) {
         self.served += 1;
         let end = head_end(&self.kept);
         let (false, Some(end)) = (self.lost, end) else {
             self.lose();
-            return Framing { is_last: true, ..Framing::default() };
+            return (Framing { is_last: true, ..Framing::default() }, Vec::new());
         };
         let (content_lengths, transfer_encodings) = count_framing(&self.kept[..end]);
         let is_chunked = transfer_encodings.count > 0;
@@ -79,17 +79,18 @@ impl HeadTap {
         };
         if is_chunked {
             self.lose();
-            return framing;
+            return (framing, Vec::new());
         }
         let of_body = body.min(behind_head);
         self.body_left = body - of_body;
         let next = end + usize::try_from(of_body).expect("no more than what is kept");
-        self.kept.drain(..next);
+        let behind = self.kept.split_off(next);
+        let mut head = std::mem::replace(&mut self.kept, behind);
+        head.truncate(end);
         if self.kept.is_empty() {
-            self.kept = Vec::new();
             self.begun = None;
         }
-        framing
+        (framing, head)
     }
 
     /// Since when a head has been arriving; none between requests.
@@ -164,7 +165,7 @@ mod tests {
         for bytes in wire.as_bytes().chunks(piece) {
             tap.read(bytes, Moment(1));
             while head_end(&tap.kept).is_some() {
-                served.push(tap.serve());
+                served.push(tap.serve().0);
             }
         }
         served
@@ -195,7 +196,7 @@ mod tests {
         let wire = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
         assert_eq!(serve_all(wire, 5), [Framing { is_last: true, ..Framing::default() }]);
         let mut tap = HeadTap::default();
-        assert!(tap.serve().is_last, "a request whose head the tap never saw");
+        assert!(tap.serve().0.is_last, "a request whose head the tap never saw");
     }
 
     #[test]
@@ -205,10 +206,10 @@ mod tests {
         tap.read(b"GET /a HTTP/1.1\r\n", Moment(5));
         tap.read(b"\r\nGET /admin", Moment(6));
         assert_eq!(tap.begun(), Some(Moment(5)));
-        assert!(tap.serve().has_early_data);
+        assert!(tap.serve().0.has_early_data);
         assert_eq!(tap.begun(), Some(Moment(5)), "the second head has begun");
         tap.read(b" HTTP/1.1\r\n\r\n", Moment(7));
-        assert!(!tap.serve().has_early_data);
+        assert!(!tap.serve().0.has_early_data);
         assert_eq!(tap.begun(), None);
         assert!(tap.kept.capacity() == 0, "an idle connection keeps nothing");
     }
@@ -220,6 +221,6 @@ mod tests {
             tap.read(&[b'a'; 1024], Moment(1));
         }
         assert!(tap.kept.len() <= 2 * HEAD_BYTES_MAX);
-        assert!(tap.serve().is_last);
+        assert!(tap.serve().0.is_last);
     }
 }

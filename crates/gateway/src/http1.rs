@@ -1,26 +1,30 @@
-//! HTTP/1.1 towards clients, by hyper.
+//! HTTP/1.1 towards clients, by hyper, up to a request for a live stream.
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use http_body_util::BodyExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use model::Refused;
-use tokio::sync::{Notify, watch};
+use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::body::{BodyError, RequestBody};
 use crate::clock;
-use crate::exchange::{self, ClientConnection};
+use crate::exchange::{self, ClientConnection, Served};
 use crate::head::HEAD_BYTES_MAX;
 use crate::leg::{Watch, Watched};
 use crate::listener::KEEP_ALIVE;
+use crate::live::{Client, Live};
 
-/// Serves a client's connection to its end, or to its upgrade.
+/// Serves a client's connection to its end, or to its live stream.
 pub async fn serve(
     stream: Watched,
     client: ClientConnection,
@@ -29,21 +33,26 @@ pub async fn serve(
 ) {
     let (watch, address) = (Arc::clone(&client.watch), client.peer.address);
     let registry = Arc::clone(&client.shared.registry);
-    let in_service = Arc::new(AtomicUsize::new(0));
-    let answered = Arc::new(Notify::new());
+    let under_way = Arc::new(UnderWay::default());
     let service = service_fn({
-        let (in_service, answered) = (Arc::clone(&in_service), Arc::clone(&answered));
+        let under_way = Arc::clone(&under_way);
         move |request: http::Request<hyper::body::Incoming>| {
-            in_service.fetch_add(1, Relaxed);
+            under_way.requests.fetch_add(1, Relaxed);
             let request = request.map(|body| RequestBody::new(body.map_err(BodyError::from)));
             let served = exchange::serve(client.clone(), request);
-            let (in_service, answered) = (Arc::clone(&in_service), Arc::clone(&answered));
+            let under_way = Arc::clone(&under_way);
             // In a box, for hyper keeps its place as long as the connection lives, and it is large.
             Box::pin(async move {
-                let answer = served.await;
-                in_service.fetch_sub(1, Relaxed);
-                answered.notify_one();
-                Ok::<_, Infallible>(answer)
+                match served.await {
+                    Served::Answer(answer) => {
+                        under_way.requests.fetch_sub(1, Relaxed);
+                        Ok::<_, Infallible>(answer)
+                    }
+                    Served::Live(live) => {
+                        *under_way.live.lock() = Some(live);
+                        pending().await
+                    }
+                }
             })
         }
     });
@@ -54,12 +63,12 @@ pub async fn serve(
         .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX)
         .auto_date_header(false);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let mut connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut quiet = Quiet::new(head_timeout);
-    loop {
+    let live = loop {
         tokio::select! {
             biased;
-            ended = connection.as_mut() => {
+            ended = &mut connection => {
                 if let Err(error) = ended {
                     if error.is_parse() {
                         registry.count_refused(Refused::Malformed);
@@ -68,32 +77,59 @@ pub async fn serve(
                 }
                 return;
             }
-            () = stopped_and_answered(&mut stopping, &in_service, &answered), if !quiet.is_stopping => {
+            live = under_way.live(&watch) => break live,
+            () = under_way.stopped(&mut stopping), if !quiet.is_stopping => {
                 quiet.is_stopping = true;
-                connection.as_mut().graceful_shutdown();
+                Pin::new(&mut connection).graceful_shutdown();
             }
-            () = tokio::time::sleep(quiet.next_look) => match quiet.look(&watch, in_service.load(Relaxed)) {
-                Verdict::Fine => {}
-                Verdict::SlowHead => {
-                    registry.count_refused(Refused::Timeout);
-                    tracing::debug!(%address, "a request head did not arrive in time");
-                    return;
+            () = tokio::time::sleep(quiet.next_look) => {
+                match quiet.look(&watch, under_way.requests.load(Relaxed)) {
+                    Verdict::Fine => {}
+                    Verdict::SlowHead => {
+                        registry.count_refused(Refused::Timeout);
+                        tracing::debug!(%address, "a request head did not arrive in time");
+                        return;
+                    }
+                    Verdict::Idle => Pin::new(&mut connection).graceful_shutdown(),
                 }
-                Verdict::Idle => connection.as_mut().graceful_shutdown(),
             },
         }
-    }
+    };
+    let parts = connection.into_parts();
+    let (stream, unread) = parts.io.into_inner().into_parts();
+    let mut early = BytesMut::from(parts.read_buf);
+    early.extend_from_slice(&unread);
+    drop(parts.service);
+    live.serve(Client { stream, early }).await;
 }
 
-/// The gateway stops, and no request is without its answer's head: hyper would close the socket behind a 101.
-async fn stopped_and_answered(
-    stopping: &mut watch::Receiver<bool>,
-    in_service: &AtomicUsize,
-    answered: &Notify,
-) {
-    let _ = stopping.wait_for(|stopping| *stopping).await;
-    while in_service.load(Relaxed) > 0 {
-        answered.notified().await;
+/// The requests of one connection that have no answer yet. They change while the connection is polled, and who waits
+/// here is polled behind it, by the same task.
+#[derive(Default)]
+struct UnderWay {
+    requests: AtomicUsize,
+    /// It is for a live stream: hyper has nothing more to do on this connection.
+    live: Mutex<Option<Box<Live>>>,
+}
+
+impl UnderWay {
+    /// The request for a live stream, once all earlier answers are with the kernel.
+    async fn live(&self, watch: &Watch) -> Box<Live> {
+        let take = |_: &mut Context<'_>| {
+            let live = if watch.is_flushed() { self.live.lock().take() } else { None };
+            live.map_or(Poll::Pending, Poll::Ready)
+        };
+        poll_fn(take).await
+    }
+
+    /// The gateway stops, and no request is without its answer's head.
+    async fn stopped(&self, stopping: &mut watch::Receiver<bool>) {
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+        let are_answered = |_: &mut Context<'_>| match self.requests.load(Relaxed) {
+            0 => Poll::Ready(()),
+            _ => Poll::Pending,
+        };
+        poll_fn(are_answered).await;
     }
 }
 

@@ -16,7 +16,7 @@ use model::record::What;
 use tokio::sync::watch;
 
 use crate::body::{AnswerBody, BodyError, RequestBody};
-use crate::exchange::{self, ClientConnection};
+use crate::exchange::{self, ClientConnection, Served};
 use crate::grpc;
 use crate::head::HEAD_BYTES_MAX;
 use crate::leg::{Watch, Watched};
@@ -104,7 +104,10 @@ async fn serve_stream(
     let request = request.map(|body| RequestBody::new(ReceivedBody(body)));
     let answer = tokio::select! {
         biased;
-        answer = exchange::serve(client, request) => answer,
+        served = exchange::serve(client, request) => match served {
+            Served::Answer(answer) => answer,
+            Served::Live(_) => return,
+        },
         reset = std::future::poll_fn(|cx| respond.poll_reset(cx)) => {
             note_reset(reset, &watch);
             return;

@@ -4,6 +4,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
@@ -143,6 +144,7 @@ pub struct Watch {
     head: Mutex<HeadTap>,
     frames: Option<Box<Mutex<Frames>>>,
     flushes: Mutex<Vec<Arc<dyn OnFlush>>>,
+    has_unflushed: AtomicBool,
     socket: Option<Arc<Handle>>,
     connection: Option<Arc<Watch>>,
 }
@@ -179,6 +181,16 @@ impl Watch {
     pub fn of_stream(connection: &Arc<Watch>) -> Watch {
         let head = Mutex::new(HeadTap::closed());
         Watch { head, connection: Some(Arc::clone(connection)), ..Watch::default() }
+    }
+
+    /// Notes of a client's leg that speaks HTTP/1.1, and a tap on its request heads.
+    pub fn of_http1_client(stream: &Stream) -> Arc<Watch> {
+        Watch::of(stream, HeadTap::default())
+    }
+
+    /// Notes of a client's leg that speaks HTTP/2.
+    pub fn of_http2_client(stream: &Stream) -> Arc<Watch> {
+        Watch::of_http2(stream, Leg::Client)
     }
 
     /// Notes of a leg with this stream; `head` taps its request heads.
@@ -243,7 +255,13 @@ impl Watch {
         }
     }
 
+    /// Whether nothing that was offered to the leg is still to be accepted by its kernel socket.
+    pub fn is_flushed(&self) -> bool {
+        !self.has_unflushed.load(Relaxed)
+    }
+
     fn note_flush(&self) {
+        self.has_unflushed.store(false, Relaxed);
         let let_go = {
             let mut flushes = self.flushes.lock();
             flushes.iter().for_each(|listener| listener.flushed());
@@ -264,16 +282,9 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Watches a client's stream that speaks HTTP/1.1, and taps its request heads. `early` are bytes that were
-    /// read from it already.
-    pub fn http1_client(stream: Stream, early: Bytes) -> Watched {
-        let watch = Watch::of(&stream, HeadTap::default());
-        Watched { stream, early, watch }
-    }
-
-    /// Watches a client's stream that speaks HTTP/2.
-    pub fn http2_client(stream: Stream, early: Bytes) -> Watched {
-        Watched { watch: Watch::of_http2(&stream, Leg::Client), stream, early }
+    /// Watches a client's stream. `early` are bytes that were read from it already.
+    pub fn new(stream: Stream, early: Bytes, watch: &Arc<Watch>) -> Watched {
+        Watched { stream, early, watch: Arc::clone(watch) }
     }
 
     /// Watches an upstream's stream that speaks HTTP/2.
@@ -337,6 +348,7 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.watch.has_unflushed.store(true, Relaxed);
         let result = ready!(Pin::new(&mut self.stream).poll_write(cx, buf));
         if let (Some(frames), Ok(written)) = (&self.watch.frames, &result) {
             frames.lock().written(&buf[..*written]);
@@ -349,6 +361,7 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.watch.has_unflushed.store(true, Relaxed);
         let result = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, bufs));
         if let (Some(frames), Ok(written)) = (&self.watch.frames, &result) {
             let mut left = *written;

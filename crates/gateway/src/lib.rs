@@ -1,8 +1,8 @@
 //! Sockets: the gateway between clients and the services behind it.
 //!
-//! The way of a connection: `listener` accepts it, `exchange` finds the route of each request; a WebSocket
-//! handshake goes through `websocket` and, once both sides have proved it, to `relay`; everything else goes
-//! through `plain`, where an event stream is observed by `event_stream`. `session` leaves the one close
+//! The way of a connection: `listener` accepts it, `exchange` finds the route of each request; one for a live stream
+//! over HTTP/1.1 goes through `live` and, once the upstream has agreed, to `relay`; everything else goes through
+//! `plain`, where an event stream is observed by `event_stream`, or `grpc`. `session` leaves the one close
 //! record, `registry` knows all that is open. Bytes are never changed; what is seen of them is counted in
 //! `meter`.
 
@@ -17,6 +17,7 @@ mod delivery;
 mod edge;
 mod entry;
 mod event_stream;
+mod events;
 mod exchange;
 mod flight;
 mod forwarded;
@@ -30,6 +31,7 @@ mod http1;
 mod http2;
 mod leg;
 mod listener;
+mod live;
 mod plain;
 mod proxy_protocol;
 mod reactor;
@@ -45,7 +47,6 @@ mod tcp_evidence;
 mod tls;
 mod upstream;
 mod visitor;
-mod websocket;
 mod worker;
 
 use std::io;

@@ -14,9 +14,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::exchange::{ClientConnection, Shared, TaskGuard};
 use crate::forwarded::Peer;
-use crate::leg::{Stream, Watched};
+use crate::leg::{Stream, Watch, Watched};
 use crate::socket::Socket;
-use crate::{http1, http2, proxy_protocol};
+use crate::{http1, http2, live, proxy_protocol};
 
 /// How long a client's connection may stay without a request; longer than the 60 s of the common balancers, so
 /// that they end it and not we.
@@ -102,14 +102,16 @@ impl Listener {
 
     async fn speak(self, opened: Opened, guard: TaskGuard) {
         let Opened { stream, early, peer, speaks_http2 } = opened;
-        let open = if speaks_http2 { Watched::http2_client } else { Watched::http1_client };
-        let stream = open(stream, early);
-        let (shared, watch) = (self.shared, Arc::clone(stream.watch()));
+        let open = if speaks_http2 { Watch::of_http2_client } else { Watch::of_http1_client };
+        let (shared, watch) = (self.shared, open(&stream));
         let client = ClientConnection { shared, peer, watch, guard };
         if speaks_http2 {
-            http2::serve(stream, client, self.head_timeout, self.stopping).await;
-        } else {
-            http1::serve(stream, client, self.head_timeout, self.stopping).await;
+            let stream = Watched::new(stream, early, &client.watch);
+            return Box::pin(http2::serve(stream, client, self.head_timeout, self.stopping)).await;
+        }
+        if let Err((stream, early, client)) = live::serve_first(stream, early, client).await {
+            let stream = Watched::new(stream, early, &client.watch);
+            Box::pin(http1::serve(stream, client, self.head_timeout, self.stopping)).await;
         }
     }
 

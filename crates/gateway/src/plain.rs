@@ -1,8 +1,9 @@
-//! Everything that is no WebSocket: plain requests pass through; an answer that is an event stream is observed.
+//! Everything that is not asked for as a live stream: requests pass through hyper, and an answer that is an event
+//! stream all the same, or that goes to a client of HTTP/2, is observed.
 
 use std::sync::Arc;
 
-use http::{Extensions, HeaderMap, Request, Response, StatusCode, header};
+use http::{Extensions, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::upgrade::OnUpgrade;
 use model::{HandshakeResult, Protocol, RejectedCheck};
@@ -10,13 +11,11 @@ use observe::upgrade;
 
 use crate::answer;
 use crate::body::{AnswerBody, BodyError, HeldBody};
-use crate::event_stream::EventStream;
+use crate::event_stream::{self, EVENT_STREAM, EventStream};
 use crate::exchange::{Answered, Exchange, Unanswered};
 use crate::leg::Watch;
 use crate::session::Attempt;
 use crate::tcp_evidence::Sockets;
-
-const EVENT_STREAM: &str = "text/event-stream";
 
 /// Answers a request that asks for no upgrade that we serve.
 pub async fn serve(exchange: &Exchange, mut request: Request<HeldBody>) -> Response<AnswerBody> {
@@ -32,7 +31,7 @@ pub async fn serve(exchange: &Exchange, mut request: Request<HeldBody>) -> Respo
             exchange.started,
         )
     };
-    let mut attempt = names_event_stream(request.headers(), &header::ACCEPT).then(&begin);
+    let mut attempt = event_stream::is_named(request.headers(), &header::ACCEPT).then(&begin);
     match exchange.send(request, attempt.as_mut()).await {
         Err(unanswered) => fail(attempt, &unanswered),
         Ok(answered) if answered.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
@@ -58,7 +57,7 @@ fn forget_leg(extensions: &mut Extensions) {
 }
 
 /// An upstream's answer as the client gets it.
-pub fn relay(answered: Answered) -> Response<AnswerBody> {
+fn relay(answered: Answered) -> Response<AnswerBody> {
     let Answered { response, open, .. } = answered;
     let (mut parts, body) = response.into_parts();
     upgrade::strip_hop_by_hop(&mut parts.headers);
@@ -115,13 +114,5 @@ fn no_event_stream(attempt: Attempt, answered: &Answered) {
 }
 
 fn is_event_stream<B>(response: &Response<B>) -> bool {
-    response.status() == StatusCode::OK && names_event_stream(response.headers(), &header::CONTENT_TYPE)
-}
-
-fn names_event_stream(headers: &HeaderMap, name: &header::HeaderName) -> bool {
-    let mut types = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    types.any(|text| {
-        let mut media_types = text.split(',').filter_map(|part| part.split(';').next());
-        media_types.any(|media_type| media_type.trim().eq_ignore_ascii_case(EVENT_STREAM))
-    })
+    response.status() == StatusCode::OK && event_stream::is_named(response.headers(), &header::CONTENT_TYPE)
 }

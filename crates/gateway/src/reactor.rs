@@ -1,10 +1,12 @@
-//! Threads that relay plain upgraded connections, each with a poll of its own. tokio serves a connection up to the
+//! Threads that relay plain live connections, each with a poll of its own. tokio serves a connection up to the
 //! handshake; a message of an open one then costs no scheduler, no timer and no registration of wakers
 //! (`docs/decisions/relay.md`).
 //!
 //! A relay is polled when one of its sockets is ready (edge-triggered: epoll(7)) or when someone wakes it, and
 //! stays on the thread that adopted it.
 
+use std::fmt;
+use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -15,19 +17,32 @@ use std::task::{Context, Wake, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use mio::{Events, Poll, Token};
+use mio::event::Event;
+use mio::{Events, Poll, Registry, Token};
 use model::{Leg, Word as _};
 use parking_lot::Mutex;
 use slab::Slab;
 
 use crate::exchange::TaskGuard;
-use crate::relay::Relay;
 
 /// Sockets whose readiness is taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
 
 /// Stands for the thread itself; no relay has so high a place.
 const WOKEN: Token = Token(usize::MAX);
+
+/// A live connection whose two sockets a reactor waits for. It is polled when one of them is ready, or when it is
+/// woken.
+pub trait Adopted: Future<Output = ()> + fmt::Debug + Send + Unpin {
+    /// Is told when the socket of `leg` is ready, which must have left tokio.
+    ///
+    /// # Errors
+    /// As epoll_ctl(2).
+    fn register(&mut self, leg: Leg, registry: &Registry, token: Token) -> io::Result<()>;
+
+    /// The socket of `leg` may be ready.
+    fn note_ready(&mut self, leg: Leg, event: &Event);
+}
 
 /// One thread for each processor.
 #[derive(Debug)]
@@ -43,11 +58,11 @@ impl Reactors {
     }
 
     /// Relays on the thread with the fewest relays, until the end of the connection.
-    pub fn adopt(&self, relay: Relay, guard: TaskGuard) {
+    pub fn adopt(&self, relay: Box<dyn Adopted>, guard: TaskGuard) {
         let least = self.0.iter().min_by_key(|reactor| reactor.desk.open.load(Relaxed));
         if let Some(Reactor { desk, .. }) = least {
             desk.open.fetch_add(1, Relaxed);
-            desk.post(Letter::Adopt(Box::new(relay), guard));
+            desk.post(Letter::Adopt(relay, guard));
         }
     }
 }
@@ -100,7 +115,7 @@ struct Desk {
 
 #[derive(Debug)]
 enum Letter {
-    Adopt(Box<Relay>, TaskGuard),
+    Adopt(Box<dyn Adopted>, TaskGuard),
     Wake(usize),
     Stop,
 }
@@ -143,7 +158,7 @@ impl Wake for Nudge {
 }
 
 struct Place {
-    relay: Box<Relay>,
+    relay: Box<dyn Adopted>,
     nudge: Arc<Nudge>,
     waker: Waker,
     _guard: TaskGuard,
@@ -188,7 +203,7 @@ impl Serving {
         }
     }
 
-    fn adopt(&mut self, mut relay: Box<Relay>, guard: TaskGuard) {
+    fn adopt(&mut self, mut relay: Box<dyn Adopted>, guard: TaskGuard) {
         let entry = self.places.vacant_entry();
         let place = entry.key();
         for &leg in Leg::ALL {
@@ -206,11 +221,11 @@ impl Serving {
     }
 
     /// Polls a relay, if it is still there, once it has been told what is new.
-    fn turn(&mut self, place: usize, tell: impl FnOnce(&mut Relay)) {
+    fn turn(&mut self, place: usize, tell: impl FnOnce(&mut dyn Adopted)) {
         let Some(Place { relay, waker, .. }) = self.places.get_mut(place) else { return };
         let mut context = Context::from_waker(waker);
         let poll = || {
-            tell(relay);
+            tell(relay.as_mut());
             Pin::new(relay.as_mut()).poll(&mut context).is_ready()
         };
         let is_over = catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|_| {

@@ -1,10 +1,13 @@
-//! The relay of an upgraded connection: bytes go through as they are, both ways, while the observers look at
-//! them.
+//! The relay of a live connection: bytes go through as they are while the observers of its [`Wire`] look at them.
 //!
 //! One hand-written future for each connection. It reads into a scratch buffer of its thread, so an idle
 //! connection holds none; only what the receiver does not accept at once is copied to the heap, and the sender
 //! is not read again before that is gone. A message's residence ends when its last byte is accepted by the
 //! receiver's kernel socket, which behind TLS is when the record that holds it has been flushed.
+
+mod event_stream;
+mod websocket;
+mod wire;
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -16,21 +19,22 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use mio::event::Event;
 use mio::{Registry, Token};
-use model::event::{CloseCode, WebSocketEvent};
 use model::record::What;
 use model::recording::Happening;
-use model::{Direction, ErrorType, Leg, Moment, Opcode, PerDirection, PerLeg, Word};
-use observe::ws::Scanner;
+use model::{Direction, Leg, Moment, PerDirection, PerLeg, Word};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+pub use self::event_stream::EventBody;
+pub use self::websocket::Frames;
+pub use self::wire::Wire;
+use self::wire::{Farewell, Read, Seen};
 use crate::clock;
 use crate::entry::Command;
-use crate::guarded::Guarded;
 use crate::leg::{Stream, end_of};
+use crate::reactor::Adopted;
 use crate::session::Session;
 use crate::tcp_evidence::Sockets;
 use crate::upstream::OpenGuard;
-use crate::worker;
 
 const SCRATCH_BYTES: usize = 64 * 1024;
 
@@ -47,7 +51,7 @@ struct Scratch {
 
 /// Stream offset behind a message's last byte, and how many messages it stands for.
 #[derive(Clone, Copy, Debug)]
-struct MessageEnd {
+pub struct MessageEnd {
     at: u64,
     messages: u32,
 }
@@ -61,8 +65,9 @@ thread_local! {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Relay {
+pub struct Relay<W: Wire> {
     session: Session,
+    wire: W,
     client: Stream,
     upstream: Stream,
     pipes: PerDirection<Pipe>,
@@ -71,10 +76,9 @@ pub struct Relay {
 }
 
 /// One direction.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Pipe {
-    scanner: Guarded<Scanner>,
-    /// Bytes that were read.
+    /// Bytes that were read and are carried.
     offset: u64,
     waiting: Option<Box<Waiting>>,
     /// The sender has ended, or the receiver takes no more: nothing is read any more.
@@ -83,8 +87,6 @@ struct Pipe {
     is_shut: bool,
     /// The gateway has said goodbye to the receiver: what the sender still sends is read and dropped.
     is_muted: bool,
-    /// The receiver's kernel socket has not yet accepted all Pings that were read.
-    has_ping_waiting: bool,
     /// The acknowledgement of the next message that ends is to be timed.
     is_ack_due: bool,
     dropped_bytes: u64,
@@ -144,87 +146,57 @@ impl Ends {
     }
 }
 
-impl Relay {
-    /// A relay for `session`; `deflate` tells whether permessage-deflate was agreed.
-    pub fn new(session: Session, ends: Ends, deflate: bool, open: OpenGuard) -> Relay {
+impl<W: Wire> Relay<W> {
+    /// A relay for `session`.
+    pub fn new(session: Session, ends: Ends, wire: W, open: OpenGuard) -> Relay<W> {
         let now = clock::now();
         let mut relay = Relay {
             session,
+            wire,
             client: ends.client,
             upstream: ends.upstream,
-            pipes: PerDirection::from_fn(|direction| Pipe::new(Scanner::new(direction, deflate))),
+            pipes: PerDirection::default(),
             goodbye: None,
             _open: open,
         };
+        relay.pipes.client_to_server.is_shut = W::IS_ONE_WAY;
         relay.take_early(Direction::ClientToServer, ends.client_early, now);
         relay.take_early(Direction::ServerToClient, ends.upstream_early, now);
         relay
     }
 
-    /// Is told by a reactor when the socket of `leg` is ready, which must have left tokio.
-    ///
-    /// # Errors
-    /// As epoll_ctl(2).
-    pub fn register(&mut self, leg: Leg, registry: &Registry, token: Token) -> io::Result<()> {
-        stream(&mut self.client, &mut self.upstream, leg).register(registry, token)
-    }
-
-    /// The socket of `leg` may be ready.
-    pub fn note_ready(&mut self, leg: Leg, event: &Event) {
-        stream(&mut self.client, &mut self.upstream, leg).note_ready(event);
-    }
-
-    fn take_early(&mut self, direction: Direction, bytes: Bytes, now: Moment) {
-        if !bytes.is_empty() {
-            let mut ends = Vec::new();
-            self.observe(direction, &bytes, now, &mut ends);
+    fn take_early(&mut self, direction: Direction, mut bytes: Bytes, now: Moment) {
+        if bytes.is_empty() {
+            return;
+        }
+        let mut ends = Vec::new();
+        let Seen { carried, end, .. } = self.observe(direction, &bytes, now, &mut ends);
+        bytes.truncate(carried);
+        if carried > 0 {
             self.keep_waiting(direction, bytes, ends, now);
+        }
+        if let Some(what) = end {
+            self.end_input(direction, what);
         }
     }
 
     /// Looks at bytes as they are read: counts, and notes what they say of the end.
-    fn observe(&mut self, direction: Direction, bytes: &[u8], at: Moment, ends: &mut Vec<MessageEnd>) {
-        let route = Arc::clone(&self.session.entry.route);
-        let cells = &route.meter.shard(worker::index()).websocket;
-        let session = &mut self.session;
-        let (mut messages, mut has_ping) = (0, false);
+    fn observe(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        at: Moment,
+        ends: &mut Vec<MessageEnd>,
+    ) -> Seen {
         let pipe = &mut self.pipes[direction];
-        pipe.offset += bytes.len() as u64;
-        let is_well = pipe.scanner.look(bytes, |scanner, bytes| {
-            scanner.scan(bytes, &mut |event| match event {
-                WebSocketEvent::Frame { opcode } => cells.frames[direction].inc(opcode),
-                WebSocketEvent::Message { opcode, frames, bytes, compressed, end } => {
-                    let frames = saturating(frames.into());
-                    let what = Happening::Message { direction, opcode, bytes, frames, compressed };
-                    session.entry.note(at, &what);
-                    cells.messages[direction].inc();
-                    cells.message_bytes[direction].add(bytes);
-                    messages += 1;
-                    push_end(ends, end);
-                }
-                WebSocketEvent::Control { opcode: Opcode::Ping, bytes, tag, end } => {
-                    session.entry.note(at, &Happening::Ping { direction, bytes: saturating(bytes) });
-                    session.entry.heartbeats.ping(direction.receiver(), tag, end, at);
-                    has_ping = true;
-                }
-                WebSocketEvent::Control { bytes, tag, .. } => {
-                    let rtt_seconds = session.entry.heartbeats.pong(direction.sender(), tag, at, cells);
-                    let what = Happening::Pong { direction, bytes: saturating(bytes), rtt_seconds };
-                    session.entry.note(at, &what);
-                }
-                WebSocketEvent::Close { code, .. } => session.close_frame(direction.sender(), code, at),
-                WebSocketEvent::Violation { violation, at: offset } => {
-                    cells.errors.inc(ErrorType::Frame);
-                    session.entry.note(at, &Happening::Violation { direction, violation, offset });
-                }
-            });
-        });
-        if !is_well {
-            cells.errors.inc(ErrorType::Internal);
+        let read = Read { direction, bytes, offset: pipe.offset, at };
+        let seen = self.wire.observe(&mut self.session, &read, ends);
+        pipe.offset += seen.carried as u64;
+        if seen.carried > 0 {
+            pipe.is_ack_due |= self.session.entry.is_ack_due(direction, seen.messages);
+            self.session.entry.flow(direction).note(seen.bytes, seen.messages, at);
         }
-        self.pipes[direction].is_ack_due |= session.entry.is_ack_due(direction, messages);
-        session.entry.flow(direction).note(bytes.len() as u64, messages, at);
-        self.pipes[direction].has_ping_waiting |= has_ping;
+        seen
     }
 
     /// Reads and forwards one direction until it would block; pending also when it is over. Ready when it could go
@@ -240,14 +212,19 @@ impl Relay {
             let sender = stream(&mut self.client, &mut self.upstream, direction.sender());
             match Pin::new(sender).poll_read(cx, &mut buffer) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) if buffer.filled().is_empty() => self.end_input(direction, What::Fin),
-                Poll::Ready(Err(error)) => self.end_input(direction, end_of(&error)),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => self.end_read(direction, What::Fin),
+                Poll::Ready(Err(error)) => self.end_read(direction, end_of(&error)),
                 Poll::Ready(Ok(())) => {
                     let length = buffer.filled().len();
                     scratch.ends.clear();
                     let at = clock::now();
-                    self.observe(direction, &scratch.bytes[..length], at, &mut scratch.ends);
-                    self.forward(direction, &scratch.bytes[..length], &scratch.ends, at, cx);
+                    let seen = self.observe(direction, &scratch.bytes[..length], at, &mut scratch.ends);
+                    if seen.carried > 0 {
+                        self.forward(direction, &scratch.bytes[..seen.carried], &scratch.ends, at, cx);
+                    }
+                    if let Some(what) = seen.end {
+                        self.end_input(direction, what);
+                    }
                 }
             }
         }
@@ -280,7 +257,7 @@ impl Relay {
             Poll::Ready(Err(error)) => return self.end_output(direction, &error, bytes.len() - accepted),
         };
         if is_flushed && accepted == bytes.len() {
-            self.note_pings_accepted(direction, self.pipes[direction].offset);
+            self.wire.reached(&self.session.entry, direction, self.pipes[direction].offset);
             self.measure(direction, ends.iter().map(|end| end.messages).sum(), at);
         } else {
             self.keep_waiting(direction, Bytes::copy_from_slice(&bytes[accepted..]), ends.to_vec(), at);
@@ -372,17 +349,8 @@ impl Relay {
         } else {
             flow.note_waiting(waiting.bytes.len(), count(&waiting.ends), since);
         }
-        self.note_pings_accepted(direction, reached);
+        self.wire.reached(&self.session.entry, direction, reached);
         self.measure(direction, messages, since);
-    }
-
-    /// The receiver's kernel socket has accepted the stream up to offset `reached`.
-    fn note_pings_accepted(&mut self, direction: Direction, reached: u64) {
-        if self.pipes[direction].has_ping_waiting {
-            let heartbeats = &self.session.entry.heartbeats;
-            self.pipes[direction].has_ping_waiting =
-                heartbeats.accepted(direction.receiver(), reached, clock::now());
-        }
     }
 
     fn keep_waiting(&mut self, direction: Direction, bytes: Bytes, ends: Vec<MessageEnd>, since: Moment) {
@@ -394,26 +362,30 @@ impl Relay {
         pipe.waiting = Some(Box::new(Waiting { bytes, end, ends, since }));
     }
 
-    fn measure(&self, direction: Direction, messages: u32, since: Moment) {
+    fn measure(&mut self, direction: Direction, messages: u32, since: Moment) {
         if messages > 0 {
             let seconds = clock::now().since(since).as_secs_f64();
-            let cells = &self.session.entry.route.meter.shard(worker::index()).websocket;
-            cells.latency_seconds[direction].observe_n(seconds, messages.into());
+            self.wire.accepted(&self.session.entry, direction, messages.into(), seconds);
         }
+    }
+
+    /// Nothing more can be read from the sender of `direction`.
+    fn end_read(&mut self, direction: Direction, what: What) {
+        self.end_input(direction, self.wire.end_of_input(direction.sender(), what));
     }
 
     /// The sender of `direction` has ended. After anything but an orderly end its other direction is over too.
     fn end_input(&mut self, direction: Direction, what: What) {
         let leg = direction.sender();
         self.session.cause(Some(leg), what, clock::now());
+        self.wire.count_broken(&self.session.entry, leg, what);
         self.pipes[direction].has_ended = true;
-        if what != What::Fin {
-            self.count_io_error(leg, what);
+        if W::IS_ONE_WAY || what != What::Fin {
             self.drop_output(leg.other().inbound());
-            if what == What::Rst {
-                stream(&mut self.client, &mut self.upstream, leg.other()).reset_on_drop();
-                self.pipes[direction].is_shut = true;
-            }
+        }
+        if !W::IS_ONE_WAY && what == What::Rst {
+            stream(&mut self.client, &mut self.upstream, leg.other()).reset_on_drop();
+            self.pipes[direction].is_shut = true;
         }
     }
 
@@ -422,12 +394,14 @@ impl Relay {
         let leg = direction.receiver();
         let what = end_of(error);
         self.session.cause(Some(leg), what, clock::now());
-        self.count_io_error(leg, what);
+        self.wire.count_broken(&self.session.entry, leg, what);
         if self.pipes[direction].waiting.is_none() {
             self.pipes[direction].dropped_bytes += lost as u64;
         }
         self.drop_output(direction);
-        if what == What::Rst {
+        if W::IS_ONE_WAY {
+            self.drop_output(leg.inbound());
+        } else if what == What::Rst {
             stream(&mut self.client, &mut self.upstream, leg.other()).reset_on_drop();
         }
     }
@@ -438,16 +412,6 @@ impl Relay {
         pipe.has_ended = true;
         pipe.is_shut = true;
         self.session.entry.flow(direction).note_drained();
-    }
-
-    fn count_io_error(&self, leg: Leg, what: What) {
-        let error = match (what, leg) {
-            (What::TlsAlert, _) => ErrorType::Tls,
-            (What::TcpTimeout, _) => ErrorType::Timeout,
-            (_, Leg::Client) => ErrorType::IoClient,
-            (_, Leg::Upstream) => ErrorType::IoUpstream,
-        };
-        self.session.entry.route.meter.shard(worker::index()).websocket.errors.inc(error);
     }
 
     /// Passes the sender's end on to the receiver.
@@ -488,17 +452,20 @@ impl Relay {
 
     fn say_goodbye_to(&mut self, leg: Leg, cx: &mut Context<'_>) -> bool {
         let direction = leg.other().inbound();
-        let pipe = &self.pipes[direction];
-        if pipe.close_seen() || pipe.has_ended {
+        if self.pipes[direction].has_ended {
             return true;
         }
-        if pipe.waiting.is_some() || !pipe.is_at_frame_boundary() {
-            return false;
+        match self.wire.farewell(leg) {
+            Farewell::Nothing => true,
+            Farewell::Say(words) if self.pipes[direction].waiting.is_none() => {
+                if !words.is_empty() {
+                    self.forward(direction, &words, &[], clock::now(), cx);
+                }
+                self.pipes[direction].is_muted = true;
+                true
+            }
+            Farewell::Say(_) | Farewell::Later => false,
         }
-        let frame = close_frame(CloseCode::GOING_AWAY, leg);
-        self.forward(direction, &frame, &[], clock::now(), cx);
-        self.pipes[direction].is_muted = true;
-        true
     }
 
     /// Both directions have ended, and their receivers were told or are gone. The end of one can be that of the
@@ -510,10 +477,7 @@ impl Relay {
 
     /// Both peers were told and both have answered.
     fn is_goodbye_over(&self) -> bool {
-        let has_answered = |leg: Leg| {
-            let pipe = &self.pipes[leg.inbound()];
-            pipe.has_ended || pipe.close_seen()
-        };
+        let has_answered = |leg: Leg| self.pipes[leg.inbound()].has_ended || self.wire.has_said_farewell(leg);
         let is_flushed = |direction| self.pipes[direction].waiting.is_none();
         self.goodbye.is_some_and(|goodbye| goodbye.is_said_to_client && goodbye.is_said_to_upstream)
             && has_answered(Leg::Client)
@@ -523,7 +487,7 @@ impl Relay {
     }
 }
 
-impl Future for Relay {
+impl<W: Wire> Future for Relay<W> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -550,38 +514,24 @@ impl Future for Relay {
     }
 }
 
-impl Drop for Relay {
+impl<W: Wire> Adopted for Relay<W> {
+    fn register(&mut self, leg: Leg, registry: &Registry, token: Token) -> io::Result<()> {
+        stream(&mut self.client, &mut self.upstream, leg).register(registry, token)
+    }
+
+    fn note_ready(&mut self, leg: Leg, event: &Event) {
+        stream(&mut self.client, &mut self.upstream, leg).note_ready(event);
+    }
+}
+
+impl<W: Wire> Drop for Relay<W> {
     fn drop(&mut self) {
+        self.wire.end(&mut self.session);
         for &direction in Direction::ALL {
             let pipe = &self.pipes[direction];
             let waiting = pipe.waiting.as_ref().map_or(0, |waiting| waiting.bytes.len() as u64);
             self.session.unsent(direction, pipe.dropped_bytes + waiting);
         }
-    }
-}
-
-impl Pipe {
-    fn new(scanner: Scanner) -> Pipe {
-        Pipe {
-            scanner: Guarded::new(scanner),
-            offset: 0,
-            waiting: None,
-            has_ended: false,
-            is_shut: false,
-            is_muted: false,
-            has_ping_waiting: false,
-            is_ack_due: false,
-            dropped_bytes: 0,
-        }
-    }
-
-    fn close_seen(&self) -> bool {
-        self.scanner.get().is_some_and(Scanner::close_seen)
-    }
-
-    /// Unknown once nobody observes.
-    fn is_at_frame_boundary(&self) -> bool {
-        self.scanner.get().is_some_and(Scanner::is_at_frame_boundary)
     }
 }
 
@@ -592,53 +542,20 @@ fn stream<'a>(client: &'a mut Stream, upstream: &'a mut Stream, leg: Leg) -> &'a
     }
 }
 
-fn push_end(ends: &mut Vec<MessageEnd>, at: u64) {
-    let is_full = ends.len() >= WAITING_ENDS_MAX;
-    match ends.last_mut() {
-        Some(last) if is_full => *last = MessageEnd { at, messages: last.messages + 1 },
-        _ => ends.push(MessageEnd { at, messages: 1 }),
-    }
-}
-
 /// How many of the bytes up to stream offset `end` are those up to the last end of a message.
 fn message_length(bytes: &[u8], end: u64, ends: &[MessageEnd]) -> Option<usize> {
     let behind = usize::try_from(end - ends.last()?.at).ok()?;
     bytes.len().checked_sub(behind)
 }
 
-fn saturating(number: u64) -> u16 {
-    u16::try_from(number).unwrap_or(u16::MAX)
-}
-
 fn count(ends: &[MessageEnd]) -> usize {
     ends.iter().map(|end| end.messages as usize).sum()
 }
 
-/// A Close frame towards `leg`; the upstream takes us for a client, so its frame is masked (RFC 6455, section
-/// 5.3), with a key of zeros: nothing in it is chosen by a stranger.
-fn close_frame(code: CloseCode, leg: Leg) -> Vec<u8> {
-    let code = code.0.to_be_bytes();
-    match leg {
-        Leg::Client => [&[0x88, 2], code.as_slice()].concat(),
-        Leg::Upstream => [&[0x88, 0x82, 0, 0, 0, 0], code.as_slice()].concat(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::wire::push_end;
     use super::*;
-
-    #[test]
-    fn close_frames_are_what_the_receiver_may_take() {
-        for leg in [Leg::Client, Leg::Upstream] {
-            let mut seen = Vec::new();
-            let mut scanner = Scanner::new(leg.other().inbound(), false);
-            scanner.scan(&close_frame(CloseCode::GOING_AWAY, leg), &mut |event| seen.push(event));
-            let frame = WebSocketEvent::Frame { opcode: Opcode::Close };
-            assert_eq!(seen[0], frame);
-            assert!(matches!(seen[1..], [WebSocketEvent::Close { code: Some(CloseCode::GOING_AWAY), .. }]));
-        }
-    }
 
     #[test]
     fn remembered_ends_are_bounded() {

@@ -107,6 +107,14 @@ impl Upstream {
         self.client.request(request).await.map_err(|error| SendError::from_client(&error))
     }
 
+    /// Opens a connection for HTTP/1.1.
+    ///
+    /// # Errors
+    /// The upstream was not reached.
+    pub async fn connect(&self) -> Result<Stream, ConnectError> {
+        self.connector.connect().await
+    }
+
     /// Opens a stream of HTTP/2; `head` has the path alone as its target.
     ///
     /// # Errors
@@ -280,9 +288,8 @@ impl fmt::Debug for Connector {
 }
 
 impl Connector {
-    async fn connect(self) -> Result<UpstreamIo, ConnectError> {
-        let stream = self.in_time(self.reach(&self.tls)).await?;
-        Ok(UpstreamIo(TokioIo::new(Watched::http1_upstream(stream))))
+    async fn connect(&self) -> Result<Stream, ConnectError> {
+        self.in_time(self.reach(&self.tls)).await
     }
 
     async fn connect_http2(&self) -> Result<Stream, ConnectError> {
@@ -355,7 +362,11 @@ impl tower_service::Service<Uri> for Connector {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        Box::pin(self.clone().connect())
+        let connector = self.clone();
+        Box::pin(async move {
+            let stream = connector.connect().await?;
+            Ok(UpstreamIo(TokioIo::new(Watched::http1_upstream(stream))))
+        })
     }
 }
 

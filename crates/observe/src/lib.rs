@@ -24,6 +24,7 @@
 //! messages are not inflated, bodies with a `Content-Encoding` and HTTP/2 header blocks are not decoded. Nothing
 //! here decides what is forwarded, except for [`upgrade`], which tells a proxy what it may take for a handshake.
 
+pub mod body;
 pub mod ending;
 pub mod event_time;
 pub mod fuzz;

@@ -1,0 +1,57 @@
+//! A subscription to events (WHATWG HTML, section 9.2): the answer's head is passed on, and its body relayed.
+
+use bytes::Bytes;
+use http::{StatusCode, header};
+use model::{HandshakeResult, RejectedCheck};
+use observe::body::Body;
+
+use super::{Answered, Client, relay};
+use crate::answer;
+use crate::event_stream::{self, EVENT_STREAM};
+use crate::events::Events;
+use crate::exchange::Exchange;
+use crate::relay::{Ends, EventBody};
+use crate::session::Attempt;
+
+/// Joins the sockets if the answer is an event stream.
+pub(super) async fn join(exchange: &Exchange, attempt: Attempt, mut client: Client, mut answered: Answered) {
+    let status = answered.answer.status;
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return unasked_101(exchange, attempt, client, &answered).await;
+    }
+    let is_event_stream = event_stream::is_named(answered.headers(), &header::CONTENT_TYPE);
+    if status != StatusCode::OK || !is_event_stream {
+        let result = answered.failure(HandshakeResult::NotEventStream);
+        let detail = format!("{}: answered {status} without {EVENT_STREAM}", answered.upstream.name);
+        attempt.fail(result, Some(status.as_u16()), detail);
+        return client.pass_on(answered).await;
+    }
+    let Ok(framing) = answered.take_framing() else {
+        let detail = format!("{}: it is not clear where its answer ends", answered.upstream.name);
+        attempt.fail(HandshakeResult::NotEventStream, Some(StatusCode::BAD_GATEWAY.as_u16()), detail);
+        let message = "Bad Gateway: the upstream service's answer is not valid";
+        return client.answer(answer::text(StatusCode::BAD_GATEWAY, message)).await;
+    };
+    if let Err(error) = client.say(&answered.head()).await {
+        return tracing::debug!(%error, "a client did not take its answer");
+    }
+    let is_readable = !answered.headers().contains_key(header::CONTENT_ENCODING);
+    let session = attempt.establish(Some(status.as_u16()), exchange.route.limits());
+    let wire = EventBody::new(Body::new(framing), Events::new(&exchange.route, is_readable));
+    let ends = Ends {
+        client: client.stream,
+        client_early: Bytes::new(),
+        upstream: answered.stream,
+        upstream_early: answered.early,
+    };
+    relay(exchange, session, ends, wire, answered.open);
+}
+
+async fn unasked_101(exchange: &Exchange, attempt: Attempt, client: Client, answered: &Answered) {
+    exchange.count_rejected(RejectedCheck::Unasked101);
+    let status = StatusCode::BAD_GATEWAY;
+    let detail = format!("{}: switched protocols unasked", answered.upstream.name);
+    attempt.fail(HandshakeResult::NotEventStream, Some(status.as_u16()), detail);
+    let message = "Bad Gateway: the upstream service switched protocols unasked";
+    client.answer(answer::text(status, message)).await;
+}

@@ -1,0 +1,92 @@
+//! A WebSocket handshake (RFC 6455, section 4): checked on the way there, checked on the way back, and only then the
+//! two sockets are joined.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use model::{HandshakeResult, Protocol, RejectedCheck};
+use observe::upgrade::{self, Offer, Refusal};
+
+use super::{Answered, Client, count_early_data, relay};
+use crate::answer;
+use crate::body::AnswerBody;
+use crate::exchange::Exchange;
+use crate::relay::{Ends, Frames};
+use crate::session::Attempt;
+
+/// Refuses a request that is no valid handshake.
+pub fn refuse<B>(exchange: &Exchange, request: &Request<B>, refusal: Refusal) -> Response<AnswerBody> {
+    let attempt = Attempt::begin(
+        &exchange.shared.registry,
+        &exchange.route.connections,
+        Protocol::WebSocket,
+        exchange.client.clone(),
+        exchange.visitor(Protocol::WebSocket, request),
+        exchange.started,
+    );
+    exchange.count_rejected(refusal.check);
+    attempt.fail(HandshakeResult::Malformed, Some(refusal.status.as_u16()), refusal.text.to_owned());
+    let mut answer = answer::last_text(refusal.status, refusal.text);
+    if refusal.status == StatusCode::UPGRADE_REQUIRED {
+        let headers = answer.headers_mut();
+        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade, close"));
+    }
+    answer
+}
+
+/// Says to the next hop what its client has said to us.
+pub(super) fn ask_for_upgrade(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+/// Joins the sockets if the upstream agrees.
+pub(super) async fn join(
+    exchange: &Exchange,
+    attempt: Attempt,
+    mut client: Client,
+    answered: Answered,
+    offer: &Offer,
+) {
+    if answered.answer.status != StatusCode::SWITCHING_PROTOCOLS {
+        return not_upgraded(exchange, attempt, client, answered).await;
+    }
+    let agreed = match upgrade::check_answer(offer, answered.headers()) {
+        Ok(agreed) => agreed,
+        Err(check) => return invalid(exchange, attempt, client, &answered, check).await,
+    };
+    if let Err(error) = client.say(&answered.head()).await {
+        return tracing::debug!(%error, "a client did not take its 101");
+    }
+    let session = attempt.establish(Some(answered.answer.status.as_u16()), exchange.route.limits());
+    let ends = Ends {
+        client: client.stream,
+        client_early: Bytes::from(client.early),
+        upstream: answered.stream,
+        upstream_early: answered.early,
+    };
+    relay(exchange, session, ends, Frames::new(agreed.deflate), answered.open);
+}
+
+async fn invalid(
+    exchange: &Exchange,
+    attempt: Attempt,
+    client: Client,
+    answered: &Answered,
+    check: RejectedCheck,
+) {
+    exchange.count_rejected(check);
+    let detail = format!("{}: its 101 is not valid: {check}", answered.upstream.name);
+    attempt.fail(HandshakeResult::InvalidUpgrade, Some(StatusCode::BAD_GATEWAY.as_u16()), detail);
+    let message = "Bad Gateway: the upstream service's WebSocket handshake is not valid";
+    client.answer(answer::text(StatusCode::BAD_GATEWAY, message)).await;
+}
+
+async fn not_upgraded(exchange: &Exchange, attempt: Attempt, client: Client, answered: Answered) {
+    count_early_data(exchange, &client);
+    let status = answered.answer.status;
+    let result = answered.failure(HandshakeResult::NotUpgraded);
+    attempt.fail(result, Some(status.as_u16()), format!("{}: answered {status}", answered.upstream.name));
+    client.pass_on(answered).await;
+}
