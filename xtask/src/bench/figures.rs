@@ -10,7 +10,7 @@ use super::peers::Peer;
 use super::place::Place;
 use super::processes::Running;
 use super::upstream::Kind;
-use super::{counted, cpu, events, memory, tls};
+use super::{connect, counted, cpu, events, memory, tls};
 
 /// A figure.
 pub struct Figure {
@@ -35,7 +35,7 @@ const PLAIN: Figure =
     Figure { name: "", title: "", most: None, ratios: &[], also: &[], only: &[], measure: |_, _| Ok(0.0) };
 
 /// Every figure.
-pub const FIGURES: [Figure; 13] = [
+pub const FIGURES: [Figure; 14] = [
     Figure {
         name: "instructions",
         title: "user instructions / echo",
@@ -107,6 +107,14 @@ pub const FIGURES: [Figure; 13] = [
         title: "CPU of a WebSocket handshake and its end, µs",
         ratios: &[("nginx", 1.20)],
         measure: handshake_cpu,
+        ..PLAIN
+    },
+    Figure {
+        name: "connect",
+        title: "CPU of an upstream connection behind 16,000 others, to one of the first 2,000",
+        most: Some(2.0),
+        only: &["heartline"],
+        measure: |_, _| connect::last_to_first(),
         ..PLAIN
     },
     Figure {

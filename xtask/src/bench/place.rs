@@ -10,7 +10,7 @@ use super::tls::Certificate;
 use super::upstream::{Kind, Upstream};
 
 /// Core of the proxies; load and upstream have the others.
-const PROXY_CORE: &str = "0";
+pub const PROXY_CORE: &str = "0";
 
 /// See the module. The directory goes with it.
 pub struct Place {

@@ -14,6 +14,7 @@ pub const SERVE: &str = "--serve";
 
 const ECHO: &str = "echo";
 const EVENTS: &str = "events";
+const ACCEPT: &str = "accept";
 
 /// What a server does.
 #[derive(Clone, Copy)]
@@ -24,6 +25,8 @@ pub enum Kind {
     Load,
     /// Serves event streams.
     Events,
+    /// Accepts connections and leaves them alone.
+    Accept,
 }
 
 impl Kind {
@@ -34,9 +37,14 @@ impl Kind {
             command.args(["load", "serve", "--listen", "127.0.0.1:0"]);
             return Ok(command);
         }
+        let kind = match self {
+            Kind::Load | Kind::Echo => ECHO,
+            Kind::Events => EVENTS,
+            Kind::Accept => ACCEPT,
+        };
         let own = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut command = Command::new(own);
-        command.args(["bench", SERVE, if let Kind::Echo = self { ECHO } else { EVENTS }]);
+        command.args(["bench", SERVE, kind]);
         Ok(command)
     }
 }
@@ -77,6 +85,7 @@ pub fn serve(kind: &str) -> io::Result<()> {
     match kind {
         ECHO => thread::spawn(move || echo::serve(&listener)),
         EVENTS => thread::spawn(move || events::serve(&listener)),
+        ACCEPT => thread::spawn(move || drop(listener.incoming().flatten().collect::<Vec<_>>())),
         _ => return Err(io::Error::other(format!("no server is called `{kind}`"))),
     };
     io::stdin().read_to_end(&mut Vec::new()).map(drop)
