@@ -12,6 +12,7 @@ pub mod envoy;
 mod events;
 mod figures;
 mod load;
+mod measures;
 mod memory;
 mod options;
 mod peers;

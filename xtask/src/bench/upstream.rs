@@ -21,8 +21,10 @@ const ACCEPT: &str = "accept";
 pub enum Kind {
     /// Sends WebSocket messages back, a thread for each connection: for few messages or none.
     Echo,
-    /// The same by `heartline load serve`: for many messages.
+    /// The same by `heartline load serve`, which sends events too: for many messages.
     Load,
+    /// The same server, spoken to in HTTP/2.
+    Grpc,
     /// Serves event streams.
     Events,
     /// Accepts connections and leaves them alone.
@@ -32,13 +34,13 @@ pub enum Kind {
 impl Kind {
     /// A server of this kind, which tells its address in the first line of its output.
     fn command(self) -> Result<Command, String> {
-        if let Kind::Load = self {
+        if let Kind::Load | Kind::Grpc = self {
             let mut command = Command::new(load_binary());
             command.args(["load", "serve", "--listen", "127.0.0.1:0"]);
             return Ok(command);
         }
         let kind = match self {
-            Kind::Load | Kind::Echo => ECHO,
+            Kind::Load | Kind::Grpc | Kind::Echo => ECHO,
             Kind::Events => EVENTS,
             Kind::Accept => ACCEPT,
         };
