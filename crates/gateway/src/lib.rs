@@ -21,6 +21,7 @@ mod exchange;
 mod flight;
 mod forwarded;
 mod frames;
+mod gather;
 mod generation;
 mod grpc;
 mod guarded;
