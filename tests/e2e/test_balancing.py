@@ -176,3 +176,23 @@ def test_none_is_there():
                 assert f"http://127.0.0.1:{port}: 127.0.0.1:{port}: Connection refused" in told, told
         assert (record["handshake"]["result"], record["handshake"]["status"]) == ("unreachable", 502)
         assert total(gateway.metrics(), "websocket_handshakes_total", result="unreachable") == 1
+
+
+def test_source_addresses():
+    """An upstream is connected from the address that the route names, also after a reload."""
+    peers = []
+
+    def serve(backend, sock, _):
+        peers.append(sock.getpeername()[0])
+        backend.read_head(sock)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    with Backend(serve) as service, Gateway(config=config_for(service.address)) as gateway:
+        for address in ("127.0.0.1", "127.0.0.77", "127.0.0.1"):
+            named = "" if address == "127.0.0.1" else f"    source_addresses: [{address}]\n"
+            gateway.write_config(config_for(service.address, route=named))
+            assert gateway.post("/-/reload")[0] == 200
+            with connect(gateway.port) as sock:
+                sock.sendall(GET)
+                assert read_all(sock).startswith(b"HTTP/1.1 200 ")
+            assert peers.pop() == address and not peers

@@ -92,6 +92,8 @@ BAD = {
     "no authorities": (
         "  - name: test", f"{NEW}  - name: test\n    upstream_tls: {{ ca_file: none.pem }}", "route `test`: none.pem: ",
     ),
+    "no such address": ("  - name: test", "  - name: test\n    source_addresses: [192.0.2.1]", "route `test`: source address 192.0.2.1: "),
+    "no address at all": ("  - name: test", "  - name: test\n    source_addresses: [0.0.0.0]", "no address to connect from"),
     "another listener": ("[{ listen: 127.0.0.1", "[{ listen: 127.0.0.2", "restart"),
     "one listener more": ("[{ listen", "[{ listen: 127.0.0.1:0 }, { listen", "restart"),
     "another admin address": ("admin: { listen: 127.0.0.1", "admin: { listen: 127.0.0.2", "restart"),

@@ -4,6 +4,7 @@
 //! round: what else the machine does falls on all alike. A proxy has one core, load and upstream have the others.
 
 mod chart;
+mod connect;
 mod counted;
 mod cpu;
 mod echo;
@@ -11,6 +12,7 @@ pub mod envoy;
 mod events;
 mod figures;
 mod load;
+mod measures;
 mod memory;
 mod options;
 mod peers;

@@ -14,7 +14,7 @@ const HELP: &str = "cargo xtask COMMAND
   tidy             the project's own rules: arrows between rooms, file headers, forbidden words
   bench [...]      what Heartline costs beside other proxies: `cargo xtask bench --help`
 
-Steps: fmt clippy deny tidy unit ui docs e2e";
+Steps: fmt clippy deny tidy unit ui docs e2e bench";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

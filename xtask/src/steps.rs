@@ -20,7 +20,7 @@ struct Counts {
     failed: u64,
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step { name: "fmt", run: || cargo(&["fmt", "--all", "--check"]) },
     Step {
         name: "clippy",
@@ -44,6 +44,7 @@ const STEPS: [Step; 8] = [
         },
     },
     Step { name: "e2e", run: e2e },
+    Step { name: "bench", run: || this(&["bench", "--quick"]) },
 ];
 
 /// Runs the named steps, or all; the last line counts what passed.

@@ -88,6 +88,12 @@ pub struct RouteConfig {
     /// TLS towards `https:` upstreams.
     #[serde(default)]
     pub upstream_tls: UpstreamTlsConfig,
+    /// Addresses of this machine from which upstreams are connected: the first up to 10,000 connections to one address
+    /// of an upstream, then the next. Those of the upstream's kind (IPv4 or IPv6) are taken. Without any the system
+    /// chooses; then upstreams on IPv4 loopback are connected from 127.0.0.1, and beyond 10,000 connections from
+    /// 127.0.0.2 to 127.0.0.254.
+    #[serde(default)]
+    pub source_addresses: Vec<IpAddr>,
     /// Limits of time.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -441,6 +447,16 @@ impl GatewayConfig {
                 let message = format!("route name `{}` is taken by an earlier route", route.name.as_str());
                 report(&["routes", &index_text, "name"], message);
             }
+            for (place, address) in route.source_addresses.iter().enumerate() {
+                let message = if address.is_unspecified() || address.is_multicast() {
+                    format!("`{address}` is no address to connect from: give one of this machine")
+                } else if route.source_addresses[..place].contains(address) {
+                    format!("`{address}` is there twice")
+                } else {
+                    continue;
+                };
+                report(&["routes", &index_text, "source_addresses", &place.to_string()], message);
+            }
             if route.event_time.as_ref().is_some_and(|event_time| event_time.source().is_none()) {
                 report(
                     &["routes", &index_text, "event_time"],
@@ -488,6 +504,7 @@ impl GatewayConfig {
                 balance: Balance::default(),
                 fail_timeout: ten_seconds(),
                 upstream_tls: UpstreamTlsConfig::default(),
+                source_addresses: Vec::new(),
                 timeouts: Timeouts::default(),
                 client_key: ClientKeySource::default(),
                 event_time: None,
@@ -548,6 +565,8 @@ mod tests {
         );
         assert_eq!(config.problems(), []);
         config.routes.push(RouteConfig { upstreams: vec![], ..config.routes[0].clone() });
+        let sources = ["10.0.0.5", "0.0.0.0", "10.0.0.5", "::1"];
+        config.routes[0].source_addresses = sources.map(|text| text.parse().expect("valid")).to_vec();
         config.listeners[0].proxy_protocol = true;
         config.tcp_samples = TcpSamplesConfig {
             interval: Duration::from_millis(999),
@@ -556,6 +575,8 @@ mod tests {
         };
         let paths: Vec<String> = config.problems().iter().map(|problem| problem.path.join(".")).collect();
         let expected = [
+            "routes.0.source_addresses.1",
+            "routes.0.source_addresses.2",
             "routes.1.upstreams",
             "routes.1.name",
             "listeners.0.proxy_protocol",

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::body::{AnswerBody, BodyError, RequestBody};
 use crate::exchange::{self, ClientConnection, Served};
+use crate::gather::gathering;
 use crate::grpc;
 use crate::head::HEAD_BYTES_MAX;
 use crate::leg::{Watch, Watched};
@@ -36,7 +37,7 @@ pub async fn serve(
     stream: Watched,
     client: ClientConnection,
     head_timeout: Duration,
-    mut stopping: watch::Receiver<bool>,
+    stopping: watch::Receiver<bool>,
 ) {
     let address = client.peer.address;
     let handshake = server::Builder::new()
@@ -45,7 +46,7 @@ pub async fn serve(
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEAD_BYTES_MAX as u32)
         .handshake::<_, Bytes>(stream);
-    let mut connection = match tokio::time::timeout(head_timeout, handshake).await {
+    let connection = match tokio::time::timeout(head_timeout, handshake).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => {
             client.shared.registry.count_refused(Refused::Malformed);
@@ -56,6 +57,16 @@ pub async fn serve(
             return tracing::debug!(%address, "HTTP/2 was not started in time");
         }
     };
+    gathering(serve_streams(connection, client, head_timeout, stopping)).await;
+}
+
+async fn serve_streams(
+    mut connection: server::Connection<Watched, Bytes>,
+    client: ClientConnection,
+    head_timeout: Duration,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let address = client.peer.address;
     let mut is_ending = false;
     loop {
         tokio::select! {

@@ -22,6 +22,7 @@ mod exchange;
 mod flight;
 mod forwarded;
 mod frames;
+mod gather;
 mod generation;
 mod grpc;
 mod guarded;
@@ -71,6 +72,7 @@ use crate::reactor::Reactors;
 use crate::registry::Registry;
 use crate::table::Table;
 use crate::tls::Certificate;
+pub use crate::upstream::source;
 
 /// How often silence is judged, and certificates are looked at.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);

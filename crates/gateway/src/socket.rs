@@ -22,6 +22,7 @@ use tokio::net::TcpStream;
 
 use crate::acks::{Acks, Instant};
 use crate::edge::EdgeSocket;
+use crate::upstream::source::InUse;
 
 /// For how long one look at a socket serves those who share it.
 const SERVES_FOR: Duration = Duration::from_millis(100);
@@ -41,6 +42,8 @@ pub struct Socket {
     counted: Option<u64>,
     /// Stamps were asked for that may wait to be read.
     has_stamps: bool,
+    /// Behind the socket, so that it counts until that is closed.
+    _in_use: Option<InUse>,
 }
 
 #[derive(Debug)]
@@ -54,8 +57,13 @@ enum Tcp {
 impl Socket {
     /// Shows `tcp` until this is dropped.
     pub fn new(tcp: TcpStream) -> Socket {
+        Socket::from_source(tcp, None)
+    }
+
+    /// The same of a connection that counts as one of its source address.
+    pub fn from_source(tcp: TcpStream, in_use: Option<InUse>) -> Socket {
         let owner = Owner::show(tcp.as_fd());
-        Socket { owner, tcp: Tcp::Tokio(tcp), counted: None, has_stamps: false }
+        Socket { owner, tcp: Tcp::Tokio(tcp), counted: None, has_stamps: false, _in_use: in_use }
     }
 
     /// What others see of it.

@@ -12,6 +12,7 @@ use crate::config::{
 use crate::entry::Limits;
 use crate::registry::{Registry, RouteConnections};
 use crate::tls::{self, TlsError};
+use crate::upstream::source::{SourceError, Sources, Uses};
 use crate::upstream::{Pool, Upstream, server_name};
 
 /// See the module.
@@ -19,6 +20,8 @@ use crate::upstream::{Pool, Upstream, server_name};
 pub struct Table {
     routes: Vec<Arc<Route>>,
     trusted: Vec<Network>,
+    /// Connections by source, of all routes.
+    uses: Arc<Uses>,
 }
 
 /// One route in force.
@@ -51,23 +54,34 @@ impl Route {
 pub struct TableError {
     /// Name of the route.
     pub route: String,
-    /// What is wrong with its TLS files or names.
-    pub error: TlsError,
+    /// What is wrong with it.
+    pub error: RouteError,
+}
+
+/// What of a route cannot be put in force.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub enum RouteError {
+    /// TLS files or names.
+    Tls(#[from] TlsError),
+    /// Source addresses.
+    Source(#[from] SourceError),
 }
 
 impl Table {
     /// Builds the routes; upstreams that were there `before` with the same settings keep their counts.
     ///
     /// # Errors
-    /// Files or names of a route's upstream TLS that cannot be used.
+    /// Files or names of a route's upstream TLS, or source addresses, that cannot be used.
     pub fn build(
         config: &GatewayConfig,
         registry: &Registry,
         before: Option<&Table>,
     ) -> Result<Table, TableError> {
+        let uses = before.map(|table| Arc::clone(&table.uses)).unwrap_or_default();
         let pools = config.routes.iter().map(|route| {
             let old = before.and_then(|table| table.same_upstreams(route));
-            build_pool(route, old)
+            build_pool(route, &uses, old)
                 .map_err(|error| TableError { route: route.name.as_str().to_owned(), error })
         });
         let pools = pools.collect::<Result<Vec<Pool>, TableError>>()?;
@@ -82,7 +96,7 @@ impl Table {
                 config: route.clone(),
             })
         });
-        Ok(Table { routes: routes.collect(), trusted: config.trusted_peers.clone() })
+        Ok(Table { routes: routes.collect(), trusted: config.trusted_peers.clone(), uses })
     }
 
     /// The first route that takes a request.
@@ -108,12 +122,15 @@ impl Table {
             route.config.name == config.name
                 && route.config.upstream_tls == config.upstream_tls
                 && route.config.timeouts.connect == config.timeouts.connect
+                && route.config.source_addresses == config.source_addresses
         };
         self.routes.iter().find(|route| is_same(route)).map(|route| &**route)
     }
 }
 
-fn build_pool(config: &RouteConfig, old: Option<&Route>) -> Result<Pool, TlsError> {
+fn build_pool(config: &RouteConfig, uses: &Arc<Uses>, old: Option<&Route>) -> Result<Pool, RouteError> {
+    Sources::check(&config.source_addresses)?;
+    let sources = Sources::new(&config.source_addresses, Arc::clone(uses));
     let tls = tls::client_config(&config.upstream_tls)?;
     let name_of = |host: &str| -> Result<ServerName<'static>, TlsError> {
         server_name(host).map_err(|error| TlsError::Roots(error.to_string()))
@@ -127,7 +144,8 @@ fn build_pool(config: &RouteConfig, old: Option<&Route>) -> Result<Pool, TlsErro
                 old.and_then(|route| route.pool.upstreams.iter().find(|upstream| upstream.url == *url));
             known.cloned().unwrap_or_else(|| {
                 let (tls, name) = (Arc::clone(&tls), configured_name.clone());
-                Arc::new(Upstream::new(url.clone(), tls, name, config.timeouts.connect))
+                let (timeout, sources) = (config.timeouts.connect, sources.clone());
+                Arc::new(Upstream::new(url.clone(), tls, name, timeout, sources))
             })
         })
         .collect();

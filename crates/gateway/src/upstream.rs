@@ -1,6 +1,7 @@
 //! The services behind a route: which one is tried for a new connection, and how it is reached.
 
 pub mod http2;
+pub mod source;
 
 use std::error::Error as _;
 use std::fmt;
@@ -21,13 +22,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use meter::RouteMeter;
 use model::Moment;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::body::HeldBody;
 use crate::config::{Balance, UpstreamUrl};
 use crate::leg::{Stream, Watch, Watched};
 use crate::socket::Socket;
+use source::Sources;
 
 /// Idle connections to one upstream kept for plain requests.
 const IDLE_MAX: usize = 32;
@@ -63,12 +64,13 @@ impl Drop for OpenGuard {
 }
 
 impl Upstream {
-    /// An upstream that is reached in at most `connect_timeout`.
+    /// An upstream that is reached in at most `connect_timeout`, from `sources`.
     pub fn new(
         url: UpstreamUrl,
         tls: Arc<rustls::ClientConfig>,
         server_name: Option<ServerName<'static>>,
         connect_timeout: Duration,
+        sources: Sources,
     ) -> Upstream {
         let mut http2_tls = (*tls).clone();
         http2_tls.alpn_protocols = vec![b"h2".to_vec()];
@@ -78,6 +80,7 @@ impl Upstream {
             http2_tls: TlsConnector::from(Arc::new(http2_tls)),
             server_name,
             connect_timeout,
+            sources,
         };
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
@@ -279,6 +282,7 @@ struct Connector {
     http2_tls: TlsConnector,
     server_name: Option<ServerName<'static>>,
     connect_timeout: Duration,
+    sources: Sources,
 }
 
 impl fmt::Debug for Connector {
@@ -309,11 +313,7 @@ impl Connector {
     }
 
     async fn reach(&self, tls: &TlsConnector) -> Result<Stream, ConnectError> {
-        let tcp = connect_tcp(&self.url).await?;
-        if let Err(error) = tcp.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-        let socket = Socket::new(tcp);
+        let socket = self.connect_tcp().await?;
         if !self.url.tls {
             return Ok(Stream::Plain(socket));
         }
@@ -324,6 +324,29 @@ impl Connector {
         let stream = tls.connect(name, socket).await.map_err(|error| ConnectError::Tls(error.to_string()))?;
         Ok(Stream::tls(stream))
     }
+
+    async fn connect_tcp(&self) -> Result<Socket, ConnectError> {
+        let url = &self.url;
+        let bare = url.host.trim_start_matches('[').trim_end_matches(']');
+        let name_error =
+            |error: io::Error| ConnectError::Name { host: url.host.clone(), error: error.to_string() };
+        let addresses = tokio::net::lookup_host((bare, url.port)).await.map_err(name_error)?;
+        let mut last = name_error(io::Error::other("no address"));
+        for address in addresses {
+            match self.sources.connect(address).await {
+                Ok((tcp, in_use)) => {
+                    if let Err(error) = tcp.set_nodelay(true) {
+                        tracing::debug!(%error, "TCP_NODELAY could not be set");
+                    }
+                    return Ok(Socket::from_source(tcp, in_use));
+                }
+                Err(error) => {
+                    last = ConnectError::Tcp { address: address.to_string(), error: error.to_string() };
+                }
+            }
+        }
+        Err(last)
+    }
 }
 
 /// The name that a certificate is verified against.
@@ -333,23 +356,6 @@ impl Connector {
 pub fn server_name(host: &str) -> Result<ServerName<'static>, ConnectError> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     ServerName::try_from(bare.to_owned()).map_err(|error| ConnectError::Tls(format!("`{host}`: {error}")))
-}
-
-async fn connect_tcp(url: &UpstreamUrl) -> Result<TcpStream, ConnectError> {
-    let bare = url.host.trim_start_matches('[').trim_end_matches(']');
-    let name_error =
-        |error: io::Error| ConnectError::Name { host: url.host.clone(), error: error.to_string() };
-    let addresses = tokio::net::lookup_host((bare, url.port)).await.map_err(name_error)?;
-    let mut last = name_error(io::Error::other("no address"));
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(socket) => return Ok(socket),
-            Err(error) => {
-                last = ConnectError::Tcp { address: address.to_string(), error: error.to_string() };
-            }
-        }
-    }
-    Err(last)
 }
 
 impl tower_service::Service<Uri> for Connector {

@@ -45,6 +45,7 @@ fn config(options: &DemoOptions, service: u16) -> Config {
         balance: Balance::default(),
         fail_timeout: std::time::Duration::from_secs(10),
         upstream_tls: UpstreamTlsConfig::default(),
+        source_addresses: Vec::new(),
         timeouts: Timeouts::default(),
         client_key: ClientKeySource::default(),
         event_time: None,

@@ -49,8 +49,16 @@ fn config(site: &Site) -> Value {
         }
     }]);
     let mut chain = json!({ "filters": filters });
-    if let Some(certificate) = site.tls {
+    if let Some(certificate) = site.tls() {
         chain["transport_socket"] = tls(certificate);
+    }
+    let mut cluster = cluster(site);
+    if site.upstream_http2 {
+        let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+        cluster["typed_extension_protocol_options"] = json!({ options: {
+            "@type": typed(options),
+            "explicit_http_config": { "http2_protocol_options": {} }
+        } });
     }
     json!({
         "static_resources": {
@@ -58,17 +66,21 @@ fn config(site: &Site) -> Value {
                 "address": address(&format!("127.0.0.1:{}", site.port)),
                 "filter_chains": [chain]
             }],
-            "clusters": [{
-                "name": "upstream",
-                "connect_timeout": "5s",
-                "circuit_breakers": { "thresholds": [{
-                    "max_connections": 20_000, "max_pending_requests": 20_000, "max_requests": 20_000
-                }] },
-                "load_assignment": { "cluster_name": "upstream", "endpoints": [{ "lb_endpoints": [{
-                    "endpoint": { "address": address(&site.upstream.to_string()) }
-                }] }] }
-            }]
+            "clusters": [cluster]
         }
+    })
+}
+
+fn cluster(site: &Site) -> Value {
+    json!({
+        "name": "upstream",
+        "connect_timeout": "5s",
+        "circuit_breakers": { "thresholds": [{
+            "max_connections": 20_000, "max_pending_requests": 20_000, "max_requests": 20_000
+        }] },
+        "load_assignment": { "cluster_name": "upstream", "endpoints": [{ "lb_endpoints": [{
+            "endpoint": { "address": address(&site.upstream.to_string()) }
+        }] }] }
     })
 }
 

@@ -30,8 +30,32 @@ pub struct Site<'a> {
     pub port: u16,
     /// The upstream.
     pub upstream: SocketAddr,
-    /// Certificate and key in PEM files, when clients speak TLS.
-    pub tls: Option<&'a Certificate>,
+    /// What clients speak.
+    pub clients: Clients<'a>,
+    /// Whether the upstream is spoken to in HTTP/2, as gRPC needs it.
+    pub upstream_http2: bool,
+}
+
+/// What clients of a proxy speak.
+#[derive(Clone, Copy)]
+pub enum Clients<'a> {
+    /// HTTP/1.1.
+    Plain,
+    /// The same in TLS, with certificate and key in PEM files.
+    Tls(&'a Certificate),
+    /// HTTP/2 with prior knowledge.
+    Http2,
+}
+
+impl<'a> Site<'a> {
+    /// Certificate and key, when clients speak TLS.
+    pub fn tls(&self) -> Option<&'a Certificate> {
+        if let Clients::Tls(certificate) = self.clients { Some(certificate) } else { None }
+    }
+
+    fn is_http2(&self) -> bool {
+        matches!(self.clients, Clients::Http2)
+    }
 }
 
 const NGINX: (&str, &str) = ("nginx-light", "/usr/sbin/nginx");
@@ -73,7 +97,7 @@ pub fn build() -> Result<(), String> {
 }
 
 fn heartline(site: &Site) -> Result<Vec<String>, String> {
-    let tls = site.tls.map_or(String::new(), |Certificate { cert, key, .. }| {
+    let tls = site.tls().map_or(String::new(), |Certificate { cert, key, .. }| {
         format!("    tls: {{ cert_file: {}, key_file: {} }}\n", cert.display(), key.display())
     });
     let Site { port, upstream, .. } = site;
@@ -89,16 +113,17 @@ fn heartline(site: &Site) -> Result<Vec<String>, String> {
 fn nginx(site: &Site, buffer: &str) -> Result<Vec<String>, String> {
     let Site { port, upstream, dir, .. } = site;
     let dir = dir.display();
-    let (ssl, files) = site.tls.map_or((" ", String::new()), |Certificate { cert, key, .. }| {
+    let (mode, files) = site.tls().map_or(("", String::new()), |Certificate { cert, key, .. }| {
         let files = format!("ssl_certificate {}; ssl_certificate_key {};", cert.display(), key.display());
         (" ssl", files)
     });
+    let mode = if site.is_http2() { " http2" } else { mode };
     let text = format!(
         "daemon off; master_process off; worker_processes 1; pid {dir}/pid; error_log stderr;\n\
          events {{ worker_connections 20000; }}\n\
          http {{\n  access_log off;\n  client_body_temp_path {dir}; proxy_temp_path {dir};\n\
          fastcgi_temp_path {dir}; uwsgi_temp_path {dir}; scgi_temp_path {dir};\n\
-         server {{\n    listen 127.0.0.1:{port}{ssl} backlog=4096; {files}\n\
+         server {{\n    listen 127.0.0.1:{port}{mode} backlog=4096; {files}\n\
          location / {{\n      proxy_pass http://{upstream};\n      proxy_http_version 1.1;\n\
          proxy_set_header Host $host;\n      proxy_set_header Upgrade $http_upgrade;\n\
          proxy_set_header Connection $http_connection;\n      proxy_read_timeout 1h;\n\
@@ -111,12 +136,16 @@ fn nginx(site: &Site, buffer: &str) -> Result<Vec<String>, String> {
 /// `http-no-delay`, for without it events of event streams wait for more.
 fn haproxy(site: &Site) -> Result<Vec<String>, String> {
     let Site { port, upstream, .. } = site;
-    let ssl = site.tls.map_or(String::new(), |files| format!(" ssl crt {}", files.both.display()));
+    let mode = match site.clients {
+        Clients::Plain => String::new(),
+        Clients::Tls(files) => format!(" ssl crt {}", files.both.display()),
+        Clients::Http2 => " proto h2".to_owned(),
+    };
     let text = format!(
         "global\n  nbthread 1\n  maxconn 9900\n\
          defaults\n  mode http\n  option http-no-delay\n  timeout connect 5s\n  timeout client 1h\n\
          \x20 timeout server 1h\n  timeout tunnel 1h\n\
-         frontend in\n  bind 127.0.0.1:{port}{ssl} backlog 4096\n  default_backend out\n\
+         frontend in\n  bind 127.0.0.1:{port}{mode} backlog 4096\n  default_backend out\n\
          backend out\n  server one {upstream}\n"
     );
     let file = write(site, "haproxy.cfg", &text)?;
@@ -125,11 +154,11 @@ fn haproxy(site: &Site) -> Result<Vec<String>, String> {
 
 fn caddy(site: &Site) -> Result<Vec<String>, String> {
     let Site { port, upstream, .. } = site;
-    let (scheme, tls) = site.tls.map_or(("http", String::new()), |Certificate { cert, key, .. }| {
+    let (scheme, tls) = site.tls().map_or(("http", String::new()), |Certificate { cert, key, .. }| {
         ("https", format!("  tls {} {}\n", cert.display(), key.display()))
     });
     let text = format!(
-        "{{\n  admin off\n  auto_https off\n}}\n{scheme}://:{port} {{\n\
+        "{{\n  admin off\n  auto_https off\n  servers {{\n    protocols h1 h2 h2c\n  }}\n}}\n{scheme}://:{port} {{\n\
          \x20 bind 127.0.0.1\n{tls}  reverse_proxy {upstream} {{\n    flush_interval -1\n  }}\n}}\n"
     );
     let file = write(site, "Caddyfile", &text)?;

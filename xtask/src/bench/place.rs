@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::peers::{Peer, Site};
+use super::peers::{Clients, Peer, Site};
 use super::processes::{Running, free_port};
 use super::tls::Certificate;
 use super::upstream::{Kind, Upstream};
 
 /// Core of the proxies; load and upstream have the others.
-const PROXY_CORE: &str = "0";
+pub const PROXY_CORE: &str = "0";
 
 /// See the module. The directory goes with it.
 pub struct Place {
@@ -32,29 +32,35 @@ impl Place {
 
     /// Starts a proxy on its core in front of a new upstream.
     pub fn start(&self, peer: &Peer, kind: Kind) -> Result<Running, String> {
-        self.launch(peer, kind, None, &[])
+        self.launch(peer, kind, Clients::Plain, &[])
     }
 
     /// The same, for clients that speak TLS.
     pub fn start_tls(&self, peer: &Peer, kind: Kind) -> Result<Running, String> {
-        self.launch(peer, kind, Some(&Certificate::new(&self.dir)?), &[])
+        self.launch(peer, kind, Clients::Tls(&Certificate::new(&self.dir)?), &[])
+    }
+
+    /// The same as [`Place::start`], for clients that speak HTTP/2 with prior knowledge.
+    pub fn start_http2(&self, peer: &Peer, kind: Kind) -> Result<Running, String> {
+        self.launch(peer, kind, Clients::Http2, &[])
     }
 
     /// The same as [`Place::start`], under a tracer.
     pub fn start_under(&self, tracer: &[String], peer: &Peer, kind: Kind) -> Result<Running, String> {
-        self.launch(peer, kind, None, tracer)
+        self.launch(peer, kind, Clients::Plain, tracer)
     }
 
     fn launch(
         &self,
         peer: &Peer,
         kind: Kind,
-        tls: Option<&Certificate>,
+        clients: Clients,
         tracer: &[String],
     ) -> Result<Running, String> {
         let upstream = Upstream::start(kind)?;
         let port = free_port()?;
-        let site = Site { dir: &self.dir, port, upstream: upstream.address, tls };
+        let upstream_http2 = matches!(kind, Kind::Grpc);
+        let site = Site { dir: &self.dir, port, upstream: upstream.address, clients, upstream_http2 };
         let pinned = ["taskset", "-c", PROXY_CORE].map(str::to_owned);
         let argv = [&pinned[..], tracer, &(peer.command)(&site)?].concat();
         Running::start(&argv, port, upstream, &self.dir.join(format!("{}.log", peer.name)))

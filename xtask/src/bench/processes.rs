@@ -118,7 +118,8 @@ impl Drop for Running {
     }
 }
 
-fn signal(process: u32, name: &str) {
+/// Sends a signal, as kill(1) names it.
+pub fn signal(process: u32, name: &str) {
     let _ = Command::new("kill").args(["-s", name, &process.to_string()]).stderr(Stdio::null()).status();
 }
 

@@ -64,32 +64,12 @@ impl Clients {
 
     /// Opens more.
     pub fn open(&self, count: usize) -> Result<(), String> {
-        self.tell(&format!("open {count}"))?;
-        self.answer().map(drop)
-    }
-
-    /// All send messages and wait for their echoes from now on.
-    pub fn echo(&self, payload_bytes: usize) -> Result<(), String> {
-        self.tell(&format!("echo {payload_bytes}"))
-    }
-
-    /// Echoes up to now.
-    pub fn echoes(&self) -> Result<u64, String> {
-        self.tell("count")?;
-        let answer = self.answer()?;
-        answer.trim().parse().map_err(|_| format!("the clients have said `{answer}`"))
-    }
-
-    fn tell(&self, command: &str) -> Result<(), String> {
-        writeln!(self.pipes.borrow_mut().0, "{command}").map_err(|error| format!("the clients: {error}"))
-    }
-
-    fn answer(&self) -> Result<String, String> {
-        let mut line = String::new();
-        match self.pipes.borrow_mut().1.read_line(&mut line) {
-            Ok(read) if read > 0 => Ok(line),
-            Ok(_) => Err("the clients have ended".to_owned()),
-            Err(error) => Err(format!("the clients: {error}")),
+        let wrong = |error| format!("the clients: {error}");
+        let (input, output) = &mut *self.pipes.borrow_mut();
+        writeln!(input, "{count}").map_err(wrong)?;
+        match output.read_line(&mut String::new()).map_err(wrong)? {
+            0 => Err("the clients have ended".to_owned()),
+            _ => Ok(()),
         }
     }
 }

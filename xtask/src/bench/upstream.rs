@@ -14,29 +14,39 @@ pub const SERVE: &str = "--serve";
 
 const ECHO: &str = "echo";
 const EVENTS: &str = "events";
+const ACCEPT: &str = "accept";
 
 /// What a server does.
 #[derive(Clone, Copy)]
 pub enum Kind {
     /// Sends WebSocket messages back, a thread for each connection: for few messages or none.
     Echo,
-    /// The same by `heartline load serve`: for many messages.
+    /// The same by `heartline load serve`, which sends events too: for many messages.
     Load,
+    /// The same server, spoken to in HTTP/2.
+    Grpc,
     /// Serves event streams.
     Events,
+    /// Accepts connections and leaves them alone.
+    Accept,
 }
 
 impl Kind {
     /// A server of this kind, which tells its address in the first line of its output.
     fn command(self) -> Result<Command, String> {
-        if let Kind::Load = self {
+        if let Kind::Load | Kind::Grpc = self {
             let mut command = Command::new(load_binary());
             command.args(["load", "serve", "--listen", "127.0.0.1:0"]);
             return Ok(command);
         }
+        let kind = match self {
+            Kind::Load | Kind::Grpc | Kind::Echo => ECHO,
+            Kind::Events => EVENTS,
+            Kind::Accept => ACCEPT,
+        };
         let own = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut command = Command::new(own);
-        command.args(["bench", SERVE, if let Kind::Echo = self { ECHO } else { EVENTS }]);
+        command.args(["bench", SERVE, kind]);
         Ok(command)
     }
 }
@@ -77,6 +87,7 @@ pub fn serve(kind: &str) -> io::Result<()> {
     match kind {
         ECHO => thread::spawn(move || echo::serve(&listener)),
         EVENTS => thread::spawn(move || events::serve(&listener)),
+        ACCEPT => thread::spawn(move || drop(listener.incoming().flatten().collect::<Vec<_>>())),
         _ => return Err(io::Error::other(format!("no server is called `{kind}`"))),
     };
     io::stdin().read_to_end(&mut Vec::new()).map(drop)

@@ -10,6 +10,7 @@ use meter::RouteMeter;
 use tokio::sync::Mutex;
 
 use super::{ConnectError, Connector, SendError};
+use crate::gather::gathering;
 use crate::head::HEAD_BYTES_MAX;
 use crate::leg::{Watch, Watched};
 
@@ -127,7 +128,7 @@ async fn connect(connector: &Connector, route: &Arc<RouteMeter>) -> Result<Line,
         .handshake::<_, Bytes>(stream);
     let (requests, connection) = handshake.await.map_err(|error| ConnectError::Http2(error.to_string()))?;
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        if let Err(error) = gathering(connection).await {
             tracing::debug!(%error, "an upstream's connection ended with an error");
         }
     });
