@@ -88,7 +88,8 @@ impl Listener {
             opened = tokio::time::timeout(self.head_timeout, self.open(socket, address)) => opened,
         };
         match opened {
-            Ok(Ok(opened)) => self.speak(opened, guard).await,
+            // In boxes, for they are large, and the task is moved several times before it runs.
+            Ok(Ok(opened)) => Box::pin(self.speak(opened, guard)).await,
             Ok(Err((why, error))) => {
                 self.shared.registry.count_refused(why);
                 tracing::debug!(%address, %why, %error, "a connection was refused before HTTP");
@@ -137,7 +138,8 @@ impl Listener {
             let speaks_http2 = early.starts_with(HTTP2_PREFACE);
             return Ok(Opened { stream: Stream::Plain(Socket::new(socket)), early, peer, speaks_http2 });
         };
-        let stream = acceptor.accept(Socket::new(socket)).await.map_err(because(Refused::Tls))?;
+        let accepting = Box::pin(acceptor.accept(Socket::new(socket)));
+        let stream = accepting.await.map_err(because(Refused::Tls))?;
         let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2_ALPN);
         Ok(Opened { stream: Stream::tls(stream), early: Bytes::new(), peer, speaks_http2 })
     }

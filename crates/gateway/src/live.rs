@@ -153,7 +153,7 @@ impl Live {
         if let Kind::WebSocket(_) = self.kind {
             websocket::ask_for_upgrade(self.request.headers_mut());
         }
-        let head = head::write_request(&self.request, &self.spelling).freeze();
+        let head = head::write_request(&self.request, &self.spelling);
         let answered = tokio::select! {
             biased;
             answered = self.exchange.ask(&head, &mut attempt) => answered,
@@ -180,7 +180,7 @@ impl Live {
 
 impl Exchange {
     /// Offers a request to the route's upstreams until one is reached, and waits for its answer's head.
-    async fn ask(&self, head: &Bytes, attempt: &mut Attempt) -> Result<Answered, Unanswered> {
+    async fn ask(&self, head: &[u8], attempt: &mut Attempt) -> Result<Answered, Unanswered> {
         let mut failures = Vec::new();
         for upstream in self.route.pool.candidates(clock::now()) {
             let open = upstream.open();
@@ -331,7 +331,7 @@ impl Answered {
         Ok(framing)
     }
 
-    fn head(&self) -> BytesMut {
+    fn head(&self) -> Vec<u8> {
         let Answer { status, reason, headers, spelling, .. } = &self.answer;
         head::write_answer(*status, reason, headers, spelling)
     }

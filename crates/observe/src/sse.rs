@@ -188,16 +188,9 @@ impl Scanner {
     }
 }
 
-/// Number of bytes in front of the first CR or LF; all when there is none. Looks at a block at once, which the
-/// compiler turns into vector instructions.
+/// Number of bytes in front of the first CR or LF; all when there is none.
 fn bytes_to_line_end(bytes: &[u8]) -> usize {
-    const BLOCK_BYTES: usize = 32;
-    let is_line_end = |&byte: &u8| matches!(byte, b'\n' | b'\r');
-    let has_line_end = |block: &[u8]| block.iter().fold(false, |seen, byte| seen | is_line_end(byte));
-    let skipped =
-        BLOCK_BYTES * bytes.chunks_exact(BLOCK_BYTES).take_while(|block| !has_line_end(block)).count();
-    let rest = &bytes[skipped..];
-    skipped + rest.iter().position(is_line_end).unwrap_or(rest.len())
+    memchr::memchr2(b'\n', b'\r', bytes).unwrap_or(bytes.len())
 }
 
 #[cfg(test)]
