@@ -1,6 +1,8 @@
 //! Scripts of tests, in the notation of Prometheus' own: `load`, `clear`, `eval … expect …`.
 
-use super::series::{Described, describe, number, quoted};
+use model::series::Labels;
+
+use super::series::{Described, describe, quoted};
 
 /// One command of a script, with its line.
 pub struct Command {
@@ -10,9 +12,17 @@ pub struct Command {
 
 pub enum What {
     Clear,
-    /// Series with the time between their samples; none if some are not of plain numbers.
-    Load(i64, Option<Vec<Described>>),
+    Load(Load),
     Eval(Eval),
+}
+
+/// Series to add.
+pub struct Load {
+    /// Time between their samples, in milliseconds.
+    pub gap_ms: i64,
+    pub series: Vec<Described>,
+    /// Series whose values are not plain numbers.
+    pub native: Vec<Labels>,
 }
 
 /// A query and what it must evaluate to.
@@ -70,9 +80,23 @@ pub fn parse(text: &str) -> Vec<Command> {
 }
 
 fn load(first: &str, word: &str, body: &[&str]) -> What {
-    let gap = first.split_whitespace().nth(1).and_then(duration).expect("load names a duration");
-    let described = body.iter().map(|line| describe(line)).collect();
-    What::Load(gap, if word == "load" { described } else { None })
+    let gap_ms = first.split_whitespace().nth(1).and_then(duration).expect("load names a duration");
+    let mut load = Load { gap_ms, series: Vec::new(), native: Vec::new() };
+    for line in body {
+        let (labels, values) = describe(line);
+        if word == "load_with_nhcb" {
+            let others = labels.iter().filter(|(name, _)| !["__name__", "le"].contains(&&***name));
+            let named = labels.metric_name();
+            let named = named.strip_suffix("_bucket").unwrap_or(named);
+            let name = [("__name__".into(), named.into())];
+            load.native.push(Labels::new(others.map(|(name, value)| (name.clone(), value.clone())).chain(name)));
+        }
+        match values {
+            Some(values) => load.series.push((labels, values)),
+            None => load.native.push(labels),
+        }
+    }
+    What::Load(load)
 }
 
 fn eval(first: &str, body: &[&str]) -> Option<Eval> {
@@ -141,11 +165,11 @@ impl Eval {
                 self.matrix = Some((time("from").unwrap_or(0), time("step").unwrap_or(1)));
             }
             ("expect" | "expected_fail_message" | "expected_fail_regexp", _) => {}
-            _ => match number(line) {
-                Some(value) => self.scalar = Some(value),
-                None => match describe(line) {
-                    Some(series) => self.series.push(series),
-                    None => self.is_native = true,
+            _ => match line.parse() {
+                Ok(value) => self.scalar = Some(value),
+                Err(_) => match describe(line) {
+                    (labels, Some(values)) => self.series.push((labels, values)),
+                    (_, None) => self.is_native = true,
                 },
             },
         }

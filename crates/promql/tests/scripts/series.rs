@@ -5,14 +5,15 @@ use model::series::{Labels, STALE_MARKER};
 /// Labels with their values, one per step; none where there is no sample.
 pub type Described = (Labels, Vec<Option<f64>>);
 
-/// Reads one line; none if it speaks of something else than plain numbers.
-pub fn describe(line: &str) -> Option<Described> {
-    let (labels, rest) = labels(line)?;
+/// Reads one line. Instead of the values there is nothing if they are not plain numbers.
+///
+/// # Panics
+/// If there are no labels.
+pub fn describe(line: &str) -> (Labels, Option<Vec<Option<f64>>>) {
+    let (labels, rest) = labels(line).unwrap_or_else(|| panic!("labels are not understood: {line}"));
     let mut values = Vec::new();
-    for item in rest.split_whitespace() {
-        expand(item, &mut values)?;
-    }
-    Some((labels, values))
+    let plain = rest.split_whitespace().try_for_each(|item| expand(item, &mut values));
+    (labels, plain.map(|()| values))
 }
 
 fn labels(line: &str) -> Option<(Labels, &str)> {
@@ -22,8 +23,9 @@ fn labels(line: &str) -> Option<(Labels, &str)> {
     if length > 0 {
         pairs.push(("__name__".to_owned(), line[..length].to_owned()));
     }
-    let Some(mut rest) = line[length..].trim_start().strip_prefix('{') else {
-        return (length > 0).then(|| (Labels::new(pairs), &line[length..]));
+    let behind = line[length..].trim_start();
+    let Some(mut rest) = behind.strip_prefix('{').filter(|rest| !rest.starts_with('{')) else {
+        return Some((Labels::new(pairs), behind));
     };
     loop {
         rest = rest.trim_start_matches([' ', ',', '\t']);
@@ -33,7 +35,7 @@ fn labels(line: &str) -> Option<(Labels, &str)> {
         let (name, behind) = match rest.chars().next()? {
             '"' | '\'' | '`' => quoted(rest)?,
             _ => {
-                let end = rest.find(|c: char| !is_name(c) && c != '.')?;
+                let end = rest.find(|c: char| !is_name(c) && c != '.').filter(|end| *end > 0)?;
                 (rest[..end].to_owned(), &rest[end..])
             }
         };
@@ -75,7 +77,7 @@ pub fn quoted(text: &str) -> Option<(String, &str)> {
 /// `3`, `_`, `_x5`, `stale`, `1x4` (five times the same) and `1+2x4` (five values, ascending).
 fn expand(item: &str, values: &mut Vec<Option<f64>>) -> Option<()> {
     let (what, times) = match item.rsplit_once('x') {
-        Some((what, times)) if !item.starts_with("0x") => (what, times.parse::<usize>().ok()?),
+        Some((what, times)) => (what, times.parse::<usize>().ok()?),
         _ => (item, 0),
     };
     match what {
@@ -94,16 +96,9 @@ fn expand(item: &str, values: &mut Vec<Option<f64>>) -> Option<()> {
 }
 
 fn progression(text: &str) -> Option<(f64, f64)> {
-    if let Some(value) = number(text) {
+    if let Ok(value) = text.parse() {
         return Some((value, 0.0));
     }
     let sign = text.char_indices().skip(1).filter(|(_, c)| matches!(c, '+' | '-'));
-    sign.filter_map(|(at, _)| Some((number(&text[..at])?, number(&text[at..])?))).next()
-}
-
-pub fn number(text: &str) -> Option<f64> {
-    if let Some(digits) = text.strip_prefix("0x") {
-        return i64::from_str_radix(digits, 16).ok().map(|value| value as f64);
-    }
-    text.parse().ok()
+    sign.filter_map(|(at, _)| Some((text[..at].parse().ok()?, text[at..].parse().ok()?))).next()
 }
