@@ -4,6 +4,7 @@ use model::series::Matcher;
 
 use crate::error::Span;
 use crate::functions::Function;
+use crate::query::Range;
 
 /// What an expression evaluates to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,19 @@ pub(crate) struct TimeShift {
     pub at: Option<At>,
     /// How far back; negative is ahead.
     pub offset_ms: Option<i64>,
+}
+
+impl TimeShift {
+    /// The time that is meant at a step of a query.
+    pub fn applied(&self, step_ms: i64, query: Range) -> i64 {
+        let base = match self.at {
+            None => step_ms,
+            Some(At::Start) => query.start_ms,
+            Some(At::End) => query.end_ms,
+            Some(At::Time(time)) => time,
+        };
+        base.saturating_sub(self.offset_ms.unwrap_or(0))
+    }
 }
 
 /// An `@` modifier.

@@ -21,6 +21,7 @@ use crate::functions::Body;
 use crate::functions::date::Date;
 use crate::labels;
 use crate::options::{Limits, Options};
+use crate::query::Range;
 use crate::value::Notes;
 
 /// One evaluation of one query.
@@ -28,9 +29,8 @@ pub(crate) struct Evaluator<'a> {
     pub source: &'a dyn SeriesSource,
     pub options: &'a Options,
     pub limits: &'a Limits<'a>,
-    /// What `@ start()` and `@ end()` mean.
-    pub start_ms: i64,
-    pub end_ms: i64,
+    /// What `start()`, `end()` and `step()` mean; the step of a query at one time is zero.
+    pub range: Range,
     samples_left: Cell<usize>,
     notes: RefCell<Notes>,
 }
@@ -40,10 +40,10 @@ impl<'a> Evaluator<'a> {
         source: &'a dyn SeriesSource,
         options: &'a Options,
         limits: &'a Limits<'a>,
-        (start_ms, end_ms): (i64, i64),
+        range: Range,
     ) -> Evaluator<'a> {
         let samples_left = Cell::new(limits.samples_max);
-        Evaluator { source, options, limits, start_ms, end_ms, samples_left, notes: RefCell::default() }
+        Evaluator { source, options, limits, range, samples_left, notes: RefCell::default() }
     }
 
     pub fn into_notes(self) -> Notes {
@@ -114,6 +114,10 @@ impl<'a> Evaluator<'a> {
                 self.unnamed(columns, &node.span).map(Data::Columns)
             }
             Body::EachWith(change) => self.each_with(node, call, steps, change),
+            Body::Scalars(of) => {
+                let scalars = self.scalars(call, steps)?;
+                Ok(Data::Scalar(scalars.into_iter().map(|pair| of(pair[0], pair[1])).collect()))
+            }
             Body::Date(part) => {
                 let Some(argument) = call.arguments.first() else {
                     let values = steps.iter().map(|ms| part(Date::of(ms.div_euclid(1000)))).collect();
@@ -140,7 +144,9 @@ impl<'a> Evaluator<'a> {
         let mut columns = self.columns(&call.arguments[0], steps)?;
         let scalars = self.scalars(call, steps)?;
         for column in &mut columns {
-            for (index, value) in column.values.iter_mut().enumerate().filter(|(_, value)| is_present(**value)) {
+            for (index, value) in
+                column.values.iter_mut().enumerate().filter(|(_, value)| is_present(**value))
+            {
                 *value = change(*value, &scalars[index]).unwrap_or(ABSENT);
             }
         }
@@ -150,8 +156,12 @@ impl<'a> Evaluator<'a> {
     /// The scalars among the arguments of a call, by step.
     fn scalars(&self, call: &Call, steps: Steps) -> Result<Vec<Vec<f64>>, Error> {
         let is_scalar = |node: &&Node| node.value_type() == Type::Scalar;
-        let columns: Vec<Vec<f64>> =
-            call.arguments.iter().filter(is_scalar).map(|node| self.scalar(node, steps)).collect::<Result<_, _>>()?;
+        let columns: Vec<Vec<f64>> = call
+            .arguments
+            .iter()
+            .filter(is_scalar)
+            .map(|node| self.scalar(node, steps))
+            .collect::<Result<_, _>>()?;
         Ok((0..steps.count).map(|index| columns.iter().map(|column| column[index]).collect()).collect())
     }
 

@@ -44,6 +44,8 @@ pub(crate) enum Body {
     Each(fn(f64) -> f64),
     /// Value by value, with the scalars among the arguments; no value leaves the series out.
     EachWith(fn(f64, &[f64]) -> Option<f64>),
+    /// Of two scalars.
+    Scalars(fn(f64, f64) -> f64),
     /// A part of a date in UTC; without an argument, of the step's time.
     Date(fn(Date) -> f64),
     /// Over a window, with the scalars among the arguments.
@@ -146,7 +148,7 @@ const fn f(name: &'static str, arguments: Arguments, returns: Type, body: Body) 
 const NATIVE: &str = "it works on native histograms, which are not stored";
 const EXPERIMENTAL: &str = "it is experimental in Prometheus";
 
-use Body::{Date as Dated, Each, EachWith, Over, OverNamed, Refused, Whole};
+use Body::{Date as Dated, Each, EachWith, Over, OverNamed, Refused, Scalars, Whole};
 
 #[rustfmt::skip]
 static TABLE: [Function; 91] = [
@@ -176,7 +178,7 @@ static TABLE: [Function; 91] = [
     f("delta", takes(&[Range]), Instant, Over(rate::delta)),
     f("deriv", takes(&[Range]), Instant, Over(trend::deriv)),
     f("double_exponential_smoothing", takes(&[Range, Scalar, Scalar]), Instant, Whole(trend::smoothing)),
-    f("end", takes(&[]), Scalar, Refused(EXPERIMENTAL)),
+    f("end", takes(&[]), Scalar, Whole(vectors::end)),
     f("exp", takes(&[Instant]), Instant, Each(f64::exp)),
     f("first_over_time", takes(&[Range]), Instant, OverNamed(over_time::first)),
     f("floor", takes(&[Instant]), Instant, Each(f64::floor)),
@@ -201,18 +203,18 @@ static TABLE: [Function; 91] = [
     f("log10", takes(&[Instant]), Instant, Each(f64::log10)),
     f("log2", takes(&[Instant]), Instant, Each(f64::log2)),
     f("mad_over_time", takes(&[Range]), Instant, Over(over_time::mad)),
-    f("max_of", takes(&[Scalar, Scalar]), Scalar, Refused(EXPERIMENTAL)),
+    f("max_of", takes(&[Scalar, Scalar]), Scalar, Scalars(math::upper)),
     f("max_over_time", takes(&[Range]), Instant, Over(over_time::max)),
-    f("min_of", takes(&[Scalar, Scalar]), Scalar, Refused(EXPERIMENTAL)),
+    f("min_of", takes(&[Scalar, Scalar]), Scalar, Scalars(math::lower)),
     f("min_over_time", takes(&[Range]), Instant, Over(over_time::min)),
     f("minute", optional(&[Instant]), Instant, Dated(date::minute)),
     f("month", optional(&[Instant]), Instant, Dated(date::month)),
     f("pi", takes(&[]), Scalar, Whole(vectors::pi)),
     f("predict_linear", takes(&[Range, Scalar]), Instant, Over(trend::predict_linear)),
     f("present_over_time", takes(&[Range]), Instant, Over(over_time::present)),
-    f("quantile_over_time", takes(&[Scalar, Range]), Instant, Over(over_time::quantile)),
+    f("quantile_over_time", takes(&[Scalar, Range]), Instant, Whole(over_time::quantile)),
     f("rad", takes(&[Instant]), Instant, Each(f64::to_radians)),
-    f("range", takes(&[]), Scalar, Refused(EXPERIMENTAL)),
+    f("range", takes(&[]), Scalar, Whole(vectors::range)),
     f("rate", takes(&[Range]), Instant, Over(rate::rate)),
     f("resets", takes(&[Range]), Instant, Over(rate::resets)),
     f("round", optional(&[Instant, Scalar]), Instant, EachWith(math::round)),
@@ -225,11 +227,11 @@ static TABLE: [Function; 91] = [
     f("sort_by_label_desc", repeated(&[Instant, Text]), Instant, Whole(vectors::sort_by_label_desc)),
     f("sort_desc", takes(&[Instant]), Instant, Whole(vectors::sort_desc)),
     f("sqrt", takes(&[Instant]), Instant, Each(f64::sqrt)),
-    f("start", takes(&[]), Scalar, Refused(EXPERIMENTAL)),
+    f("start", takes(&[]), Scalar, Whole(vectors::start)),
     f("start_timestamp", takes(&[Instant]), Instant, Refused(EXPERIMENTAL)),
     f("stddev_over_time", takes(&[Range]), Instant, Over(over_time::stddev)),
     f("stdvar_over_time", takes(&[Range]), Instant, Over(over_time::stdvar)),
-    f("step", takes(&[]), Scalar, Refused(EXPERIMENTAL)),
+    f("step", takes(&[]), Scalar, Whole(vectors::step)),
     f("sum_over_time", takes(&[Range]), Instant, Over(over_time::sum)),
     f("tan", takes(&[Instant]), Instant, Each(f64::tan)),
     f("tanh", takes(&[Instant]), Instant, Each(f64::tanh)),

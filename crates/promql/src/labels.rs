@@ -14,7 +14,9 @@ pub(crate) fn filtered(labels: &Labels, keep: impl Fn(&str) -> bool) -> Labels {
     if labels.iter().all(|(name, _)| keep(name)) {
         return labels.clone();
     }
-    Labels::new(labels.iter().filter(|(name, _)| keep(name)).map(|(name, value)| (name.clone(), value.clone())))
+    Labels::new(
+        labels.iter().filter(|(name, _)| keep(name)).map(|(name, value)| (name.clone(), value.clone())),
+    )
 }
 
 /// With one more label, or another value for it; an empty value removes it.

@@ -227,11 +227,16 @@ impl Parser<'_> {
 
     fn call(&mut self, name: &str, span: &Span) -> Result<Expr, Error> {
         let function = functions::named(name, self.options.compat).ok_or_else(|| {
-            let near = functions::nearest(name).map_or(String::new(), |known| format!("; did you mean `{known}`?"));
+            let near =
+                functions::nearest(name).map_or(String::new(), |known| format!("; did you mean `{known}`?"));
             Error::parse(span, format!("there is no function `{name}`{near}"))
         })?;
         if let Some(reason) = function.refused() {
-            return Err(Error::new(ErrorKind::Unsupported, span, format!("`{name}` is not evaluated here: {reason}")));
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                span,
+                format!("`{name}` is not evaluated here: {reason}"),
+            ));
         }
         Ok(Expr::Call(Call { function, arguments: self.arguments()? }))
     }

@@ -24,7 +24,9 @@ impl Pattern {
             .map(Pattern)
             .map_err(|error| match error {
                 regex::Error::CompiledTooBig(_) => format!("the regular expression `{text}` is too large"),
-                error => format!("the regular expression `{text}` is not valid: {}", last_line(&error.to_string())),
+                error => {
+                    format!("the regular expression `{text}` is not valid: {}", last_line(&error.to_string()))
+                }
             })
     }
 
@@ -84,7 +86,8 @@ fn translated(text: &str) -> String {
 }
 
 fn is_in_named_class(out: &str) -> bool {
-    out.rfind("[:").is_some_and(|at| out[at + 2..out.len() - 1].bytes().all(|b| b.is_ascii_alphabetic() || b == b'^'))
+    out.rfind("[:")
+        .is_some_and(|at| out[at + 2..out.len() - 1].bytes().all(|b| b.is_ascii_alphabetic() || b == b'^'))
 }
 
 /// Whether `{` before this text begins a repetition: `3}`, `3,}`, `3,5}`.

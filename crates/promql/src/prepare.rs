@@ -27,7 +27,10 @@ fn check(node: &Node) -> Result<(), Error> {
         Expr::Window(window) => match &window.input {
             Input::Subquery { inner, .. } if inner.value_type() != Type::Instant => Err(Error::parse(
                 &node.span,
-                format!("a subquery stands behind an instant vector, not behind a {}", inner.value_type().name()),
+                format!(
+                    "a subquery stands behind an instant vector, not behind a {}",
+                    inner.value_type().name()
+                ),
             )),
             _ => Ok(()),
         },
@@ -130,7 +133,8 @@ fn mark(node: &mut Node) -> bool {
         },
         Expr::Call(call) => {
             let all = call.arguments.iter_mut().map(mark).fold(true, |all, one| all && one);
-            let of_selector = call.arguments.first().is_some_and(|node| matches!(node.unwrapped().expr, Expr::Selector(_)));
+            let of_selector =
+                call.arguments.first().is_some_and(|node| matches!(node.unwrapped().expr, Expr::Selector(_)));
             let is_timestamp_of_selector = call.function.name == "timestamp" && of_selector;
             all && (is_timestamp_of_selector || !call.function.depends_on_time(&call.arguments))
         }

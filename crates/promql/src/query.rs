@@ -90,8 +90,12 @@ impl Query {
 
     /// Names of labels that it matches, groups or joins by, each once, sorted; the metric's name is not among them.
     pub fn label_names(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            self.selectors().into_iter().flat_map(|selector| selector.matchers).map(|matcher| matcher.name).collect();
+        let mut names: Vec<String> = self
+            .selectors()
+            .into_iter()
+            .flat_map(|selector| selector.matchers)
+            .map(|matcher| matcher.name)
+            .collect();
         visit(&self.root, &mut |node| match &node.expr {
             Expr::Aggregate(aggregate) => names.extend(grouping_labels(aggregate).iter().cloned()),
             Expr::Binary(binary) => {
@@ -117,7 +121,12 @@ impl Query {
         at_ms: i64,
         limits: &Limits<'_>,
     ) -> Result<Answer<Value>, Error> {
-        let evaluator = Evaluator::new(source, &self.options, limits, (at_ms, at_ms));
+        let evaluator = Evaluator::new(
+            source,
+            &self.options,
+            limits,
+            Range { start_ms: at_ms, end_ms: at_ms, step_ms: 0 },
+        );
         let value = match &self.root.unwrapped().expr {
             Expr::Window(window) => Value::Matrix(self.window(&evaluator, window, at_ms)?),
             _ => self.value(&evaluator, at_ms)?,
@@ -134,7 +143,10 @@ impl Query {
                 let columns = self.finished(columns)?.into_iter().filter(Column::has_any);
                 Value::Vector(
                     columns
-                        .map(|column| VectorSample { labels: column.labels, sample: sample(column.values[0]) })
+                        .map(|column| VectorSample {
+                            labels: column.labels,
+                            sample: sample(column.values[0]),
+                        })
                         .collect(),
                 )
             }
@@ -174,7 +186,7 @@ impl Query {
         limits: &Limits<'_>,
     ) -> Result<Answer<Matrix>, Error> {
         let steps = self.steps(range, limits)?;
-        let evaluator = Evaluator::new(source, &self.options, limits, (range.start_ms, range.end_ms));
+        let evaluator = Evaluator::new(source, &self.options, limits, range);
         let columns = match evaluator.eval(&self.root, steps)? {
             Data::Scalar(values) => vec![Column::new(Default::default(), values)],
             Data::Columns(columns) => self.finished(columns)?,

@@ -149,7 +149,9 @@ impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Value::Scalar(sample) => data(serializer, "scalar", &Pair(*sample)),
-            Value::Text { timestamp_ms, text } => data(serializer, "string", &(Seconds(*timestamp_ms), &**text)),
+            Value::Text { timestamp_ms, text } => {
+                data(serializer, "string", &(Seconds(*timestamp_ms), &**text))
+            }
             Value::Vector(samples) => data(serializer, "vector", samples),
             Value::Matrix(matrix) => matrix.serialize(serializer),
         }

@@ -18,7 +18,12 @@ fn run_directory(directory: &Path, options: &Options) -> Outcome {
         let text = std::fs::read_to_string(&path).expect("a script can be read");
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let outcome = run(&text, options);
-        println!("{name}: {} passed, {} failed, {} skipped", outcome.passed, outcome.failed.len(), outcome.skipped);
+        println!(
+            "{name}: {} passed, {} failed, {} skipped",
+            outcome.passed,
+            outcome.failed.len(),
+            outcome.skipped
+        );
         total.passed += outcome.passed;
         total.skipped += outcome.skipped;
         total.failed.extend(outcome.failed.iter().map(|failure| format!("{name} {failure}")));

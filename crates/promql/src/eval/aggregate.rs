@@ -31,9 +31,10 @@ impl AggregateOp {
 
 /// The value that none of the others is beyond; NaN only if all are.
 fn extreme(values: &[f64], is_beyond: fn(f64, f64) -> bool) -> f64 {
-    values.iter().copied().fold(f64::NAN, |known, value| {
-        if known.is_nan() || is_beyond(value, known) { value } else { known }
-    })
+    values
+        .iter()
+        .copied()
+        .fold(f64::NAN, |known, value| if known.is_nan() || is_beyond(value, known) { value } else { known })
 }
 
 /// Welford's way, as Prometheus computes it across series.
@@ -56,7 +57,12 @@ pub(super) struct Grouped {
 }
 
 impl Evaluator<'_> {
-    pub(super) fn aggregate(&self, node: &Node, aggregate: &Aggregate, steps: Steps) -> Result<Vec<Column>, Error> {
+    pub(super) fn aggregate(
+        &self,
+        node: &Node,
+        aggregate: &Aggregate,
+        steps: Steps,
+    ) -> Result<Vec<Column>, Error> {
         if aggregate.op == AggregateOp::CountValues {
             return self.count_values(node, aggregate, steps);
         }
@@ -94,7 +100,10 @@ impl Evaluator<'_> {
     /// Warns of shares that are not between 0 and 1.
     pub fn check_quantiles(&self, shares: &[f64], span: &Span) {
         if let Some(wrong) = shares.iter().find(|q| !(0.0..=1.0).contains(*q)) {
-            self.warn(format!("quantile value should be between 0 and 1, got {}", format::float(*wrong)), span);
+            self.warn(
+                format!("quantile value should be between 0 and 1, got {}", format::float(*wrong)),
+                span,
+            );
         }
     }
 

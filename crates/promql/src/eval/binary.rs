@@ -61,10 +61,16 @@ impl Evaluator<'_> {
         let (left, right) = (self.eval(&binary.left, steps)?, self.eval(&binary.right, steps)?);
         let columns = match (left, right) {
             (Data::Scalar(left), Data::Scalar(right)) => {
-                return Ok(Data::Scalar(left.iter().zip(&right).map(|(a, b)| binary.op.apply(*a, *b)).collect()));
+                return Ok(Data::Scalar(
+                    left.iter().zip(&right).map(|(a, b)| binary.op.apply(*a, *b)).collect(),
+                ));
             }
-            (Data::Columns(left), Data::Scalar(right)) => self.with_scalar(node, binary, left, &right, false)?,
-            (Data::Scalar(left), Data::Columns(right)) => self.with_scalar(node, binary, right, &left, true)?,
+            (Data::Columns(left), Data::Scalar(right)) => {
+                self.with_scalar(node, binary, left, &right, false)?
+            }
+            (Data::Scalar(left), Data::Columns(right)) => {
+                self.with_scalar(node, binary, right, &left, true)?
+            }
             (Data::Columns(left), Data::Columns(right)) if binary.op.is_set() => {
                 self.set_operation(node, binary, left, right, steps)?
             }
@@ -83,7 +89,9 @@ impl Evaluator<'_> {
         scalar_is_left: bool,
     ) -> Result<Vec<Column>, Error> {
         for column in &mut columns {
-            for (value, scalar) in column.values.iter_mut().zip(scalar).filter(|(value, _)| is_present(**value)) {
+            for (value, scalar) in
+                column.values.iter_mut().zip(scalar).filter(|(value, _)| is_present(**value))
+            {
                 let result = match scalar_is_left {
                     true => binary.value(*scalar, *value),
                     false => binary.value(*value, *scalar),
@@ -126,7 +134,11 @@ impl Evaluator<'_> {
             }
         }
         left.retain(Column::has_any);
-        if self.options.delayed_name_removal && steps.count == 1 { Ok(left) } else { joined(left, &node.span) }
+        if self.options.delayed_name_removal && steps.count == 1 {
+            Ok(left)
+        } else {
+            joined(left, &node.span)
+        }
     }
 
     /// Operators between two vectors: each series of the one side with the one of the other side that its match
@@ -148,11 +160,12 @@ impl Evaluator<'_> {
             self.check_time(&node.span)?;
             for other in matched.groups[*group].right.iter().map(|place| &one[*place]) {
                 self.charge(steps.count, &node.span)?;
-                let pairs = column.values.iter().zip(&other.values).map(|(a, b)| match (is_present(*a), swapped) {
-                    (true, false) if is_present(*b) => binary.value(*a, *b),
-                    (true, true) if is_present(*b) => binary.value(*b, *a),
-                    _ => ABSENT,
-                });
+                let pairs =
+                    column.values.iter().zip(&other.values).map(|(a, b)| match (is_present(*a), swapped) {
+                        (true, false) if is_present(*b) => binary.value(*a, *b),
+                        (true, true) if is_present(*b) => binary.value(*b, *a),
+                        _ => ABSENT,
+                    });
                 let values = pairs.collect();
                 let labels = self.result_labels(binary, &column.labels, &other.labels);
                 out.push(Column { labels, drops_name: binary.returns_bool, values });
@@ -219,7 +232,10 @@ impl Evaluator<'_> {
                             true => "grouping labels must ensure unique matches",
                             false => "many-to-one matching must be explicit (group_left/group_right)",
                         };
-                        return Err(Error::execution(&binary.op_span, format!("multiple matches for labels: {reason}")));
+                        return Err(Error::execution(
+                            &binary.op_span,
+                            format!("multiple matches for labels: {reason}"),
+                        ));
                     }
                 }
             }
@@ -235,7 +251,9 @@ impl Evaluator<'_> {
         };
         let of = if drops_name { labels::unnamed(many) } else { many.clone() };
         match (&binary.matching.group, &binary.matching.labels) {
-            (Group::None, MatchLabels::On(names)) => labels::filtered(&of, |name| names.iter().any(|n| n == name)),
+            (Group::None, MatchLabels::On(names)) => {
+                labels::filtered(&of, |name| names.iter().any(|n| n == name))
+            }
             (Group::None, MatchLabels::Ignoring(names)) => {
                 labels::filtered(&of, |name| !names.iter().any(|known| known == name))
             }

@@ -32,16 +32,13 @@ impl Steps {
     /// From the first time to the last one that a step meets; none if they are the wrong way round.
     pub fn between(first_ms: i64, last_ms: i64, step_ms: i64) -> Steps {
         let span = last_ms.checked_sub(first_ms).filter(|span| *span >= 0);
-        let count = span.map_or(0, |span| usize::try_from(span / step_ms).map_or(usize::MAX, |n| n.saturating_add(1)));
+        let count = span
+            .map_or(0, |span| usize::try_from(span / step_ms).map_or(usize::MAX, |n| n.saturating_add(1)));
         Steps { first_ms, step_ms, count }
     }
 
     pub fn at(self, index: usize) -> i64 {
         self.first_ms + self.step_ms * index as i64
-    }
-
-    pub fn last_ms(self) -> i64 {
-        self.at(self.count.saturating_sub(1))
     }
 
     pub fn iter(self) -> impl Iterator<Item = i64> {

@@ -24,7 +24,10 @@ impl Evaluator<'_> {
         }
         let wrong = |k: &&f64| k.is_nan() || (!is_ratio && k.abs() >= i64::MAX as f64);
         if let Some(wrong) = parameter.iter().find(wrong) {
-            return Err(Error::execution(span, format!("the parameter must be a whole number, but is {wrong}")));
+            return Err(Error::execution(
+                span,
+                format!("the parameter must be a whole number, but is {wrong}"),
+            ));
         }
         if is_ratio && let Some(wrong) = parameter.iter().find(|ratio| ratio.abs() > 1.0) {
             self.warn(format!("ratio value should be between -1 and 1, got {wrong}"), span);
@@ -55,7 +58,8 @@ impl Evaluator<'_> {
 /// Places of the columns of a group that stay at a step; those of topk and bottomk best first.
 fn chosen(op: AggregateOp, group: &Grouped, columns: &[Column], step: usize, parameter: f64) -> Vec<usize> {
     let value = |place: &usize| columns[*place].values[step];
-    let mut places: Vec<usize> = group.members.iter().copied().filter(|place| is_present(value(place))).collect();
+    let mut places: Vec<usize> =
+        group.members.iter().copied().filter(|place| is_present(value(place))).collect();
     let k = if parameter >= 1.0 { parameter as usize } else { 0 };
     match op {
         AggregateOp::LimitRatio => places.retain(|place| is_sampled(&columns[*place].labels, parameter)),
@@ -86,8 +90,11 @@ fn is_sampled(labels: &Labels, ratio: f64) -> bool {
 
 /// FNV-1a over names and values, with the bits mixed at the end (MurmurHash3's finalizer).
 fn hash(labels: &Labels) -> u64 {
-    let bytes = labels.iter().flat_map(|(name, value)| name.bytes().chain([0xff]).chain(value.bytes()).chain([0xff]));
-    let mut hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let bytes =
+        labels.iter().flat_map(|(name, value)| name.bytes().chain([0xff]).chain(value.bytes()).chain([0xff]));
+    let mut hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
     for factor in [0xff51_afd7_ed55_8ccd, 0xc4ce_b9fe_1a85_ec53] {
         hash = (hash ^ (hash >> 33)).wrapping_mul(factor);
     }

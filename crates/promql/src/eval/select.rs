@@ -60,7 +60,8 @@ impl Evaluator<'_> {
     ) -> Result<Vec<Series>, Error> {
         let (Some(first), Some(last)) = (times.first(), times.last()) else { return Ok(Vec::new()) };
         let left_open = i64::from(self.options.compat == Compat::V3);
-        let range = TimeRange { from_ms: first.saturating_sub(length_ms).saturating_add(left_open), to_ms: *last };
+        let range =
+            TimeRange { from_ms: first.saturating_sub(length_ms).saturating_add(left_open), to_ms: *last };
         let left = self.samples_left();
         let series = match self.source.select(&selector.matchers, range, left) {
             Ok(series) => series,
@@ -71,7 +72,7 @@ impl Evaluator<'_> {
     }
 
     pub fn shifted(&self, selector: &Selector, step_ms: i64) -> i64 {
-        selector.shift.applied(step_ms, self.start_ms, self.end_ms)
+        selector.shift.applied(step_ms, self.range)
     }
 
     /// The series of a range selector at one time, without stale markers.

@@ -76,14 +76,25 @@ impl Evaluator<'_> {
             from += samples[from..].iter().take_while(is_before).count();
             to = to.max(from);
             to += samples[to..].iter().take_while(|sample| sample.timestamp_ms <= *time).count();
-            let slice = Slice { samples: &samples[from..to], from_ms, to_ms: *time, step_ms: steps.at(index), compat };
+            let slice = Slice {
+                samples: &samples[from..to],
+                from_ms,
+                to_ms: *time,
+                step_ms: steps.at(index),
+                compat,
+            };
             if slice.samples.is_empty() { None } else { function(index, &slice) }
         };
         times.iter().enumerate().map(at).map(|value| value.unwrap_or(ABSENT)).collect()
     }
 
     /// What the windows of all steps need, and where each window ends.
-    pub fn tracks(&self, window: &Window, span: &Span, steps: Steps) -> Result<(Vec<Track>, Vec<i64>), Error> {
+    pub fn tracks(
+        &self,
+        window: &Window,
+        span: &Span,
+        steps: Steps,
+    ) -> Result<(Vec<Track>, Vec<i64>), Error> {
         if steps.count == 0 {
             return Ok((Vec::new(), Vec::new()));
         }
@@ -99,8 +110,7 @@ impl Evaluator<'_> {
                 Ok((tracks.collect(), times))
             }
             Input::Subquery { inner, step_ms, shift } => {
-                let times: Vec<i64> =
-                    steps.iter().map(|ms| shift.applied(ms, self.start_ms, self.end_ms)).collect();
+                let times: Vec<i64> = steps.iter().map(|ms| shift.applied(ms, self.range)).collect();
                 let grid = self.grid(&times, window.range_ms, *step_ms, span)?;
                 let columns = self.columns(inner, grid)?;
                 self.charge(columns.len().saturating_mul(grid.count), span)?;

@@ -34,7 +34,8 @@ pub(super) fn quantile(ev: &Evaluator<'_>, node: &Node, call: &Call, steps: Step
     ev.check_quantiles(&shares, &call.arguments[0].span);
     let input = ev.columns(&call.arguments[1], steps)?;
     let span = &call.arguments[1].span;
-    let columns = each(ev, &input, span, steps, |step, buckets| bucket_quantile(shares[step], buckets, ev, span))?;
+    let columns =
+        each(ev, &input, span, steps, |step, buckets| bucket_quantile(shares[step], buckets, ev, span))?;
     ev.unnamed(columns, &node.span).map(Data::Columns)
 }
 
@@ -48,7 +49,9 @@ pub(super) fn quantiles(ev: &Evaluator<'_>, node: &Node, call: &Call, steps: Ste
         let shares = ev.scalar(argument, steps)?;
         ev.check_quantiles(&shares, &argument.span);
         let Some(share) = shares.first() else { continue };
-        for mut column in each(ev, &input, span, steps, |step, buckets| bucket_quantile(shares[step], buckets, ev, span))? {
+        for mut column in
+            each(ev, &input, span, steps, |step, buckets| bucket_quantile(shares[step], buckets, ev, span))?
+        {
             column.labels = labels::with(&column.labels, label, &format::label_float(*share));
             out.push(column);
         }
@@ -104,7 +107,11 @@ fn histograms(ev: &Evaluator<'_>, input: &[Column], span: &Span) -> Vec<Histogra
         };
         let labels = labels::filtered(&column.labels, |name| name != BUCKET_LABEL);
         let place = *places.entry(labels).or_insert_with_key(|labels| {
-            out.push(Histogram { labels: labels.clone(), drops_name: column.drops_name, members: Vec::new() });
+            out.push(Histogram {
+                labels: labels.clone(),
+                drops_name: column.drops_name,
+                members: Vec::new(),
+            });
             out.len() - 1
         });
         out[place].members.push((index, bound));
@@ -208,7 +215,11 @@ fn rank(value: f64, buckets: &[Bucket]) -> f64 {
         }
         if bucket.bound > value {
             let share = (value - start) / (bucket.bound - start);
-            let rank = if start == f64::NEG_INFINITY { bucket.count } else { below + (bucket.count - below) * share };
+            let rank = if start == f64::NEG_INFINITY {
+                bucket.count
+            } else {
+                below + (bucket.count - below) * share
+            };
             return rank.min(total);
         }
         (start, below) = (bucket.bound, bucket.count);

@@ -7,13 +7,14 @@ use crate::ast::{Call, Node};
 use crate::error::Error;
 use crate::eval::{Data, Evaluator, Steps, joined};
 use crate::labels;
+use crate::options::Compat;
 use crate::pattern::Pattern;
 
 /// Sets a label from another one, where that matches.
 pub(super) fn replace(ev: &Evaluator<'_>, node: &Node, call: &Call, steps: Steps) -> Result<Data, Error> {
     let [target, template, source, pattern] = [1, 2, 3, 4].map(|index| ev.text(&call.arguments[index]));
     let (target, template, source) = (target?, template?, source?);
-    check_name(&call.arguments[1], target)?;
+    check_name(ev, &call.arguments[1], target)?;
     let pattern = Pattern::new(pattern?).map_err(|error| Error::parse(&call.arguments[4].span, error))?;
     let mut columns = ev.columns(&call.arguments[0], steps)?;
     for column in &mut columns {
@@ -29,10 +30,11 @@ pub(super) fn replace(ev: &Evaluator<'_>, node: &Node, call: &Call, steps: Steps
 /// Sets a label to others, joined.
 pub(super) fn join(ev: &Evaluator<'_>, node: &Node, call: &Call, steps: Steps) -> Result<Data, Error> {
     let (target, separator) = (ev.text(&call.arguments[1])?, ev.text(&call.arguments[2])?);
-    check_name(&call.arguments[1], target)?;
-    let sources: Vec<&str> = call.arguments[3..].iter().map(|node| ev.text(node)).collect::<Result<_, _>>()?;
+    check_name(ev, &call.arguments[1], target)?;
+    let sources: Vec<&str> =
+        call.arguments[3..].iter().map(|node| ev.text(node)).collect::<Result<_, _>>()?;
     for (source, node) in sources.iter().zip(&call.arguments[3..]) {
-        check_name(node, source)?;
+        check_name(ev, node, source)?;
     }
     let mut columns = ev.columns(&call.arguments[0], steps)?;
     for column in &mut columns {
@@ -43,9 +45,12 @@ pub(super) fn join(ev: &Evaluator<'_>, node: &Node, call: &Call, steps: Steps) -
     joined(columns, &node.span).map(Data::Columns)
 }
 
-fn check_name(node: &Node, name: &str) -> Result<(), Error> {
-    if name.is_empty() {
-        return Err(Error::execution(&node.span, "the name of a label must not be empty"));
+/// In 3.x a name may be any text, in 2.x a word.
+fn check_name(ev: &Evaluator<'_>, node: &Node, name: &str) -> Result<(), Error> {
+    let is_word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && name.starts_with(|c: char| !c.is_ascii_digit());
+    if name.is_empty() || (ev.options.compat == Compat::V2 && !is_word) {
+        return Err(Error::execution(&node.span, format!("{name:?} cannot be the name of a label")));
     }
     Ok(())
 }

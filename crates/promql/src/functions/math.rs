@@ -1,12 +1,12 @@
 //! Functions of single values.
 
 /// The smaller one, NaN if one is.
-fn lower(a: f64, b: f64) -> f64 {
+pub(super) fn lower(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
 }
 
 /// The larger one, NaN if one is.
-fn upper(a: f64, b: f64) -> f64 {
+pub(super) fn upper(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }
 

@@ -1,6 +1,9 @@
 //! Aggregation of one series over a window.
 
 use super::Slice;
+use crate::ast::{Call, Node};
+use crate::error::Error;
+use crate::eval::{Data, Evaluator, Steps};
 use crate::sum;
 
 fn values<'a>(slice: &'a Slice<'_>) -> impl Iterator<Item = f64> + 'a {
@@ -81,7 +84,14 @@ pub(super) fn stddev(slice: &Slice<'_>, _: &[f64]) -> Option<f64> {
     sum::variance(values(slice)).map(f64::sqrt)
 }
 
-pub(super) fn quantile(slice: &Slice<'_>, scalars: &[f64]) -> Option<f64> {
+/// Warns of shares that are none, then takes the quantiles.
+pub(super) fn quantile(ev: &Evaluator<'_>, node: &Node, call: &Call, steps: Steps) -> Result<Data, Error> {
+    let share = &call.arguments[0];
+    ev.check_quantiles(&ev.scalar(share, steps)?, &share.span);
+    ev.over(node, call, steps, quantile_of, false)
+}
+
+fn quantile_of(slice: &Slice<'_>, scalars: &[f64]) -> Option<f64> {
     let mut values: Vec<f64> = values(slice).collect();
     Some(sum::quantile(scalars[0], &mut values))
 }

@@ -10,11 +10,36 @@ use crate::eval::{ABSENT, Column, Data, Evaluator, Steps, is_present};
 use crate::natural;
 
 pub(super) fn time(_: &Evaluator<'_>, _: &Node, _: &Call, steps: Steps) -> Result<Data, Error> {
-    Ok(Data::Scalar(steps.iter().map(|ms| ms as f64 / 1000.0).collect()))
+    Ok(Data::Scalar(steps.iter().map(seconds).collect()))
+}
+
+fn constant(value: f64, steps: Steps) -> Result<Data, Error> {
+    Ok(Data::Scalar(vec![value; steps.count]))
+}
+
+fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+/// The first step of the query, also within a subquery.
+pub(super) fn start(ev: &Evaluator<'_>, _: &Node, _: &Call, steps: Steps) -> Result<Data, Error> {
+    constant(seconds(ev.range.start_ms), steps)
+}
+
+pub(super) fn end(ev: &Evaluator<'_>, _: &Node, _: &Call, steps: Steps) -> Result<Data, Error> {
+    constant(seconds(ev.range.end_ms), steps)
+}
+
+pub(super) fn range(ev: &Evaluator<'_>, _: &Node, _: &Call, steps: Steps) -> Result<Data, Error> {
+    constant(seconds(ev.range.end_ms - ev.range.start_ms), steps)
+}
+
+pub(super) fn step(ev: &Evaluator<'_>, _: &Node, _: &Call, steps: Steps) -> Result<Data, Error> {
+    constant(seconds(ev.range.step_ms), steps)
 }
 
 pub(super) fn pi(_: &Evaluator<'_>, _: &Node, _: &Call, steps: Steps) -> Result<Data, Error> {
-    Ok(Data::Scalar(vec![std::f64::consts::PI; steps.count]))
+    constant(std::f64::consts::PI, steps)
 }
 
 pub(super) fn vector(ev: &Evaluator<'_>, _: &Node, call: &Call, steps: Steps) -> Result<Data, Error> {
@@ -39,14 +64,14 @@ pub(super) fn scalar(ev: &Evaluator<'_>, _: &Node, call: &Call, steps: Steps) ->
 pub(super) fn timestamp(ev: &Evaluator<'_>, node: &Node, call: &Call, steps: Steps) -> Result<Data, Error> {
     let argument = call.arguments[0].unwrapped();
     let columns = match &argument.expr {
-        Expr::Selector(selector) => ev.instant_with(selector, &argument.span, steps, |sample| {
-            sample.timestamp_ms as f64 / 1000.0
-        })?,
+        Expr::Selector(selector) => {
+            ev.instant_with(selector, &argument.span, steps, |sample| seconds(sample.timestamp_ms))?
+        }
         _ => {
             let mut columns = ev.columns(argument, steps)?;
             for column in &mut columns {
                 let values = column.values.iter_mut().zip(steps.iter());
-                values.filter(|(value, _)| is_present(**value)).for_each(|(value, ms)| *value = ms as f64 / 1000.0);
+                values.filter(|(value, _)| is_present(**value)).for_each(|(value, ms)| *value = seconds(ms));
             }
             columns
         }
@@ -61,7 +86,12 @@ pub(super) fn absent(ev: &Evaluator<'_>, _: &Node, call: &Call, steps: Steps) ->
     Ok(missing(argument, steps, is_there))
 }
 
-pub(super) fn absent_over_time(ev: &Evaluator<'_>, _: &Node, call: &Call, steps: Steps) -> Result<Data, Error> {
+pub(super) fn absent_over_time(
+    ev: &Evaluator<'_>,
+    _: &Node,
+    call: &Call,
+    steps: Steps,
+) -> Result<Data, Error> {
     let columns = ev.windows(call, steps, |_, _| Some(1.0))?;
     let is_there = |step: usize| columns.iter().any(|column| is_present(column.values[step]));
     Ok(missing(call.arguments[0].unwrapped(), steps, is_there))
@@ -112,7 +142,12 @@ fn nan_last(a: f64, b: f64, wanted: Ordering) -> Ordering {
     order.unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
 }
 
-pub(super) fn sort_by_label(ev: &Evaluator<'_>, node: &Node, call: &Call, steps: Steps) -> Result<Data, Error> {
+pub(super) fn sort_by_label(
+    ev: &Evaluator<'_>,
+    node: &Node,
+    call: &Call,
+    steps: Steps,
+) -> Result<Data, Error> {
     let names = label_names(ev, call)?;
     sorted(ev, node, call, steps, |a, b| by_labels(&a.labels, &b.labels, &names))
 }
@@ -149,7 +184,10 @@ fn sorted(
     if steps.count == 1 {
         columns.sort_by(order);
     } else {
-        ev.warn("sort is ineffective for range queries, since their results are always ordered by labels", &node.span);
+        ev.warn(
+            "sort is ineffective for range queries, since their results are always ordered by labels",
+            &node.span,
+        );
     }
     Ok(Data::Columns(columns))
 }

@@ -28,8 +28,8 @@ pub(crate) enum TokenKind {
 
 /// All marks; those of two characters come first.
 const MARKS: [&str; 24] = [
-    "==", "!=", "=~", "!~", "<=", ">=", "=", "<", ">", "+", "-", "*", "/", "%", "^", "@", "(", ")", "{", "}", "[",
-    "]", ",", ":",
+    "==", "!=", "=~", "!~", "<=", ">=", "=", "<", ">", "+", "-", "*", "/", "%", "^", "@", "(", ")", "{", "}",
+    "[", "]", ",", ":",
 ];
 
 /// Cuts the text into tokens; the last one is [`TokenKind::End`].
@@ -90,7 +90,9 @@ fn number_or_duration(rest: &str, at: usize) -> Result<(TokenKind, usize), Error
     }
     let length = number_length(rest);
     let text = &rest[..length];
-    let end = rest[length..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(rest.len(), |n| length + n);
+    let end = rest[length..]
+        .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .map_or(rest.len(), |n| length + n);
     match number(text) {
         Some(value) if end == length => Ok((TokenKind::Number(value), length)),
         _ => Err(Error::parse(
@@ -121,7 +123,9 @@ fn number(text: &str) -> Option<f64> {
     let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_hexdigit());
     let misplaced = text.char_indices().any(|(at, c)| {
         let before = text[..at].chars().next_back();
-        c == '_' && !(is_digit(text[at + 1..].chars().next()) && (is_digit(before) || matches!(before, Some('x' | 'X'))))
+        c == '_'
+            && !(is_digit(text[at + 1..].chars().next())
+                && (is_digit(before) || matches!(before, Some('x' | 'X'))))
     });
     if misplaced {
         return None;
@@ -160,7 +164,10 @@ fn duration(rest: &str, at: usize) -> Option<Result<(TokenKind, usize), Error>> 
         let (true, Some(unit)) = (digits > 0, unit) else { break };
         let span = at..at + length + digits + letters;
         if smallest != usize::MAX && unit <= smallest {
-            return Some(Err(Error::parse(&span, "a duration names each unit once, the longest first: 1h30m")));
+            return Some(Err(Error::parse(
+                &span,
+                "a duration names each unit once, the longest first: 1h30m",
+            )));
         }
         let part = tail[..digits].parse().ok().and_then(|count: i64| count.checked_mul(UNITS[unit].1));
         match part.and_then(|part| total.checked_add(part)).filter(|total| *total <= DURATION_MAX_MS) {

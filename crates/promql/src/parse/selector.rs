@@ -4,7 +4,7 @@ use model::series::{METRIC_NAME, MatchOp, Matcher};
 
 use super::Parser;
 use super::lex::TokenKind;
-use crate::ast::{At, Expr, Input, Node, Selector, TimeShift, Window};
+use crate::ast::{Expr, Input, Node, Selector, TimeShift, Window};
 use crate::error::{Error, ErrorKind, Span};
 use crate::pattern::Pattern;
 
@@ -19,7 +19,8 @@ impl Parser<'_> {
     /// Matchers up to the closing brace; the opening one was taken.
     pub(super) fn braces(&mut self, metric: Option<String>, start: &Span) -> Result<Selector, Error> {
         let named_before = metric.is_some();
-        let mut selector = metric.map_or(Selector { matchers: Vec::new(), shift: TimeShift::default() }, Selector::of_metric);
+        let mut selector = metric
+            .map_or(Selector { matchers: Vec::new(), shift: TimeShift::default() }, Selector::of_metric);
         while !self.take("}") {
             let matcher_start = self.peek().span.start;
             let matcher = self.matcher()?;
@@ -113,7 +114,10 @@ impl Parser<'_> {
             let is_open = matches!(self.peek().kind, TokenKind::Mark("]"));
             let step_ms = if is_open { None } else { Some(self.duration()?) };
             if step_ms == Some(0) {
-                return Err(Error::parse(&(start.start..self.end()), "a subquery's step must be longer than zero"));
+                return Err(Error::parse(
+                    &(start.start..self.end()),
+                    "a subquery's step must be longer than zero",
+                ));
             }
             Input::Subquery { inner, step_ms, shift: TimeShift::default() }
         } else {
@@ -140,7 +144,8 @@ impl Parser<'_> {
                 Input::Subquery { shift, .. } => shift,
             },
             _ => {
-                let message = "offset and @ stand behind a selector or a subquery; write `[1h:1m]` before them";
+                let message =
+                    "offset and @ stand behind a selector or a subquery; write `[1h:1m]` before them";
                 return Err(Error::parse(&span, message));
             }
         };
@@ -155,7 +160,9 @@ impl Parser<'_> {
 fn plain_selector(node: Node, span: &Span) -> Result<Selector, Error> {
     match node.expr {
         Expr::Selector(selector) if selector.shift == TimeShift::default() => Ok(selector),
-        Expr::Selector(_) => Err(Error::parse(&node.span, "offset and @ stand behind the range: x[5m] offset 1h")),
+        Expr::Selector(_) => {
+            Err(Error::parse(&node.span, "offset and @ stand behind the range: x[5m] offset 1h"))
+        }
         _ => Err(Error::parse(
             span,
             "a range such as [5m] stands behind a selector; over an expression write a subquery: [5m:1m]",
@@ -170,18 +177,5 @@ fn matches_empty(matcher: &Matcher) -> bool {
         MatchOp::NotEqual => !matcher.value.is_empty(),
         MatchOp::Regex => by_pattern(&matcher.value),
         MatchOp::NotRegex => !by_pattern(&matcher.value),
-    }
-}
-
-impl TimeShift {
-    /// The time that is meant at a step; `start` and `end` are those of the query.
-    pub(crate) fn applied(&self, step_ms: i64, start_ms: i64, end_ms: i64) -> i64 {
-        let base = match self.at {
-            None => step_ms,
-            Some(At::Start) => start_ms,
-            Some(At::End) => end_ms,
-            Some(At::Time(time)) => time,
-        };
-        base.saturating_sub(self.offset_ms.unwrap_or(0))
     }
 }

@@ -57,8 +57,12 @@ fn escape(rest: &str, quote: char) -> Option<(Vec<u8>, usize)> {
         '0'..='7' => {
             return digits(rest, 0, 3, 8).filter(|value| *value < 256).map(|value| (vec![value as u8], 3));
         }
-        'u' => return digits(rest, 1, 4, 16).and_then(char::from_u32).map(|c| (c.to_string().into_bytes(), 5)),
-        'U' => return digits(rest, 1, 8, 16).and_then(char::from_u32).map(|c| (c.to_string().into_bytes(), 9)),
+        'u' => {
+            return digits(rest, 1, 4, 16).and_then(char::from_u32).map(|c| (c.to_string().into_bytes(), 5));
+        }
+        'U' => {
+            return digits(rest, 1, 8, 16).and_then(char::from_u32).map(|c| (c.to_string().into_bytes(), 9));
+        }
         _ => return None,
     };
     Some((vec![simple], 1))

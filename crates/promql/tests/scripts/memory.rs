@@ -17,7 +17,12 @@ impl Memory {
 }
 
 impl SeriesSource for Memory {
-    fn select(&self, matchers: &[Matcher], range: TimeRange, samples_max: usize) -> Result<Vec<Series>, ReadError> {
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        samples_max: usize,
+    ) -> Result<Vec<Series>, ReadError> {
         let patterns = compiled(matchers)?;
         let mut left = samples_max;
         let mut found = Vec::new();
@@ -32,7 +37,12 @@ impl SeriesSource for Memory {
         Ok(found)
     }
 
-    fn identities(&self, matchers: &[Matcher], range: TimeRange, limit: usize) -> Result<Vec<Labels>, ReadError> {
+    fn identities(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        limit: usize,
+    ) -> Result<Vec<Labels>, ReadError> {
         let series = self.select(matchers, range, usize::MAX)?;
         Ok(series.into_iter().map(|series| series.labels).take(limit).collect())
     }
@@ -41,7 +51,9 @@ impl SeriesSource for Memory {
 fn compiled(matchers: &[Matcher]) -> Result<Vec<Option<Pattern>>, ReadError> {
     let compile = |matcher: &Matcher| match matcher.op {
         MatchOp::Equal | MatchOp::NotEqual => Ok(None),
-        MatchOp::Regex | MatchOp::NotRegex => Pattern::new(&matcher.value).map(Some).map_err(ReadError::Regex),
+        MatchOp::Regex | MatchOp::NotRegex => {
+            Pattern::new(&matcher.value).map(Some).map_err(ReadError::Regex)
+        }
     };
     matchers.iter().map(compile).collect()
 }

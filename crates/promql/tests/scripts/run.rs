@@ -28,7 +28,9 @@ pub fn run(text: &str, options: &Options) -> Outcome {
                 load.series.into_iter().for_each(|series| insert(&mut memory, load.gap_ms, series));
                 load.native.into_iter().for_each(|labels| insert(&mut native, 1, (labels, vec![Some(0.0)])));
             }
-            What::Eval(eval) if eval.is_native || selects(&native, &eval.query, options) => outcome.skipped += 1,
+            What::Eval(eval) if eval.is_native || selects(&native, &eval.query, options) => {
+                outcome.skipped += 1
+            }
             What::Eval(eval) => match check(&memory, &eval, options) {
                 Ok(()) => outcome.passed += 1,
                 Err(why) => outcome.failed.push(format!("line {}: {}\n    {why}", command.line, eval.query)),
@@ -39,9 +41,10 @@ pub fn run(text: &str, options: &Options) -> Outcome {
 }
 
 fn insert(memory: &mut Memory, gap: i64, (labels, values): Described) {
-    let samples = values.into_iter().enumerate().filter_map(|(index, value)| {
-        value.map(|value| Sample { timestamp_ms: gap * index as i64, value })
-    });
+    let samples = values
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, value)| value.map(|value| Sample { timestamp_ms: gap * index as i64, value }));
     memory.insert(labels, samples.collect());
 }
 
@@ -50,7 +53,8 @@ fn selects(series: &Memory, query: &str, options: &Options) -> bool {
     match Query::parse(query, options) {
         Ok(query) => {
             let all = TimeRange { from_ms: 0, to_ms: 0 };
-            let finds = |matchers: &[_]| series.identities(matchers, all, 1).is_ok_and(|found| !found.is_empty());
+            let finds =
+                |matchers: &[_]| series.identities(matchers, all, 1).is_ok_and(|found| !found.is_empty());
             query.selectors().iter().any(|selector| finds(&selector.matchers))
         }
         Err(error) => error.message.contains("native histograms"),
@@ -62,7 +66,9 @@ fn check(memory: &Memory, eval: &Eval, options: &Options) -> Result<(), String> 
     if eval.must_fail {
         return match (answer, &eval.message) {
             (Ok(_), _) => Err("it should fail, but has a value".to_owned()),
-            (Err(error), Some(part)) if std::env::var_os("PROMQLTEST_DIR").is_none() && !error.message.contains(part) => {
+            (Err(error), Some(part))
+                if std::env::var_os("PROMQLTEST_DIR").is_none() && !error.message.contains(part) =>
+            {
                 Err(format!("it fails with: {error}"))
             }
             (Err(_), _) => Ok(()),
@@ -76,13 +82,17 @@ fn check(memory: &Memory, eval: &Eval, options: &Options) -> Result<(), String> 
             let (from, step) = eval.matrix.unwrap_or((at, 1));
             check_matrix(matrix, &eval.series, from, step)
         }
-        (Value::Text { text, .. }, _) => expect(Some(&**text) == eval.text.as_deref(), || format!("got {text:?}")),
+        (Value::Text { text, .. }, _) => {
+            expect(Some(&**text) == eval.text.as_deref(), || format!("got {text:?}"))
+        }
         (Value::Scalar(sample), _) => {
             let fits = eval.scalar.is_some_and(|expected| is_close(expected, sample.value));
             expect(fits, || format!("got the scalar {}, expected {:?}", sample.value, eval.scalar))
         }
         (Value::Vector(vector), When::At(at)) => {
-            let series = vector.iter().map(|one| promql::MatrixSeries { labels: one.labels.clone(), samples: vec![one.sample] });
+            let series = vector
+                .iter()
+                .map(|one| promql::MatrixSeries { labels: one.labels.clone(), samples: vec![one.sample] });
             let matrix = Matrix(series.collect());
             check_matrix(&matrix, &eval.series, at, 1)?;
             let order: Vec<&Labels> = eval.series.iter().map(|(labels, _)| labels).collect();
@@ -108,7 +118,9 @@ fn evaluate(query: &Query, memory: &Memory, when: When) -> Result<Answer<Value>,
 /// The value at a time is that of the same step of a range. Ranges may fail where a step of them does.
 fn check_within_range(memory: &Memory, eval: &Eval, at: i64, options: &Options) -> Result<(), String> {
     let query = Query::parse(&eval.query, options).map_err(|error| error.to_string())?;
-    let Ok(answer) = evaluate(&query, memory, When::Range(at - 60_000, at + 60_000, 60_000)) else { return Ok(()) };
+    let Ok(answer) = evaluate(&query, memory, When::Range(at - 60_000, at + 60_000, 60_000)) else {
+        return Ok(());
+    };
     let Value::Matrix(mut matrix) = answer.value else { return Err("a range has no matrix".to_owned()) };
     matrix.0.iter_mut().for_each(|series| series.samples.retain(|sample| sample.timestamp_ms == at));
     matrix.0.retain(|series| !series.samples.is_empty());
@@ -119,7 +131,8 @@ fn check_notes(eval: &Eval, notes: &Notes) -> Result<(), String> {
     if std::env::var_os("PROMQLTEST_NOTES").is_none() {
         return Ok(());
     }
-    let fits = |wanted: Option<bool>, found: &[String]| wanted.is_none_or(|wanted| wanted != found.is_empty());
+    let fits =
+        |wanted: Option<bool>, found: &[String]| wanted.is_none_or(|wanted| wanted != found.is_empty());
     expect(fits(eval.warns, &notes.warnings), || format!("warnings: {:?}", notes.warnings))?;
     expect(fits(eval.informs, &notes.infos), || format!("infos: {:?}", notes.infos))
 }
@@ -128,12 +141,16 @@ fn check_matrix(matrix: &Matrix, expected: &[Described], from: i64, step: i64) -
     let expected: BTreeMap<&Labels, Vec<(i64, f64)>> = expected
         .iter()
         .map(|(labels, values)| {
-            let timed = values.iter().enumerate().filter_map(|(index, value)| value.map(|v| (from + step * index as i64, v)));
+            let timed = values
+                .iter()
+                .enumerate()
+                .filter_map(|(index, value)| value.map(|v| (from + step * index as i64, v)));
             (labels, timed.collect::<Vec<_>>())
         })
         .filter(|(_, values)| !values.is_empty())
         .collect();
-    let found: BTreeMap<&Labels, &Vec<Sample>> = matrix.0.iter().map(|series| (&series.labels, &series.samples)).collect();
+    let found: BTreeMap<&Labels, &Vec<Sample>> =
+        matrix.0.iter().map(|series| (&series.labels, &series.samples)).collect();
     expect(found.len() == matrix.0.len(), || "two series have the same labels".to_owned())?;
     let missing = expected.keys().find(|labels| !found.contains_key(*labels));
     if let Some(labels) = missing {
@@ -141,9 +158,14 @@ fn check_matrix(matrix: &Matrix, expected: &[Described], from: i64, step: i64) -
         return Err(format!("{labels} is missing; there is {shown:?}"));
     }
     for (labels, samples) in found {
-        let Some(values) = expected.get(labels) else { return Err(format!("{labels} should not be there: {samples:?}")) };
+        let Some(values) = expected.get(labels) else {
+            return Err(format!("{labels} should not be there: {samples:?}"));
+        };
         let fits = values.len() == samples.len()
-            && values.iter().zip(samples).all(|((at, value), found)| *at == found.timestamp_ms && is_close(*value, found.value));
+            && values
+                .iter()
+                .zip(samples)
+                .all(|((at, value), found)| *at == found.timestamp_ms && is_close(*value, found.value));
         expect(fits, || format!("{labels} is {samples:?}, expected {values:?}"))?;
     }
     Ok(())

@@ -56,7 +56,8 @@ pub enum When {
 /// # Panics
 /// If a line is not understood.
 pub fn parse(text: &str) -> Vec<Command> {
-    let lines: Vec<&str> = text.lines().map(str::trim).map(|l| if l.starts_with('#') { "" } else { l }).collect();
+    let lines: Vec<&str> =
+        text.lines().map(str::trim).map(|l| if l.starts_with('#') { "" } else { l }).collect();
     let mut commands = Vec::new();
     let mut at = 0;
     while at < lines.len() {
@@ -72,7 +73,9 @@ pub fn parse(text: &str) -> Vec<Command> {
                 What::Clear
             }
             word if word.starts_with("load") => load(first, word, body),
-            _ => What::Eval(eval(first, body).unwrap_or_else(|| panic!("line {line} is not understood: {first}"))),
+            _ => What::Eval(
+                eval(first, body).unwrap_or_else(|| panic!("line {line} is not understood: {first}")),
+            ),
         };
         commands.push(Command { line, what });
     }
@@ -89,7 +92,8 @@ fn load(first: &str, word: &str, body: &[&str]) -> What {
             let named = labels.metric_name();
             let named = named.strip_suffix("_bucket").unwrap_or(named);
             let name = [("__name__".into(), named.into())];
-            load.native.push(Labels::new(others.map(|(name, value)| (name.clone(), value.clone())).chain(name)));
+            load.native
+                .push(Labels::new(others.map(|(name, value)| (name.clone(), value.clone())).chain(name)));
         }
         match values {
             Some(values) => load.series.push((labels, values)),
@@ -161,7 +165,8 @@ impl Eval {
             ("expect", "string") => self.text = quoted(rest["string".len()..].trim()).map(|(text, _)| text),
             ("expect", "range") => {
                 let words: Vec<&str> = rest.split_whitespace().collect();
-                let time = |name| words.iter().position(|word| *word == name).and_then(|at| duration(words[at + 1]));
+                let time =
+                    |name| words.iter().position(|word| *word == name).and_then(|at| duration(words[at + 1]));
                 self.matrix = Some((time("from").unwrap_or(0), time("step").unwrap_or(1)));
             }
             ("expect" | "expected_fail_message" | "expected_fail_regexp", _) => {}
