@@ -72,7 +72,10 @@ fn main() -> Result<(), promql::Error> {
         let whole = began.elapsed();
         let reading = *source.reading.lock().expect("nobody panics with it");
         let own = whole.saturating_sub(reading);
-        println!("{name}: {text}: {own:.1?} beside {reading:.1?} of reading, {} series", answer.value.0.len());
+        println!(
+            "{name}: {text}: {own:.1?} beside {reading:.1?} of reading, {} series",
+            answer.value.0.len()
+        );
     }
     Ok(())
 }

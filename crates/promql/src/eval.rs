@@ -216,12 +216,12 @@ impl<'a> Evaluator<'a> {
         Ok(())
     }
 
-    pub fn warn(&self, text: impl Into<String>, span: &Span) {
-        self.notes.borrow_mut().warn(text.into(), span);
+    pub fn warn(&self, text: &str, span: &Span) {
+        self.notes.borrow_mut().warn(text, span);
     }
 
-    pub fn inform(&self, text: impl Into<String>, span: &Span) {
-        self.notes.borrow_mut().inform(text.into(), span);
+    pub fn inform(&self, text: &str, span: &Span) {
+        self.notes.borrow_mut().inform(text, span);
     }
 }
 

@@ -103,28 +103,14 @@ pub(crate) fn named(name: &str, compat: Compat) -> Option<&'static Function> {
     TABLE.iter().find(|function| function.name == known)
 }
 
-/// The known name that is closest to a wrong one.
+/// The known name that a wrong one is like.
 pub(crate) fn nearest(name: &str) -> Option<&'static str> {
     if name == "holt_winters" {
         return Some("double_exponential_smoothing");
     }
-    let distances = TABLE.iter().map(|function| (distance(name, function.name), function.name));
-    distances.min().filter(|(distance, _)| *distance <= 2 + name.len() / 4).map(|(_, known)| known)
-}
-
-/// How many letters must be changed, added or removed (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let changed = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
+    let likeness = |function: &Function| strsim::jaro_winkler(name, function.name);
+    let nearest = TABLE.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(nearest) > 0.8).then_some(nearest.name)
 }
 
 const fn takes(types: &'static [Type]) -> Arguments {

@@ -319,8 +319,11 @@ impl Parser<'_> {
     }
 }
 
+/// Times further from 1970 than this, some 290,000 years, are refused.
+pub(crate) const TIME_MAX_MS: u64 = 9_200_000_000_000_000;
+
 /// Seconds to milliseconds, if the bounds of time hold them.
 fn milliseconds(seconds: f64) -> Option<i64> {
     let ms = (seconds * 1000.0).round();
-    (ms.abs() <= 9.2e15).then_some(ms as i64)
+    (ms.abs() <= TIME_MAX_MS as f64).then_some(ms as i64)
 }

@@ -132,7 +132,8 @@ fn mark(node: &mut Node) -> bool {
             }
         },
         Expr::Call(call) => {
-            let all = call.arguments.iter_mut().map(mark).fold(true, |all, one| all && one);
+            let mut all = true;
+            call.arguments.iter_mut().for_each(|argument| all &= mark(argument));
             let of_selector =
                 call.arguments.first().is_some_and(|node| matches!(node.unwrapped().expr, Expr::Selector(_)));
             let is_timestamp_of_selector = call.function.name == "timestamp" && of_selector;

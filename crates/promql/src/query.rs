@@ -207,17 +207,17 @@ impl Query {
             );
             return Err(Error::parse(&whole, message));
         }
-        let fail = |message: String| Err(Error { position: None, kind: ErrorKind::Limit, message });
+        check_times([range.start_ms, range.end_ms])?;
         if range.step_ms <= 0 {
-            return fail("the step must be longer than zero".to_owned());
+            return out_of_bounds("the step must be longer than zero");
         }
         if range.end_ms < range.start_ms {
-            return fail("the end of the range must not be before its start".to_owned());
+            return out_of_bounds("the end of the range must not be before its start");
         }
         let steps = Steps::between(range.start_ms, range.end_ms, range.step_ms);
         if steps.count > limits.steps_max {
             let max = limits.steps_max;
-            return fail(format!(
+            return out_of_bounds(format!(
                 "the range has {} steps, but at most {max} are allowed; choose a longer step or a shorter range",
                 steps.count
             ));
@@ -233,6 +233,18 @@ impl Query {
         }
         if has_duplicates(&columns) { joined(columns, &self.root.span) } else { Ok(columns) }
     }
+}
+
+fn out_of_bounds<T>(message: impl Into<String>) -> Result<T, Error> {
+    Err(Error { position: None, kind: ErrorKind::Limit, message: message.into() })
+}
+
+/// Times that no sum with durations takes out of what an integer holds.
+fn check_times<const N: usize>(times_ms: [i64; N]) -> Result<(), Error> {
+    if times_ms.iter().any(|ms| ms.unsigned_abs() > parse::TIME_MAX_MS) {
+        return out_of_bounds("the time is out of range; give seconds since 1970");
+    }
+    Ok(())
 }
 
 fn in_time(column: Column, steps: Steps) -> MatrixSeries {

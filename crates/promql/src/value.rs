@@ -70,11 +70,11 @@ impl Notes {
     /// How many remarks of a kind are kept.
     pub const COUNT_MAX: usize = 10;
 
-    pub(crate) fn warn(&mut self, text: String, span: &Span) {
+    pub(crate) fn warn(&mut self, text: &str, span: &Span) {
         note(&mut self.warnings, format!("PromQL warning: {text} (at {})", span.start));
     }
 
-    pub(crate) fn inform(&mut self, text: String, span: &Span) {
+    pub(crate) fn inform(&mut self, text: &str, span: &Span) {
         note(&mut self.infos, format!("PromQL info: {text} (at {})", span.start));
     }
 }

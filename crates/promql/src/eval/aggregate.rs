@@ -101,7 +101,7 @@ impl Evaluator<'_> {
     pub fn check_quantiles(&self, shares: &[f64], span: &Span) {
         if let Some(wrong) = shares.iter().find(|q| !(0.0..=1.0).contains(*q)) {
             self.warn(
-                format!("quantile value should be between 0 and 1, got {}", format::float(*wrong)),
+                &format!("quantile value should be between 0 and 1, got {}", format::float(*wrong)),
                 span,
             );
         }

@@ -30,7 +30,7 @@ impl Evaluator<'_> {
             ));
         }
         if is_ratio && let Some(wrong) = parameter.iter().find(|ratio| ratio.abs() > 1.0) {
-            self.warn(format!("ratio value should be between -1 and 1, got {wrong}"), span);
+            self.warn(&format!("ratio value should be between -1 and 1, got {wrong}"), span);
         }
         let groups = groups(&columns, &aggregate.grouping);
         let mut order = Vec::new();

@@ -102,7 +102,7 @@ fn histograms(ev: &Evaluator<'_>, input: &[Column], span: &Span) -> Vec<Histogra
     for (index, column) in input.iter().enumerate() {
         let text = column.labels.get(BUCKET_LABEL);
         let Some(bound) = text.parse::<f64>().ok().filter(|bound| !bound.is_nan()) else {
-            ev.warn(format!("bucket label \"le\" is missing or has a malformed value of {text:?}"), span);
+            ev.warn(&format!("bucket label \"le\" is missing or has a malformed value of {text:?}"), span);
             continue;
         };
         let labels = labels::filtered(&column.labels, |name| name != BUCKET_LABEL);

@@ -162,7 +162,7 @@ fn duration(rest: &str, at: usize) -> Option<Result<(TokenKind, usize), Error>> 
         let letters = tail[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
         let unit = UNITS.iter().position(|(name, _)| *name == &tail[digits..digits + letters]);
         let (true, Some(unit)) = (digits > 0, unit) else { break };
-        let span = at..at + length + digits + letters;
+        let span = at + length..at + length + digits + letters;
         if smallest != usize::MAX && unit <= smallest {
             return Some(Err(Error::parse(
                 &span,

@@ -106,24 +106,21 @@ impl Parser<'_> {
     /// `5m]` or `1h:1m]` behind an expression.
     fn range(&mut self, inner: Node, start: &Span) -> Result<Node, Error> {
         let range_ms = self.duration()?;
-        if range_ms == 0 {
-            return Err(Error::parse(&(start.start..self.end()), "a range must be longer than zero"));
-        }
         let node_start = inner.span.start;
         let input = if self.take(":") {
             let is_open = matches!(self.peek().kind, TokenKind::Mark("]"));
             let step_ms = if is_open { None } else { Some(self.duration()?) };
-            if step_ms == Some(0) {
-                return Err(Error::parse(
-                    &(start.start..self.end()),
-                    "a subquery's step must be longer than zero",
-                ));
-            }
             Input::Subquery { inner, step_ms, shift: TimeShift::default() }
         } else {
             Input::Samples(plain_selector(inner, start)?)
         };
         self.closing_bracket()?;
+        if range_ms == 0 || matches!(input, Input::Subquery { step_ms: Some(0), .. }) {
+            return Err(Error::parse(
+                &(start.start..self.end()),
+                "a range and its step must be longer than zero",
+            ));
+        }
         self.node(node_start, Expr::Window(Box::new(Window { input, range_ms })))
     }
 

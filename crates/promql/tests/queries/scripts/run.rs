@@ -3,21 +3,32 @@
 use std::collections::BTreeMap;
 
 use model::series::{Labels, Sample, SeriesSource, TimeRange};
-use promql::{Answer, Error, Limits, Matrix, Notes, Options, Query, Range, Value};
+use promql::{Answer, Error, ErrorKind, Limits, Matrix, Notes, Options, Query, Range, Value};
 
 use super::memory::Memory;
 use super::script::{Eval, What, When, parse};
 use super::series::Described;
 
-/// How many cases of a script passed and were skipped, and what failed.
+/// What became of the cases of a script.
 #[derive(Default)]
 pub struct Outcome {
     pub passed: usize,
+    /// On native histograms.
     pub skipped: usize,
+    /// Of what is experimental in Prometheus and not evaluated.
+    pub refused: usize,
     pub failed: Vec<String>,
 }
 
-/// Runs a script. Cases on native histograms are skipped.
+impl Outcome {
+    /// The counts, for people.
+    pub fn summary(&self) -> String {
+        let Outcome { passed, skipped, refused, failed } = self;
+        format!("{passed} passed, {} failed, {skipped} skipped, {refused} refused", failed.len())
+    }
+}
+
+/// Runs a script.
 pub fn run(text: &str, options: &Options) -> Outcome {
     let mut outcome = Outcome::default();
     let (mut memory, mut native) = (Memory::default(), Memory::default());
@@ -29,8 +40,9 @@ pub fn run(text: &str, options: &Options) -> Outcome {
                 load.native.into_iter().for_each(|labels| insert(&mut native, 1, (labels, vec![Some(0.0)])));
             }
             What::Eval(eval) if eval.is_native || selects(&native, &eval.query, options) => {
-                outcome.skipped += 1
+                outcome.skipped += 1;
             }
+            What::Eval(eval) if !eval.must_fail && is_refused(&eval.query, options) => outcome.refused += 1,
             What::Eval(eval) => match check(&memory, &eval, options) {
                 Ok(()) => outcome.passed += 1,
                 Err(why) => outcome.failed.push(format!("line {}: {}\n    {why}", command.line, eval.query)),
@@ -46,6 +58,10 @@ fn insert(memory: &mut Memory, gap: i64, (labels, values): Described) {
         .enumerate()
         .filter_map(|(index, value)| value.map(|value| Sample { timestamp_ms: gap * index as i64, value }));
     memory.insert(labels, samples.collect());
+}
+
+fn is_refused(query: &str, options: &Options) -> bool {
+    Query::parse(query, options).is_err_and(|error| error.kind == ErrorKind::Unsupported)
 }
 
 /// Whether a query names any of these series, or is about native histograms by itself.
@@ -154,7 +170,7 @@ fn check_matrix(matrix: &Matrix, expected: &[Described], from: i64, step: i64) -
     expect(found.len() == matrix.0.len(), || "two series have the same labels".to_owned())?;
     let missing = expected.keys().find(|labels| !found.contains_key(*labels));
     if let Some(labels) = missing {
-        let shown: Vec<String> = found.keys().take(5).map(|labels| labels.to_string()).collect();
+        let shown: Vec<String> = found.keys().take(5).map(ToString::to_string).collect();
         return Err(format!("{labels} is missing; there is {shown:?}"));
     }
     for (labels, samples) in found {

@@ -1,12 +1,10 @@
 //! Runs the scripts of `cases/`; and of another directory, such as Prometheus' own scripts, if
 //! `PROMQLTEST_DIR` names one.
 
-mod scripts;
-
 use std::path::Path;
 
+use crate::scripts::run::{Outcome, run};
 use promql::{Compat, Options};
-use scripts::run::{Outcome, run};
 
 fn run_directory(directory: &Path, options: &Options) -> Outcome {
     let mut total = Outcome::default();
@@ -18,18 +16,14 @@ fn run_directory(directory: &Path, options: &Options) -> Outcome {
         let text = std::fs::read_to_string(&path).expect("a script can be read");
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let outcome = run(&text, options);
-        println!(
-            "{name}: {} passed, {} failed, {} skipped",
-            outcome.passed,
-            outcome.failed.len(),
-            outcome.skipped
-        );
+        println!("{name}: {}", outcome.summary());
         total.passed += outcome.passed;
         total.skipped += outcome.skipped;
+        total.refused += outcome.refused;
         total.failed.extend(outcome.failed.iter().map(|failure| format!("{name} {failure}")));
     }
     total.failed.iter().for_each(|failure| println!("FAIL {failure}"));
-    println!("{} passed, {} failed, {} skipped", total.passed, total.failed.len(), total.skipped);
+    println!("{}", total.summary());
     total
 }
 
@@ -46,7 +40,7 @@ fn own_scripts_pass() {
     }
 }
 
-/// `PROMQLTEST_DIR=… PROMQLTEST_COMPAT=2 cargo test -p promql --test cases -- --nocapture`: at least 98 % pass.
+/// `PROMQLTEST_DIR=… PROMQLTEST_COMPAT=2 cargo test -p promql --test queries -- --nocapture`: at least 98 % pass.
 #[test]
 fn scripts_of_prometheus_pass() {
     let Some(directory) = std::env::var_os("PROMQLTEST_DIR") else { return };
