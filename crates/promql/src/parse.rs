@@ -287,6 +287,10 @@ impl Parser<'_> {
         let ms = match token.kind {
             TokenKind::Duration(ms) => Some(ms),
             TokenKind::Number(seconds) => milliseconds(seconds),
+            TokenKind::Mark("(" | "+" | "-") => return Err(duration_arithmetic(&token.span)),
+            TokenKind::Word(_) if *self.peek_behind() == TokenKind::Mark("(") => {
+                return Err(duration_arithmetic(&token.span));
+            }
             _ => return Err(self.unexpected("a duration such as 5m")),
         };
         self.next();
@@ -317,6 +321,11 @@ impl Parser<'_> {
             .map(At::Time)
             .ok_or_else(|| Error::parse(&token.span, "the time is out of range; give seconds since 1970"))
     }
+}
+
+fn duration_arithmetic(span: &Span) -> Error {
+    let message = "arithmetic on durations is experimental in Prometheus and not evaluated here";
+    Error::new(ErrorKind::Unsupported, span, message)
 }
 
 /// Times further from 1970 than this, some 290,000 years, are refused.

@@ -1,5 +1,7 @@
 //! Operators between scalars, vectors, and both.
 
+use std::collections::HashMap;
+
 use model::series::{Labels, METRIC_NAME};
 
 use super::matching::{Matched, match_labels};
@@ -171,7 +173,7 @@ impl Evaluator<'_> {
                 out.push(Column { labels, drops_name: binary.returns_bool, values });
             }
         }
-        self.check_many_side(binary, &matched, &many, &one, steps)?;
+        self.check_many_side(binary, &matched, &many, &one)?;
         out.retain(Column::has_any);
         joined(out, &node.span)
     }
@@ -213,30 +215,25 @@ impl Evaluator<'_> {
         matched: &Matched,
         many: &[Column],
         one: &[Column],
-        steps: Steps,
     ) -> Result<(), Error> {
         let is_grouped = binary.matching.group != Group::None;
-        for group in matched.groups.iter().filter(|group| group.left.len() > 1 && !group.right.is_empty()) {
-            for step in 0..steps.count {
-                let other = group.right.iter().find(|place| is_present(one[**place].values[step]));
-                let Some(other) = other else { continue };
-                let there = group.left.iter().filter(|place| is_present(many[**place].values[step]));
-                let mut seen = std::collections::HashSet::new();
-                for place in there {
+        for group in matched.groups.iter().filter(|group| group.left.len() > 1) {
+            for other in group.right.iter().map(|place| &one[*place]) {
+                let mut alike: HashMap<Labels, Vec<&Column>> = HashMap::new();
+                for column in group.left.iter().map(|place| &many[*place]) {
                     let labels = match is_grouped {
-                        true => self.result_labels(binary, &many[*place].labels, &one[*other].labels),
+                        true => self.result_labels(binary, &column.labels, &other.labels),
                         false => Labels::default(),
                     };
-                    if !seen.insert(labels) {
-                        let reason = match is_grouped {
-                            true => "grouping labels must ensure unique matches",
-                            false => "many-to-one matching must be explicit (group_left/group_right)",
-                        };
-                        return Err(Error::execution(
-                            &binary.op_span,
-                            format!("multiple matches for labels: {reason}"),
-                        ));
-                    }
+                    alike.entry(labels).or_default().push(column);
+                }
+                if alike.into_values().any(|columns| meet(&columns, other)) {
+                    let reason = match is_grouped {
+                        true => "grouping labels must ensure unique matches",
+                        false => "many-to-one matching must be explicit (group_left/group_right)",
+                    };
+                    let message = format!("multiple matches for labels: {reason}");
+                    return Err(Error::execution(&binary.op_span, message));
                 }
             }
         }
@@ -263,4 +260,10 @@ impl Evaluator<'_> {
             }
         }
     }
+}
+
+/// Whether two of the columns and the other one have a value at the same step.
+fn meet(columns: &[&Column], other: &Column) -> bool {
+    let at = |step: usize| columns.iter().filter(|column| is_present(column.values[step])).count();
+    columns.len() > 1 && (0..other.values.len()).any(|step| is_present(other.values[step]) && at(step) > 1)
 }

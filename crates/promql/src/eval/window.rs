@@ -7,6 +7,7 @@ use crate::ast::{Call, Expr, Input, Node, Window};
 use crate::error::{Error, ErrorKind, Span};
 use crate::functions::Slice;
 use crate::options::Compat;
+use crate::value::Notes;
 
 /// A series that windows slide over.
 pub(crate) struct Track {
@@ -26,6 +27,9 @@ impl Evaluator<'_> {
         keeps_name: bool,
     ) -> Result<Data, Error> {
         let mut columns = self.windows(call, steps, function)?;
+        if matches!(call.function.name, "rate" | "increase") {
+            self.expect_counters(&columns, &call.arguments[0].span);
+        }
         if !keeps_name {
             columns.iter_mut().for_each(|column| self.drop_name(column));
         }
@@ -33,6 +37,17 @@ impl Evaluator<'_> {
             return Err(duplicate(&columns[0].labels, &node.span));
         }
         Ok(Data::Columns(columns))
+    }
+
+    /// Says of metrics that their names are not those of counters.
+    fn expect_counters(&self, columns: &[Column], span: &Span) {
+        let is_counter =
+            |name: &str| ["_total", "_sum", "_count", "_bucket"].iter().any(|end| name.ends_with(end));
+        let names = columns.iter().map(|column| column.labels.metric_name()).filter(|name| !name.is_empty());
+        for name in names.filter(|name| !is_counter(name)).take(Notes::COUNT_MAX) {
+            let ends = "name does not end in _total/_sum/_count/_bucket";
+            self.inform(&format!("metric might not be a counter, {ends}: {name:?}"), span);
+        }
     }
 
     /// As [`Evaluator::over`], with the labels of the input.

@@ -2,8 +2,8 @@
 
 use model::series::{METRIC_NAME, MatchOp, Matcher};
 
-use super::Parser;
 use super::lex::TokenKind;
+use super::{Parser, duration_arithmetic};
 use crate::ast::{Expr, Input, Node, Selector, TimeShift, Window};
 use crate::error::{Error, ErrorKind, Span};
 use crate::pattern::Pattern;
@@ -126,8 +126,7 @@ impl Parser<'_> {
 
     fn closing_bracket(&mut self) -> Result<(), Error> {
         if matches!(self.peek().kind, TokenKind::Mark("+" | "-" | "*" | "/" | "%" | "^")) {
-            let message = "arithmetic on durations is experimental in Prometheus and not evaluated here";
-            return Err(Error::new(ErrorKind::Unsupported, &self.peek().span, message));
+            return Err(duration_arithmetic(&self.peek().span));
         }
         self.expect("]", "`]` or `:`")
     }

@@ -128,3 +128,33 @@ fn times_at_the_ends_of_what_can_be_told_do_no_harm() {
     let range = Range { start_ms: i64::MIN, end_ms: i64::MAX, step_ms: 1 };
     assert!(parse("m").range(&memory(), range, &Limits::default()).is_err());
 }
+
+#[test]
+fn the_deepest_query_needs_a_small_stack_only() {
+    let depth = Options::default().depth_max - 1;
+    let deepest = [
+        format!("{}m{}", "abs(".repeat(depth), ")".repeat(depth)),
+        format!("{}m", "-".repeat(depth)),
+        vec!["m"; depth].join(" + "),
+        format!("{}m{}", "(sum by (route) (".repeat(depth / 2), "))".repeat(depth / 2)),
+        format!("{}m{}", "max_over_time(".repeat(depth / 2), "[1m:1m])".repeat(depth / 2)),
+    ];
+    for text in deepest {
+        let evaluate =
+            move || parse(&text).instant(&memory(), 60_000, &Limits::default()).map(|answer| answer.value);
+        let thread =
+            std::thread::Builder::new().stack_size(2 << 20).spawn(evaluate).expect("a thread starts");
+        assert!(thread.join().expect("the stack is large enough").is_ok());
+    }
+}
+
+#[test]
+fn a_rate_of_what_seems_no_counter_is_remarked() {
+    let answer = parse("rate(m[5m])").instant(&memory(), 60_000, &Limits::default()).expect("it has a value");
+    assert_eq!(
+        answer.notes.infos,
+        [
+            r#"PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "m" (at 5)"#
+        ]
+    );
+}

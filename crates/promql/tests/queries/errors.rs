@@ -127,6 +127,9 @@ fn what_is_not_evaluated() {
         "up[5m «*» 2]",
         "arithmetic on durations is experimental in Prometheus and not evaluated here",
     );
+    let arithmetic = "arithmetic on durations is experimental in Prometheus and not evaluated here";
+    unsupported("up[«step»() * 2]", arithmetic);
+    unsupported("up offset -«(»5m * 2)", arithmetic);
     unsupported("up[5m] «anchored»", "this modifier is experimental in Prometheus and not evaluated here");
     unsupported("a + «fill»(0) b", "`fill` is experimental in Prometheus and not evaluated here");
 }
