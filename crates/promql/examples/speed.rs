@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use model::series::{Labels, Matcher, ReadError, Sample, Series, SeriesSource, TimeRange};
 use promql::{Limits, Options, Query, Range};
 
-const DAY_MS: i64 = 86_400_000;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// Counters of one metric, and how long reading them has taken.
 struct Counters {
@@ -16,7 +17,7 @@ struct Counters {
 }
 
 impl Counters {
-    fn new(count: usize, scrape_ms: i64, days: i64) -> Counters {
+    fn new(count: usize, scrape_ms: i64, duration_ms: i64) -> Counters {
         let series = (0..count).map(|index| {
             let labels = [
                 ("__name__", "x".to_owned()),
@@ -24,7 +25,7 @@ impl Counters {
                 ("reason", format!("reason-{}", index % 10)),
                 ("instance", index.to_string()),
             ];
-            let samples = (0..days * DAY_MS / scrape_ms).map(|tick| Sample {
+            let samples = (0..duration_ms / scrape_ms).map(|tick| Sample {
                 timestamp_ms: tick * scrape_ms,
                 value: (tick * (index as i64 + 1) % 100_000) as f64,
             });
@@ -53,18 +54,43 @@ impl SeriesSource for Counters {
 }
 
 fn main() -> Result<(), promql::Error> {
-    let week = Counters::new(50, 5_000, 7);
-    let many = Counters::new(20_000, 15_000, 1);
-    let quarter = 15 * 60_000;
-    for (name, source, days, step_ms, text) in [
-        ("50 series, a week at 5 s", &week, 7, quarter, "sum by (reason) (rate(x{route=\"chat\"}[5m]))"),
-        ("50 series, a week at 5 s", &week, 7, quarter, "sum by (reason) (rate(x{route=\"chat\"}[1h]))"),
-        ("50 series, a week at 5 s", &week, 7, quarter, "max_over_time(sum(rate(x[5m]))[1h:5m])"),
-        ("50 series, a week at 5 s", &week, 7, quarter, "x / on (instance) group_left sum by (instance) (x)"),
-        ("20,000 series, one step", &many, 1, DAY_MS * 2, "sum by (reason) (rate(x[5m]))"),
+    let week = Counters::new(50, 5_000, 7 * DAY_MS);
+    let many = Counters::new(20_000, 15_000, HOUR_MS);
+    for (name, source, hours, step_ms, text) in [
+        (
+            "50 series, a week at 5 s",
+            &week,
+            7 * 24,
+            HOUR_MS / 4,
+            "sum by (reason) (rate(x{route=\"chat\"}[5m]))",
+        ),
+        (
+            "50 series, a week at 5 s",
+            &week,
+            7 * 24,
+            HOUR_MS / 4,
+            "sum by (reason) (rate(x{route=\"chat\"}[1h]))",
+        ),
+        ("50 series, a week at 5 s", &week, 7 * 24, HOUR_MS / 4, "max_over_time(sum(rate(x[5m]))[1h:5m])"),
+        (
+            "50 series, a week at 5 s",
+            &week,
+            7 * 24,
+            HOUR_MS / 4,
+            "x / on (instance) group_left sum by (instance) (x)",
+        ),
+        ("20,000 series, an hour at 15 s", &many, 1, HOUR_MS, "sum by (reason) (rate(x[5m]))"),
+        ("20,000 series, an hour at 15 s", &many, 1, HOUR_MS / 240, "sum by (reason) (rate(x[5m]))"),
+        (
+            "20,000 series, an hour at 15 s",
+            &many,
+            1,
+            HOUR_MS / 240,
+            "topk(5, x) + on (instance) group_left x",
+        ),
     ] {
         let query = Query::parse(text, &Options::default())?;
-        let range = Range { start_ms: DAY_MS / 2, end_ms: days * DAY_MS, step_ms };
+        let range = Range { start_ms: 0, end_ms: hours * HOUR_MS, step_ms };
         *source.reading.lock().expect("nobody panics with it") = Duration::ZERO;
         let limits = Limits { samples_max: 1_000_000_000, ..Limits::default() };
         let began = Instant::now();

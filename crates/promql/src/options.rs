@@ -5,8 +5,8 @@ use std::fmt;
 /// Which Prometheus to mean the same as, where its versions differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compat {
-    /// 2.x: ranges and the look-back include their left end, `holt_winters` is a function, a counter is not
-    /// extrapolated below zero only when zero is reached before the range's edge.
+    /// 2.x: ranges and the look-back include their left end, `holt_winters` is a function, names of labels are
+    /// words, `atan2` keeps the metric's name, and `increase` stretches differently near a counter's zero.
     V2,
     /// 3.x: ranges and the look-back do not include their left end.
     #[default]
@@ -49,7 +49,7 @@ impl Default for Options {
 pub struct Limits<'a> {
     /// How many samples may be loaded and values computed on the way, together.
     pub samples_max: usize,
-    /// How many steps a range query, or a subquery within one step, may have.
+    /// How many steps a range query may have. A subquery is bounded by `samples_max`.
     pub steps_max: usize,
     /// Says that the time is over. It is asked often, so it should be cheap.
     pub expired: &'a dyn Fn() -> bool,

@@ -77,16 +77,7 @@ impl Parser<'_> {
     }
 
     fn unexpected(&self, expected: &str) -> Error {
-        let token = self.peek();
-        let found = match &token.kind {
-            TokenKind::Word(word) => format!("`{word}`"),
-            TokenKind::Number(value) => format!("the number {value}"),
-            TokenKind::Duration(_) => "a duration".to_owned(),
-            TokenKind::Text(_) => "a string".to_owned(),
-            TokenKind::Mark(mark) => format!("`{mark}`"),
-            TokenKind::End => "the end of the query".to_owned(),
-        };
-        Error::parse(&token.span, format!("unexpected {found}; expected {expected}"))
+        unexpected(self.peek(), expected)
     }
 
     /// End of the token that was taken last.
@@ -144,13 +135,15 @@ impl Parser<'_> {
         } else {
             None
         };
-        let mut matching = Matching { labels: labels.unwrap_or_default(), group: Group::None };
-        let is_list = |parser: &Self| matches!(parser.peek().kind, TokenKind::Mark("("));
-        if self.take_word("group_left") {
-            matching.group = Group::Left(if is_list(self) { self.label_list()? } else { Vec::new() });
+        let group = if labels.is_none() {
+            Group::None
+        } else if self.take_word("group_left") {
+            Group::Left(self.taken_labels()?)
         } else if self.take_word("group_right") {
-            matching.group = Group::Right(if is_list(self) { self.label_list()? } else { Vec::new() });
-        }
+            Group::Right(self.taken_labels()?)
+        } else {
+            Group::None
+        };
         if let TokenKind::Word(word) = &self.peek().kind
             && word.to_ascii_lowercase().starts_with("fill")
             && *self.peek_behind() == TokenKind::Mark("(")
@@ -158,7 +151,13 @@ impl Parser<'_> {
             let message = format!("`{word}` is experimental in Prometheus and not evaluated here");
             return Err(Error::new(ErrorKind::Unsupported, &self.peek().span, message));
         }
-        Ok((returns_bool, matching))
+        Ok((returns_bool, Matching { labels: labels.unwrap_or_default(), group }))
+    }
+
+    /// The labels behind a group modifier, which may be missing.
+    fn taken_labels(&mut self) -> Result<Vec<String>, Error> {
+        let is_list = matches!(self.peek().kind, TokenKind::Mark("("));
+        if is_list { self.label_list() } else { Ok(Vec::new()) }
     }
 
     /// A term with its sign and with what is behind it: ranges, offsets, `@`.
@@ -198,10 +197,7 @@ impl Parser<'_> {
             }
             TokenKind::Mark("{") => Expr::Selector(self.braces(None, &token.span)?),
             TokenKind::Word(word) => return self.word(word, token.span),
-            _ => {
-                self.at -= usize::from(token.kind != TokenKind::End);
-                return Err(self.unexpected("an expression: a metric, a function, a number"));
-            }
+            _ => return Err(unexpected(&token, TERM)),
         };
         self.node(start, expr)
     }
@@ -214,8 +210,7 @@ impl Parser<'_> {
             "inf" => Expr::Number(f64::INFINITY),
             "nan" => Expr::Number(f64::NAN),
             "bool" | "on" | "ignoring" | "group_left" | "group_right" | "atan2" => {
-                self.at -= 1;
-                return Err(self.unexpected("an expression: a metric, a function, a number"));
+                return Err(unexpected(&Token { kind: TokenKind::Word(word), span }, TERM));
             }
             _ if self.begins_aggregation(&lower) => return self.aggregation(&lower, span),
             _ if opens => self.call(&word, &span)?,
@@ -312,10 +307,7 @@ impl Parser<'_> {
             }
             TokenKind::Number(seconds) => *seconds,
             TokenKind::Duration(ms) => *ms as f64 / 1000.0,
-            _ => {
-                self.at -= usize::from(token.kind != TokenKind::End);
-                return Err(self.unexpected("a Unix time in seconds, start() or end()"));
-            }
+            _ => return Err(unexpected(&token, "a Unix time in seconds, start() or end()")),
         };
         milliseconds(if negative { -seconds } else { seconds })
             .map(At::Time)
@@ -323,13 +315,27 @@ impl Parser<'_> {
     }
 }
 
+const TERM: &str = "an expression: a metric, a function, a number";
+
+fn unexpected(token: &Token, expected: &str) -> Error {
+    let found = match &token.kind {
+        TokenKind::Word(word) => format!("`{word}`"),
+        TokenKind::Number(value) => format!("the number {value}"),
+        TokenKind::Duration(_) => "a duration".to_owned(),
+        TokenKind::Text(_) => "a string".to_owned(),
+        TokenKind::Mark(mark) => format!("`{mark}`"),
+        TokenKind::End => "the end of the query".to_owned(),
+    };
+    Error::parse(&token.span, format!("unexpected {found}; expected {expected}"))
+}
+
 fn duration_arithmetic(span: &Span) -> Error {
     let message = "arithmetic on durations is experimental in Prometheus and not evaluated here";
     Error::new(ErrorKind::Unsupported, span, message)
 }
 
-/// Times further from 1970 than this, some 290,000 years, are refused.
-pub(crate) const TIME_MAX_MS: u64 = 9_200_000_000_000_000;
+/// Times further from 1970 than this are refused, so that no sum with durations is out of range.
+pub(crate) const TIME_MAX_MS: u64 = 4_000_000_000_000_000_000;
 
 /// Seconds to milliseconds, if the bounds of time hold them.
 fn milliseconds(seconds: f64) -> Option<i64> {

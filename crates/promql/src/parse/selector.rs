@@ -3,7 +3,7 @@
 use model::series::{METRIC_NAME, MatchOp, Matcher};
 
 use super::lex::TokenKind;
-use super::{Parser, duration_arithmetic};
+use super::{Parser, duration_arithmetic, unexpected};
 use crate::ast::{Expr, Input, Node, Selector, TimeShift, Window};
 use crate::error::{Error, ErrorKind, Span};
 use crate::pattern::Pattern;
@@ -51,10 +51,7 @@ impl Parser<'_> {
         let (name, is_text) = match token.kind {
             TokenKind::Word(word) if !word.contains(':') => (word, false),
             TokenKind::Text(text) => (text, true),
-            _ => {
-                self.at -= usize::from(token.kind != TokenKind::End);
-                return Err(self.unexpected("a matcher such as route=\"chat\", or `}`"));
-            }
+            _ => return Err(unexpected(&token, "a matcher such as route=\"chat\", or `}`")),
         };
         let op = match &self.peek().kind {
             TokenKind::Mark("=") => MatchOp::Equal,
@@ -68,10 +65,7 @@ impl Parser<'_> {
         };
         self.next();
         let value = self.next();
-        let TokenKind::Text(text) = value.kind else {
-            self.at -= usize::from(value.kind != TokenKind::End);
-            return Err(self.unexpected("a string in quotes"));
-        };
+        let TokenKind::Text(text) = value.kind else { return Err(unexpected(&value, "a string in quotes")) };
         if matches!(op, MatchOp::Regex | MatchOp::NotRegex) {
             Pattern::new(&text).map_err(|error| Error::parse(&value.span, error))?;
         }

@@ -104,6 +104,10 @@ fn types() {
     check("up «and» 1", "and, or, unless stand between two instant vectors; wrap a scalar in vector()");
     check("a «or» on (x) group_left b", "no grouping allowed for and, or, unless");
     check("a «*» on (x) group_left (x) b", "label `x` must not occur in ON and GROUP clause at once");
+    check(
+        "a * «group_left» b",
+        "unexpected `group_left`; expected an expression: a metric, a function, a number",
+    );
     check("1 «*» on (x) b", "vector matching only allowed between instant vectors");
     check("«up[5m]» + 1", "operators work on scalars and instant vectors, not on a range vector");
     check("«-\"a\"»", "a sign stands before a scalar or an instant vector, not before a string");
