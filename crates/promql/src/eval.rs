@@ -1,6 +1,7 @@
 //! The evaluator: each node once for all steps, column by column.
 
 mod aggregate;
+mod best;
 mod binary;
 mod data;
 mod matching;

@@ -103,7 +103,7 @@ impl Evaluator<'_> {
             }
         }
         columns.retain(Column::has_any);
-        if binary.changes_meaning() { self.unnamed(columns, &node.span) } else { Ok(columns) }
+        if self.drops_name_of(binary) { self.unnamed(columns, &node.span) } else { Ok(columns) }
     }
 
     fn set_operation(
@@ -240,11 +240,16 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    fn result_labels(&self, binary: &Binary, many: &Labels, one: &Labels) -> Labels {
+    /// In 2.x, `atan2` keeps the name.
+    fn drops_name_of(&self, binary: &Binary) -> bool {
         let keeps_atan2 = self.options.compat == Compat::V2 && binary.op == BinaryOp::Atan2;
+        binary.changes_meaning() && !keeps_atan2
+    }
+
+    fn result_labels(&self, binary: &Binary, many: &Labels, one: &Labels) -> Labels {
         let drops_name = match binary.returns_bool {
             true => !self.options.delayed_name_removal,
-            false => binary.changes_meaning() && !keeps_atan2,
+            false => self.drops_name_of(binary),
         };
         let of = if drops_name { labels::unnamed(many) } else { many.clone() };
         match (&binary.matching.group, &binary.matching.labels) {

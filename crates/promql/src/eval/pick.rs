@@ -1,13 +1,13 @@
 //! Aggregations that keep some of their series as they are: topk, bottomk, limitk, limit_ratio.
 
-use std::cmp::Ordering;
-
 use model::series::Labels;
 
 use super::aggregate::{Grouped, groups};
+use super::best::Best;
 use super::{ABSENT, Column, Evaluator, Steps, is_present};
 use crate::ast::{Aggregate, AggregateOp};
 use crate::error::Error;
+use crate::options::Compat;
 
 impl Evaluator<'_> {
     pub(super) fn pick(
@@ -38,7 +38,8 @@ impl Evaluator<'_> {
         for group in &groups {
             self.check_time(span)?;
             for step in 0..steps.count {
-                let chosen = chosen(aggregate.op, group, &columns, step, parameter[step]);
+                let chosen =
+                    chosen(aggregate.op, group, &columns, step, parameter[step], self.options.compat);
                 for place in &chosen {
                     kept[*place][step] = columns[*place].values[step];
                 }
@@ -56,29 +57,25 @@ impl Evaluator<'_> {
 }
 
 /// Places of the columns of a group that stay at a step; those of topk and bottomk best first.
-fn chosen(op: AggregateOp, group: &Grouped, columns: &[Column], step: usize, parameter: f64) -> Vec<usize> {
-    let value = |place: &usize| columns[*place].values[step];
-    let mut places: Vec<usize> =
-        group.members.iter().copied().filter(|place| is_present(value(place))).collect();
+fn chosen(
+    op: AggregateOp,
+    group: &Grouped,
+    columns: &[Column],
+    step: usize,
+    parameter: f64,
+    compat: Compat,
+) -> Vec<usize> {
+    let value = |place: usize| columns[place].values[step];
+    let members = group.members.iter().copied().filter(|place| is_present(value(*place)));
     let k = if parameter >= 1.0 { parameter as usize } else { 0 };
-    match op {
-        AggregateOp::LimitRatio => places.retain(|place| is_sampled(&columns[*place].labels, parameter)),
-        AggregateOp::TopK => places.sort_by(|a, b| nan_last(value(a), value(b), |a, b| b.total_cmp(&a))),
-        AggregateOp::BottomK => places.sort_by(|a, b| nan_last(value(a), value(b), |a, b| a.total_cmp(&b))),
-        _ => {}
-    }
-    if op != AggregateOp::LimitRatio {
-        places.truncate(k);
-    }
-    places
-}
-
-/// An order of numbers, with NaN behind all of them.
-pub(crate) fn nan_last(a: f64, b: f64, order: fn(f64, f64) -> Ordering) -> Ordering {
-    match (a.is_nan(), b.is_nan()) {
-        (false, false) => order(a + 0.0, b + 0.0),
-        (a, b) => a.cmp(&b),
-    }
+    let mut best = match op {
+        AggregateOp::TopK => Best::largest(k, compat),
+        AggregateOp::BottomK => Best::smallest(k, compat),
+        AggregateOp::LimitK => return members.take(k).collect(),
+        _ => return members.filter(|place| is_sampled(&columns[*place].labels, parameter)).collect(),
+    };
+    members.for_each(|place| best.offer(place, value(place)));
+    best.into_places()
 }
 
 /// Whether a series belongs to this share of all series: always the same ones, and those that a negative ratio
