@@ -73,11 +73,15 @@ impl Error {
     /// Line and column of the start of [`Error::position`] in the query's text, both from 1, columns in
     /// characters.
     pub fn line_and_column(&self, text: &str) -> Option<(usize, usize)> {
-        let start = self.position.as_ref()?.start.min(text.len());
-        let before = text.get(..start)?;
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Some((before.matches('\n').count() + 1, before[line_start..].chars().count() + 1))
+        line_and_column(text, self.position.as_ref()?.start)
     }
+}
+
+/// Line and column of a byte of a text, both from 1, columns in characters.
+pub(crate) fn line_and_column(text: &str, at: usize) -> Option<(usize, usize)> {
+    let before = text.get(..at.min(text.len()))?;
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    Some((before.matches('\n').count() + 1, before[line_start..].chars().count() + 1))
 }
 
 impl fmt::Display for Error {

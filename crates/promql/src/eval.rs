@@ -17,16 +17,18 @@ use model::series::SeriesSource;
 pub(crate) use data::{ABSENT, Column, Data, Steps, duplicate, has_duplicates, is_present, joined};
 
 use crate::ast::{Call, Expr, Node, Type};
-use crate::error::{Error, ErrorKind, Span};
+use crate::error::{Error, ErrorKind, Span, line_and_column};
 use crate::functions::Body;
 use crate::functions::date::Date;
 use crate::labels;
 use crate::options::{Limits, Options};
 use crate::query::Range;
-use crate::value::Notes;
+use crate::value::{Notes, note};
 
 /// One evaluation of one query.
 pub(crate) struct Evaluator<'a> {
+    /// The text of the query.
+    pub text: &'a str,
     pub source: &'a dyn SeriesSource,
     pub options: &'a Options,
     pub limits: &'a Limits<'a>,
@@ -38,13 +40,14 @@ pub(crate) struct Evaluator<'a> {
 
 impl<'a> Evaluator<'a> {
     pub fn new(
+        text: &'a str,
         source: &'a dyn SeriesSource,
         options: &'a Options,
         limits: &'a Limits<'a>,
         range: Range,
     ) -> Evaluator<'a> {
         let samples_left = Cell::new(limits.samples_max);
-        Evaluator { source, options, limits, range, samples_left, notes: RefCell::default() }
+        Evaluator { text, source, options, limits, range, samples_left, notes: RefCell::default() }
     }
 
     pub fn into_notes(self) -> Notes {
@@ -218,11 +221,16 @@ impl<'a> Evaluator<'a> {
     }
 
     pub fn warn(&self, text: &str, span: &Span) {
-        self.notes.borrow_mut().warn(text, span);
+        note(&mut self.notes.borrow_mut().warnings, format!("PromQL warning: {text}{}", self.place(span)));
     }
 
     pub fn inform(&self, text: &str, span: &Span) {
-        self.notes.borrow_mut().inform(text, span);
+        note(&mut self.notes.borrow_mut().infos, format!("PromQL info: {text}{}", self.place(span)));
+    }
+
+    fn place(&self, span: &Span) -> String {
+        let place = line_and_column(self.text, span.start);
+        place.map_or(String::new(), |(line, column)| format!(" ({line}:{column})"))
     }
 }
 

@@ -122,6 +122,7 @@ impl Query {
         limits: &Limits<'_>,
     ) -> Result<Answer<Value>, Error> {
         let evaluator = Evaluator::new(
+            &self.text,
             source,
             &self.options,
             limits,
@@ -186,7 +187,7 @@ impl Query {
         limits: &Limits<'_>,
     ) -> Result<Answer<Matrix>, Error> {
         let steps = self.steps(range, limits)?;
-        let evaluator = Evaluator::new(source, &self.options, limits, range);
+        let evaluator = Evaluator::new(&self.text, source, &self.options, limits, range);
         let columns = match evaluator.eval(&self.root, steps)? {
             Data::Scalar(values) => vec![Column::new(Default::default(), values)],
             Data::Columns(columns) => self.finished(columns)?,

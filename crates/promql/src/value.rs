@@ -5,7 +5,6 @@ use std::sync::Arc;
 use model::series::{Labels, Sample};
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
-use crate::error::Span;
 use crate::format;
 
 /// The value of a query at one time.
@@ -57,7 +56,8 @@ pub struct Answer<T> {
     pub notes: Notes,
 }
 
-/// Remarks about a value: each text once, at most [`Notes::COUNT_MAX`] of a kind.
+/// Remarks about a value: each text once, at most [`Notes::COUNT_MAX`] of a kind. Line and column stand at the end
+/// of each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Notes {
     /// The value may be wrong.
@@ -69,17 +69,10 @@ pub struct Notes {
 impl Notes {
     /// How many remarks of a kind are kept.
     pub const COUNT_MAX: usize = 10;
-
-    pub(crate) fn warn(&mut self, text: &str, span: &Span) {
-        note(&mut self.warnings, format!("PromQL warning: {text} (at {})", span.start));
-    }
-
-    pub(crate) fn inform(&mut self, text: &str, span: &Span) {
-        note(&mut self.infos, format!("PromQL info: {text} (at {})", span.start));
-    }
 }
 
-fn note(notes: &mut Vec<String>, text: String) {
+/// Keeps a remark, unless it is known or there are many.
+pub(crate) fn note(notes: &mut Vec<String>, text: String) {
     if notes.len() < Notes::COUNT_MAX && !notes.contains(&text) {
         notes.push(text);
     }

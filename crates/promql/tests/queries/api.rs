@@ -154,7 +154,7 @@ fn a_rate_of_what_seems_no_counter_is_remarked() {
     assert_eq!(
         answer.notes.infos,
         [
-            r#"PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "m" (at 5)"#
+            r#"PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "m" (1:6)"#
         ]
     );
 }
