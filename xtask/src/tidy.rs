@@ -6,10 +6,11 @@ use std::process::{Command, ExitCode};
 use crate::root;
 
 /// The arrows of the design: which room may use which. Pure rooms come first.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("model", &[]),
     ("observe", &["model"]),
     ("meter", &["model"]),
+    ("promql", &["model"]),
     ("kernel", &[]),
     ("gateway", &["kernel", "model", "observe", "meter"]),
     ("probe", &["model", "observe"]),
@@ -18,7 +19,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
 ];
 
 /// Rooms without sockets, files, clock and randomness.
-const PURE: [&str; 3] = ["model", "observe", "meter"];
+const PURE: [&str; 4] = ["model", "observe", "meter", "promql"];
 
 /// What a pure room may not name, in its dependencies and in its code.
 const IMPURE_CRATES: [&str; 6] = ["tokio", "hyper", "socket2", "rand", "rustix", "reqwest"];

@@ -1,0 +1,72 @@
+//! What a query may mean and what it may cost.
+
+use std::fmt;
+
+/// Which Prometheus to mean the same as, where its versions differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compat {
+    /// 2.x: ranges and the look-back include their left end, `holt_winters` is a function, names of labels are
+    /// words, `atan2` keeps the metric's name, and `increase` stretches differently near a counter's zero.
+    V2,
+    /// 3.x: ranges and the look-back do not include their left end.
+    #[default]
+    V3,
+}
+
+/// How a query's text is understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Which Prometheus to mean the same as.
+    pub compat: Compat,
+    /// How far back a sample still counts as the newest one, in milliseconds.
+    pub lookback_ms: i64,
+    /// The step of a subquery that names none, in milliseconds.
+    pub subquery_step_ms: i64,
+    /// Whether metric names are dropped at the end of the evaluation instead of by each function
+    /// (Prometheus: `--enable-feature=promql-delayed-name-removal`).
+    pub delayed_name_removal: bool,
+    /// Longest text, in bytes.
+    pub length_max: usize,
+    /// How deep expressions may nest.
+    pub depth_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            compat: Compat::V3,
+            lookback_ms: 300_000,
+            subquery_step_ms: 60_000,
+            delayed_name_removal: false,
+            length_max: 16 * 1024,
+            depth_max: 200,
+        }
+    }
+}
+
+/// What one evaluation may cost.
+#[derive(Clone, Copy)]
+pub struct Limits<'a> {
+    /// How many samples may be loaded and values computed on the way, together.
+    pub samples_max: usize,
+    /// How many steps a range query may have. A subquery is bounded by `samples_max`.
+    pub steps_max: usize,
+    /// Says that the time is over. It is asked often, so it should be cheap.
+    pub expired: &'a dyn Fn() -> bool,
+}
+
+impl Default for Limits<'_> {
+    /// The bounds of Prometheus, without a deadline.
+    fn default() -> Self {
+        Limits { samples_max: 50_000_000, steps_max: 11_000, expired: &|| false }
+    }
+}
+
+impl fmt::Debug for Limits<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limits")
+            .field("samples_max", &self.samples_max)
+            .field("steps_max", &self.steps_max)
+            .finish_non_exhaustive()
+    }
+}
