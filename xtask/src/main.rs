@@ -2,6 +2,7 @@
 
 mod bench;
 mod install;
+mod soak;
 mod steps;
 mod tidy;
 
@@ -13,6 +14,7 @@ const HELP: &str = "cargo xtask COMMAND
   test [STEP...]   every check, or those named; installs what is missing
   tidy             the project's own rules: arrows between rooms, file headers, forbidden words
   bench [...]      what Heartline costs beside other proxies: `cargo xtask bench --help`
+  soak [...]       whether anything stays behind after many connections: `cargo xtask soak --help`
 
 Steps: fmt clippy deny tidy unit ui docs e2e bench";
 
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
         Some((command, names)) if command == "test" => steps::run(names),
         Some((command, [])) if command == "tidy" => tidy::run(),
         Some((command, names)) if command == "bench" => bench::run(names),
+        Some((command, names)) if command == "soak" => soak::run(names),
         _ => {
             eprintln!("{HELP}");
             ExitCode::from(2)

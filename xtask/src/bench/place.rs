@@ -75,15 +75,20 @@ impl Drop for Place {
 
 /// Moves this process to the cores that the proxies do not use, and lets it open as many files as it may.
 pub fn settle() -> Result<(), String> {
-    let own = std::process::id().to_string();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     if cores < 2 {
         return Err("one core for the proxies and one for their load are needed".to_owned());
     }
-    let hard = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let hard = hard.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().nth(1));
-    let others = format!("1-{}", cores - 1);
+    let (others, own) = (format!("1-{}", cores - 1), std::process::id().to_string());
     quietly(Command::new("taskset").args(["-a", "-c", "-p", &others, &own]))?;
+    allow_files()
+}
+
+/// Lets this process, and those that it starts, open as many files as they may.
+pub fn allow_files() -> Result<(), String> {
+    let own = std::process::id().to_string();
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let hard = limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().nth(1));
     match hard {
         Some(hard) => {
             quietly(Command::new("prlimit").args(["--pid", &own, &format!("--nofile={hard}:{hard}")]))

@@ -22,23 +22,30 @@ pub struct Certificate {
 impl Certificate {
     /// A new one with a key on P-256, signed by itself.
     pub fn new(dir: &Path) -> Result<Certificate, String> {
-        let [cert, key, both] = ["cert.pem", "key.pem", "both.pem"].map(|name| dir.join(name));
+        let files = Certificate::at(dir);
+        let Certificate { cert, key, both } = &files;
         let subject = ["-subj", "/CN=bench.test", "-addext", "subjectAltName=DNS:bench.test", "-days", "30"];
         let made = Command::new("openssl")
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
             .args(subject)
             .arg("-out")
-            .arg(&cert)
+            .arg(cert)
             .arg("-keyout")
-            .arg(&key)
+            .arg(key)
             .stderr(Stdio::null())
             .status();
         if !made.is_ok_and(|status| status.success()) {
             return Err("openssl has made no certificate".to_owned());
         }
         let read = |path| fs::read(path).map_err(|error| error.to_string());
-        fs::write(&both, [read(&cert)?, read(&key)?].concat()).map_err(|error| error.to_string())?;
-        Ok(Certificate { cert, key, both })
+        fs::write(both, [read(cert)?, read(key)?].concat()).map_err(|error| error.to_string())?;
+        Ok(files)
+    }
+
+    /// The one that was made in a directory.
+    pub fn at(dir: &Path) -> Certificate {
+        let [cert, key, both] = ["cert.pem", "key.pem", "both.pem"].map(|name| dir.join(name));
+        Certificate { cert, key, both }
     }
 }
 
