@@ -146,7 +146,7 @@ mod tests {
         let (mut request, spelling, length) = read_request(&bytes(wire)).expect("a request");
         assert_eq!(&wire[length..], "more");
         request.headers_mut().insert("x-new", HeaderValue::from_static("n"));
-        let expected = "GET /a?b HTTP/1.1\r\nHoSt: x\r\nX-a: 1\r\nX-a: 2\r\nEmpty: \r\nx-new: n\r\n\r\n";
+        let expected = "GET /a?b HTTP/1.1\r\nHoSt: x\r\nX-a: 1\r\nx-A: 2\r\nEmpty: \r\nx-new: n\r\n\r\n";
         assert_eq!(String::from_utf8_lossy(&write_request(&request, &spelling)), expected);
     }
 
