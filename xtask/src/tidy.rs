@@ -6,15 +6,16 @@ use std::process::{Command, ExitCode};
 use crate::root;
 
 /// The arrows of the design: which room may use which. Pure rooms come first.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("model", &[]),
     ("observe", &["model"]),
     ("meter", &["model"]),
     ("kernel", &[]),
+    ("store", &["model", "meter"]),
     ("gateway", &["kernel", "model", "observe", "meter"]),
     ("probe", &["model", "observe"]),
     ("web", &["model", "meter", "web"]),
-    ("heartline", &["model", "observe", "meter", "gateway", "web", "probe"]),
+    ("heartline", &["model", "observe", "meter", "gateway", "web", "probe", "store"]),
 ];
 
 /// Rooms without sockets, files, clock and randomness.

@@ -1,0 +1,2 @@
+//! What is kept.
+mod series;

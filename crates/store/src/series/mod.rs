@@ -1,0 +1,6 @@
+//! Series.
+
+mod batch;
+mod bits;
+mod chunk;
+mod varint;
