@@ -1,2 +1,62 @@
-//! What is kept.
-mod series;
+//! What is kept: series, the journal of connections and small state, in memory over SQLite.
+//!
+//! Losing the disk loses history, not traffic: nothing here makes a caller wait for it, but for reading. It is not a
+//! cache and not a cluster: one process holds a data directory.
+
+mod database;
+mod directory;
+mod error;
+mod health;
+mod pool;
+pub mod series;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use error::StoreError;
+pub use series::{SeriesOptions, SeriesStore};
+
+use directory::Directory;
+
+/// What is kept, and how much of it.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Series.
+    pub series: SeriesOptions,
+}
+
+/// All that is kept.
+#[derive(Debug)]
+pub struct Store {
+    /// Series.
+    pub series: SeriesStore,
+}
+
+impl Store {
+    /// Opens a data directory. When it cannot be read or written just now, all goes on in memory, [`Store::status`]
+    /// tells why, and it is tried again.
+    ///
+    /// # Errors
+    /// What does not pass by itself: see [`StoreError::is_fatal`].
+    pub fn open(directory: &Path, options: Options) -> Result<Store, StoreError> {
+        Store::with(Some(Arc::new(Directory::new(directory))), options)
+    }
+
+    /// Keeps everything in memory, as far as bounds allow, and nothing beyond the process.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
+    pub fn in_memory(options: Options) -> Result<Store, StoreError> {
+        Store::with(None, options)
+    }
+
+    fn with(directory: Option<Arc<Directory>>, options: Options) -> Result<Store, StoreError> {
+        Ok(Store { series: SeriesStore::open(directory, options.series)? })
+    }
+
+    /// # Errors
+    /// Why something is not kept on the disk just now.
+    pub fn status(&self) -> Result<(), String> {
+        self.series.status()
+    }
+}

@@ -92,7 +92,7 @@ impl ChunkBuilder {
     }
 
     /// Time of the first sample.
-    pub(crate) fn from_ms(&self) -> i64 {
+    pub(crate) fn first_ms(&self) -> i64 {
         self.from_ms
     }
 
