@@ -7,14 +7,18 @@ mod database;
 mod directory;
 mod error;
 mod health;
+pub mod journal;
 mod pool;
 pub mod series;
+mod state;
 
 use std::path::Path;
 use std::sync::Arc;
 
 pub use error::StoreError;
+pub use journal::{JournalOptions, JournalStore};
 pub use series::{SeriesOptions, SeriesStore};
+pub use state::{Saved, State};
 
 use directory::Directory;
 
@@ -23,6 +27,8 @@ use directory::Directory;
 pub struct Options {
     /// Series.
     pub series: SeriesOptions,
+    /// The journal of connections.
+    pub journal: JournalOptions,
 }
 
 /// All that is kept.
@@ -30,6 +36,10 @@ pub struct Options {
 pub struct Store {
     /// Series.
     pub series: SeriesStore,
+    /// The journal of connections.
+    pub journal: JournalStore,
+    /// Small state.
+    pub state: State,
 }
 
 impl Store {
@@ -51,12 +61,16 @@ impl Store {
     }
 
     fn with(directory: Option<Arc<Directory>>, options: Options) -> Result<Store, StoreError> {
-        Ok(Store { series: SeriesStore::open(directory, options.series)? })
+        Ok(Store {
+            series: SeriesStore::open(directory.clone(), options.series)?,
+            journal: JournalStore::open(directory.clone(), &options.journal)?,
+            state: State::open(directory)?,
+        })
     }
 
     /// # Errors
     /// Why something is not kept on the disk just now.
     pub fn status(&self) -> Result<(), String> {
-        self.series.status()
+        self.series.status().and(self.journal.status())
     }
 }

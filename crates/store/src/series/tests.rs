@@ -13,7 +13,7 @@ const START_MS: i64 = 1_700_000_000_000;
 
 fn options() -> Options {
     let series = SeriesOptions { retry: Duration::ZERO, ..SeriesOptions::default() };
-    Options { series }
+    Options { series, ..Options::default() }
 }
 
 fn open(directory: &Path) -> SeriesStore {
