@@ -19,9 +19,6 @@ const FORMAT: u8 = 1;
 /// Format, number of samples, first timestamp.
 const HEAD_BYTES: usize = 1 + 2 + 8;
 
-/// The check sum behind.
-const SUM_BYTES: usize = 4;
-
 /// Widths of a delta of deltas, behind as many ones as its place says and a zero.
 const WIDTHS: [u32; 3] = [7, 14, 20];
 
@@ -157,17 +154,41 @@ impl ChunkBuilder {
         self.bits.write(change >> self.trailing, 64 - self.leading - self.trailing);
     }
 
-    /// What it holds now, as it would be stored.
+    /// What it holds now.
     pub(crate) fn chunk(&self) -> Chunk {
         let bits = self.bits.bytes();
-        let mut bytes = Vec::with_capacity(HEAD_BYTES + bits.len() + SUM_BYTES);
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + bits.len());
         bytes.push(FORMAT);
         bytes.extend_from_slice(&self.samples.to_be_bytes());
         bytes.extend_from_slice(&self.from_ms.to_be_bytes());
         bytes.extend_from_slice(bits);
-        bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
         Chunk { from_ms: self.from_ms, to_ms: self.last_ms, samples: self.samples, bytes: bytes.into() }
     }
+}
+
+/// The bytes of a chunk as they are stored in the row of a series: with a check sum over both.
+pub(crate) fn with_sum(row: i64, bytes: &[u8]) -> Vec<u8> {
+    [bytes, &sum(row, bytes).to_be_bytes()].concat()
+}
+
+/// The way back from [`with_sum`].
+///
+/// # Errors
+/// They are not what was stored in this row.
+pub(crate) fn without_sum(row: i64, stored: &[u8]) -> Result<&[u8], Damaged> {
+    let (bytes, found) = stored.split_last_chunk().ok_or(Damaged("too short"))?;
+    if sum(row, bytes) == u32::from_be_bytes(*found) {
+        Ok(bytes)
+    } else {
+        Err(Damaged("the check sum is wrong"))
+    }
+}
+
+fn sum(row: i64, bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&row.to_be_bytes());
+    hasher.update(bytes);
+    hasher.finalize()
 }
 
 /// Appends the samples of a chunk's bytes that lie in the range and are later than the last one of `samples`.
@@ -175,11 +196,7 @@ impl ChunkBuilder {
 /// # Errors
 /// The bytes are not whole; then nothing is appended.
 pub(crate) fn decode(bytes: &[u8], range: TimeRange, samples: &mut Vec<Sample>) -> Result<(), Damaged> {
-    let (body, sum) = bytes.split_last_chunk::<SUM_BYTES>().ok_or(Damaged("too short"))?;
-    if crc32fast::hash(body) != u32::from_be_bytes(*sum) {
-        return Err(Damaged("the check sum is wrong"));
-    }
-    let (head, bits) = body.split_first_chunk::<HEAD_BYTES>().ok_or(Damaged("too short"))?;
+    let (head, bits) = bytes.split_first_chunk::<HEAD_BYTES>().ok_or(Damaged("too short"))?;
     let [format, count @ .., _, _, _, _, _, _, _, _] = *head;
     if format != FORMAT {
         return Err(Damaged("the format is not known"));

@@ -66,10 +66,12 @@ proptest! {
 
     #[test]
     fn a_damaged_byte_is_an_error(samples in run(), at in any::<prop::sample::Index>(), flip in 1_u8..) {
-        let mut bytes = chunk_of(&samples).bytes.to_vec();
-        let at = at.index(bytes.len());
-        bytes[at] ^= flip;
-        prop_assert!(decoded(&bytes, ALWAYS).is_err());
+        let mut stored = with_sum(7, &chunk_of(&samples).bytes);
+        prop_assert_eq!(without_sum(7, &stored), Ok(&*chunk_of(&samples).bytes));
+        prop_assert!(without_sum(8, &stored).is_err(), "it belongs to its row");
+        let at = at.index(stored.len());
+        stored[at] ^= flip;
+        prop_assert!(without_sum(7, &stored).is_err());
     }
 
     #[test]
@@ -78,8 +80,6 @@ proptest! {
         if keeps_head && !bytes.is_empty() {
             bytes[0] = FORMAT;
         }
-        let sum = crc32fast::hash(&bytes).to_be_bytes();
-        bytes.extend_from_slice(&sum);
         if let Ok(samples) = decoded(&bytes, ALWAYS) {
             prop_assert!(samples.is_sorted_by_key(|sample| sample.timestamp_ms));
         }
@@ -111,7 +111,6 @@ fn the_bits_are_those_that_are_described() {
         let text: String = byte.iter().map(|bit| char::from(*bit)).collect();
         bytes.push(u8::from_str_radix(&format!("{text:0<8}"), 2).expect("bits"));
     }
-    bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
     assert_eq!(*chunk.bytes, *bytes);
 }
 

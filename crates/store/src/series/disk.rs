@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use model::series::{Labels, TimeRange};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, with_sum};
 use crate::database::{self, Schema};
 use crate::error::StoreError;
 
@@ -16,7 +16,11 @@ const SCHEMA: Schema = Schema {
     application_id: 0x484c_5331,
     migrations: &["CREATE TABLE identity (value INTEGER NOT NULL) STRICT;
         INSERT INTO identity VALUES (random());
-        CREATE TABLE series (id INTEGER PRIMARY KEY AUTOINCREMENT, labels TEXT NOT NULL) STRICT;
+        CREATE TABLE series (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            labels TEXT NOT NULL,
+            sum INTEGER NOT NULL
+        ) STRICT;
         CREATE TABLE chunks (
             series INTEGER NOT NULL,
             from_ms INTEGER NOT NULL,
@@ -112,15 +116,17 @@ impl Tables<'_> {
     /// Hands each series to `take`.
     pub(crate) fn each_series(&self, mut take: impl FnMut(StoredSeries)) -> rusqlite::Result<()> {
         let mut select = self.0.prepare(
-            "SELECT id, labels,
+            "SELECT id, labels, sum,
                 (SELECT min(from_ms) FROM chunks WHERE series = id),
                 (SELECT to_ms FROM chunks WHERE series = id ORDER BY from_ms DESC LIMIT 1)
             FROM series ORDER BY id",
         )?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
-            let span = row.get::<_, Option<i64>>(2)?.zip(row.get::<_, Option<i64>>(3)?);
-            let labels = row.get_ref(1)?.as_str().ok().and_then(labels_of);
+            let sum: i64 = row.get(2)?;
+            let span = row.get::<_, Option<i64>>(3)?.zip(row.get::<_, Option<i64>>(4)?);
+            let text = row.get_ref(1)?.as_str().ok().filter(|text| sum_of(text) == sum);
+            let labels = text.and_then(labels_of);
             let span = span.map(|(from_ms, to_ms)| TimeRange { from_ms, to_ms });
             take(StoredSeries { row: row.get(0)?, labels, span });
         }
@@ -129,8 +135,9 @@ impl Tables<'_> {
 
     /// Adds a series; the answer is its row.
     pub(crate) fn insert_series(&self, labels: &Labels) -> rusqlite::Result<i64> {
-        let mut insert = self.0.prepare_cached("INSERT INTO series (labels) VALUES (?1)")?;
-        insert.insert([text_of(labels)])
+        let mut insert = self.0.prepare_cached("INSERT INTO series (labels, sum) VALUES (?1, ?2)")?;
+        let text = text_of(labels);
+        insert.insert(params![text, sum_of(&text)])
     }
 
     /// Removes a series without chunks.
@@ -145,7 +152,8 @@ impl Tables<'_> {
                 SET to_ms = excluded.to_ms, samples = excluded.samples, bytes = excluded.bytes
                 WHERE excluded.samples > samples",
         )?;
-        insert.execute(params![row, chunk.from_ms, chunk.to_ms, chunk.samples, &*chunk.bytes]).map(drop)
+        let bytes = with_sum(row, &chunk.bytes);
+        insert.execute(params![row, chunk.from_ms, chunk.to_ms, chunk.samples, bytes]).map(drop)
     }
 
     /// Removes chunks of a series that end before an instant; the answer is where the rest begins.
@@ -193,6 +201,10 @@ fn text_of(labels: &Labels) -> String {
     let object: serde_json::Map<String, serde_json::Value> =
         labels.iter().map(|(name, value)| (name.to_string(), value.to_string().into())).collect();
     serde_json::Value::Object(object).to_string()
+}
+
+fn sum_of(text: &str) -> i64 {
+    crc32fast::hash(text.as_bytes()).into()
 }
 
 fn labels_of(text: &str) -> Option<Labels> {

@@ -1,13 +1,15 @@
 //! Reading series: what memory has and what the disk has, as one.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use model::series::{Labels, Matcher, ReadError, Sample, Series, SeriesSource, TimeRange};
 use rusqlite::Connection;
 
 use super::SeriesStore;
-use super::chunk::{self, Damaged, SPAN_MAX_MS};
+use super::chunk::{self, SPAN_MAX_MS};
 use super::entry::{Entry, Snapshot};
+use super::shared::Shared;
 use crate::pool::{Lent, Pool};
 
 impl SeriesSource for SeriesStore {
@@ -17,7 +19,7 @@ impl SeriesSource for SeriesStore {
         range: TimeRange,
         samples_max: usize,
     ) -> Result<Vec<Series>, ReadError> {
-        let mut reader = Reader { pool: self.shared.pool.as_deref(), lent: None, range, left: samples_max };
+        let mut reader = Reader { shared: &self.shared, lent: None, range, left: samples_max };
         let mut found = Vec::new();
         for entry in self.shared.head.matching(matchers)? {
             let samples = reader.samples(&entry)?;
@@ -37,7 +39,7 @@ impl SeriesSource for SeriesStore {
     ) -> Result<Vec<Labels>, ReadError> {
         let mut entries = self.shared.head.matching(matchers)?;
         entries.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
-        let mut reader = Reader { pool: self.shared.pool.as_deref(), lent: None, range, left: usize::MAX };
+        let mut reader = Reader { shared: &self.shared, lent: None, range, left: usize::MAX };
         let mut found = Vec::new();
         for entry in entries {
             if found.len() == limit {
@@ -53,7 +55,7 @@ impl SeriesSource for SeriesStore {
 
 /// Reads one series after the other. Memory is looked at first: what has left it by then is on the disk.
 struct Reader<'a> {
-    pool: Option<&'a Pool>,
+    shared: &'a Shared,
     lent: Option<Lent<'a>>,
     range: TimeRange,
     /// Samples that may still be read.
@@ -69,7 +71,8 @@ impl<'a> Reader<'a> {
             self.stored_samples(row, before_ms, &mut samples)?;
         }
         for chunk in chunks {
-            chunk::decode(&chunk.bytes, self.range, &mut samples).map_err(damaged)?;
+            chunk::decode(&chunk.bytes, self.range, &mut samples)
+                .map_err(|error| ReadError::Store(error.to_string()))?;
         }
         self.left = self.left.checked_sub(samples.len()).ok_or(ReadError::TooManySamples)?;
         Ok(samples)
@@ -77,9 +80,9 @@ impl<'a> Reader<'a> {
 
     /// Chunks that two processes wrote may overlap; a later chunk adds what is later.
     fn stored_samples(&mut self, row: i64, before_ms: i64, into: &mut Vec<Sample>) -> Result<(), ReadError> {
-        let (range, left) = (self.range, self.left);
+        let (shared, range, left) = (self.shared, self.range, self.left);
         let range = TimeRange { to_ms: range.to_ms.min(before_ms.saturating_sub(1)), ..range };
-        let Some(pool) = self.pool else { return Ok(()) };
+        let Some(pool) = shared.pool.as_deref() else { return Ok(()) };
         let failed = |error| ReadError::Store(pool.failed(error).to_string());
         let connection = self.connection(pool)?;
         let mut select = connection
@@ -90,10 +93,14 @@ impl<'a> Reader<'a> {
             .map_err(failed)?;
         let first_ms = range.from_ms.saturating_sub(SPAN_MAX_MS);
         let mut rows = select.query([row, first_ms, range.to_ms, range.from_ms]).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            let bytes = row.get_ref(0).map_err(failed)?;
+        while let Some(found) = rows.next().map_err(failed)? {
+            let bytes = found.get_ref(0).map_err(failed)?;
             let bytes = bytes.as_blob().map_err(|error| failed(error.into()))?;
-            chunk::decode(bytes, range, into).map_err(damaged)?;
+            let decoded = chunk::without_sum(row, bytes).and_then(|bytes| chunk::decode(bytes, range, into));
+            if let Err(error) = decoded {
+                shared.counters.damaged.fetch_add(1, Relaxed);
+                return Err(ReadError::Store(error.to_string()));
+            }
             if into.len() > left {
                 return Err(ReadError::TooManySamples);
             }
@@ -123,8 +130,4 @@ impl<'a> Reader<'a> {
         };
         Ok(self.lent.insert(lent))
     }
-}
-
-fn damaged(error: Damaged) -> ReadError {
-    ReadError::Store(error.to_string())
 }
