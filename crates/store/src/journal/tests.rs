@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use model::filter::{Compare, Condition, Filter, NumberField, Pattern, Term, TextField};
+use model::filter::{Compare, Condition, Filter, NumberField, Pattern, Term, TextField, numbers_of, text_of};
 use model::journal::{Cursor, EndedRange, Journal, JournalEntry, JournalQuery, LostConnection};
 use model::record::ClientAddress;
 use model::{ConnectionId, Protocol, WallTime, Word};
@@ -79,51 +79,42 @@ fn filled(directory: &Path) -> (JournalStore, Vec<Arc<CloseRecord>>) {
     (journal, records)
 }
 
-fn pattern() -> impl Strategy<Value = Pattern> {
-    let words = prop_oneof![
-        Just("chat"),
-        Just("*"),
-        Just("c*t"),
-        Just("[odd]?"),
-        Just("[*?"),
-        Just("?hat"),
-        Just("abnormal"),
-        Just("*al*"),
-        Just("websocket"),
-        Just("10.*"),
-        Just("10.1.*"),
-        Just("upstream"),
-        Just("success"),
-        Just("OK"),
-        Just("Watch"),
-        Just("http://10.0.0.1*"),
-    ];
-    words.prop_map(Pattern::new)
+/// A text that some records have, or a part of it, or none that any has.
+fn text() -> impl Strategy<Value = Condition> {
+    let field = prop::sample::select(TextField::ALL);
+    let odd = prop_oneof![Just("*"), Just("[*?"), Just("?hat"), Just("[odd]?"), Just("'; --"), Just("c*t")];
+    (field, 0_u64..600, 0_usize..4, odd).prop_map(|(field, number, form, odd)| {
+        let text = text_of(field, &record(number, at(number / 3 * 1000))).unwrap_or_else(|| odd.to_owned());
+        let (head, tail) = text.split_at(text.floor_char_boundary(text.len() / 2));
+        let pattern = match form {
+            0 => odd.to_owned(),
+            1 => format!("{head}*"),
+            2 => format!("*{tail}"),
+            _ => text,
+        };
+        Condition::Text { field, pattern: Pattern::new(&pattern) }
+    })
+}
+
+fn number() -> impl Strategy<Value = Condition> {
+    use Compare::{Above, AtLeast, AtMost, Below, Equal};
+    let field = prop::sample::select(NumberField::ALL);
+    let compare = prop::sample::select(&[Equal, Above, AtLeast, Below, AtMost]);
+    (field, compare, 0_u64..600).prop_map(|(field, compare, number)| {
+        let numbers = numbers_of(field, &record(number, at(number / 3 * 1000)));
+        Condition::Number { field, compare, value: numbers[0].unwrap_or(4000.0) }
+    })
 }
 
 fn term() -> impl Strategy<Value = Term> {
-    let text = prop::sample::select(TextField::ALL);
-    let number = prop::sample::select(NumberField::ALL);
-    let compare = prop::sample::select(&[
-        Compare::Equal,
-        Compare::Above,
-        Compare::AtLeast,
-        Compare::Below,
-        Compare::AtMost,
-    ]);
-    let value = prop_oneof![Just(0.0), Just(101.0), Just(4000.0), Just(1003.0), 0.0..10_000.0_f64];
     let address = prop_oneof![Just("10.1.0.0"), Just("2001:db8:0:2::"), Just("10.2.3.4")];
-    let condition = prop_oneof![
-        3 => (text, pattern()).prop_map(|(field, pattern)| Condition::Text { field, pattern }),
-        2 => (number, compare, value)
-            .prop_map(|(field, compare, value)| Condition::Number { field, compare, value }),
-        1 => (address, 0_u8..=130).prop_map(|(address, prefix_bits)| Condition::Network {
-            address: address.parse().expect("an address"),
-            prefix_bits,
-        }),
-        1 => prop::sample::select(&["CHAT", "10.1", "zz", "orders", "'; --"])
-            .prop_map(|text| Condition::Contains(text.to_owned())),
-    ];
+    let network = (address, 0_u8..=130).prop_map(|(address, prefix_bits)| Condition::Network {
+        address: address.parse().expect("an address"),
+        prefix_bits,
+    });
+    let contained = prop::sample::select(&["CHAT", "10.1", "zz", "orders", "'; --"]);
+    let contains = contained.prop_map(|text| Condition::Contains(text.to_owned()));
+    let condition = prop_oneof![4 => text(), 2 => number(), 1 => network, 1 => contains];
     (any::<bool>(), condition).prop_map(|(is_negated, condition)| Term { is_negated, condition })
 }
 
@@ -131,9 +122,10 @@ fn term() -> impl Strategy<Value = Term> {
 fn a_filter_means_the_same_to_the_database() {
     let directory = tempfile::tempdir().expect("a directory");
     let (journal, records) = filled(directory.path());
-    let mut runner = proptest::test_runner::TestRunner::default();
+    let config = ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
     let found = std::cell::Cell::new(0);
-    let filters = (proptest::collection::vec(term(), 0..4), 1_usize..700);
+    let filters = (proptest::collection::vec(term(), 0..4), 50_usize..700);
     let run = runner.run(&filters, |(terms, limit)| {
         let filter = Filter { terms };
         let mut expected: Vec<_> = records.iter().filter(|record| filter.takes(record)).collect();
@@ -146,7 +138,7 @@ fn a_filter_means_the_same_to_the_database() {
         Ok(())
     });
     run.expect("the same");
-    assert!(found.get() > 50, "the filters tell records apart");
+    assert!(found.get() > 15, "only {} filters tell records apart", found.get());
 }
 
 #[test]

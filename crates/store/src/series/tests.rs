@@ -104,16 +104,33 @@ fn memory_and_disk_are_read_as_one() {
 fn all_is_there_after_another_start() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut expected = Expected::default();
-    for start in 0..4 {
+    for (from, to) in [(0, 10), (10, 180), (180, 350), (350, 600)] {
         let store = open(directory.path());
         expected.check(&store, ALWAYS);
-        expected.scrape(&store, start * 170..(start + 1) * 170, 15);
+        expected.check(&store, steps(from - 5, to));
+        expected.scrape(&store, from..to, 15);
         expected.check(&store, ALWAYS);
     }
     let store = open(directory.path());
     expected.check(&store, ALWAYS);
-    expected.check(&store, steps(160, 350));
+    expected.check(&store, steps(160, 400));
     assert_eq!(store.stats().damaged, 0);
+}
+
+#[test]
+fn a_series_with_damaged_labels_is_left_out() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut expected = Expected::default();
+    let store = open(directory.path());
+    expected.scrape(&store, 0..200, 3);
+    drop(store);
+    let file = rusqlite::Connection::open(directory.path().join(disk::FILE)).expect("opens");
+    let damage = r#"UPDATE series SET labels = replace(labels, '"1"', '"7"')"#;
+    file.execute_batch(damage).expect("is damaged");
+    expected.0.remove(&labels("load", 1));
+    let store = open(directory.path());
+    expected.check(&store, ALWAYS);
+    assert_eq!(store.stats().damaged, 1);
 }
 
 #[test]
@@ -201,4 +218,105 @@ fn matchers_select() {
     let store = Store::in_memory(options()).expect("opens").series;
     let wrong = store.select(&[matcher("a", Regex, "(")], ALWAYS, 1);
     assert!(matches!(wrong, Err(ReadError::Regex(_))), "{wrong:?}");
+}
+
+#[test]
+fn what_is_too_old_leaves_memory_disk_and_names() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut options = options();
+    options.series.retention = Duration::from_secs(3600);
+    options.series.head_window = Duration::from_secs(600);
+    let store = Store::open(directory.path(), options).expect("opens").series;
+    let gone = store.resolve(&labels("gone", 1)).expect("there is room");
+    store.append_batch(START_MS, &[(gone, 1.0)]);
+    let mut expected = Expected::default();
+    expected.scrape(&store, 0..2400, 5);
+    store.sync();
+    store.sync();
+    let newest_ms = START_MS + 2399 * 5000;
+    let kept = TimeRange { from_ms: newest_ms - 3_600_000, to_ms: newest_ms };
+    expected.check(&store, kept);
+    let oldest = store.select(&[matcher("n", MatchOp::Equal, "0")], ALWAYS, usize::MAX).expect("is read");
+    let oldest_ms = oldest[0].samples[0].timestamp_ms;
+    assert!(oldest_ms < kept.from_ms && kept.from_ms - oldest_ms < 1_000_000, "only whole chunks leave");
+    assert_eq!(store.stats().series, 5, "a series without samples is gone");
+    assert_eq!(
+        store.append_batch(newest_ms, &[(gone, 1.0)]).appended.dropped_for(DropReason::UnknownSeries),
+        1
+    );
+    let again = store.resolve(&labels("gone", 1)).expect("there is room");
+    assert_ne!(again, gone);
+    store.append_batch(newest_ms, &[(again, 2.0)]);
+    drop(store);
+    let store = open(directory.path());
+    let read = store.select(&[matcher("__name__", MatchOp::Equal, "gone")], ALWAYS, 10).expect("is read");
+    assert_eq!(read[0].samples, [Sample { timestamp_ms: newest_ms, value: 2.0 }]);
+}
+
+#[test]
+fn a_sample_of_the_future_does_not_remove_the_past() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    let mut expected = Expected::default();
+    let now = writer::now_ms() / 5000 * 5000;
+    expected.scrape(&store, (now - START_MS) / 5000..(now - START_MS) / 5000 + 200, 1);
+    store.append(&[(labels("future", 1), Sample { timestamp_ms: now + (1 << 50), value: 1.0 })]);
+    store.sync();
+    store.sync();
+    expected.check(&store, TimeRange { from_ms: i64::MIN, to_ms: now + (1 << 49) });
+}
+
+#[test]
+fn the_disk_is_bounded() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut options = options();
+    options.series.disk_bytes_max = 400 << 10;
+    options.series.head_window = Duration::ZERO;
+    let store = Store::open(directory.path(), options).expect("opens").series;
+    let mut expected = Expected::default();
+    for part in 0..20 {
+        expected.scrape(&store, part * 500..(part + 1) * 500, 40);
+        store.sync();
+    }
+    for _ in 0..40 {
+        store.sync();
+    }
+    let stats = store.stats();
+    assert!((200 << 10..=400 << 10).contains(&stats.disk_bytes), "{stats:?}");
+    expected.check(&store, steps(9000, 10_000));
+    let all = store.select(&[], ALWAYS, usize::MAX).expect("is read");
+    assert!(all.iter().all(|one| one.samples[0].timestamp_ms > START_MS));
+}
+
+#[test]
+fn memory_is_bounded_without_a_disk() {
+    let mut options = options();
+    options.series.head_bytes_max = 64 << 10;
+    let store = Store::in_memory(options).expect("opens").series;
+    let mut expected = Expected::default();
+    expected.scrape(&store, 0..4000, 20);
+    store.sync();
+    let stats = store.stats();
+    assert!(stats.head_bytes < 96 << 10, "{stats:?}");
+    assert_eq!((stats.samples_lost, stats.batches_unwritten), (0, 0), "nothing was to be kept");
+    expected.check(&store, steps(3940, 4000));
+}
+
+#[test]
+fn a_batch_that_does_not_fit_in_the_queue_comes_with_its_chunk() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut options = options();
+    options.series.queue_samples_max = 0;
+    let store = Store::open(directory.path(), options).expect("opens").series;
+    let mut expected = Expected::default();
+    expected.scrape(&store, 0..3000, 20);
+    store.sync();
+    let stats = store.stats();
+    assert!(
+        stats.batches_unwritten > 0 && stats.batches_written + stats.batches_unwritten == 3000,
+        "{stats:?}"
+    );
+    drop(store);
+    let store = open(directory.path());
+    expected.check(&store, steps(0, 2800));
 }
