@@ -12,10 +12,11 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("meter", &["model"]),
     ("promql", &["model"]),
     ("kernel", &[]),
+    ("store", &["model", "meter"]),
     ("gateway", &["kernel", "model", "observe", "meter"]),
     ("probe", &["model", "observe"]),
     ("web", &["model", "meter", "web"]),
-    ("heartline", &["model", "observe", "meter", "gateway", "web", "probe"]),
+    ("heartline", &["model", "observe", "meter", "gateway", "web", "probe", "store"]),
 ];
 
 /// Rooms without sockets, files, clock and randomness.

@@ -5,9 +5,11 @@
 //! the design: above them nobody knows bytes, so no type of this crate carries payload.
 
 pub mod event;
+pub mod filter;
 pub mod heartbeat;
 pub mod host;
 pub mod id;
+pub mod journal;
 pub mod live;
 pub mod overview;
 pub mod ports;

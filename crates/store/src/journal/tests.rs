@@ -1,0 +1,288 @@
+//! The journal against a plain list of records.
+
+use std::path::Path;
+
+use model::filter::{Compare, Condition, Filter, NumberField, Pattern, Term, TextField, numbers_of, text_of};
+use model::journal::{Cursor, EndedRange, Journal, JournalEntry, JournalQuery, LostConnection};
+use model::record::ClientAddress;
+use model::{ConnectionId, Protocol, WallTime, Word};
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Options, Store};
+
+#[path = "../../tests/support/records.rs"]
+mod records;
+
+use records::record;
+
+const DAY_NS: u64 = 86_400 * 1_000_000_000;
+
+/// 2026-01-28.
+const START_NS: u64 = 20_481 * DAY_NS;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn options() -> Options {
+    let journal =
+        JournalOptions { gather: Duration::ZERO, retry: Duration::ZERO, ..JournalOptions::default() };
+    Options { journal, ..Options::default() }
+}
+
+fn open(directory: &Path) -> JournalStore {
+    Store::open(directory, options()).expect("opens").journal
+}
+
+fn at(seconds: u64) -> WallTime {
+    WallTime(START_NS + seconds * 1_000_000_000)
+}
+
+fn opening(id: u64) -> Opening {
+    Opening {
+        id: ConnectionId(id),
+        protocol: Protocol::WebSocket,
+        route: "chat".into(),
+        client: ClientAddress { ip: [10, 0, 0, 1].into(), port: 5000 },
+        upstream: "http://10.0.0.1:3000".into(),
+        opened_at: at(0),
+    }
+}
+
+fn query(filter: Filter, limit: usize) -> JournalQuery {
+    JournalQuery { filter, ended: EndedRange::ALWAYS, after: None, limit, patience: PATIENCE }
+}
+
+/// All pages of a query, one after the other.
+fn pages(journal: &JournalStore, mut query: JournalQuery) -> Vec<JournalEntry> {
+    let mut entries = Vec::new();
+    loop {
+        let page = journal.page(&query).expect("is read");
+        assert!(page.is_complete && page.entries.len() <= query.limit);
+        entries.extend(page.entries);
+        if page.next.is_none() {
+            return entries;
+        }
+        query.after = page.next;
+    }
+}
+
+fn ids(entries: &[JournalEntry]) -> Vec<ConnectionId> {
+    entries.iter().map(JournalEntry::id).collect()
+}
+
+/// A journal of 600 records over three days, some closed in the same nanosecond.
+fn filled(directory: &Path) -> (JournalStore, Vec<Arc<CloseRecord>>) {
+    let journal = open(directory);
+    let records: Vec<_> = (0..600).map(|number| record(number, at(number / 3 * 1000))).collect();
+    records.iter().for_each(|record| journal.closed(record.clone()));
+    journal.sync();
+    (journal, records)
+}
+
+/// A text that some records have, or a part of it, or none that any has.
+fn text() -> impl Strategy<Value = Condition> {
+    let field = prop::sample::select(TextField::ALL);
+    let odd = prop_oneof![Just("*"), Just("[*?"), Just("?hat"), Just("[odd]?"), Just("'; --"), Just("c*t")];
+    (field, 0_u64..600, 0_usize..4, odd).prop_map(|(field, number, form, odd)| {
+        let text = text_of(field, &record(number, at(number / 3 * 1000))).unwrap_or_else(|| odd.to_owned());
+        let (head, tail) = text.split_at(text.floor_char_boundary(text.len() / 2));
+        let pattern = match form {
+            0 => odd.to_owned(),
+            1 => format!("{head}*"),
+            2 => format!("*{tail}"),
+            _ => text,
+        };
+        Condition::Text { field, pattern: Pattern::new(&pattern) }
+    })
+}
+
+fn number() -> impl Strategy<Value = Condition> {
+    use Compare::{Above, AtLeast, AtMost, Below, Equal};
+    let field = prop::sample::select(NumberField::ALL);
+    let compare = prop::sample::select(&[Equal, Above, AtLeast, Below, AtMost]);
+    (field, compare, 0_u64..600).prop_map(|(field, compare, number)| {
+        let numbers = numbers_of(field, &record(number, at(number / 3 * 1000)));
+        Condition::Number { field, compare, value: numbers[0].unwrap_or(4000.0) }
+    })
+}
+
+fn term() -> impl Strategy<Value = Term> {
+    let address = prop_oneof![Just("10.1.0.0"), Just("2001:db8:0:2::"), Just("10.2.3.4")];
+    let network = (address, 0_u8..=130).prop_map(|(address, prefix_bits)| Condition::Network {
+        address: address.parse().expect("an address"),
+        prefix_bits,
+    });
+    let contained = prop::sample::select(&["CHAT", "10.1", "zz", "orders", "'; --"]);
+    let contains = contained.prop_map(|text| Condition::Contains(text.to_owned()));
+    let condition = prop_oneof![4 => text(), 2 => number(), 1 => network, 1 => contains];
+    (any::<bool>(), condition).prop_map(|(is_negated, condition)| Term { is_negated, condition })
+}
+
+#[test]
+fn a_filter_means_the_same_to_the_database() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (journal, records) = filled(directory.path());
+    let config = ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let found = std::cell::Cell::new(0);
+    let filters = (proptest::collection::vec(term(), 0..4), 50_usize..700);
+    let run = runner.run(&filters, |(terms, limit)| {
+        let filter = Filter { terms };
+        let mut expected: Vec<_> = records.iter().filter(|record| filter.takes(record)).collect();
+        expected.reverse();
+        let expected: Vec<ConnectionId> = expected.iter().map(|record| record.id).collect();
+        let count = journal.count(&filter, EndedRange::ALWAYS, 10_000, PATIENCE).expect("is read");
+        prop_assert_eq!((count.count, count.is_exact), (expected.len() as u64, true));
+        prop_assert_eq!(ids(&pages(&journal, query(filter, limit))), expected);
+        found.set(found.get() + usize::from(count.count > 0 && count.count < 600));
+        Ok(())
+    });
+    run.expect("the same");
+    assert!(found.get() > 15, "only {} filters tell records apart", found.get());
+}
+
+#[test]
+fn records_come_back_whole_and_newest_first() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (journal, records) = filled(directory.path());
+    drop(journal);
+    let journal = open(directory.path());
+    let read = pages(&journal, query(Filter::default(), 50));
+    let expected: Vec<JournalEntry> =
+        records.iter().rev().map(|closed| JournalEntry::Closed { closed: closed.clone() }).collect();
+    assert!(read == expected, "other records than were written");
+    assert_eq!(journal.one(records[17].id).expect("is read").as_ref(), expected.get(600 - 1 - 17));
+    assert_eq!(journal.one(ConnectionId(1)).expect("is read"), None);
+    let stats = journal.stats();
+    assert_eq!((stats.days, stats.damaged, stats.lost), (3, 0, 0));
+}
+
+#[test]
+fn a_range_of_time_and_a_place_cut() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (journal, records) = filled(directory.path());
+    // Those that ended in the same nanosecond stand some nanoseconds apart.
+    let ended = EndedRange { from: at(86_000), to: at(87_000) + Duration::from_nanos(2) };
+    let entries = pages(&journal, JournalQuery { ended, ..query(Filter::default(), 2) });
+    let expected: Vec<ConnectionId> = records[258..264].iter().rev().map(|record| record.id).collect();
+    assert_eq!(ids(&entries), expected);
+    let count = journal.count(&Filter::default(), EndedRange::ALWAYS, 100, PATIENCE).expect("is read");
+    assert_eq!((count.count, count.is_exact), (100, false));
+    let after = JournalQuery { after: Some(Cursor(0)), ..query(Filter::default(), 2) };
+    assert_eq!(pages(&journal, after), []);
+}
+
+#[test]
+fn time_runs_out() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (journal, _) = filled(directory.path());
+    let nothing = Filter {
+        terms: vec![Term { is_negated: false, condition: Condition::Contains("nowhere".to_owned()) }],
+    };
+    let hasty = JournalQuery { patience: Duration::ZERO, ..query(nothing.clone(), 10) };
+    assert!(!journal.page(&hasty).expect("is read").is_complete);
+    assert!(!journal.count(&nothing, EndedRange::ALWAYS, 10, Duration::ZERO).expect("is read").is_exact);
+}
+
+#[test]
+fn what_was_open_is_lost_with_the_process() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let journal = open(directory.path());
+    let closed = record(1, at(100));
+    journal.opened(opening(7));
+    journal.opened(Opening { id: closed.id, ..opening(0) });
+    journal.sync();
+    assert_eq!(journal.stats().openings, 2);
+    journal.closed(closed.clone());
+    journal.sync();
+    assert_eq!(journal.stats().openings, 1);
+    drop(journal);
+    let journal = open(directory.path());
+    assert_eq!((journal.stats().lost, journal.stats().openings), (1, 0));
+    let Some(JournalEntry::Lost { lost: LostConnection { opening: lost, seen_at } }) =
+        journal.one(ConnectionId(7)).expect("is read")
+    else {
+        panic!("it is not there as lost")
+    };
+    assert_eq!(lost, opening(7));
+    assert!(seen_at > at(100), "the process was seen later than that");
+    let route = Condition::Text { field: TextField::Route, pattern: Pattern::new("chat") };
+    let chat = Filter { terms: vec![Term { is_negated: false, condition: route }] };
+    assert!(ids(&pages(&journal, query(chat, 10))).contains(&ConnectionId(7)));
+    drop(journal);
+    assert_eq!(open(directory.path()).stats().lost, 0);
+}
+
+#[test]
+fn a_close_record_that_came_to_the_disk_is_no_loss() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (journal, records) = filled(directory.path());
+    journal.opened(Opening { id: records[599].id, ..opening(0) });
+    journal.sync();
+    drop(journal);
+    assert_eq!(open(directory.path()).stats().lost, 0);
+}
+
+#[test]
+fn old_days_are_removed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut options = options();
+    options.journal.retention = Duration::from_secs(2 * 86_400);
+    let journal = Store::open(directory.path(), options).expect("opens").journal;
+    for day in 0..6 {
+        journal.closed(record(day, at(day * 86_400 + 10)));
+        journal.sync();
+    }
+    assert_eq!(pages(&journal, query(Filter::default(), 10)).len(), 3);
+    let mut files: Vec<String> = std::fs::read_dir(directory.path().join("journal"))
+        .expect("is there")
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".db"))
+        .collect();
+    files.sort();
+    assert_eq!(files, ["2026-01-31.db", "2026-02-01.db", "2026-02-02.db", "open.db"]);
+}
+
+#[test]
+fn a_journal_that_is_too_large_ends() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut options = options();
+    options.journal.disk_bytes_max = 200_000;
+    let journal = Store::open(directory.path(), options).expect("opens").journal;
+    let total = 5000;
+    for number in 0..total {
+        journal.closed(record(number, at(number % 1000)));
+        if number % 500 == 0 {
+            journal.sync();
+        }
+    }
+    journal.sync();
+    let stats = journal.stats();
+    assert!(stats.dropped > 0 && stats.written + stats.dropped == total, "{stats:?}");
+    assert!(journal.status().is_err());
+}
+
+#[test]
+fn a_directory_that_comes_back_is_used() {
+    let place = tempfile::tempdir().expect("a directory");
+    let path = place.path().join("data");
+    std::fs::write(&path, "in the way").expect("is written");
+    let mut options = options();
+    options.journal.queue_max = 16;
+    let journal = Store::open(&path, options).expect("goes on without").journal;
+    journal.closed(record(1, at(1)));
+    journal.sync();
+    assert!(journal.status().is_err());
+    for number in 2..20_000 {
+        journal.closed(record(number, at(number)));
+    }
+    let dropped = journal.stats().dropped;
+    assert!(dropped > 1000, "what does not fit is dropped: {dropped}");
+    std::fs::remove_file(&path).expect("is removed");
+    journal.sync();
+    journal.sync();
+    assert_eq!(journal.status(), Ok(()));
+    let stats = journal.stats();
+    assert_eq!(stats.written + stats.dropped, 19_999);
+    assert!(journal.one(record(1, at(1)).id).expect("is read").is_some());
+}
