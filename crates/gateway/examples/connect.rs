@@ -11,8 +11,7 @@ use std::{env, fs};
 
 use gateway::source::Sources;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().ok_or("connect ADDRESS COUNT WINDOW [SOURCE...]");
     let (to, count, window): (SocketAddr, usize, usize) =
@@ -22,7 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut open = Vec::with_capacity(count);
     let mut marks = vec![cpu_nanos()?];
     for number in 1..=count {
-        open.push(sources.connect(to).await?);
+        open.push(sources.begin(to)?);
         if number == window || number + window == count || number == count {
             marks.push(cpu_nanos()?);
         }

@@ -3,89 +3,125 @@
 
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::task::Poll;
 
 use mio::event::Event;
 use mio::net::TcpStream;
-use mio::{Interest, Registry, Token};
 use tokio::io::ReadBuf;
+
+const READABLE: u8 = 1;
+const WRITABLE: u8 = 2;
+/// The peer has ended: there is no further edge to wait for.
+const READ_CLOSED: u8 = 4;
+
+/// What the edges of a socket have told. One thread alone has to do with it.
+#[derive(Debug, Default)]
+pub struct Readiness(AtomicU8);
+
+impl Readiness {
+    /// An edge has come.
+    pub fn note(&self, event: &Event) {
+        let mut fresh = 0;
+        if event.is_readable() || event.is_read_closed() {
+            fresh |= READABLE;
+        }
+        if event.is_read_closed() {
+            fresh |= READ_CLOSED;
+        }
+        if event.is_writable() || event.is_write_closed() {
+            fresh |= WRITABLE;
+        }
+        self.0.store(self.0.load(Relaxed) | fresh, Relaxed);
+    }
+
+    fn has(&self, flag: u8) -> bool {
+        self.0.load(Relaxed) & flag != 0
+    }
+
+    fn clear(&self, flag: u8) {
+        self.0.store(self.0.load(Relaxed) & !flag, Relaxed);
+    }
+}
 
 /// See the module.
 #[derive(Debug)]
-pub struct EdgeSocket {
-    tcp: TcpStream,
-    is_readable: bool,
-    is_writable: bool,
-    /// The peer has ended: there is no further edge to wait for.
-    is_read_closed: bool,
-}
+pub struct EdgeSocket(TcpStream);
 
 impl EdgeSocket {
-    /// The socket must not block. What it has to read is told by the first edge, which its registration brings.
-    pub fn new(tcp: std::net::TcpStream) -> EdgeSocket {
-        let tcp = TcpStream::from_std(tcp);
-        EdgeSocket { tcp, is_readable: false, is_writable: true, is_read_closed: false }
+    /// The socket does not block. What it has to read, and that it can be written, is told by the first edge, which its
+    /// registration brings.
+    pub fn new(tcp: TcpStream) -> EdgeSocket {
+        EdgeSocket(tcp)
     }
 
-    /// Waits for edges from now on.
-    ///
-    /// # Errors
-    /// As epoll_ctl(2).
-    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        registry.register(&mut self.tcp, token, Interest::READABLE | Interest::WRITABLE)
-    }
-
-    /// An edge has come.
-    pub fn note(&mut self, event: &Event) {
-        self.is_read_closed |= event.is_read_closed();
-        self.is_readable |= event.is_readable() || self.is_read_closed;
-        self.is_writable |= event.is_writable() || event.is_write_closed();
+    /// For registration.
+    pub fn source(&mut self) -> &mut TcpStream {
+        &mut self.0
     }
 
     /// Reads once. What fills less than the buffer has drained the socket.
-    pub fn poll_read(&mut self, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.is_readable {
+    pub fn poll_read(&mut self, ready: &Readiness, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !ready.has(READABLE) {
             return Poll::Pending;
         }
         let room = buf.initialize_unfilled();
         let size = room.len();
-        match self.tcp.read(room) {
+        match self.0.read(room) {
             Ok(read) => {
-                self.is_readable = self.is_read_closed || read == size;
+                if read < size && !ready.has(READ_CLOSED) {
+                    ready.clear(READABLE);
+                }
                 buf.advance(read);
                 Poll::Ready(Ok(()))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.is_readable = false;
+                ready.clear(READABLE);
                 Poll::Pending
             }
             Err(error) => Poll::Ready(Err(error)),
         }
     }
 
+    /// Waits until connect(2) is through.
+    pub fn poll_connected(&self, ready: &Readiness) -> Poll<io::Result<()>> {
+        if !ready.has(WRITABLE) {
+            return Poll::Pending;
+        }
+        Poll::Ready(self.0.take_error().and_then(|error| error.map_or(Ok(()), Err)))
+    }
+
     /// Sends once.
-    pub fn poll_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_send(|mut tcp| tcp.write(bytes))
+    pub fn poll_write(&mut self, ready: &Readiness, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_send(ready, |mut tcp| tcp.write(bytes))
     }
 
     /// Sends the parts once.
-    pub fn poll_write_vectored(&mut self, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.poll_send(|mut tcp| tcp.write_vectored(parts))
+    pub fn poll_write_vectored(
+        &mut self,
+        ready: &Readiness,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_send(ready, |mut tcp| tcp.write_vectored(parts))
     }
 
     /// Sends the parts once, and asks for a stamp of their acknowledgement.
-    pub fn poll_send_stamped(&mut self, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.poll_send(|tcp| kernel::send_stamped(tcp.as_fd(), parts))
+    pub fn poll_send_stamped(&mut self, ready: &Readiness, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.poll_send(ready, |tcp| kernel::send_stamped(tcp.as_fd(), parts))
     }
 
-    fn poll_send(&mut self, send: impl FnOnce(&TcpStream) -> io::Result<usize>) -> Poll<io::Result<usize>> {
-        if !self.is_writable {
+    fn poll_send(
+        &mut self,
+        ready: &Readiness,
+        send: impl FnOnce(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        if !ready.has(WRITABLE) {
             return Poll::Pending;
         }
-        match send(&self.tcp) {
+        match send(&self.0) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.is_writable = false;
+                ready.clear(WRITABLE);
                 Poll::Pending
             }
             sent => Poll::Ready(sent),
@@ -97,12 +133,18 @@ impl EdgeSocket {
     /// # Errors
     /// As shutdown(2).
     pub fn shut(&self) -> io::Result<()> {
-        self.tcp.shutdown(Shutdown::Write)
+        self.0.shutdown(Shutdown::Write)
     }
 }
 
 impl AsFd for EdgeSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.tcp.as_fd()
+        self.0.as_fd()
+    }
+}
+
+impl From<EdgeSocket> for OwnedFd {
+    fn from(socket: EdgeSocket) -> OwnedFd {
+        socket.0.into()
     }
 }

@@ -8,8 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use mio::event::Event;
-use mio::{Registry, Token};
 use model::record::What;
 use model::{Http2Error, Leg, Moment};
 use parking_lot::{Mutex, MutexGuard};
@@ -56,18 +54,22 @@ impl Stream {
     /// See [`Socket::register`].
     ///
     /// # Errors
-    /// As epoll_ctl(2), or it is inside TLS.
-    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    /// As there.
+    pub fn register(&mut self, leg: Leg) -> io::Result<()> {
         match self {
-            Stream::Plain(socket) => socket.register(registry, token),
-            Stream::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
+            Stream::Plain(socket) => socket.register(leg),
+            Stream::Tls(stream) => stream.get_mut().0.register(leg),
         }
     }
 
-    /// See [`Socket::note_ready`].
-    pub fn note_ready(&mut self, event: &Event) {
-        if let Stream::Plain(socket) = self {
-            socket.note_ready(event);
+    /// See [`Socket::leave_reactor`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn leave_reactor(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Plain(socket) => socket.leave_reactor(),
+            Stream::Tls(stream) => stream.get_mut().0.leave_reactor(),
         }
     }
 

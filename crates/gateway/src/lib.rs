@@ -59,7 +59,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use model::host::AcceptQueue;
 use parking_lot::Mutex;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpSocket;
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
@@ -68,7 +68,7 @@ use crate::config::{GatewayConfig, ListenerConfig};
 use crate::entry::Command;
 use crate::exchange::{Shared, TaskGuard};
 use crate::listener::Listener;
-use crate::reactor::Reactors;
+use crate::reactor::{Reactors, Task};
 use crate::registry::Registry;
 use crate::table::Table;
 use crate::tls::Certificate;
@@ -87,7 +87,7 @@ pub struct Gateway {
     config: Mutex<GatewayConfig>,
     addresses: Vec<SocketAddr>,
     /// Gone when it no longer accepts.
-    sockets: Vec<Weak<TcpListener>>,
+    sockets: Vec<Weak<std::net::TcpListener>>,
     certificates: Vec<(String, Arc<Certificate>)>,
     stop: watch::Sender<bool>,
     tasks: tokio::sync::Mutex<mpsc::Receiver<()>>,
@@ -147,7 +147,8 @@ impl Gateway {
         let registry = Arc::new(registry);
         let table = Table::build(&config, &registry, None)?;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let reactors = Reactors::start(processors).map_err(Error::Threads)?;
+        let reactors =
+            Reactors::start(processors, &tokio::runtime::Handle::current()).map_err(Error::Threads)?;
         let shared = Arc::new(Shared { registry, table: ArcSwap::from_pointee(table), reactors });
         let (stop, stopping) = watch::channel(false);
         let (guard, tasks) = mpsc::channel(1);
@@ -165,11 +166,11 @@ impl Gateway {
             tasks: tokio::sync::Mutex::new(tasks),
         };
         for Bound { socket, address, listener, certificate } in bound {
-            let socket = Arc::new(socket);
             gateway.addresses.push(address);
-            gateway.sockets.push(Arc::downgrade(&socket));
+            gateway.sockets.push(Arc::downgrade(socket.shown()));
             gateway.certificates.extend(certificate.map(|certificate| (address.to_string(), certificate)));
-            tokio::spawn(listener.accept(socket, guard.clone()));
+            let accepting = Task::new(listener.accept(socket, guard.clone()));
+            gateway.shared.reactors.adopt(accepting, guard.clone());
         }
         gateway.shared.registry.set_sampling(gateway.config.lock().tcp_samples);
         tokio::spawn(sampler::run(Arc::clone(&gateway.shared.registry), stopping.clone()));
@@ -189,7 +190,7 @@ impl Gateway {
 
     /// Who waits to be accepted, for each listener that still accepts; nothing where the kernel does not tell.
     pub fn accept_queues(&self) -> Vec<AcceptQueue> {
-        let queue = |(address, socket): (&SocketAddr, &Weak<TcpListener>)| {
+        let queue = |(address, socket): (&SocketAddr, &Weak<std::net::TcpListener>)| {
             let queue = kernel::accept_queue(socket.upgrade()?.as_fd()).ok()?;
             let (waiting, limit) = (queue.waiting.into(), queue.limit.into());
             Some(AcceptQueue { listener: address.to_string().into(), waiting, limit })
@@ -264,7 +265,7 @@ impl Gateway {
 }
 
 struct Bound {
-    socket: TcpListener,
+    socket: listener::Bound,
     address: SocketAddr,
     listener: Listener,
     certificate: Option<Arc<Certificate>>,
@@ -277,7 +278,7 @@ async fn bind(
 ) -> Result<Bound, Error> {
     let wrong = |error: io::Error| Error::Bind { address: config.listen, hint: hint(&error), error };
     let socket = listen(config.listen).map_err(wrong)?;
-    let address = socket.local_addr().map_err(wrong)?;
+    let address = socket.shown().local_addr().map_err(wrong)?;
     let certificate_error = |error| Error::Certificate { address, error };
     let certificate = config.tls.clone().map(Certificate::load).transpose().map_err(certificate_error)?;
     let tls = certificate.as_ref().map(Certificate::server_config).transpose().map_err(certificate_error)?;
@@ -294,11 +295,11 @@ async fn bind(
 /// Connections that may wait to be accepted; the kernel takes at most `net.core.somaxconn` of them (listen(2)).
 const BACKLOG: u32 = 65_535;
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr) -> io::Result<listener::Bound> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    listener::Bound::new(socket.listen(BACKLOG)?.into_std()?)
 }
 
 fn hint(error: &io::Error) -> &'static str {

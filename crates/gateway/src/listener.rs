@@ -1,26 +1,34 @@
 //! From an accepted socket to HTTP: the PROXY protocol, TLS, and which version of HTTP the client speaks.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use model::Refused;
+use mio::Interest;
+use model::{Leg, Refused};
 use tokio::io::AsyncReadExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::exchange::{ClientConnection, Shared, TaskGuard};
 use crate::forwarded::Peer;
 use crate::leg::{Stream, Watch, Watched};
+use crate::reactor::{self, Task};
 use crate::socket::Socket;
 use crate::{http1, http2, live, proxy_protocol};
 
 /// How long a client's connection may stay without a request; longer than the 60 s of the common balancers, so
 /// that they end it and not we.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Connections that are accepted in one turn.
+const ACCEPTS_PER_TURN: usize = 32;
 
 /// How long accepting pauses when there are no more files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -42,6 +50,52 @@ struct Opened {
     speaks_http2: bool,
 }
 
+/// A bound socket, and the same for others to look at for as long as it accepts.
+#[derive(Debug)]
+pub struct Bound {
+    socket: mio::net::TcpListener,
+    shown: Arc<std::net::TcpListener>,
+}
+
+impl Bound {
+    /// Accepts on `socket`, which listens and does not block.
+    ///
+    /// # Errors
+    /// No file is left.
+    pub fn new(socket: std::net::TcpListener) -> io::Result<Bound> {
+        let shown = Arc::new(socket.try_clone()?);
+        Ok(Bound { socket: mio::net::TcpListener::from_std(socket), shown })
+    }
+
+    /// The socket, to look at.
+    pub fn shown(&self) -> &Arc<std::net::TcpListener> {
+        &self.shown
+    }
+
+    /// The next connection. Pending after a few, so that others have their turn.
+    fn poll_accept(
+        &self,
+        cx: &mut Context<'_>,
+        turn: &mut usize,
+    ) -> Poll<io::Result<(mio::net::TcpStream, SocketAddr)>> {
+        if *turn == ACCEPTS_PER_TURN {
+            *turn = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        match self.socket.accept() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                *turn = 0;
+                Poll::Pending
+            }
+            accepted => {
+                *turn += 1;
+                Poll::Ready(accepted)
+            }
+        }
+    }
+}
+
 /// What the connections of one listener share.
 #[derive(Clone)]
 pub struct Listener {
@@ -58,38 +112,58 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Accepts until the gateway stops.
-    pub async fn accept(self, socket: Arc<TcpListener>, guard: TaskGuard) {
+    /// Accepts until the gateway stops: a task of a reactor.
+    pub async fn accept(self, mut bound: Bound, guard: TaskGuard) -> Option<Task> {
+        if let Err(error) = reactor::wait_for(&mut bound.socket, Leg::Client, Interest::READABLE) {
+            tracing::error!(%error, "a listener cannot be waited for: it accepts nothing");
+            return None;
+        }
         let mut stopping = self.stopping.clone();
+        let mut turn = 0;
         loop {
             let accepted = tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stopping| *stopping) => return,
-                accepted = socket.accept() => accepted,
+                _ = stopping.wait_for(|stopping| *stopping) => return None,
+                accepted = poll_fn(|cx| bound.poll_accept(cx, &mut turn)) => accepted,
             };
-            match accepted {
-                Ok((socket, address)) => {
-                    let (listener, guard) = (self.clone(), guard.clone());
-                    tokio::spawn(async move { listener.serve(socket, address, guard).await });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted; is the limit of open files reached?");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
+            if let Err(error) = accepted.and_then(|(tcp, address)| self.begin(tcp, address, &guard)) {
+                tracing::warn!(%error, "a connection could not be accepted; is the limit of open files reached?");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 
-    async fn serve(self, socket: TcpStream, address: SocketAddr, guard: TaskGuard) {
+    /// Gives a connection its task: on a thread of a reactor, but in TLS on tokio's, where its handshake holds up no
+    /// relay.
+    fn begin(&self, tcp: mio::net::TcpStream, address: SocketAddr, guard: &TaskGuard) -> io::Result<()> {
+        let (listener, own) = (self.clone(), guard.clone());
+        if self.tls.is_some() {
+            let tcp = TcpStream::from_std(OwnedFd::from(tcp).into())?;
+            tokio::spawn(async move { listener.serve(Socket::new(tcp), address, own).await });
+        } else {
+            let serving = async move {
+                let mut socket = Socket::edge(tcp);
+                if let Err(error) = socket.register(Leg::Client) {
+                    tracing::error!(%error, "a socket could not be waited for: its connection ends");
+                    return None;
+                }
+                listener.serve(socket, address, own).await
+            };
+            self.shared.reactors.adopt(Task::new(serving), guard.clone());
+        }
+        Ok(())
+    }
+
+    async fn serve(self, socket: Socket, address: SocketAddr, guard: TaskGuard) -> Option<Task> {
         let mut stopping = self.stopping.clone();
         let opened = tokio::select! {
             biased;
-            _ = stopping.wait_for(|stopping| *stopping) => return,
+            _ = stopping.wait_for(|stopping| *stopping) => return None,
             opened = tokio::time::timeout(self.head_timeout, self.open(socket, address)) => opened,
         };
         match opened {
-            // In boxes, for they are large, and the task is moved several times before it runs.
-            Ok(Ok(opened)) => Box::pin(self.speak(opened, guard)).await,
+            // In a box, for it is large, and the task is moved several times before it runs.
+            Ok(Ok(opened)) => return Box::pin(self.speak(opened, guard)).await,
             Ok(Err((why, error))) => {
                 self.shared.registry.count_refused(why);
                 tracing::debug!(%address, %why, %error, "a connection was refused before HTTP");
@@ -99,26 +173,50 @@ impl Listener {
                 tracing::debug!(%address, "a connection was not ready for HTTP in time");
             }
         }
+        None
     }
 
-    async fn speak(self, opened: Opened, guard: TaskGuard) {
+    async fn speak(self, opened: Opened, guard: TaskGuard) -> Option<Task> {
         let Opened { stream, early, peer, speaks_http2 } = opened;
         let open = if speaks_http2 { Watch::of_http2_client } else { Watch::of_http1_client };
-        let (shared, watch) = (self.shared, open(&stream));
+        let (shared, watch) = (Arc::clone(&self.shared), open(&stream));
         let client = ClientConnection { shared, peer, watch, guard };
-        if speaks_http2 {
-            let stream = Watched::new(stream, early, &client.watch);
-            return Box::pin(http2::serve(stream, client, self.head_timeout, self.stopping)).await;
+        let left = if speaks_http2 {
+            (stream, early, client)
+        } else {
+            match live::serve_first(stream, early, client).await {
+                Ok(next) => return next,
+                Err(left) => left,
+            }
+        };
+        self.leave_to_http(left, speaks_http2).await;
+        None
+    }
+
+    /// What is no live stream, or not yet, is served by tokio.
+    async fn leave_to_http(self, left: (Stream, Bytes, ClientConnection), speaks_http2: bool) {
+        let (mut stream, early, client) = left;
+        if let Err(error) = stream.leave_reactor() {
+            return tracing::error!(%error, "a socket could not be moved: its connection ends");
         }
-        if let Err((stream, early, client)) = live::serve_first(stream, early, client).await {
+        let serving = async move {
             let stream = Watched::new(stream, early, &client.watch);
-            Box::pin(http1::serve(stream, client, self.head_timeout, self.stopping)).await;
+            if speaks_http2 {
+                Box::pin(http2::serve(stream, client, self.head_timeout, self.stopping)).await;
+            } else {
+                Box::pin(http1::serve(stream, client, self.head_timeout, self.stopping)).await;
+            }
+        };
+        if reactor::is_here() {
+            tokio::spawn(serving);
+        } else {
+            serving.await;
         }
     }
 
-    async fn open(&self, mut socket: TcpStream, from: SocketAddr) -> Result<Opened, (Refused, io::Error)> {
+    async fn open(&self, mut socket: Socket, from: SocketAddr) -> Result<Opened, (Refused, io::Error)> {
         let because = |why: Refused| move |error: io::Error| (why, error);
-        socket.set_nodelay(true).map_err(because(Refused::Malformed))?;
+        socket.set_nodelay();
         let mut address = from;
         if self.proxy_protocol {
             if !self.trusts(from) {
@@ -136,10 +234,9 @@ impl Listener {
         let Some(acceptor) = &self.tls else {
             let early = read_preface(&mut socket).await.map_err(because(Refused::Malformed))?;
             let speaks_http2 = early.starts_with(HTTP2_PREFACE);
-            return Ok(Opened { stream: Stream::Plain(Socket::new(socket)), early, peer, speaks_http2 });
+            return Ok(Opened { stream: Stream::Plain(socket), early, peer, speaks_http2 });
         };
-        let accepting = Box::pin(acceptor.accept(Socket::new(socket)));
-        let stream = accepting.await.map_err(because(Refused::Tls))?;
+        let stream = Box::pin(acceptor.accept(socket)).await.map_err(because(Refused::Tls))?;
         let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2_ALPN);
         Ok(Opened { stream: Stream::tls(stream), early: Bytes::new(), peer, speaks_http2 })
     }
@@ -150,7 +247,7 @@ impl Listener {
 }
 
 /// Reads until it is clear whether the client speaks HTTP/2 with prior knowledge.
-async fn read_preface(socket: &mut TcpStream) -> io::Result<Bytes> {
+async fn read_preface(socket: &mut Socket) -> io::Result<Bytes> {
     let mut read = BytesMut::with_capacity(FIRST_READ);
     while read.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(&read) {
         if socket.read_buf(&mut (&mut read).limit(FIRST_READ)).await? == 0 {

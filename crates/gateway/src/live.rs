@@ -28,6 +28,7 @@ use crate::event_stream;
 use crate::exchange::{ClientConnection, Exchange, Unanswered, prepare};
 use crate::head::{Framing as RequestFraming, HEAD_BYTES_MAX};
 use crate::leg::Stream;
+use crate::reactor::{self, Task};
 use crate::relay::{Ends, Relay, Wire};
 use crate::session::{Attempt, Session};
 use crate::upstream::{OpenGuard, SendError, Upstream};
@@ -107,7 +108,7 @@ pub async fn serve_first(
     stream: Stream,
     early: Bytes,
     connection: ClientConnection,
-) -> Result<(), (Stream, Bytes, ClientConnection)> {
+) -> Result<Option<Task>, (Stream, Bytes, ClientConnection)> {
     let read = head::read_request(&early).and_then(|(request, spelling, length)| {
         let asked = upgrade::classify(Version::HTTP_11, request.headers());
         let kind = Kind::of(&request, Version::HTTP_11, asked)?;
@@ -119,13 +120,15 @@ pub async fn serve_first(
     let framing = RequestFraming { has_early_data: !client.early.is_empty(), ..RequestFraming::default() };
     let peer = connection.peer;
     match Exchange::begin(connection, &request, framing) {
-        Err(refusal) => client.answer(refusal.answer()).await,
+        Err(refusal) => {
+            client.answer(refusal.answer()).await;
+            Ok(None)
+        }
         Ok((exchange, host)) => {
             let request = prepare(request, peer, &host);
-            Live { exchange, kind, request, spelling }.serve(client).await;
+            Ok(Live { exchange, kind, request, spelling }.serve(client).await)
         }
     }
-    Ok(())
 }
 
 impl Live {
@@ -137,8 +140,8 @@ impl Live {
         Live { exchange, kind, request, spelling: spelling.unwrap_or_default() }
     }
 
-    /// Serves it up to the relay, or to the end of the answer.
-    pub async fn serve(mut self, mut client: Client) {
+    /// Serves it up to the relay, or to the end of the answer; see [`relay`] for what follows.
+    pub async fn serve(mut self, mut client: Client) -> Option<Task> {
         let exchange = &self.exchange;
         let protocol = self.kind.protocol();
         let mut attempt = Attempt::begin(
@@ -157,7 +160,7 @@ impl Live {
         let answered = tokio::select! {
             biased;
             answered = self.exchange.ask(&head, &mut attempt) => answered,
-            () = client.gone() => return,
+            () = client.gone() => return None,
         };
         let exchange = self.exchange;
         match (answered, self.kind) {
@@ -167,12 +170,13 @@ impl Live {
                 let status = Some(answer.status().as_u16());
                 attempt.fail(unanswered.result(), status, unanswered.detail().to_owned());
                 client.answer(answer).await;
+                None
             }
             (Ok(answered), Kind::WebSocket(offer)) => {
-                websocket::join(&exchange, attempt, client, answered, &offer).await;
+                websocket::join(&exchange, attempt, client, answered, &offer).await
             }
             (Ok(answered), Kind::EventStream) => {
-                subscription::join(&exchange, attempt, client, answered).await;
+                subscription::join(&exchange, attempt, client, answered).await
             }
         }
     }
@@ -350,23 +354,41 @@ impl Answered {
     }
 }
 
-/// Joins the two sockets: from now on nothing of the handshake is kept.
-fn relay<W: Wire>(exchange: &Exchange, session: Session, mut ends: Ends, wire: W, open: OpenGuard) {
+/// Joins the two sockets: from now on nothing of the handshake is kept. On a thread of a reactor, the relay is what
+/// follows the task that calls this.
+fn relay<W: Wire>(
+    exchange: &Exchange,
+    session: Session,
+    mut ends: Ends,
+    wire: W,
+    open: OpenGuard,
+) -> Option<Task> {
     session.watch_sockets(ends.sockets());
-    let is_free = match ends.leave_tokio() {
-        Ok(is_free) => is_free,
-        Err(error) => return tracing::error!(%error, "a socket could not be moved: its connection ends"),
-    };
-    let relay = Relay::new(session, ends, wire, open);
-    let guard = exchange.guard.clone();
-    if is_free {
-        exchange.shared.reactors.adopt(Box::new(relay), guard);
-    } else {
-        tokio::spawn(async move {
-            relay.await;
-            drop(guard);
-        });
+    if reactor::is_here() {
+        return Some(Task::new(Relay::new(session, ends, wire, open)));
     }
+    let guard = exchange.guard.clone();
+    match ends.leave_tokio() {
+        Err(error) => tracing::error!(%error, "a socket could not be moved: its connection ends"),
+        Ok(false) => {
+            let relay = Relay::new(session, ends, wire, open);
+            tokio::spawn(async move {
+                relay.await;
+                drop(guard);
+            });
+        }
+        Ok(true) => {
+            let adopted = async move {
+                if let Err(error) = ends.register() {
+                    tracing::error!(%error, "a socket could not be waited for: its connection ends");
+                    return None;
+                }
+                Some(Task::new(Relay::new(session, ends, wire, open)))
+            };
+            exchange.shared.reactors.adopt(Task::new(adopted), guard);
+        }
+    }
+    None
 }
 
 /// Counts what a client has sent before it had an answer to its handshake.

@@ -7,8 +7,7 @@ use std::net::SocketAddr;
 
 use ppp::v2::Command;
 use ppp::{HeaderResult, v1, v2};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// Longest header of version 1 (section 2.1).
 const VERSION_1_BYTES_MAX: usize = 107;
@@ -24,7 +23,7 @@ const VERSION_2_REST_BYTES_MAX: usize = 4096;
 ///
 /// # Errors
 /// The socket fails, or its first bytes are no valid header.
-pub async fn read(socket: &mut TcpStream) -> io::Result<Option<SocketAddr>> {
+pub async fn read(socket: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<Option<SocketAddr>> {
     let mut header = vec![socket.read_u8().await?];
     if header[0] == b'P' {
         while header.last() != Some(&b'\n') && header.len() < VERSION_1_BYTES_MAX {

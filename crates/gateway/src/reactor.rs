@@ -1,11 +1,10 @@
-//! Threads that relay plain live connections, each with a poll of its own. tokio serves a connection up to the
-//! handshake; a message of an open one then costs no scheduler, no timer and no registration of wakers
-//! (`docs/decisions/relay.md`).
+//! Threads that serve plain connections up to their end as live streams, each with a poll of its own: opening one and
+//! carrying its messages costs no scheduler and no registration of wakers (`docs/decisions/relay.md`).
 //!
-//! A relay is polled when one of its sockets is ready (edge-triggered: epoll(7)) or when someone wakes it, and
-//! stays on the thread that adopted it.
+//! A task is polled when one of its sockets is ready (edge-triggered: epoll(7)) or when someone wakes it, and stays on
+//! the thread that adopted it. It may use tokio's timers and resolver, whose runtime the thread has entered.
 
-use std::fmt;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,17 +12,21 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::task::Poll::Ready;
 use std::task::{Context, Wake, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use mio::event::Event;
-use mio::{Events, Poll, Registry, Token};
+use mio::event::Source;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Registry, Token};
 use model::{Leg, Word as _};
 use parking_lot::Mutex;
 use slab::Slab;
+use tokio::runtime::Handle as Runtime;
 
 use crate::exchange::TaskGuard;
+use crate::socket::Handle;
 
 /// Sockets whose readiness is taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
@@ -31,17 +34,68 @@ const EVENTS_MAX: usize = 1024;
 /// Stands for the thread itself; no relay has so high a place.
 const WOKEN: Token = Token(usize::MAX);
 
-/// A live connection whose two sockets a reactor waits for. It is polled when one of them is ready, or when it is
-/// woken.
-pub trait Adopted: Future<Output = ()> + fmt::Debug + Send + Unpin {
-    /// Is told when the socket of `leg` is ready, which must have left tokio.
-    ///
-    /// # Errors
-    /// As epoll_ctl(2).
-    fn register(&mut self, leg: Leg, registry: &Registry, token: Token) -> io::Result<()>;
+/// What a thread serves: a future, and behind it what it gives as the next one.
+pub struct Task(Pin<Box<dyn Future<Output = Option<Task>> + Send>>);
 
-    /// The socket of `leg` may be ready.
-    fn note_ready(&mut self, leg: Leg, event: &Event);
+impl Task {
+    /// The future must wait for nothing but its sockets and what wakes it.
+    pub fn new(future: impl Future<Output = Option<Task>> + Send + 'static) -> Task {
+        Task(Box::pin(future))
+    }
+}
+
+impl std::fmt::Debug for Task {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Task")
+    }
+}
+
+thread_local! {
+    static HERE: Here = const { Here { registry: OnceCell::new(), place: Cell::new(0), fresh: RefCell::new(Vec::new()) } };
+}
+
+/// What the task that a thread polls can reach of the thread.
+struct Here {
+    registry: OnceCell<Registry>,
+    /// Of the task that is polled.
+    place: Cell<usize>,
+    /// Sockets that it has registered just now.
+    fresh: RefCell<Vec<(Leg, Arc<Handle>)>>,
+}
+
+/// Whether this thread serves tasks.
+pub fn is_here() -> bool {
+    HERE.with(|here| here.registry.get().is_some())
+}
+
+/// Tells `handle` of the edges of its socket from now on. To be called by the task that has the socket; it has one of
+/// each leg.
+///
+/// # Errors
+/// As epoll_ctl(2), or the thread serves no tasks.
+pub fn register(tcp: &mut TcpStream, leg: Leg, handle: &Arc<Handle>) -> io::Result<()> {
+    wait_for(tcp, leg, Interest::READABLE | Interest::WRITABLE)?;
+    HERE.with(|here| here.fresh.borrow_mut().push((leg, Arc::clone(handle))));
+    Ok(())
+}
+
+/// Polls the task that calls this whenever `source` has become ready.
+///
+/// # Errors
+/// As epoll_ctl(2), or the thread serves no tasks.
+pub fn wait_for(source: &mut impl Source, leg: Leg, interest: Interest) -> io::Result<()> {
+    HERE.with(|here| {
+        let registry = here.registry.get().ok_or(io::ErrorKind::Unsupported)?;
+        registry.register(source, token_of(here.place.get(), leg), interest)
+    })
+}
+
+/// Takes back [`register`].
+///
+/// # Errors
+/// As there.
+pub fn deregister(tcp: &mut TcpStream) -> io::Result<()> {
+    HERE.with(|here| here.registry.get().ok_or(io::ErrorKind::Unsupported)?.deregister(tcp))
 }
 
 /// One thread for each processor.
@@ -49,20 +103,23 @@ pub trait Adopted: Future<Output = ()> + fmt::Debug + Send + Unpin {
 pub struct Reactors(Vec<Reactor>);
 
 impl Reactors {
-    /// Starts the threads.
+    /// Starts the threads, which use `runtime`.
     ///
     /// # Errors
     /// No thread or no file is left.
-    pub fn start(count: usize) -> io::Result<Reactors> {
-        (0..count.max(1)).map(Reactor::start).collect::<io::Result<_>>().map(Reactors)
+    pub fn start(count: usize, runtime: &Runtime) -> io::Result<Reactors> {
+        (0..count.max(1))
+            .map(|number| Reactor::start(number, runtime.clone()))
+            .collect::<io::Result<_>>()
+            .map(Reactors)
     }
 
-    /// Relays on the thread with the fewest relays, until the end of the connection.
-    pub fn adopt(&self, relay: Box<dyn Adopted>, guard: TaskGuard) {
+    /// Serves a task on the thread with the fewest, up to its end.
+    pub fn adopt(&self, task: Task, guard: TaskGuard) {
         let least = self.0.iter().min_by_key(|reactor| reactor.desk.open.load(Relaxed));
         if let Some(Reactor { desk, .. }) = least {
             desk.open.fetch_add(1, Relaxed);
-            desk.post(Letter::Adopt(relay, guard));
+            desk.post(Letter::Adopt(task, guard));
         }
     }
 }
@@ -74,7 +131,7 @@ struct Reactor {
 }
 
 impl Reactor {
-    fn start(number: usize) -> io::Result<Reactor> {
+    fn start(number: usize, runtime: Runtime) -> io::Result<Reactor> {
         let poll = Poll::new()?;
         let desk = Arc::new(Desk {
             letters: Mutex::default(),
@@ -84,7 +141,12 @@ impl Reactor {
         });
         let serving = Serving { poll, desk: Arc::clone(&desk), places: Slab::new() };
         let thread = std::thread::Builder::new().name(format!("relay-{number}"));
-        let thread = thread.spawn(move || serving.run())?;
+        let registry = serving.poll.registry().try_clone()?;
+        let thread = thread.spawn(move || {
+            let _entered = runtime.enter();
+            HERE.with(|here| here.registry.set(registry)).expect("the thread is new");
+            serving.run();
+        })?;
         Ok(Reactor { desk, thread: Some(thread) })
     }
 }
@@ -93,7 +155,9 @@ impl Drop for Reactor {
     /// What is still relayed ends here, each with its record.
     fn drop(&mut self) {
         self.desk.post(Letter::Stop);
+        // The last task may be the last one to know of the threads.
         if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
             && thread.join().is_err()
         {
             tracing::error!("a relay thread has panicked");
@@ -108,14 +172,14 @@ struct Desk {
     letters: Mutex<Vec<Letter>>,
     /// The thread looks at its letters before it sleeps.
     is_awake: AtomicBool,
-    /// Relays that the thread has, or is to adopt.
+    /// Tasks that the thread has, or is to adopt.
     open: AtomicUsize,
     waker: mio::Waker,
 }
 
 #[derive(Debug)]
 enum Letter {
-    Adopt(Box<dyn Adopted>, TaskGuard),
+    Adopt(Task, TaskGuard),
     Wake(usize),
     Stop,
 }
@@ -137,7 +201,7 @@ impl Desk {
     }
 }
 
-/// Wakes one relay.
+/// Wakes one task.
 #[derive(Debug)]
 struct Nudge {
     place: usize,
@@ -158,7 +222,9 @@ impl Wake for Nudge {
 }
 
 struct Place {
-    relay: Box<dyn Adopted>,
+    task: Task,
+    /// By [`Leg`].
+    sockets: [Option<Arc<Handle>>; 2],
     nudge: Arc<Nudge>,
     waker: Waker,
     _guard: TaskGuard,
@@ -185,16 +251,21 @@ impl Serving {
             self.desk.is_awake.store(true, SeqCst);
             for event in events.iter().filter(|event| event.token() != WOKEN) {
                 let (place, leg) = socket_of(event.token());
-                self.turn(place, |relay| relay.note_ready(leg, event));
+                if let Some(socket) =
+                    self.places.get(place).and_then(|known| known.sockets[leg.index()].as_ref())
+                {
+                    socket.note_ready(event);
+                }
+                self.turn(place);
             }
             let letters = std::mem::take(&mut *self.desk.letters.lock());
             for letter in letters {
                 match letter {
-                    Letter::Adopt(relay, guard) => self.adopt(relay, guard),
+                    Letter::Adopt(task, guard) => self.adopt(task, guard),
                     Letter::Wake(place) => {
                         if let Some(known) = self.places.get(place) {
                             known.nudge.is_posted.store(false, SeqCst);
-                            self.turn(place, |_| {});
+                            self.turn(place);
                         }
                     }
                     Letter::Stop => return,
@@ -203,34 +274,38 @@ impl Serving {
         }
     }
 
-    fn adopt(&mut self, mut relay: Box<dyn Adopted>, guard: TaskGuard) {
+    fn adopt(&mut self, task: Task, guard: TaskGuard) {
         let entry = self.places.vacant_entry();
         let place = entry.key();
-        for &leg in Leg::ALL {
-            if let Err(error) = relay.register(leg, self.poll.registry(), token_of(place, leg)) {
-                tracing::error!(%error, "a socket could not be waited for: its connection ends");
-                self.desk.open.fetch_sub(1, Relaxed);
-                return;
-            }
-        }
         let nudge =
             Arc::new(Nudge { place, desk: Arc::clone(&self.desk), is_posted: AtomicBool::new(false) });
         let waker = Waker::from(Arc::clone(&nudge));
-        entry.insert(Place { relay, nudge, waker, _guard: guard });
-        self.turn(place, |_| {});
+        entry.insert(Place { task, sockets: [None, None], nudge, waker, _guard: guard });
+        self.turn(place);
     }
 
-    /// Polls a relay, if it is still there, once it has been told what is new.
-    fn turn(&mut self, place: usize, tell: impl FnOnce(&mut dyn Adopted)) {
-        let Some(Place { relay, waker, .. }) = self.places.get_mut(place) else { return };
+    /// Polls a task, if it is still there, and goes on with the one behind it.
+    fn turn(&mut self, place: usize) {
+        let Some(Place { task, sockets, waker, .. }) = self.places.get_mut(place) else { return };
         let mut context = Context::from_waker(waker);
+        HERE.with(|here| here.place.set(place));
         let poll = || {
-            tell(relay.as_mut());
-            Pin::new(relay.as_mut()).poll(&mut context).is_ready()
+            while let Ready(next) = task.0.as_mut().poll(&mut context) {
+                match next {
+                    Some(next) => *task = next,
+                    None => return true,
+                }
+            }
+            false
         };
         let is_over = catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|_| {
-            tracing::error!("a relay has panicked: its connection ends; please report this");
+            tracing::error!("a task has panicked: its connection ends; please report this");
             true
+        });
+        HERE.with(|here| {
+            for (leg, socket) in here.fresh.borrow_mut().drain(..) {
+                sockets[leg.index()] = Some(socket);
+            }
         });
         if is_over {
             self.desk.open.fetch_sub(1, Relaxed);

@@ -17,8 +17,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use mio::event::Event;
-use mio::{Registry, Token};
 use model::record::What;
 use model::recording::Happening;
 use model::{Direction, Leg, Moment, PerDirection, PerLeg, Word};
@@ -31,7 +29,7 @@ use self::wire::{Farewell, Read, Seen};
 use crate::clock;
 use crate::entry::Command;
 use crate::leg::{Stream, end_of};
-use crate::reactor::Adopted;
+use crate::reactor::Task;
 use crate::session::Session;
 use crate::tcp_evidence::Sockets;
 use crate::upstream::OpenGuard;
@@ -133,6 +131,15 @@ impl Ends {
         client.leave_tokio()?;
         upstream.leave_tokio()?;
         Ok(true)
+    }
+
+    /// Is told of their edges by the reactor whose task calls this.
+    ///
+    /// # Errors
+    /// As epoll_ctl(2).
+    pub fn register(&mut self) -> io::Result<()> {
+        self.client.register(Leg::Client)?;
+        self.upstream.register(Leg::Upstream)
     }
 
     /// The sockets, for others to look at.
@@ -291,9 +298,10 @@ impl<W: Wire> Relay<W> {
         if rest.is_empty() {
             return Poll::Ready(Ok(accepted));
         }
-        match receiver.poll_write(cx, rest)? {
-            Poll::Ready(more) => Poll::Ready(Ok(accepted + more)),
-            Poll::Pending => Poll::Ready(Ok(accepted)),
+        // What fails here fails again, once the message is accounted for.
+        match receiver.poll_write(cx, rest) {
+            Poll::Ready(Ok(more)) => Poll::Ready(Ok(accepted + more)),
+            Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(Ok(accepted)),
         }
     }
 
@@ -488,15 +496,15 @@ impl<W: Wire> Relay<W> {
 }
 
 impl<W: Wire> Future for Relay<W> {
-    type Output = ();
+    type Output = Option<Task>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Task>> {
         let relay = &mut *self;
         relay.session.entry.listen(cx.waker());
         if let Some(command) = relay.session.entry.take_command()
             && relay.obey(command)
         {
-            return Poll::Ready(());
+            return Poll::Ready(None);
         }
         relay.say_goodbye(cx);
         let turns = SCRATCH.with_borrow_mut(|scratch| {
@@ -505,22 +513,12 @@ impl<W: Wire> Future for Relay<W> {
         });
         relay.say_goodbye(cx);
         if relay.is_over() || relay.is_goodbye_over() {
-            return Poll::Ready(());
+            return Poll::Ready(None);
         }
         if turns.contains(&Poll::Ready(())) {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
-    }
-}
-
-impl<W: Wire> Adopted for Relay<W> {
-    fn register(&mut self, leg: Leg, registry: &Registry, token: Token) -> io::Result<()> {
-        stream(&mut self.client, &mut self.upstream, leg).register(registry, token)
-    }
-
-    fn note_ready(&mut self, leg: Leg, event: &Event) {
-        stream(&mut self.client, &mut self.upstream, leg).note_ready(event);
     }
 }
 

@@ -1,9 +1,10 @@
 //! The TCP socket of a leg. Who holds its [`Handle`] can read the kernel's account of it for as long as it is
 //! open, without waking the task that owns it.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::mem;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
@@ -12,16 +13,16 @@ use std::time::Duration;
 
 use kernel::{Account, Shown, TcpState};
 use mio::event::Event;
-use mio::{Registry, Token};
-use model::Moment;
 use model::tcp::TcpSample;
+use model::{Leg, Moment};
 use parking_lot::Mutex;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::acks::{Acks, Instant};
-use crate::edge::EdgeSocket;
+use crate::edge::{EdgeSocket, Readiness};
+use crate::reactor;
 use crate::upstream::source::InUse;
 
 /// For how long one look at a socket serves those who share it.
@@ -40,8 +41,6 @@ pub struct Socket {
     tcp: Tcp,
     /// Bytes accepted since stamps were enabled, once they are.
     counted: Option<u64>,
-    /// Stamps were asked for that may wait to be read.
-    has_stamps: bool,
     /// Behind the socket, so that it counts until that is closed.
     _in_use: Option<InUse>,
 }
@@ -54,16 +53,59 @@ enum Tcp {
     Gone,
 }
 
+impl Tcp {
+    fn as_fd(&self) -> io::Result<BorrowedFd<'_>> {
+        match self {
+            Tcp::Tokio(tcp) => Ok(tcp.as_fd()),
+            Tcp::Edge(tcp) => Ok(tcp.as_fd()),
+            Tcp::Gone => Err(gone()),
+        }
+    }
+}
+
 impl Socket {
     /// Shows `tcp` until this is dropped.
     pub fn new(tcp: TcpStream) -> Socket {
-        Socket::from_source(tcp, None)
+        Socket::of(Tcp::Tokio(tcp))
     }
 
-    /// The same of a connection that counts as one of its source address.
-    pub fn from_source(tcp: TcpStream, in_use: Option<InUse>) -> Socket {
-        let owner = Owner::show(tcp.as_fd());
-        Socket { owner, tcp: Tcp::Tokio(tcp), counted: None, has_stamps: false, _in_use: in_use }
+    /// Shows a socket that the task of a reactor has; nothing is told of it before it is registered.
+    pub fn edge(tcp: mio::net::TcpStream) -> Socket {
+        Socket::of(Tcp::Edge(EdgeSocket::new(tcp)))
+    }
+
+    fn of(tcp: Tcp) -> Socket {
+        let owner = Owner::show(tcp.as_fd().expect("it is not gone"));
+        Socket { owner, tcp, counted: None, _in_use: None }
+    }
+
+    /// Connects `tcp`, for which connect(2) was called, and which does not block; the connection counts as one of
+    /// `in_use`, its source address. On a thread of a reactor the task has it as its upstream's leg.
+    ///
+    /// # Errors
+    /// As connect(2).
+    pub async fn connect(tcp: std::net::TcpStream, in_use: Option<InUse>) -> io::Result<Socket> {
+        let mut socket = if reactor::is_here() {
+            let mut socket = Socket::edge(mio::net::TcpStream::from_std(tcp));
+            socket.register(Leg::Upstream)?;
+            socket
+        } else {
+            Socket::new(TcpStream::from_std(tcp)?)
+        };
+        socket._in_use = in_use;
+        poll_fn(|cx| socket.poll_connected(cx)).await?;
+        Ok(socket)
+    }
+
+    fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.tcp {
+            Tcp::Tokio(tcp) => {
+                ready!(tcp.poll_write_ready(cx))?;
+                Poll::Ready(tcp.take_error().and_then(|error| error.map_or(Ok(()), Err)))
+            }
+            Tcp::Edge(tcp) => tcp.poll_connected(&self.handle().readiness),
+            Tcp::Gone => Poll::Ready(Err(gone())),
+        }
     }
 
     /// What others see of it.
@@ -87,38 +129,46 @@ impl Socket {
     /// As epoll_ctl(2); nothing can be done with it then.
     pub fn leave_tokio(&mut self) -> io::Result<()> {
         if let Tcp::Tokio(tcp) = mem::replace(&mut self.tcp, Tcp::Gone) {
-            self.tcp = Tcp::Edge(EdgeSocket::new(tcp.into_std()?));
+            self.tcp = Tcp::Edge(EdgeSocket::new(mio::net::TcpStream::from_std(tcp.into_std()?)));
         }
         Ok(())
     }
 
-    /// Is told of edges by a reactor from now on.
+    /// Leaves the reactor whose task calls this, for tokio.
+    ///
+    /// # Errors
+    /// As epoll_ctl(2); nothing can be done with it then.
+    pub fn leave_reactor(&mut self) -> io::Result<()> {
+        match mem::replace(&mut self.tcp, Tcp::Gone) {
+            Tcp::Edge(mut tcp) => {
+                reactor::deregister(tcp.source())?;
+                self.tcp = Tcp::Tokio(TcpStream::from_std(OwnedFd::from(tcp).into())?);
+            }
+            other => self.tcp = other,
+        }
+        Ok(())
+    }
+
+    /// Is told of edges by the reactor whose task calls this, as its socket of `leg`.
     ///
     /// # Errors
     /// As epoll_ctl(2), or it is still with tokio.
-    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    pub fn register(&mut self, leg: Leg) -> io::Result<()> {
         match &mut self.tcp {
-            Tcp::Edge(tcp) => tcp.register(registry, token),
+            Tcp::Edge(tcp) => reactor::register(tcp.source(), leg, self.owner.handle()),
             _ => Err(gone()),
         }
     }
 
-    /// A reactor has seen an edge.
-    pub fn note_ready(&mut self, event: &Event) {
-        if let Tcp::Edge(tcp) = &mut self.tcp {
-            tcp.note(event);
-        }
-        if self.has_stamps {
-            self.has_stamps = self.handle().acks.collect(self.handle().shown());
+    /// Sends small pieces at once (tcp(7)).
+    pub fn set_nodelay(&self) {
+        if let Err(error) = self.fd().and_then(|fd| SockRef::from(&fd).set_tcp_nodelay(true)) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
     }
 
     fn fd(&self) -> io::Result<BorrowedFd<'_>> {
-        match &self.tcp {
-            Tcp::Tokio(tcp) => Ok(tcp.as_fd()),
-            Tcp::Edge(tcp) => Ok(tcp.as_fd()),
-            Tcp::Gone => Err(gone()),
-        }
+        self.tcp.as_fd()
     }
 
     /// Sends while acknowledgements are sampled, and with tokio also after that.
@@ -127,15 +177,15 @@ impl Socket {
         let asked = is_stamped.then(Instant::now);
         let sent = match &mut self.tcp {
             Tcp::Tokio(_) => self.poll_send_by_tokio(cx, parts, is_stamped),
-            Tcp::Edge(tcp) if is_stamped => tcp.poll_send_stamped(parts),
-            Tcp::Edge(tcp) => tcp.poll_write_vectored(parts),
+            Tcp::Edge(tcp) if is_stamped => tcp.poll_send_stamped(&self.owner.handle().readiness, parts),
+            Tcp::Edge(tcp) => tcp.poll_write_vectored(&self.owner.handle().readiness, parts),
             Tcp::Gone => Poll::Ready(Err(gone())),
         };
         let accepted = self.count(ready!(sent))?;
         if let Some(asked) = asked {
             let last = self.counted.unwrap_or_default().wrapping_sub(1);
             self.handle().acks.sent(last as u32, asked);
-            self.has_stamps = true;
+            self.handle().has_stamps.store(true, Relaxed);
         }
         Poll::Ready(Ok(accepted))
     }
@@ -183,10 +233,10 @@ impl Socket {
 
     /// Wakes the task, for what it waited for on the old registration.
     fn register_anew(&mut self, cx: &Context<'_>) -> io::Result<()> {
-        if self.has_stamps
+        if self.handle().has_stamps()
             && let Tcp::Tokio(tcp) = mem::replace(&mut self.tcp, Tcp::Gone)
         {
-            self.has_stamps = self.handle().acks.collect(self.handle().shown());
+            self.handle().collect_stamps();
             self.tcp = Tcp::Tokio(TcpStream::from_std(tcp.into_std()?)?);
             cx.waker().wake_by_ref();
         }
@@ -200,9 +250,10 @@ fn gone() -> io::Error {
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().tcp {
+        let socket = self.get_mut();
+        match &mut socket.tcp {
             Tcp::Tokio(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Tcp::Edge(tcp) => tcp.poll_read(buf),
+            Tcp::Edge(tcp) => tcp.poll_read(&socket.owner.handle().readiness, buf),
             Tcp::Gone => Poll::Ready(Err(gone())),
         }
     }
@@ -215,9 +266,11 @@ impl AsyncWrite for Socket {
             _ if socket.owner.handle().acks.is_sampling() => {
                 return socket.poll_send(cx, &[IoSlice::new(buf)]);
             }
-            Tcp::Tokio(_) if socket.has_stamps => return socket.poll_send(cx, &[IoSlice::new(buf)]),
+            Tcp::Tokio(_) if socket.owner.handle().has_stamps() => {
+                return socket.poll_send(cx, &[IoSlice::new(buf)]);
+            }
             Tcp::Tokio(tcp) => Pin::new(tcp).poll_write(cx, buf),
-            Tcp::Edge(tcp) => tcp.poll_write(buf),
+            Tcp::Edge(tcp) => tcp.poll_write(&socket.owner.handle().readiness, buf),
             Tcp::Gone => Poll::Ready(Err(gone())),
         };
         sent.map(|sent| socket.count(sent))
@@ -231,9 +284,9 @@ impl AsyncWrite for Socket {
         let socket = self.get_mut();
         let sent = match &mut socket.tcp {
             _ if socket.owner.handle().acks.is_sampling() => return socket.poll_send(cx, bufs),
-            Tcp::Tokio(_) if socket.has_stamps => return socket.poll_send(cx, bufs),
+            Tcp::Tokio(_) if socket.owner.handle().has_stamps() => return socket.poll_send(cx, bufs),
             Tcp::Tokio(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
-            Tcp::Edge(tcp) => tcp.poll_write_vectored(bufs),
+            Tcp::Edge(tcp) => tcp.poll_write_vectored(&socket.owner.handle().readiness, bufs),
             Tcp::Gone => Poll::Ready(Err(gone())),
         };
         sent.map(|sent| socket.count(sent))
@@ -274,6 +327,8 @@ impl Owner {
             last: Mutex::new(None),
             recent: Mutex::new(None),
             acks: Acks::default(),
+            has_stamps: AtomicBool::new(false),
+            readiness: Readiness::default(),
         }))
     }
 
@@ -315,6 +370,10 @@ pub struct Handle {
     recent: Mutex<Option<Box<(Moment, Reading)>>>,
     /// When what is sent through it is acknowledged.
     pub acks: Acks,
+    /// Stamps were asked for that may wait to be read.
+    has_stamps: AtomicBool,
+    /// With a reactor, what that has seen of it.
+    readiness: Readiness,
 }
 
 /// What a look at a socket tells.
@@ -327,6 +386,22 @@ pub struct Reading {
 }
 
 impl Handle {
+    /// Its reactor has seen an edge.
+    pub fn note_ready(&self, event: &Event) {
+        self.readiness.note(event);
+        if self.has_stamps() {
+            self.collect_stamps();
+        }
+    }
+
+    fn has_stamps(&self) -> bool {
+        self.has_stamps.load(Relaxed)
+    }
+
+    fn collect_stamps(&self) {
+        self.has_stamps.store(self.acks.collect(&self.shown), Relaxed);
+    }
+
     /// While someone watches, a last look is taken before the socket is closed, and kept.
     pub fn watch(&self) {
         self.watchers.fetch_add(1, Relaxed);

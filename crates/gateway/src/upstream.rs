@@ -333,12 +333,14 @@ impl Connector {
         let addresses = tokio::net::lookup_host((bare, url.port)).await.map_err(name_error)?;
         let mut last = name_error(io::Error::other("no address"));
         for address in addresses {
-            match self.sources.connect(address).await {
-                Ok((tcp, in_use)) => {
-                    if let Err(error) = tcp.set_nodelay(true) {
-                        tracing::debug!(%error, "TCP_NODELAY could not be set");
-                    }
-                    return Ok(Socket::from_source(tcp, in_use));
+            let connected = match self.sources.begin(address) {
+                Ok((tcp, in_use)) => Socket::connect(tcp, in_use).await,
+                Err(error) => Err(error),
+            };
+            match connected {
+                Ok(socket) => {
+                    socket.set_nodelay();
+                    return Ok(socket);
                 }
                 Err(error) => {
                     last = ConnectError::Tcp { address: address.to_string(), error: error.to_string() };

@@ -10,30 +10,40 @@ use crate::answer;
 use crate::event_stream::{self, EVENT_STREAM};
 use crate::events::Events;
 use crate::exchange::Exchange;
+use crate::reactor::Task;
 use crate::relay::{Ends, EventBody};
 use crate::session::Attempt;
 
 /// Joins the sockets if the answer is an event stream.
-pub(super) async fn join(exchange: &Exchange, attempt: Attempt, mut client: Client, mut answered: Answered) {
+pub(super) async fn join(
+    exchange: &Exchange,
+    attempt: Attempt,
+    mut client: Client,
+    mut answered: Answered,
+) -> Option<Task> {
     let status = answered.answer.status;
     if status == StatusCode::SWITCHING_PROTOCOLS {
-        return unasked_101(exchange, attempt, client, &answered).await;
+        unasked_101(exchange, attempt, client, &answered).await;
+        return None;
     }
     let is_event_stream = event_stream::is_named(answered.headers(), &header::CONTENT_TYPE);
     if status != StatusCode::OK || !is_event_stream {
         let result = answered.failure(HandshakeResult::NotEventStream);
         let detail = format!("{}: answered {status} without {EVENT_STREAM}", answered.upstream.name);
         attempt.fail(result, Some(status.as_u16()), detail);
-        return client.pass_on(answered).await;
+        client.pass_on(answered).await;
+        return None;
     }
     let Ok(framing) = answered.take_framing() else {
         let detail = format!("{}: it is not clear where its answer ends", answered.upstream.name);
         attempt.fail(HandshakeResult::NotEventStream, Some(StatusCode::BAD_GATEWAY.as_u16()), detail);
         let message = "Bad Gateway: the upstream service's answer is not valid";
-        return client.answer(answer::text(StatusCode::BAD_GATEWAY, message)).await;
+        client.answer(answer::text(StatusCode::BAD_GATEWAY, message)).await;
+        return None;
     };
     if let Err(error) = client.say(&answered.head()).await {
-        return tracing::debug!(%error, "a client did not take its answer");
+        tracing::debug!(%error, "a client did not take its answer");
+        return None;
     }
     let is_readable = !answered.headers().contains_key(header::CONTENT_ENCODING);
     let session = attempt.establish(Some(status.as_u16()), exchange.route.limits());
@@ -44,7 +54,7 @@ pub(super) async fn join(exchange: &Exchange, attempt: Attempt, mut client: Clie
         upstream: answered.stream,
         upstream_early: answered.early,
     };
-    relay(exchange, session, ends, wire, answered.open);
+    relay(exchange, session, ends, wire, answered.open)
 }
 
 async fn unasked_101(exchange: &Exchange, attempt: Attempt, client: Client, answered: &Answered) {

@@ -10,6 +10,7 @@ use super::{Answered, Client, count_early_data, relay};
 use crate::answer;
 use crate::body::AnswerBody;
 use crate::exchange::Exchange;
+use crate::reactor::Task;
 use crate::relay::{Ends, Frames};
 use crate::session::Attempt;
 
@@ -48,16 +49,21 @@ pub(super) async fn join(
     mut client: Client,
     answered: Answered,
     offer: &Offer,
-) {
+) -> Option<Task> {
     if answered.answer.status != StatusCode::SWITCHING_PROTOCOLS {
-        return not_upgraded(exchange, attempt, client, answered).await;
+        not_upgraded(exchange, attempt, client, answered).await;
+        return None;
     }
     let agreed = match upgrade::check_answer(offer, answered.headers()) {
         Ok(agreed) => agreed,
-        Err(check) => return invalid(exchange, attempt, client, &answered, check).await,
+        Err(check) => {
+            invalid(exchange, attempt, client, &answered, check).await;
+            return None;
+        }
     };
     if let Err(error) = client.say(&answered.head()).await {
-        return tracing::debug!(%error, "a client did not take its 101");
+        tracing::debug!(%error, "a client did not take its 101");
+        return None;
     }
     let session = attempt.establish(Some(answered.answer.status.as_u16()), exchange.route.limits());
     let ends = Ends {
@@ -66,7 +72,7 @@ pub(super) async fn join(
         upstream: answered.stream,
         upstream_early: answered.early,
     };
-    relay(exchange, session, ends, Frames::new(agreed.deflate), answered.open);
+    relay(exchange, session, ends, Frames::new(agreed.deflate), answered.open)
 }
 
 async fn invalid(

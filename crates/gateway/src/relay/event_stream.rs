@@ -1,4 +1,5 @@
-//! The body of an event stream on a relay, framed as the upstream frames it (RFC 9112, section 6).
+//! The body of an event stream on a relay, framed as the upstream frames it (RFC 9112, section 6). An event ends with
+//! the content that completes it, and with the framing behind that.
 
 use bytes::Bytes;
 use model::record::What;
@@ -39,13 +40,17 @@ impl Wire for EventBody {
             return Seen { bytes: 0, messages: 0, carried: 0, end: None };
         }
         let (entry, events, generated) = (&session.entry, &mut self.events, &mut self.generated);
-        let (mut content_bytes, mut messages) = (0, 0);
+        let (mut content_bytes, mut messages, mut is_last_complete) = (0, 0, false);
         let taken = self.body.read(bytes, &mut |content, end| {
             let complete = events.look(content, entry, generated, |what: &Happening| entry.note(at, what));
             (0..complete).for_each(|_| push_end(ends, offset + end as u64));
             content_bytes += content.len() as u64;
             messages += complete;
+            is_last_complete = complete > 0;
         });
+        if let (Ok(taken), true, Some(last)) = (taken, is_last_complete, ends.last_mut()) {
+            last.at = offset + taken as u64;
+        }
         let end = match taken {
             Err(_) => Some(What::BodyTruncated),
             Ok(_) if self.body.is_over() => Some(What::BodyEnd),

@@ -6,11 +6,11 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::net::{TcpSocket, TcpStream};
+use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections from one source to one address of an upstream before the next source is taken.
 const EACH_MAX: usize = 10_000;
@@ -108,17 +108,18 @@ impl Sources {
         })
     }
 
-    /// Connects to an address of an upstream.
+    /// Begins to connect to an address of an upstream: connect(2) was called for the socket, which does not block.
     ///
     /// # Errors
     /// As connect(2).
-    pub async fn connect(&self, to: SocketAddr) -> io::Result<(TcpStream, Option<InUse>)> {
+    pub fn begin(&self, to: SocketAddr) -> io::Result<(TcpStream, Option<InUse>)> {
         let mut tried = Vec::new();
         let mut last = None;
         while tried.len() < TRIES_MAX {
             let untried = self.candidates(to).filter(|source| !tried.contains(source));
             let Some((source, in_use)) = self.uses.take(untried, to) else { break };
-            match self.connect_from(source, to).await {
+            let is_default = source == Ipv4Addr::LOCALHOST && self.takes_neighbours(to);
+            match begin((!is_default).then_some(source), to) {
                 Ok(stream) => return Ok((stream, Some(in_use))),
                 Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
                     last = Some(io::Error::new(error.kind(), format!("from {source}: {error}")));
@@ -129,7 +130,7 @@ impl Sources {
         }
         match last {
             Some(error) => Err(error),
-            None => Ok((TcpStream::connect(to).await?, None)),
+            None => Ok((begin(None, to)?, None)),
         }
     }
 
@@ -149,21 +150,26 @@ impl Sources {
         let is_loopback = matches!(to.ip(), IpAddr::V4(ip) if ip.is_loopback());
         cfg!(target_os = "linux") && is_loopback && self.given_for(to).next().is_none()
     }
+}
 
-    async fn connect_from(&self, source: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
-        if source == Ipv4Addr::LOCALHOST && self.takes_neighbours(to) {
-            return TcpStream::connect(to).await;
-        }
-        let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+/// Connects from a source, or from where the kernel likes.
+fn begin(source: Option<IpAddr>, to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    if let Some(source) = source {
         choose_port_at_connect(&socket)?;
-        socket.bind(SocketAddr::new(source, 0))?;
-        socket.connect(to).await
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+    }
+    match socket.connect(&to.into()) {
+        Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
+            Err(error)
+        }
+        _ => Ok(socket.into()),
     }
 }
 
 /// Lets the kernel choose the port at connect(2), so that one port can serve each pair of addresses (ip(7),
 /// `IP_BIND_ADDRESS_NO_PORT`); chosen at bind(2), it would be taken for all.
-fn choose_port_at_connect(socket: &TcpSocket) -> io::Result<()> {
+fn choose_port_at_connect(socket: &Socket) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::IpBindAddressNoPort, &true)?;
     #[cfg(not(target_os = "linux"))]
@@ -173,6 +179,8 @@ fn choose_port_at_connect(socket: &TcpSocket) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -192,16 +200,16 @@ mod tests {
     }
 
     /// Opens connections one after the other; tells from where each came.
-    async fn sources(given: &[&str], each_max: usize, count: usize) -> Vec<String> {
+    fn sources(given: &[&str], each_max: usize, count: usize) -> Vec<String> {
         let given: Vec<IpAddr> = given.iter().map(|text| text.parse().expect("an address")).collect();
         let uses = Arc::new(Uses { each_max, ..Uses::default() });
         let sources = Sources::new(&given, Arc::clone(&uses));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback is there");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
         let to = listener.local_addr().expect("it listens");
         let (mut seen, mut open) = (Vec::new(), Vec::new());
         for _ in 0..count {
-            open.push(sources.connect(to).await.expect("it listens"));
-            let (stream, from) = listener.accept().await.expect("one is there");
+            open.push(sources.begin(to).expect("it listens"));
+            let (stream, from) = listener.accept().expect("one is there");
             open.push((stream, None));
             seen.push(from.ip().to_string());
         }
@@ -211,25 +219,24 @@ mod tests {
         seen
     }
 
-    #[tokio::test]
-    async fn a_backend_sees_further_addresses_when_one_is_full() {
-        let check = async |given: &[&str], each_max, expected: &[&str]| {
-            assert_eq!(sources(given, each_max, expected.len()).await, expected, "{given:?}");
+    #[test]
+    fn a_backend_sees_further_addresses_when_one_is_full() {
+        let check = |given: &[&str], each_max, expected: &[&str]| {
+            assert_eq!(sources(given, each_max, expected.len()), expected, "{given:?}");
         };
-        check(&[], 10, &["127.0.0.1"; 3]).await;
-        check(&[], 2, &["127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.2", "127.0.0.3"]).await;
-        check(&["127.0.0.9"], 1, &["127.0.0.9"; 3]).await;
-        check(&["127.0.0.9", "::1", "127.0.0.8"], 1, &["127.0.0.9", "127.0.0.8", "127.0.0.9"]).await;
-        check(&["::1"], 1, &["127.0.0.1", "127.0.0.2"]).await;
+        check(&[], 10, &["127.0.0.1"; 3]);
+        check(&[], 2, &["127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.2", "127.0.0.3"]);
+        check(&["127.0.0.9"], 1, &["127.0.0.9"; 3]);
+        check(&["127.0.0.9", "::1", "127.0.0.8"], 1, &["127.0.0.9", "127.0.0.8", "127.0.0.9"]);
+        check(&["::1"], 1, &["127.0.0.1", "127.0.0.2"]);
     }
 
-    #[tokio::test]
-    async fn an_address_that_fails_is_passed_over() {
+    #[test]
+    fn an_address_that_fails_is_passed_over() {
         let away = "192.0.2.1";
-        assert_eq!(sources(&[away, "127.0.0.7"], 10, 2).await, ["127.0.0.7"; 2]);
+        assert_eq!(sources(&[away, "127.0.0.7"], 10, 2), ["127.0.0.7"; 2]);
         let only = Sources::new(&[away.parse().expect("an address")], Arc::default());
-        let error =
-            only.connect("127.0.0.1:1".parse().expect("an address")).await.expect_err("not of this machine");
+        let error = only.begin("127.0.0.1:1".parse().expect("an address")).expect_err("not of this machine");
         assert!(error.to_string().starts_with("from 192.0.2.1: "), "{error}");
     }
 
