@@ -195,11 +195,13 @@ impl Entry {
         }
     }
 
-    /// Notes the first sign of the end.
-    pub fn note_closing(&self, now: Moment) {
-        if !self.is_closing() {
+    /// Notes a sign of the end; true for the first one.
+    pub fn note_closing(&self, now: Moment) -> bool {
+        let is_first = !self.is_closing();
+        if is_first {
             self.closing_since.store(now.0, Relaxed);
         }
+        is_first
     }
 
     /// Whether there was a sign of the end.
@@ -207,15 +209,13 @@ impl Entry {
         self.closing_since.load(Relaxed) != NEVER
     }
 
-    /// What the connection must be told at `now` by its own limits of time.
-    pub fn overdue(&self, now: Moment) -> Option<Command> {
+    /// When its own limits of time end it, if nothing comes of it until then, and by which command.
+    pub fn deadline(&self) -> Option<(Moment, Command)> {
         if self.is_closing() {
             let closing_since = Moment(self.closing_since.load(Relaxed));
-            let is_late = now.since(closing_since) >= self.limits.half_close;
-            return is_late.then_some(Command::HalfCloseTimeout);
+            return Some((closing_since + self.limits.half_close, Command::HalfCloseTimeout));
         }
-        let idle_max = self.limits.idle?;
-        (now.since(self.last_byte()) >= idle_max).then_some(Command::IdleTimeout)
+        Some((self.last_byte() + self.limits.idle?, Command::IdleTimeout))
     }
 
     /// Leaves a command for the connection's task and wakes it. A later command replaces one not yet taken.

@@ -13,6 +13,7 @@ mod body;
 pub mod ceiling;
 pub mod clock;
 pub mod config;
+mod deadlines;
 mod delivery;
 mod edge;
 mod entry;

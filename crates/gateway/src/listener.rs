@@ -40,7 +40,7 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HTTP2_ALPN: &[u8] = b"h2";
 
 /// Bytes of a first request that are read while it is not clear which version it is.
-const FIRST_READ: usize = 4096;
+const FIRST_READ: usize = 2048;
 
 /// A connection that is ready for HTTP.
 struct Opened {

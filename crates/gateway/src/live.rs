@@ -37,7 +37,7 @@ use crate::upstream::{OpenGuard, SendError, Upstream};
 const EARLY_BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes that are read of an answer at once.
-const READ_BYTES: usize = 4096;
+const READ_BYTES: usize = 1024;
 
 /// What kind of stream is asked for.
 pub enum Kind {

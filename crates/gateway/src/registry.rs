@@ -24,6 +24,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::access_log::AccessLog;
 use crate::clock;
 use crate::config::{ClosedConfig, RecorderConfig, TcpSamplesConfig};
+use crate::deadlines::Deadlines;
 use crate::entry::{Command, Entry};
 use crate::flight::Flights;
 use crate::sampler::Schedule;
@@ -32,6 +33,9 @@ use crate::visitor::Salt;
 
 /// A receiver that leaves a backlog for this long is a slow consumer.
 pub const SLOW_AFTER: Duration = Duration::from_secs(5);
+
+/// When a connection is judged for the first time, and again after it was told to end.
+const JUDGED_AGAIN: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug)]
@@ -49,6 +53,8 @@ pub struct Registry {
     is_draining: AtomicBool,
     /// What is open, and for at most one interval what was.
     samples: Mutex<Schedule<Weak<Entry>>>,
+    /// What may have to be ended by its limits of time.
+    deadlines: Mutex<Deadlines<Weak<Entry>>>,
     acks_one_in: AtomicU32,
 }
 
@@ -86,6 +92,7 @@ impl Registry {
             log,
             is_draining: AtomicBool::new(false),
             samples: Mutex::new(Schedule::new(TcpSamplesConfig::default())),
+            deadlines: Mutex::new(Deadlines::new()),
             acks_one_in: AtomicU32::new(TcpSamplesConfig::default().acks_one_in),
         }
     }
@@ -169,6 +176,9 @@ impl Registry {
     /// Counts a connection as opened and keeps it until [`RouteConnections::close`].
     pub fn open(&self, entry: &Arc<Entry>) {
         entry.route.open(Arc::clone(entry));
+        if entry.limits.idle.is_some() {
+            self.judge_later(entry, entry.established);
+        }
         if self.is_draining.load(SeqCst) {
             entry.tell(Command::Drain);
         }
@@ -197,16 +207,23 @@ impl Registry {
         (due, samples.pause(now))
     }
 
+    /// Judges a connection by its limits of time from the next second on.
+    pub fn judge_later(&self, entry: &Arc<Entry>, now: Moment) {
+        self.deadlines.lock().add(Arc::downgrade(entry), now + JUDGED_AGAIN);
+    }
+
     /// Cuts what has been silent or half closed for longer than its route allows. Called about once a second.
     pub fn sweep(&self) {
         let now = clock::now();
-        for route in self.routes() {
-            route.look(|entry| {
-                if let Some(command) = entry.overdue(now) {
-                    entry.tell(command);
-                }
-            });
-        }
+        self.deadlines.lock().judge(now, |entry| {
+            let entry = entry.upgrade()?;
+            let (at, command) = entry.deadline()?;
+            if now < at {
+                return Some(at);
+            }
+            entry.tell(command);
+            Some(now + JUDGED_AGAIN)
+        });
     }
 }
 

@@ -289,10 +289,12 @@ impl Session {
         error: Option<Http2Error>,
         at: Moment,
     ) {
-        if let (false, Some(client)) = (self.entry.is_closing(), self.entry.client_key) {
-            self.registry.note_close(client, at);
+        if self.entry.note_closing(at) {
+            self.registry.judge_later(&self.entry, at);
+            if let Some(client) = self.entry.client_key {
+                self.registry.note_close(client, at);
+            }
         }
-        self.entry.note_closing(at);
         let (layer, at) = (ending::layer_of(what), clock::wall_of(at));
         self.ending.note(Cause { leg, layer, what, code, error, at });
     }
