@@ -1,4 +1,4 @@
-//! What the store costs and how fast it answers: `cargo run --release -p store --example bench [DIRECTORY]`.
+//! What the store costs and how fast it answers: `cargo run --release -p store --example bench [DIRECTORY [series|journal]]`.
 //!
 //! Series as a gateway has them, many for an hour and some for a week; then five million connections in one day.
 
@@ -28,9 +28,15 @@ const RECORDS: u64 = 5_000_000;
 fn main() {
     let temporary = tempfile::tempdir().expect("a directory");
     let directory = std::env::args_os().nth(1).map_or(temporary.path().to_owned(), Into::into);
-    many_series(&directory.join("many"));
-    a_week(&directory.join("week"));
-    journal(&directory.join("journal"));
+    let what = std::env::args().nth(2);
+    let is_wanted = |name: &str| what.as_deref().is_none_or(|what| what == name);
+    if is_wanted("series") {
+        many_series(&directory.join("many"));
+        a_week(&directory.join("week"));
+    }
+    if is_wanted("journal") {
+        journal(&directory.join("journal"));
+    }
 }
 
 /// A scrape of a gateway, step by step: most counters stand still, some count messages, some gauges go up and down,
@@ -178,6 +184,7 @@ fn journal(directory: &Path) {
     let day_ns = START_MS as u64 / 86_400_000 * 86_400_000 * 1_000_000;
     let closed_at = |number: u64| WallTime(day_ns + number * (86_400_000_000_000 / RECORDS));
     let (begun, mut making) = (Instant::now(), Duration::ZERO);
+    let mut part = begun;
     for number in 0..RECORDS {
         let made = Instant::now();
         let record = record(number, closed_at(number));
@@ -186,6 +193,11 @@ fn journal(directory: &Path) {
             std::thread::sleep(Duration::from_millis(5));
         }
         store.closed(record);
+        if (number + 1).is_multiple_of(RECORDS / 5) {
+            let rate = per_second((RECORDS / 5) as usize, part.elapsed());
+            println!("  entries up to {}: {rate:.0} entries/s", number + 1);
+            part = Instant::now();
+        }
     }
     store.sync();
     let (took, stats) = (begun.elapsed(), store.stats());

@@ -16,8 +16,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use error::StoreError;
-pub use journal::{JournalOptions, JournalStore};
-pub use series::{SeriesOptions, SeriesStore};
+pub use journal::{JournalOptions, JournalStats, JournalStore};
+pub use series::{SeriesOptions, SeriesStats, SeriesStore};
 pub use state::{Saved, State};
 
 use directory::Directory;
@@ -29,6 +29,15 @@ pub struct Options {
     pub series: SeriesOptions,
     /// The journal of connections.
     pub journal: JournalOptions,
+}
+
+/// What is counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Of series.
+    pub series: SeriesStats,
+    /// Of the journal.
+    pub journal: JournalStats,
 }
 
 /// All that is kept.
@@ -72,5 +81,10 @@ impl Store {
     /// Why something is not kept on the disk just now.
     pub fn status(&self) -> Result<(), String> {
         self.series.status().and(self.journal.status())
+    }
+
+    /// What is counted.
+    pub fn stats(&self) -> Stats {
+        Stats { series: self.series.stats(), journal: self.journal.stats() }
     }
 }

@@ -86,12 +86,13 @@ fn child() -> Option<PathBuf> {
 
 /// Tries until the store is well again.
 fn recover(store: &Store) {
-    for _ in 0..100 {
+    for _ in 0..1000 {
         store.series.sync();
         store.journal.sync();
         if store.status().is_ok() {
-            return;
+            return store.journal.sync();
         }
+        std::thread::sleep(Duration::from_millis(5));
     }
     panic!("it does not recover: {:?}", store.status());
 }

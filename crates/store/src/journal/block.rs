@@ -7,22 +7,25 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use model::journal::JournalEntry;
 
+/// Length of a record's text.
+const TYPICAL_BYTES: usize = 1500;
+
 /// Longest text of a block that is read.
 const TEXT_BYTES_MAX: u64 = 64 << 20;
 
 /// The bytes of entries.
 pub(super) fn compressed(entries: &[JournalEntry]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    let mut text = Vec::with_capacity(entries.len() * TYPICAL_BYTES);
     for entry in entries {
-        let line = match entry {
-            JournalEntry::Closed { closed } => serde_json::to_writer(&mut encoder, closed),
-            JournalEntry::Lost { lost } => serde_json::to_writer(&mut encoder, lost),
-        };
-        line.map_err(std::io::Error::from)
-            .and_then(|()| encoder.write_all(b"\n"))
-            .expect("memory takes all, and records are JSON");
+        match entry {
+            JournalEntry::Closed { closed } => serde_json::to_writer(&mut text, closed),
+            JournalEntry::Lost { lost } => serde_json::to_writer(&mut text, lost),
+        }
+        .expect("records are JSON, and memory takes all");
+        text.push(b'\n');
     }
-    encoder.finish().expect("memory takes all")
+    let mut encoder = ZlibEncoder::new(Vec::with_capacity(text.len() / 4), Compression::fast());
+    encoder.write_all(&text).and_then(|()| encoder.finish()).expect("memory takes all")
 }
 
 /// The lines of a block; none when it is damaged.

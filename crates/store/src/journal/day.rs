@@ -47,10 +47,11 @@ const SCHEMA: Schema = Schema {
             method TEXT,
             grpc_code TEXT,
             block INTEGER NOT NULL,
-            place INTEGER NOT NULL
+            place INTEGER NOT NULL,
+            segment INTEGER GENERATED ALWAYS AS (key / 600000000000) VIRTUAL
         ) STRICT;
-        CREATE INDEX by_id ON connections (id);
-        CREATE INDEX by_client ON connections (client_bytes);
+        CREATE INDEX by_id ON connections (segment, id);
+        CREATE INDEX by_client ON connections (segment, client_bytes);
         CREATE INDEX by_reason ON connections (reason);
         CREATE INDEX by_route_and_reason ON connections (route, reason);
         CREATE TABLE blocks (block INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;"],
@@ -63,10 +64,20 @@ const INSERT: &str =
 /// Entries that are compressed together.
 const BLOCK_ENTRIES: usize = 64;
 
+/// Memory for pages while a day is written, KiB: a transaction touches many of the indexes'.
+const CACHE_KIB: i64 = 16 << 10;
+
+/// Pages that gather in the log before they are brought into the file: many are written more than once.
+const LOG_PAGES: i64 = 8192;
+
 /// Entries that end in the same nanosecond get one after the other as key.
 const KEYS_TRIED: i64 = 10_000;
 
 const NANOS_PER_DAY: u64 = 86_400 * 1_000_000_000;
+
+/// A day's connections in the order of ids or addresses would be written all over the file. So their indexes have one
+/// part for each of these: ten minutes.
+const SEGMENTS_PER_DAY: u64 = 144;
 
 /// A day, counted from 1970-01-01. Shown as in the name of its file: `2026-01-28`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,6 +87,12 @@ impl Day {
     /// The day of an instant.
     pub(crate) fn of(at: WallTime) -> Day {
         Day(at.0.min(i64::MAX as u64) / NANOS_PER_DAY)
+    }
+
+    /// First and last segment of the indexes in its file; an entry of its last moment may count on into the next day.
+    pub(crate) fn segments(self) -> (i64, i64) {
+        let first = (self.0 * SEGMENTS_PER_DAY).cast_signed();
+        (first, first + SEGMENTS_PER_DAY.cast_signed())
     }
 
     /// Its file in the directory of the journal.
@@ -147,6 +164,10 @@ impl DayFile {
     pub(crate) fn open(directory: &Path, day: Day) -> Result<DayFile, StoreError> {
         let file = day.file(directory);
         let connection = database::open(&file, &SCHEMA)?;
+        let set =
+            |pragma, value: i64| connection.pragma_update(None, pragma, value).map_err(StoreError::of(&file));
+        set("cache_size", -CACHE_KIB)?;
+        set("wal_autocheckpoint", LOG_PAGES)?;
         Ok(DayFile { file, connection })
     }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -30,6 +30,9 @@ use writer::{Message, Writer};
 
 /// Name of its directory in the data directory.
 const DIRECTORY: &str = "journal";
+
+/// How often who waits for the writer looks whether that is of use.
+const SYNC_STEP: Duration = Duration::from_millis(20);
 
 /// Readers at a time.
 const READERS_MAX: usize = 4;
@@ -58,7 +61,7 @@ impl Default for JournalOptions {
             disk_bytes_max: 16 << 30,
             queue_max: 32_768,
             openings_max: 500_000,
-            gather: Duration::from_millis(200),
+            gather: Duration::from_millis(500),
             retry: Duration::from_secs(1),
         }
     }
@@ -189,12 +192,19 @@ impl JournalStore {
         }
     }
 
-    /// Waits until all that came before is written, or could not be.
+    /// Waits until all that came before is written, or the journal cannot be written.
     pub fn sync(&self) {
         let (answer, done) = sync_channel(1);
-        if self.queue.as_ref().is_some_and(|queue| queue.send(Message::Sync(answer)).is_ok()) {
-            let _ = done.recv();
+        let Some(queue) = &self.queue else { return };
+        let mut message = Message::Sync(answer);
+        while let Err(TrySendError::Full(back)) = queue.try_send(message) {
+            if self.status().is_err() {
+                return;
+            }
+            std::thread::sleep(SYNC_STEP);
+            message = back;
         }
+        while done.recv_timeout(SYNC_STEP) == Err(RecvTimeoutError::Timeout) && self.status().is_ok() {}
     }
 
     /// # Errors

@@ -36,7 +36,8 @@ impl Openings {
     pub(super) fn open(directory: &Path) -> Result<Openings, StoreError> {
         let file = directory.join(FILE);
         let connection = database::open(&file, &SCHEMA)?;
-        Ok(Openings { file, connection, known: HashSet::new() })
+        let known = ids(&connection).map_err(StoreError::of(&file))?;
+        Ok(Openings { file, connection, known })
     }
 
     /// Those that are there and not of this process.
@@ -108,4 +109,10 @@ impl Openings {
     pub(super) fn len(&self) -> usize {
         self.known.len()
     }
+}
+
+fn ids(connection: &Connection) -> rusqlite::Result<HashSet<ConnectionId>> {
+    let mut select = connection.prepare("SELECT id FROM openings")?;
+    let ids = select.query_map([], |row| row.get::<_, String>(0))?;
+    ids.filter_map(|id| id.map(|id| id.parse().ok()).transpose()).collect()
 }

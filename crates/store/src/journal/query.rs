@@ -41,11 +41,11 @@ impl Journal for JournalStore {
         let deadline = Instant::now() + query.patience;
         let mut page = JournalPage { entries: Vec::new(), next: None, is_complete: true };
         let before = query.after.map_or(i64::MAX, |Cursor(key)| key);
-        let sql = sql::condition(&query.filter, query.ended, before);
         let mut found = 0;
         for (day, connection) in self.open_days(query.ended, before) {
             let mut connection = connection?;
             let more = query.limit - found + 1;
+            let sql = sql::condition(&query.filter, query.ended, before, day);
             let (mut rows, is_whole) = match self.find(day, &mut connection, &sql, more, deadline)? {
                 Done::Whole(rows) => (rows, true),
                 Done::OutOfTime(rows) => (rows, false),
@@ -77,14 +77,13 @@ impl Journal for JournalStore {
     ) -> Result<JournalCount, JournalError> {
         let _turn = self.shared.gate.enter();
         let deadline = Instant::now() + patience;
-        let Sql { text, parameters } = sql::condition(filter, ended, i64::MAX);
         let mut counted = JournalCount { count: 0, is_exact: true };
         for (day, connection) in self.open_days(ended, i64::MAX) {
             let mut connection = connection?;
             let left = count_max - counted.count;
+            let Sql { text, parameters } = sql::condition(filter, ended, i64::MAX, day);
             let limit = left.min(i64::MAX as u64 - 1) + 1;
-            let select =
-                format!("SELECT count(*) FROM (SELECT 1 FROM connections WHERE {text} LIMIT {limit})");
+            let select = format!("SELECT count(*) FROM (SELECT 1 FROM {text} LIMIT {limit})");
             limit_time(&mut connection, deadline).map_err(|error| self.failed(day, error))?;
             let count =
                 connection.query_row(&select, params_from_iter(&parameters), |row| row.get::<_, i64>(0));
@@ -102,10 +101,12 @@ impl Journal for JournalStore {
 
     fn one(&self, id: ConnectionId) -> Result<Option<JournalEntry>, JournalError> {
         let _turn = self.shared.gate.enter();
+        let filter = sql::by_id(id);
         for (day, connection) in self.open_days(EndedRange::ALWAYS, i64::MAX) {
             let mut connection = connection?;
-            let select = "SELECT key, state, block, place FROM connections WHERE id = ?1";
-            let found = connection.query_row(select, [id.to_string()], found).optional();
+            let Sql { text, parameters } = sql::condition(&filter, EndedRange::ALWAYS, i64::MAX, day);
+            let select = format!("SELECT key, state, block, place FROM {text} LIMIT 1");
+            let found = connection.query_row(&select, params_from_iter(&parameters), found).optional();
             if let Some(found) = found.map_err(|error| self.failed(day, error))? {
                 return Ok(self.entries(day, &mut connection, &[found])?.pop());
             }
@@ -150,9 +151,7 @@ impl JournalStore {
         deadline: Instant,
     ) -> Result<Done<Vec<Found>>, JournalError> {
         let text = &sql.text;
-        let select = format!(
-            "SELECT key, state, block, place FROM connections WHERE {text} ORDER BY key DESC LIMIT {limit}"
-        );
+        let select = format!("SELECT key, state, block, place FROM {text} ORDER BY key DESC LIMIT {limit}");
         let mut rows = Vec::new();
         let mut read = || {
             limit_time(connection, deadline)?;

@@ -7,13 +7,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant, SystemTime};
 
-use model::journal::{JournalEntry, LostConnection, Opening};
+use model::journal::{EndedRange, JournalEntry, LostConnection, Opening};
 use model::record::CloseRecord;
 use model::{ConnectionId, WallTime};
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, params_from_iter};
 
 use super::day::{self, Day, DayFile};
 use super::openings::Openings;
+use super::sql::{self, Sql};
 use super::{JournalOptions, Shared};
 use crate::database;
 use crate::directory::Directory;
@@ -55,6 +56,8 @@ pub(super) struct Writer {
     entries: Vec<JournalEntry>,
     opened: Vec<Opening>,
     closed: Vec<ConnectionId>,
+    /// More had come than could be taken at once.
+    is_behind: bool,
     retry: Retry,
     seen_at: Instant,
     retained_at: Instant,
@@ -73,6 +76,7 @@ impl Writer {
             entries: Vec::new(),
             opened: Vec::new(),
             closed: Vec::new(),
+            is_behind: false,
             retry,
             seen_at: now,
             retained_at: now,
@@ -124,10 +128,12 @@ impl Writer {
             let file = day.file(path);
             let read = || {
                 let connection = database::open_to_read(&file)?;
-                let mut select = connection.prepare("SELECT 1 FROM connections WHERE id = ?1")?;
                 let mut unknown = Vec::new();
                 for one in lost {
-                    if select.query_row([one.opening.id.to_string()], |_| Ok(())).optional()?.is_none() {
+                    let Sql { text, parameters } =
+                        sql::condition(&sql::by_id(one.opening.id), EndedRange::ALWAYS, i64::MAX, day);
+                    let mut select = connection.prepare_cached(&format!("SELECT 1 FROM {text}"))?;
+                    if select.query_row(params_from_iter(parameters), |_| Ok(())).optional()?.is_none() {
                         unknown.push(one);
                     }
                 }
@@ -140,39 +146,48 @@ impl Writer {
 
     /// Works until nobody can tell it anything more.
     pub(super) fn run(mut self, queue: &Receiver<Message>) {
+        let mut waiting = Vec::new();
         loop {
-            let first = match queue.recv_timeout(TICK) {
-                Ok(message) => Some(message),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => break,
-            };
-            let mut waiting = Vec::new();
-            if let Some(first) = first {
-                self.take(first, &mut waiting);
-                if waiting.is_empty() {
-                    std::thread::sleep(self.options.gather);
-                }
-            }
-            while self.entries.len() < GROUP_MAX
-                && self.opened.len() < GROUP_MAX
-                && let Ok(message) = queue.try_recv()
-            {
-                self.take(message, &mut waiting);
-            }
-            self.write();
-            self.retain(!waiting.is_empty());
-            for answer in waiting {
-                let _ = answer.send(());
-            }
-            if self.entries.len() >= GROUP_MAX {
+            if self.is_full() {
+                // The disk does not take it. Others wait in the queue, until that is full too.
                 if self.shared.is_ending.load(Relaxed) {
                     break;
                 }
                 std::thread::sleep(REST);
+            } else if !self.receive(queue, &mut waiting) {
+                break;
+            }
+            self.write();
+            self.retain(!waiting.is_empty());
+            for answer in waiting.drain(..) {
+                let _: Result<(), _> = answer.send(());
             }
         }
         self.write();
         self.shared.counters.dropped.fetch_add(self.entries.len() as u64, Relaxed);
+    }
+
+    /// Takes what has come, after a moment in which more may come. False when no more can.
+    fn receive(&mut self, queue: &Receiver<Message>, waiting: &mut Vec<SyncSender<()>>) -> bool {
+        match queue.recv_timeout(TICK) {
+            Ok(first) => self.take(first, waiting),
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+        if waiting.is_empty() && !self.is_behind && !self.shared.is_ending.load(Relaxed) {
+            std::thread::sleep(self.options.gather);
+        }
+        while !self.is_full()
+            && let Ok(message) = queue.try_recv()
+        {
+            self.take(message, waiting);
+        }
+        self.is_behind = self.is_full();
+        true
+    }
+
+    fn is_full(&self) -> bool {
+        self.entries.len() >= GROUP_MAX || self.opened.len() >= GROUP_MAX
     }
 
     fn take(&mut self, message: Message, waiting: &mut Vec<SyncSender<()>>) {
@@ -180,7 +195,10 @@ impl Writer {
             Message::Opened(opening) => self.opened.push(*opening),
             Message::Closed(closed) => {
                 self.shared.queued.fetch_sub(1, Relaxed);
-                self.closed.push(closed.id);
+                // One that is forgotten here is looked up at the next start.
+                if self.closed.len() < self.options.openings_max {
+                    self.closed.push(closed.id);
+                }
                 self.entries.push(JournalEntry::Closed { closed });
             }
             Message::Sync(answer) => waiting.push(answer),

@@ -68,6 +68,7 @@ fn load(shared: &Shared, tables: &Tables<'_>) -> rusqlite::Result<Known> {
         }
         state.row = Some(stored.row);
         state.stored = None;
+        state.mark_known();
         if let Some(span) = stored.span {
             state.mark_found(span);
             shared.head.saw(span.to_ms);

@@ -219,9 +219,14 @@ impl State {
         self.open.as_ref().map_or(0, |(open, _)| open.capacity())
     }
 
-    /// Whether no sample is kept any more.
+    /// The database has a row of it, if perhaps no samples.
+    pub(crate) fn mark_known(&mut self) {
+        self.last_ms.get_or_insert(i64::MIN);
+    }
+
+    /// Whether no sample is kept any more. A series that waits for its first one is not empty.
     pub(crate) fn is_empty(&self) -> bool {
-        self.open.is_none() && self.sealed.is_empty() && self.stored.is_none()
+        self.last_ms.is_some() && self.open.is_none() && self.sealed.is_empty() && self.stored.is_none()
     }
 }
 

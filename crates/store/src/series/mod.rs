@@ -14,6 +14,7 @@ mod head;
 mod index;
 mod read;
 mod retention;
+mod rows;
 mod selector;
 mod shared;
 mod stats;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::entry::Entry;
-use super::writer::{Writer, now_ms};
+use super::writer::Writer;
 
 /// Series that are pruned in one transaction.
 const GROUP_SERIES_MAX: usize = 1000;
@@ -40,7 +40,7 @@ impl Writer {
 
     fn evict(&self, window_ms: i64, evicts_unstored: bool) {
         let head = &self.shared.head;
-        let before_ms = head.newest_ms().unwrap_or(i64::MIN).saturating_sub(window_ms);
+        let before_ms = self.newest_ms().unwrap_or(i64::MIN).saturating_sub(window_ms);
         let mut lost = 0;
         for entry in head.entries() {
             let (bytes, samples) = entry.state.lock().evict(before_ms, evicts_unstored);
@@ -55,27 +55,25 @@ impl Writer {
     /// Removes what is older than is kept, counted from the newest sample, and the oldest when the file is too
     /// large; then series without samples.
     pub(super) fn retain(&mut self) {
-        let Some(newest_ms) = self.shared.head.newest_ms() else { return };
-        // A sample of the future must not remove the past.
-        let newest_ms = newest_ms.min(now_ms());
+        let Some(newest_ms) = self.newest_ms() else { return };
         let retention_ms = self.options.retention_ms();
         let before_ms = newest_ms.saturating_sub(retention_ms);
         let step_ms = (retention_ms / 64).min(3_600_000);
-        if before_ms >= self.pruned_before_ms.saturating_add(step_ms) {
+        if before_ms >= self.pruned_before_ms.saturating_add(step_ms) && self.prune(before_ms).is_some() {
             self.pruned_before_ms = before_ms;
-            self.prune(before_ms);
         }
         let used = self.shared.counters.disk_bytes.load(Relaxed);
-        if used > self.options.disk_bytes_max {
+        if used > self.options.disk_bytes_max && self.disk.is_some() {
             let oldest = |entry: &Arc<Entry>| entry.state.lock().stored.map(|stored| stored.from_ms);
             let oldest_ms = self.shared.head.entries().iter().filter_map(oldest).min();
             let oldest_ms = oldest_ms.unwrap_or(newest_ms);
-            self.prune(oldest_ms.saturating_add(newest_ms.saturating_sub(oldest_ms) / 16 + 1));
+            let _ = self.prune(oldest_ms.saturating_add(newest_ms.saturating_sub(oldest_ms) / 16 + 1));
             tracing::info!(used, "the oldest samples were removed: the database is as large as it may be");
         }
     }
 
-    fn prune(&mut self, before_ms: i64) {
+    /// None when the disk failed before all was done.
+    fn prune(&mut self, before_ms: i64) -> Option<()> {
         let entries = self.shared.head.entries();
         let is_old =
             |entry: &&Arc<Entry>| entry.state.lock().stored.is_some_and(|stored| stored.from_ms < before_ms);
@@ -89,20 +87,22 @@ impl Writer {
                         .map(|entry| row(entry).map_or(Ok(None), |row| tables.prune(row, before_ms)))
                         .collect::<rusqlite::Result<Vec<_>>>()
                 })
-            });
-            let Some(firsts) = firsts else { return };
+            })?;
             for (entry, first_ms) in group.iter().zip(firsts) {
                 entry.state.lock().pruned(first_ms);
             }
         }
         self.evict(self.options.retention_ms(), self.directory.is_none());
         let gone = self.shared.head.remove_empty(&entries);
+        if self.directory.is_none() {
+            return Some(());
+        }
         self.with_disk(|disk| {
             disk.transact(|tables| {
                 let row = |entry: &Arc<Entry>| entry.state.lock().row;
                 gone.iter().filter_map(row).try_for_each(|row| tables.delete_series(row))
             })?;
             disk.shrink(SHRINK_PAGES_MAX)
-        });
+        })
     }
 }

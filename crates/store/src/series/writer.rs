@@ -8,9 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 use model::series::TimeRange;
 
 use super::chunk::{Chunk, SPAN_MAX_MS};
-use super::disk::{Disk, FILE, Tables};
-use super::entry::{Entry, SeriesId};
+use super::disk::{Disk, FILE};
+use super::entry::Entry;
 use super::head::Row;
+use super::rows::Rows;
 use super::shared::Shared;
 use super::{SeriesOptions, attach, batch};
 use crate::directory::Directory;
@@ -262,11 +263,16 @@ impl Writer {
 
     /// Seals chunks that nothing fills, so that their batches can be removed.
     fn seal_old(&self) {
-        let Some(newest_ms) = self.shared.head.newest_ms() else { return };
+        let Some(newest_ms) = self.newest_ms() else { return };
         for entry in self.shared.head.entries() {
             let size = entry.state.lock().seal(newest_ms.saturating_sub(SPAN_MAX_MS));
             self.shared.head.grew(size);
         }
+    }
+
+    /// Time of the newest sample, but for samples of the future: those must not make all others old.
+    pub(super) fn newest_ms(&self) -> Option<i64> {
+        self.shared.head.newest_ms().map(|newest_ms| newest_ms.min(now_ms()))
     }
 
     fn remove_batches(&mut self) {
@@ -308,44 +314,4 @@ impl Writer {
 pub(super) fn now_ms() -> i64 {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// The rows of series, by slot; what a transaction adds counts when it is committed.
-#[derive(Default)]
-struct Rows {
-    known: Vec<Option<(SeriesId, i64)>>,
-    added: Vec<(Arc<Entry>, i64)>,
-}
-
-impl Rows {
-    /// The row of a series, made if it has none; none when the series is gone.
-    fn of(&mut self, shared: &Shared, tables: &Tables<'_>, id: SeriesId) -> rusqlite::Result<Option<i64>> {
-        let slot = id.slot as usize;
-        if let Some(Some((known, row))) = self.known.get(slot)
-            && *known == id
-        {
-            return Ok(Some(*row));
-        }
-        let Some(entry) = shared.head.entry(id) else { return Ok(None) };
-        let stored = entry.state.lock().row;
-        let row = match stored {
-            Some(row) => row,
-            None => {
-                let row = tables.insert_series(&entry.labels)?;
-                self.added.push((entry, row));
-                row
-            }
-        };
-        if self.known.len() <= slot {
-            self.known.resize(slot + 1, None);
-        }
-        self.known[slot] = Some((id, row));
-        Ok(Some(row))
-    }
-
-    fn commit(&mut self) {
-        for (entry, row) in self.added.drain(..) {
-            entry.state.lock().row = Some(row);
-        }
-    }
 }
