@@ -272,9 +272,9 @@ impl RouteConnections {
 }
 
 impl Connections for Registry {
-    fn live(&self) -> Vec<LiveConnection> {
+    fn live(&self) -> Box<dyn Iterator<Item = LiveConnection> + '_> {
         let now = clock::now();
-        self.entries().iter().map(|entry| snapshot(entry, now)).collect()
+        Box::new(self.entries().into_iter().map(move |entry| snapshot(&entry, now)))
     }
 
     fn closed(&self) -> Vec<Arc<CloseRecord>> {

@@ -12,8 +12,9 @@ use crate::recording::Recording;
 
 /// The connections of the running gateway.
 pub trait Connections: Send + Sync {
-    /// Snapshot of every open connection, in no particular order.
-    fn live(&self) -> Vec<LiveConnection>;
+    /// Snapshot of every open connection, in no particular order; each is taken when it is asked for, so that not
+    /// all of them need to be kept.
+    fn live(&self) -> Box<dyn Iterator<Item = LiveConnection> + '_>;
 
     /// The closed connections that are still kept, newest first.
     fn closed(&self) -> Vec<Arc<CloseRecord>>;

@@ -170,8 +170,8 @@ mod tests {
     struct Silent;
 
     impl Connections for Silent {
-        fn live(&self) -> Vec<model::live::LiveConnection> {
-            Vec::new()
+        fn live(&self) -> Box<dyn Iterator<Item = model::live::LiveConnection> + '_> {
+            Box::new(std::iter::empty())
         }
         fn closed(&self) -> Vec<Arc<model::record::CloseRecord>> {
             Vec::new()

@@ -12,7 +12,7 @@ pub struct Look {
     /// Since the start.
     pub at: Duration,
     /// Its memory.
-    pub pss_bytes: u64,
+    pub rss_bytes: u64,
     /// Its open files.
     pub files: u64,
     /// Its threads.
@@ -35,14 +35,14 @@ const FILES_MORE_MAX: f64 = 4.0;
 
 /// Names of the columns of [`row`].
 pub const HEADER: &str =
-    "   min    PSS MB  files  threads   opened so far   opened    broken    messages    faults";
+    "   min    RSS MB  files  threads   opened so far   opened    broken    messages    faults";
 
 /// One cycle.
 pub fn row(look: &Look, busy: &Totals) -> String {
     format!(
         "{:6.1} {:9.2} {:6} {:8} {:15} {:8} {:9} {:11} {:9}",
         look.at.as_secs_f64() / 60.0,
-        look.pss_bytes as f64 / 1e6,
+        look.rss_bytes as f64 / 1e6,
         look.files,
         look.threads,
         look.opened,
@@ -59,7 +59,7 @@ pub fn judge(looks: &[Look]) -> Vec<String> {
         return vec![format!("{} looks tell nothing, {LOOKS_MIN} are needed", looks.len())];
     }
     let mut problems = Vec::new();
-    let memory = Change::of(looks, |look| look.pss_bytes as f64);
+    let memory = Change::of(looks, |look| look.rss_bytes as f64);
     if memory.to > memory.from * (1.0 + GROWTH_MAX) {
         problems.push(format!("memory grows: {}", memory.in_mb()));
     }
@@ -86,7 +86,7 @@ pub fn summary(looks: &[Look]) -> String {
         last.opened
     );
     if looks.len() >= LOOKS_MIN {
-        let _ = writeln!(text, "memory at rest {}", Change::of(looks, |look| look.pss_bytes as f64).in_mb());
+        let _ = writeln!(text, "memory at rest {}", Change::of(looks, |look| look.rss_bytes as f64).in_mb());
         let files = Change::of(looks, |look| look.files as f64);
         let _ = writeln!(text, "open files at rest from {} to {}", files.from, files.to);
     }
@@ -119,15 +119,15 @@ mod tests {
 
     #[test]
     fn what_stays_behind_is_found() {
-        let looks = |pss_mb: &[f64], files: u64, threads: u64| -> Vec<Look> {
-            let count = pss_mb.len() as u64;
-            let look = |(place, pss): (usize, &f64)| Look {
-                pss_bytes: (pss * 1e6) as u64,
+        let looks = |rss_mb: &[f64], files: u64, threads: u64| -> Vec<Look> {
+            let count = rss_mb.len() as u64;
+            let look = |(place, rss): (usize, &f64)| Look {
+                rss_bytes: (rss * 1e6) as u64,
                 files: 20 + files * place as u64 / (count - 1),
                 threads: 5 + threads * place as u64 / (count - 1),
                 ..Look::default()
             };
-            pss_mb.iter().enumerate().map(look).collect()
+            rss_mb.iter().enumerate().map(look).collect()
         };
         let check = |looks: &[Look], expected: &[&str]| assert_eq!(judge(looks), expected);
         let flat = [20.0, 39.0, 40.0, 41.0, 40.0, 39.0, 41.0, 40.0, 40.0, 41.0];

@@ -72,7 +72,7 @@ pub fn at_rest(site: &Site, at: Duration) -> Result<Look, String> {
     let page = metrics(site.admin())?;
     Ok(Look {
         at,
-        pss_bytes: memory::pss_bytes(&[site.gateway()]),
+        rss_bytes: memory::rss_bytes(site.gateway()),
         files: files.count() as u64,
         threads: threads.count() as u64,
         opened: BOOKS.iter().map(|[opened, label, ..]| sum(&page, opened, label) as u64).sum(),

@@ -80,8 +80,9 @@ pub(crate) async fn connections(State(site): State<Arc<Site>>, uri: Uri) -> Resu
             let page = Page::read(&mut query, CLOSED_ORDERS)?;
             let filter = ClosedFilter::read(&mut query)?;
             query.finish()?;
-            let list =
-                site.asker.ask(move |ports| page.of(ports.connections.closed(), |one| filter.takes(one)));
+            let list = site
+                .asker
+                .ask(move |ports| page.of(ports.connections.closed().into_iter(), |one| filter.takes(one)));
             Ok(Json(list.await?).into_response())
         }
     }
@@ -188,22 +189,26 @@ impl<T: Listed> Page<T> {
         })
     }
 
-    /// Sorts no more than the page and what stands before it.
-    fn of(&self, mut items: Vec<T>, takes: impl Fn(&T) -> bool) -> List<T> {
+    /// Keeps and sorts little more than the page and what stands before it.
+    fn of(&self, all: impl Iterator<Item = T>, takes: impl Fn(&T) -> bool) -> List<T> {
         let as_of = WallTime::from(SystemTime::now());
-        items.retain(takes);
-        let total = items.len();
-        let end = self.offset.saturating_add(self.limit).min(total);
+        let end = self.offset.saturating_add(self.limit);
         let order = |a: &T, b: &T| {
             let rising = (self.order)(a, b).then_with(|| a.id().cmp(&b.id()));
             if self.descending { rising.reverse() } else { rising }
         };
-        if end < total {
-            items.select_nth_unstable_by(end, order);
-            items.truncate(end);
+        let (mut items, mut total) = (Vec::new(), 0);
+        for item in all.filter(takes) {
+            total += 1;
+            items.push(item);
+            if items.len() >= end.saturating_mul(2) {
+                items.select_nth_unstable_by(end, order);
+                items.truncate(end);
+            }
         }
         items.sort_unstable_by(order);
-        items.drain(..self.offset.min(end));
+        items.truncate(end);
+        items.drain(..self.offset.min(items.len()));
         List { as_of, items, total }
     }
 }

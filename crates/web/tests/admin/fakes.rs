@@ -115,8 +115,8 @@ fn closed(n: u64) -> CloseRecord {
 }
 
 impl Connections for Fake {
-    fn live(&self) -> Vec<LiveConnection> {
-        (0..1000).map(live).collect()
+    fn live(&self) -> Box<dyn Iterator<Item = LiveConnection> + '_> {
+        Box::new((0..1000).map(live))
     }
 
     fn closed(&self) -> Vec<Arc<CloseRecord>> {
