@@ -14,6 +14,7 @@ use std::time::Duration;
 use meter::RouteMeter;
 use meter::reconnects::{ClientKey, Reconnects};
 use meter::scrape::Census;
+use model::journal::{JournalSink, Opening};
 use model::live::{Backlog, LiveConnection, LiveState};
 use model::overview::PerProtocol;
 use model::ports::Connections;
@@ -33,6 +34,9 @@ use crate::visitor::Salt;
 /// A receiver that leaves a backlog for this long is a slow consumer.
 pub const SLOW_AFTER: Duration = Duration::from_secs(5);
 
+/// A connection that is open for this long is told to the journal before it ends.
+const LONG_LIVED: Duration = Duration::from_secs(60);
+
 /// See the module.
 #[derive(Debug)]
 pub struct Registry {
@@ -46,6 +50,8 @@ pub struct Registry {
     /// Of the client keys.
     pub salt: Salt,
     log: Option<AccessLog>,
+    journal: Option<Arc<dyn JournalSink>>,
+    swept_at: Mutex<Moment>,
     is_draining: AtomicBool,
     /// What is open, and for at most one interval what was.
     samples: Mutex<Schedule<Weak<Entry>>>,
@@ -68,11 +74,12 @@ struct Population {
 }
 
 impl Registry {
-    /// Keeps of closed connections what `kept` says, and writes each record to `log`.
+    /// Keeps of closed connections what `kept` says, and writes each record to `log` and `journal`.
     pub fn new(
         meters: Arc<meter::Registry>,
         kept: &ClosedConfig,
         log: Option<AccessLog>,
+        journal: Option<Arc<dyn JournalSink>>,
         recorder: &RecorderConfig,
     ) -> Registry {
         Registry {
@@ -84,6 +91,8 @@ impl Registry {
             reconnects: Mutex::new(Reconnects::new(kept.keep_for_reconnects)),
             salt: Salt::default(),
             log,
+            journal,
+            swept_at: Mutex::new(clock::now()),
             is_draining: AtomicBool::new(false),
             samples: Mutex::new(Schedule::new(TcpSamplesConfig::default())),
             acks_one_in: AtomicU32::new(TcpSamplesConfig::default().acks_one_in),
@@ -129,6 +138,9 @@ impl Registry {
         let record = Arc::new(record);
         if let Some(log) = &self.log {
             log.write(Arc::clone(&record));
+        }
+        if let Some(journal) = &self.journal {
+            journal.closed(Arc::clone(&record));
         }
         let mut closed = self.closed.lock();
         if closed.len() >= self.closed_max {
@@ -197,13 +209,20 @@ impl Registry {
         (due, samples.pause(now))
     }
 
-    /// Cuts what has been silent or half closed for longer than its route allows. Called about once a second.
+    /// Cuts what has been silent or half closed for longer than its route allows, and tells the journal of what has
+    /// come to be long-lived. Called about once a second.
     pub fn sweep(&self) {
         let now = clock::now();
+        let before = std::mem::replace(&mut *self.swept_at.lock(), now);
         for route in self.routes() {
             route.look(|entry| {
                 if let Some(command) = entry.overdue(now) {
                     entry.tell(command);
+                }
+                if let Some(journal) = &self.journal
+                    && became_long_lived(entry.established, before, now)
+                {
+                    journal.opened(opening(entry));
                 }
             });
         }
@@ -270,6 +289,22 @@ impl Connections for Registry {
 
     fn closed_one(&self, id: ConnectionId) -> Option<Arc<CloseRecord>> {
         self.closed.lock().iter().find(|record| record.id == id).cloned()
+    }
+}
+
+/// Whether a connection has come to be long-lived after one sweep and until the next, so that each is told once.
+fn became_long_lived(established: Moment, before: Moment, now: Moment) -> bool {
+    now.since(established) >= LONG_LIVED && before.since(established) < LONG_LIVED
+}
+
+fn opening(entry: &Entry) -> Opening {
+    Opening {
+        id: entry.id,
+        protocol: entry.protocol,
+        route: Arc::clone(entry.route.meter.name()),
+        client: entry.client.clone(),
+        upstream: Arc::clone(&entry.upstream),
+        opened_at: entry.established_at,
     }
 }
 
