@@ -19,3 +19,4 @@ pub(crate) use engine::Engine;
 pub(crate) use query::{query, query_range};
 pub(crate) use receive::{BODY_LIMIT as WRITE_LIMIT, write};
 pub(crate) use series::{label_values, labels, series};
+pub(crate) use time::instant_ms;

@@ -17,7 +17,7 @@ const UNITS: [(&str, i64); 7] = [
 ];
 
 /// Seconds since 1970, or RFC 3339.
-pub(super) fn instant_ms(text: &str) -> Option<i64> {
+pub(crate) fn instant_ms(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<f64>() {
         return (seconds.abs() <= SECONDS_MAX).then(|| (seconds * 1000.0).round() as i64);
     }
@@ -43,7 +43,7 @@ fn offset_of(text: &str) -> Option<i64> {
 /// Seconds, or a duration such as `1h30m`.
 pub(super) fn duration_ms(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<f64>() {
-        return (seconds.abs() <= SECONDS_MAX).then(|| (seconds * 1000.0) as i64);
+        return (seconds.abs() <= SECONDS_MAX).then_some((seconds * 1000.0) as i64);
     }
     let mut rest = text;
     let mut sum = 0_i64;

@@ -55,7 +55,7 @@ impl Fake {
     }
 }
 
-fn second(seconds: u64) -> WallTime {
+pub(crate) fn second(seconds: u64) -> WallTime {
     WallTime::default() + Duration::from_secs(seconds)
 }
 
