@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use crate::root;
 
 /// The arrows of the design: which room may use which. Pure rooms come first.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("observe", &["model"]),
     ("meter", &["model"]),

@@ -340,3 +340,22 @@ fn snapshot(entry: &Entry, now: Moment) -> LiveConnection {
         heartbeat: pings.heartbeats,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_lived_connection_is_told_once() {
+        let at = |seconds| Moment::default() + Duration::from_secs(seconds);
+        let established = at(10);
+        let sweeps = [0, 10, 40, 69, 70, 71, 72, 200].map(at);
+        let told: Vec<Moment> = sweeps
+            .windows(2)
+            .filter(|pair| became_long_lived(established, pair[0], pair[1]))
+            .map(|pair| pair[1])
+            .collect();
+        assert_eq!(told, [at(70)]);
+        assert!(became_long_lived(established, at(60), at(300)), "a late sweep tells it too");
+    }
+}

@@ -205,3 +205,66 @@ impl Sink for Page<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use meter::families::{SSE_ACTIVE, WEBSOCKET_ACTIVE};
+    use model::series::{MatchOp, Matcher, SeriesSource as _, TimeRange, is_stale_marker};
+
+    use super::*;
+
+    fn visit(routes: &'static [&'static str]) -> impl Fn(&mut dyn Sink) {
+        move |sink| {
+            for family in [&WEBSOCKET_ACTIVE, &SSE_ACTIVE] {
+                sink.family(family);
+                routes.iter().for_each(|route| sink.sample("", &[("route", route)], 3.0));
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check(store: &Store, name: &str, route: &str, expected: &[(i64, Option<f64>)]) {
+        let matcher = |name: &str, value: &str| Matcher {
+            name: name.to_owned(),
+            op: MatchOp::Equal,
+            value: value.to_owned(),
+        };
+        let matchers = [
+            matcher(METRIC_NAME, name),
+            matcher("route", route),
+            matcher("job", JOB),
+            matcher("instance", "gw"),
+        ];
+        let always = TimeRange { from_ms: 0, to_ms: i64::MAX / 2 };
+        let found = store.series.select(&matchers, always, 1000).expect("is read");
+        let samples: Vec<(i64, Option<f64>)> = found
+            .iter()
+            .flat_map(|series| &series.samples)
+            .map(|sample| (sample.timestamp_ms, (!is_stale_marker(sample.value)).then_some(sample.value)))
+            .collect();
+        assert_eq!(samples, expected, "{name} {route}");
+    }
+
+    #[test]
+    fn what_vanishes_ends_and_may_come_back() {
+        let store = Store::in_memory(store::Options::default()).expect("starts");
+        let mut known = Known::new(Target { instance: "gw".to_owned() });
+        known.scrape(&store, 1000, &visit(&["a", "b"]));
+        known.scrape(&store, 2000, &visit(&["a"]));
+        known.scrape(&store, 3000, &visit(&["a"]));
+        known.scrape(&store, 4000, &visit(&["a", "b"]));
+        known.end(&store, 5000);
+        let here = Some(3.0);
+        let a = [(1000, here), (2000, here), (3000, here), (4000, here), (5000, None)];
+        check(&store, "websocket_active_connections", "a", &a);
+        check(
+            &store,
+            "sse_active_subscriptions",
+            "b",
+            &[(1000, here), (2000, None), (4000, here), (5000, None)],
+        );
+        let about = [4.0, 2.0, 2.0, 4.0].into_iter().zip([1000, 2000, 3000, 4000]);
+        let about: Vec<_> = about.map(|(count, at)| (at, Some(count))).chain([(5000, None)]).collect();
+        check(&store, "scrape_samples_scraped", "", &about);
+    }
+}
