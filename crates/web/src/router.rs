@@ -23,6 +23,8 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// What the handlers share.
 pub(crate) struct Site {
     pub(crate) asker: Asker,
+    /// For questions about days.
+    pub(crate) archivist: Asker,
     pub(crate) authority: Authority,
     pub(crate) hub: Hub,
     pub(crate) engine: Engine,

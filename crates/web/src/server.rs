@@ -99,7 +99,8 @@ impl Server {
         let asker = Asker::new(ports);
         let hub = Hub::new(asker.clone(), stopped.clone());
         let authority = Authority::new(token.as_ref().map(Secret::reveal));
-        let site = Arc::new(Site { asker, authority, hub, engine: Engine::new() });
+        let archivist = asker.apart();
+        let site = Arc::new(Site { asker, archivist, authority, hub, engine: Engine::new() });
         let refused_connections = Arc::new(AtomicU64::new(0));
         let accepting = tokio::spawn(accept(
             listener,

@@ -33,7 +33,7 @@ pub(super) async fn list(site: &Site, mut query: Query) -> Result<Response, ApiE
     let ended =
         EndedRange { from: from.unwrap_or(EndedRange::ALWAYS.from), to: to.unwrap_or(EndedRange::ALWAYS.to) };
     let query = JournalQuery { filter, ended, after, limit, patience: PATIENCE };
-    let list = site.asker.ask(move |ports| read(ports, &query)).await??;
+    let list = site.archivist.ask(move |ports| read(ports, &query)).await??;
     Ok(Json(list).into_response())
 }
 
