@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["model", "meter"]),
     ("gateway", &["kernel", "model", "observe", "meter"]),
     ("probe", &["model", "observe"]),
-    ("web", &["model", "meter", "web"]),
+    ("web", &["model", "meter", "promql", "web"]),
     ("heartline", &["model", "observe", "meter", "gateway", "web", "probe", "store"]),
 ];
 

@@ -59,6 +59,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use model::host::AcceptQueue;
+use model::journal::JournalSink;
 use parking_lot::Mutex;
 use tokio::net::TcpSocket;
 use tokio::sync::{mpsc, watch};
@@ -135,16 +136,20 @@ pub enum Error {
 }
 
 impl Gateway {
-    /// Binds the listeners and serves.
+    /// Binds the listeners and serves; `journal` is told of each end.
     ///
     /// # Errors
     /// See [`Error`]; nothing keeps running.
-    pub async fn start(config: GatewayConfig, meters: Arc<meter::Registry>) -> Result<Gateway, Error> {
+    pub async fn start(
+        config: GatewayConfig,
+        meters: Arc<meter::Registry>,
+        journal: Option<Arc<dyn JournalSink>>,
+    ) -> Result<Gateway, Error> {
         let log = config.closed.log.as_deref().map(|path| {
             AccessLog::open(path)
                 .map_err(|error| Error::AccessLog { path: path.display().to_string(), error })
         });
-        let registry = Registry::new(meters, &config.closed, log.transpose()?, &config.recorder);
+        let registry = Registry::new(meters, &config.closed, log.transpose()?, journal, &config.recorder);
         let registry = Arc::new(registry);
         let table = Table::build(&config, &registry, None)?;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);

@@ -14,6 +14,7 @@ use std::time::Duration;
 use meter::RouteMeter;
 use meter::reconnects::{ClientKey, Reconnects};
 use meter::scrape::Census;
+use model::journal::{JournalSink, Opening};
 use model::live::{Backlog, LiveConnection, LiveState};
 use model::overview::PerProtocol;
 use model::ports::Connections;
@@ -37,6 +38,9 @@ pub const SLOW_AFTER: Duration = Duration::from_secs(5);
 /// When a connection is judged for the first time, and again after it was told to end.
 const JUDGED_AGAIN: Duration = Duration::from_secs(1);
 
+/// A connection that is open for this long is told to the journal before it ends.
+const LONG_LIVED: Duration = Duration::from_secs(60);
+
 /// See the module.
 #[derive(Debug)]
 pub struct Registry {
@@ -50,6 +54,9 @@ pub struct Registry {
     /// Of the client keys.
     pub salt: Salt,
     log: Option<AccessLog>,
+    journal: Option<Arc<dyn JournalSink>>,
+    /// What may come to be long-lived, where there is a journal to be told.
+    young: Mutex<Deadlines<Weak<Entry>>>,
     is_draining: AtomicBool,
     /// What is open, and for at most one interval what was.
     samples: Mutex<Schedule<Weak<Entry>>>,
@@ -74,11 +81,12 @@ struct Population {
 }
 
 impl Registry {
-    /// Keeps of closed connections what `kept` says, and writes each record to `log`.
+    /// Keeps of closed connections what `kept` says, and writes each record to `log` and `journal`.
     pub fn new(
         meters: Arc<meter::Registry>,
         kept: &ClosedConfig,
         log: Option<AccessLog>,
+        journal: Option<Arc<dyn JournalSink>>,
         recorder: &RecorderConfig,
     ) -> Registry {
         Registry {
@@ -90,6 +98,8 @@ impl Registry {
             reconnects: Mutex::new(Reconnects::new(kept.keep_for_reconnects)),
             salt: Salt::default(),
             log,
+            journal,
+            young: Mutex::new(Deadlines::new()),
             is_draining: AtomicBool::new(false),
             samples: Mutex::new(Schedule::new(TcpSamplesConfig::default())),
             deadlines: Mutex::new(Deadlines::new()),
@@ -137,6 +147,9 @@ impl Registry {
         if let Some(log) = &self.log {
             log.write(Arc::clone(&record));
         }
+        if let Some(journal) = &self.journal {
+            journal.closed(Arc::clone(&record));
+        }
         let mut closed = self.closed.lock();
         if closed.len() >= self.closed_max {
             closed.pop_back();
@@ -176,6 +189,9 @@ impl Registry {
     /// Counts a connection as opened and keeps it until [`RouteConnections::close`].
     pub fn open(&self, entry: &Arc<Entry>) {
         entry.route.open(Arc::clone(entry));
+        if self.journal.is_some() {
+            self.young.lock().add(Arc::downgrade(entry), entry.established + JUDGED_AGAIN);
+        }
         if entry.limits.idle.is_some() {
             self.judge_later(entry, entry.established);
         }
@@ -212,7 +228,8 @@ impl Registry {
         self.deadlines.lock().add(Arc::downgrade(entry), now + JUDGED_AGAIN);
     }
 
-    /// Cuts what has been silent or half closed for longer than its route allows. Called about once a second.
+    /// Cuts what has been silent or half closed for longer than its route allows, and tells the journal of what has
+    /// come to be long-lived. Called about once a second.
     pub fn sweep(&self) {
         let now = clock::now();
         self.deadlines.lock().judge(now, |entry| {
@@ -223,6 +240,16 @@ impl Registry {
             }
             entry.tell(command);
             Some(now + JUDGED_AGAIN)
+        });
+        let Some(journal) = &self.journal else { return };
+        self.young.lock().judge(now, |entry| {
+            let entry = entry.upgrade()?;
+            let at = entry.established + LONG_LIVED;
+            if now < at {
+                return Some(at);
+            }
+            journal.opened(opening(&entry));
+            None
         });
     }
 }
@@ -287,6 +314,17 @@ impl Connections for Registry {
 
     fn closed_one(&self, id: ConnectionId) -> Option<Arc<CloseRecord>> {
         self.closed.lock().iter().find(|record| record.id == id).cloned()
+    }
+}
+
+fn opening(entry: &Entry) -> Opening {
+    Opening {
+        id: entry.id,
+        protocol: entry.protocol,
+        route: Arc::clone(entry.route.meter.name()),
+        client: entry.client.clone(),
+        upstream: Arc::clone(&entry.upstream),
+        opened_at: entry.established_at,
     }
 }
 

@@ -19,6 +19,7 @@ use web::{About, Ports};
 
 use crate::Failure;
 use crate::config::{Config, Source};
+use crate::history::{Kept, OwnMetrics, Target};
 use crate::host::Host;
 
 /// How often history is taken.
@@ -27,6 +28,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// See the module.
 pub struct App {
     core: Arc<Core>,
+    own_metrics: OwnMetrics,
     admin: web::Server,
 }
 
@@ -35,6 +37,7 @@ struct Core {
     gateway: Gateway,
     meters: Arc<Registry>,
     history: Mutex<History>,
+    kept: Arc<Kept>,
     ceiling: Ceiling,
     host: Arc<Host>,
     source: Option<Source>,
@@ -53,13 +56,15 @@ impl App {
         // Each processor has a thread of tokio and one of the reactor.
         let meters = Arc::new(Registry::new(build, 2 * processors, config.metrics.mean_window));
         let started_at = clock::wall();
-        let gateway = Gateway::start(config.gateway(), Arc::clone(&meters))
+        let kept = Kept::open(&config.data)?;
+        let gateway = Gateway::start(config.gateway(), Arc::clone(&meters), Some(Arc::clone(&kept) as _))
             .await
             .map_err(|error| Failure::Running(error.to_string()))?;
         let history = Mutex::new(History::new(clock::now(), started_at));
         let host = Host::start(&config.routes);
         let current = Mutex::new(config.clone());
-        let core = Arc::new(Core { gateway, meters, history, ceiling, host, source, config: current });
+        let core = Arc::new(Core { gateway, meters, history, kept, ceiling, host, source, config: current });
+        let own_metrics = start_own_metrics(&config, &core)?;
         let admin = start_admin(&config, &core, started_at).await?;
         tokio::spawn(keep_history(Arc::downgrade(&core)));
         for address in core.gateway.addresses() {
@@ -71,7 +76,7 @@ impl App {
             connections = ceiling.connections,
             "this process can hold so many connections"
         );
-        Ok(App { core, admin })
+        Ok(App { core, own_metrics, admin })
     }
 
     /// Addresses on which clients are served.
@@ -96,7 +101,27 @@ impl App {
     pub async fn stop(self) {
         self.core.gateway.stop().await;
         self.admin.stop().await;
+        let (own_metrics, kept) = (self.own_metrics, Arc::clone(&self.core.kept));
+        let closing = tokio::task::spawn_blocking(move || {
+            drop(own_metrics);
+            kept.sync();
+        });
+        if let Err(error) = closing.await {
+            tracing::error!(%error, "history was not closed");
+        }
     }
+}
+
+fn start_own_metrics(config: &Config, core: &Arc<Core>) -> Result<OwnMetrics, Failure> {
+    let listener = core.gateway.addresses().first().map(SocketAddr::to_string);
+    let instance = config.data.instance.clone().or(listener).unwrap_or_default();
+    let running = Arc::downgrade(core);
+    let visit = move |sink: &mut dyn expose::Sink| {
+        if let Some(core) = running.upgrade() {
+            expose::visit(&core.meters, &core.scrape(), sink);
+        }
+    };
+    OwnMetrics::start(Arc::clone(&core.kept), Target { instance }, config.data.scrape_interval, visit)
 }
 
 async fn start_admin(
@@ -111,6 +136,9 @@ async fn start_admin(
         overviews: Arc::clone(core) as _,
         hosts: Arc::clone(core) as _,
         operations: Arc::clone(core) as _,
+        history: Arc::clone(&core.kept) as _,
+        journal: core.kept.has_journal().then(|| Arc::clone(&core.kept) as _),
+        queries: Arc::clone(&core.meters.queries),
         about: About { version: env!("CARGO_PKG_VERSION").to_owned(), started_at },
     };
     web::Server::start(&config.admin, ports).await.map_err(|error| Failure::Running(error.to_string()))
@@ -131,9 +159,19 @@ async fn keep_history(core: std::sync::Weak<Core>) {
 
 impl Metrics for Core {
     fn expose(&self, format: MetricsFormat) -> String {
+        expose::to_text(&self.meters, &self.scrape(), format)
+    }
+}
+
+impl Core {
+    fn scrape(&self) -> Scrape {
         let host = self.host();
-        let scrape = Scrape { process: host.process, host: Some(Arc::new(host)), ..self.gateway.scrape() };
-        expose::to_text(&self.meters, &scrape, format)
+        Scrape {
+            process: host.process,
+            host: Some(Arc::new(host)),
+            store: self.kept.facts(),
+            ..self.gateway.scrape()
+        }
     }
 }
 
@@ -186,6 +224,7 @@ fn present(scrape: &Scrape, ceiling: Ceiling) -> Present {
 fn fixed_part_that_differs(current: &Config, new: &Config) -> Option<&'static str> {
     [
         ("admin", current.admin != new.admin),
+        ("data", current.data != new.data),
         ("closed", current.closed != new.closed),
         ("metrics", current.metrics != new.metrics),
     ]
@@ -212,6 +251,10 @@ impl Operations for Core {
 
     fn ready(&self) -> Result<(), String> {
         if self.gateway.is_stopping() { Err("it is stopping".to_owned()) } else { Ok(()) }
+    }
+
+    fn history(&self) -> Result<(), String> {
+        self.kept.status()
     }
 }
 
@@ -254,6 +297,7 @@ pub async fn run_until_stopped(app: App) -> Result<(), Failure> {
     if !is_stopped {
         tracing::warn!("exiting at once");
         core.gateway.cut().await;
+        core.kept.sync();
     }
     Ok(())
 }

@@ -79,6 +79,9 @@ pub struct RunOptions {
     /// Address of dashboard, API and metrics, instead of the file's [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<SocketAddr>,
+    /// Directory of history, instead of the file's [default: ./heartline-data].
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
 }
 
 /// Options of `demo`.

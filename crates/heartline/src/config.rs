@@ -1,6 +1,7 @@
 //! The configuration file: each part belongs to the room that is configured by it; here they are put together,
 //! read, and judged.
 
+mod data;
 mod diagnostics;
 mod locate;
 
@@ -18,6 +19,7 @@ use web::config::AdminConfig;
 
 use crate::Failure;
 use crate::cli::RunOptions;
+pub use crate::config::data::DataConfig;
 pub use crate::config::diagnostics::ConfigErrors;
 
 /// File that `run` looks for when it is told of none.
@@ -33,6 +35,8 @@ const DEFAULT_LISTEN: SocketAddr =
 pub struct Config {
     /// Dashboard, API and metrics.
     pub admin: AdminConfig,
+    /// What is kept, where and for how long.
+    pub data: DataConfig,
     /// Addresses on which clients are served.
     pub listeners: Vec<ListenerConfig>,
     /// Which request goes where; the first match wins.
@@ -97,6 +101,7 @@ impl Config {
             let path = std::iter::once("admin".to_owned()).chain(problem.path).collect();
             Problem { path, message: problem.message }
         }));
+        problems.extend(self.data.problems());
         let window = self.metrics.mean_window;
         if window < Duration::from_secs(10) || window > Duration::from_secs(300) {
             let path = vec!["metrics".to_owned(), "mean_window".to_owned()];
@@ -170,6 +175,9 @@ impl Source {
         };
         if let Some(admin) = self.options.admin {
             config.admin.listen = admin;
+        }
+        if let Some(dir) = &self.options.data_dir {
+            config.data.dir = Some(dir.clone());
         }
         if let Some(listen) = self.options.listen {
             match config.listeners.as_mut_slice() {

@@ -62,6 +62,7 @@ fn config(options: &DemoOptions, service: u16) -> Config {
         ..Config::default()
     };
     config.admin.listen = options.admin;
+    config.data.dir = None;
     let upstream = config.routes[0].upstreams[0].url.clone();
     config.listeners = gateway::config::GatewayConfig::single(options.listen, upstream).listeners;
     config

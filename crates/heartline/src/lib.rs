@@ -7,6 +7,7 @@ pub mod ask;
 pub mod cli;
 pub mod config;
 pub mod demo;
+mod history;
 mod host;
 pub mod load;
 pub mod look;

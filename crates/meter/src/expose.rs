@@ -1,6 +1,7 @@
 //! All families as they stand now, for whoever takes samples: the two text formats here, a store elsewhere.
 
 mod host;
+mod kept;
 
 use std::fmt::Write as _;
 
@@ -40,6 +41,7 @@ pub fn visit(registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
             visit_route(family, registry, scrape, route, sink);
         }
         visit_process(family, registry, scrape, sink);
+        kept::visit(family, &registry.queries, &scrape.store, sink);
         if let Some(facts) = &scrape.host {
             host::visit(family, facts, sink);
         }
@@ -376,24 +378,34 @@ impl RouteSink<'_> {
     }
 
     fn histogram(&mut self, labels: &[(&str, &str)], bounds: &[f64], observed: &Observed) {
-        let mut with_le = [("le", "+Inf"); 3];
-        with_le[..labels.len()].copy_from_slice(labels);
-        let mut text = String::new();
-        let mut cumulative = 0;
-        for (index, cell) in observed.cells.iter().enumerate() {
-            cumulative += cell;
-            text.clear();
-            match bounds.get(index) {
-                Some(bound) => write!(text, "{bound:?}").expect("a String takes all"),
-                None => text.push_str("+Inf"),
-            }
-            let mut all = with_le;
-            all[labels.len()] = ("le", &text);
-            self.emit("_bucket", &all[..=labels.len()], cumulative as f64);
-        }
-        self.emit("_sum", labels, observed.sum_seconds());
-        self.emit("_count", labels, cumulative as f64);
+        histogram(labels, bounds, observed, |suffix, labels, value| self.emit(suffix, labels, value));
     }
+}
+
+/// The samples of a histogram, with up to two labels beside `le`.
+fn histogram(
+    labels: &[(&str, &str)],
+    bounds: &[f64],
+    observed: &Observed,
+    mut emit: impl FnMut(&'static str, &[(&str, &str)], f64),
+) {
+    let mut with_le = [("le", "+Inf"); 3];
+    with_le[..labels.len()].copy_from_slice(labels);
+    let mut text = String::new();
+    let mut cumulative = 0;
+    for (index, cell) in observed.cells.iter().enumerate() {
+        cumulative += cell;
+        text.clear();
+        match bounds.get(index) {
+            Some(bound) => write!(text, "{bound:?}").expect("a String takes all"),
+            None => text.push_str("+Inf"),
+        }
+        let mut all = with_le;
+        all[labels.len()] = ("le", &text);
+        emit("_bucket", &all[..=labels.len()], cumulative as f64);
+    }
+    emit("_sum", labels, observed.sum_seconds());
+    emit("_count", labels, cumulative as f64);
 }
 
 /// All families as text.

@@ -206,6 +206,40 @@ families! {
         "Close records that the access log could not keep up with.";
     RECONNECT_CLOSES_DROPPED: Counter "heartline_reconnect_closes_dropped_total" []
         "Ends of connections that were forgotten before 60 s were over because closed.keep_for_reconnects was reached; reconnects after them are not counted.";
+    STORE_SERIES: Gauge "heartline_store_series" []
+        "Series that are kept, those that only the disk has samples of included.";
+    STORE_SAMPLES: Counter "heartline_store_samples_total" []
+        "Samples that were taken to be kept: own metrics and those received by remote write.";
+    STORE_SAMPLES_DROPPED: Counter "heartline_store_samples_dropped_total" ["reason"]
+        "Samples that were not taken.";
+    STORE_SAMPLES_LOST: Counter "heartline_store_samples_lost_total" []
+        "Samples that had to leave memory before they could be written.";
+    STORE_HEAD_BYTES: Gauge "heartline_store_head_memory_bytes" []
+        "Memory of the newest samples.";
+    STORE_KEPT: Gauge "heartline_store_kept" ["part"]
+        "1 while the part of the data directory is written, 0 while it cannot be (see /readyz for why); absent without data.dir.";
+    STORE_DISK_BYTES: Gauge "heartline_store_disk_bytes" ["part"]
+        "Bytes in use in the files of the part of the data directory.";
+    STORE_WAITING: Gauge "heartline_store_waiting" ["part"]
+        "What waits to be written: batches of samples, entries of the journal.";
+    STORE_WRITE_ERRORS: Counter "heartline_store_write_errors_total" ["part"]
+        "Attempts to write to the part of the data directory that failed.";
+    STORE_DAMAGED: Counter "heartline_store_damaged_total" ["part"]
+        "Batches, chunks and entries that were found damaged and left out.";
+    STORE_WRITTEN: Gauge "heartline_store_last_write_timestamp_seconds" ["part"]
+        "Unix time at which the part of the data directory was last written; absent before the first time.";
+    JOURNAL_WRITTEN: Counter "heartline_journal_entries_total" []
+        "Close records that were written to the journal.";
+    JOURNAL_DROPPED: Counter "heartline_journal_entries_dropped_total" []
+        "Close records that the journal could not keep up with, or had no room for.";
+    JOURNAL_LOST: Counter "heartline_journal_lost_connections_total" []
+        "Connections that a process before this one had open when it was killed.";
+    QUERIES: Counter "heartline_queries_total" ["result"]
+        "PromQL queries of the HTTP API by outcome.";
+    QUERIES_RUNNING: Gauge "heartline_queries_running" []
+        "PromQL queries of the HTTP API that are evaluated now or wait for their turn.";
+    QUERY_SECONDS: Histogram "heartline_query_duration_seconds" []
+        "Duration of PromQL queries of the HTTP API, waiting for their turn included.";
     BUILD_INFO: Gauge "heartline_build_info" ["version"]
         "1, with the version of this build.";
     PROCESS_CPU: Counter "process_cpu_seconds_total" []

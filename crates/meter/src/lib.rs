@@ -13,6 +13,7 @@ pub mod expose;
 pub mod families;
 pub mod grpc;
 pub mod mean;
+pub mod queries;
 pub mod reconnects;
 pub mod registry;
 pub mod scrape;

@@ -8,6 +8,7 @@ use model::{Direction, Moment, PerDirection, Refused};
 use crate::cells::{Counter, Counts, Observed, Shard};
 use crate::grpc::GrpcCells;
 use crate::mean::{MeanWindow, Sums};
+use crate::queries::QueryMeter;
 use crate::scrape::Waiting;
 use crate::smallest::SmallestWindow;
 
@@ -30,6 +31,8 @@ pub struct Registry {
     pub refused: Counts<Refused>,
     /// Routes that went to `other`.
     pub routes_dropped: Counter,
+    /// Queries of the HTTP API.
+    pub queries: Arc<QueryMeter>,
     routes: RwLock<Vec<Arc<RouteMeter>>>,
     shards: usize,
     mean_window: Duration,
@@ -40,7 +43,8 @@ impl Registry {
     pub fn new(build: Build, shards: usize, mean_window: Duration) -> Registry {
         let routes = RwLock::default();
         let (refused, routes_dropped) = (Counts::default(), Counter::default());
-        Registry { build, refused, routes_dropped, routes, shards: shards.max(1), mean_window }
+        let (queries, shards) = (Arc::default(), shards.max(1));
+        Registry { build, refused, routes_dropped, queries, routes, shards, mean_window }
     }
 
     /// The meter of the route of that name, created when it is new.

@@ -20,6 +20,8 @@ pub struct Scrape {
     pub host: Option<Arc<HostFacts>>,
     /// Close records that the access log has dropped.
     pub access_log_dropped: u64,
+    /// What is kept.
+    pub store: StoreFacts,
     /// Memory that flight recorders take.
     pub recorder_bytes: u64,
     /// How often a connection was not, or no longer, recorded for want of memory.
@@ -103,6 +105,46 @@ pub struct Waiting {
     pub oldest_age_seconds: f64,
     /// Sum of the ages of the messages, seconds.
     pub age_sum_seconds: f64,
+}
+
+/// What is kept, and what came of keeping it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoreFacts {
+    /// Series now.
+    pub series: u64,
+    /// Samples taken since the start.
+    pub samples: u64,
+    /// Samples dropped since the start, by reason.
+    pub samples_dropped: Vec<(&'static str, u64)>,
+    /// Samples that had to leave memory before they could be written.
+    pub samples_lost: u64,
+    /// Bytes of samples in memory.
+    pub head_bytes: u64,
+    /// Entries of the journal that were dropped.
+    pub journal_dropped: u64,
+    /// Entries of the journal that were written.
+    pub journal_written: u64,
+    /// Connections that a process before this one had open when it was killed.
+    pub journal_lost: u64,
+    /// The parts of the data directory, by name; empty when nothing is kept on a disk.
+    pub parts: Vec<(&'static str, StorePart)>,
+}
+
+/// A part of the data directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StorePart {
+    /// Whether it can be written just now.
+    pub is_kept: bool,
+    /// Bytes in use.
+    pub disk_bytes: u64,
+    /// What waits to be written: batches of samples, entries of the journal.
+    pub waiting: u64,
+    /// Attempts to write that failed.
+    pub write_errors: u64,
+    /// What was found damaged.
+    pub damaged: u64,
+    /// Unix time at which something was last written, seconds; 0 for never.
+    pub written_at: f64,
 }
 
 /// A certificate in use.

@@ -170,6 +170,15 @@ pub trait Journal: Send + Sync {
     fn one(&self, id: ConnectionId) -> Result<Option<JournalEntry>, JournalError>;
 }
 
+/// Where the ends of connections are told. Nobody is made to wait: what cannot be kept is dropped and counted.
+pub trait JournalSink: fmt::Debug + Send + Sync {
+    /// A connection, or an attempt at one, has ended.
+    fn closed(&self, record: Arc<CloseRecord>);
+
+    /// A connection has been open for so long that it is worth to be kept track of.
+    fn opened(&self, opening: Opening);
+}
+
 /// An address as 16 bytes, those of IPv4 within IPv6 (RFC 4291, section 2.5.5.2), so that networks are ranges.
 pub fn address_bytes(address: IpAddr) -> [u8; 16] {
     match address {

@@ -9,6 +9,7 @@ use crate::live::LiveConnection;
 use crate::overview::Overview;
 use crate::record::CloseRecord;
 use crate::recording::Recording;
+use crate::series::{Labels, Sample, SeriesSource};
 
 /// The connections of the running gateway.
 pub trait Connections: Send + Sync {
@@ -60,6 +61,36 @@ pub trait Operations: Send + Sync {
     /// # Errors
     /// Why not.
     fn ready(&self) -> Result<(), String>;
+
+    /// Whether history comes to the disk, if it is to.
+    ///
+    /// # Errors
+    /// Why not.
+    fn history(&self) -> Result<(), String>;
+}
+
+/// What came of samples that another program sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Samples that were taken.
+    pub taken: u64,
+    /// Samples of an instant that their series has already.
+    pub duplicate: u64,
+    /// Samples that are older than the newest one of their series.
+    pub out_of_order: u64,
+    /// Samples of series beyond the bound.
+    pub series_max: u64,
+    /// Samples whose labels are too long, or whose time is out of bounds.
+    pub invalid: u64,
+}
+
+/// The series that are kept.
+pub trait History: SeriesSource {
+    /// Takes samples. Does not wait for the disk.
+    fn receive(&self, samples: &[(Labels, Sample)]) -> Received;
+
+    /// Whether so much waits to be written that senders should come again later.
+    fn is_behind(&self) -> bool;
 }
 
 /// Looks at the running gateway.

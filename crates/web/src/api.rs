@@ -3,6 +3,7 @@
 mod connections;
 mod events;
 mod har;
+mod journal;
 mod look;
 mod session;
 

@@ -23,6 +23,11 @@ impl Asker {
         Asker { ports: Arc::new(ports), turns: Arc::new(Semaphore::new(AT_A_TIME)) }
     }
 
+    /// The same ports with turns of their own, for questions that may take seconds.
+    pub(crate) fn apart(&self) -> Asker {
+        Asker { ports: Arc::clone(&self.ports), turns: Arc::new(Semaphore::new(AT_A_TIME)) }
+    }
+
     /// The ports, for questions that cost nothing.
     pub(crate) fn ports(&self) -> &Ports {
         &self.ports

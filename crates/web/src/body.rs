@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use model::WallTime;
+use model::journal::LostConnection;
 use model::live::LiveConnection;
 use model::record::CloseRecord;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,25 @@ pub struct List<T> {
     pub items: Vec<T>,
     /// How many there are in all.
     pub total: usize,
+}
+
+/// Closed connections of a range of time, newest first, from the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JournalList {
+    /// When it was taken.
+    pub as_of: WallTime,
+    /// Close records.
+    pub items: Vec<Arc<CloseRecord>>,
+    /// Connections of the same range that were lost with a process that was killed.
+    pub lost: Vec<LostConnection>,
+    /// How many there are in all, as far as they were counted.
+    pub total: u64,
+    /// False when there are more, or may be.
+    pub total_is_exact: bool,
+    /// What to give as `after` to go on; none when there is no more.
+    pub next: Option<String>,
+    /// False when time ran out before the page was full.
+    pub is_complete: bool,
 }
 
 /// One connection, open or ended.

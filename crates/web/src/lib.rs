@@ -10,13 +10,17 @@
 //! security headers. Answers are the types of [`body`]; the dashboard's TypeScript is generated from them:
 //! `UPDATE=1 cargo test -p web --test types`.
 //!
-//! What it is not: it stores nothing, evaluates nothing, and terminates no TLS; put a reverse proxy in front
+//! Prometheus' HTTP API has its own words and errors, and threads of its own: `prometheus`.
+//!
+//! What it is not: it stores nothing and terminates no TLS; put a reverse proxy in front
 //! for that.
 
 use std::sync::Arc;
 
+use meter::queries::QueryMeter;
 use model::WallTime;
-use model::ports::{Connections, Hosts, Metrics, Operations, Overviews, Recordings};
+use model::journal::Journal;
+use model::ports::{Connections, History, Hosts, Metrics, Operations, Overviews, Recordings};
 
 pub mod body;
 pub mod config;
@@ -30,6 +34,7 @@ mod error;
 mod gate;
 mod headers;
 mod operate;
+mod prometheus;
 mod query;
 mod router;
 mod server;
@@ -53,6 +58,12 @@ pub struct Ports {
     pub hosts: Arc<dyn Hosts>,
     /// Reload and readiness.
     pub operations: Arc<dyn Operations>,
+    /// Series.
+    pub history: Arc<dyn History>,
+    /// Closed connections over days, if they are kept.
+    pub journal: Option<Arc<dyn Journal>>,
+    /// What is counted of queries.
+    pub queries: Arc<QueryMeter>,
     /// What this process is.
     pub about: About,
 }

@@ -33,10 +33,16 @@ pub(crate) async fn healthz() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// `GET /readyz`: new connections are accepted.
+/// `GET /readyz`: new connections are accepted. Without history it is ready all the same, and says so.
 pub(crate) async fn readyz(State(site): State<Arc<Site>>) -> Response {
-    match site.asker.ports().operations.ready() {
-        Ok(()) => healthz().await.into_response(),
+    let operations = &site.asker.ports().operations;
+    match operations.ready() {
+        Ok(()) => match operations.history() {
+            Ok(()) => healthz().await.into_response(),
+            Err(reason) => {
+                Json(json!({"status": "ok", "history": {"kept": false, "reason": reason}})).into_response()
+            }
+        },
         Err(reason) => {
             let body = Json(json!({"status": "not_ready", "reason": reason}));
             (StatusCode::SERVICE_UNAVAILABLE, body).into_response()

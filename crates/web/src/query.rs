@@ -4,9 +4,10 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use http::Uri;
-use model::Word;
+use model::{WallTime, Word};
 
 use crate::error::{ApiError, quoted};
+use crate::prometheus::instant_ms;
 
 /// A query that is read key by key; what nobody read in the end is an error.
 #[derive(Debug)]
@@ -30,6 +31,22 @@ impl Query {
             return Err(ApiError::bad_query(format!("the query has {} twice", quoted(key))));
         }
         Ok(Query { unread, known: Vec::new() })
+    }
+
+    /// Whether there is such a key.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.unread.iter().any(|(other, _)| other == key)
+    }
+
+    /// Value of a key, an instant: RFC 3339, or seconds since 1970.
+    pub(crate) fn instant(&mut self, key: &'static str) -> Result<Option<WallTime>, ApiError> {
+        let Some(text) = self.text(key) else { return Ok(None) };
+        let ms = instant_ms(&text).and_then(|ms| u64::try_from(ms).ok());
+        match ms.and_then(|ms| ms.checked_mul(1_000_000)).filter(|&nanos| nanos <= i64::MAX as u64) {
+            Some(nanos) => Ok(Some(WallTime(nanos))),
+            None => Err(ApiError::bad_query(format!("{key}={} is no instant", quoted(&text)))
+                .hint("give RFC 3339, such as 2026-01-28T09:30:00Z, or seconds since 1970")),
+        }
     }
 
     /// Value of a key, any text.

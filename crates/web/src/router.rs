@@ -13,6 +13,7 @@ use http::{HeaderMap, StatusCode, Uri};
 use crate::asker::Asker;
 use crate::auth::{Authority, Caller};
 use crate::error::{ApiError, quoted};
+use crate::prometheus::{self, Engine};
 use crate::stream::Hub;
 use crate::{api, assets, gate, operate};
 
@@ -22,8 +23,11 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// What the handlers share.
 pub(crate) struct Site {
     pub(crate) asker: Asker,
+    /// For questions about days.
+    pub(crate) archivist: Asker,
     pub(crate) authority: Authority,
     pub(crate) hub: Hub,
+    pub(crate) engine: Engine,
 }
 
 impl Site {
@@ -46,6 +50,7 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/connections/{id}", get(api::connection))
         .route("/api/v1/connections/{id}/events", get(api::events))
         .route("/api/v1/logout", post(api::logout))
+        .merge(like_prometheus())
         .route("/api/{*rest}", any(unknown))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&site), gate::known_callers));
@@ -66,9 +71,24 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .with_state(site)
 }
 
+/// Prometheus' HTTP API.
+fn like_prometheus() -> Router<Arc<Site>> {
+    let write = post(prometheus::write).layer(DefaultBodyLimit::max(prometheus::WRITE_LIMIT));
+    Router::new()
+        .route("/api/v1/query", get(prometheus::query).post(prometheus::query))
+        .route("/api/v1/query_range", get(prometheus::query_range).post(prometheus::query_range))
+        .route("/api/v1/series", get(prometheus::series).post(prometheus::series))
+        .route("/api/v1/labels", get(prometheus::labels).post(prometheus::labels))
+        .route("/api/v1/label/{name}/values", get(prometheus::label_values))
+        .route("/api/v1/metadata", get(prometheus::metadata))
+        .route("/api/v1/status/buildinfo", get(prometheus::build_info))
+        .route("/api/v1/write", write)
+}
+
 async fn unknown(uri: Uri) -> ApiError {
     ApiError::not_found(format!("there is nothing at {}", quoted(uri.path()))).hint(
         "known: /api/v1/{overview,host,stream,connections,connections/<id>,connections/<id>/events,status,login,logout}, \
+         Prometheus' /api/v1/{query,query_range,series,labels,label/<name>/values,metadata,status/buildinfo,write}, \
          /-/reload",
     )
 }

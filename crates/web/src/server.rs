@@ -23,6 +23,7 @@ use crate::asker::Asker;
 use crate::auth::Authority;
 use crate::config::{AdminConfig, Secret, TokenError};
 use crate::gate::Peer;
+use crate::prometheus::Engine;
 use crate::router::{Site, router};
 use crate::stream::Hub;
 
@@ -98,7 +99,8 @@ impl Server {
         let asker = Asker::new(ports);
         let hub = Hub::new(asker.clone(), stopped.clone());
         let authority = Authority::new(token.as_ref().map(Secret::reveal));
-        let site = Arc::new(Site { asker, authority, hub });
+        let archivist = asker.apart();
+        let site = Arc::new(Site { asker, archivist, authority, hub, engine: Engine::new() });
         let refused_connections = Arc::new(AtomicU64::new(0));
         let accepting = tokio::spawn(accept(
             listener,

@@ -161,7 +161,10 @@ mod tests {
     use std::pin::pin;
 
     use futures_util::StreamExt;
-    use model::ports::{Connections, Hosts, Metrics, MetricsFormat, Operations, Overviews, Recordings};
+    use model::ports::{
+        Connections, History, Hosts, Metrics, MetricsFormat, Operations, Overviews, Received, Recordings,
+    };
+    use model::series::{Labels, Matcher, ReadError, Sample, Series, SeriesSource, TimeRange};
     use model::{ConnectionId, WallTime};
 
     use super::*;
@@ -209,6 +212,27 @@ mod tests {
         fn ready(&self) -> Result<(), String> {
             Ok(())
         }
+        fn history(&self) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    impl SeriesSource for Silent {
+        fn select(&self, _: &[Matcher], _: TimeRange, _: usize) -> Result<Vec<Series>, ReadError> {
+            Ok(vec![])
+        }
+        fn identities(&self, _: &[Matcher], _: TimeRange, _: usize) -> Result<Vec<Labels>, ReadError> {
+            Ok(vec![])
+        }
+    }
+
+    impl History for Silent {
+        fn receive(&self, _: &[(Labels, Sample)]) -> Received {
+            Received::default()
+        }
+        fn is_behind(&self) -> bool {
+            false
+        }
     }
 
     /// Counts the looks; fails when told to.
@@ -245,6 +269,9 @@ mod tests {
             overviews: Arc::clone(looks) as Arc<dyn Overviews>,
             hosts: Arc::new(Silent),
             operations: Arc::new(Silent),
+            history: Arc::new(Silent),
+            journal: None,
+            queries: Arc::default(),
             about: About { version: String::new(), started_at: WallTime::default() },
         };
         let (stop, stopped) = watch::channel(false);

@@ -101,10 +101,13 @@ fn heartline(site: &Site) -> Result<Vec<String>, String> {
         format!("    tls: {{ cert_file: {}, key_file: {} }}\n", cert.display(), key.display())
     });
     let Site { port, upstream, .. } = site;
+    let data = site.dir.join("data");
     let text = format!(
         "admin: {{ listen: '127.0.0.1:0' }}\n\
+         data: {{ dir: '{}' }}\n\
          listeners:\n  - listen: '127.0.0.1:{port}'\n{tls}\
-         routes:\n  - name: bench\n    upstreams: ['http://{upstream}']\n"
+         routes:\n  - name: bench\n    upstreams: ['http://{upstream}']\n",
+        data.display()
     );
     let file = write(site, "heartline.yaml", &text)?;
     Ok(argv(&[&heartline_binary().display().to_string(), "run", "-c", &file]))

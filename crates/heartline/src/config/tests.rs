@@ -44,6 +44,24 @@ heartline.yaml:7:25: the window must be from 10s to 5m
 }
 
 #[test]
+fn what_is_kept_has_bounds() {
+    let with = |data: &str| parse("heartline.yaml", &format!("{GOOD}data: {data}\n"));
+    let config = with("{ dir: null, retention: 100y, instance: gw-1 }").expect("a good file");
+    assert_eq!((config.data.dir.as_ref(), config.data.instance.as_deref()), (None, Some("gw-1")));
+    for (bad, place, part) in [
+        ("{ retention: 59m }", "6:20", "at least 1h"),
+        ("{ journal_retention: 23h }", "6:28", "at least 1d"),
+        ("{ scrape_interval: 500ms }", "6:26", "from 1s to 5m"),
+        ("{ instance: '' }", "6:19", "must not be empty"),
+        ("{ directory: x }", "6:9", "did you mean `dir`?"),
+    ] {
+        let shown = with(bad).expect_err("a bad file").to_string();
+        assert!(shown.starts_with(&format!("heartline.yaml:{place}: ")), "{shown}");
+        assert!(shown.contains(part), "{shown}");
+    }
+}
+
+#[test]
 fn unknown_keys_have_a_suggestion() {
     let text = GOOD.replace("upstreams", "upstream");
     let shown = parse("heartline.yaml", &text).expect_err("a bad file").to_string();

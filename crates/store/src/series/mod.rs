@@ -221,8 +221,9 @@ impl SeriesStore {
     }
 }
 
-impl SampleSink for SeriesStore {
-    fn append(&self, samples: &[(Labels, Sample)]) {
+impl SeriesStore {
+    /// Appends samples of any series and instants, and tells what came of them. Never waits for the disk.
+    pub fn append_labelled(&self, samples: &[(Labels, Sample)]) -> Appended {
         let mut refused = Appended::default();
         let mut rows = Vec::with_capacity(samples.len());
         for (labels, sample) in samples {
@@ -232,7 +233,17 @@ impl SampleSink for SeriesStore {
             }
         }
         self.shared.head.count(&refused);
-        self.append_samples(&rows);
+        let mut appended = self.append_samples(&rows).appended;
+        for (sum, dropped) in appended.dropped.iter_mut().zip(refused.dropped) {
+            *sum += dropped;
+        }
+        appended
+    }
+}
+
+impl SampleSink for SeriesStore {
+    fn append(&self, samples: &[(Labels, Sample)]) {
+        self.append_labelled(samples);
     }
 }
 

@@ -8,10 +8,12 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
+use model::filter::{Condition, Filter, Pattern, Term, TextField};
 use model::live::{LiveConnection, LiveState};
 use model::record::CloseRecord;
 use model::{ConnectionId, HandshakeResult, Initiator, PerDirection, Protocol, Reason, WallTime};
 
+use super::journal;
 use crate::body::{ConnectionView, List};
 use crate::error::{ApiError, quoted};
 use crate::query::Query;
@@ -76,6 +78,7 @@ pub(crate) async fn connections(State(site): State<Arc<Site>>, uri: Uri) -> Resu
                 site.asker.ask(move |ports| page.of(ports.connections.live(), |one| filter.takes(one)));
             Ok(Json(list.await?).into_response())
         }
+        Set::Closed if query.has("from") || query.has("to") => journal::list(&site, query).await,
         Set::Closed => {
             let page = Page::read(&mut query, CLOSED_ORDERS)?;
             let filter = ClosedFilter::read(&mut query)?;
@@ -97,7 +100,10 @@ pub(crate) async fn connection(
     // In this order: a connection that closes in between is found among the closed ones.
     let view = site.asker.ask(move |ports| {
         let live = ports.connections.live_one(id).map(|live| ConnectionView::Live { live: Box::new(live) });
-        live.or_else(|| Some(ConnectionView::Closed { closed: ports.connections.closed_one(id)? }))
+        live.or_else(|| {
+            let closed = ports.connections.closed_one(id).or_else(|| journal::closed_one(ports, id))?;
+            Some(ConnectionView::Closed { closed })
+        })
     });
     view.await?.map(Json).ok_or_else(|| no_connection(id))
 }
@@ -138,7 +144,7 @@ impl LiveFilter {
     }
 }
 
-struct ClosedFilter {
+pub(super) struct ClosedFilter {
     protocol: Option<Protocol>,
     route: Option<String>,
     reason: Option<Reason>,
@@ -147,7 +153,7 @@ struct ClosedFilter {
 }
 
 impl ClosedFilter {
-    fn read(query: &mut Query) -> Result<ClosedFilter, ApiError> {
+    pub(super) fn read(query: &mut Query) -> Result<ClosedFilter, ApiError> {
         Ok(ClosedFilter {
             protocol: query.word("protocol")?,
             route: query.text("route"),
@@ -155,6 +161,22 @@ impl ClosedFilter {
             initiator: query.word("initiator")?,
             result: query.word("result")?,
         })
+    }
+
+    /// The same, as it is asked of the journal.
+    pub(super) fn terms(self) -> Filter {
+        let text = |field, value: Option<String>| {
+            let condition = Condition::Text { field, pattern: Pattern::Is(value?) };
+            Some(Term { is_negated: false, condition })
+        };
+        let terms = [
+            text(TextField::Protocol, self.protocol.map(|word| word.to_string())),
+            text(TextField::Route, self.route),
+            text(TextField::Reason, self.reason.map(|word| word.to_string())),
+            text(TextField::Initiator, self.initiator.map(|word| word.to_string())),
+            text(TextField::Result, self.result.map(|word| word.to_string())),
+        ];
+        Filter { terms: terms.into_iter().flatten().collect() }
     }
 
     fn takes(&self, one: &CloseRecord) -> bool {

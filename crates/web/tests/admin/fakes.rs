@@ -1,16 +1,23 @@
 //! Ports that answer what a test wants.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use model::event::CloseCode;
 use model::host::{AcceptQueue, HostFacts};
+use model::journal::{
+    EndedRange, Journal, JournalCount, JournalEntry, JournalError, JournalPage, JournalQuery, LostConnection,
+    Opening,
+};
 use model::live::{Backlog, LiveConnection, LiveState};
 use model::overview::{Overview, RouteNow};
-use model::ports::{Connections, Hosts, Metrics, MetricsFormat, Operations, Overviews, Recordings};
+use model::ports::{
+    Connections, History, Hosts, Metrics, MetricsFormat, Operations, Overviews, Received, Recordings,
+};
 use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
 use model::recording::{Happening, Recorded, Recording};
+use model::series::{Labels, Matcher, ReadError, Sample, Series, SeriesSource, TimeRange};
 use model::{
     ConnectionId, Direction, HandshakeResult, Initiator, Layer, Leg, Opcode, PerDirection, Protocol, Reason,
     WallTime,
@@ -26,6 +33,9 @@ pub(crate) struct Fake {
     pub(crate) reloads: AtomicU64,
     pub(crate) is_broken: AtomicBool,
     pub(crate) panics: AtomicBool,
+    pub(crate) is_behind: AtomicBool,
+    pub(crate) has_no_history: AtomicBool,
+    pub(crate) received: Mutex<Vec<(Labels, Sample)>>,
 }
 
 impl Fake {
@@ -37,12 +47,15 @@ impl Fake {
             overviews: Arc::clone(self) as Arc<dyn Overviews>,
             hosts: Arc::clone(self) as Arc<dyn Hosts>,
             operations: Arc::clone(self) as Arc<dyn Operations>,
+            history: Arc::clone(self) as Arc<dyn History>,
+            journal: Some(Arc::clone(self) as Arc<dyn Journal>),
+            queries: Arc::default(),
             about: About { version: "1.2.3".to_owned(), started_at: second(0) },
         }
     }
 }
 
-fn second(seconds: u64) -> WallTime {
+pub(crate) fn second(seconds: u64) -> WallTime {
     WallTime::default() + Duration::from_secs(seconds)
 }
 
@@ -193,6 +206,79 @@ impl Operations for Fake {
         } else {
             Ok(())
         }
+    }
+
+    fn history(&self) -> Result<(), String> {
+        if self.has_no_history.load(Ordering::Relaxed) { Err("the disk is full".to_owned()) } else { Ok(()) }
+    }
+}
+
+/// `up` of two instances, 1 at second 100; and `bad`, which cannot be read.
+impl SeriesSource for Fake {
+    fn select(&self, matchers: &[Matcher], range: TimeRange, _: usize) -> Result<Vec<Series>, ReadError> {
+        let samples = vec![Sample { timestamp_ms: 100_000, value: 1.0 }];
+        let identities = self.identities(matchers, range, usize::MAX)?;
+        Ok(identities.into_iter().map(|labels| Series { labels, samples: samples.clone() }).collect())
+    }
+
+    fn identities(&self, matchers: &[Matcher], _: TimeRange, limit: usize) -> Result<Vec<Labels>, ReadError> {
+        if matchers.iter().any(|matcher| matcher.value == "bad") {
+            return Err(ReadError::Store("damaged".to_owned()));
+        }
+        let up = |instance: &str| Labels::new([("__name__", "up"), ("instance", instance)]);
+        Ok(["a", "b"].into_iter().map(up).take(limit).collect())
+    }
+}
+
+impl History for Fake {
+    fn receive(&self, samples: &[(Labels, Sample)]) -> Received {
+        self.received.lock().expect("no panic").extend_from_slice(samples);
+        let invalid = samples.iter().filter(|(labels, _)| labels.is_empty()).count() as u64;
+        Received { taken: samples.len() as u64 - invalid, invalid, ..Received::default() }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.is_behind.load(Ordering::Relaxed)
+    }
+}
+
+/// What was closed before the memory of [`Connections::closed`]: 10 connections, the oldest lost.
+impl Journal for Fake {
+    fn page(&self, query: &JournalQuery) -> Result<JournalPage, JournalError> {
+        let closed_entry = |n| JournalEntry::Closed { closed: Arc::new(closed(n)) };
+        let old = closed(0);
+        let opening = Opening {
+            id: ConnectionId(2_000_000),
+            protocol: old.protocol,
+            route: old.route,
+            client: old.client,
+            upstream: "http://10.0.0.1:3000".into(),
+            opened_at: old.opened_at,
+        };
+        let lost = JournalEntry::Lost { lost: LostConnection { opening, seen_at: second(60) } };
+        let entries = (1..10).rev().map(closed_entry).chain([lost]);
+        let takes = |entry: &JournalEntry| match entry {
+            JournalEntry::Closed { closed } => query.filter.takes(closed),
+            JournalEntry::Lost { .. } => query.filter.terms.is_empty(),
+        };
+        let inside = |entry: &JournalEntry| (query.ended.from..=query.ended.to).contains(&entry.ended_at());
+        let entries = entries.filter(|entry| takes(entry) && inside(entry)).take(query.limit).collect();
+        Ok(JournalPage { entries, next: None, is_complete: true })
+    }
+
+    fn count(
+        &self,
+        _: &model::filter::Filter,
+        _: EndedRange,
+        _: u64,
+        _: Duration,
+    ) -> Result<JournalCount, JournalError> {
+        Ok(JournalCount { count: 10, is_exact: true })
+    }
+
+    fn one(&self, id: ConnectionId) -> Result<Option<JournalEntry>, JournalError> {
+        let n = id.0.checked_sub(3_000_000).filter(|&n| n < 10);
+        Ok(n.map(|n| JournalEntry::Closed { closed: Arc::new(CloseRecord { id, ..closed(n) }) }))
     }
 }
 

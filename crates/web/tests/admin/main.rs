@@ -4,4 +4,5 @@ mod access;
 mod endpoints;
 mod fakes;
 mod harness;
+mod prometheus;
 mod stream;

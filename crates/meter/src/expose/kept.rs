@@ -1,0 +1,58 @@
+//! What is kept, and the queries over it.
+
+use model::Word as _;
+
+use super::{Sink, histogram};
+use crate::families::{self as f, Family};
+use crate::queries::{QueryMeter, QueryResult};
+use crate::scrape::{StoreFacts, StorePart};
+
+/// Gives `sink` the samples of one family.
+pub fn visit(family: &'static Family, queries: &QueryMeter, store: &StoreFacts, sink: &mut dyn Sink) {
+    let mut value = |value: u64| sink.sample("", &[], value as f64);
+    match *family {
+        f::STORE_SERIES => value(store.series),
+        f::STORE_SAMPLES => value(store.samples),
+        f::STORE_SAMPLES_LOST => value(store.samples_lost),
+        f::STORE_HEAD_BYTES => value(store.head_bytes),
+        f::JOURNAL_WRITTEN => value(store.journal_written),
+        f::JOURNAL_DROPPED => value(store.journal_dropped),
+        f::JOURNAL_LOST => value(store.journal_lost),
+        f::QUERIES_RUNNING => value(queries.running()),
+        f::STORE_SAMPLES_DROPPED => {
+            for (reason, count) in &store.samples_dropped {
+                sink.sample("", &[("reason", reason)], *count as f64);
+            }
+        }
+        f::QUERIES => {
+            for &result in QueryResult::ALL {
+                sink.sample("", &[("result", result.as_str())], queries.results.get(result) as f64);
+            }
+        }
+        f::QUERY_SECONDS => {
+            let observed = queries.seconds.observed();
+            histogram(&[], f::LATENCY_BOUNDS, &observed, |suffix, labels, value| {
+                sink.sample(suffix, labels, value);
+            });
+        }
+        _ => {
+            for (name, part) in &store.parts {
+                if let Some(value) = of_part(family, part) {
+                    sink.sample("", &[("part", name)], value);
+                }
+            }
+        }
+    }
+}
+
+fn of_part(family: &'static Family, part: &StorePart) -> Option<f64> {
+    match *family {
+        f::STORE_KEPT => Some(f64::from(u8::from(part.is_kept))),
+        f::STORE_DISK_BYTES => Some(part.disk_bytes as f64),
+        f::STORE_WAITING => Some(part.waiting as f64),
+        f::STORE_WRITE_ERRORS => Some(part.write_errors as f64),
+        f::STORE_DAMAGED => Some(part.damaged as f64),
+        f::STORE_WRITTEN => Some(part.written_at).filter(|&at| at > 0.0),
+        _ => None,
+    }
+}
