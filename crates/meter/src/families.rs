@@ -227,7 +227,7 @@ families! {
     STORE_DAMAGED: Counter "heartline_store_damaged_total" ["part"]
         "Batches, chunks and entries that were found damaged and left out.";
     STORE_WRITTEN: Gauge "heartline_store_last_write_timestamp_seconds" ["part"]
-        "Unix time at which the part of the data directory was last written; absent before the first time.";
+        "Unix time at which the part of the data directory was last written; 0 before the first time.";
     JOURNAL_WRITTEN: Counter "heartline_journal_entries_total" []
         "Close records that were written to the journal.";
     JOURNAL_DROPPED: Counter "heartline_journal_entries_dropped_total" []

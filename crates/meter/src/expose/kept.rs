@@ -52,7 +52,7 @@ fn of_part(family: &'static Family, part: &StorePart) -> Option<f64> {
         f::STORE_WAITING => Some(part.waiting as f64),
         f::STORE_WRITE_ERRORS => Some(part.write_errors as f64),
         f::STORE_DAMAGED => Some(part.damaged as f64),
-        f::STORE_WRITTEN => Some(part.written_at).filter(|&at| at > 0.0),
+        f::STORE_WRITTEN => Some(part.written_at),
         _ => None,
     }
 }

@@ -126,9 +126,8 @@ fn every_family_of_the_table_has_samples_and_its_labels() {
     registry.route("chat").grpc.method("demo.Chat", "Talk");
     let host = host::tests::everything();
     (scrape.process, scrape.host) = (host.process, Some(std::sync::Arc::new(host)));
-    let part = StorePart { written_at: 1.0, ..StorePart::default() };
     scrape.store.samples_dropped = vec![("duplicate", 1)];
-    scrape.store.parts = vec![("series", part)];
+    scrape.store.parts = vec![("series", StorePart::default())];
     let mut names = Names::default();
     visit(&registry, &scrape, &mut names);
     for family in f::ALL {
