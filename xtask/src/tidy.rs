@@ -6,21 +6,22 @@ use std::process::{Command, ExitCode};
 use crate::root;
 
 /// The arrows of the design: which room may use which. Pure rooms come first.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("observe", &["model"]),
     ("meter", &["model"]),
     ("promql", &["model"]),
+    ("alert", &["model", "promql"]),
     ("kernel", &[]),
     ("store", &["model", "meter"]),
     ("gateway", &["kernel", "model", "observe", "meter"]),
     ("probe", &["model", "observe"]),
     ("web", &["model", "meter", "web"]),
-    ("heartline", &["model", "observe", "meter", "gateway", "web", "probe", "store"]),
+    ("heartline", &["model", "observe", "meter", "gateway", "web", "probe", "store", "promql", "alert"]),
 ];
 
 /// Rooms without sockets, files, clock and randomness.
-const PURE: [&str; 4] = ["model", "observe", "meter", "promql"];
+const PURE: [&str; 5] = ["model", "observe", "meter", "promql", "alert"];
 
 /// What a pure room may not name, in its dependencies and in its code.
 const IMPURE_CRATES: [&str; 6] = ["tokio", "hyper", "socket2", "rand", "rustix", "reqwest"];
