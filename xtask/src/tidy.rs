@@ -11,16 +11,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("observe", &["model"]),
     ("meter", &["model"]),
     ("promql", &["model"]),
+    ("alert", &["model", "promql"]),
     ("kernel", &[]),
     ("store", &["model", "meter"]),
     ("gateway", &["kernel", "model", "observe", "meter"]),
     ("probe", &["model", "observe"]),
     ("web", &["model", "meter", "promql", "web"]),
-    ("heartline", &["model", "observe", "meter", "gateway", "web", "probe", "store"]),
+    ("heartline", &["model", "observe", "meter", "gateway", "web", "probe", "store", "promql", "alert"]),
 ];
 
 /// Rooms without sockets, files, clock and randomness.
-const PURE: &[&str] = &["model", "observe", "meter", "promql"];
+const PURE: &[&str] = &["model", "observe", "meter", "promql", "alert"];
 
 /// What a pure room may not name, in its dependencies and in its code.
 const IMPURE_CRATES: [&str; 6] = ["tokio", "hyper", "socket2", "rand", "rustix", "reqwest"];

@@ -55,6 +55,11 @@ impl Query {
         &self.text
     }
 
+    /// How its text was understood.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// Whether it evaluates to a scalar or an instant vector, so that a range query or a rule may hold it.
     pub fn has_value_at_each_step(&self) -> bool {
         matches!(self.root.value_type(), Type::Scalar | Type::Instant)

@@ -1,0 +1,13 @@
+//! Rule groups to states of alerts, as Prometheus defines them: rule files are read and judged ([`rules`]), groups are
+//! evaluated at their times over anything readable as series ([`engine`]), and rules are tested with made-up series
+//! ([`unit_test`], the files of `promtool test rules`).
+//!
+//! There is no clock, no thread and no file here: who runs the engine says what time it is, writes the samples that
+//! it gives, and keeps its state.
+
+pub mod duration;
+pub mod engine;
+pub mod memory;
+pub mod rules;
+pub mod template;
+pub mod unit_test;
