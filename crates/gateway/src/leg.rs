@@ -62,6 +62,14 @@ impl Stream {
         }
     }
 
+    /// See [`Socket::writable`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.socket().writable().await
+    }
+
     /// See [`Socket::leave_reactor`].
     ///
     /// # Errors

@@ -200,6 +200,9 @@ impl Listener {
             return tracing::error!(%error, "a socket could not be moved: its connection ends");
         }
         let serving = async move {
+            if let Err(error) = stream.writable().await {
+                return tracing::debug!(%error, "a socket cannot be waited for: its connection ends");
+            }
             let stream = Watched::new(stream, early, &client.watch);
             if speaks_http2 {
                 Box::pin(http2::serve(stream, client, self.head_timeout, self.stopping)).await;

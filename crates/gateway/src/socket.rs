@@ -149,6 +149,18 @@ impl Socket {
         Ok(())
     }
 
+    /// Waits until it can be written to. hyper ends a connection without the answer to a request whose body is still
+    /// to come when the answer cannot be written at once, which tokio does not know of a socket that it has just got.
+    ///
+    /// # Errors
+    /// As epoll_wait(2).
+    pub async fn writable(&self) -> io::Result<()> {
+        match &self.tcp {
+            Tcp::Tokio(tcp) => tcp.writable().await,
+            Tcp::Edge(_) | Tcp::Gone => Err(gone()),
+        }
+    }
+
     /// Is told of edges by the reactor whose task calls this, as its socket of `leg`.
     ///
     /// # Errors
