@@ -214,7 +214,7 @@ mod tests {
     fn bodies() {
         check(Framing::Chunked, "3\r\nabc\r\n0\r\n\r\n", "abc", 13, true);
         check(Framing::Chunked, "3;a=\"b\"\r\nabc\r\n00A \r\n0123456789\r\n", "abc0123456789", 32, false);
-        check(Framing::Chunked, "0\r\nX: y\r\nZ: \r\n\r\nmore", "", 17, true);
+        check(Framing::Chunked, "0\r\nX: y\r\nZ: \r\n\r\nmore", "", 16, true);
         check(Framing::Chunked, "1\na\r\n0\n\n", "a", 8, true);
         check(Framing::Length(3), "abcdef", "abc", 3, true);
         check(Framing::Length(9), "abcdef", "abcdef", 6, false);
