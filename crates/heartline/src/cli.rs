@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::load::LoadCommand;
 use crate::look::{ConnectionsOptions, ShowOptions};
+use crate::rules::{PromqlOptions, RulesCommand};
 
 /// Monitoring and troubleshooting for WebSocket, server-sent events and gRPC streams.
 ///
@@ -31,6 +32,7 @@ const EXAMPLES: &str = "Examples:
   heartline run --upstream http://127.0.0.1:3000       stand in front of a service
   heartline run -c heartline.yaml                      the same, by a configuration file
   heartline check heartline.yaml                       find mistakes before they are run
+  heartline rules test rules_test.yml                  run tests in promtool's format
   heartline connections --closed reason:abnormal       list what has broken off
   heartline show 4ynf0xjv3c8mz                         what happened on one connection
   heartline load ws ws://127.0.0.1:8000/chat -c 500    what many users would see";
@@ -43,12 +45,19 @@ pub enum Command {
     /// Serve a sample service with simulated clients and a few faults to look at. Touches only loopback and
     /// keeps nothing.
     Demo(DemoOptions),
-    /// Check configuration files: errors with line, column and a suggestion; exit code 2 if there are any.
+    /// Check configuration files and rule files: errors with line, column and a suggestion; exit code 2 if there are
+    /// any.
     Check {
-        /// Files to check.
+        /// Files to check; one with `groups` is a Prometheus rule file.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// How expressions of rules are understood.
+        #[command(flatten)]
+        promql: PromqlOptions,
     },
+    /// Test and print Prometheus rule files.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// List the connections of a running gateway; exit code 3 when it cannot be reached.
     Connections(ConnectionsOptions),
     /// Show what happened on one connection of a running gateway, open or closed; exit code 3 when it cannot be

@@ -12,6 +12,7 @@ mod host;
 pub mod load;
 pub mod look;
 pub mod reference;
+pub mod rules;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -62,16 +63,22 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             block_on(app::run(source))
         }
         Command::Demo(options) => block_on(demo::run(options)),
-        Command::Check { files } => check(&files),
+        Command::Check { files, promql } => check(&files, promql.compat()),
+        Command::Rules(command) => rules::run(command),
         Command::Connections(options) => block_on(look::connections(options)),
         Command::Show(options) => block_on(look::show(options)),
         Command::Load(command) => load::run(*command),
     }
 }
 
-fn check(files: &[std::path::PathBuf]) -> Result<(), Failure> {
+fn check(files: &[std::path::PathBuf], compat: promql::Compat) -> Result<(), Failure> {
     let mut wrong = Vec::new();
     for file in files {
+        let is_rule_file = std::fs::read_to_string(file).is_ok_and(|text| rules::is_rule_file(&text));
+        if is_rule_file {
+            wrong.extend(rules::check(file, compat).err().map(|errors| errors.to_string()));
+            continue;
+        }
         match config::load(file) {
             Ok(config) => println!(
                 "ok {}: {} listeners, {} routes",

@@ -118,7 +118,7 @@ pub async fn connections(options: ConnectionsOptions) -> Result<(), Failure> {
 }
 
 /// Writes to standard output and ends the last line; a reader that has gone away has seen enough.
-fn print(bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn print(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let end: &[u8] = if bytes.ends_with(b"\n") || bytes.is_empty() { b"" } else { b"\n" };
     match out.write_all(bytes).and_then(|()| out.write_all(end)).and_then(|()| out.flush()) {

@@ -57,6 +57,17 @@ impl ConfigErrors {
         ConfigErrors(vec![ConfigError { file: file.to_owned(), place, message, hint }])
     }
 
+    /// What is wrong with a rule file or a file of tests.
+    pub fn of_issues(file: &str, text: &str, issues: Vec<alert::rules::Issue>) -> ConfigErrors {
+        let error = |issue: alert::rules::Issue| ConfigError {
+            file: file.to_owned(),
+            place: (issue.line > 0).then(|| Place::new(text, issue.line, issue.column)),
+            message: worded(issue.message),
+            hint: issue.hint,
+        };
+        ConfigErrors(issues.into_iter().map(error).collect())
+    }
+
     /// Problems found after parsing, with their places.
     pub fn located(
         file: &str,
