@@ -187,6 +187,7 @@ fn a_template_that_cannot_be_read_is_found_at_load() {
         "{{ end }}",
         "{{ if true }}a{{ end }}b{{ end }}",
         "{{ else }}",
+        "{{ break }}",
         "{{ $undefined }}",
         "{{ range }}",
     ] {

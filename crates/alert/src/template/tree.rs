@@ -34,8 +34,14 @@ pub(super) fn read(text: &str, functions: &FuncMap) -> Result<Tree, TemplateErro
     if !last.as_ref().is_some_and(is_end) {
         return Err(TemplateError::Exec("an {{end}} or {{else}} belongs to nothing".to_owned()));
     }
-    let mut walk =
-        Walk { functions, variables: Vec::new(), wrong: None, fields: BTreeSet::new(), has_loop: false };
+    let mut walk = Walk {
+        functions,
+        variables: Vec::new(),
+        wrong: None,
+        fields: BTreeSet::new(),
+        has_loop: false,
+        loops: 0,
+    };
     let defined = defines.iter_mut().map(|define| &mut define.body);
     for list in std::iter::once(&mut root).chain(defined) {
         walk.variables = vec!["$".to_owned()];
@@ -62,6 +68,8 @@ struct Walk<'a> {
     wrong: Option<TemplateError>,
     fields: BTreeSet<String>,
     has_loop: bool,
+    /// How many loops this is inside of.
+    loops: usize,
 }
 
 impl Walk<'_> {
@@ -83,10 +91,16 @@ impl Walk<'_> {
             Node::If(branch) | Node::With(branch) => self.branch(branch),
             Node::Range(branch) => {
                 self.has_loop = true;
+                self.loops += 1;
                 self.branch(branch);
+                self.loops -= 1;
             }
             Node::Template(template) => template.pipe.iter().for_each(|pipe| self.pipe(pipe)),
             Node::Define(define) => self.list(&mut define.body),
+            Node::Break(_) | Node::Continue(_) if self.loops == 0 => {
+                let outside = "{{break}} or {{continue}} outside {{range}}";
+                self.wrong.get_or_insert_with(|| TemplateError::Exec(outside.to_owned()));
+            }
             Node::Text(_) | Node::Break(_) | Node::Continue(_) => {}
         }
     }
@@ -105,9 +119,7 @@ impl Walk<'_> {
     fn pipe(&mut self, pipe: &PipeNode) {
         pipe.commands.iter().flat_map(|command| &command.args).for_each(|expr| self.expr(expr));
         for name in &pipe.decl {
-            if pipe.is_assign {
-                self.variable(name);
-            } else {
+            if !pipe.is_assign {
                 self.variables.push(name.to_string());
             }
         }

@@ -1,17 +1,20 @@
 //! The YAML of test files as it stands. Unknown keys are errors.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::rules::{Map, Text};
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[derive(Default)]
+#[serde(deny_unknown_fields)]
 pub(super) struct File {
+    #[serde(default, deserialize_with = "or_empty")]
     pub rule_files: Vec<String>,
     pub evaluation_interval: Option<Text>,
+    #[serde(default, deserialize_with = "or_empty")]
     pub group_eval_order: Vec<String>,
+    #[serde(default)]
     pub fuzzy_compare: bool,
+    #[serde(default, deserialize_with = "or_empty")]
     pub tests: Vec<Case>,
 }
 
@@ -19,11 +22,11 @@ pub(super) struct File {
 #[serde(deny_unknown_fields)]
 pub(super) struct Case {
     pub interval: Option<Text>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     pub input_series: Vec<InputSeries>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     pub alert_rule_test: Vec<AlertTest>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     pub promql_expr_test: Vec<QueryTest>,
     pub external_labels: Option<Map>,
     pub external_url: Option<String>,
@@ -42,7 +45,7 @@ pub(super) struct InputSeries {
 pub(super) struct AlertTest {
     pub eval_time: Option<Text>,
     pub alertname: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     pub exp_alerts: Vec<ExpectedAlert>,
 }
 
@@ -58,7 +61,7 @@ pub(super) struct ExpectedAlert {
 pub(super) struct QueryTest {
     pub expr: String,
     pub eval_time: Option<Text>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     pub exp_samples: Vec<ExpectedSample>,
 }
 
@@ -68,4 +71,9 @@ pub(super) struct ExpectedSample {
     pub labels: Option<Text>,
     #[serde(default)]
     pub value: f64,
+}
+
+/// A list; none is as good as an empty one.
+fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }

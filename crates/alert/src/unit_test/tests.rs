@@ -35,6 +35,7 @@ fn what_is_expected_is_found() {
     let alerts = "    alert_rule_test:
       - {eval_time: 1m, alertname: A, exp_alerts: []}
       - {eval_time: 3m59s, alertname: A}
+      - {eval_time: 3m59s, alertname: A, exp_alerts: }
       - eval_time: 4m
         alertname: A
         exp_alerts: [{exp_labels: {s: w, x: a}, exp_annotations: {t: a 10}}]\n";

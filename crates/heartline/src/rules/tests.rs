@@ -116,6 +116,24 @@ fn bounds_in_rules_are_bounds_of_the_histogram() {
 }
 
 #[test]
+fn each_alert_has_its_manual_page_in_both_languages() {
+    for rule in default_rules().iter().filter(|rule| rule.is_alert()) {
+        let RuleKind::Alert { annotations, .. } = &rule.kind else { continue };
+        let link = format!("{{{{ $externalURL }}}}/runbooks/{}", rule.name());
+        assert!(
+            annotations.iter().any(|(name, text)| name == "runbook_url" && *text == link),
+            "{}",
+            rule.name()
+        );
+        for ending in ["md", "zh-CN.md"] {
+            let path = root().join("docs/runbooks").join(format!("{}.{ending}", rule.name()));
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(text.starts_with(&format!("# {}\n", rule.name())), "{}", path.display());
+        }
+    }
+}
+
+#[test]
 fn the_rules_do_what_their_tests_say() {
     let path = root().join("deploy/rules/heartline_test.yml");
     assert_eq!(test_file(&path, Compat::V3), Ok(12));
