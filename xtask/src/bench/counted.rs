@@ -42,15 +42,18 @@ pub fn instructions(place: &Place, peer: &Peer) -> Result<f64, String> {
     Ok(per_echo(most))
 }
 
-/// Instructions by thread, from the files that callgrind wrote for each.
+/// Instructions by thread that receives, from the files that callgrind wrote for each.
 fn by_thread(dir: &Path, prefix: &str) -> Result<BTreeMap<String, u64>, String> {
     let files = fs::read_dir(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     let mut counts = BTreeMap::new();
     for file in files.flatten() {
         let name = file.file_name().to_string_lossy().into_owned();
         if let Some(thread) = name.strip_prefix(prefix) {
-            let count = summary(&read(&file.path())?).ok_or_else(|| format!("{name}: no summary"))?;
-            counts.insert(thread.to_owned(), count);
+            let profile = read(&file.path())?;
+            let count = summary(&profile).ok_or_else(|| format!("{name}: no summary"))?;
+            if receives(&profile) {
+                counts.insert(thread.to_owned(), count);
+            }
         }
     }
     Ok(counts)
@@ -94,6 +97,13 @@ fn per_echo(more: u64) -> f64 {
     more as f64 / f64::from(MANY - FEW)
 }
 
+/// Whether a thread has taken bytes from sockets (recv(2)): others serve nobody.
+fn receives(profile: &str) -> bool {
+    let calls = ["recv", "__recv", "recvfrom", "__libc_recv"];
+    let names = profile.lines().filter(|line| line.starts_with("fn=") || line.starts_with("cfn="));
+    names.filter_map(|line| line.split_once(") ")).any(|(_, name)| calls.contains(&name))
+}
+
 /// All instructions of a callgrind profile: the sum of its parts.
 fn summary(profile: &str) -> Option<u64> {
     let counts: Vec<u64> =
@@ -118,6 +128,12 @@ fn read(path: &Path) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn threads_that_receive_are_known() {
+        assert!(receives("fn=(1) main\ncfn=(2) recv\n"));
+        assert!(!receives("fn=(1) main\ncfn=(2) recvmmsg_all\nfn=(2)\n"));
+    }
 
     #[test]
     fn a_table_of_strace_is_read() {
