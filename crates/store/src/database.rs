@@ -77,6 +77,14 @@ pub(crate) fn open_to_read(file: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Whether the file has its tables: who made it may have ended before.
+///
+/// # Errors
+/// What SQLite said.
+pub(crate) fn has_tables(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).map(|version| version > 0)
+}
+
 /// Bytes in use in the file that a connection is open on.
 ///
 /// # Errors

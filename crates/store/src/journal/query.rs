@@ -134,7 +134,9 @@ impl JournalStore {
         wanted.into_iter().filter_map(|day| {
             let directory = self.shared.directory.as_ref()?;
             let file = day.file(directory);
-            match database::open_to_read(&file) {
+            let opened = database::open_to_read(&file)
+                .and_then(|connection| Ok(database::has_tables(&connection)?.then_some(connection)));
+            match opened.transpose()? {
                 // Too old by now.
                 Err(_) if !file.exists() => None,
                 opened => Some((day, opened.map_err(|error| self.failed(day, error)))),

@@ -184,6 +184,24 @@ fn time_runs_out() {
     assert!(!journal.count(&nothing, EndedRange::ALWAYS, 10, Duration::ZERO).expect("is read").is_exact);
 }
 
+/// Who made the file of a day was killed before its tables were there.
+#[test]
+fn a_day_without_tables_has_no_entries() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let journal = open(directory.path());
+    journal.opened(opening(7));
+    journal.closed(record(1, at(100)));
+    journal.sync();
+    let file = Day::of(at(100)).file(&directory.path().join("journal"));
+    drop(journal);
+    std::fs::write(file.with_file_name("2026-01-29.db"), []).expect("is written");
+    let journal = open(directory.path());
+    assert_eq!((journal.status(), journal.stats().lost), (Ok(()), 1));
+    let entries = pages(&journal, query(Filter::default(), 10));
+    assert_eq!(entries.len(), 2, "the closed one and the lost one");
+    assert_eq!(journal.one(ConnectionId(99)).expect("is read"), None);
+}
+
 #[test]
 fn what_was_open_is_lost_with_the_process() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -128,6 +128,9 @@ impl Writer {
             let file = day.file(path);
             let read = || {
                 let connection = database::open_to_read(&file)?;
+                if !database::has_tables(&connection)? {
+                    return Ok(lost);
+                }
                 let mut unknown = Vec::new();
                 for one in lost {
                     let Sql { text, parameters } =

@@ -48,7 +48,7 @@ pub(super) fn attach(shared: &Shared, disk: &mut Disk, is_same: bool) -> Result<
             state.forget_stored();
         }
         // Its batches may not have been written, so that only its chunk can bring it to the disk.
-        shared.head.grew(state.seal(i64::MAX));
+        shared.head.grew(state.seal(i64::MAX, 0));
     }
     Ok(())
 }

@@ -47,6 +47,8 @@ struct Sealed {
     chunk: Chunk,
     /// Number of the batch that began it.
     began: u64,
+    /// All its samples are of batches before this one.
+    behind: u64,
     is_stored: bool,
 }
 
@@ -90,20 +92,21 @@ impl State {
         }
         let chunk = open.chunk();
         let size = memory_of(&chunk);
-        self.sealed.push_back(Sealed { chunk, began: *began, is_stored: false });
+        self.sealed.push_back(Sealed { chunk, began: *began, behind: number, is_stored: false });
         open.restart(sample);
         *began = number;
         Ok(size)
     }
 
-    /// Seals the chunk that grows, when its first sample is earlier than `before_ms`.
-    pub(crate) fn seal(&mut self, before_ms: i64) -> usize {
+    /// Seals the chunk that grows, when its first sample is earlier than `before_ms`; batches from `behind` on are not
+    /// in it.
+    pub(crate) fn seal(&mut self, before_ms: i64, behind: u64) -> usize {
         match self.open.take_if(|(open, _)| open.first_ms() < before_ms) {
             None => 0,
             Some((open, began)) => {
                 let chunk = open.chunk();
                 let size = memory_of(&chunk);
-                self.sealed.push_back(Sealed { chunk, began, is_stored: false });
+                self.sealed.push_back(Sealed { chunk, began, behind, is_stored: false });
                 size
             }
         }
@@ -152,9 +155,10 @@ impl State {
         self.open.as_ref().is_some_and(|(open, _)| open.last_value_bits() == value.to_bits())
     }
 
-    /// Full chunks that are not in the database.
-    pub(crate) fn unstored(&self) -> impl Iterator<Item = &Chunk> {
-        self.sealed.iter().filter(|sealed| !sealed.is_stored).map(|sealed| &sealed.chunk)
+    /// Full chunks that are not in the database and have nothing of the batches behind `newest`.
+    pub(crate) fn unstored(&self, newest: u64) -> impl Iterator<Item = &Chunk> {
+        let is_due = move |sealed: &&Sealed| !sealed.is_stored && sealed.behind <= newest.saturating_add(1);
+        self.sealed.iter().filter(is_due).map(|sealed| &sealed.chunk)
     }
 
     /// Number of the oldest batch with a sample that no chunk in the database has.
@@ -233,4 +237,20 @@ impl State {
 /// Bytes of memory of a full chunk, with what surrounds it.
 fn memory_of(chunk: &Chunk) -> usize {
     chunk.bytes.len() + size_of::<Sealed>() + 2 * size_of::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_chunk_waits_for_the_batches_that_it_is_of() {
+        let mut state = State::default();
+        for number in 1..=3 {
+            let sample = Sample { timestamp_ms: number, value: 0.0 };
+            state.append(sample, number.unsigned_abs(), 2).expect("time goes on");
+        }
+        let due = |newest| state.unstored(newest).count();
+        assert_eq!([0, 1, 2, 3, u64::MAX].map(due), [0, 0, 1, 1, 1], "it has batches 1 and 2");
+    }
 }

@@ -54,6 +54,8 @@ pub(super) struct Writer {
     identity: Option<i64>,
     retry: Retry,
     rows: Rows,
+    /// The newest batch that came to be written.
+    taken: u64,
     pub(super) pruned_before_ms: i64,
     cared_at: Instant,
     checkpointed_at: Instant,
@@ -74,6 +76,7 @@ impl Writer {
             identity: None,
             retry,
             rows: Rows::default(),
+            taken: 0,
             pruned_before_ms: i64::MIN,
             cared_at: now,
             checkpointed_at: now,
@@ -128,6 +131,7 @@ impl Writer {
                 match message {
                     Message::Batch(number, rows) => {
                         samples += rows.len();
+                        self.taken = self.taken.max(number);
                         group.push((number, rows));
                     }
                     Message::Sync(answer) => waiting = Some(answer),
@@ -162,7 +166,9 @@ impl Writer {
             self.seal_old();
         }
         if self.shared.head.take_sealed() || is_time {
-            self.write_chunks();
+            // What is to be kept now may have lost its batch; else a chunk comes behind its batches, so that none comes in
+            // part when this is the end.
+            self.write_chunks(if now { u64::MAX } else { self.taken });
         }
         self.relieve_memory(is_time);
         if is_time {
@@ -208,15 +214,15 @@ impl Writer {
         self.wrote();
     }
 
-    /// Writes all full chunks that are not written.
-    fn write_chunks(&mut self) {
+    /// Writes all full chunks that are not written and have nothing of the batches behind `newest`.
+    fn write_chunks(&mut self, newest: u64) {
         if self.disk.is_none() {
             return;
         }
         let mut group: Vec<(Arc<Entry>, Vec<Chunk>)> = Vec::new();
         let mut chunks = 0;
         for entry in self.shared.head.entries() {
-            let unstored: Vec<Chunk> = entry.state.lock().unstored().cloned().collect();
+            let unstored: Vec<Chunk> = entry.state.lock().unstored(newest).cloned().collect();
             if unstored.is_empty() {
                 continue;
             }
@@ -265,7 +271,10 @@ impl Writer {
     fn seal_old(&self) {
         let Some(newest_ms) = self.newest_ms() else { return };
         for entry in self.shared.head.entries() {
-            let size = entry.state.lock().seal(newest_ms.saturating_sub(SPAN_MAX_MS));
+            let mut state = entry.state.lock();
+            let behind = self.shared.head.newest_batch() + 1;
+            let size = state.seal(newest_ms.saturating_sub(SPAN_MAX_MS), behind);
+            drop(state);
             self.shared.head.grew(size);
         }
     }
