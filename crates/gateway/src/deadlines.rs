@@ -1,7 +1,7 @@
 //! When each open connection is to be judged by its limits of time. One without a limit for silence and without a
 //! sign of its end is never looked at. Pure: time comes in.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
@@ -12,12 +12,15 @@ const KEPT_MAX: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[derive(Debug)]
-pub struct Deadlines<T>(BinaryHeap<Reverse<Due<T>>>);
+pub struct Deadlines<T>(BinaryHeap<Due<T>>);
 
+/// Something that is due at a moment. What is due first is the greatest, so that a heap gives it first.
 #[derive(Debug)]
-struct Due<T> {
-    at: Moment,
-    what: T,
+pub struct Due<T> {
+    /// The moment.
+    pub at: Moment,
+    /// What is due.
+    pub what: T,
 }
 
 impl<T> Deadlines<T> {
@@ -28,17 +31,17 @@ impl<T> Deadlines<T> {
 
     /// `what` is to be judged at `at`.
     pub fn add(&mut self, what: T, at: Moment) {
-        self.0.push(Reverse(Due { at, what }));
+        self.0.push(Due { at, what });
     }
 
     /// Judges what is due at `now`; `judge` tells when it is to be judged again, or none when it is over.
     pub fn judge(&mut self, now: Moment, mut judge: impl FnMut(&T) -> Option<Moment>) {
         let mut again = Vec::new();
-        while self.0.peek().is_some_and(|Reverse(due)| due.at <= now)
-            && let Some(Reverse(Due { what, .. })) = self.0.pop()
+        while self.0.peek().is_some_and(|due| due.at <= now)
+            && let Some(Due { what, .. }) = self.0.pop()
         {
             if let Some(at) = judge(&what) {
-                again.push(Reverse(Due { at: at.min(now + KEPT_MAX), what }));
+                again.push(Due { at: at.min(now + KEPT_MAX), what });
             }
         }
         self.0.extend(again);
@@ -47,7 +50,7 @@ impl<T> Deadlines<T> {
 
 impl<T> Ord for Due<T> {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.at.cmp(&other.at)
+        other.at.cmp(&self.at)
     }
 }
 

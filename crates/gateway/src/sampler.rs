@@ -1,7 +1,6 @@
 //! When each open connection's sockets are looked at: about every interval, at an uneven pace so that no
 //! rhythm of an application is met in step, and never more in a second than allowed.
 
-use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::clock;
 use crate::config::TcpSamplesConfig;
+use crate::deadlines::Due;
 use crate::entry::Entry;
 use crate::registry::Registry;
 
@@ -38,12 +38,6 @@ pub struct Schedule<T> {
     queue: BinaryHeap<Due<T>>,
     /// How many were taken at each turn of the last second.
     taken: VecDeque<(Moment, u32)>,
-}
-
-#[derive(Debug)]
-struct Due<T> {
-    at: Moment,
-    what: T,
 }
 
 impl<T> Schedule<T> {
@@ -100,26 +94,6 @@ impl<T> Schedule<T> {
         turn.min(self.pace.max_per_second.saturating_sub(taken)) as usize
     }
 }
-
-impl<T> Ord for Due<T> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.at.cmp(&self.at)
-    }
-}
-
-impl<T> PartialOrd for Due<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<T> PartialEq for Due<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.at == other.at
-    }
-}
-
-impl<T> Eq for Due<T> {}
 
 /// Looks at the sockets of open connections until the gateway stops.
 pub async fn run(registry: Arc<Registry>, mut stopping: watch::Receiver<bool>) {
