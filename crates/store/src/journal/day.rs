@@ -20,7 +20,8 @@ use crate::error::StoreError;
 
 const SCHEMA: Schema = Schema {
     application_id: 0x484c_4a31,
-    migrations: &["CREATE TABLE connections (
+    migrations: &[
+        "CREATE TABLE connections (
             key INTEGER PRIMARY KEY,
             state TEXT NOT NULL,
             id TEXT NOT NULL,
@@ -54,7 +55,10 @@ const SCHEMA: Schema = Schema {
         CREATE INDEX by_client ON connections (segment, client_bytes);
         CREATE INDEX by_reason ON connections (reason);
         CREATE INDEX by_route_and_reason ON connections (route, reason);
-        CREATE TABLE blocks (block INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;"],
+        CREATE TABLE blocks (block INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;",
+        // Blocks in another form, beside those that are there.
+        "",
+    ],
 };
 
 const INSERT: &str =
@@ -189,7 +193,7 @@ impl DayFile {
 
 fn insert_block(transaction: &Transaction<'_>, entries: &[JournalEntry]) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare_cached("INSERT INTO blocks (bytes) VALUES (?1)")?;
-    let block = insert.insert([block::compressed(entries)])?;
+    let block = insert.insert([block::packed(entries)])?;
     for (entry, place) in entries.iter().zip(0_i64..) {
         let mut key = entry.ended_at().0.min(i64::MAX as u64).cast_signed();
         let last = key.saturating_add(KEYS_TRIED);

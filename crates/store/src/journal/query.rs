@@ -14,7 +14,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params_from_iter};
 
 use super::day::Day;
 use super::sql::{self, Sql};
-use super::{JournalStore, block};
+use super::JournalStore;
+use super::block::Block;
 use crate::database;
 use crate::error::StoreError;
 
@@ -179,20 +180,19 @@ impl JournalStore {
     ) -> Result<Vec<JournalEntry>, JournalError> {
         let mut read = || {
             connection.progress_handler(0, None::<fn() -> bool>)?;
-            let mut blocks: HashMap<i64, Vec<String>> = HashMap::new();
+            let mut blocks: HashMap<i64, Block> = HashMap::new();
             let mut entries = Vec::with_capacity(places.len());
             let mut select = connection.prepare("SELECT bytes FROM blocks WHERE block = ?1")?;
             for found in places {
-                let lines = match blocks.entry(found.block) {
-                    Entry::Occupied(lines) => lines.into_mut(),
+                let block = match blocks.entry(found.block) {
+                    Entry::Occupied(block) => block.into_mut(),
                     Entry::Vacant(place) => {
                         let bytes = select.query_row([found.block], |row| row.get::<_, Vec<u8>>(0));
-                        let lines = bytes.optional()?.and_then(|bytes| block::lines(&bytes));
-                        place.insert(lines.unwrap_or_default())
+                        let block = bytes.optional()?.and_then(|bytes| Block::read(&bytes));
+                        place.insert(block.unwrap_or_default())
                     }
                 };
-                let line = lines.get(found.place);
-                match line.and_then(|line| block::entry(&found.state, line)) {
+                match block.entry(&found.state, found.place) {
                     Some(entry) => entries.push(entry),
                     None => self.shared.counters.damaged(),
                 }
