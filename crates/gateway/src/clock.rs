@@ -1,15 +1,24 @@
 //! The one source of time of this shell. Pure rooms get their time from here.
 
 use std::sync::LazyLock;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use model::{Moment, WallTime};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
-static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+static ORIGIN: LazyLock<u64> = LazyLock::new(monotonic);
 
 /// Monotonic time since the first call in this process.
 pub fn now() -> Moment {
-    Moment(u64::try_from(ORIGIN.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    let origin = *ORIGIN;
+    Moment(monotonic() - origin)
+}
+
+/// Nanoseconds on the clock that [`std::time::Instant`] has too (clock_gettime(2)), without its arithmetic: every message
+/// asks twice.
+fn monotonic() -> u64 {
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::Monotonic);
+    (tv_sec * 1_000_000_000 + tv_nsec).cast_unsigned()
 }
 
 /// Wall-clock time.

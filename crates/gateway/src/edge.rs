@@ -1,7 +1,7 @@
 //! A socket whose readiness is told by a reactor: it is tried while it is believed ready, and waits for the next
 //! edge after it would block (epoll(7), edge-triggered).
 
-use std::io::{self, IoSlice, Read as _, Write as _};
+use std::io::{self, IoSlice, Write as _};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
@@ -9,6 +9,7 @@ use std::task::Poll;
 
 use mio::event::Event;
 use mio::net::TcpStream;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::ReadBuf;
 
 const READABLE: u8 = 1;
@@ -34,6 +35,11 @@ impl Readiness {
             fresh |= WRITABLE;
         }
         self.0.store(self.0.load(Relaxed) | fresh, Relaxed);
+    }
+
+    /// Whether something may be there to be read.
+    pub fn is_readable(&self) -> bool {
+        self.has(READABLE)
     }
 
     fn has(&self, flag: u8) -> bool {
@@ -68,8 +74,8 @@ impl EdgeSocket {
         }
         let room = buf.initialize_unfilled();
         let size = room.len();
-        match self.0.read(room) {
-            Ok(read) => {
+        match recv(&self.0, room, RecvFlags::empty()).map_err(io::Error::from) {
+            Ok((read, _)) => {
                 if read < size && !ready.has(READ_CLOSED) {
                     ready.clear(READABLE);
                 }
@@ -94,7 +100,7 @@ impl EdgeSocket {
 
     /// Sends once.
     pub fn poll_write(&mut self, ready: &Readiness, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_send(ready, |mut tcp| tcp.write(bytes))
+        self.poll_send(ready, |tcp| Ok(send(tcp, bytes, SendFlags::NOSIGNAL)?))
     }
 
     /// Sends the parts once.

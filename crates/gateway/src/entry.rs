@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::Waker;
 use std::time::Duration;
 
-use atomic_waker::AtomicWaker;
 use meter::reconnects::ClientKey;
 use model::live::Backlog;
 use model::record::{ClientAddress, Reconnect, What};
 use model::recording::Happening;
 use model::{ConnectionId, Direction, Moment, PerDirection, Protocol, WallTime};
+use parking_lot::Mutex;
 
 use crate::acks::{self, Sampling, Whose};
 use crate::flight::Flight;
@@ -58,7 +58,7 @@ pub struct Entry {
     flows: PerDirection<Flow>,
     closing_since: AtomicU64,
     command: AtomicU8,
-    waker: AtomicWaker,
+    waker: Mutex<Option<Waker>>,
 }
 
 /// Limits of time of a connection.
@@ -154,7 +154,7 @@ impl Entry {
             flows: PerDirection::from_fn(|_| Flow::new(now)),
             closing_since: AtomicU64::new(NEVER),
             command: AtomicU8::new(0),
-            waker: AtomicWaker::new(),
+            waker: Mutex::new(None),
         }
     }
 
@@ -222,10 +222,12 @@ impl Entry {
     pub fn tell(&self, command: Command) {
         let place = Command::ALL.iter().position(|&known| known == command).expect("ALL has every command");
         self.command.store(u8::try_from(place).expect("few commands") + 1, Relaxed);
-        self.waker.wake();
+        if let Some(waker) = &*self.waker.lock() {
+            waker.wake_by_ref();
+        }
     }
 
-    /// Takes the command that waits. The caller's task is woken for the next one.
+    /// Takes the command that waits.
     pub fn take_command(&self) -> Option<Command> {
         if self.command.load(Relaxed) == 0 {
             return None;
@@ -234,9 +236,13 @@ impl Entry {
         Command::ALL.get(usize::from(place)).copied()
     }
 
-    /// Wakes `waker` when a command comes.
+    /// Wakes `waker` whenever a command comes from now on, and no other any more.
     pub fn listen(&self, waker: &Waker) {
-        self.waker.register(waker);
+        let mut known = self.waker.lock();
+        match &mut *known {
+            Some(known) => known.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
     }
 }
 

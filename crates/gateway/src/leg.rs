@@ -51,6 +51,11 @@ impl Stream {
         self.socket().handle()
     }
 
+    /// Whether nothing can be read before its reactor tells of another edge.
+    pub fn is_drained(&self) -> bool {
+        matches!(self, Stream::Plain(socket) if socket.is_drained())
+    }
+
     /// See [`Socket::register`].
     ///
     /// # Errors

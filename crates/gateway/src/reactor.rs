@@ -135,6 +135,7 @@ impl Reactor {
         let poll = Poll::new()?;
         let desk = Arc::new(Desk {
             letters: Mutex::default(),
+            posted: AtomicUsize::new(0),
             is_awake: AtomicBool::new(true),
             open: AtomicUsize::new(0),
             waker: mio::Waker::new(poll.registry(), WOKEN)?,
@@ -170,6 +171,8 @@ impl Drop for Reactor {
 #[derive(Debug)]
 struct Desk {
     letters: Mutex<Vec<Letter>>,
+    /// How many letters there ever were.
+    posted: AtomicUsize,
     /// The thread looks at its letters before it sleeps.
     is_awake: AtomicBool,
     /// Tasks that the thread has, or is to adopt.
@@ -187,6 +190,7 @@ enum Letter {
 impl Desk {
     fn post(&self, letter: Letter) {
         self.letters.lock().push(letter);
+        self.posted.fetch_add(1, SeqCst);
         if !self.is_awake.swap(true, SeqCst)
             && let Err(error) = self.waker.wake()
         {
@@ -194,10 +198,21 @@ impl Desk {
         }
     }
 
-    /// Whether the thread may sleep: nothing is left for it, and who leaves something from now on wakes it.
-    fn may_sleep(&self) -> bool {
+    /// Whether the thread, which has `taken` so many letters, may sleep: nothing is left for it, and who leaves
+    /// something from now on wakes it.
+    fn may_sleep(&self, taken: usize) -> bool {
         self.is_awake.store(false, SeqCst);
-        self.letters.lock().is_empty()
+        self.posted.load(SeqCst) == taken
+    }
+
+    /// Takes the letters, with the lock only where there is one.
+    fn take(&self, taken: &mut usize) -> Vec<Letter> {
+        if self.posted.load(Relaxed) == *taken {
+            return Vec::new();
+        }
+        let letters = std::mem::take(&mut *self.letters.lock());
+        *taken += letters.len();
+        letters
     }
 }
 
@@ -239,8 +254,9 @@ struct Serving {
 impl Serving {
     fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_MAX);
+        let mut taken = 0;
         loop {
-            let timeout = if self.desk.may_sleep() { None } else { Some(Duration::ZERO) };
+            let timeout = if self.desk.may_sleep(taken) { None } else { Some(Duration::ZERO) };
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                     tracing::error!(%error, "a relay thread cannot wait for its sockets");
@@ -248,7 +264,7 @@ impl Serving {
                 }
                 _ => {}
             }
-            self.desk.is_awake.store(true, SeqCst);
+            self.desk.is_awake.store(true, Relaxed);
             for event in events.iter().filter(|event| event.token() != WOKEN) {
                 let (place, leg) = socket_of(event.token());
                 if let Some(socket) =
@@ -258,8 +274,7 @@ impl Serving {
                 }
                 self.turn(place);
             }
-            let letters = std::mem::take(&mut *self.desk.letters.lock());
-            for letter in letters {
+            for letter in self.desk.take(&mut taken) {
                 match letter {
                     Letter::Adopt(task, guard) => self.adopt(task, guard),
                     Letter::Wake(place) => {

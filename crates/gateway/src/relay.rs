@@ -14,7 +14,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use model::record::What;
@@ -70,6 +70,8 @@ pub struct Relay<W: Wire> {
     upstream: Stream,
     pipes: PerDirection<Pipe>,
     goodbye: Option<Goodbye>,
+    /// Is woken for commands.
+    listener: Option<Waker>,
     _open: OpenGuard,
 }
 
@@ -164,6 +166,7 @@ impl<W: Wire> Relay<W> {
             upstream: ends.upstream,
             pipes: PerDirection::default(),
             goodbye: None,
+            listener: None,
             _open: open,
         };
         relay.pipes.client_to_server.is_shut = W::IS_ONE_WAY;
@@ -215,8 +218,11 @@ impl<W: Wire> Relay<W> {
                 self.shut(direction, cx);
                 return Poll::Pending;
             }
-            let mut buffer = ReadBuf::new(&mut scratch.bytes);
             let sender = stream(&mut self.client, &mut self.upstream, direction.sender());
+            if sender.is_drained() {
+                return Poll::Pending;
+            }
+            let mut buffer = ReadBuf::new(&mut scratch.bytes);
             match Pin::new(sender).poll_read(cx, &mut buffer) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) if buffer.filled().is_empty() => self.end_read(direction, What::Fin),
@@ -430,6 +436,14 @@ impl<W: Wire> Relay<W> {
         }
     }
 
+    /// Is woken when it is told something.
+    fn listen(&mut self, waker: &Waker) {
+        if !self.listener.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            self.session.entry.listen(waker);
+            self.listener = Some(waker.clone());
+        }
+    }
+
     /// Does what it was told; true when that ends the relay.
     fn obey(&mut self, command: Command) -> bool {
         if command == Command::Drain && self.goodbye.is_some() {
@@ -500,7 +514,7 @@ impl<W: Wire> Future for Relay<W> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Task>> {
         let relay = &mut *self;
-        relay.session.entry.listen(cx.waker());
+        relay.listen(cx.waker());
         if let Some(command) = relay.session.entry.take_command()
             && relay.obey(command)
         {

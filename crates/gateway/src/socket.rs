@@ -123,6 +123,11 @@ impl Socket {
         Ok(())
     }
 
+    /// Whether nothing can be read before its reactor tells of another edge; false with tokio.
+    pub fn is_drained(&self) -> bool {
+        matches!(self.tcp, Tcp::Edge(_)) && !self.handle().readiness.is_readable()
+    }
+
     /// Leaves tokio, for a reactor.
     ///
     /// # Errors

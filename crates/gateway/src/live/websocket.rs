@@ -72,7 +72,8 @@ pub(super) async fn join(
         upstream: answered.stream,
         upstream_early: answered.early,
     };
-    relay(exchange, session, ends, Frames::new(agreed.deflate), answered.open)
+    let wire = Frames::new(&exchange.route.connections.meter, agreed.deflate);
+    relay(exchange, session, ends, wire, answered.open)
 }
 
 async fn invalid(

@@ -1,6 +1,9 @@
 //! WebSocket frames on a relay, both ways (RFC 6455).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use meter::RouteMeter;
 use model::event::{CloseCode, WebSocketEvent};
 use model::record::What;
 use model::recording::Happening;
@@ -18,6 +21,7 @@ use crate::worker;
 /// See the module.
 #[derive(Debug)]
 pub struct Frames {
+    meter: Arc<RouteMeter>,
     scanners: PerDirection<Guarded<Scanner>>,
     /// The receiver's kernel socket has not yet accepted all Pings that were read.
     has_ping_waiting: PerDirection<bool>,
@@ -25,8 +29,9 @@ pub struct Frames {
 
 impl Frames {
     /// From the first byte behind the handshake; `deflate` tells whether permessage-deflate was agreed.
-    pub fn new(deflate: bool) -> Frames {
+    pub fn new(meter: &Arc<RouteMeter>, deflate: bool) -> Frames {
         Frames {
+            meter: Arc::clone(meter),
             scanners: PerDirection::from_fn(|direction| Guarded::new(Scanner::new(direction, deflate))),
             has_ping_waiting: PerDirection::default(),
         }
@@ -42,8 +47,7 @@ impl Wire for Frames {
 
     fn observe(&mut self, session: &mut Session, read: &Read<'_>, ends: &mut Vec<MessageEnd>) -> Seen {
         let &Read { direction, bytes, at, .. } = read;
-        let entry = std::sync::Arc::clone(&session.entry);
-        let cells = &entry.route.meter.shard(worker::index()).websocket;
+        let cells = &self.meter.shard(worker::index()).websocket;
         let (mut messages, mut has_ping) = (0, false);
         let is_well = self.scanners[direction].look(bytes, |scanner, bytes| {
             scanner.scan(bytes, &mut |event| match event {
@@ -51,26 +55,26 @@ impl Wire for Frames {
                 WebSocketEvent::Message { opcode, frames, bytes, compressed, end } => {
                     let frames = saturating(frames.into());
                     let what = Happening::Message { direction, opcode, bytes, frames, compressed };
-                    entry.note(at, &what);
+                    session.entry.note(at, &what);
                     cells.messages[direction].inc();
                     cells.message_bytes[direction].add(bytes);
                     messages += 1;
                     push_end(ends, end);
                 }
                 WebSocketEvent::Control { opcode: Opcode::Ping, bytes, tag, end } => {
-                    entry.note(at, &Happening::Ping { direction, bytes: saturating(bytes) });
-                    entry.heartbeats.ping(direction.receiver(), tag, end, at);
+                    session.entry.note(at, &Happening::Ping { direction, bytes: saturating(bytes) });
+                    session.entry.heartbeats.ping(direction.receiver(), tag, end, at);
                     has_ping = true;
                 }
                 WebSocketEvent::Control { bytes, tag, .. } => {
-                    let rtt_seconds = entry.heartbeats.pong(direction.sender(), tag, at, cells);
+                    let rtt_seconds = session.entry.heartbeats.pong(direction.sender(), tag, at, cells);
                     let what = Happening::Pong { direction, bytes: saturating(bytes), rtt_seconds };
-                    entry.note(at, &what);
+                    session.entry.note(at, &what);
                 }
                 WebSocketEvent::Close { code, .. } => session.close_frame(direction.sender(), code, at),
                 WebSocketEvent::Violation { violation, at: offset } => {
                     cells.errors.inc(ErrorType::Frame);
-                    entry.note(at, &Happening::Violation { direction, violation, offset });
+                    session.entry.note(at, &Happening::Violation { direction, violation, offset });
                 }
             });
         });
