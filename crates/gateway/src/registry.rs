@@ -41,6 +41,31 @@ const JUDGED_AGAIN: Duration = Duration::from_secs(1);
 /// A connection that is open for this long is told to the journal before it ends.
 const LONG_LIVED: Duration = Duration::from_secs(60);
 
+/// Connections that are kept in mind until they are long-lived: what 16,000 new ones a second come to. Beyond that the
+/// oldest passes for long-lived early.
+const YOUNG_MAX: usize = 1_000_000;
+
+/// A connection that may come to be long-lived. It may have ended: nothing of it is kept for this.
+#[derive(Debug)]
+struct Young {
+    established: Moment,
+    route: Arc<RouteConnections>,
+    id: ConnectionId,
+}
+
+impl Young {
+    fn of(entry: &Entry) -> Young {
+        Young { established: entry.established, route: Arc::clone(&entry.route), id: entry.id }
+    }
+
+    /// Tells the journal of it, if it is still open.
+    fn tell(&self, journal: &dyn JournalSink) {
+        if let Some(entry) = self.route.find(self.id) {
+            journal.opened(opening(&entry));
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Registry {
@@ -55,8 +80,8 @@ pub struct Registry {
     pub salt: Salt,
     log: Option<AccessLog>,
     journal: Option<Arc<dyn JournalSink>>,
-    /// What may come to be long-lived, where there is a journal to be told.
-    young: Mutex<Deadlines<Weak<Entry>>>,
+    /// What was opened in the last [`LONG_LIVED`], oldest first, where there is a journal to be told.
+    young: Mutex<VecDeque<Young>>,
     is_draining: AtomicBool,
     /// What is open, and for at most one interval what was.
     samples: Mutex<Schedule<Weak<Entry>>>,
@@ -99,7 +124,7 @@ impl Registry {
             salt: Salt::default(),
             log,
             journal,
-            young: Mutex::new(Deadlines::new()),
+            young: Mutex::default(),
             is_draining: AtomicBool::new(false),
             samples: Mutex::new(Schedule::new(TcpSamplesConfig::default())),
             deadlines: Mutex::new(Deadlines::new()),
@@ -189,8 +214,14 @@ impl Registry {
     /// Counts a connection as opened and keeps it until [`RouteConnections::close`].
     pub fn open(&self, entry: &Arc<Entry>) {
         entry.route.open(Arc::clone(entry));
-        if self.journal.is_some() {
-            self.young.lock().add(Arc::downgrade(entry), entry.established + JUDGED_AGAIN);
+        if let Some(journal) = &self.journal {
+            let mut young = self.young.lock();
+            if young.len() == YOUNG_MAX
+                && let Some(oldest) = young.pop_front()
+            {
+                oldest.tell(journal.as_ref());
+            }
+            young.push_back(Young::of(entry));
         }
         if entry.limits.idle.is_some() {
             self.judge_later(entry, entry.established);
@@ -242,15 +273,10 @@ impl Registry {
             Some(now + JUDGED_AGAIN)
         });
         let Some(journal) = &self.journal else { return };
-        self.young.lock().judge(now, |entry| {
-            let entry = entry.upgrade()?;
-            let at = entry.established + LONG_LIVED;
-            if now < at {
-                return Some(at);
-            }
-            journal.opened(opening(&entry));
-            None
-        });
+        let mut young = self.young.lock();
+        while let Some(one) = young.pop_front_if(|one| one.established + LONG_LIVED <= now) {
+            one.tell(journal.as_ref());
+        }
     }
 }
 
