@@ -9,16 +9,16 @@ use model::series::{METRIC_NAME, MatchOp, Matcher, SeriesSource as _, TimeRange}
 use super::*;
 use crate::config::DataConfig;
 
-const RULES: &str = "
+const RULES: &str = r#"
 groups:
 - name: g
   interval: 10s
   rules:
   - {record: two, expr: 1 + 1}
   - {alert: A, expr: two > 1}
-  - {alert: Bad, expr: 'two * on (x) (vector(1) or two)'}
+  - {alert: Bad, expr: 'two + on () {__name__=~"two|ALERTS"}'}
 - {name: h, interval: 10s, rules: [{alert: B, expr: vector(1), for: 20s}]}
-";
+"#;
 
 fn groups(text: &str) -> Groups {
     let file = alert::rules::parse(text, promql::Compat::V3).expect("good rules");
@@ -94,7 +94,7 @@ fn a_panic_costs_one_evaluation() {
     worker.tell = Box::new(|_| panic!("a fault"));
     worker.run_until(START_MS + 100_000);
     let facts = worker.facts("f.yml;g");
-    assert_eq!((facts.iterations, facts.failures), (10, 10 + 2), "sent at once and a minute later");
+    assert_eq!((facts.iterations, facts.failures), (10, 10 + 2), "one rule fails, an alert is sent at once and after more than a minute");
     assert_eq!(states(&worker.board), ["A firing ok", "Bad inactive err", "B firing ok"]);
 }
 
