@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -11,7 +12,7 @@ import urllib.request
 import pytest
 import websockets
 
-from harness.gateway import ROOT, Gateway, config_for, until
+from harness.gateway import BINARY, ROOT, Gateway, config_for, until
 from harness.processes import Service, answers, daemon, free_port
 from harness.series import STALE, ask, push
 
@@ -333,3 +334,12 @@ def test_runbooks_in_both_languages():
             assert status == 404 and "/runbooks/Watchdog?lang=en" in text, text
             assert "<script" not in text
         assert "text/css" in urllib.request.urlopen(f"http://{gateway.admin}/runbooks/style.css").headers["Content-Type"]
+
+
+def test_a_bad_rule_file_stops_the_start_and_fails_the_check(config, file, tmp_path):
+    file.write_text(one_alert().replace("vector(1)", "'sum('"))
+    path = tmp_path / "heartline.yaml"
+    path.write_text(config)
+    for command in (("run", "-c"), ("check",)):
+        done = subprocess.run([BINARY, *command, path], capture_output=True, text=True, timeout=20, cwd=tmp_path)
+        assert done.returncode == 2 and f"{file}:1:" in done.stderr, done.stderr
