@@ -26,6 +26,8 @@ const OLDEST_NODE: (u32, u32) = (20, 19);
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=plain");
+    // A new page is embedded when the crate is compiled again.
+    println!("cargo::rerun-if-changed=../../docs/runbooks");
     println!("cargo::rerun-if-env-changed=HEARTLINE_UI");
     for source in SOURCES.iter().filter(|source| Path::new(source).exists()) {
         println!("cargo::rerun-if-changed={source}");

@@ -202,7 +202,7 @@ def test_an_error_has_its_place(gateway):
 
 
 def test_own_metrics_answer_queries():
-    with Gateway(config=config_for("127.0.0.1:1", extra="data: { scrape_interval: 1s, instance: gw-7 }\n")) as running:
+    with Gateway(config=config_for("127.0.0.1:1", extra="data: { scrape_interval: 1s, instance: gw-7 }\nrules: []\n")) as running:
         def first(query):
             result = ask(running.admin, "query", query=query)[1]["data"]["result"]
             return result and result[0]

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use gateway::{Gateway, ceiling, clock};
@@ -18,9 +19,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use web::{About, Ports};
 
 use crate::Failure;
+use crate::alerting::{Alerting, Board};
 use crate::config::{Config, Source};
 use crate::history::{Kept, OwnMetrics, Target};
 use crate::host::Host;
+use crate::rules;
 
 /// How often history is taken.
 const TICK: Duration = Duration::from_secs(1);
@@ -29,6 +32,7 @@ const TICK: Duration = Duration::from_secs(1);
 pub struct App {
     core: Arc<Core>,
     own_metrics: OwnMetrics,
+    alerting: Alerting,
     admin: web::Server,
 }
 
@@ -40,7 +44,10 @@ struct Core {
     kept: Arc<Kept>,
     ceiling: Ceiling,
     host: Arc<Host>,
+    rules: Arc<Board>,
     source: Option<Source>,
+    /// Whether the last reload was taken over.
+    is_reloaded: AtomicBool,
     config: Mutex<Config>,
 }
 
@@ -50,6 +57,7 @@ impl App {
     /// # Errors
     /// What could not be started, and what to do; nothing keeps running.
     pub async fn start(config: Config, source: Option<Source>) -> Result<App, Failure> {
+        let groups = rules::configured(&config.rules).map_err(Failure::Usage)?;
         let ceiling = ceiling::raise();
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let build = Build { version: env!("CARGO_PKG_VERSION") };
@@ -63,8 +71,22 @@ impl App {
         let history = Mutex::new(History::new(clock::now(), started_at));
         let host = Host::start(&config.routes);
         let current = Mutex::new(config.clone());
-        let core = Arc::new(Core { gateway, meters, history, kept, ceiling, host, source, config: current });
+        let core = Arc::new(Core {
+            gateway,
+            meters,
+            history,
+            kept,
+            ceiling,
+            host,
+            rules: Arc::default(),
+            source,
+            is_reloaded: AtomicBool::new(true),
+            config: current,
+        });
         let own_metrics = start_own_metrics(&config, &core)?;
+        let (kept, board) = (Arc::clone(&core.kept), Arc::clone(&core.rules));
+        let tell = Box::new(|_| {});
+        let alerting = Alerting::start(kept, board, (groups, config.evaluation.options()), tell)?;
         let admin = start_admin(&config, &core, started_at).await?;
         tokio::spawn(keep_history(Arc::downgrade(&core)));
         for address in core.gateway.addresses() {
@@ -76,7 +98,7 @@ impl App {
             connections = ceiling.connections,
             "this process can hold so many connections"
         );
-        Ok(App { core, own_metrics, admin })
+        Ok(App { core, own_metrics, alerting, admin })
     }
 
     /// Addresses on which clients are served.
@@ -101,8 +123,10 @@ impl App {
     pub async fn stop(self) {
         self.core.gateway.stop().await;
         self.admin.stop().await;
-        let (own_metrics, kept) = (self.own_metrics, Arc::clone(&self.core.kept));
+        let (alerting, own_metrics) = (self.alerting, self.own_metrics);
+        let kept = Arc::clone(&self.core.kept);
         let closing = tokio::task::spawn_blocking(move || {
+            drop(alerting);
             drop(own_metrics);
             kept.sync();
         });
@@ -136,6 +160,7 @@ async fn start_admin(
         overviews: Arc::clone(core) as _,
         hosts: Arc::clone(core) as _,
         operations: Arc::clone(core) as _,
+        rules: Arc::clone(&core.rules) as _,
         history: Arc::clone(&core.kept) as _,
         journal: core.kept.has_journal().then(|| Arc::clone(&core.kept) as _),
         queries: Arc::clone(&core.meters.queries),
@@ -170,6 +195,8 @@ impl Core {
             process: host.process,
             host: Some(Arc::new(host)),
             store: self.kept.facts(),
+            rules: self.rules.facts(),
+            reloaded: self.source.as_ref().map(|_| self.is_reloaded.load(Relaxed)),
             ..self.gateway.scrape()
         }
     }
@@ -232,10 +259,11 @@ fn fixed_part_that_differs(current: &Config, new: &Config) -> Option<&'static st
     .find_map(|(part, differs)| differs.then_some(part))
 }
 
-impl Operations for Core {
-    fn reload(&self) -> Result<(), String> {
+impl Core {
+    fn take_over(&self) -> Result<(), String> {
         let source = self.source.as_ref().ok_or("there is no configuration file to read again")?;
         let config = source.read()?;
+        let groups = rules::configured(&config.rules)?;
         let mut current = self.config.lock();
         if let Some(part) = fixed_part_that_differs(&current, &config) {
             return Err(format!(
@@ -244,9 +272,18 @@ impl Operations for Core {
         }
         self.gateway.reload(config.gateway()).map_err(|error| error.to_string())?;
         self.host.retarget(&config.routes);
-        tracing::info!(routes = config.routes.len(), "the configuration was reloaded");
+        tracing::info!(routes = config.routes.len(), groups = groups.len(), "the configuration was reloaded");
+        self.rules.reload(groups, config.evaluation.options());
         *current = config;
         Ok(())
+    }
+}
+
+impl Operations for Core {
+    fn reload(&self) -> Result<(), String> {
+        let done = self.take_over();
+        self.is_reloaded.store(done.is_ok(), Relaxed);
+        done
     }
 
     fn ready(&self) -> Result<(), String> {

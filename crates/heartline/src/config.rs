@@ -3,6 +3,7 @@
 
 mod data;
 mod diagnostics;
+mod evaluation;
 mod locate;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use crate::Failure;
 use crate::cli::RunOptions;
 pub use crate::config::data::DataConfig;
 pub use crate::config::diagnostics::ConfigErrors;
+pub use crate::config::evaluation::{EvaluationConfig, RestoreConfig};
 
 /// File that `run` looks for when it is told of none.
 const DEFAULT_FILE: &str = "heartline.yaml";
@@ -29,8 +31,11 @@ const DEFAULT_FILE: &str = "heartline.yaml";
 const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8000);
 
+/// Stands for the rules that come with this program.
+pub(crate) const DEFAULT_RULES: &str = "default";
+
 /// The whole configuration.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Dashboard, API and metrics.
@@ -55,6 +60,30 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// How often the kernel is asked about the sockets of open connections.
     pub tcp_samples: TcpSamplesConfig,
+    /// Prometheus rule files, relative to this file; the last part of a path may have `*` and `?`. The word `default`
+    /// stands for the rules that come with this program. `[]` evaluates no rules.
+    pub rules: Vec<PathBuf>,
+    /// How rules are evaluated.
+    pub evaluation: EvaluationConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            admin: AdminConfig::default(),
+            data: DataConfig::default(),
+            listeners: Vec::new(),
+            routes: Vec::new(),
+            trusted_peers: Vec::new(),
+            drain: DrainConfig::default(),
+            closed: ClosedConfig::default(),
+            recorder: RecorderConfig::default(),
+            metrics: MetricsConfig::default(),
+            tcp_samples: TcpSamplesConfig::default(),
+            rules: vec![PathBuf::from(DEFAULT_RULES)],
+            evaluation: EvaluationConfig::default(),
+        }
+    }
 }
 
 /// What is measured.
@@ -102,6 +131,7 @@ impl Config {
             Problem { path, message: problem.message }
         }));
         problems.extend(self.data.problems());
+        problems.extend(self.evaluation.problems());
         let window = self.metrics.mean_window;
         if window < Duration::from_secs(10) || window > Duration::from_secs(300) {
             let path = vec!["metrics".to_owned(), "mean_window".to_owned()];
@@ -118,7 +148,12 @@ impl Config {
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| ConfigErrors::unreadable(&name, &error))?;
-    parse(&name, &text)
+    let mut config = parse(&name, &text)?;
+    let beside = path.parent().unwrap_or(Path::new(""));
+    for pattern in config.rules.iter_mut().filter(|pattern| **pattern != Path::new(DEFAULT_RULES)) {
+        *pattern = beside.join(&*pattern);
+    }
+    Ok(config)
 }
 
 fn parse(name: &str, text: &str) -> Result<Config, ConfigErrors> {

@@ -15,8 +15,8 @@ use model::journal::{
 use model::ports::{History, Received};
 use model::record::CloseRecord;
 use model::series::{Labels, Matcher, ReadError, Sample, Series, SeriesSource, TimeRange};
-use store::Store;
 use store::series::{Appended, DropReason};
+use store::{State, Store};
 
 use crate::Failure;
 use crate::config::DataConfig;
@@ -46,6 +46,23 @@ impl Kept {
     /// Whether there is a journal.
     pub(crate) fn has_journal(&self) -> bool {
         self.is_on_disk
+    }
+
+    /// Whether what is kept outlives the process.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        self.is_on_disk
+    }
+
+    /// Small state.
+    pub(crate) fn state(&self) -> &State {
+        &self.store.state
+    }
+
+    /// Takes samples; those that are dropped are counted. Does not wait for the disk.
+    pub(crate) fn write(&self, samples: &[(Labels, Sample)]) {
+        if !samples.is_empty() {
+            self.store.series.append_labelled(samples);
+        }
     }
 
     /// # Errors

@@ -2,6 +2,7 @@
 //!
 //! [`app::App`] joins the rooms into one running system; the sub-commands are thin around it.
 
+mod alerting;
 pub mod app;
 pub mod ask;
 pub mod cli;
@@ -79,14 +80,15 @@ fn check(files: &[std::path::PathBuf], compat: promql::Compat) -> Result<(), Fai
             wrong.extend(rules::check(file, compat).err().map(|errors| errors.to_string()));
             continue;
         }
-        match config::load(file) {
-            Ok(config) => println!(
-                "ok {}: {} listeners, {} routes",
+        let read = config::load(file).map_err(|errors| errors.to_string());
+        match read.and_then(|config| Ok((rules::configured(&config.rules)?.len(), config))) {
+            Ok((groups, config)) => println!(
+                "ok {}: {} listeners, {} routes, {groups} groups of rules",
                 file.display(),
                 config.listeners.len(),
                 config.routes.len()
             ),
-            Err(errors) => wrong.push(errors.to_string()),
+            Err(errors) => wrong.push(errors),
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(Failure::Usage(wrong.join("\n\n"))) }

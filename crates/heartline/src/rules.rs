@@ -1,5 +1,6 @@
 //! `heartline rules`: rule files of Prometheus, tested and printed; and the rules that come with this program.
 
+mod configured;
 mod files;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use promql::{Compat, Options};
 
 use crate::Failure;
 use crate::config::ConfigErrors;
+pub(crate) use configured::{Groups, configured};
 
 /// The rules that come with this program.
 pub const DEFAULT_RULES: &str = include_str!("../../../deploy/rules/heartline.yml");

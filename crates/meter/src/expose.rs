@@ -2,6 +2,7 @@
 
 mod host;
 mod kept;
+mod rules;
 
 use std::fmt::Write as _;
 
@@ -42,6 +43,7 @@ pub fn visit(registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
         }
         visit_process(family, registry, scrape, sink);
         kept::visit(family, &registry.queries, &scrape.store, sink);
+        rules::visit(family, scrape, sink);
         if let Some(facts) = &scrape.host {
             host::visit(family, facts, sink);
         }

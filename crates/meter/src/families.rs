@@ -240,6 +240,22 @@ families! {
         "PromQL queries of the HTTP API that are evaluated now or wait for their turn.";
     QUERY_SECONDS: Histogram "heartline_query_duration_seconds" []
         "Duration of PromQL queries of the HTTP API, waiting for their turn included.";
+    RULE_EVALUATIONS: Counter "heartline_rule_evaluations_total" ["rule_group"]
+        "Evaluations of single rules; rule_group is the group's file and name.";
+    RULE_FAILURES: Counter "heartline_rule_evaluation_failures_total" ["rule_group"]
+        "Evaluations of single rules that failed; /api/v1/rules has the last error of each rule.";
+    RULE_ITERATIONS: Counter "heartline_rule_group_iterations_total" ["rule_group"]
+        "Evaluations of the group that were due, those that were left out included.";
+    RULE_MISSED: Counter "heartline_rule_group_iterations_missed_total" ["rule_group"]
+        "Evaluations of the group that were left out: those before them took longer than the interval.";
+    RULE_INTERVAL: Gauge "heartline_rule_group_interval_seconds" ["rule_group"]
+        "Time between evaluations of the group.";
+    RULE_LAST_DURATION: Gauge "heartline_rule_group_last_duration_seconds" ["rule_group"]
+        "Duration of the last evaluation of the group.";
+    RULE_LAST_EVALUATION: Gauge "heartline_rule_group_last_evaluation_timestamp_seconds" ["rule_group"]
+        "Unix time of the last evaluation of the group; 0 before the first one.";
+    CONFIG_RELOADED: Gauge "heartline_config_last_reload_successful" []
+        "1 when the configuration and the rules were taken over at the start or the last reload, 0 when the last reload was refused and those before stay in force; absent without a file.";
     BUILD_INFO: Gauge "heartline_build_info" ["version"]
         "1, with the version of this build.";
     PROCESS_CPU: Counter "process_cpu_seconds_total" []

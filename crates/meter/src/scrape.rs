@@ -22,6 +22,10 @@ pub struct Scrape {
     pub access_log_dropped: u64,
     /// What is kept.
     pub store: StoreFacts,
+    /// Groups of rules.
+    pub rules: Vec<RuleGroupFacts>,
+    /// Whether the last reload of the configuration was taken over; none without a file.
+    pub reloaded: Option<bool>,
     /// Memory that flight recorders take.
     pub recorder_bytes: u64,
     /// How often a connection was not, or no longer, recorded for want of memory.
@@ -145,6 +149,27 @@ pub struct StorePart {
     pub damaged: u64,
     /// Unix time at which something was last written, seconds; 0 for never.
     pub written_at: f64,
+}
+
+/// What came of evaluating a group of rules.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RuleGroupFacts {
+    /// File and name of the group.
+    pub name: Arc<str>,
+    /// Rules that were evaluated since the start.
+    pub evaluations: u64,
+    /// Those of them that failed.
+    pub failures: u64,
+    /// Evaluations of the group that were due since the start.
+    pub iterations: u64,
+    /// Those of them that were left out.
+    pub missed: u64,
+    /// Time between evaluations, seconds.
+    pub interval_seconds: f64,
+    /// How long the last evaluation took, seconds.
+    pub last_seconds: f64,
+    /// Unix time of the last evaluation, seconds; 0 for never.
+    pub last_at: f64,
 }
 
 /// A certificate in use.

@@ -15,6 +15,7 @@ pub mod overview;
 pub mod ports;
 pub mod record;
 pub mod recording;
+pub mod rules;
 pub mod series;
 pub mod tcp;
 pub mod time;

@@ -9,6 +9,7 @@ use crate::live::LiveConnection;
 use crate::overview::Overview;
 use crate::record::CloseRecord;
 use crate::recording::Recording;
+use crate::rules::GroupView;
 use crate::series::{Labels, Sample, SeriesSource};
 
 /// The connections of the running gateway.
@@ -97,6 +98,12 @@ pub trait History: SeriesSource {
 pub trait Overviews: Send + Sync {
     /// One look, with counts and trend over the last `window`.
     fn overview(&self, window: Duration) -> Overview;
+}
+
+/// Looks at rules and alerts.
+pub trait Rules: Send + Sync {
+    /// All groups with their rules and alerts, as the last evaluation of each left them.
+    fn groups(&self) -> Vec<Arc<GroupView>>;
 }
 
 /// Looks at the machines beneath the connections.

@@ -107,6 +107,42 @@ impl State {
     }
 }
 
+impl State {
+    /// Names of the texts that begin with this, sorted.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn names(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let mut names: Vec<String> = match &self.0 {
+            Kept::InMemory(texts) => texts.lock().keys().cloned().collect(),
+            Kept::OnDisk(file) => file.with(|connection| {
+                let mut select = connection.prepare_cached("SELECT name FROM state")?;
+                select.query_map([], |row| row.get(0))?.collect()
+            })?,
+        };
+        names.retain(|name| name.starts_with(prefix));
+        names.sort();
+        Ok(names)
+    }
+
+    /// Forgets a text.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn remove(&self, name: &str) -> Result<(), StoreError> {
+        let file = match &self.0 {
+            Kept::InMemory(texts) => {
+                texts.lock().remove(name);
+                return Ok(());
+            }
+            Kept::OnDisk(file) => file,
+        };
+        file.with(|connection| {
+            connection.prepare_cached("DELETE FROM state WHERE name = ?1")?.execute([name]).map(drop)
+        })
+    }
+}
+
 impl File {
     /// Does something with the file, which is opened anew after a failure.
     fn with<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
@@ -141,6 +177,11 @@ mod tests {
             state.save("alerts", 1, "{}").expect("is written");
             state.save("silences", 2, "[1]").expect("is written");
             assert_eq!(state.load("silences").expect("is read"), saved(2, "[1]"));
+            state.save("alerts/b", 1, "{}").expect("is written");
+            assert_eq!(state.names("alerts").expect("is read"), ["alerts", "alerts/b"]);
+            state.remove("alerts/b").expect("is removed");
+            state.remove("alerts/c").expect("what is not there is no trouble");
+            assert_eq!(state.names("alerts/").expect("is read"), [""; 0]);
         }
         assert_eq!(on_disk().load("silences").expect("is read"), saved(2, "[1]"));
         assert_eq!(on_disk().load("alerts").expect("is read"), saved(1, "{}"));

@@ -22,7 +22,7 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     }
     answer::<Dashboard>(uri.path(), &headers).unwrap_or_else(|| {
         ApiError::not_found(format!("there is nothing at {}", quoted(uri.path())))
-            .hint("the dashboard is at /, the API under /api/v1/, the metrics page at /metrics")
+            .hint("the dashboard is at /, the API under /api/v1/, the metrics page at /metrics, manual pages under /runbooks/")
             .into_response()
     })
 }

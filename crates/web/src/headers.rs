@@ -1,7 +1,7 @@
-//! What requests prefer: `Accept` and `Accept-Encoding` (RFC 9110, section 12.5).
+//! What requests prefer: `Accept`, `Accept-Encoding` and `Accept-Language` (RFC 9110, section 12.5).
 
-use http::HeaderMap;
-use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
+use http::header::{ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, HeaderName};
+use http::{HeaderMap, Uri};
 use model::ports::MetricsFormat;
 
 /// One member of a preference list.
@@ -80,6 +80,43 @@ pub(crate) fn recording_format(headers: &HeaderMap) -> RecordingFormat {
     }
 }
 
+/// A language of people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    English,
+    Chinese,
+}
+
+impl Language {
+    /// As in `?lang=` and `Content-Language`.
+    pub(crate) fn tag(self) -> &'static str {
+        match self {
+            Language::English => "en",
+            Language::Chinese => "zh-CN",
+        }
+    }
+
+    fn of(tag: &str) -> Option<Language> {
+        let main = tag.split('-').next().unwrap_or_default();
+        [("en", Language::English), ("zh", Language::Chinese)]
+            .into_iter()
+            .find_map(|(known, language)| main.eq_ignore_ascii_case(known).then_some(language))
+    }
+}
+
+/// The language of `?lang=`, or else the one that a request prefers, or else English.
+pub(crate) fn language(uri: &Uri, headers: &HeaderMap) -> Language {
+    let query = uri.query().unwrap_or_default().as_bytes();
+    let asked = form_urlencoded::parse(query).find(|(name, _)| name == "lang");
+    if let Some(language) = asked.and_then(|(_, tag)| Language::of(&tag)) {
+        return language;
+    }
+    let mut liked = preferences(headers, ACCEPT_LANGUAGE);
+    liked.retain(|preference| preference.quality > 0.0);
+    liked.sort_by(|a, b| b.quality.total_cmp(&a.quality));
+    liked.iter().find_map(|preference| Language::of(preference.value)).unwrap_or(Language::English)
+}
+
 /// A compressed form in which the dashboard's files are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
@@ -148,6 +185,22 @@ mod tests {
             OpenMetrics,
         );
         assert_eq!(metrics_format(&HeaderMap::new()), Text);
+    }
+
+    #[test]
+    fn languages() {
+        use Language::{Chinese, English};
+        let check = |query: &str, accept: &str, expected| {
+            let uri = format!("/{query}").parse().expect("a URI");
+            assert_eq!(language(&uri, &one(ACCEPT_LANGUAGE, accept)), expected, "{query} {accept}");
+        };
+        check("", "", English);
+        check("", "zh-CN,zh;q=0.9,en;q=0.8", Chinese);
+        check("", "de, en;q=0.5, zh;q=0.7", Chinese);
+        check("", "zh;q=0, fr", English);
+        check("?lang=zh", "en", Chinese);
+        check("?a=b&lang=en-GB", "zh", English);
+        check("?lang=xx", "zh", Chinese);
     }
 
     #[test]

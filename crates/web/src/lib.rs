@@ -10,7 +10,7 @@
 //! security headers. Answers are the types of [`body`]; the dashboard's TypeScript is generated from them:
 //! `UPDATE=1 cargo test -p web --test types`.
 //!
-//! Prometheus' HTTP API has its own words and errors, and threads of its own: `prometheus`.
+//! The manual pages of alerts are embedded too (`runbooks`). Prometheus' HTTP API has its own words and errors, and threads of its own: `prometheus`.
 //!
 //! What it is not: it stores nothing and terminates no TLS; put a reverse proxy in front
 //! for that.
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use meter::queries::QueryMeter;
 use model::WallTime;
 use model::journal::Journal;
-use model::ports::{Connections, History, Hosts, Metrics, Operations, Overviews, Recordings};
+use model::ports::{Connections, History, Hosts, Metrics, Operations, Overviews, Recordings, Rules};
 
 pub mod body;
 pub mod config;
@@ -37,6 +37,7 @@ mod operate;
 mod prometheus;
 mod query;
 mod router;
+mod runbooks;
 mod server;
 mod sessions;
 mod stream;
@@ -58,6 +59,8 @@ pub struct Ports {
     pub hosts: Arc<dyn Hosts>,
     /// Reload and readiness.
     pub operations: Arc<dyn Operations>,
+    /// Rules and alerts.
+    pub rules: Arc<dyn Rules>,
     /// Series.
     pub history: Arc<dyn History>,
     /// Closed connections over days, if they are kept.

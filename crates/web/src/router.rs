@@ -15,7 +15,7 @@ use crate::auth::{Authority, Caller};
 use crate::error::{ApiError, quoted};
 use crate::prometheus::{self, Engine};
 use crate::stream::Hub;
-use crate::{api, assets, gate, operate};
+use crate::{api, assets, gate, operate, runbooks};
 
 /// Bytes of a request's body.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -60,6 +60,10 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/readyz", get(operate::readyz))
         .route("/api/v1/status", get(api::status))
         .route("/api/v1/login", post(api::login))
+        .route("/runbooks", get(runbooks::list))
+        .route("/runbooks/", get(runbooks::list))
+        .route("/runbooks/style.css", get(runbooks::style))
+        .route("/runbooks/{alert}", get(runbooks::page))
         .merge(known_callers_only)
         .fallback(assets::serve)
         .method_not_allowed_fallback(method_not_allowed)
@@ -80,6 +84,8 @@ fn like_prometheus() -> Router<Arc<Site>> {
         .route("/api/v1/series", get(prometheus::series).post(prometheus::series))
         .route("/api/v1/labels", get(prometheus::labels).post(prometheus::labels))
         .route("/api/v1/label/{name}/values", get(prometheus::label_values))
+        .route("/api/v1/rules", get(prometheus::rules))
+        .route("/api/v1/alerts", get(prometheus::alerts))
         .route("/api/v1/metadata", get(prometheus::metadata))
         .route("/api/v1/status/buildinfo", get(prometheus::build_info))
         .route("/api/v1/write", write)
@@ -88,7 +94,7 @@ fn like_prometheus() -> Router<Arc<Site>> {
 async fn unknown(uri: Uri) -> ApiError {
     ApiError::not_found(format!("there is nothing at {}", quoted(uri.path()))).hint(
         "known: /api/v1/{overview,host,stream,connections,connections/<id>,connections/<id>/events,status,login,logout}, \
-         Prometheus' /api/v1/{query,query_range,series,labels,label/<name>/values,metadata,status/buildinfo,write}, \
+         Prometheus' /api/v1/{query,query_range,series,labels,label/<name>/values,rules,alerts,metadata,status/buildinfo,write}, \
          /-/reload",
     )
 }

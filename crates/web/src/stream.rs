@@ -163,6 +163,7 @@ mod tests {
     use futures_util::StreamExt;
     use model::ports::{
         Connections, History, Hosts, Metrics, MetricsFormat, Operations, Overviews, Received, Recordings,
+        Rules,
     };
     use model::series::{Labels, Matcher, ReadError, Sample, Series, SeriesSource, TimeRange};
     use model::{ConnectionId, WallTime};
@@ -190,6 +191,12 @@ mod tests {
     impl Recordings for Silent {
         fn recording(&self, _: ConnectionId) -> Option<model::recording::Recording> {
             None
+        }
+    }
+
+    impl Rules for Silent {
+        fn groups(&self) -> Vec<Arc<model::rules::GroupView>> {
+            Vec::new()
         }
     }
 
@@ -269,6 +276,7 @@ mod tests {
             overviews: Arc::clone(looks) as Arc<dyn Overviews>,
             hosts: Arc::new(Silent),
             operations: Arc::new(Silent),
+            rules: Arc::new(Silent),
             history: Arc::new(Silent),
             journal: None,
             queries: Arc::default(),

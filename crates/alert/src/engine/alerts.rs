@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::rules::State;
 use model::series::{Labels, METRIC_NAME, Sample};
 use serde::{Deserialize, Serialize};
 
@@ -13,29 +14,6 @@ pub(super) const ALERT_NAME: &str = "alertname";
 
 /// How long an alert that has ended is kept and sent, milliseconds.
 const RESOLVED_RETENTION_MS: i64 = 15 * 60_000;
-
-/// State of an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// Its expression does not hold.
-    Inactive,
-    /// Its expression holds, but not for long enough.
-    Pending,
-    /// It is told to people.
-    Firing,
-}
-
-impl State {
-    /// The word for it in `ALERTS` and in answers of the API.
-    pub fn word(self) -> &'static str {
-        match self {
-            State::Inactive => "inactive",
-            State::Pending => "pending",
-            State::Firing => "firing",
-        }
-    }
-}
 
 /// One alert. Times are in milliseconds since the Unix epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

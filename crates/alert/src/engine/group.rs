@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use model::rules::State;
 use model::series::{Labels, METRIC_NAME, Sample};
-use promql::{Value, VectorSample};
+use promql::{Limits, Value, VectorSample};
+use twox_hash::XxHash64;
 
 use super::alerts::{self, ALERT_NAME, Alert, Alerts, Times};
 use super::overlay::Overlay;
@@ -65,11 +67,10 @@ impl Group {
             evaluated: None,
         };
         let interval_ms = spec.interval_ms.unwrap_or(options.interval_ms).max(1);
-        let offset = i64::try_from(hash(&file, &spec.name) % interval_ms.unsigned_abs()).unwrap_or(0);
         Group {
             interval_ms,
             query_offset_ms: spec.query_offset_ms.unwrap_or(options.query_offset_ms),
-            next_slot_ms: (now_ms - offset).div_euclid(interval_ms) * interval_ms + offset + interval_ms,
+            next_slot_ms: next_slot_ms(&file, &spec.name, interval_ms, now_ms),
             slot_ms: None,
             evaluated: None,
             rules: spec.rules.iter().map(rule).collect(),
@@ -124,6 +125,8 @@ impl Group {
         let valid_ms = 4 * self.interval_ms.max(resend_ms);
         for rule in &mut self.rules {
             let began = (pass.elapsed)();
+            let expired = || (pass.limits.expired)() || (pass.elapsed)() - began >= pass.rule_seconds_max;
+            let pass = &Pass { limits: Limits { expired: &expired, ..pass.limits }, ..*pass };
             let moment = Moment { due, at_ms, pass, options, limit: self.spec.limit, overlay: &overlay };
             let outcome = rule.evaluate(&moment, &mut evaluation);
             rule.evaluated = Some((due.now_ms, (pass.elapsed)() - began));
@@ -200,8 +203,7 @@ impl Rule {
                 let times = Times { for_ms: *for_ms, keep_firing_for_ms: *keep_firing_for_ms };
                 let given = self.given(name, annotations, &elements, moment)?;
                 let changes = alerts::advance(&mut self.alerts, given, times, moment.due.slot_ms);
-                let active =
-                    self.alerts.values().filter(|alert| alert.state != alerts::State::Inactive).count();
+                let active = self.alerts.values().filter(|alert| alert.state != State::Inactive).count();
                 if moment.limit > 0 && active > moment.limit {
                     self.alerts.clear();
                     return Err(format!("exceeded limit of {} with {active} alerts", moment.limit));
@@ -287,8 +289,13 @@ impl Rule {
     }
 }
 
-/// FNV-1a over file and name: spreads groups over their intervals, everywhere in the same way.
-fn hash(file: &str, name: &str) -> u64 {
-    let bytes = file.bytes().chain([b';']).chain(name.bytes());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+/// The first time after now at which a group is evaluated. Groups are spread over their intervals in the same way as
+/// Prometheus does (by the hash of the labels `file` and `name`, `Group.EvalTimestamp`), so that both evaluate at the
+/// same times.
+pub(super) fn next_slot_ms(file: &str, name: &str, interval_ms: i64, now_ms: i64) -> i64 {
+    let labels = ["file", file, "name", name].map(str::as_bytes);
+    let hash = XxHash64::oneshot(0, &labels.map(|part| [part, b"\xff"].concat()).concat());
+    let interval_ns = interval_ms.unsigned_abs().saturating_mul(1_000_000);
+    let offset_ms = i64::try_from(hash % interval_ns / 1_000_000).unwrap_or(0);
+    (now_ms - offset_ms).div_euclid(interval_ms) * interval_ms + offset_ms + interval_ms
 }

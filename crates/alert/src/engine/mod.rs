@@ -12,14 +12,14 @@ mod view;
 
 use std::collections::BTreeMap;
 
+pub use model::rules::State;
+use model::rules::{AlertsView, GroupView, RulesView};
 use model::series::{Labels, STALE_MARKER, Sample, SeriesSource};
 use promql::Limits;
 
 use crate::rules::{GroupSpec, Pairs};
-pub use alerts::State;
 use group::Group;
 pub use saved::SavedGroup;
-pub use view::{AlertView, AlertsView, GroupView, RuleView, RulesView};
 
 /// What holds for all groups.
 #[derive(Clone, Debug)]
@@ -93,6 +93,8 @@ pub struct Pass<'a> {
     pub limits: Limits<'a>,
     /// Seconds since any origin, to time rules with.
     pub elapsed: &'a dyn Fn() -> f64,
+    /// How long the evaluation of one rule may take, seconds.
+    pub rule_seconds_max: f64,
 }
 
 /// What an evaluation gave.
@@ -198,6 +200,15 @@ impl Engine {
         self.options = options;
     }
 
+    /// Groups that are not due within their interval are due at their next time: the clock was put back.
+    pub fn realign(&mut self, now_ms: i64) {
+        let ahead = |group: &&mut Group| group.next_slot_ms > now_ms + group.interval_ms;
+        for group in self.groups.iter_mut().filter(ahead) {
+            group.next_slot_ms =
+                group::next_slot_ms(&group.file, &group.spec.name, group.interval_ms, now_ms);
+        }
+    }
+
     /// When the next group is due or the next series end; none without groups.
     pub fn next_at_ms(&self) -> Option<i64> {
         let groups = self.groups.iter().map(|group| group.next_slot_ms);
@@ -225,6 +236,12 @@ impl Engine {
         let mut evaluation = group.evaluate(due, pass, options);
         evaluation.missed = due.missed;
         Some(evaluation)
+    }
+
+    /// Leaves out the evaluation of a group.
+    pub fn skip(&mut self, due: &Due) {
+        let group = self.groups.iter_mut().find(|group| group.is_named(&due.file, &due.group));
+        group.into_iter().for_each(|group| group.next_slot_ms = due.slot_ms + group.interval_ms);
     }
 
     /// Markers that end the series of groups that are no more, once they are due.
@@ -265,6 +282,11 @@ impl Engine {
     /// All groups and rules, as `/api/v1/rules` of Prometheus gives them.
     pub fn rules(&self) -> RulesView {
         view::rules(&self.groups)
+    }
+
+    /// One group with its rules.
+    pub fn group(&self, file: &str, name: &str) -> Option<GroupView> {
+        self.groups.iter().find(|group| group.is_named(file, name)).map(view::group)
     }
 
     /// All pending and firing alerts, as `/api/v1/alerts` of Prometheus gives them.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use model::rules::State;
 use model::series::{
     Labels, METRIC_NAME, MatchOp, Matcher, Sample, SeriesSource, TimeRange, is_stale_marker,
 };
 
 use super::Options;
-use super::alerts::{ALERT_NAME, State, for_state};
+use super::alerts::{ALERT_NAME, for_state};
 use super::group::Rule;
 use crate::rules::RuleKind;
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use model::rules::State;
 use model::series::Labels;
 use serde::{Deserialize, Serialize};
 
-use super::alerts::{Alert, State};
+use super::alerts::Alert;
 use super::group::{Group, Rule};
 use crate::rules::Pairs;
 
@@ -22,6 +23,13 @@ pub struct SavedGroup {
     /// When it was last evaluated, milliseconds since the Unix epoch; 0 for never.
     pub slot_ms: i64,
     rules: Vec<SavedRule>,
+}
+
+impl SavedGroup {
+    /// Whether there is nothing to restore.
+    pub fn is_empty(&self) -> bool {
+        self.rules.iter().all(|rule| rule.alerts.is_empty() && rule.series.is_empty())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use model::rules::RuleView;
 use model::series::is_stale_marker;
 use promql::Compat;
 
@@ -47,7 +48,12 @@ impl World {
     fn pass(&mut self, at_seconds: i64) -> Evaluation {
         let slot_ms = at_seconds * 1000;
         let due = Due { file: "f.yml".into(), group: "g".into(), slot_ms, now_ms: slot_ms, missed: 0 };
-        let pass = Pass { source: &self.store, limits: Limits::default(), elapsed: &|| 0.0 };
+        let pass = Pass {
+            source: &self.store,
+            limits: Limits::default(),
+            elapsed: &|| 0.0,
+            rule_seconds_max: f64::INFINITY,
+        };
         let evaluation = self.engine.evaluate(&due, &pass).expect("the group is there");
         self.store.append(&evaluation.samples);
         for change in &evaluation.transitions {
@@ -350,9 +356,20 @@ fn slots_are_spread_and_missed_ones_are_left_out() {
     assert_eq!(engine.due(first - 1), None);
     let due = engine.due(first + 34_000).expect("it is late");
     assert_eq!((due.slot_ms, due.missed), (first + 30_000, 3));
-    let pass = Pass { source: &Memory::default(), limits: Limits::default(), elapsed: &|| 0.0 };
+    let pass = Pass {
+        source: &Memory::default(),
+        limits: Limits::default(),
+        elapsed: &|| 0.0,
+        rule_seconds_max: f64::INFINITY,
+    };
     assert_eq!(engine.evaluate(&due, &pass).map(|evaluation| evaluation.missed), Some(3));
     assert_eq!(engine.next_at_ms(), Some(first + 40_000));
+    engine.skip(&engine.due(first + 40_000).expect("its time has come"));
+    assert_eq!(engine.next_at_ms(), Some(first + 50_000), "one is left out");
+    engine.realign(first + 40_000);
+    assert_eq!(engine.next_at_ms(), Some(first + 50_000), "the clock goes on");
+    engine.realign(first - 5000);
+    assert_eq!(engine.next_at_ms(), Some(first), "the clock was put back");
 }
 
 #[test]

@@ -1,126 +1,21 @@
 //! What the engine knows, in the form of Prometheus' HTTP API.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use model::rules::{AlertView, AlertsView, GroupView, RuleView, RulesView, State};
 use model::series::Labels;
 use model::time::WallTime;
-use serde::Serialize;
 
-use super::alerts::{Alert, State};
+use super::alerts::Alert;
 use super::group::{Group, Rule};
 use crate::rules::{Pairs, RuleKind};
 
 /// Go's zero time: what never was.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
-/// `data` of `/api/v1/rules`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct RulesView {
-    /// All groups, in the order of their files.
-    pub groups: Vec<GroupView>,
-}
-
-/// `data` of `/api/v1/alerts`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct AlertsView {
-    /// All pending and firing alerts.
-    pub alerts: Vec<AlertView>,
-}
-
-/// A group.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct GroupView {
-    /// Its name.
-    pub name: String,
-    /// Its file.
-    pub file: String,
-    /// Its rules, in order.
-    pub rules: Vec<RuleView>,
-    /// Time between evaluations, seconds.
-    pub interval: f64,
-    /// Most alerts or series of a rule; 0 is no limit.
-    pub limit: usize,
-    /// How long the last evaluation took, seconds.
-    pub evaluation_time: f64,
-    /// When it was, RFC 3339.
-    pub last_evaluation: String,
-}
-
-/// A rule.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "lowercase", rename_all_fields = "camelCase")]
-pub enum RuleView {
-    /// One with alerts.
-    Alerting {
-        /// The state of its alert that is nearest to people; `unknown` before the first evaluation.
-        state: String,
-        /// Its name.
-        name: String,
-        /// Its expression.
-        query: String,
-        /// Its `for`, seconds.
-        duration: f64,
-        /// Its `keep_firing_for`, seconds.
-        keep_firing_for: f64,
-        /// Its labels, as templates.
-        labels: BTreeMap<String, String>,
-        /// Its annotations, as templates.
-        annotations: BTreeMap<String, String>,
-        /// Its pending and firing alerts.
-        alerts: Vec<AlertView>,
-        /// `ok`, `err` or `unknown`.
-        health: &'static str,
-        /// Why the last evaluation failed.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        last_error: Option<String>,
-        /// How long the last evaluation took, seconds.
-        evaluation_time: f64,
-        /// When it was, RFC 3339.
-        last_evaluation: String,
-    },
-    /// One that writes series.
-    Recording {
-        /// Name of the series.
-        name: String,
-        /// Its expression.
-        query: String,
-        /// Labels that it sets.
-        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-        labels: BTreeMap<String, String>,
-        /// `ok`, `err` or `unknown`.
-        health: &'static str,
-        /// Why the last evaluation failed.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        last_error: Option<String>,
-        /// How long the last evaluation took, seconds.
-        evaluation_time: f64,
-        /// When it was, RFC 3339.
-        last_evaluation: String,
-    },
-}
-
-/// An alert.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AlertView {
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// Its texts.
-    pub annotations: BTreeMap<String, String>,
-    /// `pending` or `firing`.
-    pub state: State,
-    /// Since when its expression holds, RFC 3339.
-    pub active_at: String,
-    /// Since when it fires only because of `keep_firing_for`, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub keep_firing_since: Option<String>,
-    /// Value of its expression, with an exponent as Go writes it.
-    pub value: String,
-}
-
 pub(super) fn rules(groups: &[Group]) -> RulesView {
-    RulesView { groups: groups.iter().map(group).collect() }
+    RulesView { groups: groups.iter().map(|known| Arc::new(group(known))).collect() }
 }
 
 pub(super) fn alerts(groups: &[Group]) -> AlertsView {
@@ -128,7 +23,7 @@ pub(super) fn alerts(groups: &[Group]) -> AlertsView {
     AlertsView { alerts: rules.flat_map(active).collect() }
 }
 
-fn group(group: &Group) -> GroupView {
+pub(super) fn group(group: &Group) -> GroupView {
     let (last_evaluation, evaluation_time) = evaluation(group.evaluated);
     GroupView {
         name: group.spec.name.clone(),

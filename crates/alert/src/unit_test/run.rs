@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use model::rules::{RuleView, State};
 use model::series::{Labels, Sample};
 use promql::{Limits, Query, Value};
 
 use super::{Case, ExpectedAlerts, ExpectedValue, TestFile};
-use crate::engine::{Due, Engine, Options, Pass, RuleView};
+use crate::engine::{Due, Engine, Options, Pass};
 use crate::memory::Memory;
 use crate::rules::{GroupSpec, Pairs};
 
@@ -125,7 +126,12 @@ impl<'a> Run<'a> {
         for (file, group) in &self.order {
             let due =
                 Due { file: file.clone(), group: group.clone(), slot_ms: at_ms, now_ms: at_ms, missed: 0 };
-            let pass = Pass { source: &self.memory, limits: Limits::default(), elapsed: &|| 0.0 };
+            let pass = Pass {
+                source: &self.memory,
+                limits: Limits::default(),
+                elapsed: &|| 0.0,
+                rule_seconds_max: f64::INFINITY,
+            };
             let Some(evaluation) = self.engine.evaluate(&due, &pass) else { continue };
             self.memory.append(&evaluation.samples);
             let failed = evaluation.failures.into_iter();
@@ -135,12 +141,12 @@ impl<'a> Run<'a> {
     }
 
     fn alerts(&self, expected: &ExpectedAlerts) -> Option<String> {
-        let rules = self.engine.rules().groups.into_iter().flat_map(|group| group.rules);
+        let rules = self.engine.rules().groups.into_iter().flat_map(|group| group.rules.clone());
         let alerts = rules.filter_map(|rule| match rule {
             RuleView::Alerting { name, alerts, .. } if name == expected.name => Some(alerts),
             _ => None,
         });
-        let firing = alerts.flatten().filter(|alert| alert.state == crate::engine::State::Firing);
+        let firing = alerts.flatten().filter(|alert| alert.state == State::Firing);
         let found = firing
             .map(|alert| described(&Labels::new(alert.labels), &alert.annotations.into_iter().collect()));
         let wanted = expected.alerts.iter().map(|(labels, annotations)| described(labels, annotations));

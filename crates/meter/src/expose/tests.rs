@@ -128,6 +128,8 @@ fn every_family_of_the_table_has_samples_and_its_labels() {
     (scrape.process, scrape.host) = (host.process, Some(std::sync::Arc::new(host)));
     scrape.store.samples_dropped = vec![("duplicate", 1)];
     scrape.store.parts = vec![("series", StorePart::default())];
+    scrape.rules = vec![crate::scrape::RuleGroupFacts::default()];
+    scrape.reloaded = Some(true);
     let mut names = Names::default();
     visit(&registry, &scrape, &mut names);
     for family in f::ALL {

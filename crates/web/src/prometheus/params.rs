@@ -34,7 +34,8 @@ impl Params {
         self.all(name).next().unwrap_or_default()
     }
 
-    fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    /// Values of a parameter.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 

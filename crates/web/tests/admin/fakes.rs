@@ -1,5 +1,6 @@
 //! Ports that answer what a test wants.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,10 +14,11 @@ use model::journal::{
 use model::live::{Backlog, LiveConnection, LiveState};
 use model::overview::{Overview, RouteNow};
 use model::ports::{
-    Connections, History, Hosts, Metrics, MetricsFormat, Operations, Overviews, Received, Recordings,
+    Connections, History, Hosts, Metrics, MetricsFormat, Operations, Overviews, Received, Recordings, Rules,
 };
 use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
 use model::recording::{Happening, Recorded, Recording};
+use model::rules::{AlertView, GroupView, RuleView, State};
 use model::series::{Labels, Matcher, ReadError, Sample, Series, SeriesSource, TimeRange};
 use model::{
     ConnectionId, Direction, HandshakeResult, Initiator, Layer, Leg, Opcode, PerDirection, Protocol, Reason,
@@ -48,10 +50,56 @@ impl Fake {
             hosts: Arc::clone(self) as Arc<dyn Hosts>,
             operations: Arc::clone(self) as Arc<dyn Operations>,
             history: Arc::clone(self) as Arc<dyn History>,
+            rules: Arc::clone(self) as Arc<dyn Rules>,
             journal: Some(Arc::clone(self) as Arc<dyn Journal>),
             queries: Arc::default(),
             about: About { version: "1.2.3".to_owned(), started_at: second(0) },
         }
+    }
+}
+
+impl Rules for Fake {
+    fn groups(&self) -> Vec<Arc<GroupView>> {
+        let alert = AlertView {
+            labels: BTreeMap::from([("alertname".to_owned(), HOSTILE.to_owned())]),
+            annotations: BTreeMap::new(),
+            state: State::Firing,
+            active_at: "2026-01-28T00:00:00Z".to_owned(),
+            keep_firing_since: None,
+            value: "1e+00".to_owned(),
+        };
+        let recording = RuleView::Recording {
+            name: "r".to_owned(),
+            query: "up".to_owned(),
+            labels: BTreeMap::new(),
+            health: "unknown",
+            last_error: None,
+            evaluation_time: 0.0,
+            last_evaluation: "0001-01-01T00:00:00Z".to_owned(),
+        };
+        let alerting = RuleView::Alerting {
+            state: "firing".to_owned(),
+            name: HOSTILE.to_owned(),
+            query: "up == 0".to_owned(),
+            duration: 60.0,
+            keep_firing_for: 0.0,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            alerts: vec![alert],
+            health: "ok",
+            last_error: None,
+            evaluation_time: 0.5,
+            last_evaluation: "2026-01-28T00:00:00Z".to_owned(),
+        };
+        vec![Arc::new(GroupView {
+            name: "g".to_owned(),
+            file: "f.yml".to_owned(),
+            rules: vec![recording, alerting],
+            interval: 60.0,
+            limit: 0,
+            evaluation_time: 0.5,
+            last_evaluation: "2026-01-28T00:00:00Z".to_owned(),
+        })]
     }
 }
 

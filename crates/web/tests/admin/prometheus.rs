@@ -53,6 +53,30 @@ async fn errors_have_prometheus_kinds() {
 }
 
 #[tokio::test]
+async fn rules_and_alerts() {
+    let admin = Admin::open().await;
+    let groups = async |query: &str| -> Value {
+        admin.get(&format!("/api/v1/rules?{query}"), &[]).await.is(200).json()["data"]["groups"].take()
+    };
+    let all = groups("").await;
+    assert_eq!((&all[0]["name"], &all[0]["interval"]), (&json!("g"), &json!(60.0)));
+    let types = |groups: &Value| {
+        [&groups[0]["rules"][0]["type"], &groups[0]["rules"][1]["type"]].map(Value::to_string)
+    };
+    assert_eq!(types(&all), ["\"recording\"", "\"alerting\""]);
+    assert_eq!(all[0]["rules"][1]["alerts"][0]["state"], "firing");
+    assert_eq!(types(&groups("type=record").await), ["\"recording\"", "null"]);
+    assert_eq!(groups("type=alert&exclude_alerts=true").await[0]["rules"][0]["alerts"], json!([]));
+    assert_eq!(groups("rule_group[]=x").await, json!([]));
+    for bad in ["type=x", "exclude_alerts=maybe", "match[]=up[5m]"] {
+        let answer = admin.get(&format!("/api/v1/rules?{bad}"), &[]).await.is(400).json();
+        assert_eq!(answer["errorType"], "bad_data", "{bad}");
+    }
+    let alerts = admin.get("/api/v1/alerts", &[]).await.is(200).json();
+    assert_eq!(alerts["data"]["alerts"][0]["value"], "1e+00");
+}
+
+#[tokio::test]
 async fn lists_of_series_and_labels() {
     let admin = Admin::open().await;
     let data = async |path: &str| -> Value {
