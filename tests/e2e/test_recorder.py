@@ -346,7 +346,8 @@ def test_connections():
     (("show", "0000000000000"), 1, "there is no connection 0000000000000"),
     (("connections", "state:slwo"), 2, "did you mean `slow`?"),
     (("connections", "stat:slow"), 2, "did you mean `state`?"),
-    (("connections", "slow"), 2, "a query is key:value"),
+    (("connections", "route>slow"), 2, "`route` is no number"),
+    (("connections", "sort:slow"), 2, "is not known"),
 ], ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
 def test_what_cannot_be_answered(arguments, code, part):
     with joined() as (gateway, _):

@@ -7,6 +7,7 @@ mod timeline;
 use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
+use model::filter::{Filter, FilterError};
 use model::live::LiveConnection;
 use model::record::CloseRecord;
 use model::recording::Recorded;
@@ -47,10 +48,11 @@ pub struct ConnectionsOptions {
     /// List closed connections instead of open ones.
     #[arg(long)]
     closed: bool,
-    /// Which ones and in which order, such as route:chat protocol:websocket state:slow sort:idle limit:20; of closed
-    /// ones also reason:, initiator: and result:.
-    #[arg(value_name = "QUERY", value_parser = pair)]
-    query: Vec<(String, String)>,
+    /// Which ones and in which order, such as route:chat 'duration>5m' ip:10.0.0.0/8 sort:idle limit:20. Keys of
+    /// connections are described in docs/filters.md; behind -- a term may begin with - and must not hold then. Order and
+    /// part are sort:, dir:, limit:, offset:; of closed ones from: and to: reach back over days.
+    #[arg(value_name = "QUERY", value_parser = Asked::of)]
+    query: Vec<Asked>,
     /// Form of the output.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: ListFormat,
@@ -68,10 +70,27 @@ enum ListFormat {
     Json,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once(':').filter(|(key, value)| !key.is_empty() && !value.is_empty());
-    let (key, value) = pair.ok_or("a query is key:value, such as route:chat")?;
-    Ok((key.to_owned(), value.to_owned()))
+/// Keys of the list itself.
+const OF_THE_LIST: [&str; 6] = ["sort", "dir", "limit", "offset", "from", "to"];
+
+/// A part of a query.
+#[derive(Clone, Debug)]
+enum Asked {
+    /// Which part of the list, in which order.
+    List(String, String),
+    /// Terms of a filter.
+    Terms(String),
+}
+
+impl Asked {
+    fn of(text: &str) -> Result<Asked, FilterError> {
+        match text.split_once(':') {
+            Some((key, value)) if OF_THE_LIST.contains(&key) => {
+                Ok(Asked::List(key.to_owned(), value.to_owned()))
+            }
+            _ => text.parse::<Filter>().map(|_| Asked::Terms(text.to_owned())),
+        }
+    }
 }
 
 /// `heartline show`.
@@ -101,8 +120,15 @@ pub async fn show(ShowOptions { id, format, admin }: ShowOptions) -> Result<(), 
 pub async fn connections(options: ConnectionsOptions) -> Result<(), Failure> {
     let ConnectionsOptions { closed, query, format, admin } = options;
     let mut path = format!("/api/v1/connections?set={}", if closed { "closed" } else { "live" });
-    for (key, value) in &query {
-        path += &format!("&{}={}", escaped(key), escaped(value));
+    let mut terms = Vec::new();
+    for asked in query {
+        match asked {
+            Asked::List(key, value) => path += &format!("&{}={}", escaped(&key), escaped(&value)),
+            Asked::Terms(text) => terms.push(text),
+        }
+    }
+    if !terms.is_empty() {
+        path += &format!("&q={}", escaped(&terms.join(" ")));
     }
     match (format, closed) {
         (ListFormat::Json, _) => print(&admin.get(&path).await?),

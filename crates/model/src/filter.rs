@@ -1,11 +1,16 @@
-//! Conditions on connections that have ended: what the text of a filter means.
+//! Conditions on connections: what the text of a filter means.
+
+mod text;
 
 use std::fmt;
 use std::net::IpAddr;
 
 use crate::journal::address_bytes;
+use crate::live::LiveConnection;
 use crate::record::CloseRecord;
-use crate::words::{PerDirection, Word};
+use crate::words::{HandshakeResult, PerDirection, Word};
+
+pub use text::{FilterError, TERMS_MAX, TEXT_BYTES_MAX};
 
 /// Conditions that all must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -152,6 +157,8 @@ fields! {
     TextField {
         /// Its name.
         Id = "id",
+        /// `open`, `slow` or `closing`; then `closed`, or `lost` with a process that was killed.
+        State = "state",
         /// Its protocol.
         Protocol = "protocol",
         /// Its route.
@@ -201,29 +208,27 @@ fields! {
 
 impl Filter {
     /// Whether all conditions hold for a connection.
-    pub fn takes(&self, one: &CloseRecord) -> bool {
+    pub fn takes(&self, one: &impl Filtered) -> bool {
         self.terms.iter().all(|term| term.condition.holds(one) != term.is_negated)
     }
 }
 
 impl Condition {
-    fn holds(&self, one: &CloseRecord) -> bool {
+    fn holds(&self, one: &impl Filtered) -> bool {
         match self {
-            Condition::Text { field, pattern } => {
-                text_of(*field, one).is_some_and(|text| pattern.takes(&text))
-            }
+            Condition::Text { field, pattern } => one.text(*field).is_some_and(|text| pattern.takes(&text)),
             Condition::Number { field, compare, value } => {
-                numbers_of(*field, one).into_iter().flatten().any(|number| compare.holds(number, *value))
+                one.numbers(*field).into_iter().flatten().any(|number| compare.holds(number, *value))
             }
             Condition::Network { address, prefix_bits } => {
                 let (first, last) = network(*address, *prefix_bits);
-                (first..=last).contains(&address_bytes(one.client.ip))
+                (first..=last).contains(&address_bytes(one.ip()))
             }
             Condition::Contains(text) => {
                 let text = text.to_ascii_lowercase();
                 CONTAINED
                     .iter()
-                    .filter_map(|field| text_of(*field, one))
+                    .filter_map(|&field| one.text(field))
                     .any(|value| value.to_ascii_lowercase().contains(&text))
             }
         }
@@ -251,41 +256,96 @@ pub fn network(address: IpAddr, prefix_bits: u8) -> ([u8; 16], [u8; 16]) {
     ((bits & !host).to_be_bytes(), (bits | host).to_be_bytes())
 }
 
-/// The text that a connection has in a field.
-pub fn text_of(field: TextField, one: &CloseRecord) -> Option<String> {
-    let grpc = one.grpc.as_deref();
-    match field {
-        TextField::Id => Some(one.id.to_string()),
-        TextField::Protocol => Some(one.protocol.to_string()),
-        TextField::Route => Some(one.route.to_string()),
-        TextField::Client => Some(one.client.ip.to_string()),
-        TextField::Upstream => one.upstream.as_deref().map(str::to_owned),
-        TextField::Result => Some(one.handshake.result.to_string()),
-        TextField::Initiator => one.initiator.map(|word| word.to_string()),
-        TextField::Layer => one.layer.map(|word| word.to_string()),
-        TextField::Reason => one.reason.map(|word| word.to_string()),
-        TextField::Service => grpc.map(|grpc| grpc.service.to_string()),
-        TextField::Method => grpc.map(|grpc| grpc.method.to_string()),
-        TextField::GrpcCode => grpc.map(|grpc| grpc.code.to_string()),
+/// A connection that a filter can be asked of.
+pub trait Filtered {
+    /// The text that it has in a field.
+    fn text(&self, field: TextField) -> Option<String>;
+
+    /// The numbers that it has in a field.
+    fn numbers(&self, field: NumberField) -> [Option<f64>; 2];
+
+    /// The client's address.
+    fn ip(&self) -> IpAddr;
+}
+
+impl Filtered for CloseRecord {
+    fn text(&self, field: TextField) -> Option<String> {
+        let grpc = self.grpc.as_deref();
+        match field {
+            TextField::Id => Some(self.id.to_string()),
+            TextField::State => Some("closed".to_owned()),
+            TextField::Protocol => Some(self.protocol.to_string()),
+            TextField::Route => Some(self.route.to_string()),
+            TextField::Client => Some(self.client.ip.to_string()),
+            TextField::Upstream => self.upstream.as_deref().map(str::to_owned),
+            TextField::Result => Some(self.handshake.result.to_string()),
+            TextField::Initiator => self.initiator.map(|word| word.to_string()),
+            TextField::Layer => self.layer.map(|word| word.to_string()),
+            TextField::Reason => self.reason.map(|word| word.to_string()),
+            TextField::Service => grpc.map(|grpc| grpc.service.to_string()),
+            TextField::Method => grpc.map(|grpc| grpc.method.to_string()),
+            TextField::GrpcCode => grpc.map(|grpc| grpc.code.to_string()),
+        }
+    }
+
+    fn numbers(&self, field: NumberField) -> [Option<f64>; 2] {
+        match field {
+            NumberField::Duration => [Some(self.duration_seconds), None],
+            NumberField::Idle => [Some(self.idle_seconds.any), None],
+            NumberField::Messages => sum(self.messages),
+            NumberField::Bytes => sum(self.bytes),
+            NumberField::Unsent => sum(self.unsent_bytes),
+            NumberField::Status => [self.handshake.status.map(f64::from), None],
+            NumberField::Code => [self.codes.from_client, self.codes.from_upstream]
+                .map(|code| code.map(|code| f64::from(code.0))),
+            NumberField::Port => [Some(f64::from(self.client.port)), None],
+        }
+    }
+
+    fn ip(&self) -> IpAddr {
+        self.client.ip
     }
 }
 
-/// The numbers that a connection has in a field.
-pub fn numbers_of(field: NumberField, one: &CloseRecord) -> [Option<f64>; 2] {
-    let sum = |both: PerDirection<u64>| both.client_to_server.saturating_add(both.server_to_client) as f64;
-    let only = |number: f64| [Some(number), None];
-    match field {
-        NumberField::Duration => only(one.duration_seconds),
-        NumberField::Idle => only(one.idle_seconds.any),
-        NumberField::Messages => only(sum(one.messages)),
-        NumberField::Bytes => only(sum(one.bytes)),
-        NumberField::Unsent => only(sum(one.unsent_bytes)),
-        NumberField::Status => [one.handshake.status.map(f64::from), None],
-        NumberField::Code => {
-            [one.codes.from_client, one.codes.from_upstream].map(|code| code.map(|code| f64::from(code.0)))
+/// Of an open connection the duration is its age, and what waits in the gateway is not sent. It has no end yet.
+impl Filtered for LiveConnection {
+    fn text(&self, field: TextField) -> Option<String> {
+        match field {
+            TextField::Id => Some(self.id.to_string()),
+            TextField::State => Some(self.state.as_str().to_owned()),
+            TextField::Protocol => Some(self.protocol.to_string()),
+            TextField::Route => Some(self.route.to_string()),
+            TextField::Client => Some(self.client.ip.to_string()),
+            TextField::Upstream => Some(self.upstream.to_string()),
+            TextField::Result => Some(HandshakeResult::Success.to_string()),
+            TextField::Initiator
+            | TextField::Layer
+            | TextField::Reason
+            | TextField::Service
+            | TextField::Method
+            | TextField::GrpcCode => None,
         }
-        NumberField::Port => only(f64::from(one.client.port)),
     }
+
+    fn numbers(&self, field: NumberField) -> [Option<f64>; 2] {
+        match field {
+            NumberField::Duration => [Some(self.age_seconds), None],
+            NumberField::Idle => [Some(self.idle_seconds), None],
+            NumberField::Messages => sum(self.messages),
+            NumberField::Bytes => sum(self.bytes),
+            NumberField::Unsent => sum(PerDirection::from_fn(|direction| self.backlog[direction].bytes)),
+            NumberField::Port => [Some(f64::from(self.client.port)), None],
+            NumberField::Status | NumberField::Code => [None, None],
+        }
+    }
+
+    fn ip(&self) -> IpAddr {
+        self.client.ip
+    }
+}
+
+fn sum(both: PerDirection<u64>) -> [Option<f64>; 2] {
+    [Some(both.client_to_server.saturating_add(both.server_to_client) as f64), None]
 }
 
 #[cfg(test)]

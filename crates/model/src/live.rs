@@ -83,3 +83,14 @@ pub enum LiveState {
     /// A Close frame was seen, or one direction has ended.
     Closing,
 }
+
+impl LiveState {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LiveState::Open => "open",
+            LiveState::Slow => "slow",
+            LiveState::Closing => "closing",
+        }
+    }
+}

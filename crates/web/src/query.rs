@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use http::Uri;
+use model::filter::{Filter, FilterError};
 use model::{WallTime, Word};
 
 use crate::error::{ApiError, quoted};
@@ -92,6 +93,14 @@ impl Query {
     pub(crate) fn word<T: Word>(&mut self, key: &'static str) -> Result<Option<T>, ApiError> {
         let choices: Vec<(&'static str, T)> = T::ALL.iter().map(|&word| (word.as_str(), word)).collect();
         self.choice(key, &choices)
+    }
+
+    /// The key `q`: a filter of connections; all of them without it.
+    pub(crate) fn filter(&mut self) -> Result<Filter, ApiError> {
+        let Some(text) = self.text("q") else { return Ok(Filter::default()) };
+        text.parse().map_err(|FilterError { at, message, hint }| {
+            ApiError::bad_query(format!("q, character {at}: {message}")).hint(hint)
+        })
     }
 
     /// The key `window`: seconds that counts and trends are taken over.

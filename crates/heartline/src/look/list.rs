@@ -1,6 +1,6 @@
 //! Tables of connections.
 
-use model::live::{LiveConnection, LiveState};
+use model::live::LiveConnection;
 use model::record::CloseRecord;
 use model::{PerDirection, Word as _};
 use web::body::List;
@@ -11,14 +11,9 @@ use super::text::{address, duration, size, visible};
 pub(super) fn live(list: &List<LiveConnection>) -> String {
     let head = ["ID", "STATE", "PROTOCOL", "ROUTE", "CLIENT", "AGE", "IDLE", "SENT", "RECEIVED", "WAITING"];
     let row = |one: &LiveConnection| {
-        let state = match one.state {
-            LiveState::Open => "open",
-            LiveState::Slow => "slow",
-            LiveState::Closing => "closing",
-        };
         vec![
             one.id.to_string(),
-            state.to_owned(),
+            one.state.as_str().to_owned(),
             one.protocol.to_string(),
             visible(&one.route),
             address(&one.client),

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use model::WallTime;
-use model::filter::{NumberField, numbers_of};
+use model::filter::{Filtered as _, NumberField};
 use model::journal::{JournalEntry, address_bytes};
 use model::record::CloseRecord;
 use model::{Protocol, Word};
@@ -248,7 +248,7 @@ fn insert_closed(
     place: i64,
 ) -> rusqlite::Result<()> {
     let grpc = one.grpc.as_deref();
-    let number = |field| numbers_of(field, one)[0];
+    let number = |field| one.numbers(field)[0];
     let whole = |field| number(field).map(|number| number as i64);
     let protocol: Protocol = one.protocol;
     transaction

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use model::filter::{Compare, Condition, Filter, NumberField, Pattern, Term, TextField, numbers_of, text_of};
+use model::filter::{Compare, Condition, Filter, Filtered as _, NumberField, Pattern, Term, TextField};
 use model::journal::{Cursor, EndedRange, Journal, JournalEntry, JournalQuery, LostConnection};
 use model::record::ClientAddress;
 use model::{ConnectionId, Protocol, WallTime, Word};
@@ -84,7 +84,7 @@ fn text() -> impl Strategy<Value = Condition> {
     let field = prop::sample::select(TextField::ALL);
     let odd = prop_oneof![Just("*"), Just("[*?"), Just("?hat"), Just("[odd]?"), Just("'; --"), Just("c*t")];
     (field, 0_u64..600, 0_usize..4, odd).prop_map(|(field, number, form, odd)| {
-        let text = text_of(field, &record(number, at(number / 3 * 1000))).unwrap_or_else(|| odd.to_owned());
+        let text = record(number, at(number / 3 * 1000)).text(field).unwrap_or_else(|| odd.to_owned());
         let (head, tail) = text.split_at(text.floor_char_boundary(text.len() / 2));
         let pattern = match form {
             0 => odd.to_owned(),
@@ -101,7 +101,7 @@ fn number() -> impl Strategy<Value = Condition> {
     let field = prop::sample::select(NumberField::ALL);
     let compare = prop::sample::select(&[Equal, Above, AtLeast, Below, AtMost]);
     (field, compare, 0_u64..600).prop_map(|(field, compare, number)| {
-        let numbers = numbers_of(field, &record(number, at(number / 3 * 1000)));
+        let numbers = record(number, at(number / 3 * 1000)).numbers(field);
         Condition::Number { field, compare, value: numbers[0].unwrap_or(4000.0) }
     })
 }
@@ -128,7 +128,7 @@ fn a_filter_means_the_same_to_the_database() {
     let filters = (proptest::collection::vec(term(), 0..4), 50_usize..700);
     let run = runner.run(&filters, |(terms, limit)| {
         let filter = Filter { terms };
-        let mut expected: Vec<_> = records.iter().filter(|record| filter.takes(record)).collect();
+        let mut expected: Vec<_> = records.iter().filter(|record| filter.takes(record.as_ref())).collect();
         expected.reverse();
         let expected: Vec<ConnectionId> = expected.iter().map(|record| record.id).collect();
         let count = journal.count(&filter, EndedRange::ALWAYS, 10_000, PATIENCE).expect("is read");

@@ -126,6 +126,7 @@ struct LiveFilter {
     protocol: Option<Protocol>,
     route: Option<String>,
     state: Option<LiveState>,
+    text: Filter,
 }
 
 impl LiveFilter {
@@ -134,6 +135,7 @@ impl LiveFilter {
             protocol: query.word("protocol")?,
             route: query.text("route"),
             state: query.choice("state", STATES)?,
+            text: query.filter()?,
         })
     }
 
@@ -141,6 +143,7 @@ impl LiveFilter {
         self.protocol.is_none_or(|protocol| one.protocol == protocol)
             && self.route.as_deref().is_none_or(|route| &*one.route == route)
             && self.state.is_none_or(|state| one.state == state)
+            && self.text.takes(one)
     }
 }
 
@@ -150,6 +153,7 @@ pub(super) struct ClosedFilter {
     reason: Option<Reason>,
     initiator: Option<Initiator>,
     result: Option<HandshakeResult>,
+    text: Filter,
 }
 
 impl ClosedFilter {
@@ -160,6 +164,7 @@ impl ClosedFilter {
             reason: query.word("reason")?,
             initiator: query.word("initiator")?,
             result: query.word("result")?,
+            text: query.filter()?,
         })
     }
 
@@ -176,7 +181,7 @@ impl ClosedFilter {
             text(TextField::Initiator, self.initiator.map(|word| word.to_string())),
             text(TextField::Result, self.result.map(|word| word.to_string())),
         ];
-        Filter { terms: terms.into_iter().flatten().collect() }
+        Filter { terms: terms.into_iter().flatten().chain(self.text.terms).collect() }
     }
 
     fn takes(&self, one: &CloseRecord) -> bool {
@@ -185,6 +190,7 @@ impl ClosedFilter {
             && self.reason.is_none_or(|reason| one.reason == Some(reason))
             && self.initiator.is_none_or(|initiator| one.initiator == Some(initiator))
             && self.result.is_none_or(|result| one.handshake.result == result)
+            && self.text.takes(one)
     }
 }
 

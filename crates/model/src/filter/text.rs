@@ -1,0 +1,387 @@
+//! A filter as people write it: terms with blanks between them, which must all hold.
+//!
+//! `key:value`, `key:gl*b`, `key>number` (also `>=`, `<`, `<=`), `ip:10.0.0.0/8`, free text; `-` in front of a term means
+//! that it must not hold. Values and free text with blanks or colons stand in double quotes, in which `\` takes the next
+//! character as it is. Numbers of time may have units (`90s`, `5m`, `1h30m`), so may those of bytes (`10kB`, `1MiB`).
+
+use std::error::Error;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use super::{Compare, Condition, Filter, NumberField, Pattern, Term, TextField};
+use crate::words::{GrpcCode, HandshakeResult, Initiator, Layer, Protocol, Reason, Word};
+
+/// Longest text of a filter, bytes.
+pub const TEXT_BYTES_MAX: usize = 2048;
+
+/// Most terms of a filter.
+pub const TERMS_MAX: usize = 32;
+
+/// The key of networks; single addresses may be asked for as `client` too.
+pub const IP: &str = "ip";
+
+/// Words of the key `state`: those of open connections, and those of the journal.
+const STATES: [&str; 5] = ["open", "slow", "closing", "closed", "lost"];
+
+const OPERATORS: [(&str, Compare); 5] = [
+    (">=", Compare::AtLeast),
+    ("<=", Compare::AtMost),
+    (":", Compare::Equal),
+    (">", Compare::Above),
+    ("<", Compare::Below),
+];
+
+const SECONDS: [(&str, f64); 5] = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0)];
+
+const BYTES: [(&str, f64); 7] = [
+    ("B", 1.0),
+    ("kB", 1e3),
+    ("MB", 1e6),
+    ("GB", 1e9),
+    ("KiB", 1024.0),
+    ("MiB", 1_048_576.0),
+    ("GiB", 1_073_741_824.0),
+];
+
+/// Why a text is no filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilterError {
+    /// Where, in characters from 1.
+    pub at: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What may have been meant, or what is known.
+    pub hint: String,
+}
+
+impl fmt::Display for FilterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "character {}: {}; {}", self.at, self.message, self.hint)
+    }
+}
+
+impl Error for FilterError {}
+
+/// What is wrong with a term, without its place.
+type Wrong = (String, String);
+
+impl FromStr for Filter {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Filter, FilterError> {
+        let error = |at: usize, (message, hint): Wrong| {
+            let at = text.get(..at).map_or(0, |before| before.chars().count()) + 1;
+            FilterError { at, message, hint }
+        };
+        if text.len() > TEXT_BYTES_MAX {
+            let message = format!("the filter has {} bytes", text.len());
+            return Err(error(0, (message, format!("at most {TEXT_BYTES_MAX} are read"))));
+        }
+        let mut filter = Filter::default();
+        let mut rest = text.trim_start();
+        while !rest.is_empty() {
+            let at = text.len() - rest.len();
+            if filter.terms.len() == TERMS_MAX {
+                let message = format!("the filter has more than {TERMS_MAX} terms");
+                return Err(error(at, (message, "leave some out".to_owned())));
+            }
+            let term = term(&mut rest).map_err(|wrong| error(at, wrong))?;
+            filter.terms.push(term);
+            rest = rest.trim_start();
+        }
+        Ok(filter)
+    }
+}
+
+fn term(rest: &mut &str) -> Result<Term, Wrong> {
+    let positive = rest.strip_prefix('-');
+    let is_negated = positive.is_some();
+    *rest = positive.unwrap_or(rest);
+    let key_end = rest.find(|c: char| !(c.is_ascii_lowercase() || c == '_')).unwrap_or(rest.len());
+    let (key, behind) = rest.split_at(key_end);
+    let operator = OPERATORS.iter().find(|(text, _)| !key.is_empty() && behind.starts_with(text));
+    let condition = match operator {
+        Some(&(text, compare)) => {
+            *rest = &behind[text.len()..];
+            let value = value(rest)?;
+            if value.is_empty() {
+                return Err((format!("`{key}{text}` has no value"), format!("such as `{}`", example(key))));
+            }
+            condition(key, compare, &value)?
+        }
+        None => free_text(rest)?,
+    };
+    Ok(Term { is_negated, condition })
+}
+
+/// Takes a value: what is quoted, or all up to a blank.
+fn value(rest: &mut &str) -> Result<String, Wrong> {
+    let Some(quoted) = rest.strip_prefix('"') else {
+        let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        let (value, behind) = rest.split_at(end);
+        *rest = behind;
+        return Ok(value.to_owned());
+    };
+    let mut value = String::new();
+    let mut characters = quoted.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => {
+                *rest = &quoted[at + 1..];
+                return Ok(value);
+            }
+            '\\' => value.extend(characters.next().map(|(_, taken)| taken)),
+            other => value.push(other),
+        }
+    }
+    Err(("a quoted text has no end".to_owned(), "close it with `\"`".to_owned()))
+}
+
+fn free_text(rest: &mut &str) -> Result<Condition, Wrong> {
+    let is_quoted = rest.starts_with('"');
+    let text = value(rest)?;
+    let has_operator = text.contains([':', '<', '>', '=']);
+    if text.is_empty() {
+        return Err(("there is no text".to_owned(), "quote a `-` that is meant".to_owned()));
+    }
+    if has_operator && !is_quoted {
+        let hint = format!("keys are {}; free text with such characters stands in quotes", keys().join(", "));
+        return Err((format!("`{text}` begins with no key"), hint));
+    }
+    Ok(Condition::Contains(text))
+}
+
+fn condition(key: &str, compare: Compare, value: &str) -> Result<Condition, Wrong> {
+    let text_field = TextField::ALL.iter().copied().find(|field| field.as_str() == key);
+    let number_field = NumberField::ALL.iter().copied().find(|field| field.as_str() == key);
+    let is_network = key == IP || text_field == Some(TextField::Client);
+    if compare != Compare::Equal && (is_network || text_field.is_some()) {
+        return Err((format!("`{key}` is no number"), format!("write `{}`", example(key))));
+    }
+    match (text_field, number_field) {
+        (_, Some(field)) => {
+            let value = number(field, value)?;
+            Ok(Condition::Number { field, compare, value })
+        }
+        _ if is_network && !value.contains('*') => network(key, value),
+        (Some(field), _) => {
+            known_word(field, value)?;
+            Ok(Condition::Text { field, pattern: Pattern::new(value) })
+        }
+        (None, None) if key == IP => {
+            let hint = format!("write `client:{value}`, or a network such as `{}`", example(key));
+            Err(("`*` stands in no network".to_owned(), hint))
+        }
+        (None, None) => Err((format!("`{key}` is no key"), nearest(key, &keys()))),
+    }
+}
+
+/// Where only some words can be, others are a mistake.
+fn known_word(field: TextField, value: &str) -> Result<(), Wrong> {
+    let words = match field {
+        TextField::State => STATES.to_vec(),
+        TextField::Protocol => words::<Protocol>(),
+        TextField::Result => words::<HandshakeResult>(),
+        TextField::Initiator => words::<Initiator>(),
+        TextField::Layer => words::<Layer>(),
+        TextField::Reason => words::<Reason>(),
+        TextField::GrpcCode => words::<GrpcCode>(),
+        TextField::Id
+        | TextField::Route
+        | TextField::Client
+        | TextField::Upstream
+        | TextField::Service
+        | TextField::Method => return Ok(()),
+    };
+    let pattern = Pattern::new(value);
+    if words.iter().any(|word| pattern.takes(word)) {
+        return Ok(());
+    }
+    Err((format!("`{field}:{value}` is never so"), nearest(value, &words)))
+}
+
+fn words<W: Word>() -> Vec<&'static str> {
+    W::ALL.iter().map(|word| word.as_str()).collect()
+}
+
+fn network(key: &str, value: &str) -> Result<Condition, Wrong> {
+    let wrong = || (format!("`{value}` is no address and no network"), format!("such as `{}`", example(key)));
+    let (address, bits) =
+        value.split_once('/').map_or((value, None), |(address, bits)| (address, Some(bits)));
+    let address: IpAddr = address.parse().map_err(|_| wrong())?;
+    let bits_max = if address.is_ipv4() { 32 } else { 128 };
+    let prefix_bits = match bits {
+        None => bits_max,
+        Some(bits) => bits.parse().ok().filter(|bits| *bits <= bits_max).ok_or_else(wrong)?,
+    };
+    Ok(Condition::Network { address, prefix_bits })
+}
+
+fn number(field: NumberField, text: &str) -> Result<f64, Wrong> {
+    let units: &[(&str, f64)] = match field {
+        NumberField::Duration | NumberField::Idle => &SECONDS,
+        NumberField::Bytes | NumberField::Unsent => &BYTES,
+        NumberField::Messages | NumberField::Status | NumberField::Code | NumberField::Port => &[],
+    };
+    let wrong =
+        || (format!("`{text}` is no number of `{field}`"), format!("such as `{}`", example(field.as_str())));
+    sum(text, units).ok_or_else(wrong)
+}
+
+/// A number, or numbers with units behind one another: their sum.
+fn sum(text: &str, units: &[(&str, f64)]) -> Option<f64> {
+    let (mut rest, mut total) = (text, 0.0);
+    loop {
+        let digits = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(rest.len());
+        let (number, behind) = rest.split_at(digits);
+        let number: f64 = number.parse().ok()?;
+        let unit_end = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(unit_end);
+        let factor = match unit {
+            "" if rest == text && behind.is_empty() => 1.0,
+            unit => units.iter().find(|(name, _)| *name == unit)?.1,
+        };
+        total += number * factor;
+        if behind.is_empty() {
+            return Some(total);
+        }
+        rest = behind;
+    }
+}
+
+/// All keys.
+fn keys() -> Vec<&'static str> {
+    words::<TextField>().into_iter().chain(words::<NumberField>()).chain([IP]).collect()
+}
+
+/// A term that is right.
+fn example(key: &str) -> &'static str {
+    match key {
+        IP => "ip:10.0.0.0/8",
+        "client" => "client:10.1.2.3",
+        "duration" => "duration<5s",
+        "idle" => "idle>=1m30s",
+        "bytes" | "unsent" => "bytes>1MiB",
+        "messages" => "messages:0",
+        "status" => "status>=500",
+        "code" => "code:1006",
+        "port" => "port:443",
+        "state" => "state:slow",
+        "reason" => "reason:abnormal",
+        _ => "route:chat*",
+    }
+}
+
+fn nearest(text: &str, known: &[&str]) -> String {
+    const COMPARED: usize = 64;
+    let text: String = text.chars().take(COMPARED).collect();
+    let nearest = known.iter().min_by_key(|word| strsim::damerau_levenshtein(&text, word));
+    let nearest = nearest.copied().unwrap_or_default();
+    format!("did you mean `{nearest}`? Known: {}", known.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn read(text: &str) -> Filter {
+        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    fn is(field: TextField, value: &str) -> Term {
+        Term { is_negated: false, condition: Condition::Text { field, pattern: Pattern::new(value) } }
+    }
+
+    fn than(field: NumberField, compare: Compare, value: f64) -> Term {
+        Term { is_negated: false, condition: Condition::Number { field, compare, value } }
+    }
+
+    #[test]
+    fn terms() {
+        let all = [
+            ("route:chat", is(TextField::Route, "chat")),
+            ("route:ch*t", is(TextField::Route, "ch*t")),
+            ("route:\"a \\\"b\\\": c\"", is(TextField::Route, "a \"b\": c")),
+            ("upstream:http://10.0.0.1:3000", is(TextField::Upstream, "http://10.0.0.1:3000")),
+            ("reason:abnormal", is(TextField::Reason, "abnormal")),
+            ("reason:*error", is(TextField::Reason, "*error")),
+            ("client:10.*", is(TextField::Client, "10.*")),
+            ("duration>1h30m", than(NumberField::Duration, Compare::Above, 5400.0)),
+            ("duration<=250ms", than(NumberField::Duration, Compare::AtMost, 0.25)),
+            ("idle>=1.5", than(NumberField::Idle, Compare::AtLeast, 1.5)),
+            ("bytes<10kB", than(NumberField::Bytes, Compare::Below, 10_000.0)),
+            ("unsent>1MiB", than(NumberField::Unsent, Compare::Above, 1_048_576.0)),
+            ("code:1006", than(NumberField::Code, Compare::Equal, 1006.0)),
+        ];
+        for (text, term) in &all {
+            assert_eq!(read(text).terms, [term.clone()], "{text}");
+            let negated = Term { is_negated: true, ..term.clone() };
+            assert_eq!(read(&format!("  -{text} ")).terms, [negated], "-{text}");
+        }
+        let joined = all.iter().map(|(text, _)| *text).collect::<Vec<_>>().join("  ");
+        assert_eq!(read(&joined).terms, all.map(|(_, term)| term));
+        assert_eq!(read(" "), Filter::default());
+    }
+
+    #[test]
+    fn networks_and_free_text() {
+        let condition = |text: &str| read(text).terms.remove(0).condition;
+        let network = |address: &str, prefix_bits| Condition::Network {
+            address: address.parse().expect("an address"),
+            prefix_bits,
+        };
+        assert_eq!(condition("ip:10.0.0.0/8"), network("10.0.0.0", 8));
+        assert_eq!(condition("client:10.1.2.3"), network("10.1.2.3", 32));
+        assert_eq!(condition("ip:2001:db8::/32"), network("2001:db8::", 32));
+        assert_eq!(condition("ip:::1"), network("::1", 128));
+        assert_eq!(condition("Chat-7"), Condition::Contains("Chat-7".to_owned()));
+        assert_eq!(condition("\"http://x y\""), Condition::Contains("http://x y".to_owned()));
+        assert_eq!(condition("\"-\""), Condition::Contains("-".to_owned()));
+    }
+
+    #[test]
+    fn all_keys_are_described() {
+        let page = include_str!("../../../../docs/filters.md");
+        let mut described: Vec<&str> = page
+            .split("## Keys")
+            .nth(1)
+            .expect("it has a part of keys")
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+            .collect();
+        let mut known = keys();
+        described.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(described, known);
+    }
+
+    #[track_caller]
+    fn check(text: &str, at: usize, message: &str, hint: &str) {
+        let error = text.parse::<Filter>().expect_err(text);
+        assert_eq!((error.at, error.message.as_str()), (at, message), "{text}");
+        assert!(error.hint.contains(hint), "{}", error.hint);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        check("route:chat reson:x", 12, "`reson` is no key", "did you mean `reason`?");
+        check("聊天 reason:abnormall", 4, "`reason:abnormall` is never so", "did you mean `abnormal`?");
+        check("protocol:web*x", 1, "`protocol:web*x` is never so", "websocket");
+        check("route>5", 1, "`route` is no number", "route:chat*");
+        check("ip>10.0.0.1", 1, "`ip` is no number", "ip:10.0.0.0/8");
+        check("ip:10.0.0.0/33", 1, "`10.0.0.0/33` is no address and no network", "ip:10.0.0.0/8");
+        check("ip:10.*", 1, "`*` stands in no network", "client:10.*");
+        check("duration>5x", 1, "`5x` is no number of `duration`", "duration<5s");
+        check("duration>5m3", 1, "`5m3` is no number of `duration`", "duration<5s");
+        check("messages>5k", 1, "`5k` is no number of `messages`", "messages:0");
+        check("bytes:", 1, "`bytes:` has no value", "bytes>1MiB");
+        check("http://x", 1, "`http` is no key", "did you mean");
+        check("Http://x", 1, "`Http://x` begins with no key", "stands in quotes");
+        check("a -", 3, "there is no text", "quote");
+        check("a route:\"b", 3, "a quoted text has no end", "close it");
+        check(&"x".repeat(TEXT_BYTES_MAX + 1), 1, "the filter has 2049 bytes", "at most 2048");
+        check(&"a ".repeat(TERMS_MAX + 1), 65, "the filter has more than 32 terms", "leave some out");
+    }
+}
