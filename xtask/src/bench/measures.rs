@@ -29,6 +29,9 @@ const WARM_UP: Duration = Duration::from_millis(700);
 /// Length of a measurement of events.
 const WINDOW: Duration = Duration::from_secs(WINDOW_SECONDS as u64);
 
+/// Before a measurement at rest: every connection has been looked at once, which belongs to its opening.
+const FIRST_LOOKS: Duration = Duration::from_secs(12);
+
 /// Length of a measurement at rest, for what happens every 10 s to happen.
 const IDLE_WINDOW: Duration = Duration::from_secs(10);
 
@@ -204,7 +207,7 @@ pub fn idle_grpc(place: &Place, peer: &Peer) -> Result<f64, String> {
 pub fn idle_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
     let proxy = place.start(peer, Kind::Echo)?;
     let _clients = load::open(proxy.address, 9_500)?;
-    sleep(WARM_UP);
+    sleep(FIRST_LOOKS);
     let tree = proxy.tree();
     let (before, begin) = (cpu::seconds(&tree), Instant::now());
     sleep(IDLE_WINDOW);

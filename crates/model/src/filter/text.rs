@@ -316,7 +316,7 @@ mod tests {
             ("code:1006", than(NumberField::Code, Compare::Equal, 1006.0)),
         ];
         for (text, term) in &all {
-            assert_eq!(read(text).terms, [term.clone()], "{text}");
+            assert_eq!(read(text).terms, std::slice::from_ref(term), "{text}");
             let negated = Term { is_negated: true, ..term.clone() };
             assert_eq!(read(&format!("  -{text} ")).terms, [negated], "-{text}");
         }

@@ -306,7 +306,7 @@ impl Journal for Fake {
         let lost = JournalEntry::Lost { lost: LostConnection { opening, seen_at: second(60) } };
         let entries = (1..10).rev().map(closed_entry).chain([lost]);
         let takes = |entry: &JournalEntry| match entry {
-            JournalEntry::Closed { closed } => query.filter.takes(closed),
+            JournalEntry::Closed { closed } => query.filter.takes(closed.as_ref()),
             JournalEntry::Lost { .. } => query.filter.terms.is_empty(),
         };
         let inside = |entry: &JournalEntry| (query.ended.from..=query.ended.to).contains(&entry.ended_at());
