@@ -255,7 +255,7 @@ families! {
     RULE_LAST_EVALUATION: Gauge "heartline_rule_group_last_evaluation_timestamp_seconds" ["rule_group"]
         "Unix time of the last evaluation of the group; 0 before the first one.";
     CONFIG_RELOADED: Gauge "heartline_config_last_reload_successful" []
-        "1 when the configuration and the rules were taken over at the start or the last reload, 0 when the last reload was refused and those before stay in force; absent without a file.";
+        "1 when the configuration and the rules were taken over at the start or the last reload, 0 when the last reload was refused and those before stay in force; absent where nothing can be reloaded (heartline demo).";
     BUILD_INFO: Gauge "heartline_build_info" ["version"]
         "1, with the version of this build.";
     PROCESS_CPU: Counter "process_cpu_seconds_total" []
