@@ -105,6 +105,27 @@ fn cargo(arguments: &[&str]) -> Result<Counts, String> {
     command(tool("cargo").args(arguments))
 }
 
+/// Kills a store that is written to so many times; each time it must open with all that it had told of.
+pub fn kill(arguments: &[String]) -> ExitCode {
+    let rounds = match arguments {
+        [] => "50",
+        [option, rounds] if option == "--rounds" && rounds.parse::<u16>().is_ok() => rounds,
+        _ => {
+            eprintln!("cargo xtask kill [--rounds N]\n\n  --rounds N   how often, 50 if not given");
+            return ExitCode::from(2);
+        }
+    };
+    let mut cargo = tool("cargo");
+    cargo.env("HEARTLINE_KILL_ROUNDS", rounds);
+    match command(cargo.args(["test", "--package", "store", "--test", "kill", "--", "--nocapture"])) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn this(arguments: &[&str]) -> Result<Counts, String> {
     let binary = std::env::current_exe().map_err(|error| error.to_string())?;
     command(tool(binary).args(arguments))
