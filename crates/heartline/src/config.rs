@@ -4,6 +4,7 @@
 mod data;
 mod diagnostics;
 mod locate;
+mod remote_write;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::Failure;
 use crate::cli::RunOptions;
 pub use crate::config::data::DataConfig;
 pub use crate::config::diagnostics::ConfigErrors;
+pub use crate::config::remote_write::{BasicAuthConfig, RemoteWriteConfig};
 
 /// File that `run` looks for when it is told of none.
 const DEFAULT_FILE: &str = "heartline.yaml";
@@ -37,6 +39,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// What is kept, where and for how long.
     pub data: DataConfig,
+    /// Engines elsewhere that all samples are sent to, such as that of several gateways.
+    pub remote_write: Vec<RemoteWriteConfig>,
     /// Addresses on which clients are served.
     pub listeners: Vec<ListenerConfig>,
     /// Which request goes where; the first match wins.
@@ -102,6 +106,7 @@ impl Config {
             Problem { path, message: problem.message }
         }));
         problems.extend(self.data.problems());
+        problems.extend(remote_write::problems(&self.remote_write));
         let window = self.metrics.mean_window;
         if window < Duration::from_secs(10) || window > Duration::from_secs(300) {
             let path = vec!["metrics".to_owned(), "mean_window".to_owned()];

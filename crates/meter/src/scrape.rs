@@ -22,6 +22,8 @@ pub struct Scrape {
     pub access_log_dropped: u64,
     /// What is kept.
     pub store: StoreFacts,
+    /// Engines elsewhere that samples are sent to.
+    pub remotes: Vec<RemoteFacts>,
     /// Memory that flight recorders take.
     pub recorder_bytes: u64,
     /// How often a connection was not, or no longer, recorded for want of memory.
@@ -145,6 +147,23 @@ pub struct StorePart {
     pub damaged: u64,
     /// Unix time at which something was last written, seconds; 0 for never.
     pub written_at: f64,
+}
+
+/// What came of sending samples to an engine elsewhere.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RemoteFacts {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Samples by what came of them.
+    pub samples: Vec<(&'static str, u64)>,
+    /// Requests that are repeated, by reason.
+    pub failures: Vec<(&'static str, u64)>,
+    /// Samples that wait.
+    pub waiting_samples: u64,
+    /// Bytes that wait.
+    pub waiting_bytes: u64,
+    /// Age of the oldest sample that waits, seconds.
+    pub lag_seconds: f64,
 }
 
 /// A certificate in use.

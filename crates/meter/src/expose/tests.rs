@@ -7,7 +7,7 @@ use model::{Initiator, WallTime};
 
 use super::*;
 use crate::registry::Build;
-use crate::scrape::{Certificate, StorePart, Waiting};
+use crate::scrape::{Certificate, RemoteFacts, StorePart, Waiting};
 
 fn scraped() -> (Registry, Scrape) {
     let registry = Registry::new(Build { version: "1.2.3" }, 2, Duration::from_secs(60));
@@ -128,6 +128,9 @@ fn every_family_of_the_table_has_samples_and_its_labels() {
     (scrape.process, scrape.host) = (host.process, Some(std::sync::Arc::new(host)));
     scrape.store.samples_dropped = vec![("duplicate", 1)];
     scrape.store.parts = vec![("series", StorePart::default())];
+    let counts = vec![("any", 1)];
+    scrape.remotes =
+        vec![RemoteFacts { samples: counts.clone(), failures: counts, ..RemoteFacts::default() }];
     let mut names = Names::default();
     visit(&registry, &scrape, &mut names);
     for family in f::ALL {

@@ -12,10 +12,10 @@ use model::journal::{
 };
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params_from_iter};
 
-use super::day::Day;
-use super::sql::{self, Sql};
 use super::JournalStore;
 use super::block::Block;
+use super::day::Day;
+use super::sql::{self, Sql};
 use crate::database;
 use crate::error::StoreError;
 
