@@ -16,8 +16,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["model", "meter"]),
     ("gateway", &["kernel", "model", "observe", "meter"]),
     ("probe", &["model", "observe"]),
+    ("remote", &["model", "meter"]),
     ("web", &["model", "meter", "promql", "web"]),
-    ("heartline", &["model", "observe", "meter", "gateway", "web", "probe", "store", "promql", "alert"]),
+    (
+        "heartline",
+        &["model", "observe", "meter", "gateway", "web", "probe", "store", "promql", "alert", "remote"],
+    ),
 ];
 
 /// Rooms without sockets, files, clock and randomness.

@@ -64,7 +64,7 @@ impl App {
         // Each processor has a thread of tokio and one of the reactor.
         let meters = Arc::new(Registry::new(build, 2 * processors, config.metrics.mean_window));
         let started_at = clock::wall();
-        let kept = Kept::open(&config.data)?;
+        let kept = Kept::open(&config.data, &config.remote_write)?;
         let gateway = Gateway::start(config.gateway(), Arc::clone(&meters), Some(Arc::clone(&kept) as _))
             .await
             .map_err(|error| Failure::Running(error.to_string()))?;
@@ -128,7 +128,7 @@ impl App {
         let closing = tokio::task::spawn_blocking(move || {
             drop(alerting);
             drop(own_metrics);
-            kept.sync();
+            kept.end();
         });
         if let Err(error) = closing.await {
             tracing::error!(%error, "history was not closed");
@@ -197,6 +197,7 @@ impl Core {
             store: self.kept.facts(),
             rules: self.rules.facts(),
             reloaded: self.source.as_ref().map(|_| self.is_reloaded.load(Relaxed)),
+            remotes: self.kept.remote_facts(),
             ..self.gateway.scrape()
         }
     }
@@ -252,6 +253,7 @@ fn fixed_part_that_differs(current: &Config, new: &Config) -> Option<&'static st
     [
         ("admin", current.admin != new.admin),
         ("data", current.data != new.data),
+        ("remote_write", current.remote_write != new.remote_write),
         ("closed", current.closed != new.closed),
         ("metrics", current.metrics != new.metrics),
     ]

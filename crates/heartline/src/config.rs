@@ -5,6 +5,7 @@ mod data;
 mod diagnostics;
 mod evaluation;
 mod locate;
+mod remote_write;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use crate::cli::RunOptions;
 pub use crate::config::data::DataConfig;
 pub use crate::config::diagnostics::ConfigErrors;
 pub use crate::config::evaluation::{EvaluationConfig, RestoreConfig};
+pub use crate::config::remote_write::{BasicAuthConfig, RemoteWriteConfig};
 
 /// File that `run` looks for when it is told of none.
 const DEFAULT_FILE: &str = "heartline.yaml";
@@ -42,6 +44,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// What is kept, where and for how long.
     pub data: DataConfig,
+    /// Engines elsewhere that all samples are sent to, such as that of several gateways.
+    pub remote_write: Vec<RemoteWriteConfig>,
     /// Addresses on which clients are served.
     pub listeners: Vec<ListenerConfig>,
     /// Which request goes where; the first match wins.
@@ -72,6 +76,7 @@ impl Default for Config {
         Config {
             admin: AdminConfig::default(),
             data: DataConfig::default(),
+            remote_write: Vec::new(),
             listeners: Vec::new(),
             routes: Vec::new(),
             trusted_peers: Vec::new(),
@@ -132,6 +137,7 @@ impl Config {
         }));
         problems.extend(self.data.problems());
         problems.extend(self.evaluation.problems());
+        problems.extend(remote_write::problems(&self.remote_write));
         let window = self.metrics.mean_window;
         if window < Duration::from_secs(10) || window > Duration::from_secs(300) {
             let path = vec!["metrics".to_owned(), "mean_window".to_owned()];

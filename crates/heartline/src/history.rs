@@ -5,7 +5,8 @@ mod own;
 use std::sync::Arc;
 use std::time::Duration;
 
-use meter::scrape::{StoreFacts, StorePart};
+use gateway::clock;
+use meter::scrape::{RemoteFacts, StoreFacts, StorePart};
 use model::filter::Filter;
 use model::id::ConnectionId;
 use model::journal::{
@@ -15,11 +16,13 @@ use model::journal::{
 use model::ports::{History, Received};
 use model::record::CloseRecord;
 use model::series::{Labels, Matcher, ReadError, Sample, Series, SeriesSource, TimeRange};
+use parking_lot::RwLock;
+use remote::Remotes;
 use store::series::{Appended, DropReason};
 use store::{State, Store};
 
 use crate::Failure;
-use crate::config::DataConfig;
+use crate::config::{DataConfig, RemoteWriteConfig};
 pub(crate) use own::{OwnMetrics, Target};
 
 /// The store, seen by the other rooms.
@@ -27,20 +30,31 @@ pub(crate) use own::{OwnMetrics, Target};
 pub(crate) struct Kept {
     store: Store,
     is_on_disk: bool,
+    /// Where samples go beside the store; none when there is nowhere to, and after the end.
+    remotes: RwLock<Option<Remotes>>,
 }
 
 impl Kept {
     /// # Errors
-    /// The directory is another process', a later version's or another program's.
-    pub(crate) fn open(config: &DataConfig) -> Result<Arc<Kept>, Failure> {
+    /// The directory is another process', a later version's or another program's; or samples cannot be sent on.
+    pub(crate) fn open(config: &DataConfig, remotes: &[RemoteWriteConfig]) -> Result<Arc<Kept>, Failure> {
         let opened = match &config.dir {
             Some(dir) => Store::open(dir, config.options()),
             None => Store::in_memory(config.options()),
         };
-        let store = opened.map_err(|error| {
+        let unusable = |error| {
             Failure::Running(format!("{error}. Give another directory with `--data-dir DIR` or `data.dir`"))
-        })?;
-        Ok(Arc::new(Kept { store, is_on_disk: config.dir.is_some() }))
+        };
+        let store = opened.map_err(unusable)?;
+        let mut destinations = Vec::new();
+        for remote in remotes {
+            let Some(destination) = remote.destination() else { continue };
+            let parcels = store.parcels(&destination.queue_name(), remote.queue_bytes).map_err(unusable)?;
+            destinations.push((destination, Arc::new(parcels) as _));
+        }
+        let started = if destinations.is_empty() { Ok(None) } else { Remotes::start(destinations).map(Some) };
+        let remotes = RwLock::new(started.map_err(Failure::Running)?);
+        Ok(Arc::new(Kept { store, is_on_disk: config.dir.is_some(), remotes }))
     }
 
     /// Whether there is a journal.
@@ -58,11 +72,17 @@ impl Kept {
         &self.store.state
     }
 
-    /// Takes samples; those that are dropped are counted. Does not wait for the disk.
-    pub(crate) fn write(&self, samples: &[(Labels, Sample)]) {
-        if !samples.is_empty() {
-            self.store.series.append_labelled(samples);
-        }
+    /// Takes samples, and sends on those that were taken; others are counted. Does not wait for the disk.
+    pub(crate) fn write(&self, samples: &[(Labels, Sample)]) -> Appended {
+        let mut sent = Vec::new();
+        let sends_on = self.sends_on();
+        let appended = self.store.series.append_and_visit(samples, |sample| {
+            if sends_on {
+                sent.push(sample.clone());
+            }
+        });
+        self.send_on(sent);
+        appended
     }
 
     /// # Errors
@@ -75,6 +95,30 @@ impl Kept {
     pub(crate) fn sync(&self) {
         self.store.journal.sync();
         self.store.series.sync();
+    }
+
+    /// Sends on what can be sent shortly, and waits until all is written, or could not be.
+    pub(crate) fn end(&self) {
+        let remotes = self.remotes.write().take();
+        drop(remotes);
+        self.sync();
+    }
+
+    /// Sends samples on; waits for nothing.
+    fn send_on(&self, samples: remote::Samples) {
+        if let Some(remotes) = self.remotes.read().as_ref().filter(|_| !samples.is_empty()) {
+            remotes.give(samples);
+        }
+    }
+
+    /// Whether samples are sent on.
+    fn sends_on(&self) -> bool {
+        self.remotes.read().is_some()
+    }
+
+    /// For the metrics page.
+    pub(crate) fn remote_facts(&self) -> Vec<RemoteFacts> {
+        self.remotes.read().as_ref().map(|remotes| remotes.facts(now_ms())).unwrap_or_default()
     }
 
     /// For the metrics page.
@@ -118,6 +162,10 @@ impl Kept {
     }
 }
 
+fn now_ms() -> i64 {
+    (clock::wall().as_secs_f64() * 1000.0) as i64
+}
+
 impl SeriesSource for Kept {
     fn select(
         &self,
@@ -140,7 +188,7 @@ impl SeriesSource for Kept {
 
 impl History for Kept {
     fn receive(&self, samples: &[(Labels, Sample)]) -> Received {
-        let Appended { taken, dropped } = self.store.series.append_labelled(samples);
+        let Appended { taken, dropped } = self.write(samples);
         let dropped = |reason: DropReason| dropped[reason as usize];
         Received {
             taken,
@@ -152,7 +200,7 @@ impl History for Kept {
     }
 
     fn is_behind(&self) -> bool {
-        self.store.series.is_behind()
+        self.store.series.is_behind() || self.remotes.read().as_ref().is_some_and(Remotes::is_behind)
     }
 }
 

@@ -44,6 +44,7 @@ pub fn visit(registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
         visit_process(family, registry, scrape, sink);
         kept::visit(family, &registry.queries, &scrape.store, sink);
         rules::visit(family, scrape, sink);
+        kept::visit_remotes(family, &scrape.remotes, sink);
         if let Some(facts) = &scrape.host {
             host::visit(family, facts, sink);
         }

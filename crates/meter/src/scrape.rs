@@ -26,6 +26,8 @@ pub struct Scrape {
     pub rules: Vec<RuleGroupFacts>,
     /// Whether the last reload of the configuration was taken over; none without a file.
     pub reloaded: Option<bool>,
+    /// Engines elsewhere that samples are sent to.
+    pub remotes: Vec<RemoteFacts>,
     /// Memory that flight recorders take.
     pub recorder_bytes: u64,
     /// How often a connection was not, or no longer, recorded for want of memory.
@@ -170,6 +172,23 @@ pub struct RuleGroupFacts {
     pub last_seconds: f64,
     /// Unix time of the last evaluation, seconds; 0 for never.
     pub last_at: f64,
+}
+
+/// What came of sending samples to an engine elsewhere.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RemoteFacts {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Samples by what came of them.
+    pub samples: Vec<(&'static str, u64)>,
+    /// Requests that are repeated, by reason.
+    pub failures: Vec<(&'static str, u64)>,
+    /// Samples that wait.
+    pub waiting_samples: u64,
+    /// Bytes that wait.
+    pub waiting_bytes: u64,
+    /// Age of the oldest sample that waits, seconds.
+    pub lag_seconds: f64,
 }
 
 /// A certificate in use.

@@ -8,6 +8,7 @@ mod directory;
 mod error;
 mod health;
 pub mod journal;
+mod outbox;
 mod pool;
 pub mod series;
 mod state;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 pub use error::StoreError;
 pub use journal::{JournalOptions, JournalStats, JournalStore};
+pub use outbox::Parcels;
 pub use series::{SeriesOptions, SeriesStats, SeriesStore};
 pub use state::{Saved, State};
 
@@ -49,6 +51,7 @@ pub struct Store {
     pub journal: JournalStore,
     /// Small state.
     pub state: State,
+    directory: Option<Arc<Directory>>,
 }
 
 impl Store {
@@ -73,8 +76,17 @@ impl Store {
         Ok(Store {
             series: SeriesStore::open(directory.clone(), options.series)?,
             journal: JournalStore::open(directory.clone(), &options.journal)?,
-            state: State::open(directory)?,
+            state: State::open(directory.clone())?,
+            directory,
         })
+    }
+
+    /// What waits to be sent to the destination that `name` is for, a part of a file's name; at most `bytes_max`.
+    ///
+    /// # Errors
+    /// The file is another program's or of a later version.
+    pub fn parcels(&self, name: &str, bytes_max: u64) -> Result<Parcels, StoreError> {
+        Parcels::open(self.directory.clone(), name, bytes_max)
     }
 
     /// # Errors

@@ -6,14 +6,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use gateway::clock;
 use meter::expose::Sink;
 use meter::families::Family;
-use model::series::{Labels, METRIC_NAME, Sample};
+use model::series::{Labels, METRIC_NAME, STALE_MARKER, Sample};
 use store::Store;
 use store::series::{DropReason, SeriesId};
 
-use super::Kept;
+use super::{Kept, now_ms};
 use crate::Failure;
 
 /// Value of the label `job`.
@@ -47,7 +46,7 @@ impl OwnMetrics {
         let (stop, stopped) = sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("own-metrics".to_owned())
-            .spawn(move || run(&kept.store, target, interval, &stopped, &visit))
+            .spawn(move || run(&kept, target, interval, &stopped, &visit))
             .map_err(|error| Failure::Running(format!("own metrics: {error}")))?;
         Ok(OwnMetrics { stop: Some(stop), thread: Some(thread) })
     }
@@ -65,17 +64,19 @@ impl Drop for OwnMetrics {
 }
 
 fn run(
-    store: &Store,
+    kept: &Kept,
     target: Target,
     interval: Duration,
     stopped: &Receiver<()>,
     visit: &dyn Fn(&mut dyn Sink),
 ) {
-    let mut known = Known::new(target);
+    let store = &kept.store;
+    let mut known = Known::new(target, kept.sends_on());
     let mut next = Instant::now();
     loop {
         let timestamp_ms = now_ms();
         known.scrape(store, timestamp_ms, visit);
+        kept.send_on(std::mem::take(&mut known.sent));
         next += interval;
         let wait = next.saturating_duration_since(Instant::now());
         if wait.is_zero() {
@@ -83,13 +84,10 @@ fn run(
         }
         if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
             known.end(store, now_ms().max(timestamp_ms + 1));
+            kept.send_on(known.sent);
             return;
         }
     }
-}
-
-fn now_ms() -> i64 {
-    (clock::wall().as_secs_f64() * 1000.0) as i64
 }
 
 /// The series of the scrapes so far.
@@ -98,18 +96,21 @@ struct Known {
     series: HashMap<Box<str>, Found>,
     /// Counts scrapes.
     scrape: u64,
+    sends_on: bool,
+    /// What was kept and is to be sent on.
+    sent: remote::Samples,
 }
 
-#[derive(Clone, Copy)]
 struct Found {
     id: SeriesId,
+    labels: Labels,
     /// The last scrape that it was in.
     scrape: u64,
 }
 
 impl Known {
-    fn new(target: Target) -> Known {
-        Known { target, series: HashMap::new(), scrape: 0 }
+    fn new(target: Target, sends_on: bool) -> Known {
+        Known { target, series: HashMap::new(), scrape: 0, sends_on, sent: Vec::new() }
     }
 
     fn scrape(&mut self, store: &Store, timestamp_ms: i64, visit: &dyn Fn(&mut dyn Sink)) {
@@ -138,10 +139,14 @@ impl Known {
 
     fn mark_vanished(&mut self, store: &Store, timestamp_ms: i64) {
         let current = self.scrape;
-        let vanished: Vec<SeriesId> =
-            self.series.values().filter(|found| found.scrape != current).map(|found| found.id).collect();
-        if !vanished.is_empty() {
+        let found: Vec<&Found> = self.series.values().filter(|found| found.scrape != current).collect();
+        if !found.is_empty() {
+            let vanished: Vec<SeriesId> = found.iter().map(|found| found.id).collect();
             store.series.mark_stale(timestamp_ms, &vanished);
+            if self.sends_on {
+                let marker = Sample { timestamp_ms, value: STALE_MARKER };
+                self.sent.extend(found.iter().map(|found| (found.labels.clone(), marker)));
+            }
             self.series.retain(|_, found| found.scrape == current);
         }
     }
@@ -186,20 +191,26 @@ impl Sink for Page<'_> {
             self.key.push('\0');
         }
         let scrape = self.known.scrape;
+        let sample = Sample { timestamp_ms: self.timestamp_ms, value };
         if let Some(found) = self.known.series.get_mut(self.key.as_str()) {
             found.scrape = scrape;
             self.samples.push((found.id, value));
+            if self.known.sends_on {
+                self.known.sent.push((found.labels.clone(), sample));
+            }
             return;
         }
         let labels = self.known.labels(self.name, suffix, labels);
+        if self.known.sends_on {
+            self.known.sent.push((labels.clone(), sample));
+        }
         match self.store.series.resolve(&labels) {
             Ok(id) => {
-                self.known.series.insert(self.key.as_str().into(), Found { id, scrape });
+                self.known.series.insert(self.key.as_str().into(), Found { id, labels, scrape });
                 self.samples.push((id, value));
             }
             // It is counted there.
             Err(_) => {
-                let sample = Sample { timestamp_ms: self.timestamp_ms, value };
                 self.store.series.append_labelled(&[(labels, sample)]);
             }
         }
@@ -248,7 +259,7 @@ mod tests {
     #[test]
     fn what_vanishes_ends_and_may_come_back() {
         let store = Store::in_memory(store::Options::default()).expect("starts");
-        let mut known = Known::new(Target { instance: "gw".to_owned() });
+        let mut known = Known::new(Target { instance: "gw".to_owned() }, true);
         known.scrape(&store, 1000, &visit(&["a", "b"]));
         known.scrape(&store, 2000, &visit(&["a"]));
         known.scrape(&store, 3000, &visit(&["a"]));

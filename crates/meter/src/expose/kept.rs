@@ -5,7 +5,7 @@ use model::Word as _;
 use super::{Sink, histogram};
 use crate::families::{self as f, Family};
 use crate::queries::{QueryMeter, QueryResult};
-use crate::scrape::{StoreFacts, StorePart};
+use crate::scrape::{RemoteFacts, StoreFacts, StorePart};
 
 /// Gives `sink` the samples of one family.
 pub fn visit(family: &'static Family, queries: &QueryMeter, store: &StoreFacts, sink: &mut dyn Sink) {
@@ -54,5 +54,26 @@ fn of_part(family: &'static Family, part: &StorePart) -> Option<f64> {
         f::STORE_DAMAGED => Some(part.damaged as f64),
         f::STORE_WRITTEN => Some(part.written_at),
         _ => None,
+    }
+}
+
+/// Gives `sink` the samples of one family about engines elsewhere.
+pub fn visit_remotes(family: &'static Family, remotes: &[RemoteFacts], sink: &mut dyn Sink) {
+    for remote in remotes {
+        let mut counts = |label: &str, counts: &[(&'static str, u64)]| {
+            for (word, count) in counts {
+                sink.sample("", &[("remote", &remote.name), (label, word)], *count as f64);
+            }
+        };
+        match *family {
+            f::REMOTE_SAMPLES => counts("outcome", &remote.samples),
+            f::REMOTE_FAILURES => counts("reason", &remote.failures),
+            f::REMOTE_WAITING_SAMPLES => {
+                sink.sample("", &[("remote", &remote.name)], remote.waiting_samples as f64);
+            }
+            f::REMOTE_WAITING => sink.sample("", &[("remote", &remote.name)], remote.waiting_bytes as f64),
+            f::REMOTE_LAG => sink.sample("", &[("remote", &remote.name)], remote.lag_seconds),
+            _ => {}
+        }
     }
 }

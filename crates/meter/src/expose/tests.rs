@@ -7,7 +7,7 @@ use model::{Initiator, WallTime};
 
 use super::*;
 use crate::registry::Build;
-use crate::scrape::{Certificate, StorePart, Waiting};
+use crate::scrape::{Certificate, RemoteFacts, StorePart, Waiting};
 
 fn scraped() -> (Registry, Scrape) {
     let registry = Registry::new(Build { version: "1.2.3" }, 2, Duration::from_secs(60));
@@ -130,6 +130,9 @@ fn every_family_of_the_table_has_samples_and_its_labels() {
     scrape.store.parts = vec![("series", StorePart::default())];
     scrape.rules = vec![crate::scrape::RuleGroupFacts::default()];
     scrape.reloaded = Some(true);
+    let counts = vec![("any", 1)];
+    scrape.remotes =
+        vec![RemoteFacts { samples: counts.clone(), failures: counts, ..RemoteFacts::default() }];
     let mut names = Names::default();
     visit(&registry, &scrape, &mut names);
     for family in f::ALL {

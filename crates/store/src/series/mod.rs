@@ -224,21 +224,48 @@ impl SeriesStore {
 impl SeriesStore {
     /// Appends samples of any series and instants, and tells what came of them. Never waits for the disk.
     pub fn append_labelled(&self, samples: &[(Labels, Sample)]) -> Appended {
+        self.append_and_visit(samples, |_| {})
+    }
+
+    /// The same; each sample that was taken is shown to `visit`.
+    pub fn append_and_visit(
+        &self,
+        samples: &[(Labels, Sample)],
+        mut visit: impl FnMut(&(Labels, Sample)),
+    ) -> Appended {
         let mut refused = Appended::default();
         let mut rows = Vec::with_capacity(samples.len());
-        for (labels, sample) in samples {
-            match self.resolve(labels) {
-                Ok(id) => rows.push((id, *sample)),
+        let mut sources = Vec::with_capacity(samples.len());
+        for source in samples {
+            match self.resolve(&source.0) {
+                Ok(id) => {
+                    rows.push((id, source.1));
+                    sources.push(source);
+                }
                 Err(reason) => refused.count(Err(reason)),
             }
         }
         self.shared.head.count(&refused);
-        let mut appended = self.append_samples(&rows).appended;
+        let mut taken = Vec::with_capacity(rows.len());
+        let (number, mut appended) = self.shared.head.append(rows.iter().copied(), &mut taken);
+        let mut next = taken.iter().peekable();
+        for (row, source) in rows.iter().zip(sources) {
+            if next.next_if(|taken| is_same(taken, row)).is_some() {
+                visit(source);
+            }
+        }
+        self.send(number, taken);
         for (sum, dropped) in appended.dropped.iter_mut().zip(refused.dropped) {
             *sum += dropped;
         }
         appended
     }
+}
+
+/// Whether two rows are one, by the bits of their values.
+fn is_same(one: &Row, other: &Row) -> bool {
+    let bits = |&(id, sample): &Row| (id, sample.timestamp_ms, sample.value.to_bits());
+    bits(one) == bits(other)
 }
 
 impl SampleSink for SeriesStore {

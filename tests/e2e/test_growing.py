@@ -1,0 +1,236 @@
+"""Several gateways, one engine: what they send by remote write is there what it is here."""
+
+import collections
+import contextlib
+import http.server
+import json
+import shutil
+import signal
+import threading
+import time
+import urllib.parse
+import urllib.request
+
+import pytest
+
+from harness.gateway import Gateway, config_for, until
+from harness.processes import daemon, free_port
+from harness.series import STALE, ask, push
+
+VICTORIA, PROMETHEUS = shutil.which("victoria-metrics"), shutil.which("prometheus")
+ENGINES = [
+    pytest.param("victoria", marks=pytest.mark.skipif(VICTORIA is None, reason="victoria-metrics is not installed")),
+    pytest.param("prometheus", marks=pytest.mark.skipif(PROMETHEUS is None, reason="prometheus is not installed")),
+]
+
+
+def gateway_config(directory, instance, *urls, extra=""):
+    remotes = ", ".join(f"{{ url: '{url}'{extra} }}" for url in urls)
+    return config_for(
+        "127.0.0.1:1",
+        extra=f"data: {{ dir: {directory}/{instance}, scrape_interval: 1s, instance: {instance} }}\nremote_write: [{remotes}]\n",
+    )
+
+
+@contextlib.contextmanager
+def engine(kind, directory, port):
+    """A real engine on a port and directory that outlive it; the answer is its origin."""
+    directory.mkdir(exist_ok=True)
+    if kind == "victoria":
+        command = (VICTORIA, f"-storageDataPath={directory}/data", f"-httpListenAddr=127.0.0.1:{port}", "-retentionPeriod=100y",
+                   "-search.latencyOffset=0s", "-search.disableCache", "-memory.allowedBytes=256MB")
+        health = "/health"
+    else:
+        (directory / "prometheus.yml").write_text("global: {}\n")
+        command = (PROMETHEUS, f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
+                   f"--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver")
+        health = "/-/ready"
+
+    def is_ready():
+        with contextlib.suppress(OSError):
+            return urllib.request.urlopen(f"http://127.0.0.1:{port}{health}", timeout=10).status == 200
+        return False
+
+    with daemon(*command) as process:
+        until(lambda: is_ready() or process.poll() is not None, f"{kind} is ready", 30)
+        assert process.poll() is None
+        yield f"127.0.0.1:{port}"
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+def samples(origin, matcher, start_ms, end_ms):
+    """Samples of each series in a range, as the origin tells them."""
+    span = max(1, (end_ms - start_ms) // 1000)
+    answer = ask(origin, "query", query=f"{matcher}[{span}s]", time=end_ms / 1000, nocache=1)[1]
+    return {
+        json.dumps(one["metric"], sort_keys=True): [(round(at * 1000), float(value)) for at, value in one["values"]]
+        for one in answer["data"]["result"]
+    }
+
+
+def remote(gateway, name, label=""):
+    """Sum of a family of remote_write."""
+    prefix = f"heartline_remote_write_{name}{{"
+    return sum(value for key, value in gateway.metrics().items() if key.startswith(prefix) and label in key)
+
+
+def is_drained(gateway):
+    return remote(gateway, "waiting_samples") == 0
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+def same(gateway, origin, matcher, start_ms, end_ms):
+    ours = samples(gateway.admin, matcher, start_ms, end_ms)
+    return ours and ours == samples(origin, matcher, start_ms, end_ms)
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_two_gateways_write_to_one_engine(tmp_path, kind):
+    began = now_ms()
+    with engine(kind, tmp_path / kind, free_port()) as origin, contextlib.ExitStack() as stack:
+        url = f"http://{origin}/api/v1/write"
+        gateways = {name: stack.enter_context(Gateway(config=gateway_config(tmp_path, name, url))) for name in ("gw-1", "gw-2")}
+        labels = {"__name__": "pushed", "instance": "gw-1", "rule": "每秒"}
+        assert push(gateways["gw-1"].admin, [(labels, [(began + 1, 1.5), (began + 2, -2.0)])])[0] == 204
+        for name, gateway in gateways.items():
+            until(lambda: ask(gateway.admin, "query", query="count_over_time(up[1m]) >= 3")[1]["data"]["result"], "three scrapes")  # noqa: B023
+        end = now_ms()
+        for name, gateway in gateways.items():
+            matcher = f"{{instance='{name}'}}"
+            until(lambda: same(gateway, origin, matcher, began, end), f"{name} is there as it is here", 20)  # noqa: B023
+            assert len(samples(origin, matcher, began, end)) > 50
+            assert remote(gateway, "samples_total", "sent") > 100
+            assert remote(gateway, "samples_total") == remote(gateway, "samples_total", "sent")
+        gateways["gw-2"].signal()
+        gateways["gw-2"].wait()
+        at = now_ms() / 1000 + 0.5
+        until(lambda: not ask(origin, "query", query="up{instance='gw-2'}", time=at, nocache=1)[1]["data"]["result"], "its series have ended")
+        assert ask(origin, "query", query="up{instance='gw-1'}", time=at, nocache=1)[1]["data"]["result"]
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_an_engine_that_is_down_misses_nothing(tmp_path, kind, is_killed):
+    port, began = free_port(), now_ms()
+    config = gateway_config(tmp_path, "gw", f"http://127.0.0.1:{port}/api/v1/write")
+    with Gateway(config=config) as first:
+        pushed = [({"__name__": "pushed", "n": str(n)}, [(began + ms, float(ms)) for ms in range(n, 500, 50)]) for n in range(50)]
+        assert push(first.admin, pushed)[0] == 204
+        until(lambda: remote(first, "waiting_samples") > 1000 and remote(first, "failures_total", "network") > 3, "a backlog")
+        assert remote(first, "lag_seconds") > 0 and remote(first, "waiting_bytes") > 0
+        until(lambda: ask(first.admin, "query", query="count_over_time(up[1m]) >= 3")[1]["data"]["result"], "three scrapes")
+        end = int(max(at for at, _ in samples(first.admin, "up", began, now_ms()).popitem()[1]))
+        if is_killed:
+            first.signal(signal.SIGKILL)
+            first.wait()
+            with Gateway(config=config) as second, engine(kind, tmp_path / kind, port) as origin:
+                check_all(second, origin, began, end - 1000)
+        else:
+            with engine(kind, tmp_path / kind, port) as origin:
+                check_all(first, origin, began, end)
+
+
+def check_all(gateway, origin, began, end):
+    for matcher in ("pushed", "{job='heartline'}"):
+        until(lambda: same(gateway, origin, matcher, began, end), f"{matcher} is there as it is here", 40)  # noqa: B023
+    assert len(samples(origin, "pushed", began, end)) == 50
+    assert remote(gateway, "samples_total", "rejected") == 0
+
+
+class Scripted:
+    """A receiver that answers as it is told, and tells what it was asked."""
+
+    def __init__(self):
+        self.answers, self.requests = collections.deque(), []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                status, headers = outer.answers.popleft() if outer.answers else (204, {})
+                outer.requests.append((time.monotonic(), self.path, dict(self.headers), body, status))
+                self.send_response(status)
+                for name, value in {"Content-Length": "0", **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server.server_port}/write?tenant=7"
+
+
+def test_what_an_engine_answers(tmp_path):
+    (tmp_path / "token").write_text("opensesame\n")
+    with Scripted() as fake:
+        fake.answers.extend([(500, {}), (503, {}), (429, {"Retry-After": "1"}), (400, {})])
+        extra = f", name: far, bearer_token_file: {tmp_path}/token, headers: {{ X-Scope-OrgID: chat }}"
+        with Gateway(config=gateway_config(tmp_path, "gw", fake.url, extra=extra)) as gateway:
+            until(lambda: len(fake.requests) >= 6 and remote(gateway, "samples_total", "sent") > 0, "six requests")
+            metrics = gateway.metrics()
+            failures = {reason: metrics[f'heartline_remote_write_failures_total{{remote="far",reason="{reason}"}}'] for reason in ("network", "server", "throttled")}
+            assert failures == {"network": 0, "server": 2, "throttled": 1}
+            assert metrics['heartline_remote_write_samples_total{remote="far",outcome="rejected"}'] > 10
+            told = [line["why"] for line in gateway.logged("remote write does not go well")]
+            assert [word in line for word, line in zip(("500", "503", "429", "400"), told, strict=True)] == [True] * 4
+            assert gateway.logged("remote write goes well again")
+            assert "opensesame" not in json.dumps(gateway.lines)
+        first = fake.requests[0]
+        assert all(one[3] == first[3] for one in fake.requests[:4]), "the same request until it is judged"
+        assert fake.requests[4][3] != first[3], "what was rejected is not sent again"
+        assert fake.requests[3][0] - fake.requests[2][0] >= 1.0, "Retry-After"
+        _, path, headers, _, _ = first
+        assert path == "/write?tenant=7"
+        wanted = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy", "X-Prometheus-Remote-Write-Version": "0.1.0",
+                  "Authorization": "Bearer opensesame", "X-Scope-OrgID": "chat"}
+        found = {name.lower(): value for name, value in headers.items()}
+        assert {name: found.get(name.lower()) for name in wanted} == wanted
+        assert found["user-agent"].startswith("heartline/")
+
+
+def test_a_full_queue_drops_the_oldest(tmp_path):
+    """What is random does not become smaller."""
+    extra = ", queue_bytes: 1048576"
+    config = gateway_config(tmp_path, "gw", f"http://127.0.0.1:{free_port()}/api/v1/write", extra=extra)
+    began = now_ms()
+    with Gateway(config=config) as gateway:
+        import random
+        rnd = random.Random(1)
+        for at in range(100):
+            series = [({"__name__": "noise", "n": f"{rnd.getrandbits(400):x}"}, [(began + at, rnd.random())]) for _ in range(300)]
+            assert push(gateway.admin, series)[0] == 204
+        until(lambda: remote(gateway, "samples_total", "overflow") > 0, "the oldest are dropped")
+        assert remote(gateway, "waiting_bytes") <= 1 << 20
+        given = remote(gateway, "samples_total") + remote(gateway, "waiting_samples")
+        assert given >= 30_000
+
+
+def test_a_gateway_is_an_engine_too(tmp_path):
+    """Stale markers and labels pass from one to the other."""
+    began = now_ms()
+    with Gateway(config=config_for("127.0.0.1:1", extra=f"data: {{ dir: {tmp_path}/far, scrape_interval: 1s, instance: far }}\n")) as far:
+        with Gateway(config=gateway_config(tmp_path, "near", f"http://{far.admin}/api/v1/write")) as near:
+            assert push(near.admin, [({"__name__": "pushed"}, [(began, 1.0), (began + 10, STALE)])])[0] == 204
+            assert push(near.admin, [({"__name__": "pushed"}, [(began + 5, 1.0), (began + 20, 2.0)])])[0] == 400
+            until(lambda: same(near, far.admin, "pushed", began - 1, began + 1000), "it is there")
+            until(lambda: is_drained(near), "all is sent")
+            assert remote(near, "samples_total", "rejected") == 0, "what was not kept here was not sent"
