@@ -7,7 +7,7 @@ use crate::bench::{Peer, envoy};
 use crate::{cache, root};
 
 /// Debian packages, each with a file that tells that it is there.
-const PACKAGES: [(&str, &str); 7] = [
+const PACKAGES: [(&str, &str); 8] = [
     ("chromium", "/usr/bin/chromium"),
     ("fonts-noto-cjk", "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"),
     ("mosquitto", "/usr/sbin/mosquitto"),
@@ -15,6 +15,7 @@ const PACKAGES: [(&str, &str); 7] = [
     ("openssl", "/usr/bin/openssl"),
     ("prometheus", "/usr/bin/prometheus"),
     ("prometheus-node-exporter", "/usr/bin/prometheus-node-exporter"),
+    ("victoria-metrics", "/usr/bin/victoria-metrics"),
 ];
 
 /// The Debian package that makes Python environments, for a Python that cannot by itself.
