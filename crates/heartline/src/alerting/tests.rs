@@ -94,7 +94,11 @@ fn a_panic_costs_one_evaluation() {
     worker.tell = Box::new(|_| panic!("a fault"));
     worker.run_until(START_MS + 100_000);
     let facts = worker.facts("f.yml;g");
-    assert_eq!((facts.iterations, facts.failures), (10, 10 + 2), "one rule fails, an alert is sent at once and after more than a minute");
+    assert_eq!(
+        (facts.iterations, facts.failures),
+        (10, 10 + 2),
+        "one rule fails, an alert is sent at once and after more than a minute"
+    );
     assert_eq!(states(&worker.board), ["A firing ok", "Bad inactive err", "B firing ok"]);
 }
 
