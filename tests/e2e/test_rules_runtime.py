@@ -150,12 +150,32 @@ def shapes(view):
     return "number" if isinstance(view, (int, float)) else type(view).__name__
 
 
+def missed(origin):
+    """How many evaluations a process says that it left out."""
+    lines = urllib.request.urlopen(f"http://{origin}/metrics", timeout=10).read().decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if "_rule_group_iterations_missed_total{" in line)
+
+
+@pytest.mark.timeout(150)
 def test_rules_come_to_what_prometheus_makes_of_them(tmp_path):
-    """The same file and data for both: the same samples at the same times, rule by rule and alert by alert."""
-    file = tmp_path / "both.yml"
+    """The same file and data for both: the same samples at the same times, rule by rule and alert by alert.
+
+    On a busy machine either may leave an evaluation out, and says so; then they are compared once more.
+    """
+    for attempt in range(3):
+        directory = tmp_path / str(attempt)
+        directory.mkdir()
+        if evaluated_alike(directory):
+            return
+    pytest.fail("one of them left evaluations out each time")
+
+
+def evaluated_alike(directory):
+    """Compares all that both made of the script; says whether neither left an evaluation out."""
+    file = directory / "both.yml"
     file.write_text(BOTH)
-    extra = QUICK.format(dir=tmp_path / "data", rules=file, more=", restore: prometheus")
-    with prometheus(tmp_path, file) as theirs, Gateway(config=config_for("127.0.0.1:1", extra=extra)) as gateway:
+    extra = QUICK.format(dir=directory / "data", rules=file, more=", restore: prometheus")
+    with prometheus(directory, file) as theirs, Gateway(config=config_for("127.0.0.1:1", extra=extra)) as gateway:
         ours = gateway.admin
         for origin in (ours, theirs):
             until(lambda origin=origin: rules(origin)[0]["health"] == "ok", "rules are evaluated", 30)
@@ -163,26 +183,30 @@ def test_rules_come_to_what_prometheus_makes_of_them(tmp_path):
         start_ms = int(time.time() * 1000) // 1000 * 1000 + 7377
         for origin in (ours, theirs):
             assert push(origin, list(script(start_ms)))[0] in (200, 204)
-        end = start_ms / 1000 + len(SCRIPT["a"]) - 1
-        until(lambda: time.time() > end + 1.5, "the script is over", 60)
         seconds = len(SCRIPT["a"])
+        end = start_ms / 1000 + seconds - 1
+        until(lambda: time.time() > end + 1.5, "the script is over", 60)
         a, b = (written(origin, end, seconds) for origin in (ours, theirs))
-        assert a.keys() == b.keys()
-        assert {series: values for series, values in a.items() if values != b[series]} == {}, b
-        assert len(a) > 20 and sum(map(len, a.values())) > 200, a
-        mine, other = (get(origin, "rules") for origin in (ours, theirs))
-        for one, another in zip(mine["groups"], other["groups"], strict=True):
-            for rule, counterpart in zip(one["rules"], another["rules"], strict=True):
-                assert comparable(rule) == comparable(counterpart)
+        views = [get(origin, "rules") for origin in (ours, theirs)]
+        listed = [get(origin, "alerts")["alerts"] for origin in (ours, theirs)]
+        chosen = [[get(origin, f"rules?type={kind}") for origin in (ours, theirs)] for kind in ("alert", "record")]
+        if missed(ours) + missed(theirs) > 0:
+            return False
+    assert a.keys() == b.keys()
+    assert {series: (values, b[series]) for series, values in a.items() if values != b[series]} == {}
+    assert len(a) > 20 and sum(map(len, a.values())) > 150, a
+    for one, another in zip(*(view["groups"] for view in views), strict=True):
+        for rule, counterpart in zip(one["rules"], another["rules"], strict=True):
+            assert comparable(rule) == comparable(counterpart)
+    for mine, other in [views, *chosen]:
         assert comparable(mine) == comparable(other)
-        assert shapes(mine) == shapes(other)
-        key = lambda alert: json.dumps(alert["labels"], sort_keys=True)  # noqa: E731
-        mine, other = (sorted(get(origin, "alerts")["alerts"], key=key) for origin in (ours, theirs))
-        assert comparable(mine) == comparable(other)
-        names = {rule["name"]: rule["health"] for rule in rules(ours)}
-        assert [name for name, health in names.items() if health != "ok"] == ["m:doubled", "Many", "Wrong"]
-        for query in ("?type=alert", "?type=record"):
-            assert comparable(get(ours, "rules" + query)) == comparable(get(theirs, "rules" + query))
+    assert shapes(views[0]) == shapes(views[1])
+    key = lambda alert: json.dumps(alert["labels"], sort_keys=True)  # noqa: E731
+    mine, other = (sorted(alerts, key=key) for alerts in listed)
+    assert comparable(mine) == comparable(other)
+    health = {rule["name"]: rule["health"] for group in views[0]["groups"] for rule in group["rules"]}
+    assert [name for name, word in health.items() if word != "ok"] == ["m:doubled", "Many", "Wrong"]
+    return True
 
 
 def test_the_published_rules_run_unmodified(tmp_path):
