@@ -28,7 +28,7 @@ fn groups(text: &str) -> Groups {
 /// A worker without its thread, and what it tells.
 fn worker(dir: Option<&Path>, text: &str, now_ms: i64) -> (Worker, Receiver<Vec<Notification>>) {
     let config = DataConfig { dir: dir.map(Path::to_owned), ..DataConfig::default() };
-    let (kept, board) = (Kept::open(&config).expect("opens"), Arc::new(Board::default()));
+    let (kept, board) = (Kept::open(&config, &[]).expect("opens"), Arc::new(Board::default()));
     let mut state = StateOfGroups::new(&kept);
     let mut engine = Engine::new(groups(text), Options::default(), now_ms);
     engine.restore(state.load(&kept), now_ms);
