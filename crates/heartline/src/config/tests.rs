@@ -71,7 +71,7 @@ fn engines_elsewhere_are_judged() {
     assert_eq!(names, [Some("a:1".into()), Some("b".into())]);
     assert!(!format!("{config:?}").contains("secret"));
     for (bad, part) in [
-        ("{ url: 'a:1' }", "a URL"),
+        ("{ url: 'a:1' }", "such as http://"),
         ("{ url: 'ftp://a/w' }", "must begin with http://"),
         ("{ url: 'http://me:pass@a/w' }", "belong into `basic_auth`"),
         ("{ url: 'http://a/w' }, { url: 'http://a/x' }", "an earlier engine has this URL or name"),
