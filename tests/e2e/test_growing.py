@@ -4,10 +4,10 @@ import collections
 import contextlib
 import http.server
 import json
+import random
 import signal
 import threading
 import time
-import urllib.parse
 import urllib.request
 
 import pytest
@@ -211,7 +211,6 @@ def test_a_full_queue_drops_the_oldest(tmp_path):
     config = gateway_config(tmp_path, "gw", f"http://127.0.0.1:{free_port()}/api/v1/write", extra=extra)
     began = now_ms()
     with Gateway(config=config) as gateway:
-        import random
         rnd = random.Random(1)
         for at in range(100):
             series = [({"__name__": "noise", "n": f"{rnd.getrandbits(400):x}"}, [(began + at, rnd.random())]) for _ in range(300)]

@@ -62,6 +62,29 @@ fn what_is_kept_has_bounds() {
 }
 
 #[test]
+fn engines_elsewhere_are_judged() {
+    let with = |engines: &str| parse("heartline.yaml", &format!("{GOOD}remote_write: [{engines}]\n"));
+    let config =
+        with("{ url: 'http://a:1/w' }, { url: 'https://a:1/w', name: b, headers: { X-Id: secret } }");
+    let config = config.expect("a good file");
+    let names: Vec<_> = config.remote_write.iter().map(|one| one.destination().map(|to| to.name)).collect();
+    assert_eq!(names, [Some("a:1".into()), Some("b".into())]);
+    assert!(!format!("{config:?}").contains("secret"));
+    for (bad, part) in [
+        ("{ url: 'a:1' }", "such as http://"),
+        ("{ url: 'ftp://a/w' }", "must begin with http://"),
+        ("{ url: 'http://me:pass@a/w' }", "belong into `basic_auth`"),
+        ("{ url: 'http://a/w' }, { url: 'http://a/x' }", "an earlier engine has this URL or name"),
+        ("{ url: 'http://a/w', bearer_token: a, bearer_token_file: b }", "give one of"),
+        ("{ url: 'http://a/w', headers: { 'a b': c } }", "header `a b`"),
+        ("{ url: 'http://a/w', queue_bytes: 9 }", "at least 1048576"),
+    ] {
+        let shown = with(bad).expect_err("a bad file").to_string();
+        assert!(shown.contains(part), "{shown}");
+    }
+}
+
+#[test]
 fn unknown_keys_have_a_suggestion() {
     let text = GOOD.replace("upstreams", "upstream");
     let shown = parse("heartline.yaml", &text).expect_err("a bad file").to_string();
