@@ -78,6 +78,11 @@ impl FromStr for Filter {
             let message = format!("the filter has {} bytes", text.len());
             return Err(error(0, (message, format!("at most {TEXT_BYTES_MAX} are read"))));
         }
+        // SQLite's GLOB ends at a NUL, where `Pattern` goes on.
+        if let Some(at) = text.find(|c: char| c.is_control() && !c.is_whitespace()) {
+            let message = "the filter has a control character".to_owned();
+            return Err(error(at, (message, "leave it out".to_owned())));
+        }
         let mut filter = Filter::default();
         let mut rest = text.trim_start();
         while !rest.is_empty() {
@@ -275,8 +280,9 @@ fn example(key: &str) -> &'static str {
 
 fn nearest(text: &str, known: &[&str]) -> String {
     const COMPARED: usize = 64;
-    let text: String = text.chars().take(COMPARED).collect();
-    let nearest = known.iter().min_by_key(|word| strsim::damerau_levenshtein(&text, word));
+    let text = text.chars().take(COMPARED).collect::<String>().to_ascii_lowercase();
+    let distance = |word: &&&str| strsim::damerau_levenshtein(&text, &word.to_ascii_lowercase());
+    let nearest = known.iter().min_by_key(distance);
     let nearest = nearest.copied().unwrap_or_default();
     format!("did you mean `{nearest}`? Known: {}", known.join(", "))
 }
@@ -368,6 +374,8 @@ mod tests {
     fn what_is_wrong_is_told_with_its_place() {
         check("route:chat reson:x", 12, "`reson` is no key", "did you mean `reason`?");
         check("聊天 reason:abnormall", 4, "`reason:abnormall` is never so", "did you mean `abnormal`?");
+        check("grpc_code:cancelled", 1, "`grpc_code:cancelled` is never so", "did you mean `CANCELLED`?");
+        check("route:te\0*", 9, "the filter has a control character", "leave it out");
         check("protocol:web*x", 1, "`protocol:web*x` is never so", "websocket");
         check("route>5", 1, "`route` is no number", "route:chat*");
         check("ip>10.0.0.1", 1, "`ip` is no number", "ip:10.0.0.0/8");
