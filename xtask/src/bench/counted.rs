@@ -97,9 +97,12 @@ fn per_echo(more: u64) -> f64 {
     more as f64 / f64::from(MANY - FEW)
 }
 
-/// Whether a thread has taken bytes from sockets (recv(2)): others serve nobody.
+/// Whether a thread has taken bytes from sockets (recv(2), recvmsg(2), readv(2)): others serve nobody. A call of the
+/// kernel without a function of the C library has no name; Heartline reads messages so, what the kernel says of sent
+/// bytes by recvmsg.
 fn receives(profile: &str) -> bool {
-    let calls = ["recv", "__recv", "recvfrom", "__libc_recv"];
+    let calls =
+        ["recv", "__recv", "recvfrom", "__libc_recv", "recvmsg", "__libc_recvmsg", "readv", "__libc_readv"];
     let names = profile.lines().filter(|line| line.starts_with("fn=") || line.starts_with("cfn="));
     names.filter_map(|line| line.split_once(") ")).any(|(_, name)| calls.contains(&name))
 }
@@ -132,6 +135,7 @@ mod tests {
     #[test]
     fn threads_that_receive_are_known() {
         assert!(receives("fn=(1) main\ncfn=(2) recv\n"));
+        assert!(receives("fn=(1) main\ncfn=(2) recvmsg\n"));
         assert!(!receives("fn=(1) main\ncfn=(2) recvmmsg_all\nfn=(2)\n"));
     }
 
