@@ -8,6 +8,7 @@
 pub mod duration;
 pub mod engine;
 pub mod memory;
+pub mod notice;
 pub mod rules;
 pub mod template;
 pub mod unit_test;
