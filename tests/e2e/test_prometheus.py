@@ -167,17 +167,16 @@ def test_connections_fire(gateway, quick, tmp_path):
         until(lambda: not prometheus.firing(CONNECTIONS), "the alert resolves when they are gone", 30)
 
 
-def test_a_reader_that_stops_fires_the_latency_rule(port_8080, quick, tmp_path):
-    """Messages for a client that reads none wait, and their age is in the mean.
+@pytest.mark.parametrize("messages", [100 * wire.frame(2, bytes(100)), wire.frame(2, bytes(1 << 26))], ids=["small", "large"])
+def test_a_reader_that_stops_fires_the_latency_rule(port_8080, quick, tmp_path, messages):
+    """Messages for a client that reads none wait, and their age is in the mean; also that of one which has only begun.
 
-    What the kernel's buffers took at first counts as delivered at once, as long as the window reaches back to it. Messages
-    are small: of a large one its first part alone may wait, which is no message yet.
+    What the kernel's buffers took at first counts as delivered at once, as long as the window reaches back to it.
     """
 
     def push(backend, sock, _):
         head, _ = backend.read_head(sock)
         sock.sendall(wire.switching(head))
-        messages = 100 * wire.frame(2, bytes(100))
         while True:
             sock.sendall(messages)
 

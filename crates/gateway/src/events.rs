@@ -87,6 +87,11 @@ impl Events {
         events
     }
 
+    /// Whether an event has begun and not ended.
+    pub fn is_inside_event(&self) -> bool {
+        self.scanner.as_ref().and_then(Guarded::get).is_some_and(Scanner::is_inside_event)
+    }
+
     /// How the events came; none when none came.
     pub fn per_read(&self) -> Option<EventsPerRead> {
         let mean = self.seen as f64 / self.reads as f64;

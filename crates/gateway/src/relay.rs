@@ -99,6 +99,8 @@ struct Waiting {
     /// Stream offset of the end of `bytes`.
     end: u64,
     ends: Vec<MessageEnd>,
+    /// A message has begun in them and not ended: it waits too.
+    is_cut: bool,
     since: Moment,
 }
 
@@ -361,7 +363,7 @@ impl<W: Wire> Relay<W> {
             let seconds = now.since(since).as_secs_f64();
             self.session.entry.note(now, &Happening::WaitEnded { direction, seconds });
         } else {
-            flow.note_waiting(waiting.bytes.len(), count(&waiting.ends), since);
+            flow.note_waiting(waiting.bytes.len(), waiting.messages(), since);
         }
         self.wire.reached(&self.session.entry, direction, reached);
         self.measure(direction, messages, since);
@@ -370,10 +372,13 @@ impl<W: Wire> Relay<W> {
     fn keep_waiting(&mut self, direction: Direction, bytes: Bytes, ends: Vec<MessageEnd>, since: Moment) {
         let pipe = &mut self.pipes[direction];
         let end = pipe.offset;
-        self.session.entry.flow(direction).note_waiting(bytes.len(), count(&ends), since);
-        let what = Happening::WaitBegan { direction, bytes: bytes.len() as u64 };
+        let is_cut = self.wire.is_inside_message(direction);
+        let waiting = Box::new(Waiting { bytes, end, ends, is_cut, since });
+        let bytes = waiting.bytes.len();
+        self.session.entry.flow(direction).note_waiting(bytes, waiting.messages(), since);
+        let what = Happening::WaitBegan { direction, bytes: bytes as u64 };
         self.session.entry.note(since, &what);
-        pipe.waiting = Some(Box::new(Waiting { bytes, end, ends, since }));
+        pipe.waiting = Some(waiting);
     }
 
     fn measure(&mut self, direction: Direction, messages: u32, since: Moment) {
@@ -560,8 +565,11 @@ fn message_length(bytes: &[u8], end: u64, ends: &[MessageEnd]) -> Option<usize> 
     bytes.len().checked_sub(behind)
 }
 
-fn count(ends: &[MessageEnd]) -> usize {
-    ends.iter().map(|end| end.messages as usize).sum()
+impl Waiting {
+    /// Messages that wait, whole or in part.
+    fn messages(&self) -> usize {
+        self.ends.iter().map(|end| end.messages as usize).sum::<usize>() + usize::from(self.is_cut)
+    }
 }
 
 #[cfg(test)]
@@ -576,7 +584,7 @@ mod tests {
             push_end(&mut ends, at);
         }
         assert_eq!(ends.len(), WAITING_ENDS_MAX);
-        assert_eq!(count(&ends), 5000);
+        assert_eq!(ends.iter().map(|end| end.messages).sum::<u32>(), 5000);
         assert_eq!(ends.last().map(|end| end.at), Some(4999));
     }
 }

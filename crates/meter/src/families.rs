@@ -97,7 +97,7 @@ families! {
     WEBSOCKET_ACK: Histogram "websocket_message_ack_seconds" ["route", "direction"]
         "Sampled acknowledgement of WebSocket messages: last byte accepted by our kernel socket to acknowledged by the receiver's kernel (its TCP acknowledgement, not its application). Of each connection and direction the first message and then 1 in 64 (tcp_samples.acks_one_in), one at a time; read at the next sample, so up to 10 s late. A receiver may hold an acknowledgement back, Linux by up to 40 ms.";
     WEBSOCKET_BACKLOG_MESSAGES: Gauge "websocket_backlog_messages" ["route", "direction"]
-        "WebSocket messages read and not yet accepted by the receiver's kernel socket.";
+        "WebSocket messages read, whole or in part, and not yet accepted by the receiver's kernel socket.";
     WEBSOCKET_BACKLOG_BYTES: Gauge "websocket_backlog_bytes" ["route", "direction"]
         "Bytes of WebSocket connections read and not yet accepted by the receiver's kernel socket.";
     WEBSOCKET_BACKLOG_AGE: Gauge "websocket_backlog_oldest_age_seconds" ["route", "direction"]

@@ -59,7 +59,7 @@ pub struct LiveConnection {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Backlog {
-    /// Complete messages that wait.
+    /// Messages that wait, whole or in part.
     pub messages: u64,
     /// Bytes that wait.
     pub bytes: u64,

@@ -87,6 +87,11 @@ impl Scanner {
         self.offset
     }
 
+    /// Whether an event has begun, by its first line of data, and not ended.
+    pub fn is_inside_event(&self) -> bool {
+        self.data_lines > 0
+    }
+
     fn skip_second_half_of_crlf<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let was_after_cr = std::mem::take(&mut self.is_after_cr);
         match bytes {

@@ -67,6 +67,10 @@ impl Wire for EventBody {
 
     fn reached(&mut self, _: &Entry, _: Direction, _: u64) {}
 
+    fn is_inside_message(&self, direction: Direction) -> bool {
+        direction == Direction::ServerToClient && self.events.is_inside_event()
+    }
+
     fn end_of_input(&self, leg: Leg, what: What) -> What {
         match (leg, what) {
             (Leg::Upstream, What::Fin) if self.body.may_end() => What::BodyEnd,

@@ -97,6 +97,10 @@ impl Wire for Frames {
         }
     }
 
+    fn is_inside_message(&self, direction: Direction) -> bool {
+        self.scanner(direction).is_some_and(Scanner::is_inside_message)
+    }
+
     fn end_of_input(&self, _: Leg, what: What) -> What {
         what
     }

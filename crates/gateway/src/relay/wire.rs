@@ -25,6 +25,9 @@ pub trait Wire: fmt::Debug + Send + Unpin + 'static {
     /// The receiver's kernel socket has accepted the stream up to offset `reached`.
     fn reached(&mut self, entry: &Entry, direction: Direction, reached: u64);
 
+    /// Whether a message has begun and not ended with what was looked at.
+    fn is_inside_message(&self, direction: Direction) -> bool;
+
     /// What the end of a leg means: a FIN, or an error of its socket.
     fn end_of_input(&self, leg: Leg, what: What) -> What;
 

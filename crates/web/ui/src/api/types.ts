@@ -48,7 +48,7 @@ export type Auth = {
 
 /** Messages read from one side and not yet accepted by the other side's kernel socket. */
 export type Backlog = {
-  /** Complete messages that wait. */
+  /** Messages that wait, whole or in part. */
   messages: number,
   /** Bytes that wait. */
   bytes: number,
