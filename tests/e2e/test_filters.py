@@ -69,7 +69,7 @@ def test_of_ended_ones(population, text):
 
 @pytest.mark.parametrize("text, message, hint", [
     ("route:test reson:x", "character 12: `reson` is no key", "did you mean `reason`?"),
-    ("reason:abnormall", "`reason:abnormall` is never so", "did you mean `abnormal`?"),
+    ("reason:abnormall", "character 8: `reason` is never `abnormall`", "did you mean `abnormal`?"),
     ("route>5", "`route` is no number", "route:chat*"),
     ("ip:10.0.0.0/99", "and no network", "ip:10.0.0.0/8"),
     ('route:"x', "has no end", "close it"),

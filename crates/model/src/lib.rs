@@ -14,6 +14,7 @@ pub mod live;
 pub mod outbox;
 pub mod overview;
 pub mod ports;
+mod quoted;
 pub mod record;
 pub mod recording;
 pub mod rules;
@@ -23,6 +24,7 @@ pub mod time;
 pub mod words;
 
 pub use id::ConnectionId;
+pub use quoted::quoted;
 pub use time::{Moment, WallTime};
 pub use words::{
     Direction, ErrorType, EventTimeError, GrpcCode, HandshakeResult, HappeningKind, Http2Error, Initiator,

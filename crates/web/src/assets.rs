@@ -5,9 +5,10 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, Uri};
+use model::quoted;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use crate::error::{ApiError, quoted};
+use crate::error::ApiError;
 use crate::headers::{Encoding, encodings};
 
 #[derive(RustEmbed)]

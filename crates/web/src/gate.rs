@@ -9,9 +9,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
+use model::quoted;
 
 use crate::auth::Caller;
-use crate::error::{ApiError, quoted};
+use crate::error::ApiError;
 use crate::router::Site;
 
 /// Header that a page of another site cannot set without asking the browser first.

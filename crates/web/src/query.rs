@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use http::Uri;
 use model::filter::{Filter, FilterError};
+use model::quoted;
 use model::{WallTime, Word};
 
-use crate::error::{ApiError, quoted};
+use crate::error::ApiError;
 use crate::prometheus::instant_ms;
 
 /// A query that is read key by key; what nobody read in the end is an error.

@@ -9,10 +9,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get, post};
 use http::{HeaderMap, StatusCode, Uri};
+use model::quoted;
 
 use crate::asker::Asker;
 use crate::auth::{Authority, Caller};
-use crate::error::{ApiError, quoted};
+use crate::error::ApiError;
 use crate::prometheus::{self, Engine};
 use crate::stream::Hub;
 use crate::{api, assets, gate, operate, runbooks};

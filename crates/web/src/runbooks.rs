@@ -6,10 +6,10 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, VARY};
 use http::{HeaderMap, StatusCode, Uri};
+use model::quoted;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 use rust_embed::RustEmbed;
 
-use crate::error::quoted;
 use crate::headers::{Language, language};
 
 #[derive(RustEmbed)]

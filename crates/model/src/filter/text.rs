@@ -1,8 +1,8 @@
 //! A filter as people write it: terms with blanks between them, which must all hold.
 //!
 //! `key:value`, `key:gl*b`, `key>number` (also `>=`, `<`, `<=`), `ip:10.0.0.0/8`, free text; `-` in front of a term means
-//! that it must not hold. Values and free text with blanks or colons stand in double quotes, in which `\` takes the next
-//! character as it is. Numbers of time may have units (`90s`, `5m`, `1h30m`), so may those of bytes (`10kB`, `1MiB`).
+//! that it must not hold. Values and free text with blanks or colons stand in double quotes, in which `*` is itself and
+//! `\` takes the next character as it is. Numbers of time may have units (`90s`, `5m`, `1h30m`), so may those of bytes (`10kB`, `1MiB`).
 
 use std::error::Error;
 use std::fmt;
@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use super::{Compare, Condition, Filter, NumberField, Pattern, Term, TextField};
+use crate::quoted;
 use crate::words::{GrpcCode, HandshakeResult, Initiator, Layer, Protocol, Reason, Word};
 
 /// Longest text of a filter, bytes.
@@ -63,8 +64,14 @@ impl fmt::Display for FilterError {
 
 impl Error for FilterError {}
 
-/// What is wrong with a term, without its place.
+/// What is wrong with a term, and what to do.
 type Wrong = (String, String);
+
+/// A value as it was written.
+struct Value {
+    text: String,
+    is_quoted: bool,
+}
 
 impl FromStr for Filter {
     type Err = FilterError;
@@ -91,7 +98,8 @@ impl FromStr for Filter {
                 let message = format!("the filter has more than {TERMS_MAX} terms");
                 return Err(error(at, (message, "leave some out".to_owned())));
             }
-            let term = term(&mut rest).map_err(|wrong| error(at, wrong))?;
+            let mut ahead = rest;
+            let term = term(&mut rest, &mut ahead).map_err(|wrong| error(text.len() - ahead.len(), wrong))?;
             filter.terms.push(term);
             rest = rest.trim_start();
         }
@@ -99,21 +107,25 @@ impl FromStr for Filter {
     }
 }
 
-fn term(rest: &mut &str) -> Result<Term, Wrong> {
+/// Takes a term from the front of `rest`. When it is wrong, `ahead` begins with what is.
+fn term<'a>(rest: &mut &'a str, ahead: &mut &'a str) -> Result<Term, Wrong> {
     let positive = rest.strip_prefix('-');
     let is_negated = positive.is_some();
     *rest = positive.unwrap_or(rest);
+    *ahead = rest;
     let key_end = rest.find(|c: char| !(c.is_ascii_lowercase() || c == '_')).unwrap_or(rest.len());
     let (key, behind) = rest.split_at(key_end);
     let operator = OPERATORS.iter().find(|(text, _)| !key.is_empty() && behind.starts_with(text));
     let condition = match operator {
         Some(&(text, compare)) => {
+            let field = Field::new(key, compare)?;
             *rest = &behind[text.len()..];
+            *ahead = rest;
             let value = value(rest)?;
-            if value.is_empty() {
+            if value.text.is_empty() {
                 return Err((format!("`{key}{text}` has no value"), format!("such as `{}`", example(key))));
             }
-            condition(key, compare, &value)?
+            field.condition(key, compare, &value)?
         }
         None => free_text(rest)?,
     };
@@ -121,69 +133,91 @@ fn term(rest: &mut &str) -> Result<Term, Wrong> {
 }
 
 /// Takes a value: what is quoted, or all up to a blank.
-fn value(rest: &mut &str) -> Result<String, Wrong> {
+fn value(rest: &mut &str) -> Result<Value, Wrong> {
     let Some(quoted) = rest.strip_prefix('"') else {
         let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
         let (value, behind) = rest.split_at(end);
         *rest = behind;
-        return Ok(value.to_owned());
+        return Ok(Value { text: value.to_owned(), is_quoted: false });
     };
-    let mut value = String::new();
+    let mut text = String::new();
     let mut characters = quoted.char_indices();
     while let Some((at, character)) = characters.next() {
         match character {
             '"' => {
                 *rest = &quoted[at + 1..];
-                return Ok(value);
+                return Ok(Value { text, is_quoted: true });
             }
-            '\\' => value.extend(characters.next().map(|(_, taken)| taken)),
-            other => value.push(other),
+            '\\' => text.extend(characters.next().map(|(_, taken)| taken)),
+            other => text.push(other),
         }
     }
     Err(("a quoted text has no end".to_owned(), "close it with `\"`".to_owned()))
 }
 
 fn free_text(rest: &mut &str) -> Result<Condition, Wrong> {
-    let is_quoted = rest.starts_with('"');
-    let text = value(rest)?;
-    let has_operator = text.contains([':', '<', '>', '=']);
+    let Value { text, is_quoted } = value(rest)?;
     if text.is_empty() {
         return Err(("there is no text".to_owned(), "quote a `-` that is meant".to_owned()));
     }
-    if has_operator && !is_quoted {
-        let hint = format!("keys are {}; free text with such characters stands in quotes", keys().join(", "));
-        return Err((format!("`{text}` begins with no key"), hint));
+    if is_quoted || !text.contains([':', '<', '>', '=']) {
+        return Ok(Condition::Contains(text));
     }
-    Ok(Condition::Contains(text))
+    let key = text.split([':', '<', '>', '=']).next().unwrap_or_default().to_ascii_lowercase();
+    let hint = if keys().contains(&key.as_str()) {
+        format!("write `{}`", example(&key))
+    } else {
+        format!("keys are {}; free text with such characters stands in quotes", keys().join(", "))
+    };
+    Err((format!("{} begins with no key and operator", quoted(&text)), hint))
 }
 
-fn condition(key: &str, compare: Compare, value: &str) -> Result<Condition, Wrong> {
-    let text_field = TextField::ALL.iter().copied().find(|field| field.as_str() == key);
-    let number_field = NumberField::ALL.iter().copied().find(|field| field.as_str() == key);
-    let is_network = key == IP || text_field == Some(TextField::Client);
-    if compare != Compare::Equal && (is_network || text_field.is_some()) {
-        return Err((format!("`{key}` is no number"), format!("write `{}`", example(key))));
+/// What a key stands for.
+enum Field {
+    Text(TextField),
+    Number(NumberField),
+    Network,
+}
+
+impl Field {
+    fn new(key: &str, compare: Compare) -> Result<Field, Wrong> {
+        if let Some(field) = NumberField::ALL.iter().find(|field| field.as_str() == key) {
+            return Ok(Field::Number(*field));
+        }
+        let field = match TextField::ALL.iter().find(|field| field.as_str() == key) {
+            Some(field) => Field::Text(*field),
+            None if key == IP => Field::Network,
+            None => return Err((format!("{} is no key", quoted(key)), nearest(key, &keys()))),
+        };
+        match compare {
+            Compare::Equal => Ok(field),
+            _ => Err((format!("`{key}` is no number"), format!("write `{}`", example(key)))),
+        }
     }
-    match (text_field, number_field) {
-        (_, Some(field)) => {
-            let value = number(field, value)?;
-            Ok(Condition::Number { field, compare, value })
+
+    fn condition(self, key: &str, compare: Compare, value: &Value) -> Result<Condition, Wrong> {
+        let Value { text, is_quoted } = value;
+        let has_star = text.contains('*') && !is_quoted;
+        match self {
+            Field::Number(field) => Ok(Condition::Number { field, compare, value: number(field, text)? }),
+            Field::Network if has_star => {
+                let hint =
+                    format!("write `client:…` with what you have, or a network such as `{}`", example(key));
+                Err(("`*` stands in no network".to_owned(), hint))
+            }
+            Field::Text(TextField::Client) if !has_star => network(key, text),
+            Field::Network => network(key, text),
+            Field::Text(field) => {
+                let pattern = if has_star { Pattern::new(text) } else { Pattern::Is(text.clone()) };
+                known_word(field, text, &pattern)?;
+                Ok(Condition::Text { field, pattern })
+            }
         }
-        _ if is_network && !value.contains('*') => network(key, value),
-        (Some(field), _) => {
-            known_word(field, value)?;
-            Ok(Condition::Text { field, pattern: Pattern::new(value) })
-        }
-        (None, None) if key == IP => {
-            let hint = format!("write `client:{value}`, or a network such as `{}`", example(key));
-            Err(("`*` stands in no network".to_owned(), hint))
-        }
-        (None, None) => Err((format!("`{key}` is no key"), nearest(key, &keys()))),
     }
 }
 
 /// Where only some words can be, others are a mistake.
-fn known_word(field: TextField, value: &str) -> Result<(), Wrong> {
+fn known_word(field: TextField, value: &str, pattern: &Pattern) -> Result<(), Wrong> {
     let words = match field {
         TextField::State => STATES.to_vec(),
         TextField::Protocol => words::<Protocol>(),
@@ -199,11 +233,10 @@ fn known_word(field: TextField, value: &str) -> Result<(), Wrong> {
         | TextField::Service
         | TextField::Method => return Ok(()),
     };
-    let pattern = Pattern::new(value);
     if words.iter().any(|word| pattern.takes(word)) {
         return Ok(());
     }
-    Err((format!("`{field}:{value}` is never so"), nearest(value, &words)))
+    Err((format!("`{field}` is never {}", quoted(value)), nearest(value, &words)))
 }
 
 fn words<W: Word>() -> Vec<&'static str> {
@@ -211,7 +244,8 @@ fn words<W: Word>() -> Vec<&'static str> {
 }
 
 fn network(key: &str, value: &str) -> Result<Condition, Wrong> {
-    let wrong = || (format!("`{value}` is no address and no network"), format!("such as `{}`", example(key)));
+    let wrong =
+        || (format!("{} is no address and no network", quoted(value)), format!("such as `{}`", example(key)));
     let (address, bits) =
         value.split_once('/').map_or((value, None), |(address, bits)| (address, Some(bits)));
     let address: IpAddr = address.parse().map_err(|_| wrong())?;
@@ -229,8 +263,12 @@ fn number(field: NumberField, text: &str) -> Result<f64, Wrong> {
         NumberField::Bytes | NumberField::Unsent => &BYTES,
         NumberField::Messages | NumberField::Status | NumberField::Code | NumberField::Port => &[],
     };
-    let wrong =
-        || (format!("`{text}` is no number of `{field}`"), format!("such as `{}`", example(field.as_str())));
+    let wrong = || {
+        (
+            format!("{} is no number of `{field}`", quoted(text)),
+            format!("such as `{}`", example(field.as_str())),
+        )
+    };
     sum(text, units).ok_or_else(wrong)
 }
 
@@ -300,6 +338,11 @@ mod tests {
         Term { is_negated: false, condition: Condition::Text { field, pattern: Pattern::new(value) } }
     }
 
+    fn literal(field: TextField, value: &str) -> Term {
+        let pattern = Pattern::Is(value.to_owned());
+        Term { is_negated: false, condition: Condition::Text { field, pattern } }
+    }
+
     fn than(field: NumberField, compare: Compare, value: f64) -> Term {
         Term { is_negated: false, condition: Condition::Number { field, compare, value } }
     }
@@ -311,6 +354,7 @@ mod tests {
             ("route:ch*t", is(TextField::Route, "ch*t")),
             ("route:\"a \\\"b\\\": c\"", is(TextField::Route, "a \"b\": c")),
             ("upstream:http://10.0.0.1:3000", is(TextField::Upstream, "http://10.0.0.1:3000")),
+            ("route:\"a*\"", literal(TextField::Route, "a*")),
             ("reason:abnormal", is(TextField::Reason, "abnormal")),
             ("reason:*error", is(TextField::Reason, "*error")),
             ("client:10.*", is(TextField::Client, "10.*")),
@@ -372,23 +416,29 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_with_its_place() {
-        check("route:chat reson:x", 12, "`reson` is no key", "did you mean `reason`?");
-        check("聊天 reason:abnormall", 4, "`reason:abnormall` is never so", "did you mean `abnormal`?");
-        check("grpc_code:cancelled", 1, "`grpc_code:cancelled` is never so", "did you mean `CANCELLED`?");
+        check("route:chat -reson:x", 13, "`reson` is no key", "did you mean `reason`?");
+        check("聊天 reason:abnormall", 11, "`reason` is never `abnormall`", "did you mean `abnormal`?");
+        check("grpc_code:cancelled", 11, "`grpc_code` is never `cancelled`", "did you mean `CANCELLED`?");
         check("route:te\0*", 9, "the filter has a control character", "leave it out");
-        check("protocol:web*x", 1, "`protocol:web*x` is never so", "websocket");
+        check("protocol:web*x", 10, "`protocol` is never `web*x`", "websocket");
+        check("reason:\"abnorm*\"", 8, "`reason` is never `abnorm*`", "abnormal");
         check("route>5", 1, "`route` is no number", "route:chat*");
         check("ip>10.0.0.1", 1, "`ip` is no number", "ip:10.0.0.0/8");
-        check("ip:10.0.0.0/33", 1, "`10.0.0.0/33` is no address and no network", "ip:10.0.0.0/8");
-        check("ip:10.*", 1, "`*` stands in no network", "client:10.*");
-        check("duration>5x", 1, "`5x` is no number of `duration`", "duration<5s");
-        check("duration>5m3", 1, "`5m3` is no number of `duration`", "duration<5s");
-        check("messages>5k", 1, "`5k` is no number of `messages`", "messages:0");
-        check("bytes:", 1, "`bytes:` has no value", "bytes>1MiB");
+        check("ip:10.0.0.0/33", 4, "`10.0.0.0/33` is no address and no network", "ip:10.0.0.0/8");
+        check("ip:10.*", 4, "`*` stands in no network", "ip:10.0.0.0/8");
+        check("duration>5x", 10, "`5x` is no number of `duration`", "duration<5s");
+        check("duration>5m3", 10, "`5m3` is no number of `duration`", "duration<5s");
+        check("messages>5k", 10, "`5k` is no number of `messages`", "messages:0");
+        check("bytes:", 7, "`bytes:` has no value", "bytes>1MiB");
+        check("rout:", 1, "`rout` is no key", "did you mean `route`?");
         check("http://x", 1, "`http` is no key", "did you mean");
-        check("Http://x", 1, "`Http://x` begins with no key", "stands in quotes");
-        check("a -", 3, "there is no text", "quote");
-        check("a route:\"b", 3, "a quoted text has no end", "close it");
+        check("Http://x", 1, "`Http://x` begins with no key and operator", "stands in quotes");
+        check("Route:chat", 1, "`Route:chat` begins with no key and operator", "write `route:chat*`");
+        check("status=500", 1, "`status=500` begins with no key and operator", "write `status>=500`");
+        let long = format!("`{}…` begins with no key and operator", "X".repeat(64));
+        check(&format!("{}:", "X".repeat(99)), 1, &long, "stands in quotes");
+        check("a -", 4, "there is no text", "quote");
+        check("a route:\"b", 9, "a quoted text has no end", "close it");
         check(&"x".repeat(TEXT_BYTES_MAX + 1), 1, "the filter has 2049 bytes", "at most 2048");
         check(&"a ".repeat(TERMS_MAX + 1), 65, "the filter has more than 32 terms", "leave some out");
     }

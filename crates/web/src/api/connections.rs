@@ -10,12 +10,13 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
 use model::filter::{Condition, Filter, Pattern, Term, TextField};
 use model::live::{LiveConnection, LiveState};
+use model::quoted;
 use model::record::CloseRecord;
 use model::{ConnectionId, HandshakeResult, Initiator, PerDirection, Protocol, Reason, WallTime};
 
 use super::journal;
 use crate::body::{ConnectionView, List};
-use crate::error::{ApiError, quoted};
+use crate::error::ApiError;
 use crate::query::Query;
 use crate::router::Site;
 

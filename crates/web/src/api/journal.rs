@@ -7,13 +7,14 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use model::journal::{Cursor, EndedRange, JournalEntry, JournalError, JournalQuery};
+use model::quoted;
 use model::record::CloseRecord;
 use model::{ConnectionId, WallTime};
 
 use super::connections::ClosedFilter;
 use crate::Ports;
 use crate::body::JournalList;
-use crate::error::{ApiError, quoted};
+use crate::error::ApiError;
 use crate::query::Query;
 use crate::router::Site;
 

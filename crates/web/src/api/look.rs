@@ -10,8 +10,9 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{StatusCode, Uri};
 use model::host::HostFacts;
 use model::overview::Overview;
+use model::quoted;
 
-use crate::error::{ApiError, quoted};
+use crate::error::ApiError;
 use crate::query::Query;
 use crate::router::Site;
 

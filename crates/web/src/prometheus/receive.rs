@@ -9,10 +9,10 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use model::ports::Received;
+use model::quoted;
 use prost::Message as _;
 
 use super::wire::WriteRequest;
-use crate::error::quoted;
 use crate::router::Site;
 
 /// Bytes of a request's body, compressed.
