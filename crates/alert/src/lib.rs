@@ -5,6 +5,7 @@
 //! There is no clock, no thread and no file here: who runs the engine says what time it is, writes the samples that
 //! it gives, and keeps its state.
 
+pub mod alertmanager;
 pub mod duration;
 pub mod engine;
 pub mod memory;
