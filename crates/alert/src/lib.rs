@@ -6,6 +6,7 @@
 //! it gives, and keeps its state.
 
 pub mod alertmanager;
+pub mod dispatch;
 pub mod duration;
 pub mod engine;
 pub mod memory;
