@@ -54,6 +54,8 @@ pub(super) fn config(file: raw::File, kinds: &[&str]) -> Result<Config, Vec<Issu
 struct Judge {
     issues: Vec<Issue>,
     warnings: Vec<Issue>,
+    /// How many routes have each key.
+    keys: BTreeMap<String, usize>,
 }
 
 /// What a tree of routes may name.
@@ -106,7 +108,7 @@ impl Judge {
             key: String::new(),
             id: String::new(),
         };
-        self.route(root, &inherited, None, &known, &mut routes);
+        self.route(root, &inherited, &known, &mut routes);
         Routes(routes)
     }
 
@@ -135,7 +137,6 @@ impl Judge {
         &mut self,
         route: Spanned<raw::Route>,
         parent: &Route,
-        index: Option<usize>,
         known: &Known<'_>,
         routes: &mut Vec<Route>,
     ) -> usize {
@@ -145,8 +146,10 @@ impl Judge {
             self.report(at, format!("there are more than {ROUTES_MAX} routes"));
         }
         let matchers = self.matchers(raw.match_, raw.match_re, raw.matchers);
-        let key = index.map_or_else(|| matchers.to_string(), |_| format!("{}/{matchers}", parent.key));
-        let id = index.map_or_else(|| key.clone(), |index| format!("{}/{matchers}/{index}", parent.id));
+        let key = if number == 0 { matchers.to_string() } else { format!("{}/{matchers}", parent.key) };
+        let seen = self.keys.entry(key.clone()).or_insert(0);
+        *seen += 1;
+        let id = if *seen == 1 { key.clone() } else { format!("{key}#{seen}") };
         let route = Route {
             receiver: self.receiver(raw.receiver, &parent.receiver, known),
             group_by: self.group_by(raw.group_by).unwrap_or_else(|| parent.group_by.clone()),
@@ -168,9 +171,8 @@ impl Judge {
         };
         routes.push(route.clone());
         if number < ROUTES_MAX {
-            let below = raw.routes.unwrap_or_default().into_iter().enumerate();
-            let children =
-                below.map(|(index, child)| self.route(child, &route, Some(index), known, routes)).collect();
+            let below = raw.routes.unwrap_or_default().into_iter();
+            let children = below.map(|child| self.route(child, &route, known, routes)).collect();
             routes[number].children = children;
         }
         number

@@ -44,7 +44,7 @@ pub struct Route {
     pub children: Vec<usize>,
     /// Matchers from the root to here: `{}/{severity="critical"}`. Two routes may have the same.
     pub key: String,
-    /// As [`Route::key`], with the place of each route below the root among its siblings: `{}/{a="b"}/0`. Unique.
+    /// [`Route::key`], with a number behind it (`#2`) where an earlier route has the same. Unique.
     pub id: String,
 }
 

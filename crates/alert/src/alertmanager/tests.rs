@@ -209,14 +209,21 @@ fn children_inherit_all_but_times() {
         .collect();
     let expected = [
         r#"{} ops Labels({"alertname"}) 10000 300000 86400000 []"#,
-        r#"{}/{severity="critical",team=~"a|b"}/0 db All 10000 300000 86400000 ["night"]"#,
-        r#"{}/{severity="critical",team=~"a|b"}/0/{page="true"}/0 db All 10000 60000 86400000 []"#,
-        r#"{}/{severity="critical",team=~"a|b"}/0/{}/1 db Labels({}) 10000 300000 86400000 []"#,
-        r#"{}/{job=~"x.*"}/1 ops Labels({"alertname"}) 10000 300000 86400000 []"#,
+        r#"{}/{severity="critical",team=~"a|b"} db All 10000 300000 86400000 ["night"]"#,
+        r#"{}/{severity="critical",team=~"a|b"}/{page="true"} db All 10000 60000 86400000 []"#,
+        r#"{}/{severity="critical",team=~"a|b"}/{} db Labels({}) 10000 300000 86400000 []"#,
+        r#"{}/{job=~"x.*"} ops Labels({"alertname"}) 10000 300000 86400000 []"#,
     ];
     assert_eq!(shown, expected);
     let labels: Vec<&str> = routes[3].labels.iter().map(|(_, value)| &**value).collect();
     assert_eq!(labels, ["x", "z"]);
+}
+
+#[test]
+fn routes_with_the_same_matchers_are_numbered() {
+    let config = good("route: {receiver: a, routes: [{}, {match: {a: b}}, {}]}\nreceivers: [{name: a}]\n");
+    let ids: Vec<&str> = config.routes.iter().map(|(_, route)| &*route.id).collect();
+    assert_eq!(ids, ["{}", "{}/{}", r#"{}/{a="b"}"#, "{}/{}#2"]);
 }
 
 #[track_caller]

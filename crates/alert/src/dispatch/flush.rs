@@ -21,10 +21,10 @@ impl Dispatcher {
     pub fn flush(&mut self, now_ms: i64) -> Vec<Flush> {
         self.sweep(now_ms);
         let due = self.groups.iter().filter(|(_, group)| group.timer.next_flush_ms <= now_ms);
-        let mut due: Vec<(i64, String)> =
-            due.map(|(id, group)| (group.timer.next_flush_ms, id.clone())).collect();
+        let mut due: Vec<(i64, usize, String)> =
+            due.map(|(id, group)| (group.timer.next_flush_ms, group.route, id.clone())).collect();
         due.sort();
-        due.into_iter().filter_map(|(_, id)| self.flush_group(id, now_ms)).collect()
+        due.into_iter().filter_map(|(.., id)| self.flush_group(id, now_ms)).collect()
     }
 
     /// A channel has told what it was given.
@@ -241,7 +241,7 @@ impl Dispatcher {
     }
 
     /// Puts all alerts where they belong. Groups that were there keep their timers; alerts that have ended stay only
-    /// where they were, or go where nobody knows of them.
+    /// where they were.
     pub(super) fn regroup(&mut self, now_ms: i64) {
         let mut old = std::mem::take(&mut self.groups);
         let fingerprints: Vec<u64> = self.alerts.keys().copied().collect();
@@ -250,7 +250,7 @@ impl Dispatcher {
             let before = std::mem::take(&mut alert.groups);
             let (labels, is_resolved) = (alert.labels.clone(), alert.is_resolved(now_ms));
             for (id, route) in self.places(&labels) {
-                if !is_resolved || before.contains(&id) || !old.contains_key(&id) {
+                if !is_resolved || before.contains(&id) {
                     self.join(fingerprint, id, route, now_ms);
                 }
             }

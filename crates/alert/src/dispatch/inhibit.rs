@@ -59,7 +59,7 @@ impl Inhibitor {
             let sources = self.sources.get(&(number, equal(rule, labels)))?;
             let is_both = rule.source.is_match(labels);
             let inhibits = |source: &Alert| {
-                !source.is_resolved(now_ms) && !(is_both && rule.target.is_match(&source.labels))
+                !(source.is_resolved(now_ms) || is_both && rule.target.is_match(&source.labels))
             };
             sources.iter().copied().find(|fingerprint| alerts.get(fingerprint).is_some_and(inhibits))
         })

@@ -1,8 +1,9 @@
 //! State to be kept while the process is away: small texts (JSON), each under a name of its own.
 //!
-//! The order of writing decides what a sudden end costs. Changes are written before sends are given to channels, and
-//! before the sender of an alert or a silence is answered. A channel's queue says after a restart what became of each
-//! send ([`Fate`]); so nothing is lost, and nothing is told again before its group is looked at again.
+//! The order of writing decides what a sudden end costs. Changes are written before sends are given to channels,
+//! before the sender of an alert or a silence is answered, and, of a channel's answer, before its queue forgets the
+//! send. After a restart the queue says what became of each send ([`Fate`]) and drops those that are not among
+//! [`Dispatcher::given`]; so nothing is lost, and nothing is told twice within the interval of its group.
 
 use std::collections::{BTreeMap, BTreeSet};
 
