@@ -1,6 +1,6 @@
 //! Looking at groups: what is told to whom, and what becomes of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::alert::{Alert, order};
 use super::group::{Given, Group, Timer};
@@ -24,7 +24,7 @@ impl Dispatcher {
         let mut due: Vec<(i64, usize, String)> =
             due.map(|(id, group)| (group.timer.next_flush_ms, group.route, id.clone())).collect();
         due.sort();
-        due.into_iter().filter_map(|(.., id)| self.flush_group(id, now_ms)).collect()
+        due.into_iter().filter_map(|(.., id)| self.flush_group(&id, now_ms)).collect()
     }
 
     /// A channel has told what it was given.
@@ -63,31 +63,46 @@ impl Dispatcher {
         each.collect()
     }
 
-    fn flush_group(&mut self, id: String, now_ms: i64) -> Option<Flush> {
-        let group = self.groups.get(&id)?;
+    /// A group as it is now, with nothing to be told; none if it is no more.
+    pub fn look(&self, group: &str, now_ms: i64) -> Option<Flush> {
+        self.look_at(group, now_ms).map(|(flush, ..)| flush)
+    }
+
+    /// A group, its alerts that have ended with the times of their last reports, and what is counted.
+    fn look_at(&self, id: &str, now_ms: i64) -> Option<(Flush, BTreeMap<u64, i64>, Counters)> {
+        let group = self.groups.get(id)?;
         let route = self.setup.routes.get(group.route)?;
         let members = group.members.iter().filter_map(|member| Some((*member, self.alerts.get(member)?)));
         let mut members: Vec<(u64, &Alert)> = members.collect();
         members.sort_by(|(_, a), (_, b)| order(&a.labels, &b.labels));
         let (alerts, counters) = self.passing(group.route, &members, now_ms);
+        let ended = members.iter().filter(|(_, alert)| alert.is_resolved(now_ms));
+        let ended: BTreeMap<u64, i64> = ended.map(|(member, alert)| (*member, alert.updated_at_ms)).collect();
+        let told_firing = alerts.iter().filter(|alert| !alert.is_resolved).count();
         let flush = Flush {
-            group: id,
+            group: id.to_owned(),
             group_key: group.key.clone(),
             group_labels: group.labels.clone(),
             receiver: group.receiver.clone(),
             suppressed: members.len() - alerts.len(),
+            suppressed_firing: members.len() - ended.len() - told_firing,
+            group_interval_ms: route.group_interval_ms,
             alerts,
             sends: Vec::new(),
         };
-        let ended = members.iter().filter(|(_, alert)| alert.is_resolved(now_ms));
+        Some((flush, ended, counters))
+    }
+
+    fn flush_group(&mut self, id: &str, now_ms: i64) -> Option<Flush> {
+        let (flush, ended, counters) = self.look_at(id, now_ms)?;
+        self.counters = counters;
         let timer = Timer {
-            next_flush_ms: now_ms + route.group_interval_ms,
+            next_flush_ms: now_ms + flush.group_interval_ms,
             flushed_at_ms: Some(now_ms),
-            given: group.timer.given.clone(),
-            ended: ended.map(|(member, alert)| (*member, alert.updated_at_ms)).collect(),
+            given: self.groups.get(id)?.timer.given.clone(),
+            ended,
             is_incomplete: false,
         };
-        self.counters = counters;
         Some(self.give_all(flush, timer, now_ms))
     }
 

@@ -77,6 +77,10 @@ pub struct Flush {
     pub alerts: Vec<NoticeAlert>,
     /// How many alerts were left out: inhibited, silenced, or because of the time.
     pub suppressed: usize,
+    /// How many of those fire.
+    pub suppressed_firing: usize,
+    /// How often its route looks at a group, milliseconds.
+    pub group_interval_ms: i64,
     /// What is to be told now.
     pub sends: Vec<Send>,
 }
