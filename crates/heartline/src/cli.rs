@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::load::LoadCommand;
 use crate::look::{ConnectionsOptions, ShowOptions};
+use crate::routes::RoutesCommand;
 use crate::rules::{PromqlOptions, RulesCommand};
 
 /// Monitoring and troubleshooting for WebSocket, server-sent events and gRPC streams.
@@ -48,7 +49,8 @@ pub enum Command {
     /// Check configuration files and rule files: errors with line, column and a suggestion; exit code 2 if there are
     /// any.
     Check {
-        /// Files to check; one with `groups` is a Prometheus rule file.
+        /// Files to check; one with `groups` is a Prometheus rule file, one with `route` and `receivers` an
+        /// alertmanager.yml.
         #[arg(required = true)]
         files: Vec<PathBuf>,
         /// How expressions of rules are understood.
@@ -58,6 +60,9 @@ pub enum Command {
     /// Test and print Prometheus rule files.
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Find out who is told of an alert.
+    #[command(subcommand)]
+    Routes(RoutesCommand),
     /// List the connections of a running gateway; exit code 3 when it cannot be reached.
     Connections(ConnectionsOptions),
     /// Show what happened on one connection of a running gateway, open or closed; exit code 3 when it cannot be

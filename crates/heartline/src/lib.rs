@@ -13,6 +13,7 @@ mod host;
 pub mod load;
 pub mod look;
 pub mod reference;
+pub mod routes;
 pub mod rules;
 
 use std::fmt;
@@ -66,6 +67,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo(options) => block_on(demo::run(options)),
         Command::Check { files, promql } => check(&files, promql.compat()),
         Command::Rules(command) => rules::run(command),
+        Command::Routes(command) => routes::run(command),
         Command::Connections(options) => block_on(look::connections(options)),
         Command::Show(options) => block_on(look::show(options)),
         Command::Load(command) => load::run(*command),
@@ -75,9 +77,13 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
 fn check(files: &[std::path::PathBuf], compat: promql::Compat) -> Result<(), Failure> {
     let mut wrong = Vec::new();
     for file in files {
-        let is_rule_file = std::fs::read_to_string(file).is_ok_and(|text| rules::is_rule_file(&text));
-        if is_rule_file {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        if rules::is_rule_file(&text) {
             wrong.extend(rules::check(file, compat).err().map(|errors| errors.to_string()));
+            continue;
+        }
+        if alert::alertmanager::is_config(&text) {
+            wrong.extend(routes::check(file).err().map(|errors| errors.to_string()));
             continue;
         }
         let read = config::load(file).map_err(|errors| errors.to_string());
