@@ -162,6 +162,12 @@ impl Channel {
             .collect()
     }
 
+    /// The same with another time for a request and its answer.
+    #[cfg(test)]
+    pub(crate) fn with_timeout(self, timeout: Duration) -> Channel {
+        Channel { client: self.client.with_timeout(timeout), ..self }
+    }
+
     /// Its kind, as in the configuration.
     pub fn kind(&self) -> &'static str {
         self.kind

@@ -45,7 +45,7 @@ pub enum Reason {
     Blocked,
     /// No connection.
     Unreachable,
-    /// No answer.
+    /// No answer; the vendor may have it all the same.
     Timeout,
     /// The vendor is in trouble.
     Server,

@@ -8,3 +8,6 @@ use crate::channel::Kind;
 
 /// All of them.
 pub(crate) const KINDS: &[Kind] = &[webhook::KIND, slack::KIND, dingtalk::KIND];
+
+#[cfg(test)]
+mod tests;

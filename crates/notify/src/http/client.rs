@@ -58,6 +58,11 @@ impl Client {
         Ok(Client { http, settings: settings.clone(), reach: reach.clone(), timeout })
     }
 
+    #[cfg(test)]
+    pub(crate) fn with_timeout(self, timeout: Duration) -> Client {
+        Client { timeout, ..self }
+    }
+
     /// Makes one request.
     ///
     /// # Errors

@@ -241,8 +241,7 @@ impl Failure {
             Failure::Timeout(why) | Failure::Lost(why) if is_costly => {
                 Outcome::failed(Reason::Timeout, format!("{why}; it may have gone through"))
             }
-            Failure::Timeout(why) => Outcome::retry(Reason::Timeout, why),
-            Failure::Lost(why) => Outcome::retry(Reason::Unreachable, why),
+            Failure::Timeout(why) | Failure::Lost(why) => Outcome::retry(Reason::Timeout, why),
         }
     }
 }

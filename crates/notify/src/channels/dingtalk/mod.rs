@@ -146,12 +146,11 @@ impl Vendor for DingTalk {
 impl DingTalk {
     /// Title and text are those of the settings, or else the default message's.
     fn body(&self, title: Option<&str>, text: Option<&str>, document: &Document, limit: Limit) -> Vec<u8> {
-        let title = match &*self.keyword {
-            "" => title.unwrap_or(&document.title).to_owned(),
-            keyword => format!("{keyword} {}", title.unwrap_or(&document.title)),
-        };
-        let title = TITLE_MAX.cut(&title);
-        let head = format!("### {}\n\n", Format::Markdown.escape(&title));
+        // The robot looks for its keyword as it is.
+        let keyword = if self.keyword.is_empty() { String::new() } else { format!("{} ", self.keyword) };
+        let title = TITLE_MAX.less(TITLE_MAX.length(&keyword)).cut(title.unwrap_or(&document.title));
+        let head = format!("### {keyword}{}\n\n", Format::Markdown.escape(&title));
+        let title = format!("{keyword}{title}");
         let mentions: Vec<String> = self.at_mobiles.iter().map(|mobile| format!("@{mobile}")).collect();
         let tail = if mentions.is_empty() { String::new() } else { format!("\n\n{}", mentions.join(" ")) };
         let room = limit.less(head.len() + tail.len());

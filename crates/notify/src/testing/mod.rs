@@ -1,5 +1,7 @@
 //! Made-up notices for tests.
 
+pub(crate) mod server;
+
 use alert::notice::{Notice, NoticeAlert};
 use model::series::Labels;
 
