@@ -1,0 +1,294 @@
+//! Every channel against a vendor that answers by a script: outcome, wait, number of requests, the request itself
+//! (files `golden.txt`, written anew with `UPDATE=1`), and no secret in anything that is shown.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alert::notice::Notice;
+use serde_json::{Value, json};
+
+use crate::testing::server::{Reply, Server};
+use crate::testing::{alert, notice};
+use crate::{Channel, Context, Language, Message, Outcome, Reach, Texts};
+
+/// 2026-11-26 03:04:05 UTC.
+const NOW_MS: i64 = 1_795_662_245_000;
+
+/// A secret; it may be shown nowhere.
+const CANARY: &str = "canary-0123456789abcdef";
+
+/// How a vendor answers.
+struct Vendor {
+    kind: &'static str,
+    /// For the server's address.
+    settings: fn(&str) -> Value,
+    /// Status and body of success, and its outcome.
+    success: (u16, &'static str, &'static str),
+    /// Outcome of a page of HTML with status 200.
+    html: &'static str,
+    /// Outcome of no answer and of a lost connection.
+    lost: &'static str,
+    /// Status, body and outcome of errors.
+    errors: &'static [(u16, &'static str, &'static str)],
+}
+
+const VENDORS: &[Vendor] = &[
+    Vendor {
+        kind: "webhook",
+        settings: |base| json!({"url": format!("{base}/hook/{CANARY}"), "secret": CANARY, "http_config": {"bearer_token": CANARY}}),
+        success: (200, "", "delivered"),
+        html: "delivered",
+        lost: "retry timeout",
+        errors: &[
+            (202, "anything", "delivered"),
+            (400, "bad", "final bad_request"),
+            (401, "", "final auth"),
+            (404, "", "final bad_request"),
+            (408, "", "retry timeout"),
+            (413, "", "final too_large"),
+            (425, "", "retry server"),
+        ],
+    },
+    Vendor {
+        kind: "slack",
+        settings: |base| json!({"api_url": format!("{base}/services/T0/B0/{CANARY}"), "channel": "#ops"}),
+        success: (200, "ok", "delivered"),
+        html: "retry unknown",
+        lost: "retry timeout",
+        errors: &[
+            (200, r#"{"ok":true,"ts":"1503435956.000247"}"#, "delivered 1503435956.000247"),
+            (200, r#"{"ok":false,"error":"invalid_auth"}"#, "final auth"),
+            (200, r#"{"ok":false,"error":"channel_not_found"}"#, "final bad_request"),
+            (200, r#"{"ok":false,"error":"ratelimited"}"#, "retry rate_limited"),
+            (200, r#"{"ok":false,"error":"msg_too_long"}"#, "final too_large"),
+            (400, "invalid_payload", "final bad_request"),
+            (403, "action_prohibited", "final auth"),
+            (404, "no_service", "final bad_request"),
+            (410, "channel_is_archived", "final bad_request"),
+        ],
+    },
+    Vendor {
+        kind: "dingtalk",
+        settings: |base| {
+            json!({
+                "url": format!("{base}/robot/send?access_token={CANARY}"), "secret": CANARY,
+                "at_mobiles": ["13800000000"], "keyword": "[prod]", "language": "zh-CN",
+            })
+        },
+        success: (200, r#"{"errcode":0,"errmsg":"ok"}"#, "delivered"),
+        html: "retry unknown",
+        lost: "retry timeout",
+        errors: &[
+            (200, r#"{"errcode":-1,"errmsg":"system busy"}"#, "retry server"),
+            (200, r#"{"errcode":130101,"errmsg":"send too fast"}"#, "retry rate_limited 60s"),
+            (200, r#"{"errcode":310000,"errmsg":"sign not match"}"#, "final auth"),
+            (200, r#"{"errcode":310000,"errmsg":"keywords not in content"}"#, "final blocked"),
+            (200, r#"{"errcode":300001,"errmsg":"token is not exist"}"#, "final auth"),
+            (200, r#"{"errcode":400035,"errmsg":"bad"}"#, "final bad_request"),
+            (200, r#"{"status":1111,"wait":5,"punish":"deny"}"#, "retry rate_limited 60s"),
+            (200, r#"{"status":1111,"wait":90,"punish":"deny"}"#, "retry rate_limited 90s"),
+            (200, "{}", "retry unknown"),
+        ],
+    },
+];
+
+fn context() -> Context {
+    Context {
+        directory: PathBuf::new(),
+        texts: Arc::new(Texts::new(Language::English, &[]).expect("templates")),
+        reach: Reach { is_trusted: true, allowed: Vec::new() },
+    }
+}
+
+/// Alerts whose labels would like to be more than labels.
+fn hostile() -> Vec<Notice> {
+    let mut firing = alert("SlowFeed", NOW_MS - 754_000, None);
+    let labels =
+        [("alertname", "SlowFeed"), ("severity", "critical"), ("route", "<!channel> *b* [x](http://e) \"}")];
+    firing.labels = model::series::Labels::new(labels);
+    firing.annotations = vec![
+        (
+            "summary".to_owned(),
+            "p99 > 2 s & rising\r\nBcc: all@example.com @everyone <at user_id=\"all\">".to_owned(),
+        ),
+        ("runbook_url".to_owned(), "https://example.com/r?a=1&b=(2)".to_owned()),
+    ];
+    vec![notice(
+        "{}:{route=\"chat\"}",
+        vec![firing, alert("Reconnects", NOW_MS - 90_000, Some(NOW_MS - 30_000))],
+    )]
+}
+
+fn channel(vendor: &Vendor, base: &str) -> Channel {
+    let mut made = Channel::read(vendor.kind, (vendor.settings)(base), &context()).expect("settings");
+    assert_eq!(made.len(), 1, "{}", vendor.kind);
+    let channel = made.remove(0).with_timeout(Duration::from_millis(2000));
+    assert!(!format!("{channel:?}").contains(CANARY), "{channel:?}");
+    channel
+}
+
+fn message<'a>(notices: &'a [Notice]) -> Message<'a> {
+    Message { id: "msg_0001", notices, at_ms: NOW_MS, nonce: 0x0123_4567_89ab }
+}
+
+fn shown(outcome: &Outcome) -> String {
+    assert!(!format!("{outcome:?}").contains(CANARY), "{outcome:?}");
+    match outcome {
+        Outcome::Delivered { id: None } => "delivered".to_owned(),
+        Outcome::Delivered { id: Some(id) } => format!("delivered {id}"),
+        Outcome::Retry { after: None, reason, .. } => format!("retry {}", reason.word()),
+        Outcome::Retry { after: Some(after), reason, .. } => {
+            format!("retry {} {}s", reason.word(), after.as_secs_f64())
+        }
+        Outcome::Final { reason, .. } => format!("final {}", reason.word()),
+    }
+}
+
+#[tokio::test]
+async fn answers_are_judged() {
+    for vendor in VENDORS {
+        let (ok_status, ok_body, ok) = vendor.success;
+        let says = |status: u16, body: &str| Reply::Says(status, "", body.to_owned());
+        let html = "<html><body>Please log in</body></html>";
+        let mut script = vec![
+            (says(ok_status, ok_body), ok),
+            (Reply::Says(429, "Retry-After: 7\r\n", "slow down".to_owned()), "retry rate_limited 7s"),
+            (says(429, "slow down"), "retry rate_limited"),
+            (says(500, &format!("oops {CANARY}")), "retry server"),
+            (Reply::Says(503, "Retry-After: 9\r\n", String::new()), "retry server 9s"),
+            (says(200, html), vendor.html),
+            (says(200, &"a".repeat(5 << 20)), vendor.html),
+            (Reply::Says(302, "Location: http://127.0.0.1:1/\r\n", String::new()), "final bad_request"),
+            (Reply::Reset, vendor.lost),
+        ];
+        script.extend(vendor.errors.iter().map(|(status, body, outcome)| (says(*status, body), *outcome)));
+        let replies = script.iter().map(|(reply, _)| reply.clone()).collect();
+        let server = Server::start(replies).await;
+        let channel = channel(vendor, &server.base);
+        let notices = hostile();
+        for (index, (reply, expected)) in script.iter().enumerate() {
+            let outcome = channel.send(&message(&notices)).await;
+            let reply: String = format!("{reply:?}").chars().take(100).collect();
+            assert_eq!(shown(&outcome), *expected, "{}: {reply}: {outcome:?}", vendor.kind);
+            assert_eq!(server.requests().len(), index + 1, "{}: {reply}", vendor.kind);
+        }
+        golden(vendor.kind, &server.requests()[0]);
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_answer_is_not_waited_for() {
+    for vendor in VENDORS {
+        let server = Server::start(vec![Reply::Nothing]).await;
+        let channel = channel(vendor, &server.base).with_timeout(Duration::from_millis(50));
+        let notices = hostile();
+        let outcome = channel.send(&message(&notices)).await;
+        assert_eq!(shown(&outcome), vendor.lost, "{}: {outcome:?}", vendor.kind);
+    }
+}
+
+#[tokio::test]
+async fn nobody_there_is_unreachable() {
+    for vendor in VENDORS {
+        let server = Server::start(Vec::new()).await;
+        let channel = channel(vendor, &server.base.clone());
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let free = format!("http://{}", socket.local_addr().expect("an address"));
+        drop((socket, server, channel));
+        let channel = self::channel(vendor, &free);
+        let notices = hostile();
+        let outcome = channel.send(&message(&notices)).await;
+        assert_eq!(shown(&outcome), "retry unreachable", "{}: {outcome:?}", vendor.kind);
+    }
+}
+
+#[test]
+fn a_dry_run_shows_no_secret() {
+    for vendor in VENDORS {
+        let notices = hostile();
+        let shown = channel(vendor, "http://127.0.0.1:1").dry_run(&message(&notices)).expect("a request");
+        assert!(shown.starts_with("POST http://127.0.0.1:1/…\n") && !shown.contains(CANARY), "{shown}");
+    }
+}
+
+#[test]
+fn settings_that_cannot_work_are_told() {
+    let check = |kind: &str, settings: Value, expected: &str| {
+        let error = Channel::read(kind, settings, &context()).expect_err("wrong");
+        assert!(error.contains(expected) && !error.contains("canary"), "{error}");
+    };
+    for vendor in VENDORS {
+        let mut settings = (vendor.settings)("http://127.0.0.1:1");
+        settings["chanel"] = "x".into();
+        check(vendor.kind, settings, "unknown field `chanel`");
+        check(vendor.kind, json!({}), "is missing");
+    }
+    check("pigeon", json!({}), "there is no channel `pigeon`");
+    check("webhook", json!({"url": "a", "url_file": "b"}), "webhook: give one of `url` and `url_file`");
+    check(
+        "webhook",
+        json!({"url": "file:///canary"}),
+        "webhook: `url` is not a URL that begins with https://",
+    );
+    check("slack", json!({"api_url": "https://e/", "title": "{{ .X "}), "slack: `title` is no template");
+    check(
+        "slack",
+        json!({"api_url": "https://e/", "text": "{{ template \"a\" }}"}),
+        "the template `a`, which nobody",
+    );
+    check("dingtalk", json!({"url": "https://oapi.dingtalk.com/robot/send"}), "it has no `access_token`");
+}
+
+#[test]
+fn what_is_left_out_comes_from_global() {
+    let global = json!({"slack_api_url": "https://e/global", "http_config": {"bearer_token": "t"}});
+    let check = |mut settings: Value, expected: Value| {
+        crate::inherit("slack", &mut settings, &global);
+        assert_eq!(settings, expected);
+    };
+    check(json!({}), json!({"api_url": "https://e/global", "http_config": {"bearer_token": "t"}}));
+    check(
+        json!({"api_url_file": "own", "http_config": {}}),
+        json!({"api_url_file": "own", "http_config": {}}),
+    );
+}
+
+#[tokio::test]
+async fn a_webhook_may_have_to_say_more() {
+    let server = Server::start(
+        [r#"{"errcode":0}"#, r#"{"errcode":310000}"#, "ok"]
+            .map(|body| Reply::Says(200, "", body.to_owned()))
+            .to_vec(),
+    )
+    .await;
+    let settings = json!({"url": server.base, "expect": {"errcode": 0}});
+    let channel = Channel::read("webhook", settings, &context()).expect("settings").remove(0);
+    let notices = hostile();
+    for expected in ["delivered", "retry unknown", "retry unknown"] {
+        assert_eq!(shown(&channel.send(&message(&notices)).await), expected);
+    }
+}
+
+#[tokio::test]
+async fn requests_go_where_they_may() {
+    let untrusted = Context { reach: Reach::default(), ..context() };
+    let server = Server::start(Vec::new()).await;
+    let channel =
+        Channel::read("webhook", json!({"url": server.base}), &untrusted).expect("settings").remove(0);
+    let notices = hostile();
+    assert_eq!(shown(&channel.send(&message(&notices)).await), "final blocked");
+    let metadata = json!({"url": "http://169.254.169.254/latest"});
+    let channel = Channel::read("webhook", metadata, &context()).expect("settings").remove(0);
+    assert_eq!(shown(&channel.send(&message(&notices)).await), "final blocked");
+    assert_eq!(server.requests().len(), 0);
+}
+
+fn golden(kind: &str, request: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/channels").join(kind).join("golden.txt");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, request).expect("the file can be written");
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(request, expected, "{kind}: run with UPDATE=1 if this is right");
+}
