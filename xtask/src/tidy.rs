@@ -18,12 +18,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("probe", &["model", "observe"]),
     ("remote", &["model", "meter"]),
     ("notify", &["model", "alert", "meter"]),
-    ("web", &["model", "meter", "promql", "web"]),
+    ("web", &["model", "meter", "promql", "alert", "web"]),
     (
         "heartline",
         &[
             "model", "observe", "meter", "gateway", "web", "probe", "store", "promql", "alert", "remote",
-            "notify",
+            "notify", "notify",
         ],
     ),
 ];

@@ -1,6 +1,7 @@
 //! The configuration file: each part belongs to the room that is configured by it; here they are put together,
 //! read, and judged.
 
+mod alerting;
 mod data;
 mod diagnostics;
 mod evaluation;
@@ -21,6 +22,7 @@ use web::config::AdminConfig;
 
 use crate::Failure;
 use crate::cli::RunOptions;
+pub use crate::config::alerting::{AlertingConfig, ReceiverConfig};
 pub use crate::config::data::DataConfig;
 pub use crate::config::diagnostics::ConfigErrors;
 pub use crate::config::evaluation::{EvaluationConfig, RestoreConfig};
@@ -69,6 +71,8 @@ pub struct Config {
     pub rules: Vec<PathBuf>,
     /// How rules are evaluated.
     pub evaluation: EvaluationConfig,
+    /// Who is told of alerts, and how.
+    pub alerting: AlertingConfig,
 }
 
 impl Default for Config {
@@ -87,6 +91,7 @@ impl Default for Config {
             tcp_samples: TcpSamplesConfig::default(),
             rules: vec![PathBuf::from(DEFAULT_RULES)],
             evaluation: EvaluationConfig::default(),
+            alerting: AlertingConfig::default(),
         }
     }
 }
@@ -137,6 +142,7 @@ impl Config {
         }));
         problems.extend(self.data.problems());
         problems.extend(self.evaluation.problems());
+        problems.extend(self.alerting.problems());
         problems.extend(remote_write::problems(&self.remote_write));
         let window = self.metrics.mean_window;
         if window < Duration::from_secs(10) || window > Duration::from_secs(300) {

@@ -15,6 +15,7 @@ pub mod look;
 pub mod reference;
 pub mod routes;
 pub mod rules;
+mod telling;
 
 use std::fmt;
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! `heartline rules`: rule files of Prometheus, tested and printed; and the rules that come with this program.
 
 mod configured;
-mod files;
+pub(crate) mod files;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -25,6 +25,7 @@ use model::ports::{Connections, History, Hosts, Metrics, Operations, Overviews, 
 pub mod body;
 pub mod config;
 
+mod alertmanager;
 mod api;
 mod asker;
 mod assets;
@@ -42,6 +43,7 @@ mod server;
 mod sessions;
 mod stream;
 
+pub use alertmanager::Alertmanager;
 pub use server::{Refusals, Server, StartError};
 
 /// What the admin address asks of the running process.
@@ -61,6 +63,8 @@ pub struct Ports {
     pub operations: Arc<dyn Operations>,
     /// Rules and alerts.
     pub rules: Arc<dyn Rules>,
+    /// Who tells people of alerts.
+    pub alertmanager: Arc<dyn Alertmanager>,
     /// Series.
     pub history: Arc<dyn History>,
     /// Closed connections over days, if they are kept.
