@@ -74,3 +74,18 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
 fn ms(seconds: f64) -> String {
     format!("{:.2} ms", seconds * 1e3)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_can_be_missed() {
+        let check = |seconds, missed: Option<&str>| {
+            assert_eq!(Row::within("a query", seconds, 0.3).missed.as_deref(), missed, "{seconds}");
+        };
+        check(-0.1, None);
+        check(0.299, None);
+        check(0.3, Some("at most 300.00 ms"));
+    }
+}

@@ -1,11 +1,15 @@
 //! What a sample takes on the disk and a series in memory, beside Prometheus with the same samples: an hour at 5 s,
 //! sent as fast as it is taken.
 //!
-//! Prometheus' bytes are those of a snapshot with the head, which is a block as it stays; its log is left out.
+//! Of both it is the samples' bytes as they stay, indexes included, and not those of the logs: of Prometheus a snapshot
+//! with its head, which is a block; of Heartline the database without the batches that are not needed once their
+//! samples are in chunks. When an hour is sent in seconds, nearly all of them are there yet, since its own metrics,
+//! which come in their own time, need the oldest.
 //! Memory is what the process has gained, so it includes the hour's samples and, of Prometheus, what its garbage
 //! collector has not returned.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use super::Row;
@@ -20,6 +24,15 @@ const STEPS: usize = 720;
 /// Bytes of one request.
 const REQUEST_BYTES: usize = 2 << 20;
 
+/// What the database has: bytes of all pages, bytes and samples of chunks, bytes of batches.
+const LOOK: &str = "
+import sqlite3, sys
+ask = lambda text: sqlite3.connect(sys.argv[1]).execute(text).fetchone()
+print(ask('PRAGMA page_count')[0] * ask('PRAGMA page_size')[0])
+print(*ask('SELECT sum(length(bytes)), sum(samples) FROM chunks'))
+print(*ask('SELECT coalesce(sum(length(bytes)), 0) FROM batches'))
+";
+
 /// See the module.
 ///
 /// # Errors
@@ -30,9 +43,8 @@ pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
     let engine = Engine::heartline_alone(directory.path(), &data)?;
     let mut rows = filled("heartline", &engine, options.series)?;
     engine.settle()?;
-    let samples = engine.metric("heartline_store_samples_total")?;
     engine.stop()?;
-    rows.push(per_sample("heartline", bytes_below(&data), samples));
+    rows.extend(database(&data.join("series.db"))?);
     let engine = Engine::prometheus(directory.path())?;
     rows.extend(filled("prometheus", &engine, options.series)?);
     let snapshot = snapshot(&engine, directory.path())?;
@@ -68,6 +80,24 @@ fn filled(name: &str, engine: &Engine, count: usize) -> Result<Vec<Row>, String>
 
 fn per_sample(name: &str, bytes: u64, samples: f64) -> Row {
     Row::plain(format!("{name}: disk of a sample"), format!("{:.2} B", bytes as f64 / samples))
+}
+
+/// Bytes of Heartline's samples.
+fn database(file: &Path) -> Result<Vec<Row>, String> {
+    let output = Command::new("python3").args(["-c", LOOK]).arg(file).output();
+    let output = output.map_err(|error| format!("python3: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let numbers: Vec<u64> = said.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+    let [whole, chunks, samples, batches] = numbers[..] else {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{} tells nothing: {said}{errors}", file.display()));
+    };
+    let samples = samples as f64;
+    Ok(vec![
+        per_sample("heartline", whole.saturating_sub(batches), samples),
+        Row::plain("heartline: of it in chunks", format!("{:.2} B", chunks as f64 / samples)),
+        Row::plain("heartline: batches beside", format!("{:.1} MB", batches as f64 / 1e6)),
+    ])
 }
 
 /// Bytes of Prometheus' samples as a block.
