@@ -75,8 +75,10 @@ pub trait Operations: Send + Sync {
 pub struct Received {
     /// Samples that were taken.
     pub taken: u64,
-    /// Samples of an instant that their series has already.
+    /// Samples of an instant that their series has already, with the same value as far as is known.
     pub duplicate: u64,
+    /// Samples of an instant that their series has already with another value.
+    pub conflicting: u64,
     /// Samples that are older than the newest one of their series.
     pub out_of_order: u64,
     /// Samples of series beyond the bound.
