@@ -101,8 +101,12 @@ impl RemoteEngine {
         let host = self.host();
         let (outcome, why) = match error {
             CallError::Timeout(_) => (Outcome::Timeout, format!("the engine at {host} gave {error}")),
-            CallError::Credentials(_) => (Outcome::Credentials, format!("the engine at {host} cannot be asked: {error}")),
-            CallError::Network(_) => (Outcome::Network, format!("the engine at {host} cannot be asked: {error}")),
+            CallError::Credentials(_) => {
+                (Outcome::Credentials, format!("the engine at {host} cannot be asked: {error}"))
+            }
+            CallError::Network(_) => {
+                (Outcome::Network, format!("the engine at {host} cannot be asked: {error}"))
+            }
         };
         Failed { outcome, why }
     }

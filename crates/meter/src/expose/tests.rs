@@ -133,8 +133,7 @@ fn every_family_of_the_table_has_samples_and_its_labels() {
     let counts = vec![("any", 1)];
     scrape.remotes =
         vec![RemoteFacts { samples: counts.clone(), failures: counts.clone(), ..RemoteFacts::default() }];
-    scrape.query_engine =
-        Some(crate::scrape::QueryEngineFacts { requests: counts, ..Default::default() });
+    scrape.query_engine = Some(crate::scrape::QueryEngineFacts { requests: counts, ..Default::default() });
     let mut names = Names::default();
     visit(&registry, &scrape, &mut names);
     for family in f::ALL {

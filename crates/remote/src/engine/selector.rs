@@ -50,10 +50,16 @@ mod tests {
             assert_eq!(selector(&matchers.iter().map(matcher).collect::<Vec<_>>()), expected);
         };
         check(&[], r#"{__name__=~".+"}"#);
-        check(&[("__name__", MatchOp::Equal, "up"), ("job", MatchOp::NotEqual, "a")], r#"{__name__="up",job!="a"}"#);
+        check(
+            &[("__name__", MatchOp::Equal, "up"), ("job", MatchOp::NotEqual, "a")],
+            r#"{__name__="up",job!="a"}"#,
+        );
         check(&[("job", MatchOp::Equal, "")], r#"{__name__=~".+",job=""}"#);
         check(&[("a", MatchOp::Regex, "x.+"), ("b", MatchOp::Equal, "y")], r#"{a=~"x.+",b="y"}"#);
-        check(&[("a", MatchOp::Equal, "\"\\d\n"), ("b", MatchOp::NotRegex, "游")], r#"{a="\"\\d\n",b!~"游"}"#);
+        check(
+            &[("a", MatchOp::Equal, "\"\\d\n"), ("b", MatchOp::NotRegex, "游")],
+            r#"{a="\"\\d\n",b!~"游"}"#,
+        );
         check(&[("游.戏", MatchOp::Equal, "x")], r#"{"游.戏"="x"}"#);
     }
 }

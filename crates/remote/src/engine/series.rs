@@ -12,7 +12,7 @@ use model::ports::{EngineAnswer, EngineError, Question};
 use model::series::{Labels, Matcher, ReadError, STALE_MARKER, Sample, Series, SeriesSource, TimeRange};
 use parking_lot::Mutex;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::runtime::Handle;
 
 use super::RemoteEngine;
@@ -41,10 +41,10 @@ enum Value {
     Scalar(Point),
     Vector(Vec<Element>),
     Matrix(Vec<Row>),
-    String(Point),
+    String(IgnoredAny),
 }
 
-/// Seconds and a value, or a text.
+/// Seconds and a value.
 type Point = (f64, String);
 
 #[derive(Deserialize)]
@@ -211,13 +211,16 @@ mod tests {
     }
 
     fn value(kind: &str, result: &str) -> Value {
-        let body = format!(r#"{{"status":"success","data":{{"result":{result},"stats":{{}},"resultType":"{kind}"}}}}"#);
+        let body = format!(
+            r#"{{"status":"success","data":{{"result":{result},"stats":{{}},"resultType":"{kind}"}}}}"#
+        );
         read(&answer(200, &body)).expect("an answer")
     }
 
     fn shown(labels: &Labels, samples: &[Sample]) -> String {
         let text = |sample: &Sample| {
-            let value = if is_stale_marker(sample.value) { "end".to_owned() } else { sample.value.to_string() };
+            let value =
+                if is_stale_marker(sample.value) { "end".to_owned() } else { sample.value.to_string() };
             format!("{}:{value}", sample.timestamp_ms)
         };
         format!("{labels} {}", samples.iter().map(text).collect::<Vec<_>>().join(" "))

@@ -42,6 +42,11 @@ impl Params {
         Params(pairs.collect())
     }
 
+    /// Those of these names, as they are.
+    pub(super) fn only(self, names: &[&str]) -> Vec<(String, String)> {
+        self.0.into_iter().filter(|(name, _)| names.contains(&name.as_str())).collect()
+    }
+
     /// Value of a parameter; empty when there is none.
     pub(super) fn text(&self, name: &str) -> &str {
         self.all(name).next().unwrap_or_default()
