@@ -1,23 +1,18 @@
 """Several gateways, one engine: what they send by remote write is there what it is here."""
 
-import collections
 import contextlib
-import http.server
 import json
 import random
 import signal
-import threading
 import time
-import urllib.request
 
 import pytest
 
+from harness.engines import ENGINES, engine
 from harness.gateway import Gateway, config_for, until
-from harness.processes import daemon, free_port
+from harness.processes import free_port
+from harness.scripted import Scripted
 from harness.series import STALE, ask, push
-
-VICTORIA, PROMETHEUS = "victoria-metrics", "prometheus"
-ENGINES = ["victoria", "prometheus"]
 
 
 def gateway_config(directory, instance, *urls, extra=""):
@@ -26,33 +21,6 @@ def gateway_config(directory, instance, *urls, extra=""):
         "127.0.0.1:1",
         extra=f"data: {{ dir: {directory}/{instance}, scrape_interval: 1s, instance: {instance} }}\nremote_write: [{remotes}]\n",
     )
-
-
-@contextlib.contextmanager
-def engine(kind, directory, port):
-    """A real engine on a port and directory that outlive it; the answer is its origin."""
-    directory.mkdir(exist_ok=True)
-    if kind == "victoria":
-        command = (VICTORIA, f"-storageDataPath={directory}/data", f"-httpListenAddr=127.0.0.1:{port}", "-retentionPeriod=100y",
-                   "-search.latencyOffset=0s", "-search.disableCache", "-memory.allowedBytes=256MB")
-        health = "/health"
-    else:
-        (directory / "prometheus.yml").write_text("global: {}\n")
-        command = (PROMETHEUS, f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
-                   f"--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver")
-        health = "/-/ready"
-
-    def is_ready():
-        with contextlib.suppress(OSError):
-            return urllib.request.urlopen(f"http://127.0.0.1:{port}{health}", timeout=10).status == 200
-        return False
-
-    with daemon(*command) as process:
-        until(lambda: is_ready() or process.poll() is not None, f"{kind} is ready", 30)
-        assert process.poll() is None
-        yield f"127.0.0.1:{port}"
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
 
 
 def samples(origin, matcher, start_ms, end_ms):
@@ -137,44 +105,6 @@ def check_all(gateway, origin, began, end):
         until(lambda: same(gateway, origin, matcher, began, end), f"{matcher} is there as it is here", 40)  # noqa: B023
     assert len(samples(origin, "pushed", began, end)) == 50
     assert remote(gateway, "samples_total", "rejected") == 0
-
-
-class Scripted:
-    """A receiver that answers as it is told, and tells what it was asked."""
-
-    def __init__(self):
-        self.answers, self.requests = collections.deque(), []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                status, headers = outer.answers.popleft() if outer.answers else (204, {})
-                outer.requests.append((time.monotonic(), self.path, dict(self.headers), body, status))
-                self.send_response(status)
-                for name, value in {"Content-Length": "0", **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server.server_port}/write?tenant=7"
 
 
 def test_what_an_engine_answers(tmp_path):

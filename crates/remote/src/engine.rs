@@ -116,7 +116,9 @@ impl RemoteEngine {
     fn judge(&self, answer: Answer) -> Result<EngineAnswer, Failed> {
         let Answer { status, headers, body, is_cut } = answer;
         let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let is_json = kind.split(';').next().is_some_and(|kind| kind.trim() == "application/json");
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        // VictoriaMetrics has the second one for samples as they are.
+        let is_json = ["application/json", "application/stream+json"].contains(&kind);
         let passes = [
             StatusCode::OK,
             StatusCode::BAD_REQUEST,
