@@ -126,3 +126,6 @@ fn pack(given: &Receiver<Samples>, shared: &Shared, queues: &mut [sender::Queue]
         shared.waiting.fetch_sub(samples.len(), Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;
