@@ -89,16 +89,19 @@ fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answer {
     }
     let line = String::from_utf8_lossy(body).split_whitespace().collect::<Vec<_>>().join(" ");
     let told: String = line.chars().take(TOLD_MAX).collect();
-    let told = format!("{status}: {told}");
-    let again = |failure| {
+    let mut told = format!("{status}: {told}");
+    let again = |told, failure| {
         let asked = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        Answer::Again(failure, told.clone(), asked.map(Duration::from_secs))
+        Answer::Again(failure, told, asked.map(Duration::from_secs))
     };
     match status {
-        StatusCode::TOO_MANY_REQUESTS => again(Failure::Throttled),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => again(Failure::Credentials),
+        StatusCode::TOO_MANY_REQUESTS => again(told, Failure::Throttled),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            told.push_str(" (look at the credentials)");
+            again(told, Failure::Credentials)
+        }
         status if status.is_client_error() => Answer::Rejected(told),
-        _ => again(Failure::Server),
+        _ => again(told, Failure::Server),
     }
 }
 
@@ -121,8 +124,8 @@ mod tests {
         check(200, None, "taken");
         check(204, None, "taken");
         check(400, None, "rejected 400 Bad Request: a b");
-        check(401, None, "credentials 401 Unauthorized: a b None");
-        check(403, Some("60"), "credentials 403 Forbidden: a b Some(60s)");
+        check(401, None, "credentials 401 Unauthorized: a b (look at the credentials) None");
+        check(403, Some("60"), "credentials 403 Forbidden: a b (look at the credentials) Some(60s)");
         check(404, None, "rejected 404 Not Found: a b");
         check(429, Some("7"), "throttled 429 Too Many Requests: a b Some(7s)");
         check(503, Some("soon"), "server 503 Service Unavailable: a b None");
