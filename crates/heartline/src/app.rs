@@ -15,11 +15,13 @@ use model::live::Backlog;
 use model::overview::{Ceiling, Overview, PerProtocol, RouteNow};
 use model::ports::{Hosts, Metrics, MetricsFormat, Operations, Overviews};
 use parking_lot::Mutex;
+use remote::RemoteEngine;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use web::{About, Ports};
 
 use crate::Failure;
-use crate::alerting::{Alerting, Board};
+use crate::alerting::{Alerting, Board, Elsewhere};
 use crate::config::{Config, Source};
 use crate::history::{Kept, OwnMetrics, Target};
 use crate::host::Host;
@@ -42,6 +44,8 @@ struct Core {
     meters: Arc<Registry>,
     history: Mutex<History>,
     kept: Arc<Kept>,
+    /// Who answers queries in place of what is kept.
+    engine: Option<RemoteEngine>,
     ceiling: Ceiling,
     host: Arc<Host>,
     rules: Arc<Board>,
@@ -65,6 +69,7 @@ impl App {
         let meters = Arc::new(Registry::new(build, 2 * processors, config.metrics.mean_window));
         let started_at = clock::wall();
         let kept = Kept::open(&config.data, &config.remote_write)?;
+        let engine = engine(&config)?;
         let gateway = Gateway::start(config.gateway(), Arc::clone(&meters), Some(Arc::clone(&kept) as _))
             .await
             .map_err(|error| Failure::Running(error.to_string()))?;
@@ -76,6 +81,7 @@ impl App {
             meters,
             history,
             kept,
+            engine,
             ceiling,
             host,
             rules: Arc::default(),
@@ -86,7 +92,8 @@ impl App {
         let own_metrics = start_own_metrics(&config, &core)?;
         let (kept, board) = (Arc::clone(&core.kept), Arc::clone(&core.rules));
         let tell = Box::new(|_| {});
-        let alerting = Alerting::start(kept, board, (groups, config.evaluation.options()), tell)?;
+        let elsewhere = core.engine.clone().map(|engine| Elsewhere { engine, runtime: Handle::current() });
+        let alerting = Alerting::start((kept, elsewhere), board, (groups, config.rule_options()), tell)?;
         let admin = start_admin(&config, &core, started_at).await?;
         tokio::spawn(keep_history(Arc::downgrade(&core)));
         for address in core.gateway.addresses() {
@@ -125,6 +132,7 @@ impl App {
         self.admin.stop().await;
         let (alerting, own_metrics) = (self.alerting, self.own_metrics);
         let kept = Arc::clone(&self.core.kept);
+        self.core.engine.iter().for_each(RemoteEngine::stop);
         let closing = tokio::task::spawn_blocking(move || {
             drop(alerting);
             drop(own_metrics);
@@ -134,6 +142,19 @@ impl App {
             tracing::error!(%error, "history was not closed");
         }
     }
+}
+
+/// The engine elsewhere that is to answer queries.
+fn engine(config: &Config) -> Result<Option<RemoteEngine>, Failure> {
+    let access = config.query_url.as_ref().and_then(|url| config.query.access(url));
+    let Some(access) = access else { return Ok(None) };
+    if config.remote_write.is_empty() && !config.rules.is_empty() {
+        tracing::warn!(
+            "what rules record, and ALERTS, are kept here alone, where queries do not see them: `query_url` is set \
+             and `remote_write` is not"
+        );
+    }
+    RemoteEngine::new(access).map(Some).map_err(|error| Failure::Running(format!("query_url: {error}")))
 }
 
 fn start_own_metrics(config: &Config, core: &Arc<Core>) -> Result<OwnMetrics, Failure> {
@@ -162,6 +183,7 @@ async fn start_admin(
         operations: Arc::clone(core) as _,
         rules: Arc::clone(&core.rules) as _,
         history: Arc::clone(&core.kept) as _,
+        engine: core.engine.clone().map(|engine| Arc::new(engine) as _),
         journal: core.kept.has_journal().then(|| Arc::clone(&core.kept) as _),
         queries: Arc::clone(&core.meters.queries),
         about: About { version: env!("CARGO_PKG_VERSION").to_owned(), started_at },
@@ -198,6 +220,7 @@ impl Core {
             rules: self.rules.facts(),
             reloaded: self.source.as_ref().map(|_| self.is_reloaded.load(Relaxed)),
             remotes: self.kept.remote_facts(),
+            query_engine: self.engine.as_ref().map(RemoteEngine::facts),
             ..self.gateway.scrape()
         }
     }
@@ -254,6 +277,8 @@ fn fixed_part_that_differs(current: &Config, new: &Config) -> Option<&'static st
         ("admin", current.admin != new.admin),
         ("data", current.data != new.data),
         ("remote_write", current.remote_write != new.remote_write),
+        ("query_url", current.query_url != new.query_url),
+        ("query", current.query != new.query),
         ("closed", current.closed != new.closed),
         ("metrics", current.metrics != new.metrics),
     ]
@@ -275,7 +300,7 @@ impl Core {
         self.gateway.reload(config.gateway()).map_err(|error| error.to_string())?;
         self.host.retarget(&config.routes);
         tracing::info!(routes = config.routes.len(), groups = groups.len(), "the configuration was reloaded");
-        self.rules.reload(groups, config.evaluation.options());
+        self.rules.reload(groups, config.rule_options());
         *current = config;
         Ok(())
     }

@@ -45,6 +45,9 @@ pub fn visit(registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
         kept::visit(family, &registry.queries, &scrape.store, sink);
         rules::visit(family, scrape, sink);
         kept::visit_remotes(family, &scrape.remotes, sink);
+        if let Some(engine) = &scrape.query_engine {
+            kept::visit_query_engine(family, engine, sink);
+        }
         if let Some(facts) = &scrape.host {
             host::visit(family, facts, sink);
         }

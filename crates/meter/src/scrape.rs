@@ -28,6 +28,8 @@ pub struct Scrape {
     pub reloaded: Option<bool>,
     /// Engines elsewhere that samples are sent to.
     pub remotes: Vec<RemoteFacts>,
+    /// The engine elsewhere that answers queries.
+    pub query_engine: Option<QueryEngineFacts>,
     /// Memory that flight recorders take.
     pub recorder_bytes: u64,
     /// How often a connection was not, or no longer, recorded for want of memory.
@@ -189,6 +191,17 @@ pub struct RemoteFacts {
     pub waiting_bytes: u64,
     /// Age of the oldest sample that waits, seconds.
     pub lag_seconds: f64,
+}
+
+/// The engine elsewhere that answers queries.
+#[derive(Clone, Debug, Default)]
+pub struct QueryEngineFacts {
+    /// Its host and port.
+    pub name: Arc<str>,
+    /// Whether it answered the last question, as far as one was asked.
+    pub is_up: bool,
+    /// Questions by what came of them.
+    pub requests: Vec<(&'static str, u64)>,
 }
 
 /// A certificate in use.

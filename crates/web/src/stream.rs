@@ -278,6 +278,7 @@ mod tests {
             operations: Arc::new(Silent),
             rules: Arc::new(Silent),
             history: Arc::new(Silent),
+            engine: None,
             journal: None,
             queries: Arc::default(),
             about: About { version: String::new(), started_at: WallTime::default() },

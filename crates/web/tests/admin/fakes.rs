@@ -50,6 +50,7 @@ impl Fake {
             hosts: Arc::clone(self) as Arc<dyn Hosts>,
             operations: Arc::clone(self) as Arc<dyn Operations>,
             history: Arc::clone(self) as Arc<dyn History>,
+            engine: None,
             rules: Arc::clone(self) as Arc<dyn Rules>,
             journal: Some(Arc::clone(self) as Arc<dyn Journal>),
             queries: Arc::default(),
