@@ -254,6 +254,8 @@ def test_remote_write(gateway):
     labels = {"__name__": "written", "游戏": "a\"b"}
     assert push(gateway.admin, [(labels, [(now - 2000, 1.0), (now - 1000, 2.5)])]) == (204, "")
     assert push(gateway.admin, [(labels, [(now - 1000, 2.5)])])[0] == 204, "sent again"
+    status, text = push(gateway.admin, [(labels, [(now - 1000, 2.6)])])
+    assert (status, "1 of an instant that has another value" in text) == (400, True), text
     status, text = push(gateway.admin, [(labels, [(now - 3000, 1.0), (now, 3.0)])])
     assert (status, "1 out of order" in text) == (400, True), text
     query = 'written{"游戏"="a\\"b"}[1m]'

@@ -1,23 +1,18 @@
 """Several gateways, one engine: what they send by remote write is there what it is here."""
 
-import collections
 import contextlib
-import http.server
 import json
 import random
 import signal
-import threading
 import time
-import urllib.request
 
 import pytest
 
+from harness.engines import ENGINES, engine
 from harness.gateway import Gateway, config_for, until
-from harness.processes import daemon, free_port
+from harness.processes import free_port
+from harness.scripted import Scripted
 from harness.series import STALE, ask, push
-
-VICTORIA, PROMETHEUS = "victoria-metrics", "prometheus"
-ENGINES = ["victoria", "prometheus"]
 
 
 def gateway_config(directory, instance, *urls, extra=""):
@@ -26,33 +21,6 @@ def gateway_config(directory, instance, *urls, extra=""):
         "127.0.0.1:1",
         extra=f"data: {{ dir: {directory}/{instance}, scrape_interval: 1s, instance: {instance} }}\nremote_write: [{remotes}]\n",
     )
-
-
-@contextlib.contextmanager
-def engine(kind, directory, port):
-    """A real engine on a port and directory that outlive it; the answer is its origin."""
-    directory.mkdir(exist_ok=True)
-    if kind == "victoria":
-        command = (VICTORIA, f"-storageDataPath={directory}/data", f"-httpListenAddr=127.0.0.1:{port}", "-retentionPeriod=100y",
-                   "-search.latencyOffset=0s", "-search.disableCache", "-memory.allowedBytes=256MB")
-        health = "/health"
-    else:
-        (directory / "prometheus.yml").write_text("global: {}\n")
-        command = (PROMETHEUS, f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
-                   f"--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver")
-        health = "/-/ready"
-
-    def is_ready():
-        with contextlib.suppress(OSError):
-            return urllib.request.urlopen(f"http://127.0.0.1:{port}{health}", timeout=10).status == 200
-        return False
-
-    with daemon(*command) as process:
-        until(lambda: is_ready() or process.poll() is not None, f"{kind} is ready", 30)
-        assert process.poll() is None
-        yield f"127.0.0.1:{port}"
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
 
 
 def samples(origin, matcher, start_ms, end_ms):
@@ -139,57 +107,19 @@ def check_all(gateway, origin, began, end):
     assert remote(gateway, "samples_total", "rejected") == 0
 
 
-class Scripted:
-    """A receiver that answers as it is told, and tells what it was asked."""
-
-    def __init__(self):
-        self.answers, self.requests = collections.deque(), []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                status, headers = outer.answers.popleft() if outer.answers else (204, {})
-                outer.requests.append((time.monotonic(), self.path, dict(self.headers), body, status))
-                self.send_response(status)
-                for name, value in {"Content-Length": "0", **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server.server_port}/write?tenant=7"
-
-
 def test_what_an_engine_answers(tmp_path):
     (tmp_path / "token").write_text("opensesame\n")
     with Scripted() as fake:
-        fake.answers.extend([(500, {}), (503, {}), (429, {"Retry-After": "1"}), (400, {})])
+        fake.answers.extend([(500, {}), (401, {}), (429, {"Retry-After": "1"}), (400, {})])
         extra = f", name: far, bearer_token_file: {tmp_path}/token, headers: {{ X-Scope-OrgID: chat }}"
         with Gateway(config=gateway_config(tmp_path, "gw", fake.url, extra=extra)) as gateway:
             until(lambda: len(fake.requests) >= 6 and remote(gateway, "samples_total", "sent") > 0, "six requests")
             metrics = gateway.metrics()
-            failures = {reason: metrics[f'heartline_remote_write_failures_total{{remote="far",reason="{reason}"}}'] for reason in ("network", "server", "throttled")}
-            assert failures == {"network": 0, "server": 2, "throttled": 1}
+            failures = {reason: metrics[f'heartline_remote_write_failures_total{{remote="far",reason="{reason}"}}'] for reason in ("network", "server", "throttled", "credentials")}
+            assert failures == {"network": 0, "server": 1, "throttled": 1, "credentials": 1}
             assert metrics['heartline_remote_write_samples_total{remote="far",outcome="rejected"}'] > 10
             told = [line["why"] for line in gateway.logged("remote write does not go well")]
-            assert [word in line for word, line in zip(("500", "503", "429", "400"), told, strict=True)] == [True] * 4
+            assert [word in line for word, line in zip(("500", "401", "429", "400"), told, strict=True)] == [True] * 4
             assert gateway.logged("remote write goes well again")
             assert "opensesame" not in json.dumps(gateway.lines)
         first = fake.requests[0]
@@ -217,8 +147,7 @@ def test_a_full_queue_drops_the_oldest(tmp_path):
             assert push(gateway.admin, series)[0] == 204
         until(lambda: remote(gateway, "samples_total", "overflow") > 0, "the oldest are dropped")
         assert remote(gateway, "waiting_bytes") <= 1 << 20
-        given = remote(gateway, "samples_total") + remote(gateway, "waiting_samples")
-        assert given >= 30_000
+        until(lambda: remote(gateway, "samples_total") + remote(gateway, "waiting_samples") >= 30_000, "all are counted")
 
 
 def test_a_gateway_is_an_engine_too(tmp_path):
@@ -231,3 +160,19 @@ def test_a_gateway_is_an_engine_too(tmp_path):
             until(lambda: same(near, far.admin, "pushed", began - 1, began + 1000), "it is there")
             until(lambda: is_drained(near), "all is sent")
             assert remote(near, "samples_total", "rejected") == 0, "what was not kept here was not sent"
+
+
+def test_a_damaged_queue_is_put_aside(tmp_path):
+    with Scripted() as fake:
+        config = gateway_config(tmp_path, "gw", fake.url)
+        with Gateway(config=config) as gateway:
+            until(lambda: fake.requests, "it is sent")
+            gateway.signal()
+            gateway.wait()
+        [queue] = (tmp_path / "gw/remote").glob("*.db")
+        queue.write_bytes(b"nonsense" * 1000)
+        before = len(fake.requests)
+        with Gateway(config=config) as gateway:
+            until(lambda: len(fake.requests) > before + 1, "it is sent again")
+            [told] = gateway.logged("what waited to be sent is damaged: it was put aside and is not sent")
+            assert told["level"] == "ERROR" and told["aside"] == f"{queue}.damaged"

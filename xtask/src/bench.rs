@@ -11,6 +11,7 @@ pub mod echo;
 pub mod envoy;
 mod events;
 mod figures;
+mod history;
 mod load;
 mod measures;
 pub mod memory;
@@ -35,10 +36,12 @@ use crate::install;
 /// How it is used.
 pub const HELP: &str = "cargo xtask bench [FIGURE...] [--rounds N] [--peers A,B] [--report]
 cargo xtask bench --quick
+cargo xtask bench history [...]
 
   --rounds N    rounds, 5 if not given
   --peers A,B   peers, all if not given; the first one is judged
   --report      writes docs/performance.md and docs/performance.svg
+  history       what history costs and how fast it answers: a part that there is not tells which there are
   --quick       only what does not depend on load, of Heartline alone; fails beyond a limit";
 
 /// Measures and reports; fails when something could not be measured or, with `--quick`, is beyond its limit.
@@ -47,6 +50,10 @@ pub fn run(arguments: &[String]) -> ExitCode {
         && serve == upstream::SERVE
     {
         return told(upstream::serve(kind).map_err(|error| error.to_string()));
+    }
+    if let Some(("history", arguments)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest))
+    {
+        return told(history::run(arguments));
     }
     let options = match Options::parse(arguments) {
         Ok(options) => options,

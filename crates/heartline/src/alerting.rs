@@ -1,5 +1,5 @@
 //! Rules at work: one thread evaluates groups when they are due, writes what they give into the store and keeps their
-//! state. Nobody waits for it, but a reload until the new rules are taken over.
+//! state. Where another engine answers queries, it evaluates their expressions. Nobody waits for it, but a reload until the new rules are taken over.
 
 mod kept;
 mod log;
@@ -15,8 +15,11 @@ use gateway::clock;
 use meter::scrape::RuleGroupFacts;
 use model::ports::Rules;
 use model::rules::GroupView;
+use model::series::SeriesSource;
 use parking_lot::{Condvar, Mutex};
 use promql::Limits;
+use remote::{EngineSeries, RemoteEngine};
+use tokio::runtime::Handle;
 
 use crate::Failure;
 use crate::history::Kept;
@@ -35,6 +38,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Who is told of alerts. It must not wait: what it cannot take it drops and counts.
 pub(crate) type Tell = Box<dyn FnMut(Vec<Notification>) + Send>;
+
+/// An engine elsewhere that is asked instead of the store.
+#[derive(Debug)]
+pub(crate) struct Elsewhere {
+    /// The engine.
+    pub(crate) engine: RemoteEngine,
+    /// Where requests to it run.
+    pub(crate) runtime: Handle,
+}
 
 /// What the thread shares with those who ask.
 #[derive(Debug, Default)]
@@ -66,7 +78,7 @@ impl Alerting {
     /// # Errors
     /// The thread cannot be started.
     pub(crate) fn start(
-        kept: Arc<Kept>,
+        (kept, elsewhere): (Arc<Kept>, Option<Elsewhere>),
         board: Arc<Board>,
         (groups, options): (Groups, Options),
         tell: Tell,
@@ -75,7 +87,8 @@ impl Alerting {
         let mut engine = Engine::new(groups, options, now_ms());
         engine.restore(state.load(&kept), now_ms());
         board.show_all(&engine);
-        let mut worker = Worker { kept, board: Arc::clone(&board), engine, state, log: Log::default(), tell };
+        let mut worker =
+            Worker { kept, elsewhere, board: Arc::clone(&board), engine, state, log: Log::default(), tell };
         let thread = std::thread::Builder::new()
             .name("rules".to_owned())
             .spawn(move || worker.run())
@@ -142,6 +155,7 @@ impl Rules for Board {
 /// What the thread has.
 struct Worker {
     kept: Arc<Kept>,
+    elsewhere: Option<Elsewhere>,
     board: Arc<Board>,
     engine: Engine,
     state: StateOfGroups,
@@ -215,13 +229,23 @@ impl Worker {
 
     fn evaluate(&mut self, due: &Due) -> Option<Evaluation> {
         let (began, board) = (Instant::now(), &self.board);
+        let series = self.elsewhere.as_ref().map(Elsewhere::series);
+        let ask = series.as_ref().map(|series| |query: &str, at_ms| series.instant(query, at_ms));
         let pass = Pass {
-            source: &*self.kept,
+            source: series.as_ref().map_or(&*self.kept as &dyn SeriesSource, |series| series),
+            elsewhere: ask.as_ref().map(|ask| ask as _),
             limits: Limits { expired: &|| board.is_stopping.load(Relaxed), ..Limits::default() },
             elapsed: &|| began.elapsed().as_secs_f64(),
             rule_seconds_max: RULE_SECONDS_MAX,
         };
         self.engine.evaluate(due, &pass)
+    }
+}
+
+impl Elsewhere {
+    fn series(&self) -> EngineSeries {
+        let timeout = Duration::from_secs_f64(RULE_SECONDS_MAX);
+        EngineSeries::new(self.engine.clone(), self.runtime.clone(), timeout)
     }
 }
 

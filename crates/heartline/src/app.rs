@@ -15,11 +15,13 @@ use model::live::Backlog;
 use model::overview::{Ceiling, Overview, PerProtocol, RouteNow};
 use model::ports::{Hosts, Metrics, MetricsFormat, Operations, Overviews};
 use parking_lot::Mutex;
+use remote::RemoteEngine;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use web::{About, Ports};
 
 use crate::Failure;
-use crate::alerting::{Alerting, Board};
+use crate::alerting::{Alerting, Board, Elsewhere};
 use crate::config::{Config, Source};
 use crate::history::{Kept, OwnMetrics, Target};
 use crate::host::Host;
@@ -44,6 +46,8 @@ struct Core {
     meters: Arc<Registry>,
     history: Mutex<History>,
     kept: Arc<Kept>,
+    /// Who answers queries in place of what is kept.
+    engine: Option<RemoteEngine>,
     ceiling: Ceiling,
     host: Arc<Host>,
     rules: Arc<Board>,
@@ -69,6 +73,7 @@ impl App {
         let meters = Arc::new(Registry::new(build, 2 * processors, config.metrics.mean_window));
         let started_at = clock::wall();
         let kept = Kept::open(&config.data, &config.remote_write)?;
+        let engine = engine(&config)?;
         let gateway = Gateway::start(config.gateway(), Arc::clone(&meters), Some(Arc::clone(&kept) as _))
             .await
             .map_err(|error| Failure::Running(error.to_string()))?;
@@ -81,6 +86,7 @@ impl App {
             meters,
             history,
             kept,
+            engine,
             ceiling,
             host,
             rules: Arc::default(),
@@ -93,7 +99,8 @@ impl App {
         let (kept, board) = (Arc::clone(&core.kept), Arc::clone(&core.rules));
         let desk = telling.desk();
         let tell = Box::new(move |alerts| desk.told_by_rules(alerts));
-        let alerting = Alerting::start(kept, board, (groups, config.evaluation.options()), tell)?;
+        let elsewhere = core.engine.clone().map(|engine| Elsewhere { engine, runtime: Handle::current() });
+        let alerting = Alerting::start((kept, elsewhere), board, (groups, config.rule_options()), tell)?;
         let admin = start_admin(&config, &core, started_at).await?;
         tokio::spawn(keep_history(Arc::downgrade(&core)));
         for address in core.gateway.addresses() {
@@ -132,6 +139,7 @@ impl App {
         self.admin.stop().await;
         let (alerting, telling, own_metrics) = (self.alerting, self.telling, self.own_metrics);
         let kept = Arc::clone(&self.core.kept);
+        self.core.engine.iter().for_each(RemoteEngine::stop);
         let closing = tokio::task::spawn_blocking(move || {
             drop(alerting);
             drop(telling);
@@ -142,6 +150,19 @@ impl App {
             tracing::error!(%error, "history was not closed");
         }
     }
+}
+
+/// The engine elsewhere that is to answer queries.
+fn engine(config: &Config) -> Result<Option<RemoteEngine>, Failure> {
+    let access = config.query_url.as_ref().and_then(|url| config.query.access(url));
+    let Some(access) = access else { return Ok(None) };
+    if config.remote_write.is_empty() && !config.rules.is_empty() {
+        tracing::warn!(
+            "what rules record, and ALERTS, are kept here alone, where queries do not see them: `query_url` is set \
+             and `remote_write` is not"
+        );
+    }
+    RemoteEngine::new(access).map(Some).map_err(|error| Failure::Running(format!("query_url: {error}")))
 }
 
 fn start_own_metrics(config: &Config, core: &Arc<Core>) -> Result<OwnMetrics, Failure> {
@@ -171,6 +192,7 @@ async fn start_admin(
         rules: Arc::clone(&core.rules) as _,
         alertmanager: Arc::clone(&core.desk) as _,
         history: Arc::clone(&core.kept) as _,
+        engine: core.engine.clone().map(|engine| Arc::new(engine) as _),
         journal: core.kept.has_journal().then(|| Arc::clone(&core.kept) as _),
         queries: Arc::clone(&core.meters.queries),
         about: About { version: env!("CARGO_PKG_VERSION").to_owned(), started_at },
@@ -208,6 +230,7 @@ impl Core {
             reloaded: self.source.as_ref().map(|_| self.is_reloaded.load(Relaxed)),
             remotes: self.kept.remote_facts(),
             notifications: self.desk.facts(),
+            query_engine: self.engine.as_ref().map(RemoteEngine::facts),
             ..self.gateway.scrape()
         }
     }
@@ -264,6 +287,8 @@ fn fixed_part_that_differs(current: &Config, new: &Config) -> Option<&'static st
         ("admin", current.admin != new.admin),
         ("data", current.data != new.data),
         ("remote_write", current.remote_write != new.remote_write),
+        ("query_url", current.query_url != new.query_url),
+        ("query", current.query != new.query),
         ("closed", current.closed != new.closed),
         ("metrics", current.metrics != new.metrics),
     ]
@@ -286,7 +311,7 @@ impl Core {
         self.gateway.reload(config.gateway()).map_err(|error| error.to_string())?;
         self.host.retarget(&config.routes);
         tracing::info!(routes = config.routes.len(), groups = groups.len(), "the configuration was reloaded");
-        self.rules.reload(groups, config.evaluation.options());
+        self.rules.reload(groups, config.rule_options());
         self.desk.reload(plan)?;
         *current = config;
         Ok(())

@@ -1,17 +1,20 @@
 //! The configuration file: each part belongs to the room that is configured by it; here they are put together,
 //! read, and judged.
 
+mod access;
 mod alerting;
 mod data;
 mod diagnostics;
 mod evaluation;
 mod locate;
+mod query;
 mod remote_write;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use alert::engine::Options;
 use gateway::config::{
     ClosedConfig, DrainConfig, GatewayConfig, ListenerConfig, Network, RecorderConfig, RouteConfig,
     TcpSamplesConfig,
@@ -22,11 +25,13 @@ use web::config::AdminConfig;
 
 use crate::Failure;
 use crate::cli::RunOptions;
+pub use crate::config::access::BasicAuthConfig;
 pub use crate::config::alerting::{AlertingConfig, ReceiverConfig};
 pub use crate::config::data::DataConfig;
 pub use crate::config::diagnostics::ConfigErrors;
 pub use crate::config::evaluation::{EvaluationConfig, RestoreConfig};
-pub use crate::config::remote_write::{BasicAuthConfig, RemoteWriteConfig};
+pub use crate::config::query::QueryConfig;
+pub use crate::config::remote_write::RemoteWriteConfig;
 
 /// File that `run` looks for when it is told of none.
 const DEFAULT_FILE: &str = "heartline.yaml";
@@ -48,6 +53,11 @@ pub struct Config {
     pub data: DataConfig,
     /// Engines elsewhere that all samples are sent to, such as that of several gateways.
     pub remote_write: Vec<RemoteWriteConfig>,
+    /// Engine elsewhere that answers queries and evaluates the expressions of rules in place of the series that are kept
+    /// here: what stands before `/api/v1/query`, such as `http://10.0.0.9:8428`.
+    pub query_url: Option<String>,
+    /// How it is asked.
+    pub query: QueryConfig,
     /// Addresses on which clients are served.
     pub listeners: Vec<ListenerConfig>,
     /// Which request goes where; the first match wins.
@@ -81,6 +91,8 @@ impl Default for Config {
             admin: AdminConfig::default(),
             data: DataConfig::default(),
             remote_write: Vec::new(),
+            query_url: None,
+            query: QueryConfig::default(),
             listeners: Vec::new(),
             routes: Vec::new(),
             trusted_peers: Vec::new(),
@@ -132,6 +144,11 @@ impl Config {
         }
     }
 
+    /// How rules are evaluated.
+    pub(crate) fn rule_options(&self) -> Options {
+        self.evaluation.options(self.query_url.is_some())
+    }
+
     fn problems(&self) -> Vec<Problem> {
         let gateway = self.gateway().problems().into_iter();
         let mut problems: Vec<Problem> =
@@ -144,6 +161,7 @@ impl Config {
         problems.extend(self.evaluation.problems());
         problems.extend(self.alerting.problems());
         problems.extend(remote_write::problems(&self.remote_write));
+        problems.extend(self.query.problems(self.query_url.as_deref()));
         let window = self.metrics.mean_window;
         if window < Duration::from_secs(10) || window > Duration::from_secs(300) {
             let path = vec!["metrics".to_owned(), "mean_window".to_owned()];

@@ -193,6 +193,7 @@ impl History for Kept {
         Received {
             taken,
             duplicate: dropped(DropReason::Duplicate),
+            conflicting: dropped(DropReason::Conflict),
             out_of_order: dropped(DropReason::OutOfOrder),
             series_max: dropped(DropReason::SeriesMax) + dropped(DropReason::UnknownSeries),
             invalid: dropped(DropReason::Labels) + dropped(DropReason::Time),

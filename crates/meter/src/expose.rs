@@ -46,6 +46,9 @@ pub fn visit(registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
         rules::visit(family, scrape, sink);
         kept::visit_remotes(family, &scrape.remotes, sink);
         kept::visit_notifications(family, &scrape.notifications, sink);
+        if let Some(engine) = &scrape.query_engine {
+            kept::visit_query_engine(family, engine, sink);
+        }
         if let Some(facts) = &scrape.host {
             host::visit(family, facts, sink);
         }

@@ -235,9 +235,9 @@ families! {
     JOURNAL_LOST: Counter "heartline_journal_lost_connections_total" []
         "Connections that a process before this one had open when it was killed.";
     REMOTE_SAMPLES: Counter "heartline_remote_write_samples_total" ["remote", "outcome"]
-        "Samples for an engine elsewhere (remote_write): sent, rejected by it (an answer 4xx), or dropped since the queue was full (overflow) or could not be written as fast as they came (busy).";
+        "Samples for an engine elsewhere (remote_write): sent, rejected by it (another answer 4xx than 401, 403 and 429), or dropped since the queue was full (overflow) or could not be written as fast as they came (busy).";
     REMOTE_FAILURES: Counter "heartline_remote_write_failures_total" ["remote", "reason"]
-        "Requests to an engine elsewhere that are repeated: no connection or answer (network), 429 (throttled), 5xx and other answers (server), or no credentials to read (credentials).";
+        "Requests to an engine elsewhere that are repeated: no connection or answer (network), 429 (throttled), 5xx and other answers (server), or credentials that cannot be read or do not let in, 401 and 403 (credentials).";
     REMOTE_WAITING_SAMPLES: Gauge "heartline_remote_write_waiting_samples" ["remote"]
         "Samples that wait to be sent to an engine elsewhere.";
     REMOTE_WAITING: Gauge "heartline_remote_write_waiting_bytes" ["remote"]
@@ -250,6 +250,10 @@ families! {
         "Duration of attempts to deliver a message, by kind of channel.";
     NOTIFICATIONS_WAITING: Gauge "heartline_notification_queue_messages" ["channel"]
         "Groups of alerts that a channel has to tell of: waiting, or being told.";
+    QUERY_ENGINE_UP: Gauge "heartline_query_engine_up" ["engine"]
+        "1 while the engine elsewhere that answers queries (query_url) answered the last one, 0 when it did not; absent without one.";
+    QUERY_ENGINE_REQUESTS: Counter "heartline_query_engine_requests_total" ["engine", "outcome"]
+        "Questions to the engine elsewhere, those of rules included: answered, be it with an error of the query; no connection (network); none in time (timeout); credentials that cannot be read or do not let in (credentials); an answer that is none of Prometheus' API or too long (unusable).";
     QUERIES: Counter "heartline_queries_total" ["result"]
         "PromQL queries of the HTTP API by outcome.";
     QUERIES_RUNNING: Gauge "heartline_queries_running" []

@@ -23,6 +23,8 @@ pub enum QueryResult {
     Canceled,
     /// Series could not be read.
     Internal,
+    /// The engine elsewhere that is to answer it could not be asked.
+    Unavailable,
 }
 
 impl Word for QueryResult {
@@ -33,6 +35,7 @@ impl Word for QueryResult {
         QueryResult::Timeout,
         QueryResult::Canceled,
         QueryResult::Internal,
+        QueryResult::Unavailable,
     ];
 
     fn as_str(self) -> &'static str {
@@ -43,6 +46,7 @@ impl Word for QueryResult {
             QueryResult::Timeout => "timeout",
             QueryResult::Canceled => "canceled",
             QueryResult::Internal => "internal",
+            QueryResult::Unavailable => "unavailable",
         }
     }
 

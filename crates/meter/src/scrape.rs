@@ -32,6 +32,8 @@ pub struct Scrape {
     pub remotes: Vec<RemoteFacts>,
     /// What people are told.
     pub notifications: NotificationFacts,
+    /// The engine elsewhere that answers queries.
+    pub query_engine: Option<QueryEngineFacts>,
     /// Memory that flight recorders take.
     pub recorder_bytes: u64,
     /// How often a connection was not, or no longer, recorded for want of memory.
@@ -215,6 +217,17 @@ pub struct NotificationQueue {
     pub counts: Vec<(&'static str, &'static str, u64)>,
     /// Groups of alerts that wait or are being told of.
     pub waiting: u64,
+}
+
+/// The engine elsewhere that answers queries.
+#[derive(Clone, Debug, Default)]
+pub struct QueryEngineFacts {
+    /// Its host and port.
+    pub name: Arc<str>,
+    /// Whether it answered the last question, as far as one was asked.
+    pub is_up: bool,
+    /// Questions by what came of them.
+    pub requests: Vec<(&'static str, u64)>,
 }
 
 /// A certificate in use.

@@ -1,5 +1,6 @@
 //! What one shell asks of another, as small traits: implemented by the shell that knows, wired in the app.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,8 +76,10 @@ pub trait Operations: Send + Sync {
 pub struct Received {
     /// Samples that were taken.
     pub taken: u64,
-    /// Samples of an instant that their series has already.
+    /// Samples of an instant that their series has already, with the same value as far as is known.
     pub duplicate: u64,
+    /// Samples of an instant that their series has already with another value.
+    pub conflicting: u64,
     /// Samples that are older than the newest one of their series.
     pub out_of_order: u64,
     /// Samples of series beyond the bound.
@@ -92,6 +95,44 @@ pub trait History: SeriesSource {
 
     /// Whether so much waits to be written that senders should come again later.
     fn is_behind(&self) -> bool;
+}
+
+/// A question of Prometheus' HTTP API for another engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Its path, such as `/api/v1/query`.
+    pub path: String,
+    /// Its parameters.
+    pub parameters: Vec<(String, String)>,
+    /// How long to wait for the answer.
+    pub timeout: Duration,
+}
+
+/// What an engine answered, in the form of Prometheus' HTTP API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineAnswer {
+    /// Status of HTTP: 200, or what Prometheus has for its errors.
+    pub status: u16,
+    /// JSON.
+    pub body: Vec<u8>,
+}
+
+/// Why an engine gave no answer, for people to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineError {
+    /// It cannot be asked, or what it answered is no answer.
+    Unavailable(String),
+    /// It took too long.
+    Timeout(String),
+}
+
+/// The answer of an engine, some time.
+pub type Answering = Pin<Box<dyn Future<Output = Result<EngineAnswer, EngineError>> + Send>>;
+
+/// Another engine that answers queries in place of this one.
+pub trait QueryEngine: Send + Sync {
+    /// Passes a question on.
+    fn ask(&self, question: Question) -> Answering;
 }
 
 /// Looks at the running gateway.

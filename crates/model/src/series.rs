@@ -138,6 +138,8 @@ pub enum ReadError {
     Regex(String),
     /// What keeps the series failed; what it said.
     Store(String),
+    /// The engine elsewhere that has them gave none; why.
+    Engine(String),
 }
 
 impl fmt::Display for ReadError {
@@ -146,6 +148,7 @@ impl fmt::Display for ReadError {
             ReadError::TooManySamples => f.write_str("the query needs more samples than it may load"),
             ReadError::Regex(text) => write!(f, "a regular expression is not valid: {text}"),
             ReadError::Store(text) => write!(f, "the store could not be read: {text}"),
+            ReadError::Engine(text) => f.write_str(text),
         }
     }
 }

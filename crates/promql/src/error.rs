@@ -65,7 +65,7 @@ impl Error {
         let kind = match error {
             ReadError::TooManySamples => ErrorKind::Limit,
             ReadError::Regex(_) => ErrorKind::Parse,
-            ReadError::Store(_) => ErrorKind::Source,
+            ReadError::Store(_) | ReadError::Engine(_) => ErrorKind::Source,
         };
         Error::new(kind, position, error.to_string())
     }

@@ -1,10 +1,16 @@
-//! Samples to engines elsewhere by remote write 1.0: packed by one thread, kept in a bounded queue for each engine, and
-//! sent by a thread for each, in order and at least once.
+//! Engines elsewhere: samples to them, and queries that one of them answers.
 //!
-//! Who gives samples waits for nothing. It is no store: what the engine has taken is forgotten here.
+//! Samples go by remote write 1.0 ([`Remotes`]): packed by one thread, kept in a bounded queue for each engine, and sent
+//! by a thread for each, in order and at least once. Who gives samples waits for nothing. It is no store: what the
+//! engine has taken is forgotten here.
+//!
+//! Queries go to one engine ([`RemoteEngine`]): questions of the HTTP API as they are, those of rules by [`EngineSeries`].
 
+mod access;
 mod backoff;
+mod client;
 mod destination;
+mod engine;
 mod post;
 mod sender;
 mod wire;
@@ -18,7 +24,9 @@ use meter::scrape::RemoteFacts;
 use model::outbox::{Outbox, Parcel};
 use model::series::{Labels, Sample};
 
-pub use destination::{Credentials, Destination};
+pub use access::{Access, Credentials};
+pub use destination::Destination;
+pub use engine::{EngineSeries, RemoteEngine};
 use sender::Sender;
 
 /// Batches that may wait to be packed.
@@ -50,7 +58,7 @@ impl Remotes {
     /// Sends to each destination what its queue has and gets.
     ///
     /// # Errors
-    /// Credentials that cannot be read, TLS that cannot be set up, a thread that cannot be started.
+    /// Credentials or authorities to trust that cannot be read, a thread that cannot be started.
     pub fn start(destinations: Vec<(Destination, Arc<dyn Outbox>)>) -> Result<Remotes, String> {
         let senders =
             destinations.into_iter().map(|(destination, outbox)| Sender::start(destination, outbox));
@@ -118,3 +126,6 @@ fn pack(given: &Receiver<Samples>, shared: &Shared, queues: &mut [sender::Queue]
         shared.waiting.fetch_sub(samples.len(), Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,12 +59,11 @@ impl Queue {
 
 impl Sender {
     /// # Errors
-    /// Credentials cannot be read, TLS cannot be set up, a thread cannot be started.
+    /// Credentials or the authorities to trust cannot be read, a thread cannot be started.
     pub(crate) fn start(destination: Destination, outbox: Arc<dyn Outbox>) -> Result<Sender, String> {
         let name = Arc::clone(&destination.name);
         let failed = |error: String| format!("remote_write to {name}: {error}");
-        destination.credentials.header().map_err(failed)?;
-        let poster = Poster::new(destination).map_err(failed)?;
+        let poster = Poster::new(destination.access).map_err(failed)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| failed(error.to_string()))?;
         let queue = Queue { outbox, came: Arc::default() };

@@ -65,14 +65,15 @@ fn field_len(length: usize) -> usize {
 mod receiver;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use model::series::STALE_MARKER;
     use prost::Message as _;
 
     use super::*;
 
-    fn received(parcel: &Parcel) -> Vec<(Labels, Sample)> {
-        let unpacked = snap::raw::Decoder::new().decompress_vec(&parcel.body).expect("snappy");
+    /// What a request has.
+    pub(crate) fn received(body: &[u8]) -> Vec<(Labels, Sample)> {
+        let unpacked = snap::raw::Decoder::new().decompress_vec(body).expect("snappy");
         receiver::WriteRequest::decode(unpacked.as_slice()).expect("protobuf").into_samples()
     }
 
@@ -84,7 +85,7 @@ mod tests {
         let bits = |samples: &[(Labels, Sample)]| -> Vec<(Labels, i64, u64)> {
             samples.iter().map(|(l, s)| (l.clone(), s.timestamp_ms, s.value.to_bits())).collect()
         };
-        let again: Vec<_> = parcels.iter().flat_map(received).collect();
+        let again: Vec<_> = parcels.iter().flat_map(|parcel| received(&parcel.body)).collect();
         assert_eq!(bits(&again), bits(samples));
         let oldest = samples.iter().map(|(_, sample)| sample.timestamp_ms).min();
         assert_eq!(parcels.iter().map(|parcel| parcel.oldest_ms).min(), oldest);

@@ -1,6 +1,7 @@
-//! What the store costs and how fast it answers: `cargo run --release -p store --example bench [DIRECTORY [series|journal]]`.
+//! What the store costs and how fast it answers: `cargo run --release -p store --example bench [DIRECTORY [series|journal [RECORDS]]]`.
 //!
-//! Series as a gateway has them, many for an hour and some for a week; then five million connections in one day.
+//! Series as a gateway has them, many for an hour and some for a week; then five million connections in one day, or as
+//! many as are asked for.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -35,7 +36,9 @@ fn main() {
         a_week(&directory.join("week"));
     }
     if is_wanted("journal") {
-        journal(&directory.join("journal"));
+        let records =
+            std::env::args().nth(3).map_or(RECORDS, |count| count.parse().expect("a number of records"));
+        journal(&directory.join("journal"), records);
     }
 }
 
@@ -179,13 +182,13 @@ fn matcher(name: &str, op: MatchOp, value: &str) -> Matcher {
     Matcher { name: name.to_owned(), op, value: value.to_owned() }
 }
 
-fn journal(directory: &Path) {
+fn journal(directory: &Path, records: u64) {
     let store = Store::open(directory, Options::default()).expect("opens").journal;
     let day_ns = START_MS as u64 / 86_400_000 * 86_400_000 * 1_000_000;
-    let closed_at = |number: u64| WallTime(day_ns + number * (86_400_000_000_000 / RECORDS));
+    let closed_at = |number: u64| WallTime(day_ns + number * (86_400_000_000_000 / records));
     let (begun, mut making) = (Instant::now(), Duration::ZERO);
     let mut part = begun;
-    for number in 0..RECORDS {
+    for number in 0..records {
         let made = Instant::now();
         let record = record(number, closed_at(number));
         making += made.elapsed();
@@ -193,8 +196,8 @@ fn journal(directory: &Path) {
             std::thread::sleep(Duration::from_millis(5));
         }
         store.closed(record);
-        if (number + 1).is_multiple_of(RECORDS / 5) {
-            let rate = per_second((RECORDS / 5) as usize, part.elapsed());
+        if (number + 1).is_multiple_of(records / 5) {
+            let rate = per_second((records / 5) as usize, part.elapsed());
             println!("  entries up to {}: {rate:.0} entries/s", number + 1);
             part = Instant::now();
         }
@@ -202,7 +205,7 @@ fn journal(directory: &Path) {
     store.sync();
     let (took, stats) = (begun.elapsed(), store.stats());
     println!(
-        "{RECORDS} connections in one day: {:.0} entries/s, {making:?} of {took:?} to make them up",
+        "{records} connections in one day: {:.0} entries/s, {making:?} of {took:?} to make them up",
         per_second(stats.written as usize, took)
     );
     println!(

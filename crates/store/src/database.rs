@@ -1,6 +1,6 @@
 //! SQLite files: how they are opened, and which version they have.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -61,6 +61,29 @@ fn check(connection: &Connection, file: &Path, schema: &Schema) -> Result<usize,
         Ok(version) if version <= known => Ok(version),
         _ => Err(StoreError::Newer { file: file.to_owned(), found, known: known as i64 }),
     }
+}
+
+/// Puts a damaged file aside, as `NAME.damaged`, so that a new one can take its place; the answer is where it is. One
+/// that was put aside before is lost.
+///
+/// # Errors
+/// What the system said.
+pub(crate) fn put_aside(file: &Path) -> std::io::Result<PathBuf> {
+    let beside = |name: &str| {
+        let mut path = file.as_os_str().to_owned();
+        path.push(name);
+        PathBuf::from(path)
+    };
+    let aside = beside(".damaged");
+    std::fs::rename(file, &aside)?;
+    // The log goes with it: a new file must not meet it.
+    for suffix in ["-wal", "-shm"] {
+        match std::fs::rename(beside(suffix), beside(&format!(".damaged{suffix}"))) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(aside)
 }
 
 /// Opens a file that is there to read from.

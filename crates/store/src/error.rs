@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::ErrorCode;
+
 /// Why the data directory cannot be used, or a file in it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -71,6 +73,12 @@ impl StoreError {
                 | StoreError::Foreign(_)
                 | StoreError::Thread { .. }
         )
+    }
+
+    /// Whether the file is no longer what it was: to try again is of no use.
+    pub(crate) fn is_damage(&self) -> bool {
+        let StoreError::Database { source, .. } = self else { return false };
+        matches!(source.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
     }
 
     /// For `map_err`: SQLite failed on this file.

@@ -1,7 +1,8 @@
 //! What waits to be sent to another program: one SQLite file for each destination, or memory.
 //!
 //! When the file cannot be used, parcels wait in memory within a smaller bound, behind those of the file, and go there
-//! when it can be used again. A killed process loses none that `put` has returned for, a loss of power some seconds.
+//! when it can be used again. A killed process loses none that `put` has returned for, a loss of power some seconds. A
+//! file that is damaged, or is none of ours, is put aside, and a new one begins.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -72,7 +73,7 @@ struct Memory {
 
 impl Parcels {
     /// # Errors
-    /// The file is another program's or of a later version; other trouble comes up when it is used.
+    /// The file is of a later version; other trouble comes up when it is used.
     pub(crate) fn open(
         directory: Option<Arc<Directory>>,
         name: &str,
@@ -196,11 +197,42 @@ impl File {
     ) -> Result<T, StoreError> {
         let mut open = match self.connection.take() {
             Some(open) => open,
-            None => self.open()?,
+            None => match self.open() {
+                Err(error) if error.is_damage() || matches!(error, StoreError::Foreign(_)) => {
+                    self.put_aside(&error);
+                    self.open()?
+                }
+                opened => opened?,
+            },
         };
-        let done = work(&mut open).map_err(StoreError::of(&self.path))?;
-        self.connection = Some(open);
-        Ok(done)
+        match work(&mut open).map_err(StoreError::of(&self.path)) {
+            Ok(done) => {
+                self.connection = Some(open);
+                Ok(done)
+            }
+            Err(error) => {
+                drop(open);
+                if error.is_damage() {
+                    self.put_aside(&error);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// What waited in the file is not sent.
+    fn put_aside(&mut self, error: &StoreError) {
+        let samples = std::mem::take(&mut self.samples);
+        (self.bytes, self.oldest_ms) = (0, None);
+        match database::put_aside(&self.path) {
+            Ok(aside) => tracing::error!(
+                %error,
+                samples,
+                aside = %aside.display(),
+                "what waited to be sent is damaged: it was put aside and is not sent"
+            ),
+            Err(failed) => tracing::error!(%error, %failed, "what waited to be sent is damaged"),
+        }
     }
 
     fn open(&mut self) -> Result<Connection, StoreError> {
@@ -338,6 +370,48 @@ mod tests {
         assert_eq!(second.facts(), before);
         second.put(parcel(4, 100));
         assert_eq!(drain(&second), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_damaged_file_is_put_aside() {
+        let place = tempfile::tempdir().expect("a directory");
+        let file = place.path().join("remote/a.db");
+        let open = || Parcels::open(directory(place.path()), "a", 1 << 20).expect("opens");
+        let foreign = |file: &std::path::Path| {
+            let other = Connection::open(file).expect("opens");
+            other.execute_batch("CREATE TABLE t (a); PRAGMA application_id = 7").expect("is another's");
+        };
+        let no_database = |file: &std::path::Path| std::fs::write(file, [7; 5000]).expect("is written");
+        for damage in [&foreign as &dyn Fn(&std::path::Path), &no_database] {
+            drop(open());
+            std::fs::remove_file(&file).expect("it is there");
+            damage(&file);
+            let parcels = open();
+            assert_eq!(parcels.facts(), OutboxFacts::default());
+            assert!(place.path().join("remote/a.db.damaged").exists());
+            parcels.put(parcel(1, 100));
+            drop(parcels);
+            assert_eq!(drain(&open()), [1]);
+        }
+    }
+
+    #[test]
+    fn damage_in_use_costs_what_the_file_had() {
+        let place = tempfile::tempdir().expect("a directory");
+        let parcels = Parcels::open(directory(place.path()), "a", 1 << 20).expect("opens");
+        (1..=3).for_each(|number| parcels.put(parcel(number, 5000)));
+        let damage = |inner: &mut Inner| {
+            let file = inner.file.as_mut().expect("a file");
+            file.connection = None;
+            let bytes = std::fs::read(&file.path).expect("is read");
+            std::fs::write(&file.path, [&bytes[..4096], &vec![7; bytes.len() - 4096]].concat())
+                .expect("is written");
+        };
+        damage(&mut parcels.inner.lock());
+        assert_eq!(parcels.oldest(), None);
+        assert_eq!(parcels.facts(), OutboxFacts::default());
+        parcels.put(parcel(4, 100));
+        assert_eq!(drain(&parcels), [4]);
     }
 
     #[test]

@@ -20,7 +20,9 @@ use std::sync::Arc;
 use meter::queries::QueryMeter;
 use model::WallTime;
 use model::journal::Journal;
-use model::ports::{Connections, History, Hosts, Metrics, Operations, Overviews, Recordings, Rules};
+use model::ports::{
+    Connections, History, Hosts, Metrics, Operations, Overviews, QueryEngine, Recordings, Rules,
+};
 
 pub mod body;
 pub mod config;
@@ -67,6 +69,8 @@ pub struct Ports {
     pub alertmanager: Arc<dyn Alertmanager>,
     /// Series.
     pub history: Arc<dyn History>,
+    /// Who answers queries over series in place of `history`, if another engine is to.
+    pub engine: Option<Arc<dyn QueryEngine>>,
     /// Closed connections over days, if they are kept.
     pub journal: Option<Arc<dyn Journal>>,
     /// What is counted of queries.

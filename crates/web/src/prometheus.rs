@@ -6,6 +6,7 @@
 
 mod about;
 mod answer;
+mod elsewhere;
 mod engine;
 mod params;
 mod query;
@@ -16,6 +17,7 @@ mod time;
 mod wire;
 
 pub(crate) use about::{build_info, metadata};
+pub(crate) use elsewhere::elsewhere;
 pub(crate) use engine::Engine;
 pub(crate) use query::{query, query_range};
 pub(crate) use receive::{BODY_LIMIT as WRITE_LIMIT, write};

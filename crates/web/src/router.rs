@@ -19,7 +19,7 @@ use crate::stream::Hub;
 use crate::{alertmanager, api, assets, gate, operate, runbooks};
 
 /// Bytes of a request's body.
-const BODY_LIMIT: usize = 64 * 1024;
+pub(crate) const BODY_LIMIT: usize = 64 * 1024;
 
 /// What the handlers share.
 pub(crate) struct Site {
@@ -52,7 +52,7 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/connections/{id}/events", get(api::events))
         .route("/api/v1/logout", post(api::logout))
         .route("/api/v1/alerts/{fingerprint}", get(alertmanager::explain))
-        .merge(like_prometheus())
+        .merge(like_prometheus(&site))
         .merge(like_alertmanager())
         .route("/api/{*rest}", any(unknown))
         .method_not_allowed_fallback(method_not_allowed)
@@ -79,7 +79,7 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
 }
 
 /// Prometheus' HTTP API.
-fn like_prometheus() -> Router<Arc<Site>> {
+fn like_prometheus(site: &Arc<Site>) -> Router<Arc<Site>> {
     let write = post(prometheus::write).layer(DefaultBodyLimit::max(prometheus::WRITE_LIMIT));
     Router::new()
         .route("/api/v1/query", get(prometheus::query).post(prometheus::query))
@@ -87,6 +87,7 @@ fn like_prometheus() -> Router<Arc<Site>> {
         .route("/api/v1/series", get(prometheus::series).post(prometheus::series))
         .route("/api/v1/labels", get(prometheus::labels).post(prometheus::labels))
         .route("/api/v1/label/{name}/values", get(prometheus::label_values))
+        .route_layer(from_fn_with_state(Arc::clone(site), prometheus::elsewhere))
         .route("/api/v1/rules", get(prometheus::rules))
         .route("/api/v1/alerts", get(prometheus::alerts))
         .route("/api/v1/metadata", get(prometheus::metadata))

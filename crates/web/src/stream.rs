@@ -324,6 +324,7 @@ mod tests {
             rules: Arc::new(Silent),
             alertmanager: Arc::new(Silent),
             history: Arc::new(Silent),
+            engine: None,
             journal: None,
             queries: Arc::default(),
             about: About { version: String::new(), started_at: WallTime::default() },

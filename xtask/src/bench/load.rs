@@ -61,6 +61,8 @@ pub struct Messages {
     pub count: f64,
     /// Median of the time from when a message was due to when it was back, seconds; none of events.
     pub median_seconds: Option<f64>,
+    /// The 99th percentile of the same.
+    pub p99_seconds: Option<f64>,
 }
 
 /// Length of a measurement of CPU or latency.
@@ -150,7 +152,8 @@ impl Load {
         if count < due * CAME_MIN {
             return Err(format!("the load came too late: {count} messages of {due}"));
         }
-        Ok(Messages { count, median_seconds: report["latency_seconds"]["p50"].as_f64() })
+        let latency = &report["latency_seconds"];
+        Ok(Messages { count, median_seconds: latency["p50"].as_f64(), p99_seconds: latency["p99"].as_f64() })
     }
 
     /// Messages that are due; an event stream's from when all are open.

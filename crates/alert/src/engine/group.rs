@@ -177,6 +177,12 @@ struct Moment<'a> {
 impl Moment<'_> {
     /// The elements of a query's value.
     fn ask(&self, query: &promql::Query, at_ms: i64) -> Result<Vec<VectorSample>, String> {
+        if let Some(elsewhere) = self.pass.elsewhere
+            && !self.overlay.is_read_by(query)
+        {
+            let elements = elsewhere(query.text(), at_ms)?.into_iter();
+            return Ok(elements.map(|(labels, sample)| VectorSample { labels, sample }).collect());
+        }
         let answer = query.instant(self.overlay, at_ms, &self.pass.limits);
         match answer.map_err(|error| error.to_string())?.value {
             Value::Vector(samples) => Ok(samples),

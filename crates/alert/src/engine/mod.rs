@@ -84,11 +84,17 @@ pub struct Due {
     pub missed: u64,
 }
 
+/// The elements of an expression's value at a time, milliseconds since the Unix epoch.
+pub type Evaluator<'a> = dyn Fn(&str, i64) -> Result<Vec<(Labels, Sample)>, String> + 'a;
+
 /// What an evaluation reads, and what it may cost.
 #[derive(Clone, Copy)]
 pub struct Pass<'a> {
     /// Where series are.
     pub source: &'a dyn SeriesSource,
+    /// Who evaluates expressions, if another engine does. It cannot know what rules of the same pass have written, so
+    /// what reads that is evaluated here over `source`.
+    pub elsewhere: Option<&'a Evaluator<'a>>,
     /// Bounds of each query.
     pub limits: Limits<'a>,
     /// Seconds since any origin, to time rules with.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::series::{Labels, Matcher, ReadError, Sample, Series, SeriesSource, TimeRange};
+use promql::Query;
 
 use crate::memory;
 
@@ -15,6 +16,16 @@ pub(super) struct Overlay<'a> {
 impl<'a> Overlay<'a> {
     pub(super) fn new(below: &'a dyn SeriesSource) -> Overlay<'a> {
         Overlay { below, written: BTreeMap::new() }
+    }
+
+    /// Whether a query reads any of what is written here, as far as its selectors can tell.
+    pub(super) fn is_read_by(&self, query: &Query) -> bool {
+        let always = TimeRange { from_ms: i64::MIN, to_ms: i64::MAX };
+        let is_any = |matchers: &[Matcher]| {
+            let found = memory::select(self.written.iter(), matchers, always);
+            found.is_ok_and(|found| !found.is_empty())
+        };
+        query.selectors().iter().any(|selector| is_any(&selector.matchers))
     }
 
     /// Adds samples. Of several for a series and time the first counts.

@@ -50,6 +50,7 @@ impl World {
         let due = Due { file: "f.yml".into(), group: "g".into(), slot_ms, now_ms: slot_ms, missed: 0 };
         let pass = Pass {
             source: &self.store,
+            elsewhere: None,
             limits: Limits::default(),
             elapsed: &|| 0.0,
             rule_seconds_max: f64::INFINITY,
@@ -91,6 +92,38 @@ impl World {
 fn shown(samples: &[(Labels, Sample)]) -> Vec<String> {
     let value = |value: f64| if is_stale_marker(value) { "stale".to_owned() } else { value.to_string() };
     samples.iter().map(|(labels, sample)| format!("{labels} {}", value(sample.value))).collect()
+}
+
+#[test]
+fn another_engine_evaluates_what_does_not_read_what_was_just_written() {
+    let text = group(
+        r#"{record: r, expr: sum(m)}, {record: s, expr: 'r * 10'}, {record: t, expr: '1 + 1'},
+           {alert: A, expr: m > 0, annotations: {text: '{{ query "n" | first | value }} {{ query "r" | first | value }}'}}"#,
+    );
+    let mut world = World::new(&text);
+    world.put("r", 90, 1.0);
+    let asked = std::cell::RefCell::new(Vec::new());
+    let elsewhere = |query: &str, at_ms: i64| {
+        asked.borrow_mut().push(format!("{query} at {at_ms}"));
+        if query == "1 + 1" {
+            return Err("the engine is away".to_owned());
+        }
+        Ok(vec![(Labels::default(), Sample { timestamp_ms: at_ms, value: 7.0 })])
+    };
+    let due = Due { file: "f.yml".into(), group: "g".into(), slot_ms: 100_000, now_ms: 100_000, missed: 0 };
+    let pass = Pass {
+        source: &world.store,
+        elsewhere: Some(&elsewhere),
+        limits: Limits::default(),
+        elapsed: &|| 0.0,
+        rule_seconds_max: f64::INFINITY,
+    };
+    let evaluation = world.engine.evaluate(&due, &pass).expect("the group is there");
+    assert_eq!(evaluation.failures, [("t".to_owned(), "the engine is away".to_owned())]);
+    let written = shown(&evaluation.samples);
+    assert_eq!(written[..2], ["r 7", "s 70"]);
+    assert_eq!(evaluation.notifications[0].annotations, [("text".to_owned(), "7 7".to_owned())]);
+    assert_eq!(*asked.borrow(), ["sum(m)", "1 + 1", "m > 0", "n"].map(|query| format!("{query} at 100000")));
 }
 
 #[test]
@@ -358,6 +391,7 @@ fn slots_are_spread_and_missed_ones_are_left_out() {
     assert_eq!((due.slot_ms, due.missed), (first + 30_000, 3));
     let pass = Pass {
         source: &Memory::default(),
+        elsewhere: None,
         limits: Limits::default(),
         elapsed: &|| 0.0,
         rule_seconds_max: f64::INFINITY,

@@ -128,6 +128,7 @@ impl<'a> Run<'a> {
                 Due { file: file.clone(), group: group.clone(), slot_ms: at_ms, now_ms: at_ms, missed: 0 };
             let pass = Pass {
                 source: &self.memory,
+                elsewhere: None,
                 limits: Limits::default(),
                 elapsed: &|| 0.0,
                 rule_seconds_max: f64::INFINITY,

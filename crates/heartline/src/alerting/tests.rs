@@ -35,7 +35,7 @@ fn worker(dir: Option<&Path>, text: &str, now_ms: i64) -> (Worker, Receiver<Vec<
     board.show_all(&engine);
     let (told, receiver) = sync_channel(100);
     let tell: Tell = Box::new(move |sent| told.try_send(sent).expect("there is room"));
-    (Worker { kept, board, engine, state, log: Log::default(), tell }, receiver)
+    (Worker { kept, elsewhere: None, board, engine, state, log: Log::default(), tell }, receiver)
 }
 
 impl Worker {
@@ -128,7 +128,8 @@ fn a_reload_is_taken_over_by_the_thread() {
     let (worker, _told) = worker(None, RULES, START_MS);
     let board = Arc::default();
     let input = (groups(RULES), Options::default());
-    let alerting = Alerting::start(worker.kept, Arc::clone(&board), input, Box::new(|_| {})).expect("starts");
+    let alerting =
+        Alerting::start((worker.kept, None), Arc::clone(&board), input, Box::new(|_| {})).expect("starts");
     board.reload(groups("groups: [{name: new}]"), Options::default());
     let names: Vec<String> = board.groups().iter().map(|group| group.name.clone()).collect();
     assert_eq!(names, ["new"]);

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Problem;
 
+/// How far in the past another engine is asked for by default: as late as what VictoriaMetrics answers.
+const OFFSET_ELSEWHERE: Duration = Duration::from_secs(30);
+
 /// How rules are evaluated; the words are Prometheus'.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -17,10 +20,11 @@ pub struct EvaluationConfig {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub interval: Duration,
-    /// How far in the past queries of groups look that name nothing.
+    /// How far in the past queries of groups look that name nothing; by default 0 s, and 30 s with `query_url`, since
+    /// samples take a while to get there.
     #[serde(with = "humantime_serde")]
-    #[schemars(with = "String")]
-    pub query_offset: Duration,
+    #[schemars(with = "Option<String>")]
+    pub query_offset: Option<Duration>,
     /// After which time an alert that still fires is sent again.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
@@ -58,7 +62,7 @@ impl Default for EvaluationConfig {
         let duration = |ms: i64| Duration::from_millis(ms.unsigned_abs());
         EvaluationConfig {
             interval: duration(options.interval_ms),
-            query_offset: duration(options.query_offset_ms),
+            query_offset: None,
             resend_delay: duration(options.resend_delay_ms),
             restore: RestoreConfig::default(),
             outage_tolerance: duration(options.outage_tolerance_ms),
@@ -70,13 +74,17 @@ impl Default for EvaluationConfig {
 }
 
 impl EvaluationConfig {
-    /// The engine's part.
-    pub(crate) fn options(&self) -> Options {
+    /// The engine's part; `is_elsewhere` says that another engine evaluates.
+    pub(super) fn options(&self, is_elsewhere: bool) -> Options {
         let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         let url = self.external_url.as_deref().unwrap_or_default();
         Options {
             interval_ms: ms(self.interval),
-            query_offset_ms: ms(self.query_offset),
+            query_offset_ms: ms(self.query_offset.unwrap_or(if is_elsewhere {
+                OFFSET_ELSEWHERE
+            } else {
+                Duration::ZERO
+            })),
             resend_delay_ms: ms(self.resend_delay),
             external_labels: self.external_labels.clone().into_iter().collect(),
             external_url: url.trim_end_matches('/').to_owned(),
@@ -95,7 +103,11 @@ impl EvaluationConfig {
         let is_web = |url: &String| url.starts_with("http://") || url.starts_with("https://");
         let rules = [
             ("interval", within, "the interval must be from 1s to 1d"),
-            ("query_offset", self.query_offset <= day, "the offset must be at most 1d"),
+            (
+                "query_offset",
+                self.query_offset.is_none_or(|offset| offset <= day),
+                "the offset must be at most 1d",
+            ),
             ("resend_delay", self.resend_delay <= day, "the delay must be at most 1d"),
             ("outage_tolerance", self.outage_tolerance <= 30 * day, "the time must be at most 30d"),
             ("grace_period", self.grace_period <= day, "the time must be at most 1d"),

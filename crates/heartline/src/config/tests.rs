@@ -85,6 +85,30 @@ fn engines_elsewhere_are_judged() {
 }
 
 #[test]
+fn the_engine_that_answers_queries_is_judged() {
+    let with = |text: &str| parse("heartline.yaml", &format!("{GOOD}{text}\n"));
+    let offset = |text: &str| with(text).expect("a good file").rule_options().query_offset_ms;
+    assert_eq!(offset(""), 0);
+    assert_eq!(offset("query_url: http://a:1"), 30_000);
+    assert_eq!(offset("query_url: http://a:1\nevaluation: { query_offset: 5s }"), 5000);
+    let config =
+        with("query_url: https://a/vm/\nquery: { bearer_token: secret, ca_file: ca.pem }").expect("good");
+    assert!(!format!("{config:?}").contains("secret"));
+    for (bad, place, part) in [
+        ("query_url: 'a:1'", 6, "such as http://10.0.0.9:8428"),
+        ("query_url: http://a/api/v1/query", 6, "what stands before `/api/v1`"),
+        ("query: { timeout: 5s }", 6, "`query_url` must say which"),
+        ("query_url: http://a\nquery: { timeout: 30s }", 7, "from 1s to 25s"),
+        ("query_url: http://a\nquery: { headers: { Authorization: b } }", 7, "set by Heartline itself"),
+        ("query_url: http://a\nquery: { bearer_token: a, bearer_token_file: b }", 7, "give one of"),
+    ] {
+        let shown = with(bad).expect_err("a bad file").to_string();
+        assert!(shown.starts_with(&format!("heartline.yaml:{place}:")), "{shown}");
+        assert!(shown.contains(part), "{shown}");
+    }
+}
+
+#[test]
 fn unknown_keys_have_a_suggestion() {
     let text = GOOD.replace("upstreams", "upstream");
     let shown = parse("heartline.yaml", &text).expect_err("a bad file").to_string();

@@ -5,7 +5,7 @@ use model::Word as _;
 use super::{Sink, histogram};
 use crate::families::{self as f, Family};
 use crate::queries::{QueryMeter, QueryResult};
-use crate::scrape::{NotificationFacts, RemoteFacts, StoreFacts, StorePart};
+use crate::scrape::{NotificationFacts, QueryEngineFacts, RemoteFacts, StoreFacts, StorePart};
 
 /// Gives `sink` the samples of one family.
 pub fn visit(family: &'static Family, queries: &QueryMeter, store: &StoreFacts, sink: &mut dyn Sink) {
@@ -104,6 +104,19 @@ pub fn visit_notifications(family: &'static Family, facts: &NotificationFacts, s
                 histogram(&[("type", kind)], f::LATENCY_BOUNDS, observed, |suffix, labels, value| {
                     sink.sample(suffix, labels, value);
                 });
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Gives `sink` the samples of one family about the engine that answers queries.
+pub fn visit_query_engine(family: &'static Family, engine: &QueryEngineFacts, sink: &mut dyn Sink) {
+    match *family {
+        f::QUERY_ENGINE_UP => sink.sample("", &[("engine", &engine.name)], f64::from(u8::from(engine.is_up))),
+        f::QUERY_ENGINE_REQUESTS => {
+            for (word, count) in &engine.requests {
+                sink.sample("", &[("engine", &engine.name), ("outcome", word)], *count as f64);
             }
         }
         _ => {}

@@ -132,7 +132,8 @@ fn every_family_of_the_table_has_samples_and_its_labels() {
     scrape.reloaded = Some(true);
     let counts = vec![("any", 1)];
     scrape.remotes =
-        vec![RemoteFacts { samples: counts.clone(), failures: counts, ..RemoteFacts::default() }];
+        vec![RemoteFacts { samples: counts.clone(), failures: counts.clone(), ..RemoteFacts::default() }];
+    scrape.query_engine = Some(crate::scrape::QueryEngineFacts { requests: counts, ..Default::default() });
     scrape.notifications = NotificationFacts {
         queues: vec![NotificationQueue {
             counts: vec![("failed", "auth", 1)],

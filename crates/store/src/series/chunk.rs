@@ -62,6 +62,11 @@ pub(crate) struct ChunkBuilder {
 }
 
 impl ChunkBuilder {
+    /// Whether the last sample is of the same instant and has another value, bit by bit.
+    pub(crate) fn contradicts(&self, sample: Sample) -> bool {
+        self.last_ms == sample.timestamp_ms && self.value != sample.value.to_bits()
+    }
+
     /// With its first sample.
     pub(crate) fn new(first: Sample) -> ChunkBuilder {
         let mut builder = ChunkBuilder {

@@ -62,6 +62,16 @@ pub(crate) struct Snapshot {
 }
 
 impl State {
+    /// Why a sample that is not later than the last one is dropped. What a full chunk or one on the disk has is not
+    /// looked up.
+    fn refusal(&self, sample: Sample, last_ms: i64) -> DropReason {
+        match &self.open {
+            _ if sample.timestamp_ms < last_ms => DropReason::OutOfOrder,
+            Some((open, _)) if open.contradicts(sample) => DropReason::Conflict,
+            _ => DropReason::Duplicate,
+        }
+    }
+
     /// Appends a sample of the batch `number`. A chunk that is full by then is sealed; the answer is its size.
     ///
     /// # Errors
@@ -75,8 +85,7 @@ impl State {
         if let Some(last_ms) = self.last_ms
             && sample.timestamp_ms <= last_ms
         {
-            let is_again = sample.timestamp_ms == last_ms;
-            return Err(if is_again { DropReason::Duplicate } else { DropReason::OutOfOrder });
+            return Err(self.refusal(sample, last_ms));
         }
         self.last_ms = Some(sample.timestamp_ms);
         let samples_max =

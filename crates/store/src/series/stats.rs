@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub enum DropReason {
     /// The series has a later sample.
     OutOfOrder,
-    /// The series has a sample of this instant.
+    /// The series has a sample of this instant, the same one as far as is known.
     Duplicate,
     /// There are as many series as there may be.
     SeriesMax,
@@ -17,17 +17,20 @@ pub enum DropReason {
     Time,
     /// The id names no series any more.
     UnknownSeries,
+    /// The series has a sample of this instant with another value.
+    Conflict,
 }
 
 impl DropReason {
     /// All reasons.
-    pub const ALL: [DropReason; 6] = [
+    pub const ALL: [DropReason; 7] = [
         DropReason::OutOfOrder,
         DropReason::Duplicate,
         DropReason::SeriesMax,
         DropReason::Labels,
         DropReason::Time,
         DropReason::UnknownSeries,
+        DropReason::Conflict,
     ];
 
     /// As a label value.
@@ -39,6 +42,7 @@ impl DropReason {
             DropReason::Labels => "labels",
             DropReason::Time => "time",
             DropReason::UnknownSeries => "unknown_series",
+            DropReason::Conflict => "conflict",
         }
     }
 }

@@ -139,9 +139,11 @@ fn a_sample_that_does_not_advance_is_counted() {
     let one = labels("one", 1);
     let id = store.resolve(&one).expect("there is room");
     let at = |timestamp_ms| (id, Sample { timestamp_ms, value: 1.0 });
-    let batch = store.append_samples(&[at(10), at(10), at(5), at(20), at(i64::MAX)]);
+    let other = (id, Sample { timestamp_ms: 10, value: -1.0 });
+    let batch = store.append_samples(&[at(10), at(10), other, other, at(5), at(20), at(i64::MAX)]);
     assert_eq!(batch.appended.taken, 2);
     assert_eq!(batch.appended.dropped_for(DropReason::Duplicate), 1);
+    assert_eq!(batch.appended.dropped_for(DropReason::Conflict), 2);
     assert_eq!(batch.appended.dropped_for(DropReason::OutOfOrder), 1);
     assert_eq!(batch.appended.dropped_for(DropReason::Time), 1);
     store.append(&[(Labels::default(), Sample { timestamp_ms: 1, value: 1.0 })]);

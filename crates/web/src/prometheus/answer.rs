@@ -54,6 +54,7 @@ impl Failed {
             QueryResult::Execution => StatusCode::UNPROCESSABLE_ENTITY,
             QueryResult::Timeout | QueryResult::Canceled => StatusCode::SERVICE_UNAVAILABLE,
             QueryResult::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            QueryResult::Unavailable => StatusCode::BAD_GATEWAY,
         }
     }
 }

@@ -19,10 +19,14 @@ pub(super) const TIME_MAX: Duration = Duration::from_secs(25);
 /// Samples that one query may load and compute, together; each takes 16 bytes.
 const SAMPLES_MAX: usize = 50_000_000;
 
-/// Turns for queries and for writers.
+/// Queries that another engine answers at once; each answer takes memory here.
+const FORWARDS_MAX: usize = 8;
+
+/// Turns for queries, for writers, and for queries that another engine answers.
 pub(crate) struct Engine {
     queries: Arc<Semaphore>,
     pub(super) writers: Arc<Semaphore>,
+    pub(super) forwards: Semaphore,
 }
 
 impl Engine {
@@ -32,6 +36,7 @@ impl Engine {
         Engine {
             queries: Arc::new(Semaphore::new(processors.saturating_sub(1).clamp(1, 4))),
             writers: Arc::new(Semaphore::new(2)),
+            forwards: Semaphore::new(FORWARDS_MAX),
         }
     }
 
@@ -93,14 +98,14 @@ impl Drop for Waiting {
 }
 
 /// A query that is counted when this is dropped: as cancelled, unless something else came of it.
-struct Counted {
+pub(super) struct Counted {
     meter: Arc<QueryMeter>,
     began: Instant,
-    result: QueryResult,
+    pub(super) result: QueryResult,
 }
 
 impl Counted {
-    fn new(meter: Arc<QueryMeter>) -> Counted {
+    pub(super) fn new(meter: Arc<QueryMeter>) -> Counted {
         meter.began();
         Counted { meter, began: Instant::now(), result: QueryResult::Canceled }
     }

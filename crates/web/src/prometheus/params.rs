@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Uri};
 use meter::queries::QueryResult;
@@ -16,7 +19,17 @@ use super::time;
 const ALWAYS: TimeRange = TimeRange { from_ms: i64::MIN / 4, to_ms: i64::MAX / 4 };
 
 /// See the module.
-pub(super) struct Params(Vec<(String, String)>);
+pub(crate) struct Params(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequest<S> for Params {
+    type Rejection = BytesRejection;
+
+    async fn from_request(request: Request, state: &S) -> Result<Params, BytesRejection> {
+        let (uri, headers) = (request.uri().clone(), request.headers().clone());
+        let body = Bytes::from_request(request, state).await?;
+        Ok(Params::of(&uri, &headers, &body))
+    }
+}
 
 impl Params {
     pub(super) fn of(uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Params {
@@ -27,6 +40,11 @@ impl Params {
         let address = uri.query().unwrap_or_default().as_bytes();
         let pairs = [form, address].into_iter().flat_map(|text| form_urlencoded::parse(text).into_owned());
         Params(pairs.collect())
+    }
+
+    /// Those of these names, as they are.
+    pub(super) fn only(self, names: &[&str]) -> Vec<(String, String)> {
+        self.0.into_iter().filter(|(name, _)| names.contains(&name.as_str())).collect()
     }
 
     /// Value of a parameter; empty when there is none.

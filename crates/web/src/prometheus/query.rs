@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use axum::body::Bytes;
 use axum::extract::State;
-use http::{HeaderMap, Uri};
 use meter::queries::QueryResult;
 use promql::{Notes, Range, Value};
 
@@ -18,13 +16,7 @@ use crate::router::Site;
 const STEPS_MAX: i64 = 11_000;
 
 /// `GET` or `POST /api/v1/query`: the value at one time.
-pub(crate) async fn query(
-    State(site): State<Arc<Site>>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Body, Failed> {
-    let params = Params::of(&uri, &headers, &body);
+pub(crate) async fn query(State(site): State<Arc<Site>>, params: Params) -> Result<Body, Failed> {
     Engine::query(&site, params.timeout()?, move |ports, limits| {
         let at_ms = params.time("time", || Some(now_ms()))?;
         let (query, limit) = (params.query()?, params.limit()?);
@@ -41,13 +33,7 @@ pub(crate) async fn query(
 }
 
 /// `GET` or `POST /api/v1/query_range`: the values at the steps of a range of times.
-pub(crate) async fn query_range(
-    State(site): State<Arc<Site>>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Body, Failed> {
-    let params = Params::of(&uri, &headers, &body);
+pub(crate) async fn query_range(State(site): State<Arc<Site>>, params: Params) -> Result<Body, Failed> {
     Engine::query(&site, params.timeout()?, move |ports, limits| {
         let range = range(&params)?;
         let (query, limit) = (params.query()?, params.limit()?);

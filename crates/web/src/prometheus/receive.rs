@@ -96,6 +96,7 @@ fn is_version_1(content_type: &str) -> bool {
 fn judge(received: Received, histograms: u64) -> Result<(), Refused> {
     let dropped = [
         (received.out_of_order, "out of order"),
+        (received.conflicting, "of an instant that has another value"),
         (received.invalid, "with labels or a time out of bounds"),
         (received.series_max, "of series beyond the bound"),
         (histograms, "native histograms, which are not kept"),
@@ -134,6 +135,8 @@ mod tests {
         assert_eq!(status(Received { taken: 1, duplicate: 9, ..Received::default() }), None);
         let out_of_order = Received { taken: 1, out_of_order: 1, ..Received::default() };
         assert_eq!(status(out_of_order), Some(StatusCode::BAD_REQUEST));
+        let conflicting = Received { taken: 1, conflicting: 1, ..Received::default() };
+        assert_eq!(status(conflicting), Some(StatusCode::BAD_REQUEST));
         assert!(judge(Received::default(), 1).is_err());
     }
 }

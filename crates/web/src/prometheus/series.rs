@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use http::{HeaderMap, Uri};
 use meter::queries::QueryResult;
@@ -18,13 +17,7 @@ use super::params::Params;
 use crate::router::Site;
 
 /// `GET` or `POST /api/v1/series`: the labels of matching series.
-pub(crate) async fn series(
-    State(site): State<Arc<Site>>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Body, Failed> {
-    let params = Params::of(&uri, &headers, &body);
+pub(crate) async fn series(State(site): State<Arc<Site>>, params: Params) -> Result<Body, Failed> {
     Engine::read(&site, TIME_MAX, move |ports, _| {
         let (range, limit) = (params.range()?, params.limit()?);
         let found = identities(&*ports.history, params.some_selectors()?, range)?;
@@ -37,13 +30,7 @@ pub(crate) async fn series(
 }
 
 /// `GET` or `POST /api/v1/labels`: names of labels.
-pub(crate) async fn labels(
-    State(site): State<Arc<Site>>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Body, Failed> {
-    let params = Params::of(&uri, &headers, &body);
+pub(crate) async fn labels(State(site): State<Arc<Site>>, params: Params) -> Result<Body, Failed> {
     Engine::read(&site, TIME_MAX, move |ports, _| {
         let (range, limit) = (params.range()?, params.limit()?);
         let found = identities(&*ports.history, params.selectors()?, range)?;

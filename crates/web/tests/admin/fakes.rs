@@ -54,6 +54,7 @@ impl Fake {
             hosts: Arc::clone(self) as Arc<dyn Hosts>,
             operations: Arc::clone(self) as Arc<dyn Operations>,
             history: Arc::clone(self) as Arc<dyn History>,
+            engine: None,
             rules: Arc::clone(self) as Arc<dyn Rules>,
             alertmanager: Arc::clone(self) as Arc<dyn Alertmanager>,
             journal: Some(Arc::clone(self) as Arc<dyn Journal>),
