@@ -188,7 +188,7 @@ def by_group(notices, last):
 @pytest.mark.skipif(ALERTMANAGER is None, reason="Alertmanager is not installed")
 @pytest.mark.timeout(120)
 def test_the_same_is_told_as_by_alertmanager(alertmanager, config, hook):
-    """The times at which alerts were really reported are those that ours rehearses. Where an alert came at the very time
+    """The times at which alerts were really reported are those that ours rehearses. Where one came at the very time
     of a look, which of both was first says nothing: everything is played again."""
     for _ in range(3):
         hook.told.clear()
