@@ -43,8 +43,10 @@ impl Setting {
         match &mut self.kind {
             Kind::Scalar(value) => {
                 let spelled = self.bytes.clone().and_then(|bytes| file.get(bytes)).map(str::trim);
-                let lost = spelled.filter(|spelled| value.is_number() && value.to_string() != **spelled);
-                if let Some(spelled) = lost {
+                let known = value.as_number().map(Number::to_string);
+                if let (Some(spelled), Some(known)) = (spelled, known)
+                    && known != spelled
+                {
                     *value = spelled.into();
                 }
             }
