@@ -102,7 +102,10 @@ pub fn is_config(text: &str) -> bool {
 /// # Errors
 /// All that is wrong with it; only the first when its shape is.
 pub fn parse(text: &str, kinds: &[&str]) -> Result<Config, Vec<Issue>> {
-    let file: raw::File = read(text).map_err(|issue| vec![issue])?;
+    let mut file: raw::File = read(text).map_err(|issue| vec![issue])?;
+    for settings in file.global.iter_mut().chain(file.receivers.iter_mut().flatten()) {
+        settings.respell(text);
+    }
     judge::config(file, kinds)
 }
 

@@ -1,6 +1,7 @@
 //! A part of a file whose meaning others know: a tree of values, each with its place.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -17,6 +18,8 @@ pub struct Setting {
     /// Where it stands.
     pub place: Place,
     kind: Kind,
+    /// The bytes of the file in which it is defined, if they are known.
+    bytes: Option<Range<usize>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +37,25 @@ struct Name {
 }
 
 impl Setting {
-    /// The same as JSON, without places.
+    /// Takes numbers whose spelling would be lost for texts: `0123`, `+49170`, `1e5`. They may be parts of secrets or
+    /// numbers of phones.
+    pub(super) fn respell(&mut self, file: &str) {
+        match &mut self.kind {
+            Kind::Scalar(value) => {
+                let spelled = self.bytes.clone().and_then(|bytes| file.get(bytes)).map(str::trim);
+                let known = value.as_number().map(Number::to_string);
+                if let (Some(spelled), Some(known)) = (spelled, known)
+                    && known != spelled
+                {
+                    *value = spelled.into();
+                }
+            }
+            Kind::List(items) => items.iter_mut().for_each(|item| item.respell(file)),
+            Kind::Map(entries) => entries.iter_mut().for_each(|(_, setting)| setting.respell(file)),
+        }
+    }
+
+    /// The same as JSON, without places. Numbers that are not spelled as JSON has them are texts.
     pub fn json(&self) -> Value {
         match &self.kind {
             Kind::Scalar(value) => value.clone(),
@@ -106,7 +127,12 @@ impl Setting {
 impl<'de> Deserialize<'de> for Setting {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Setting, D::Error> {
         let spanned = Spanned::<Kind>::deserialize(deserializer)?;
-        Ok(Setting { place: place(&spanned), kind: spanned.value })
+        let span = spanned.defined.span();
+        let bytes = span.byte_offset().zip(span.byte_len()).and_then(|(offset, length)| {
+            let begin = usize::try_from(offset).ok()?;
+            Some(begin..begin + usize::try_from(length).ok()?)
+        });
+        Ok(Setting { place: place(&spanned), kind: spanned.value, bytes })
     }
 }
 

@@ -183,6 +183,19 @@ fn settings_of_channels_are_handed_on_with_their_places() {
 }
 
 #[test]
+fn numbers_in_settings_keep_their_spelling() {
+    let config = good(
+        "# é\nroute: {receiver: a}\ntemplates: [&n 007]\nreceivers:\n- name: a\n  webhook_configs: [{a: 0123, b: +49170, c: 1e5, d: 12, e: -7, \
+         f: 1.5, g: '1', h: no, i: *n, j: [0x10]}]\n",
+    );
+    let expected = serde_json::json!({
+        "a": "0123", "b": "+49170", "c": "1e5", "d": 12, "e": -7, "f": 1.5, "g": "1", "h": false, "i": "007",
+        "j": ["0x10"],
+    });
+    assert_eq!(config.receivers[0].channels[0].settings.json(), expected);
+}
+
+#[test]
 fn children_inherit_all_but_times() {
     let config = good(
         "route:\n  receiver: ops\n  group_by: [alertname]\n  group_wait: 10s\n  repeat_interval: 1d\n  labels: {a: x, b: \

@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 
-use super::log::LogKey;
 use super::view::{AlertStatus, time};
-use super::{Dispatcher, Reason};
+use super::{Dispatcher, Reason, SendId};
 
 /// All that decides about one alert.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -105,11 +104,8 @@ impl Dispatcher {
         let group = self.groups.get(id)?;
         let route = self.setup.routes.get(group.route)?;
         let spec = self.setup.channels(&group.receiver).iter().find(|spec| spec.key == channel)?;
-        let key = LogKey {
-            group_key: group.key.clone(),
-            receiver: group.receiver.clone(),
-            channel: channel.to_owned(),
-        };
+        let key =
+            SendId { group: id.to_owned(), receiver: group.receiver.clone(), channel: channel.to_owned() };
         let next_ms = group.timer.next_flush_ms;
         let told = self.would_tell(group, next_ms);
         let is_told = !told.firing.is_empty() || !told.resolved.is_empty();

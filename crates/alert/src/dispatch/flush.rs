@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::alert::{Alert, order};
 use super::group::{Given, Group, Timer};
-use super::log::{LogKey, Told};
+use super::log::Told;
 use super::{ChannelSpec, Counters, Dispatcher, Flush, Send, SendId};
 use crate::notice::{Notice, NoticeAlert};
 
@@ -33,9 +33,9 @@ impl Dispatcher {
             return;
         };
         let Some(given) = group.timer.given.remove(&id.channel) else { return };
-        let (key, route) = (group.key.clone(), group.route);
+        let route = group.route;
         self.changed_groups.insert(id.group.clone());
-        self.write_log(key, route, (id.receiver.clone(), id.channel.clone()), given.told, now_ms);
+        self.write_log(id.clone(), route, given.told, now_ms);
         self.settle(&id.group, now_ms);
     }
 
@@ -126,50 +126,37 @@ impl Dispatcher {
     fn give(&mut self, channel: &ChannelSpec, flush: &Flush, told: &Told, now_ms: i64) -> Option<Send> {
         let group = self.groups.get_mut(&flush.group)?;
         let route = self.setup.routes.get(group.route)?;
-        let (receiver, key) = (&flush.receiver, &channel.key);
-        let log_key =
-            LogKey { group_key: group.key.clone(), receiver: receiver.clone(), channel: key.clone() };
-        if group.timer.given.contains_key(key) {
+        let id = SendId {
+            group: flush.group.clone(),
+            receiver: flush.receiver.clone(),
+            channel: channel.key.clone(),
+        };
+        if group.timer.given.contains_key(&id.channel) {
             group.timer.is_incomplete = true;
             return None;
         }
-        let reason =
-            self.log.judge(&log_key, told, channel.sends_resolved, route.repeat_interval_ms, now_ms)?;
+        let reason = self.log.judge(&id, told, channel.sends_resolved, route.repeat_interval_ms, now_ms)?;
         if !channel.sends_resolved && told.firing.is_empty() {
             let route = group.route;
-            self.write_log(
-                log_key.group_key,
-                route,
-                (log_key.receiver, log_key.channel),
-                told.clone(),
-                now_ms,
-            );
+            self.write_log(id, route, told.clone(), now_ms);
             return None;
         }
-        group.timer.given.insert(key.clone(), Given { told: told.clone(), at_ms: now_ms });
+        group.timer.given.insert(id.channel.clone(), Given { told: told.clone(), at_ms: now_ms });
         let alerts = flush.alerts.iter().filter(|alert| channel.sends_resolved || !alert.is_resolved);
         let notice = Notice {
-            receiver: receiver.clone(),
+            receiver: flush.receiver.clone(),
             group_key: flush.group_key.clone(),
             group_labels: flush.group_labels.clone(),
             alerts: alerts.cloned().collect(),
             external_url: self.setup.options.external_url.clone(),
         };
-        let id = SendId { group: flush.group.clone(), receiver: receiver.clone(), channel: key.clone() };
         Some(Send { id, notice, reason })
     }
 
-    fn write_log(
-        &mut self,
-        group_key: String,
-        route: usize,
-        (receiver, channel): (String, String),
-        told: Told,
-        now_ms: i64,
-    ) {
+    fn write_log(&mut self, id: SendId, route: usize, told: Told, now_ms: i64) {
         let repeat_ms = self.setup.routes.get(route).map_or(0, |route| route.repeat_interval_ms);
         let kept_ms = self.setup.options.retention_ms.min(repeat_ms.saturating_mul(2));
-        self.log.write(LogKey { group_key, receiver, channel }, told, now_ms, kept_ms);
+        self.log.write(id, told, now_ms, kept_ms);
     }
 
     /// Alerts that may be told of (not inhibited, at an active time that is not mute, not silenced), and what is

@@ -4,19 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::SendId;
+
 /// Fingerprints of alerts that fire, and of those that have ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Told {
     pub firing: BTreeSet<u64>,
     pub resolved: BTreeSet<u64>,
-}
-
-/// Where something was told: a group by its key, a receiver, a channel of it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct LogKey {
-    pub group_key: String,
-    pub receiver: String,
-    pub channel: String,
 }
 
 /// What was told. Times are in milliseconds since the Unix epoch.
@@ -47,14 +41,14 @@ pub enum Reason {
 /// What was told last on each channel.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    pub entries: BTreeMap<LogKey, Entry>,
+    pub entries: BTreeMap<SendId, Entry>,
     /// Entries that have changed.
-    pub changed: BTreeSet<LogKey>,
+    pub changed: BTreeSet<SendId>,
 }
 
 impl Log {
     /// Writes that something was told now.
-    pub(super) fn write(&mut self, key: LogKey, told: Told, now_ms: i64, kept_ms: i64) {
+    pub(super) fn write(&mut self, key: SendId, told: Told, now_ms: i64, kept_ms: i64) {
         let entry = Entry { told, at_ms: now_ms, expires_at_ms: now_ms.saturating_add(kept_ms) };
         self.changed.insert(key.clone());
         self.entries.insert(key, entry);
@@ -69,7 +63,7 @@ impl Log {
     /// Whether a state is to be told, and why.
     pub(super) fn judge(
         &self,
-        key: &LogKey,
+        key: &SendId,
         state: &Told,
         sends_resolved: bool,
         repeat_interval_ms: i64,

@@ -11,7 +11,7 @@ use model::series::Labels;
 use serde::{Deserialize, Serialize};
 
 use super::group::Timer;
-use super::log::{Entry, LogKey};
+use super::log::Entry;
 use super::{Alert, Dispatcher, Group, SendId, Silence};
 use crate::notice::fingerprint;
 use crate::rules::Pairs;
@@ -67,7 +67,7 @@ struct SavedGroup {
 
 #[derive(Serialize, Deserialize)]
 struct SavedEntry {
-    key: LogKey,
+    key: SendId,
     entry: Entry,
 }
 
@@ -89,7 +89,7 @@ impl Dispatcher {
             changes.push(change(GROUP, &id, saved.as_ref()));
         }
         for key in std::mem::take(&mut self.log.changed) {
-            let name = format!("{}/{}/{}", key.receiver, key.channel, key.group_key);
+            let name = format!("{}/{}/{}", key.receiver, key.channel, key.group);
             let saved = self.log.entries.get(&key).map(|entry| SavedEntry { entry: entry.clone(), key });
             changes.push(change(LOG, &name, saved.as_ref()));
         }

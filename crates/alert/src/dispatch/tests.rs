@@ -141,6 +141,11 @@ fn groups_wait_and_are_looked_at_again() {
     world.pass(400);
     // 100 s are rounded up to a multiple of the interval.
     world.check(&["260 ops: A,B,C (Repeated)", "380 ops: A,B,C (Repeated)"]);
+    let mut world = World::new(&root("group_wait: 10s, group_interval: 30s, repeat_interval: 60s"));
+    world.fires(100, "A");
+    world.pass(290);
+    // At 170 s the time is not over yet.
+    world.check(&["110 ops: A (First)", "200 ops: A (Repeated)", "290 ops: A (Repeated)"]);
 }
 
 #[test]
@@ -269,6 +274,18 @@ fn a_channel_that_hangs_delays_no_other_and_misses_nothing() {
     world.pass(300);
     world.check(&["230 a:  resolved A (AllResolved)"]);
     assert_eq!(world.dispatcher.sizes(), Sizes::default());
+}
+
+#[test]
+fn groups_of_two_routes_with_the_same_matchers_are_told_apart() {
+    let text = "route: {receiver: a, group_wait: 10s, group_interval: 30s, routes: [{continue: true, routes: \
+                [{matchers: [alertname=A], receiver: b}]}, {}]}\n\
+                receivers: [{name: a, webhook_configs: [{}]}, {name: b, webhook_configs: [{}]}]\n";
+    let mut world = World::new(text);
+    world.fires(100, "A");
+    world.fires(100, "B");
+    world.pass(1000);
+    world.check(&["110 a: B (First)", "110 b: A (First)", "110 a: A,B (First)"]);
 }
 
 #[test]

@@ -144,6 +144,8 @@ fn happen(world: &mut World, event: &Event, now: &mut i64, is_steady: bool) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// A process that is started anew tells the same as one that runs on.
     #[test]
     fn a_restart_changes_nothing(events in prop::collection::vec(event(), 1..80)) {

@@ -191,6 +191,8 @@ impl Run {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
     #[test]
     fn nobody_is_called_for_nothing_and_nobody_stays_worried(events in prop::collection::vec(event(), 1..120)) {
         let mut run = Run::new();
