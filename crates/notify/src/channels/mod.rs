@@ -1,13 +1,19 @@
 //! The channels, a folder for each.
 
 mod dingtalk;
+mod discord;
+mod feishu;
+mod robot;
 mod slack;
+mod telegram;
 mod webhook;
+mod wecom;
 
 use crate::channel::Kind;
 
 /// All of them.
-pub(crate) const KINDS: &[Kind] = &[webhook::KIND, slack::KIND, dingtalk::KIND];
+pub(crate) const KINDS: &[Kind] =
+    &[webhook::KIND, slack::KIND, dingtalk::KIND, feishu::KIND, wecom::KIND, telegram::KIND, discord::KIND];
 
 #[cfg(test)]
 mod tests;

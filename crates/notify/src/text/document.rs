@@ -47,11 +47,6 @@ impl Document {
         }
     }
 
-    /// Number of alerts.
-    pub(crate) fn len(&self) -> usize {
-        self.alerts.len()
-    }
-
     /// The alerts with the dashboard behind them, as many as there is room for.
     pub(crate) fn body(&self, format: Format, limit: Limit) -> String {
         let mut text = String::new();
