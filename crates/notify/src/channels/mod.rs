@@ -2,6 +2,7 @@
 
 mod dingtalk;
 mod discord;
+pub(crate) mod email;
 mod feishu;
 mod robot;
 mod slack;
@@ -12,8 +13,16 @@ mod wecom;
 use crate::channel::Kind;
 
 /// All of them.
-pub(crate) const KINDS: &[Kind] =
-    &[webhook::KIND, slack::KIND, dingtalk::KIND, feishu::KIND, wecom::KIND, telegram::KIND, discord::KIND];
+pub(crate) const KINDS: &[Kind] = &[
+    webhook::KIND,
+    slack::KIND,
+    dingtalk::KIND,
+    feishu::KIND,
+    wecom::KIND,
+    email::KIND,
+    telegram::KIND,
+    discord::KIND,
+];
 
 #[cfg(test)]
 mod tests;

@@ -7,13 +7,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::robot::{self, Robot};
-use crate::channel::{Context, Kind, Made, Message, Rate, Traits, Vendor, settings};
+use crate::channel::{Context, Kind, Made, Message, Rate, Read, Traits, Vendor, settings};
 use crate::http::{Answer, Call, HttpSettings, Written};
 use crate::outcome::{Outcome, Reason, by_status, unreadable};
 use crate::secret::Secret;
 use crate::text::{Format, Limit, Text};
 
-pub(super) const KIND: Kind = Kind { name: "discord", globals: &[], read };
+pub(super) const KIND: Kind = Kind { name: "discord", globals: &[], read: Read::Http(read) };
 
 /// The vendor takes 5 in two seconds and 30 a minute for a webhook.
 const TRAITS: Traits =

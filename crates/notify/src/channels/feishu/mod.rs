@@ -6,14 +6,14 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::robot::{self, Robot, Said};
-use crate::channel::{Context, Kind, Made, Message, Rate, Traits, Vendor, settings};
+use crate::channel::{Context, Kind, Made, Message, Rate, Read, Traits, Vendor, settings};
 use crate::http::{Answer, Call, HttpSettings, Written};
 use crate::outcome::{Outcome, Reason, by_status, unreadable};
 use crate::secret::{Secret, Source};
 use crate::sign;
 use crate::text::{Format, Language, Limit, body_within};
 
-pub(super) const KIND: Kind = Kind { name: "feishu", globals: &[], read };
+pub(super) const KIND: Kind = Kind { name: "feishu", globals: &[], read: Read::Http(read) };
 
 /// The vendor takes 100 a minute and 5 a second.
 const TRAITS: Traits =

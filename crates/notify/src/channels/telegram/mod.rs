@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::channel::{Context, Kind, Made, Message, Rate, Traits, Vendor, settings};
+use crate::channel::{Context, Kind, Made, Message, Rate, Read, Traits, Vendor, settings};
 use crate::http::{Address, Answer, Call, HttpSettings, Written};
 use crate::outcome::{Outcome, Reason, by_status, unreadable};
 use crate::secret::{Secret, Source};
@@ -20,7 +20,7 @@ pub(super) const KIND: Kind = Kind {
         ("telegram_bot_token", "bot_token"),
         ("telegram_bot_token_file", "bot_token_file"),
     ],
-    read,
+    read: Read::Http(read),
 };
 
 /// The vendor takes about 20 a minute for a group, and one a second for a chat.

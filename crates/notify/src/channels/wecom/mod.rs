@@ -7,13 +7,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::robot::{self, Robot};
-use crate::channel::{Context, Kind, Made, Message, Rate, Traits, Vendor, settings};
+use crate::channel::{Context, Kind, Made, Message, Rate, Read, Traits, Vendor, settings};
 use crate::http::{Answer, Call, HttpSettings, Written};
 use crate::outcome::{Outcome, Reason, by_status, unreadable};
 use crate::secret::Secret;
 use crate::text::{Format, Language, Limit};
 
-pub(super) const KIND: Kind = Kind { name: "wecom", globals: &[], read };
+pub(super) const KIND: Kind = Kind { name: "wecom", globals: &[], read: Read::Http(read) };
 
 /// The vendor takes 20 a minute.
 const TRAITS: Traits = Traits { rates: &[Rate::per_minute(18)], has_digests: true, is_costly: false };
