@@ -8,6 +8,7 @@ use std::time::Duration;
 use alert::notice::Notice;
 
 use crate::channels::KINDS;
+use crate::channels::email::{self, Mailer};
 use crate::http::{Answer, Call, Client, HttpSettings, Reach};
 use crate::outcome::{Outcome, Reason};
 use crate::secret::{Secret, redact};
@@ -90,8 +91,22 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// Keys of Alertmanager's `global` and the channel's keys that take their value.
     pub(crate) globals: &'static [(&'static str, &'static str)],
-    /// A channel for each recipient that has calls of its own.
-    pub(crate) read: fn(serde_json::Value, &Context) -> Result<Vec<Made>, String>,
+    pub(crate) read: Read,
+}
+
+/// How a kind reads its settings: a channel for each recipient that has messages of its own.
+pub(crate) enum Read {
+    /// By requests over HTTP.
+    Http(fn(serde_json::Value, &Context) -> Result<Vec<Made>, String>),
+    /// By mail.
+    Mail(fn(serde_json::Value, &Context) -> Result<Vec<MadeMail>, String>),
+}
+
+/// What e-mail makes of its settings.
+#[derive(Debug)]
+pub(crate) struct MadeMail {
+    pub(crate) mailer: Mailer,
+    pub(crate) sends_resolved: bool,
 }
 
 /// What settings are read with.
@@ -110,9 +125,14 @@ pub struct Context {
 pub struct Channel {
     kind: &'static str,
     traits: Traits,
-    vendor: Box<dyn Vendor>,
-    client: Client,
+    way: Way,
     sends_resolved: bool,
+}
+
+#[derive(Debug)]
+enum Way {
+    Http(Box<dyn Vendor>, Client),
+    Mail(Box<Mailer>),
 }
 
 /// Names of all kinds of channels, as in the configuration.
@@ -146,26 +166,39 @@ impl Channel {
     pub fn read(kind: &str, settings: serde_json::Value, context: &Context) -> Result<Vec<Channel>, String> {
         let known = KINDS.iter().find(|known| known.name == kind);
         let known = known.ok_or_else(|| format!("there is no channel `{kind}`"))?;
-        let made = (known.read)(settings, context).map_err(|why| format!("{kind}: {why}"))?;
-        made.into_iter()
-            .map(|made| {
-                let timeout = made.timeout.unwrap_or(TIMEOUT);
-                let client = Client::new(&made.http, &context.reach, timeout);
-                Ok(Channel {
-                    kind: known.name,
-                    traits: made.traits,
-                    vendor: made.vendor,
-                    client: client.map_err(|why| format!("{kind}: {why}"))?,
-                    sends_resolved: made.sends_resolved,
-                })
-            })
-            .collect()
+        let failed = |why: String| format!("{kind}: {why}");
+        match known.read {
+            Read::Http(read) => {
+                let made = read(settings, context).map_err(failed)?;
+                made.into_iter()
+                    .map(|made| Channel::made(known.name, made, context).map_err(failed))
+                    .collect()
+            }
+            Read::Mail(read) => {
+                let made = read(settings, context).map_err(failed)?;
+                let channel = |MadeMail { mailer, sends_resolved }| {
+                    let way = Way::Mail(Box::new(mailer));
+                    Channel { kind: known.name, traits: email::TRAITS, way, sends_resolved }
+                };
+                Ok(made.into_iter().map(channel).collect())
+            }
+        }
+    }
+
+    fn made(kind: &'static str, made: Made, context: &Context) -> Result<Channel, String> {
+        let Made { vendor, traits, http, timeout, sends_resolved } = made;
+        let client = Client::new(&http, &context.reach, timeout.unwrap_or(TIMEOUT))?;
+        Ok(Channel { kind, traits, way: Way::Http(vendor, client), sends_resolved })
     }
 
     /// The same with another time for a request and its answer.
     #[cfg(test)]
     pub(crate) fn with_timeout(self, timeout: Duration) -> Channel {
-        Channel { client: self.client.with_timeout(timeout), ..self }
+        let way = match self.way {
+            Way::Http(vendor, client) => Way::Http(vendor, client.with_timeout(timeout)),
+            Way::Mail(mailer) => Way::Mail(Box::new(mailer.with_timeout(timeout))),
+        };
+        Channel { way, ..self }
     }
 
     /// Its kind, as in the configuration.
@@ -184,28 +217,30 @@ impl Channel {
 
     /// Tells of a message, once.
     pub async fn send(&self, message: &Message<'_>) -> Outcome {
-        match self.vendor.call(message) {
-            Ok(call) => self.exchange(call).await,
-            Err(why) => Outcome::retry(Reason::Auth, why),
+        match &self.way {
+            Way::Mail(mailer) => mailer.send(message).await,
+            Way::Http(vendor, client) => self.exchange(&**vendor, client, vendor.call(message)).await,
         }
     }
 
     /// Takes back what was delivered under a name; none where that cannot be.
     pub async fn withdraw(&self, id: &str) -> Option<Outcome> {
-        match self.vendor.withdraw(id)? {
-            Ok(call) => Some(self.exchange(call).await),
-            Err(why) => Some(Outcome::retry(Reason::Auth, why)),
-        }
+        let Way::Http(vendor, client) = &self.way else { return None };
+        Some(self.exchange(&**vendor, client, vendor.withdraw(id)?).await)
     }
 
     pub(crate) fn can_withdraw(&self) -> bool {
-        self.vendor.withdraw("").is_some()
+        matches!(&self.way, Way::Http(vendor, _) if vendor.withdraw("").is_some())
     }
 
-    async fn exchange(&self, call: Call) -> Outcome {
+    async fn exchange(&self, vendor: &dyn Vendor, client: &Client, call: Result<Call, String>) -> Outcome {
+        let call = match call {
+            Ok(call) => call,
+            Err(why) => return Outcome::retry(Reason::Auth, why),
+        };
         let secrets = call.secrets.clone();
-        let outcome = match self.client.send(call).await {
-            Ok(answer) => self.vendor.judge(&answer),
+        let outcome = match client.send(call).await {
+            Ok(answer) => vendor.judge(&answer),
             Err(failure) => failure.outcome(self.traits.is_costly),
         };
         outcome.with_detail(|detail| redact(detail, &secrets))
@@ -216,7 +251,10 @@ impl Channel {
     /// # Errors
     /// A secret cannot be read.
     pub fn dry_run(&self, message: &Message<'_>) -> Result<String, String> {
-        self.vendor.call(message).map(|call| call.shown())
+        match &self.way {
+            Way::Mail(mailer) => mailer.dry_run(message),
+            Way::Http(vendor, _) => vendor.call(message).map(|call| call.shown()),
+        }
     }
 }
 

@@ -19,6 +19,13 @@ pub(crate) fn dingtalk(secret: &str, at_ms: i64) -> String {
     base64(mac(hmac::HMAC_SHA256, secret.as_bytes(), text.as_bytes()))
 }
 
+/// Robots of Feishu and Lark: the body's `sign`. `at_s` is the body's `timestamp`. Time and secret are the key, and there
+/// is no text.
+pub(crate) fn feishu(secret: &str, at_s: i64) -> String {
+    let key = format!("{at_s}\n{secret}");
+    base64(mac(hmac::HMAC_SHA256, key.as_bytes(), b""))
+}
+
 /// Standard Webhooks 1.0: the value of `webhook-signature`. A secret is `whsec_` and base64, or taken as it is.
 pub(crate) fn standard_webhooks(secret: &str, id: &str, at_s: i64, body: &[u8]) -> String {
     let decoded = secret.strip_prefix("whsec_").and_then(|text| BASE64_STANDARD.decode(text).ok());
@@ -38,6 +45,12 @@ mod tests {
         let sign = dingtalk(secret, 1_582_163_555_000);
         let encoded: String = form_urlencoded::byte_serialize(sign.as_bytes()).collect();
         assert_eq!(encoded, "BQKsG%2BQOCl%2BbYJOLc6pxDHxjVquzlZPWgvRzeN2J5zY%3D");
+    }
+
+    #[test]
+    fn feishu_is_as_published() {
+        // go-lark/lark, crypto_test.go.
+        assert_eq!(feishu("xxx", 1_661_860_880), "QnWVTSBe6FmQDE0bG6X0mURbI+DnvVyu1h+j5dHOjrU=");
     }
 
     #[test]

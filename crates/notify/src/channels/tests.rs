@@ -91,6 +91,93 @@ const VENDORS: &[Vendor] = &[
             (200, "{}", "retry unknown"),
         ],
     },
+    Vendor {
+        kind: "feishu",
+        settings: |base| {
+            json!({
+                "url": format!("{base}/open-apis/bot/v2/hook/{CANARY}"), "secret": CANARY,
+                "at_user_ids": ["ou_1", "all"], "language": "zh-CN",
+            })
+        },
+        success: (200, r#"{"code":0,"data":{},"msg":"success"}"#, "delivered"),
+        html: "retry unknown",
+        lost: "retry timeout",
+        errors: &[
+            (200, r#"{"StatusCode":0,"StatusMessage":"success"}"#, "delivered"),
+            (200, r#"{"code":11232,"msg":"frequency limited"}"#, "retry rate_limited"),
+            (400, r#"{"code":11232,"msg":"frequency limited"}"#, "retry rate_limited"),
+            (
+                200,
+                r#"{"code":19001,"msg":"param invalid: incoming webhook access token invalid"}"#,
+                "final auth",
+            ),
+            (200, r#"{"code":19021,"msg":"sign match fail"}"#, "final auth"),
+            (200, r#"{"code":19022,"msg":"ip not allowed"}"#, "final blocked"),
+            (200, r#"{"code":19024,"msg":"Key Words Not Found"}"#, "final blocked"),
+            (400, r#"{"code":9499,"msg":"Bad Request"}"#, "final bad_request"),
+            (200, r#"{"code":1,"msg":"other"}"#, "final bad_request"),
+        ],
+    },
+    Vendor {
+        kind: "wecom",
+        settings: |base| json!({"url": format!("{base}/cgi-bin/webhook/send?key={CANARY}"), "at_user_ids": ["zhang"]}),
+        success: (200, r#"{"errcode":0,"errmsg":"ok"}"#, "delivered"),
+        html: "retry unknown",
+        lost: "retry timeout",
+        errors: &[
+            (200, r#"{"errcode":-1,"errmsg":"system busy"}"#, "retry server"),
+            (200, r#"{"errcode":45009,"errmsg":"api freq out of limit"}"#, "retry rate_limited"),
+            (200, r#"{"errcode":93000,"errmsg":"invalid webhook url"}"#, "final auth"),
+            (
+                200,
+                r#"{"errcode":40058,"errmsg":"markdown.content exceed max length 4096"}"#,
+                "final too_large",
+            ),
+            (200, r#"{"errcode":40058,"errmsg":"invalid"}"#, "final bad_request"),
+        ],
+    },
+    Vendor {
+        kind: "telegram",
+        settings: |base| json!({"api_url": base, "bot_token": format!("12:{CANARY}"), "chat_id": -100123}),
+        success: (200, r#"{"ok":true,"result":{"message_id":7}}"#, "delivered 7"),
+        html: "retry unknown",
+        lost: "retry timeout",
+        errors: &[
+            (
+                429,
+                r#"{"ok":false,"error_code":429,"parameters":{"retry_after":31}}"#,
+                "retry rate_limited 31s",
+            ),
+            (400, r#"{"ok":false,"error_code":400,"description":"message is too long"}"#, "final too_large"),
+            (400, r#"{"ok":false,"error_code":400,"description":"chat not found"}"#, "final bad_request"),
+            (
+                400,
+                r#"{"ok":false,"error_code":400,"parameters":{"migrate_to_chat_id":-1}}"#,
+                "final bad_request",
+            ),
+            (401, r#"{"ok":false,"error_code":401,"description":"Unauthorized"}"#, "final auth"),
+            (403, r#"{"ok":false,"error_code":403,"description":"bot was kicked"}"#, "final blocked"),
+            (502, r#"{"ok":false,"error_code":502,"description":"Bad Gateway"}"#, "retry server"),
+        ],
+    },
+    Vendor {
+        kind: "discord",
+        settings: |base| json!({"webhook_url": format!("{base}/api/webhooks/1/{CANARY}")}),
+        success: (200, r#"{"id":"1234"}"#, "delivered 1234"),
+        html: "retry unknown",
+        lost: "retry timeout",
+        errors: &[
+            (204, "", "retry unknown"),
+            (
+                429,
+                r#"{"message":"rate limited","retry_after":1.5,"global":false}"#,
+                "retry rate_limited 1.5s",
+            ),
+            (400, r#"{"embeds":["0"]}"#, "final bad_request"),
+            (401, r#"{"code":50027}"#, "final auth"),
+            (404, r#"{"message":"Unknown Webhook","code":10015}"#, "final bad_request"),
+        ],
+    },
 ];
 
 fn context() -> Context {

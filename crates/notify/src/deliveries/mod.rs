@@ -152,3 +152,6 @@ impl Worker {
         NotificationQueue { channel: self.name(), kind: self.kind(), counts, waiting }
     }
 }
+
+#[cfg(test)]
+mod tests;

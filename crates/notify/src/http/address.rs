@@ -9,6 +9,8 @@ use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
+use super::Failure;
+
 /// Which addresses requests may reach.
 #[derive(Clone, Debug, Default)]
 pub struct Reach {
@@ -54,6 +56,23 @@ impl Reach {
             Kind::Never => "an address of no service",
         };
         Err(Refusal(format!("{host}: {ip} is {what}; `allow_private` can allow it")))
+    }
+
+    /// An address of a host that may be reached.
+    pub(crate) async fn find(&self, host: &str) -> Result<IpAddr, Failure> {
+        if let Ok(ip) = host.parse() {
+            return self
+                .judge(ip, host)
+                .map(|()| ip)
+                .map_err(|refusal| Failure::Refused(refusal.to_string()));
+        }
+        match Resolver::judged(self.clone(), system(), host.to_owned()).await {
+            Ok(found) => match found.first() {
+                Some(address) => Ok(address.ip()),
+                None => Err(Failure::Unreachable(format!("{host}: no address"))),
+            },
+            Err(refusal) => Err(Failure::Refused(refusal.to_string())),
+        }
     }
 
     /// Judges a URL whose host is an address; names are judged when they are resolved.

@@ -47,11 +47,6 @@ impl Document {
         }
     }
 
-    /// Number of alerts.
-    pub(crate) fn len(&self) -> usize {
-        self.alerts.len()
-    }
-
     /// The alerts with the dashboard behind them, as many as there is room for.
     pub(crate) fn body(&self, format: Format, limit: Limit) -> String {
         let mut text = String::new();
@@ -133,7 +128,7 @@ fn item(alert: &NoticeAlert, language: Language, at_ms: i64) -> Item {
         let age = language.duration(at_ms - alert.starts_at_ms);
         format!(" {} {} ({age})", words.firing_since, super::words::time(alert.starts_at_ms))
     };
-    let mut lines = vec![vec![Span::Bold(name.to_owned()), Span::Text(when)]];
+    let mut lines = vec![vec![Span::Bold(crate::http::one_line(name)), Span::Text(when)]];
     let annotation = |key: &str| {
         let found = alert.annotations.iter().find(|(name, _)| name == key);
         found.map(|(_, text)| text.trim()).filter(|text| !text.is_empty())

@@ -15,6 +15,8 @@ pub(crate) enum Format {
     CommonMark,
     /// HTML.
     Html,
+    /// HTML as Telegram reads it: line ends are line ends.
+    Telegram,
 }
 
 impl Format {
@@ -27,11 +29,11 @@ impl Format {
                 // Plain text has line ends, a piece of markup has none.
                 (_, '\r') => {}
                 (Format::Slack, '&') => out.push_str("&amp;"),
-                (Format::Html, '&') => out.push_str("&amp;"),
-                (Format::Html, '"') => out.push_str("&quot;"),
-                (Format::Html, '\'') => out.push_str("&#39;"),
-                (Format::Slack | Format::Html | Format::Markdown | Format::Lark, '<') => out.push_str("&lt;"),
-                (Format::Slack | Format::Html | Format::Markdown | Format::Lark, '>') => out.push_str("&gt;"),
+                (Format::Html | Format::Telegram, '&') => out.push_str("&amp;"),
+                (Format::Html | Format::Telegram, '"') => out.push_str("&quot;"),
+                (Format::Html | Format::Telegram, '\'') => out.push_str("&#39;"),
+                (_, '<') if self.has_entities() => out.push_str("&lt;"),
+                (_, '>') if self.has_entities() => out.push_str("&gt;"),
                 (Format::Lark, '*' | '[' | ']' | '`' | '~' | '_' | '&' | '#' | '\\') => {
                     out.push_str(&format!("&#{};", u32::from(c)));
                 }
@@ -46,6 +48,10 @@ impl Format {
         out
     }
 
+    fn has_entities(self) -> bool {
+        !matches!(self, Format::Plain | Format::CommonMark)
+    }
+
     /// A text in bold.
     pub(crate) fn bold(self, text: &str) -> String {
         let escaped = self.escape(text);
@@ -54,7 +60,7 @@ impl Format {
             Format::Plain => escaped,
             Format::Slack => format!("*{escaped}*"),
             Format::Markdown | Format::Lark | Format::CommonMark => format!("**{escaped}**"),
-            Format::Html => format!("<b>{escaped}</b>"),
+            Format::Html | Format::Telegram => format!("<b>{escaped}</b>"),
         }
     }
 
@@ -69,7 +75,9 @@ impl Format {
             Format::Slack => {
                 format!("<{}|{}>", self.escape(url).replace('|', "%7C"), self.escape(text).replace('|', "/"))
             }
-            Format::Html => format!("<a href=\"{}\">{}</a>", self.escape(url), self.escape(text)),
+            Format::Html | Format::Telegram => {
+                format!("<a href=\"{}\">{}</a>", self.escape(url), self.escape(text))
+            }
             Format::Markdown | Format::Lark | Format::CommonMark => {
                 let target = url.chars().fold(String::new(), |mut target, c| {
                     match c {
@@ -88,7 +96,7 @@ impl Format {
     /// Between two lines.
     pub(crate) fn line_end(self) -> &'static str {
         match self {
-            Format::Plain | Format::Slack | Format::Lark => "\n",
+            Format::Plain | Format::Slack | Format::Lark | Format::Telegram => "\n",
             // Two blanks make a line end of it; WeCom shows it as one too.
             Format::Markdown | Format::CommonMark => "  \n",
             Format::Html => "<br>\n",

@@ -6,14 +6,14 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::channel::{Context, Kind, Made, Message, Rate, Traits, Vendor, address, settings};
+use crate::channel::{Context, Kind, Made, Message, Rate, Read, Traits, Vendor, address, settings};
 use crate::http::{Answer, Call, HttpSettings, Written};
 use crate::outcome::{Outcome, Reason, by_status, unreadable};
 use crate::secret::{Secret, Source};
 use crate::sign;
 use crate::text::{Document, Format, Language, Limit, Text, Texts, body_within};
 
-pub(super) const KIND: Kind = Kind { name: "dingtalk", globals: &[], read };
+pub(super) const KIND: Kind = Kind { name: "dingtalk", globals: &[], read: Read::Http(read) };
 
 /// The vendor takes 20 a minute.
 const TRAITS: Traits = Traits { rates: &[Rate::per_minute(18)], has_digests: true, is_costly: false };

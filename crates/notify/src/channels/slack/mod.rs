@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::channel::{Context, Kind, Made, Message, Rate, Traits, Vendor, address, settings};
+use crate::channel::{Context, Kind, Made, Message, Rate, Read, Traits, Vendor, address, settings};
 use crate::http::{Answer, Call, HttpSettings, Written};
 use crate::outcome::{Outcome, Reason, by_status, unreadable};
 use crate::secret::{Secret, Source};
@@ -17,7 +17,7 @@ use crate::text::{Document, Format, Limit, Text, Texts};
 pub(super) const KIND: Kind = Kind {
     name: "slack",
     globals: &[("slack_api_url", "api_url"), ("slack_api_url_file", "api_url_file")],
-    read,
+    read: Read::Http(read),
 };
 
 /// The vendor takes one a second for each channel.

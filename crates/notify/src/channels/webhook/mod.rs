@@ -9,14 +9,14 @@ use alert::notice::{Notice, NoticeAlert};
 use model::series::Labels;
 use serde::{Deserialize, Serialize};
 
-use crate::channel::{Context, Kind, Made, Message, Rate, Traits, Vendor, address, settings};
+use crate::channel::{Context, Kind, Made, Message, Rate, Read, Traits, Vendor, address, settings};
 use crate::http::{Answer, Call, HttpSettings, Written};
 use crate::outcome::{Outcome, Reason, by_status};
 use crate::secret::{Secret, Source};
 use crate::sign;
 use crate::text::rfc3339;
 
-pub(super) const KIND: Kind = Kind { name: "webhook", globals: &[], read };
+pub(super) const KIND: Kind = Kind { name: "webhook", globals: &[], read: Read::Http(read) };
 
 const TRAITS: Traits = Traits { rates: &[Rate::per_second(50)], has_digests: false, is_costly: false };
 

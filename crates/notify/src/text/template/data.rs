@@ -70,7 +70,7 @@ fn of_alert(alert: &NoticeAlert, format: Format) -> Value {
 /// Only where markup is made of `&` and `<` has a URL to be escaped.
 fn url(url: &str, format: Format) -> String {
     match format {
-        Format::Slack | Format::Html => format.escape(url),
+        Format::Slack | Format::Html | Format::Telegram => format.escape(url),
         _ => url.to_owned(),
     }
 }

@@ -11,6 +11,7 @@ use super::data::{self, DURATION, OFFSET, STRUCTURE, TIME, marked, string};
 use super::{time, tree};
 
 type Answer = Result<Value, TemplateError>;
+type Function = Box<dyn Fn(&[Value]) -> Answer + Send + Sync>;
 
 /// Names that templates can call.
 pub(super) const NAMES: [&str; 22] = [
@@ -50,7 +51,7 @@ pub(super) struct Default {
 /// All of them.
 pub(super) fn all(default: &Default) -> FuncMap {
     let mut functions = FuncMap::new();
-    let mut add = |name: &str, least: usize, body: Box<dyn Fn(&[Value]) -> Answer + Send + Sync>| {
+    let mut add = |name: &str, least: usize, body: Function| {
         let owned = name.to_owned();
         let checked = move |given: &[Value]| match given.len() >= least {
             true => body(given),
@@ -197,7 +198,7 @@ fn of_time(at_ms: i64, offset_s: i64, name: &str, given: &[Value]) -> Answer {
 }
 
 /// The name of the alert first, as Alertmanager has it.
-fn sorted<'a>(pairs: &'a BTreeMap<Arc<str>, Value>) -> impl Iterator<Item = (&'a str, &'a Value)> {
+fn sorted(pairs: &BTreeMap<Arc<str>, Value>) -> impl Iterator<Item = (&str, &Value)> {
     let first = pairs.iter().filter(|(name, _)| &***name == "alertname");
     let others = pairs.iter().filter(|(name, _)| &***name != "alertname");
     first.chain(others).map(|(name, value)| (&**name, value))

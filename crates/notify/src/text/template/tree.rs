@@ -121,17 +121,14 @@ impl Walk {
                 }
             }
             Expr::Field(pos, names) => {
-                let (pos, names) = (*pos, names.iter().map(|name| name.to_string()).collect::<Vec<_>>());
-                *expr = look_up(pos, Expr::Dot(pos), &names);
+                *expr = look_up(*pos, Expr::Dot(*pos), names);
             }
             Expr::Variable(pos, name, names) if !names.is_empty() => {
-                let (pos, names) = (*pos, names.iter().map(|name| name.to_string()).collect::<Vec<_>>());
-                *expr = look_up(pos, Expr::Variable(pos, name.clone(), Vec::new()), &names);
+                *expr = look_up(*pos, Expr::Variable(*pos, name.clone(), Vec::new()), names);
             }
             Expr::Chain(pos, inner, names) => {
                 self.expr(inner);
-                let (pos, names) = (*pos, names.iter().map(|name| name.to_string()).collect::<Vec<_>>());
-                *expr = look_up(pos, (**inner).clone(), &names);
+                *expr = look_up(*pos, (**inner).clone(), names);
             }
             Expr::Pipe(_, pipe) => self.pipe(pipe),
             _ => {}
@@ -140,9 +137,9 @@ impl Walk {
 }
 
 /// One call for each name, from the inside out.
-fn look_up(pos: Pos, base: Expr, names: &[String]) -> Expr {
+fn look_up(pos: Pos, base: Expr, names: &[impl AsRef<str>]) -> Expr {
     names.iter().fold(base, |base, name| {
-        let args = vec![Expr::Identifier(pos, LOOK_UP.into()), base, Expr::String(pos, (&**name).into())];
+        let args = vec![Expr::Identifier(pos, LOOK_UP.into()), base, Expr::String(pos, name.as_ref().into())];
         let commands = vec![CommandNode { pos, args }];
         Expr::Pipe(pos, PipeNode { pos, decl: Vec::new(), commands, is_assign: false })
     })
