@@ -2,6 +2,7 @@
 //! webhook have it (`template/template.go`, `notify/webhook/webhook.go`).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use model::series::Labels;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,8 @@ use crate::rules::Pairs;
 pub struct Notice {
     /// Name of the receiver.
     pub receiver: String,
-    /// Identity of the group: where in the tree of routes it is, and its labels.
+    /// Identity of the group: where in the tree of routes it is, and its labels. What is told of the group beside its
+    /// route has a mark behind it; see [`Notice::apart`].
     pub group_key: String,
     /// Labels that all alerts of the group have since they are grouped by them.
     pub group_labels: Labels,
@@ -41,7 +43,25 @@ pub struct NoticeAlert {
     pub generator_url: String,
 }
 
+/// Between the key of a group and what tells apart several notices of it; in neither of them.
+const APART: char = '\u{1e}';
+
 impl Notice {
+    /// The key of a notice that is not to be taken for others of its group.
+    pub fn apart(group_key: &str, mark: impl fmt::Display) -> String {
+        format!("{group_key}{APART}{mark}")
+    }
+
+    /// What tells this notice apart from others of its group, if anything does.
+    pub fn mark(&self) -> Option<&str> {
+        self.group_key.split_once(APART).map(|(_, mark)| mark)
+    }
+
+    /// The key as Alertmanager writes it, for others.
+    pub fn shown_key(&self) -> &str {
+        self.group_key.split_once(APART).map_or(&*self.group_key, |(key, _)| key)
+    }
+
     /// Whether all its alerts have ended.
     pub fn is_resolved(&self) -> bool {
         self.alerts.iter().all(|alert| alert.is_resolved)
@@ -112,17 +132,17 @@ fn common(mut each: impl Iterator<Item = Pairs>) -> BTreeMap<String, String> {
 }
 
 /// Labels in texts that are kept.
-mod labels_as_map {
+pub(crate) mod labels_as_map {
     use std::collections::BTreeMap;
 
     use model::series::Labels;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(labels: &Labels, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(labels: &Labels, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(labels.iter().map(|(name, value)| (&**name, &**value)))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error> {
         BTreeMap::<String, String>::deserialize(deserializer).map(Labels::new)
     }
 }

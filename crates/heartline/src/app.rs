@@ -191,6 +191,7 @@ async fn start_admin(
         operations: Arc::clone(core) as _,
         rules: Arc::clone(&core.rules) as _,
         alertmanager: Arc::clone(&core.desk) as _,
+        incidents: Arc::clone(&core.desk) as _,
         history: Arc::clone(&core.kept) as _,
         engine: core.engine.clone().map(|engine| Arc::new(engine) as _),
         journal: core.kept.has_journal().then(|| Arc::clone(&core.kept) as _),

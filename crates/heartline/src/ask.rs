@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use http::{Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http::{Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -62,12 +62,27 @@ impl AdminOptions {
     /// # Errors
     /// The API cannot be reached, or it refuses.
     pub async fn get(&self, path: &str) -> Result<Bytes, Failure> {
-        let mut request = Request::get(format!("{}{path}", self.shown()));
+        self.ask(Method::GET, path, Bytes::new()).await
+    }
+
+    /// The body of `POST path`, both JSON.
+    ///
+    /// # Errors
+    /// See [`AdminOptions::get`].
+    pub async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Bytes, Failure> {
+        self.ask(Method::POST, path, body.to_string().into()).await
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, Failure> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.shown()));
+        if !body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
         if let Some(file) = &self.token_file {
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", token(file)?));
         }
         let request = request
-            .body(Empty::<Bytes>::new())
+            .body(Full::new(body))
             .map_err(|error| Failure::Usage(format!("{path} cannot be asked for: {error}")))?;
         let answer = tokio::time::timeout(ANSWER_TIME, exchange(request)).await;
         match answer {
@@ -98,7 +113,7 @@ fn token(file: &Path) -> Result<String, Failure> {
     is_token.then(|| token.to_owned()).ok_or_else(|| wrong("there is no token in it".to_owned()))
 }
 
-async fn exchange(request: Request<Empty<Bytes>>) -> Result<(StatusCode, Bytes), String> {
+async fn exchange(request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), String> {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let response = client.request(request).await.map_err(|error| innermost(&error))?;
     let (head, body) = response.into_parts();

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use gateway::config::UpstreamUrl;
 use tracing_subscriber::EnvFilter;
 
+use crate::escalate::{AckOptions, EscalateCommand};
 use crate::load::LoadCommand;
 use crate::look::{ConnectionsOptions, ShowOptions};
 use crate::routes::RoutesCommand;
@@ -34,6 +35,7 @@ const EXAMPLES: &str = "Examples:
   heartline run -c heartline.yaml                      the same, by a configuration file
   heartline check heartline.yaml                       find mistakes before they are run
   heartline rules test rules_test.yml                  run tests in promtool's format
+  heartline ack 7 --by Ann                             nobody else is called for incident 7
   heartline connections --closed reason:abnormal       list what has broken off
   heartline show 4ynf0xjv3c8mz                         what happened on one connection
   heartline load ws ws://127.0.0.1:8000/chat -c 500    what many users would see";
@@ -63,6 +65,12 @@ pub enum Command {
     /// Find out who is told of an alert.
     #[command(subcommand)]
     Routes(RoutesCommand),
+    /// Find out who is told next when nobody acknowledges.
+    #[command(subcommand)]
+    Escalate(EscalateCommand),
+    /// Tell a running gateway that somebody cares about an incident: nobody else is called, and whoever was told is told
+    /// so. Exit code 3 when the gateway cannot be reached.
+    Ack(AckOptions),
     /// List the connections of a running gateway; exit code 3 when it cannot be reached.
     Connections(ConnectionsOptions),
     /// Show what happened on one connection of a running gateway, open or closed; exit code 3 when it cannot be

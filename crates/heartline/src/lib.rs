@@ -8,6 +8,7 @@ pub mod ask;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod escalate;
 mod history;
 mod host;
 pub mod load;
@@ -69,6 +70,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Check { files, promql } => check(&files, promql.compat()),
         Command::Rules(command) => rules::run(command),
         Command::Routes(command) => routes::run(command),
+        Command::Escalate(command) => escalate::run(command),
+        Command::Ack(options) => block_on(escalate::ack(options)),
         Command::Connections(options) => block_on(look::connections(options)),
         Command::Show(options) => block_on(look::show(options)),
         Command::Load(command) => load::run(*command),

@@ -33,9 +33,8 @@ fn section(out: &mut String, root: &Value, schema: &Value, path: &str, defaults:
         let _ = writeln!(out, "| `{name}` | {meaning} | {shown} |");
     }
     for (name, property) in properties {
-        let (child, is_list) = child_of(root, property);
+        let (child, suffix) = child_of(root, property);
         let Some(child) = child else { continue };
-        let suffix = if is_list { "[]" } else { "" };
         let below =
             if path.is_empty() { format!("{name}{suffix}") } else { format!("{path}.{name}{suffix}") };
         let nested = defaults.get(name).or_else(|| property.get("default")).cloned().unwrap_or_default();
@@ -62,11 +61,13 @@ fn choice(value: &Value) -> String {
     }
 }
 
-/// The object that a property holds, or holds a list of.
-fn child_of<'a>(root: &'a Value, property: &'a Value) -> (Option<&'a Value>, bool) {
-    match property.get("items") {
-        Some(items) => (target(root, items), true),
-        None => (target(root, property), false),
+/// The object that a property holds, or holds a list or a map of, and how that is written.
+fn child_of<'a>(root: &'a Value, property: &'a Value) -> (Option<&'a Value>, &'static str) {
+    let below = |key: &str| target(root, property.get(key)?);
+    match (below("items"), below("additionalProperties")) {
+        (Some(items), _) => (Some(items), "[]"),
+        (None, Some(values)) => (Some(values), ".NAME"),
+        (None, None) => (target(root, property), ""),
     }
 }
 

@@ -113,7 +113,7 @@ fn receivers<'a>(config: &Config, labels: impl Iterator<Item = &'a str>) -> Resu
 }
 
 /// Name and value of a label.
-fn label(text: &str) -> Result<(&str, &str), String> {
+pub(crate) fn label(text: &str) -> Result<(&str, &str), String> {
     let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
     pair.ok_or_else(|| format!("`{text}` is not a label, such as severity=critical"))
 }

@@ -4,11 +4,12 @@
 //! Rules, the API and channels come in by one lock, which is held for as long as a change is written. A thread looks at
 //! groups when they are due. Channels have threads of their own, so that none of them holds up another or the rules.
 
+mod escalation;
 mod kept;
 mod plan;
 mod port;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -16,6 +17,8 @@ use std::time::Duration;
 
 use alert::dispatch::{Dispatcher, Fate, Incoming, Send, SendId};
 use alert::engine::Notification;
+use alert::escalation::Answer;
+use alert::notice::Notice;
 use gateway::clock;
 use meter::scrape::NotificationFacts;
 use notify::{Deliveries, Report, Told, World};
@@ -23,6 +26,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::Failure;
 use crate::history::Kept;
+use escalation::{Around, Errand, Incidents};
 use kept::{Letters, StateOfGroups};
 pub(crate) use plan::Plan;
 
@@ -41,6 +45,7 @@ pub(crate) struct Desk {
 /// What the lock holds.
 struct Machine {
     dispatcher: Dispatcher,
+    incidents: Incidents,
     state: StateOfGroups,
     /// What channels were given and have not answered, by destination and key of the group.
     given: HashMap<(String, String), SendId>,
@@ -92,21 +97,40 @@ impl Desk {
         let mut state = StateOfGroups::default();
         let mut dispatcher = Dispatcher::new(plan.setup.clone());
         let letters = Letters::new(Arc::clone(&kept));
+        let waiting: BTreeSet<(String, String)> = letters.all().into_iter().collect();
+        let mut texts = state.load(&kept);
+        let incidents: Vec<String> =
+            texts.extract_if(.., |(name, _)| name == escalation::NAME).map(|(_, text)| text).collect();
         // What is not among the letters never came to its channel.
-        let waiting = letters.all();
+        let keys = keys_of_groups(&plan, &texts);
         let fate = |id: &SendId| {
-            let waits = waiting.iter().any(|(destination, _)| *destination == destination_of(id));
-            if waits { Fate::Waits } else { Fate::Unknown }
+            let key = keys.get(&id.group).cloned().unwrap_or_default();
+            if waiting.contains(&(destination_of(id), key)) { Fate::Waits } else { Fate::Unknown }
         };
-        let unreadable = dispatcher.restore(state.load(&kept), fate, now_ms());
+        let mut unreadable = dispatcher.restore(texts, fate, now_ms());
+        let mut machine = Machine {
+            dispatcher,
+            incidents: Incidents::new(&plan),
+            state,
+            given: HashMap::new(),
+            plan: Arc::new(plan),
+        };
+        machine.find_given();
+        for text in incidents {
+            let is_read =
+                machine.with_incidents(|incidents, around| incidents.restore(&text, &waiting, around));
+            if !is_read {
+                unreadable.push(escalation::NAME.to_owned());
+            }
+        }
         for name in unreadable {
             tracing::warn!(name, "the state of alerts could not be read");
         }
-        let mut machine = Machine { dispatcher, state, given: HashMap::new(), plan: Arc::new(plan) };
-        machine.find_given();
-        for (destination, group) in waiting {
-            if !machine.given.contains_key(&(destination.clone(), group.clone())) {
-                letters.forget(&destination, &group);
+        for (destination, key) in waiting {
+            let is_known = machine.given.contains_key(&(destination.clone(), key.clone()))
+                || machine.incidents.knows(&destination, &key);
+            if !is_known {
+                letters.forget(&destination, &key);
             }
         }
         Desk {
@@ -149,6 +173,7 @@ impl Desk {
             let mut machine = self.machine.lock();
             let is_same = machine.plan.has_the_channels_of(&plan);
             machine.dispatcher.reload(plan.setup.clone(), now_ms());
+            machine.incidents.reload(&plan);
             machine.plan = Arc::new(plan);
             machine.forget_strangers(&Letters::new(Arc::clone(&self.kept)));
             machine.write(&self.kept);
@@ -179,54 +204,95 @@ impl Desk {
 
     fn run(&self) {
         while !self.is_stopping.load(Relaxed) {
-            for send in self.due() {
+            let (sends, errands) = self.due();
+            for send in sends {
                 self.give(send);
+            }
+            for errand in errands {
+                self.go(errand);
             }
             self.sleep();
         }
     }
 
     /// What is to be told now; that it is, is on the disk.
-    fn due(&self) -> Vec<Send> {
+    fn due(&self) -> (Vec<Send>, Vec<Errand>) {
         let mut machine = self.machine.lock();
         let flushes = machine.dispatcher.flush(now_ms());
-        machine.write(&self.kept);
-        let sends: Vec<Send> = flushes.into_iter().flat_map(|flush| flush.sends).collect();
-        for send in &sends {
+        for send in flushes.iter().flat_map(|flush| &flush.sends) {
             let key = (destination_of(&send.id), send.notice.group_key.clone());
             machine.given.insert(key, send.id.clone());
         }
-        sends
+        machine.with_incidents(|incidents, around| incidents.look(&flushes, around));
+        machine.write(&self.kept);
+        let sends = flushes.into_iter().flat_map(|flush| flush.sends).collect();
+        (sends, machine.incidents.errands())
     }
 
     fn give(&self, send: Send) {
-        let destination = destination_of(&send.id);
-        let deliveries = self.deliveries.lock();
-        let is_given =
-            deliveries.as_ref().is_some_and(|deliveries| deliveries.give(&destination, send.notice));
-        if !is_given {
-            drop(deliveries);
+        if !self.give_to(&destination_of(&send.id), send.notice) {
             let mut machine = self.machine.lock();
             machine.given.retain(|_, id| *id != send.id);
             machine.dispatcher.failed(&send.id);
+            machine.with_incidents(|incidents, around| {
+                incidents.answer_of_route(&send.id, Answer::Failed, around);
+            });
+            machine.write(&self.kept);
         }
+    }
+
+    fn go(&self, errand: Errand) {
+        match errand {
+            Errand::Withdraw { destination, key } => {
+                if let Some(deliveries) = self.deliveries.lock().as_ref() {
+                    deliveries.withdraw(&destination, &key);
+                }
+            }
+            Errand::Tell { destination, notice, call } => {
+                if !self.give_to(&destination, notice) {
+                    let mut machine = self.machine.lock();
+                    machine.with_incidents(|incidents, around| {
+                        incidents.answer(call, &destination, Answer::Failed, around);
+                    });
+                    machine.write(&self.kept);
+                }
+            }
+        }
+    }
+
+    fn give_to(&self, destination: &str, notice: Notice) -> bool {
+        self.deliveries.lock().as_ref().is_some_and(|deliveries| deliveries.give(destination, notice))
     }
 
     /// A channel has answered. What follows is written before its queue forgets what it had.
     fn answered(&self, report: &Report) {
         let mut machine = self.machine.lock();
-        let key = (report.destination.to_string(), report.notice.group_key.clone());
-        let Some(id) = machine.given.remove(&key) else { return };
-        match report.told {
-            Told::Delivered { .. } | Told::Cancelled => machine.dispatcher.delivered(&id, now_ms()),
-            Told::Failed { .. } | Told::Dropped => machine.dispatcher.failed(&id),
+        let answer = match report.told {
+            Told::Delivered { .. } => Answer::Delivered,
+            Told::Cancelled | Told::Failed { .. } | Told::Dropped => Answer::Failed,
+        };
+        let destination = report.destination.to_string();
+        if let Some(mark) = report.notice.mark() {
+            let Some(call) = escalation::call_of(mark) else { return };
+            machine.with_incidents(|incidents, around| incidents.answer(call, &destination, answer, around));
+        } else {
+            let Some(id) = machine.given.remove(&(destination, report.notice.group_key.clone())) else {
+                return;
+            };
+            match report.told {
+                Told::Delivered { .. } | Told::Cancelled => machine.dispatcher.delivered(&id, now_ms()),
+                Told::Failed { .. } | Told::Dropped => machine.dispatcher.failed(&id),
+            }
+            machine.with_incidents(|incidents, around| incidents.answer_of_route(&id, answer, around));
         }
         machine.write(&self.kept);
+        self.changed.notify_all();
     }
 
     fn sleep(&self) {
         let mut machine = self.machine.lock();
-        let next_ms = machine.dispatcher.next_at_ms().map_or(i64::MAX, |at_ms| at_ms - now_ms());
+        let due = [machine.dispatcher.next_at_ms(), machine.incidents.next_at_ms()];
+        let next_ms = due.into_iter().flatten().min().map_or(i64::MAX, |at_ms| at_ms - now_ms());
         if next_ms > 0 && !self.is_stopping.load(Relaxed) {
             let nap = Duration::from_millis(next_ms.unsigned_abs()).min(NAP_MAX);
             self.changed.wait_for(&mut machine, nap);
@@ -235,8 +301,20 @@ impl Desk {
 }
 
 impl Machine {
+    /// Incidents, with what they are looked at with.
+    fn with_incidents<T>(&mut self, act: impl FnOnce(&mut Incidents, Around<'_>) -> T) -> T {
+        let around = Around {
+            dispatcher: &self.dispatcher,
+            by_routes: &self.given,
+            plan: &self.plan,
+            now_ms: now_ms(),
+        };
+        act(&mut self.incidents, around)
+    }
+
     fn write(&mut self, kept: &Kept) {
-        let changes = self.dispatcher.take_changes();
+        let mut changes = self.dispatcher.take_changes();
+        changes.extend(self.incidents.take_changes());
         self.state.write(kept, changes);
     }
 
@@ -244,11 +322,13 @@ impl Machine {
     fn forget_strangers(&mut self, letters: &Letters) {
         let names = self.plan.names();
         let is_stranger = |destination: &String| !names.contains(destination);
-        for ((destination, group), id) in
-            self.given.extract_if(|(destination, _), _| is_stranger(destination))
-        {
+        let gone: Vec<_> = self.given.extract_if(|(destination, _), _| is_stranger(destination)).collect();
+        for ((destination, group), id) in gone {
             self.dispatcher.failed(&id);
             letters.forget(&destination, &group);
+        }
+        for (destination, key) in self.with_incidents(Incidents::forget_strangers) {
+            letters.forget(&destination, &key);
         }
     }
 
@@ -265,11 +345,24 @@ impl Machine {
     }
 }
 
+/// Keys of groups as they were kept, by name.
+fn keys_of_groups(plan: &Plan, texts: &[(String, String)]) -> HashMap<String, String> {
+    let mut dispatcher = Dispatcher::new(plan.setup.clone());
+    dispatcher.restore(texts.iter().cloned(), |_| Fate::Waits, now_ms());
+    let groups = dispatcher.given().into_iter().map(|id| id.group);
+    groups
+        .filter_map(|group| {
+            let key = dispatcher.look(&group, now_ms())?.group_key;
+            Some((group, key))
+        })
+        .collect()
+}
+
 /// Name of a receiver's channel among all destinations.
 fn destination_of(id: &SendId) -> String {
     plan::destination(&id.receiver, &id.channel)
 }
 
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     (clock::wall().as_secs_f64() * 1000.0) as i64
 }

@@ -36,6 +36,7 @@ mod backoff;
 mod error;
 mod gate;
 mod headers;
+mod incidents;
 mod operate;
 mod prometheus;
 mod query;
@@ -46,6 +47,7 @@ mod sessions;
 mod stream;
 
 pub use alertmanager::Alertmanager;
+pub use incidents::Incidents;
 pub use server::{Refusals, Server, StartError};
 
 /// What the admin address asks of the running process.
@@ -67,6 +69,8 @@ pub struct Ports {
     pub rules: Arc<dyn Rules>,
     /// Who tells people of alerts.
     pub alertmanager: Arc<dyn Alertmanager>,
+    /// What is being done about alerts.
+    pub incidents: Arc<dyn Incidents>,
     /// Series.
     pub history: Arc<dyn History>,
     /// Who answers queries over series in place of `history`, if another engine is to.

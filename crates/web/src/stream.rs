@@ -239,6 +239,25 @@ mod tests {
         }
     }
 
+    impl crate::Incidents for Silent {
+        fn incidents(&self) -> Vec<alert::escalation::IncidentView> {
+            vec![]
+        }
+
+        fn incident(&self, _: u64) -> Option<alert::escalation::IncidentView> {
+            None
+        }
+
+        fn ack(
+            &self,
+            _: u64,
+            _: &str,
+            _: &str,
+        ) -> Result<alert::escalation::IncidentView, alert::escalation::AckError> {
+            Err(alert::escalation::AckError::Unknown)
+        }
+    }
+
     impl Rules for Silent {
         fn groups(&self) -> Vec<Arc<model::rules::GroupView>> {
             Vec::new()
@@ -323,6 +342,7 @@ mod tests {
             operations: Arc::new(Silent),
             rules: Arc::new(Silent),
             alertmanager: Arc::new(Silent),
+            incidents: Arc::new(Silent),
             history: Arc::new(Silent),
             engine: None,
             journal: None,

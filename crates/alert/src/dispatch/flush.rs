@@ -63,6 +63,11 @@ impl Dispatcher {
         each.collect()
     }
 
+    /// Name of a group's receiver; none if the group is no more.
+    pub fn receiver_of(&self, group: &str) -> Option<&str> {
+        self.groups.get(group).map(|group| &*group.receiver)
+    }
+
     /// A group as it is now, with nothing to be told; none if it is no more.
     pub fn look(&self, group: &str, now_ms: i64) -> Option<Flush> {
         self.look_at(group, now_ms).map(|(flush, ..)| flush)

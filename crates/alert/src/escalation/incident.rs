@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use model::series::Labels;
 use serde::{Deserialize, Serialize};
 
 use super::Why;
 use super::policy::Next;
 use crate::dispatch::Flush;
-use crate::notice::NoticeAlert;
+use crate::notice::{NoticeAlert, labels_as_map};
 
 /// Most alerts that are kept of an incident, to tell of its end.
 const ALERTS_MAX: usize = 100;
@@ -33,6 +34,8 @@ pub(super) struct Incident {
     /// Name of its group.
     pub group: String,
     pub group_key: String,
+    #[serde(with = "labels_as_map")]
+    pub group_labels: Labels,
     /// Name of its policy.
     pub policy: String,
     pub state: State,
@@ -78,6 +81,7 @@ impl Incident {
             number,
             group: look.group.clone(),
             group_key: look.group_key.clone(),
+            group_labels: look.group_labels.clone(),
             policy: policy.to_owned(),
             state: State::Open,
             opened_at_ms: now_ms,

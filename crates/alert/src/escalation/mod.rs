@@ -12,6 +12,7 @@ mod steps;
 
 use std::collections::BTreeMap;
 
+use model::series::Labels;
 use serde::{Deserialize, Serialize};
 
 use caps::Caps;
@@ -58,8 +59,12 @@ pub struct Call {
     pub number: u64,
     /// Number of the incident.
     pub incident: u64,
+    /// The group; unique, unlike its key.
+    pub group: String,
     /// Key of the group as Alertmanager writes it.
     pub group_key: String,
+    /// Labels that its alerts are grouped by.
+    pub group_labels: Labels,
     /// Name of the receiver.
     pub destination: String,
     /// What.

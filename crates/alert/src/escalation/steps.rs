@@ -175,7 +175,9 @@ impl Escalations {
         Some(Action::Tell(Call {
             number,
             incident: call.incident,
+            group: incident.group.clone(),
             group_key: incident.group_key.clone(),
+            group_labels: incident.group_labels.clone(),
             destination: call.destination.clone(),
             news: call.news.clone(),
             alerts: incident.alerts.clone(),

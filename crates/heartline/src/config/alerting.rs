@@ -8,10 +8,10 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::Problem;
+use super::{EscalationsConfig, Problem};
 
 /// Who is told of alerts, and how.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlertingConfig {
     /// An `alertmanager.yml` as Alertmanager reads it: routes, receivers, inhibition and time intervals. Without it the
@@ -23,6 +23,23 @@ pub struct AlertingConfig {
     /// configuration may lead to private networks in any case.
     #[schemars(with = "Vec<String>")]
     pub allow_private: Vec<IpNet>,
+    /// Who is told next when nobody acknowledges, by name; the first that fits an alert is taken. What fits none is told by
+    /// its route alone.
+    pub escalations: EscalationsConfig,
+    /// Most calls to all phones within an hour; text messages and messages are not counted.
+    pub phone_calls_per_hour: usize,
+}
+
+impl Default for AlertingConfig {
+    fn default() -> Self {
+        AlertingConfig {
+            alertmanager_config: None,
+            receivers: Vec::new(),
+            allow_private: Vec::new(),
+            escalations: EscalationsConfig::default(),
+            phone_calls_per_hour: 20,
+        }
+    }
 }
 
 /// Someone who is told of alerts.
@@ -78,7 +95,7 @@ impl From<LanguageConfig> for notify::Language {
 
 impl AlertingConfig {
     pub(super) fn problems(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
+        let mut problems = self.escalations.problems();
         for (number, receiver) in self.receivers.iter().enumerate() {
             let path =
                 |key: &str| ["alerting", "receivers", &number.to_string(), key].map(str::to_owned).to_vec();

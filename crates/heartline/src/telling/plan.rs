@@ -6,17 +6,35 @@ use std::sync::Arc;
 
 use alert::alertmanager::{self, Config as Alertmanager};
 use alert::dispatch::{ChannelSpec, Options, Setup};
+use alert::escalation::{self, DestinationKind, PolicyConfig};
 use notify::{Channel, Context, Destination, Language, Reach, Texts, kinds};
 use serde_json::{Value, json};
 
 use crate::config::{AlertingConfig, EvaluationConfig};
 use crate::rules::files;
 
+/// Most incidents.
+const INCIDENTS_MAX: usize = 1000;
+
+/// Kinds of channels to products that escalate by themselves.
+const DELEGATES: [&str; 2] = ["pagerduty", "opsgenie"];
+
+/// By what people are reached through a kind of channel.
+fn kind_of(channel: &str) -> DestinationKind {
+    match channel {
+        "voice" => DestinationKind::Voice,
+        "sms" => DestinationKind::Sms,
+        _ => DestinationKind::Message,
+    }
+}
+
 /// A configuration that was read and judged.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// For the machine.
     pub(super) setup: Setup,
+    /// For the machine of incidents.
+    pub(crate) escalations: escalation::Setup,
     /// Where people reach this server.
     pub(super) external_url: String,
     /// The text of `alertmanager.yml`; may be empty.
@@ -85,6 +103,13 @@ impl Plan {
         };
         let mut plan = Plan {
             setup: setup(&config, &external_url),
+            escalations: escalation::Setup {
+                policies: Vec::new(),
+                destinations: BTreeMap::new(),
+                time_intervals: config.time_intervals.clone(),
+                phone_calls_per_hour: alerting.phone_calls_per_hour,
+                incidents_max: INCIDENTS_MAX,
+            },
             external_url,
             text: if alerting.alertmanager_config.is_some() { text } else { String::new() },
             channels: described(&config, alerting, &file),
@@ -100,6 +125,9 @@ impl Plan {
             ));
         }
         plan.fill_receivers()?;
+        let names = config.receivers.iter().map(|receiver| receiver.name.clone());
+        plan.escalations.destinations = names.map(|name| (name.clone(), plan.reaches(&name))).collect();
+        plan.fill_policies(alerting)?;
         Ok(plan)
     }
 
@@ -157,6 +185,42 @@ impl Plan {
             self.setup.receivers.entry(receiver).or_default().push(spec);
         }
         Ok(())
+    }
+
+    /// How a receiver reaches people: by the most urgent of its channels.
+    fn reaches(&self, receiver: &str) -> escalation::Destination {
+        let channels = self.channels.iter().filter(|channel| channel.receiver == receiver);
+        channels.fold(escalation::Destination::default(), |reach, channel| escalation::Destination {
+            kind: reach.kind.max(kind_of(&channel.kind)),
+            delegates: reach.delegates || DELEGATES.contains(&&*channel.kind),
+        })
+    }
+
+    fn fill_policies(&mut self, alerting: &AlertingConfig) -> Result<(), String> {
+        let mut wrong = Vec::new();
+        for (name, config) in &alerting.escalations.0 {
+            let setup = &self.escalations;
+            match PolicyConfig::from(config).judged(name, &setup.destinations, &setup.time_intervals) {
+                Ok(policy) => self.escalations.policies.push(policy),
+                Err(faults) => {
+                    wrong
+                        .extend(faults.iter().map(|fault| format!("`alerting.escalations.{name}`: {fault}")));
+                }
+            }
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    }
+
+    /// Names of a receiver's destinations.
+    pub(super) fn destinations_of(&self, receiver: &str) -> Vec<String> {
+        let channels = self.setup.receivers.get(receiver).into_iter().flatten();
+        channels.map(|channel| destination(receiver, &channel.key)).collect()
+    }
+
+    /// Language of a receiver's messages.
+    pub(super) fn language(&self, receiver: &str) -> Language {
+        let channel = self.channels.iter().find(|channel| channel.receiver == receiver);
+        channel.map_or(Language::English, |channel| channel.language)
     }
 
     /// Names of all destinations.

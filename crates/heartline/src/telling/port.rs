@@ -5,7 +5,8 @@ use alert::dispatch::{
     AlertGroup, AlertsQuery, Explained, GettableAlert, GettableSilence, PostedAlert, PostedSilence,
     ReceiverName, SilenceError,
 };
-use web::Alertmanager;
+use alert::escalation::{AckError, IncidentView};
+use web::{Alertmanager, Incidents};
 
 use super::{Desk, now_ms};
 
@@ -54,6 +55,25 @@ impl Alertmanager for Desk {
 
     fn configuration(&self) -> String {
         self.machine.lock().plan.text.clone()
+    }
+}
+
+impl Incidents for Desk {
+    fn incidents(&self) -> Vec<IncidentView> {
+        self.machine.lock().incidents.all()
+    }
+
+    fn incident(&self, number: u64) -> Option<IncidentView> {
+        self.machine.lock().incidents.one(number)
+    }
+
+    fn ack(&self, number: u64, by: &str, way: &str) -> Result<IncidentView, AckError> {
+        let mut machine = self.machine.lock();
+        machine.with_incidents(|incidents, around| incidents.ack(number, by, around))?;
+        machine.write(&self.kept);
+        self.changed.notify_all();
+        tracing::info!(incident = number, by, way, "an incident was acknowledged");
+        machine.incidents.one(number).ok_or(AckError::Unknown)
     }
 }
 

@@ -175,6 +175,10 @@ impl Queue {
             self.reports.push((waiting.notice, Told::Cancelled));
         }
         self.take_back(group);
+        // What is being told is not tried again.
+        if self.flight.iter().any(|flying| flying.notice.group_key == group) {
+            self.withdrawn.insert(group.to_owned());
+        }
     }
 
     fn take_back(&mut self, group: &str) {

@@ -133,7 +133,7 @@ fn item(alert: &NoticeAlert, language: Language, at_ms: i64) -> Item {
         let found = alert.annotations.iter().find(|(name, _)| name == key);
         found.map(|(_, text)| text.trim()).filter(|text| !text.is_empty())
     };
-    for key in ["summary", "description"] {
+    for key in ["escalation", "summary", "description"] {
         let texts = annotation(key).into_iter().flat_map(str::lines);
         lines.extend(texts.map(|text| vec![Span::Text(text.trim_end().to_owned())]));
     }

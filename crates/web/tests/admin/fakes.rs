@@ -9,6 +9,7 @@ use alert::dispatch::{
     AlertGroup, AlertsQuery, Explained, GettableAlert, GettableSilence, PostedAlert, PostedSilence,
     ReceiverName, SilenceError,
 };
+use alert::escalation::{AckError, IncidentView, State as IncidentState};
 use model::event::CloseCode;
 use model::host::{AcceptQueue, HostFacts};
 use model::journal::{
@@ -28,7 +29,7 @@ use model::{
     ConnectionId, Direction, HandshakeResult, Initiator, Layer, Leg, Opcode, PerDirection, Protocol, Reason,
     WallTime,
 };
-use web::{About, Alertmanager, Ports};
+use web::{About, Alertmanager, Incidents, Ports};
 
 /// A name that would run in a page that does not escape it.
 pub(crate) const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\"\u{1b}[31m\r\nX: y";
@@ -57,9 +58,56 @@ impl Fake {
             engine: None,
             rules: Arc::clone(self) as Arc<dyn Rules>,
             alertmanager: Arc::clone(self) as Arc<dyn Alertmanager>,
+            incidents: Arc::clone(self) as Arc<dyn Incidents>,
             journal: Some(Arc::clone(self) as Arc<dyn Journal>),
             queries: Arc::default(),
             about: About { version: "1.2.3".to_owned(), started_at: second(0) },
+        }
+    }
+}
+
+/// An incident of each state, by number: 1 open, 2 acknowledged, 3 closed.
+fn incident(number: u64) -> Option<IncidentView> {
+    let state = match number {
+        1 => IncidentState::Open,
+        2 => IncidentState::Acked,
+        3 => IncidentState::Closed,
+        _ => return None,
+    };
+    Some(IncidentView {
+        number,
+        group_key: HOSTILE.to_owned(),
+        policy: "critical".to_owned(),
+        state,
+        opened_at_ms: 1000,
+        closed_at_ms: (state == IncidentState::Closed).then_some(2000),
+        is_paused: false,
+        is_delegated: false,
+        acked_by: (state == IncidentState::Acked).then(|| "Ann".to_owned()),
+        told: vec!["team".to_owned()],
+        next_step: None,
+        next_at_ms: None,
+        alerts: 1,
+    })
+}
+
+impl Incidents for Fake {
+    fn incidents(&self) -> Vec<IncidentView> {
+        [3, 2, 1].into_iter().filter_map(incident).collect()
+    }
+
+    fn incident(&self, number: u64) -> Option<IncidentView> {
+        incident(number)
+    }
+
+    fn ack(&self, number: u64, by: &str, _: &str) -> Result<IncidentView, AckError> {
+        let incident = incident(number).ok_or(AckError::Unknown)?;
+        match incident.state {
+            IncidentState::Open => {
+                Ok(IncidentView { state: IncidentState::Acked, acked_by: Some(by.to_owned()), ..incident })
+            }
+            IncidentState::Acked => Err(AckError::Acked(incident.acked_by.unwrap_or_default())),
+            IncidentState::Closed => Err(AckError::Closed),
         }
     }
 }

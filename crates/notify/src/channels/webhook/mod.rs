@@ -148,7 +148,7 @@ impl<'a> Body<'a> {
                 .collect(),
             external_url: &notice.external_url,
             version: "4",
-            group_key: &notice.group_key,
+            group_key: notice.shown_key(),
             truncated_alerts: count - shown,
         }
     }
