@@ -9,7 +9,7 @@ mod kept;
 mod plan;
 mod port;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -97,7 +97,7 @@ impl Desk {
         let mut state = StateOfGroups::default();
         let mut dispatcher = Dispatcher::new(plan.setup.clone());
         let letters = Letters::new(Arc::clone(&kept));
-        let waiting: BTreeSet<(String, String)> = letters.all().into_iter().collect();
+        let waiting = letters.all();
         let mut texts = state.load(&kept);
         let incidents: Vec<String> =
             texts.extract_if(.., |(name, _)| name == escalation::NAME).map(|(_, text)| text).collect();
@@ -105,7 +105,11 @@ impl Desk {
         let keys = keys_of_groups(&plan, &texts);
         let fate = |id: &SendId| {
             let key = keys.get(&id.group).cloned().unwrap_or_default();
-            if waiting.contains(&(destination_of(id), key)) { Fate::Waits } else { Fate::Unknown }
+            match waiting.get(&(destination_of(id), key)) {
+                None => Fate::Unknown,
+                Some(None) => Fate::Waits,
+                Some(Some(tried_at_ms)) => Fate::Doubtful { tried_at_ms: *tried_at_ms },
+            }
         };
         let mut unreadable = dispatcher.restore(texts, fate, now_ms());
         let mut machine = Machine {
@@ -126,7 +130,7 @@ impl Desk {
         for name in unreadable {
             tracing::warn!(name, "the state of alerts could not be read");
         }
-        for (destination, key) in waiting {
+        for (destination, key) in waiting.into_keys() {
             let is_known = machine.given.contains_key(&(destination.clone(), key.clone()))
                 || machine.incidents.knows(&destination, &key);
             if !is_known {

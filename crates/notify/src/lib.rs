@@ -16,7 +16,7 @@ mod testing;
 mod text;
 
 pub use channel::{Channel, Context, Message, inherit, kinds};
-pub use deliveries::{Deliveries, Destination, InMemory, Report, Told, World};
+pub use deliveries::{Deliveries, Destination, InMemory, Report, Told, World, tried_at_ms};
 pub use http::{Address, Reach};
 pub use outcome::{Outcome, Reason};
 pub use secret::Secret;

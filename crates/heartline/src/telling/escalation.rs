@@ -95,7 +95,7 @@ impl Incidents {
     pub(super) fn restore(
         &mut self,
         text: &str,
-        letters: &BTreeSet<(String, String)>,
+        letters: &BTreeMap<(String, String), Option<i64>>,
         around: Around<'_>,
     ) -> bool {
         let Ok(kept) = serde_json::from_str::<KeptIncidents>(text) else { return false };
@@ -104,7 +104,7 @@ impl Incidents {
         for (number, given) in &mut self.given {
             let waits = |name: &String| match given.is_by_route {
                 true => around.by_routes.iter().any(|((at, _), id)| at == name && id.group == given.group),
-                false => letters.contains(&(name.clone(), given.key.clone())),
+                false => letters.contains_key(&(name.clone(), given.key.clone())),
             };
             let missing: Vec<String> = given.left.iter().filter(|name| !waits(name)).cloned().collect();
             // A phone may have rung: its letter is forgotten before. The route tells again by itself.

@@ -72,15 +72,17 @@ impl Letters {
         Letters { kept, trouble: Mutex::default() }
     }
 
-    /// Destinations and groups of all letters.
-    pub(super) fn all(&self) -> Vec<(String, String)> {
-        let names = self.kept.state().names(LETTERS).unwrap_or_default().into_iter();
-        names
-            .filter_map(|name| {
-                let (destination, group) = name.strip_prefix(LETTERS)?.split_once(BETWEEN)?;
-                Some((destination.to_owned(), group.to_owned()))
-            })
-            .collect()
+    /// Destinations and groups of all letters; of those that were being told, when that was.
+    pub(super) fn all(&self) -> BTreeMap<(String, String), Option<i64>> {
+        let texts = self.kept.state().all(LETTERS).unwrap_or_else(|error| {
+            tracing::warn!(%error, "what waits to be told could not be read");
+            Vec::new()
+        });
+        let read = texts.into_iter().filter_map(|(name, text)| {
+            let (destination, group) = name.strip_prefix(LETTERS)?.split_once(BETWEEN)?;
+            Some(((destination.to_owned(), group.to_owned()), notify::tried_at_ms(&text.text)))
+        });
+        read.collect()
     }
 
     pub(super) fn forget(&self, destination: &str, group: &str) {

@@ -20,6 +20,8 @@ type Pairs = Vec<(String, String)>;
 struct Written {
     id: String,
     given_ms: i64,
+    #[serde(default)]
+    tried_ms: Option<i64>,
     receiver: String,
     group_key: String,
     group_labels: Pairs,
@@ -41,8 +43,8 @@ fn pairs(labels: &Labels) -> Pairs {
     labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
-/// The text to be kept.
-pub(super) fn write(waiting: &Waiting) -> String {
+/// The text to be kept; `tried_ms` of one that is being told.
+pub(super) fn write(waiting: &Waiting, tried_ms: Option<i64>) -> String {
     let Waiting { notice, id, given_ms, .. } = waiting;
     let alerts = notice.alerts.iter().map(|alert| WrittenAlert {
         labels: pairs(&alert.labels),
@@ -55,6 +57,7 @@ pub(super) fn write(waiting: &Waiting) -> String {
     let written = Written {
         id: id.clone(),
         given_ms: *given_ms,
+        tried_ms,
         receiver: notice.receiver.clone(),
         group_key: notice.group_key.clone(),
         group_labels: pairs(&notice.group_labels),
@@ -62,6 +65,12 @@ pub(super) fn write(waiting: &Waiting) -> String {
         alerts: alerts.collect(),
     };
     serde_json::to_string(&written).unwrap_or_default()
+}
+
+/// When what a text of the mailbox is about was being told as the process ended, so that nobody knows whether people have
+/// it; milliseconds since the Unix epoch.
+pub fn tried_at_ms(text: &str) -> Option<i64> {
+    serde_json::from_str::<Written>(text).ok()?.tried_ms
 }
 
 /// None when it is not one of these.
@@ -95,7 +104,9 @@ mod tests {
         let notice = notice("g", vec![alert("A", 5, None), alert("B\n\"", 7, Some(9))]);
         let waiting = Waiting::new(notice.clone(), "msg_1".to_owned(), 11);
         let letter = Letter { notice, id: "msg_1".to_owned(), given_ms: 11 };
-        assert_eq!(read(&write(&waiting)), Some(letter));
+        assert_eq!(read(&write(&waiting, None)), Some(letter));
         assert_eq!(read("{}"), None);
+        assert_eq!(tried_at_ms(&write(&waiting, Some(12))), Some(12));
+        assert_eq!(tried_at_ms(&write(&waiting, None)), None);
     }
 }

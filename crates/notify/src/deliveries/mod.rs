@@ -17,6 +17,7 @@ use meter::scrape::{NotificationFacts, NotificationQueue};
 use model::mailbox::Mailbox;
 use tokio::sync::watch;
 
+pub use letter::tried_at_ms;
 pub use memory::InMemory;
 pub use queue::Told;
 use worker::Worker;

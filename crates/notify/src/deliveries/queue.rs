@@ -260,10 +260,9 @@ impl Queue {
         } else {
             self.flight.extend(self.waiting.pop_front());
         }
-        if self.traits.is_costly {
-            // Not kept while it is told: should this process end meanwhile, it is not told twice.
-            self.changed.extend(self.flight.iter().map(|flying| flying.notice.group_key.clone()));
-        }
+        // What costs is not kept while it is told: should this process end meanwhile, it is not told twice. Of the others
+        // it is kept that they are being told.
+        self.changed.extend(self.flight.iter().map(|flying| flying.notice.group_key.clone()));
         self.attempts.push_back(now_ms);
         let kept = self.traits.rates.iter().map(|rate| rate.count).max().unwrap_or_default();
         while self.attempts.len() > kept {
@@ -432,13 +431,14 @@ impl Queue {
         let changed = std::mem::take(&mut self.changed);
         let kept = |group: &str| {
             let is_it = |waiting: &&Waiting| waiting.notice.group_key == group;
-            let flying = self.flight.iter().filter(|_| !self.traits.is_costly).find(is_it);
-            self.waiting.iter().find(is_it).or(flying)
+            let flying = || self.flight.iter().filter(|_| !self.traits.is_costly).find(is_it);
+            let written = self.waiting.iter().find(is_it).map(|waiting| letter::write(waiting, None));
+            written.or_else(|| Some(letter::write(flying()?, self.attempts.back().copied())))
         };
         changed
             .into_iter()
             .map(|group| {
-                let text = kept(&group).map(letter::write);
+                let text = kept(&group);
                 (group, text)
             })
             .collect()

@@ -146,12 +146,16 @@ impl Worker {
         Some(())
     }
 
-    /// Does what followed: reports, letters, what is taken back.
+    /// Does what followed: reports, letters, what is taken back. A letter is forgotten after its report, so that a
+    /// sudden end between them tells again rather than nothing, and what was answered is not told twice.
     async fn settle(&self) {
         let (reports, changes, withdrawals) = {
             let mut queue = self.queue.lock();
             (queue.reports(), queue.changes(), queue.withdrawals())
         };
+        for (notice, told) in reports {
+            (self.world.report)(Report { destination: self.name.clone(), notice, told });
+        }
         if !changes.is_empty() {
             let (mailbox, name) = (self.world.mailbox.clone(), self.name.clone());
             let kept = tokio::task::spawn_blocking(move || {
@@ -162,9 +166,6 @@ impl Worker {
             if kept.await.is_err() {
                 tracing::error!("what waits to be told could not be kept");
             }
-        }
-        for (notice, told) in reports {
-            (self.world.report)(Report { destination: self.name.clone(), notice, told });
         }
         for id in withdrawals {
             self.take_back(&id).await;
