@@ -2,9 +2,12 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
+import time
 import urllib.error
+import urllib.request
 
 import pytest
 
@@ -31,12 +34,13 @@ STEPS = """
 class Escalating(Telling):
     """A gateway with one policy; alerts come by Alertmanager's API."""
 
-    def __init__(self, sink, directory, steps=STEPS, interval="1s", more=""):
+    def __init__(self, sink, directory, steps=STEPS, interval="1s", more="", url="http://gw.example"):
         own = (
             "alerting:\n  alertmanager_config: am.yml\n  escalations:\n"
             f"   critical:\n    when: ['severity=\"critical\"']\n    steps:{steps}{more}"
         )
-        super().__init__(sink, directory, routes=ROUTES.replace("INTERVAL", interval), own=own, rules="groups: []\n")
+        routes, evaluation = ROUTES.replace("INTERVAL", interval), f"evaluation: {{ interval: 1s, external_url: '{url}' }}\n"
+        super().__init__(sink, directory, routes=routes, own=own, rules="groups: []\n", evaluation=evaluation)
 
     def fire(self, name="Down", severity="critical", **more):
         self.api("/api/v2/alerts", [{"labels": {"alertname": name, "severity": severity}, **more}])
@@ -218,3 +222,104 @@ def test_reload_keeps_incidents(tmp_path):
         gateway.api("/-/reload", method="POST")
         until(lambda: sink.at("/phone"), "the new second step is run")
         assert gateway.incident()["number"] == number and told(sink, "chat") == [ASKED]
+
+
+def browse(link, form=None, **headers):
+    """Status, page and headers of a link; `form` is sent."""
+    request = urllib.request.Request(link, data=form, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read().decode(), answer.headers
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(), error.headers
+
+
+def test_the_link_of_a_message_acknowledges(tmp_path):
+    """Opening it, as programs that preview links do, changes nothing; the button does."""
+    with Sink() as sink, Escalating(sink, tmp_path, STEPS.replace("2s", "1h"), url="http://gw.example") as gateway:
+        gateway.fire()
+        until(lambda: gateway.told() == ["chat", "team"], "both are told")
+        links = [request["alerts"][0]["annotations"]["ack_url"] for name in ("team", "chat") for request in sink.json(f"/{name}")]
+        assert len(links) == 2 and all(link.startswith("http://gw.example/ack/") for link in links), links
+        link = links[0].replace("gw.example", gateway.admin)
+        number = gateway.incident()["number"]
+        status, page, headers = browse(link)
+        assert status == 200 and '<form method="post">' in page and "Nobody has acknowledged" in page
+        assert "'unsafe-inline'" not in headers["Content-Security-Policy"] and headers["Referrer-Policy"] == "same-origin"
+        assert "确认" in browse(link, **{"Accept-Language": "zh-CN"})[1]
+        assert gateway.incident()["state"] == "open"
+        for wrong in (link[:-1] + ("0" if link[-1] != "0" else "1"), link.replace(f"/ack/{number}?", f"/ack/{number + 1}?"),
+                      link.replace("expires=", "expires=9"), link.split("?")[0]):
+            assert browse(wrong)[0] == 403 and browse(wrong, b"")[0] == 403, wrong
+        assert browse(link, b"by=Eve", Origin="http://evil.example")[0] == 403
+        assert gateway.incident()["state"] == "open"
+        status, page, _ = browse(link, "by=<b>王".encode(), Origin=f"http://{gateway.admin}")
+        assert status == 200 and "Acknowledged by &lt;b&gt;王" in page and "<form" not in page
+        assert gateway.incident()["acked_by"] == "<b>王"
+        assert browse(link, b"by=Bob")[0] == 409
+        until(lambda: ("firing", "Acknowledged by <b>王") in told(sink, "chat"), "who was told is told")
+        signature = link.split("signature=")[1]
+        assert signature not in json.dumps(gateway.lines) + gateway.get("/metrics")
+
+
+def test_what_a_policy_would_do_is_told_beforehand(tmp_path):
+    with Sink() as sink, Escalating(sink, tmp_path) as gateway:
+        config = str(gateway.config_path)
+        about = ["--labels", 'alertname=X,severity="critical"', "-c", config]
+        table = heartline("escalate", "explain", *about).splitlines()
+        assert [line.split("\t") for line in table[2:]] == [
+            ["0s", "1", "1", "team", "message"], ["0s", "1", "1", "chat", "message"],
+            ["2s", "1", "2", "phone", "message"], ["1h", "1", "3", "boss", "message"],
+        ]
+        story = heartline("escalate", "rehearse", *about, "--failing", "phone", "--ack", "10m").splitlines()
+        assert story[0] == "0s\tteam\ttold\topen: step 1 of round 1"
+        assert "2s\tphone\tFAILS\topen: step 2 of round 1" in story and "2s\tboss\ttold\topen: step 3 of round 1" in story
+        assert story[-1] == "10m\tteam\ttold\tacknowledged by you"
+        other = heartline("escalate", "explain", "--labels", "severity=info", "-c", config, code=2)
+        assert "none of the escalations critical is for" in other and not sink.requests
+
+
+def test_a_mistake_is_found_with_its_place(tmp_path):
+    text = "routes: []\nalerting:\n  escalations:\n    critical:\n      when: ['severity=']\n      steps: [{notify: []}, {after: 5x, notify: [a]}]\n"
+    (tmp_path / "heartline.yaml").write_text(text)
+    told = heartline("check", str(tmp_path / "heartline.yaml"), code=2)
+    assert "step 1 notifies nobody" in told and "5x" in told and ":5:7" in told, told
+
+
+ROUNDS = int(os.environ.get("HEARTLINE_KILL_ROUNDS", "5"))
+
+
+def test_killed_at_any_time_nothing_is_lost_and_nothing_told_twice(tmp_path):
+    """Each round takes an alert and is killed at a random time after that: before the group is looked at, while channels
+    are told, or before what they answered is written. What was taken is told, by the route not twice within the
+    interval of the group, and by the incident's step to the other receiver too."""
+    interval, times = 2.0, {}
+
+    def answer(path, number):
+        times[path, number] = time.monotonic()
+        time.sleep(random.uniform(0, 0.02))
+        return 200, "ok"
+
+    steps = "\n    - notify: [team, chat]\n    - {after: 1h, notify: [boss]}\n"
+    names = [f"Alert{number}" for number in range(ROUNDS)]
+    with Sink(answer) as sink:
+        for name in names:
+            with Escalating(sink, tmp_path, steps, interval="2s") as gateway:
+                gateway.fire(name)
+                time.sleep(random.uniform(0, 0.15))
+                gateway.signal(signal.SIGKILL)
+                gateway.wait()
+
+        def telling(path):
+            """Times of each alert."""
+            requests = enumerate(sink.json(path))
+            each = [(request["groupLabels"]["alertname"], times[path, number]) for number, request in requests]
+            return {name: sorted(at for other, at in each if other == name) for name in names}
+
+        with Escalating(sink, tmp_path, steps, interval="2s") as gateway:
+            until(lambda: all(telling("/team").values()) and all(telling("/chat").values()), "nothing is lost", 20)
+            until(lambda: all(sorted(one["told"]) == ["chat", "team"] for one in gateway.incidents()), "all is known", 20)
+            assert sorted(one["group_key"] for one in gateway.incidents()) == sorted(f'{{}}:{{alertname="{name}"}}' for name in names)
+            for name, at in telling("/team").items():
+                assert all(later - earlier > interval - 0.3 for earlier, later in zip(at, at[1:])), (name, at)
+            assert not sink.at("/boss")

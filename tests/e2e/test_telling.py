@@ -49,6 +49,7 @@ alerting:
     language: zh-CN
     dingtalk: [{url: 'URL/dingtalk?access_token=CANARY-TOKEN', secret: SEC-CANARY}]
 """
+EVALUATION = "evaluation: { interval: 1s, resend_delay: 1s }\n"
 VENDORS = {"/dingtalk": '{"errcode":0,"errmsg":"ok"}', "/slack": "ok", "/hook": "thanks"}
 
 
@@ -59,13 +60,13 @@ def vendors(path, _):
 class Telling(Gateway):
     """A gateway with a data directory, whose rules and routes are in files beside its configuration."""
 
-    def __init__(self, sink, directory, routes=ROUTES, own=OWN, rules=RULES, more=""):
+    def __init__(self, sink, directory, routes=ROUTES, own=OWN, rules=RULES, more="", evaluation=EVALUATION):
         self.files = directory
         for name, text in (("am.yml", routes), ("rules.yml", rules)):
             (directory / name).write_text(text.replace("URL", sink.url))
         extra = (
             f"data: {{ dir: {directory}/data, scrape_interval: 1s, instance: gw }}\nrules: [{directory}/rules.yml]\n"
-            f"evaluation: {{ interval: 1s, resend_delay: 1s }}\n{own.replace('URL', sink.url).replace('am.yml', f'{directory}/am.yml')}{more}"
+            f"{evaluation}{own.replace('URL', sink.url).replace('am.yml', f'{directory}/am.yml')}{more}"
         )
         super().__init__(config=config_for("127.0.0.1:9", extra=extra))
 

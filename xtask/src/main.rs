@@ -15,7 +15,7 @@ const HELP: &str = "cargo xtask COMMAND
   tidy             the project's own rules: arrows between rooms, file headers, forbidden words
   bench [...]      what Heartline costs beside other proxies: `cargo xtask bench --help`
   soak [...]       whether anything stays behind after many connections: `cargo xtask soak --help`
-  kill [...]       whether a killed store opens whole, 50 times: `cargo xtask kill --help`
+  kill [...]       whether what is killed loses nothing, store and alerts, 50 times: `cargo xtask kill --help`
 
 Steps: fmt clippy deny tidy unit ui docs e2e bench";
 

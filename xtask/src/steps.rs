@@ -105,25 +105,53 @@ fn cargo(arguments: &[&str]) -> Result<Counts, String> {
     command(tool("cargo").args(arguments))
 }
 
-/// Kills a store that is written to so many times; each time it must open with all that it had told of.
+/// What `kill` can be told.
+const KILL: &str = "cargo xtask kill [store|alerts] [--rounds N]
+
+  store        a store that is written to must open with all that it had told of
+  alerts       of alerts on their way to people nothing is lost, and nothing told twice
+  --rounds N   how often, 50 if not given";
+
+/// Kills what writes so many times, both parts or one of them.
 pub fn kill(arguments: &[String]) -> ExitCode {
-    let rounds = match arguments {
+    let (parts, rounds) = match arguments {
+        [part, rest @ ..] if part == "store" || part == "alerts" => (vec![part.as_str()], rest),
+        rest => (vec!["store", "alerts"], rest),
+    };
+    let rounds = match rounds {
         [] => "50",
         [option, rounds] if option == "--rounds" && rounds.parse::<u16>().is_ok() => rounds,
         _ => {
-            eprintln!("cargo xtask kill [--rounds N]\n\n  --rounds N   how often, 50 if not given");
+            eprintln!("{KILL}");
             return ExitCode::from(2);
         }
     };
-    let mut cargo = tool("cargo");
-    cargo.env("HEARTLINE_KILL_ROUNDS", rounds);
-    match command(cargo.args(["test", "--package", "store", "--test", "kill", "--", "--nocapture"])) {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
+    for part in parts {
+        let killed = if part == "store" { kill_store(rounds) } else { kill_alerts(rounds) };
+        match killed {
+            Ok(counts) if counts.failed == 0 => {}
+            Ok(_) => return ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("{error}");
+                return ExitCode::FAILURE;
+            }
         }
     }
+    ExitCode::SUCCESS
+}
+
+fn kill_store(rounds: &str) -> Result<Counts, String> {
+    let mut cargo = tool("cargo");
+    cargo.env("HEARTLINE_KILL_ROUNDS", rounds);
+    command(cargo.args(["test", "--package", "store", "--test", "kill", "--", "--nocapture"]))
+}
+
+fn kill_alerts(rounds: &str) -> Result<Counts, String> {
+    let bin = install::python()?;
+    cargo(&["build", "--package", "heartline", "--locked", "--quiet"])?;
+    let mut pytest = tool(bin.join("pytest"));
+    pytest.env("HEARTLINE_BIN", target().join("debug/heartline")).env("HEARTLINE_KILL_ROUNDS", rounds);
+    command(pytest.args(["-q", "--timeout=1200", "tests/e2e/test_escalation.py", "-k", "killed"]))
 }
 
 fn this(arguments: &[&str]) -> Result<Counts, String> {

@@ -6,6 +6,7 @@
 
 mod escalation;
 mod kept;
+mod link;
 mod plan;
 mod port;
 
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use alert::dispatch::{Dispatcher, Fate, Incoming, Send, SendId};
+use alert::dispatch::{Change, Dispatcher, Fate, Incoming, Send, SendId};
 use alert::engine::Notification;
 use alert::escalation::Answer;
 use alert::notice::Notice;
@@ -28,6 +29,7 @@ use crate::Failure;
 use crate::history::Kept;
 use escalation::{Around, Errand, Incidents};
 use kept::{Letters, StateOfGroups};
+use link::Links;
 pub(crate) use plan::Plan;
 
 /// The clock is looked at at least so often, since it may be put forward or back.
@@ -101,6 +103,7 @@ impl Desk {
         let mut texts = state.load(&kept);
         let incidents: Vec<String> =
             texts.extract_if(.., |(name, _)| name == escalation::NAME).map(|(_, text)| text).collect();
+        let links = Links::new(&key_of(&mut texts, &mut state, &kept));
         // What is not among the letters never came to its channel.
         let keys = keys_of_groups(&plan, &texts);
         let fate = |id: &SendId| {
@@ -114,7 +117,7 @@ impl Desk {
         let mut unreadable = dispatcher.restore(texts, fate, now_ms());
         let mut machine = Machine {
             dispatcher,
-            incidents: Incidents::new(&plan),
+            incidents: Incidents::new(&plan, links),
             state,
             given: HashMap::new(),
             plan: Arc::new(plan),
@@ -222,13 +225,17 @@ impl Desk {
     /// What is to be told now; that it is, is on the disk.
     fn due(&self) -> (Vec<Send>, Vec<Errand>) {
         let mut machine = self.machine.lock();
-        let flushes = machine.dispatcher.flush(now_ms());
+        let mut flushes = machine.dispatcher.flush(now_ms());
         for send in flushes.iter().flat_map(|flush| &flush.sends) {
             let key = (destination_of(&send.id), send.notice.group_key.clone());
             machine.given.insert(key, send.id.clone());
         }
         machine.with_incidents(|incidents, around| incidents.look(&flushes, around));
         machine.write(&self.kept);
+        for send in flushes.iter_mut().flat_map(|flush| &mut flush.sends) {
+            let Send { id, notice, .. } = send;
+            machine.with_incidents(|incidents, around| incidents.ask(&id.group, notice, around));
+        }
         let sends = flushes.into_iter().flat_map(|flush| flush.sends).collect();
         (sends, machine.incidents.errands())
     }
@@ -347,6 +354,16 @@ impl Machine {
             })
             .collect();
     }
+}
+
+/// The key that links are signed with; it is made once.
+fn key_of(texts: &mut Vec<(String, String)>, state: &mut StateOfGroups, kept: &Kept) -> [u8; 32] {
+    let known = texts.extract_if(.., |(name, _)| name == link::NAME).find_map(|(_, text)| link::bytes(&text));
+    known.unwrap_or_else(|| {
+        let key: [u8; 32] = rand::random();
+        state.write(kept, vec![Change { name: link::NAME.to_owned(), text: Some(link::hex(&key)) }]);
+        key
+    })
 }
 
 /// Keys of groups as they were kept, by name.

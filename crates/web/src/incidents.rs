@@ -23,6 +23,10 @@ pub trait Incidents: Send + Sync {
     /// One of them.
     fn incident(&self, number: u64) -> Option<IncidentView>;
 
+    /// Whether a link was signed here for this incident and may still be used; `expires` is in seconds since the Unix
+    /// epoch.
+    fn is_link(&self, number: u64, expires: i64, signature: &str) -> bool;
+
     /// Somebody cares; `way` says how that was told, for the log. May wait for the disk.
     ///
     /// # Errors
@@ -87,7 +91,7 @@ fn number(id: &str) -> Result<u64, ApiError> {
 }
 
 /// Somebody's name on one line.
-fn name(text: &str) -> Result<String, ApiError> {
+pub(crate) fn name(text: &str) -> Result<String, ApiError> {
     let name: String = text.chars().filter(|char| !char.is_control()).take(NAME_MAX).collect();
     let name = name.trim();
     if name.is_empty() { Err(ApiError::bad_query("`by` is empty")) } else { Ok(name.to_owned()) }

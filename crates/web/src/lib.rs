@@ -27,6 +27,7 @@ use model::ports::{
 pub mod body;
 pub mod config;
 
+mod ack;
 mod alertmanager;
 mod api;
 mod asker;

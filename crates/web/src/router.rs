@@ -16,7 +16,7 @@ use crate::auth::{Authority, Caller};
 use crate::error::ApiError;
 use crate::prometheus::{self, Engine};
 use crate::stream::Hub;
-use crate::{alertmanager, api, assets, gate, incidents, operate, runbooks};
+use crate::{ack, alertmanager, api, assets, gate, incidents, operate, runbooks};
 
 /// Bytes of a request's body.
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
@@ -70,6 +70,7 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/runbooks/", get(runbooks::list))
         .route("/runbooks/style.css", get(runbooks::style))
         .route("/runbooks/{alert}", get(runbooks::page))
+        .route("/ack/{id}", get(ack::page).post(ack::post))
         .merge(known_callers_only)
         .fallback(assets::serve)
         .method_not_allowed_fallback(method_not_allowed)

@@ -117,7 +117,7 @@ fn is_harmless(link: &str) -> bool {
     is_here || link.starts_with("https://") || link.starts_with("http://")
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::new();
     html::push_html(&mut safe, std::iter::once(Event::Text(text.into())));
     safe

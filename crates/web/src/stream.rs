@@ -240,6 +240,10 @@ mod tests {
     }
 
     impl crate::Incidents for Silent {
+        fn is_link(&self, _: u64, _: i64, signature: &str) -> bool {
+            signature == "good"
+        }
+
         fn incidents(&self) -> Vec<alert::escalation::IncidentView> {
             vec![]
         }

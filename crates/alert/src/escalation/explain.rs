@@ -93,6 +93,13 @@ impl Escalations {
         self.kept.incidents.keys().rev().filter_map(|number| self.incident(*number)).collect()
     }
 
+    /// Number of the incident of a group that nobody has acknowledged.
+    pub fn open_of(&self, group: &str) -> Option<u64> {
+        let mut all = self.kept.incidents.values().rev();
+        let incident = all.find(|incident| incident.group == group)?;
+        (incident.state == State::Open).then_some(incident.number)
+    }
+
     /// One incident.
     pub fn incident(&self, number: u64) -> Option<IncidentView> {
         let incident = self.kept.incidents.get(&number)?;

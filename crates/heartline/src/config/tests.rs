@@ -171,6 +171,29 @@ fn events_say_in_one_place_when_they_were_made() {
 }
 
 #[test]
+fn escalations_keep_their_order_and_are_judged() {
+    let with =
+        |policies: &str| parse("heartline.yaml", &format!("{GOOD}alerting:\n  escalations:\n{policies}"));
+    let policy = |name: &str| format!("    {name}: {{ when: [a=b], steps: [{{ notify: [x] }}] }}\n");
+    let config = with(&[policy("z"), policy("a")].concat()).expect("a good file");
+    let names: Vec<&str> = config.alerting.escalations.0.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["z", "a"]);
+    for (bad, place, part) in [
+        ("    a: { when: [a=b], steps: [] }\n", "8:8", "`steps` needs 1 to 50 steps"),
+        ("    a: { when: [], steps: [{ notify: [x] }] }\n", "8:8", "`when` needs at least one condition"),
+        ("    a: { when: [a=b], steps: [{ notify: [x], after: 5x }] }\n", "8:8", "`5x` is not a duration"),
+        ("    a: { when: ['='], steps: [{ notify: [x] }] }\n", "8:8", "`when`"),
+        ("    a: { wenn: [a=b], steps: [{ notify: [x] }] }\n", "8:10", "did you mean `when`?"),
+    ] {
+        let shown = with(bad).expect_err("a bad file").to_string();
+        assert!(shown.starts_with(&format!("heartline.yaml:{place}: ")), "{shown}");
+        assert!(shown.contains(part), "{shown}");
+    }
+    let twice = with(&[policy("a"), policy("a")].concat()).expect_err("two of one name").to_string();
+    assert!(twice.contains('a'), "{twice}");
+}
+
+#[test]
 fn an_upstream_has_one_of_two_forms() {
     let with = |form: &str| GOOD.replace("http://127.0.0.1:3000", form);
     let config = parse("heartline.yaml", &with("{ url: ws://a:1, node_exporter: http://a:9100 }"));

@@ -54,14 +54,17 @@ pub(super) fn rehearse(
 impl Rehearsal<'_> {
     fn run(&mut self) {
         let (mut ack_ms, mut end_ms) = (self.script.ack_ms, self.script.end_ms);
+        let mut last_ms = 0;
         let actions = self.machine.observe(&flush(&self.labels, self.start_ms, false), self.start_ms);
         self.act(actions, 0);
         loop {
             let step_ms = self.machine.next_at_ms().map(|at_ms| (at_ms - self.start_ms).max(0));
+            let step_ms = step_ms.map(|step_ms| step_ms.max(last_ms));
             let Some(at_ms) = [step_ms, ack_ms, end_ms].into_iter().flatten().min() else { return };
             if at_ms > self.script.until_ms {
                 return;
             }
+            last_ms = at_ms;
             let now_ms = self.start_ms + at_ms;
             let actions = if end_ms == Some(at_ms) {
                 end_ms = None;

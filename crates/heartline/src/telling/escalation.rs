@@ -15,6 +15,7 @@ use notify::Language;
 use serde::{Deserialize, Serialize};
 
 use super::destination_of;
+use super::link::Links;
 use super::plan::Plan;
 
 /// Name of the text that is kept.
@@ -67,6 +68,7 @@ pub(super) struct Incidents {
     machine: Escalations,
     given: BTreeMap<u64, Given>,
     errands: Vec<Errand>,
+    links: Links,
     has_changed: bool,
 }
 
@@ -81,11 +83,12 @@ pub(super) struct Around<'a> {
 }
 
 impl Incidents {
-    pub(super) fn new(plan: &Plan) -> Incidents {
+    pub(super) fn new(plan: &Plan, links: Links) -> Incidents {
         Incidents {
             machine: Escalations::new(plan.escalations.clone()),
             given: BTreeMap::new(),
             errands: Vec::new(),
+            links,
             has_changed: false,
         }
     }
@@ -145,7 +148,7 @@ impl Incidents {
         let Some(given) = self.given.get(&call.number) else {
             return self.act(vec![Action::Tell(call.clone())], around);
         };
-        let notice = notice(call, &given.key, around.plan);
+        let notice = self.notice(call, &given.key, around);
         for (_, destination) in lost.iter().filter(|(number, _)| *number == call.number) {
             let (destination, notice) = (destination.clone(), notice.clone());
             self.errands.push(Errand::Tell { destination, notice, call: call.number });
@@ -307,7 +310,7 @@ impl Incidents {
             return self.act(actions, around);
         }
         if !given.is_by_route {
-            let notice = notice(call, &given.key, around.plan);
+            let notice = self.notice(call, &given.key, around);
             self.errands.extend(given.left.iter().map(|destination| Errand::Tell {
                 destination: destination.clone(),
                 notice: notice.clone(),
@@ -315,6 +318,42 @@ impl Incidents {
             }));
         }
         self.given.insert(call.number, given);
+    }
+
+    /// What channels tell of a call.
+    fn notice(&self, call: &Call, key: &str, around: Around<'_>) -> Notice {
+        let mut notice = Notice {
+            receiver: call.destination.clone(),
+            group_key: key.to_owned(),
+            group_labels: call.group_labels.clone(),
+            alerts: call.alerts.clone(),
+            external_url: around.plan.external_url.clone(),
+        };
+        self.mark(&mut notice, call.incident, &call.news, around);
+        notice
+    }
+
+    /// Says in what a route tells that somebody is to care.
+    pub(super) fn ask(&self, group: &str, notice: &mut Notice, around: Around<'_>) {
+        let news = News::Open { step: 1, round: 1, why: Why::Opened };
+        if let Some(incident) = self.machine.open_of(group).filter(|_| !notice.is_resolved()) {
+            self.mark(notice, incident, &news, around);
+        }
+    }
+
+    fn mark(&self, notice: &mut Notice, incident: u64, news: &News, around: Around<'_>) {
+        let link = self.links.link(&around.plan.external_url, incident, around.now_ms);
+        let says = says(news, around.plan.language(&notice.receiver));
+        let Some(first) = notice.alerts.first_mut() else { return };
+        first.annotations.push(("incident".to_owned(), incident.to_string()));
+        first.annotations.push(("escalation".to_owned(), says));
+        let link = link.filter(|_| news.is_alarm()).map(|link| ("ack_url".to_owned(), link));
+        first.annotations.extend(link);
+    }
+
+    /// Whether somebody has a link for this incident.
+    pub(super) fn is_link(&self, incident: u64, expires: i64, signature: &str, now_ms: i64) -> bool {
+        self.links.is_valid(incident, expires, signature, now_ms)
     }
 }
 
@@ -354,23 +393,6 @@ fn by_route(call: &Call, around: Around<'_>) -> ByRoute {
         _ if !destinations.is_empty() => ByRoute::Tells(destinations),
         News::Open { why: Why::AckLapsed | Why::NewAlerts, .. } => ByRoute::No,
         News::Open { .. } | News::Reopened => ByRoute::Told,
-    }
-}
-
-/// What channels tell of a call.
-fn notice(call: &Call, key: &str, plan: &Plan) -> Notice {
-    let mut alerts = call.alerts.clone();
-    if let Some(first) = alerts.first_mut() {
-        let says = says(&call.news, plan.language(&call.destination));
-        first.annotations.push(("incident".to_owned(), call.incident.to_string()));
-        first.annotations.push(("escalation".to_owned(), says));
-    }
-    Notice {
-        receiver: call.destination.clone(),
-        group_key: key.to_owned(),
-        group_labels: call.group_labels.clone(),
-        alerts,
-        external_url: plan.external_url.clone(),
     }
 }
 

@@ -67,6 +67,10 @@ impl Incidents for Desk {
         self.machine.lock().incidents.one(number)
     }
 
+    fn is_link(&self, number: u64, expires: i64, signature: &str) -> bool {
+        self.machine.lock().incidents.is_link(number, expires, signature, now_ms())
+    }
+
     fn ack(&self, number: u64, by: &str, way: &str) -> Result<IncidentView, AckError> {
         let mut machine = self.machine.lock();
         machine.with_incidents(|incidents, around| incidents.ack(number, by, around))?;

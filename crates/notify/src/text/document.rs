@@ -148,6 +148,7 @@ fn item(alert: &NoticeAlert, language: Language, at_ms: i64) -> Item {
     }
     let mut links = Vec::new();
     for (text, url) in [
+        (words.acknowledge, annotation("ack_url").unwrap_or_default()),
         (words.runbook, annotation("runbook_url").unwrap_or_default()),
         (words.source, alert.generator_url.as_str()),
     ] {

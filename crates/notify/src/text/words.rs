@@ -21,6 +21,7 @@ pub(crate) struct Words {
     pub(crate) resolved_at: &'static str,
     pub(crate) lasted: &'static str,
     pub(crate) runbook: &'static str,
+    pub(crate) acknowledge: &'static str,
     pub(crate) source: &'static str,
     pub(crate) dashboard: &'static str,
 }
@@ -31,6 +32,7 @@ const ENGLISH: Words = Words {
     resolved_at: "resolved at",
     lasted: "after",
     runbook: "Runbook",
+    acknowledge: "Acknowledge",
     source: "Source",
     dashboard: "Dashboard",
 };
@@ -41,6 +43,7 @@ const CHINESE: Words = Words {
     resolved_at: "恢复于",
     lasted: "持续",
     runbook: "处理手册",
+    acknowledge: "确认",
     source: "来源",
     dashboard: "仪表盘",
 };

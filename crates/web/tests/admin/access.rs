@@ -11,13 +11,15 @@ use web::config::AdminConfig;
 
 use crate::harness::{Admin, Answer, BEARER, TOKEN, raw, request};
 
-const GUARDED: [&str; 8] = [
+const GUARDED: [&str; 10] = [
     "/metrics",
     "/api/v1/overview",
     "/api/v1/host",
     "/api/v1/stream",
     "/api/v1/connections",
     "/api/v1/connections/0000000000007",
+    "/api/v1/incidents",
+    "/api/v1/incidents/1",
     "/api/v1/nothing",
     "/-/nothing",
 ];
@@ -42,6 +44,7 @@ async fn a_token_guards_everything_but_the_page_itself() {
         admin.get(path, &[("Cookie", "heartline_session=00ff")]).await.is_error(401, "unauthorized");
     }
     admin.post("/-/reload", &[], "").await.is_error(401, "unauthorized");
+    admin.post("/api/v1/incidents/1/ack", &[], "").await.is_error(401, "unauthorized");
     admin.post("/api/v1/logout", &[], "").await.is_error(401, "unauthorized");
     assert_eq!(admin.fake.reloads.load(Ordering::Relaxed), 0);
 

@@ -304,7 +304,7 @@ async fn hostile_text_arrives_as_json_text() {
 #[tokio::test]
 async fn unknown_paths_and_methods() {
     let admin = Admin::open().await;
-    for path in ["/api/v1/overviews", "/api/v2/status", "/api/", "/api", "/-/quit", "/overview"] {
+    for path in ["/api/v1/overviews", "/api/v3/status", "/api/", "/api", "/-/quit", "/overview"] {
         admin.get(path, &[]).await.is_error(404, "not_found");
     }
     for (method, path) in [
@@ -368,4 +368,52 @@ async fn the_host() {
     assert_eq!(facts["listeners"], json!([{"listener": "127.0.0.1:8000", "waiting": 3, "limit": 1024}]));
     assert_eq!(facts["machine"]["memory"], json!({"total_bytes": null, "available_bytes": null}));
     admin.get("/api/v1/host?window=60", &[]).await.is_error(400, "bad_query");
+}
+
+#[tokio::test]
+async fn incidents() {
+    let admin = Admin::open().await;
+    let listed = admin.get("/api/v1/incidents", &[]).await.is(200).json();
+    assert_eq!((&listed["total"], &listed["items"][0]["number"]), (&json!(3), &json!(3)));
+    assert_eq!(admin.get("/api/v1/incidents/2", &[]).await.is(200).json()["acked_by"], "Ann");
+    admin.get("/api/v1/incidents/9", &[]).await.is_error(404, "not_found");
+    let ack = async |number: &str, body: &str| {
+        admin.post(&format!("/api/v1/incidents/{number}/ack"), &[], body).await
+    };
+    let acked = ack("1", r#"{"by": " Bob\u0007 "}"#).await.is(200).json();
+    assert_eq!((&acked["state"], &acked["acked_by"]), (&json!("acked"), &json!("Bob")));
+    assert_eq!(ack("1", "").await.is(200).json()["acked_by"], "API");
+    ack("2", "").await.is_error(409, "acked");
+    ack("3", "").await.is_error(409, "closed");
+    ack("9", "").await.is_error(404, "not_found");
+    ack("x", "").await.is_error(400, "bad_query");
+    ack("1", r#"{"by": ""}"#).await.is_error(400, "bad_query");
+    ack("1", "{").await.is_error(400, "bad_query");
+}
+
+/// Opening the page changes nothing, so that a preview does not acknowledge; what it shows is escaped.
+#[tokio::test]
+async fn the_page_that_acknowledges() {
+    let admin = Admin::guarded().await;
+    let good = |number: u64| format!("/ack/{number}?expires=1&signature=good");
+    let page = admin.get(&good(1), &[("Accept-Language", "zh")]).await;
+    assert!(page.is(200).body.contains("<form method=\"post\">") && page.body.contains("还没有人确认"));
+    assert!(!page.body.contains("<img") && !page.body.contains("</script>"), "{}", page.body);
+    assert_eq!((page.header("referrer-policy"), page.header("content-language")), ("same-origin", "zh-CN"));
+    let acked = admin.post(&good(1), &[], "by=%3Cb%3EAnn").await;
+    assert!(acked.is(200).body.contains("Acknowledged by &lt;b&gt;Ann"), "{}", acked.body);
+    assert!(admin.post(&good(2), &[], "").await.is(409).body.contains("Acknowledged by Ann"));
+    assert!(admin.get(&good(3), &[]).await.is(200).body.contains("It is over."));
+    admin.get(&good(9), &[]).await.is(404);
+    admin.post(&good(9), &[], "").await.is(404);
+    for wrong in [
+        "/ack/1",
+        "/ack/x?expires=1&signature=good",
+        "/ack/1?expires=1&signature=bad",
+        "/ack/1?signature=good",
+    ] {
+        admin.get(wrong, &[]).await.is(403);
+        admin.post(wrong, &[], "").await.is(403);
+    }
+    admin.post(&good(1), &[("Origin", "https://evil.example")], "").await.is_error(403, "cross_site");
 }

@@ -92,6 +92,10 @@ fn incident(number: u64) -> Option<IncidentView> {
 }
 
 impl Incidents for Fake {
+    fn is_link(&self, _: u64, _: i64, signature: &str) -> bool {
+        signature == "good"
+    }
+
     fn incidents(&self) -> Vec<IncidentView> {
         [3, 2, 1].into_iter().filter_map(incident).collect()
     }

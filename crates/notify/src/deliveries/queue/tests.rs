@@ -252,9 +252,20 @@ fn letters_follow_what_waits() {
     scene.give("g", &["A+"]);
     assert_eq!(changes(&mut scene), [("g".to_owned(), true)]);
     scene.next();
-    assert_eq!(changes(&mut scene), []);
+    let told = scene.queue.changes().pop().and_then(|(_, text)| text).expect("a letter");
+    assert_eq!(letter::tried_at_ms(&told), Some(START));
     scene.ends(Outcome::delivered());
     assert_eq!(changes(&mut scene), [("g".to_owned(), false)]);
+}
+
+#[test]
+fn what_is_withdrawn_while_it_is_told_is_not_tried_again() {
+    let mut scene = Scene::new(TRAITS);
+    scene.give("g", &["A+"]);
+    scene.next();
+    scene.queue.withdraw("g");
+    scene.ends(Outcome::Retry { after: None, reason: Reason::Server, detail: String::new() });
+    assert_eq!((scene.queue.len(), scene.reports()), (0, "g:A+ cancelled".to_owned()));
 }
 
 #[test]
