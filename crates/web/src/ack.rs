@@ -93,14 +93,14 @@ pub(crate) async fn post(
     let by = by.and_then(|(_, by)| name(&by).ok()).unwrap_or_else(|| SOMEBODY.to_owned());
     let acked = site.asker.ask(move |ports| {
         let acked = ports.incidents.ack(number, &by, "link");
-        acked.map_err(|error| (error, ports.incidents.incident(number)))
+        (acked.err(), ports.incidents.incident(number))
     });
     match acked.await {
-        Ok(Ok(incident)) => state(StatusCode::OK, language, &incident),
-        Ok(Err((AckError::Acked(_) | AckError::Closed, Some(incident)))) => {
+        Ok((None, Some(incident))) => state(StatusCode::OK, language, &incident),
+        Ok((Some(AckError::Acked(_) | AckError::Closed), Some(incident))) => {
             state(StatusCode::CONFLICT, language, &incident)
         }
-        Ok(Err(_)) => shown(StatusCode::NOT_FOUND, language, None, words(language).unknown),
+        Ok(_) => shown(StatusCode::NOT_FOUND, language, None, words(language).unknown),
         Err(error) => error.into_response(),
     }
 }

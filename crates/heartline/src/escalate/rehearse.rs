@@ -161,25 +161,25 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(script: Script, expected: &str) {
+    fn check(script: &Script, expected: &str) {
         let labels = Labels::new([("severity", "critical"), ("page", "true")]);
-        assert_eq!(rehearse(setup_of(CRITICAL), labels, &script, 0).as_deref(), Ok(expected));
+        assert_eq!(rehearse(setup_of(CRITICAL), labels, script, 0).as_deref(), Ok(expected));
     }
 
     #[test]
     fn what_happens_when() {
         let script = Script { until_ms: 3_600_000, ..Script::default() };
         let first = "0s\tteam\ttold\topen: step 1 of round 1\n";
-        check(Script { until_ms: 0, ..script.clone() }, first);
+        check(&Script { until_ms: 0, ..script.clone() }, first);
         check(
-            Script { ack_ms: Some(60_000), end_ms: Some(120_000), ..script.clone() },
+            &Script { ack_ms: Some(60_000), end_ms: Some(120_000), ..script.clone() },
             &format!(
                 "{first}1m\tyou acknowledge\n1m\tteam\ttold\tacknowledged by you\n2m\tthe alert ends\n\
                  2m\tteam\ttold\tover\n"
             ),
         );
         check(
-            Script { failing: vec!["team".to_owned()], end_ms: Some(60_000), ..script },
+            &Script { failing: vec!["team".to_owned()], end_ms: Some(60_000), ..script },
             "0s\tteam\tFAILS\topen: step 1 of round 1\n0s\tteam\tFAILS\topen: step 2 of round 1\n\
              0s\tboss\ttold\topen: step 2 of round 1\n1m\tthe alert ends\n1m\tboss\ttold\tover\n",
         );

@@ -79,7 +79,7 @@ impl Letter {
 
 /// One for the groups of a message.
 fn thread(message: &Message<'_>) -> String {
-    let keys: Vec<&str> = message.notices.iter().map(|notice| notice.shown_key()).collect();
+    let keys: Vec<&str> = message.notices.iter().map(alert::notice::Notice::shown_key).collect();
     digest(&SHA256, keys.join("\n").as_bytes()).as_ref()[..12]
         .iter()
         .map(|byte| format!("{byte:02x}"))
