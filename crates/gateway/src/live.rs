@@ -30,7 +30,7 @@ use crate::event_stream;
 use crate::exchange::{ClientConnection, Exchange, Head, Refusal, Unanswered};
 use crate::forwarded::{self, Peer};
 use crate::head::{Framing as RequestFraming, HEAD_BYTES_MAX};
-use crate::leg::Stream;
+use crate::leg::{self, Stream};
 use crate::reactor::{self, Task};
 use crate::relay::{Ends, Relay, Wire};
 use crate::session::{Attempt, Session};
@@ -38,9 +38,6 @@ use crate::upstream::{OpenGuard, SendError, Upstream};
 
 /// Bytes that a client may send before it has its answer; of more, the rest is read behind the answer.
 const EARLY_BYTES_MAX: usize = 64 * 1024;
-
-/// Bytes that are read of an answer at once.
-const READ_BYTES: usize = 1024;
 
 /// An answer of the gateway's own is shorter.
 const OWN_ANSWER_BYTES: usize = 512;
@@ -277,14 +274,14 @@ async fn ask(mut stream: Stream, request: &[u8]) -> Result<(Answer, Stream, Byte
         stream.flush().await
     };
     sent.await.map_err(|error| error.to_string())?;
-    let mut read = BytesMut::with_capacity(READ_BYTES);
+    let mut read = Vec::new();
     let mut interim_bytes = 0;
     loop {
-        let fresh = stream.read_buf(&mut read).await.map_err(|error| error.to_string())?;
+        let fresh = leg::read_some(&mut stream, &mut read).await.map_err(|error| error.to_string())?;
         if fresh == 0 {
             return Err("connection closed before message completed".to_owned());
         }
-        let mut bytes = read.freeze();
+        let mut bytes = Bytes::from(read);
         while let Some((answer, length)) = Answer::read(&bytes)? {
             bytes = bytes.slice(length..);
             if answer.status.is_informational() && answer.status != StatusCode::SWITCHING_PROTOCOLS {
@@ -296,8 +293,7 @@ async fn ask(mut stream: Stream, request: &[u8]) -> Result<(Answer, Stream, Byte
         if interim_bytes + bytes.len() > HEAD_BYTES_MAX {
             return Err(format!("its head is longer than {HEAD_BYTES_MAX} bytes"));
         }
-        read = BytesMut::from(bytes);
-        read.reserve(READ_BYTES);
+        read = bytes.into();
     }
 }
 
