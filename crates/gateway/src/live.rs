@@ -203,13 +203,13 @@ fn for_upstream(request: &Request, kind: &Kind, peer: Peer, host: &str) -> Vec<u
     if !fields.has(&header::HOST) {
         head.field(b"Host", host.as_bytes());
     }
-    head.field(b"X-Forwarded-For", peer.chain(fields).as_bytes());
+    head.field(b"x-forwarded-for", peer.chain(fields).as_bytes());
     let is_said = |name: &HeaderName| peer.is_trusted && fields.has(name);
     if !is_said(&forwarded::PROTO) {
-        head.field(b"X-Forwarded-Proto", peer.proto().as_bytes());
+        head.field(b"x-forwarded-proto", peer.proto().as_bytes());
     }
     if !is_said(&forwarded::HOST) {
-        head.field(b"X-Forwarded-Host", host.as_bytes());
+        head.field(b"x-forwarded-host", host.as_bytes());
     }
     if let Kind::WebSocket(_) = kind {
         head.field(b"Connection", b"Upgrade");
@@ -380,9 +380,9 @@ impl Answered {
         let mut head = self.answer.begin();
         write_end_to_end(fields, &mut head, |name| !is_coded || !is(name, &header::CONTENT_LENGTH));
         if framing == Framing::Chunked {
-            head.field(b"Transfer-Encoding", b"chunked");
+            head.field(b"transfer-encoding", b"chunked");
         }
-        head.field(b"Connection", b"close");
+        head.field(b"connection", b"close");
         Ok((framing, head.end()))
     }
 

@@ -328,7 +328,7 @@ impl RouteConnections {
         let population = self.populations[protocol].lock();
         Census {
             opened: population.opened,
-            closed: population.closed.iter().copied().collect(),
+            closed: population.closed.clone(),
             active: population.live.len() as u64,
         }
     }
