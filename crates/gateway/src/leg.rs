@@ -1,7 +1,9 @@
 //! One of the two TCP connections that the gateway joins, plain or in TLS, with a thin seam that notes how it
 //! ends.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -139,6 +141,24 @@ impl AsyncWrite for Stream {
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
+}
+
+/// Bytes of a head that are read at once.
+const READ_BYTES: usize = 2048;
+
+/// Reads once, behind what was read before, so that no more memory is held than there are bytes. Tells how many came.
+///
+/// # Errors
+/// As read(2).
+pub async fn read_some(stream: &mut (impl AsyncRead + Unpin), read: &mut Vec<u8>) -> io::Result<usize> {
+    poll_fn(|cx| {
+        let mut room = [MaybeUninit::uninit(); READ_BYTES];
+        let mut room = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(&mut *stream).poll_read(cx, &mut room))?;
+        read.extend_from_slice(room.filled());
+        Poll::Ready(Ok(room.filled().len()))
+    })
+    .await
 }
 
 /// What an I/O error says of the end of a leg.

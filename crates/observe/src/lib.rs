@@ -27,6 +27,7 @@
 pub mod body;
 pub mod ending;
 pub mod event_time;
+pub mod fields;
 pub mod fuzz;
 pub mod grpc;
 pub mod h2;
