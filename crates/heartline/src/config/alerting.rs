@@ -14,7 +14,7 @@ use super::Problem;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlertingConfig {
-    /// An `alertmanager.yml` as Alertmanager reads it: routes, receivers, inhibition and time intervals. Without it the
+    /// An `alertmanager.yml` as Alertmanager reads it, relative to this file: routes, receivers, inhibition and time intervals. Without it the
     /// first receiver is told of all alerts, grouped by `alertname` and `route`.
     pub alertmanager_config: Option<PathBuf>,
     /// Receivers with channels that Alertmanager does not have; they are joined by name with its own.
@@ -23,6 +23,9 @@ pub struct AlertingConfig {
     /// configuration may lead to private networks in any case.
     #[schemars(with = "Vec<String>")]
     pub allow_private: Vec<IpNet>,
+    /// Where names of files begin that are relative.
+    #[serde(skip)]
+    pub(crate) directory: PathBuf,
 }
 
 /// Someone who is told of alerts.
