@@ -1,12 +1,16 @@
 //! The channels, a folder for each.
 
+mod aliyun;
 mod dingtalk;
 mod discord;
 pub(crate) mod email;
 mod feishu;
 mod robot;
 mod slack;
+mod sms;
 mod telegram;
+mod twilio;
+mod voice;
 mod webhook;
 mod wecom;
 
@@ -22,7 +26,22 @@ pub(crate) const KINDS: &[Kind] = &[
     email::KIND,
     telegram::KIND,
     discord::KIND,
+    sms::KIND,
+    voice::KIND,
 ];
+
+/// Numbers of telephones: digits, with `+` before them where the country is.
+fn check_numbers(numbers: &[String]) -> Result<(), String> {
+    let is_number = |number: &&String| {
+        let digits = number.strip_prefix('+').unwrap_or(number);
+        (3..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    match numbers.iter().find(|number| !is_number(number)) {
+        _ if numbers.is_empty() => Err("`to` is missing".to_owned()),
+        Some(number) => Err(format!("`to`: {number:?} is no number of a telephone")),
+        None => Ok(()),
+    }
+}
 
 #[cfg(test)]
 mod tests;
