@@ -5,6 +5,8 @@ mod dingtalk;
 mod discord;
 pub(crate) mod email;
 mod feishu;
+mod msteamsv2;
+mod pagerduty;
 mod robot;
 mod slack;
 mod sms;
@@ -14,7 +16,9 @@ mod voice;
 mod webhook;
 mod wecom;
 
-use crate::channel::Kind;
+use ring::digest::{SHA256, digest};
+
+use crate::channel::{Kind, Message};
 
 /// All of them.
 pub(crate) const KINDS: &[Kind] = &[
@@ -28,7 +32,15 @@ pub(crate) const KINDS: &[Kind] = &[
     discord::KIND,
     sms::KIND,
     voice::KIND,
+    msteamsv2::KIND,
+    pagerduty::KIND,
 ];
+
+/// The identity of a group at vendors that keep incidents, as Alertmanager has it (`notify.Key.Hash`).
+fn group_hash(message: &Message<'_>) -> String {
+    let key = message.notices.first().map_or("", |notice| &*notice.group_key);
+    digest(&SHA256, key.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// Numbers of telephones: digits, with `+` before them where the country is.
 fn check_numbers(numbers: &[String]) -> Result<(), String> {

@@ -251,6 +251,36 @@ const VENDORS: &[Vendor] = &[
             (404, r#"{"Code":"InvalidAccessKeyId.NotFound"}"#, "final auth"),
         ],
     },
+    Vendor {
+        name: "",
+        kind: "msteamsv2",
+        settings: |base| json!({"webhook_url": format!("{base}/workflows/1?sig={CANARY}")}),
+        success: (202, "", "delivered"),
+        html: "retry unknown",
+        lost: "retry timeout",
+        errors: &[
+            (400, "bad", "final bad_request"),
+            (401, "", "final auth"),
+            (404, "gone", "final bad_request"),
+            (413, "", "final too_large"),
+        ],
+    },
+    Vendor {
+        name: "",
+        kind: "pagerduty",
+        settings: |base| json!({"url": format!("{base}/v2/enqueue"), "routing_key": CANARY, "details": {"team": "{{ .Receiver }}"}}),
+        success: (
+            202,
+            r#"{"status":"success","message":"Event processed","dedup_key":"k1"}"#,
+            "delivered k1",
+        ),
+        html: "retry unknown",
+        lost: "retry timeout",
+        errors: &[
+            (400, r#"{"status":"invalid event","message":"Event object is invalid"}"#, "final bad_request"),
+            (403, "", "final auth"),
+        ],
+    },
 ];
 
 fn context() -> Context {
