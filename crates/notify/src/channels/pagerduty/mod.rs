@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use alert::notice::Notice;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -139,7 +140,7 @@ impl PagerDuty {
         let field = |key: &str| self.fields.get(key).map(expand).filter(|text| !text.is_empty());
         let summary = field("summary").unwrap_or_else(|| document.title.clone());
         let source = field("source").or_else(|| field("client")).unwrap_or_default();
-        let common = message.notices.first().map(|notice| notice.common_labels());
+        let common = message.notices.first().map(Notice::common_labels);
         let common = common.unwrap_or_default();
         let severity = field("severity").unwrap_or_else(|| common.get("severity").to_owned());
         let mut details: Map<String, Value> = Map::new();
