@@ -7,13 +7,14 @@ use crate::bench::{Peer, envoy};
 use crate::{cache, root};
 
 /// Debian packages, each with a file that tells that it is there.
-const PACKAGES: [(&str, &str); 8] = [
+const PACKAGES: [(&str, &str); 9] = [
     ("chromium", "/usr/bin/chromium"),
     ("fonts-noto-cjk", "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"),
     ("mosquitto", "/usr/sbin/mosquitto"),
     ("nghttp2-client", "/usr/bin/h2load"),
     ("openssl", "/usr/bin/openssl"),
     ("prometheus", "/usr/bin/prometheus"),
+    ("prometheus-alertmanager", "/usr/bin/amtool"),
     ("prometheus-node-exporter", "/usr/bin/prometheus-node-exporter"),
     ("victoria-metrics", "/usr/bin/victoria-metrics"),
 ];

@@ -17,10 +17,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gateway", &["kernel", "model", "observe", "meter"]),
     ("probe", &["model", "observe"]),
     ("remote", &["model", "meter"]),
-    ("web", &["model", "meter", "promql", "web"]),
+    ("notify", &["model", "alert", "meter"]),
+    ("web", &["model", "meter", "promql", "alert", "web"]),
     (
         "heartline",
-        &["model", "observe", "meter", "gateway", "web", "probe", "store", "promql", "alert", "remote"],
+        &[
+            "model", "observe", "meter", "gateway", "web", "probe", "store", "promql", "alert", "remote",
+            "notify", "notify",
+        ],
     ),
 ];
 

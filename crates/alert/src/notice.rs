@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use model::series::Labels;
+use serde::{Deserialize, Serialize};
 
 use crate::rules::Pairs;
 
@@ -23,9 +24,10 @@ pub struct Notice {
 }
 
 /// One alert of a [`Notice`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NoticeAlert {
     /// Its labels, the alert's name among them.
+    #[serde(with = "labels_as_map")]
     pub labels: Labels,
     /// Its texts.
     pub annotations: Pairs,
@@ -107,6 +109,22 @@ fn common(mut each: impl Iterator<Item = Pairs>) -> BTreeMap<String, String> {
         common.retain(|name, value| pairs.iter().any(|(known, text)| known == name && text == value));
     }
     common
+}
+
+/// Labels in texts that are kept.
+mod labels_as_map {
+    use std::collections::BTreeMap;
+
+    use model::series::Labels;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(labels: &Labels, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(labels.iter().map(|(name, value)| (&**name, &**value)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error> {
+        BTreeMap::<String, String>::deserialize(deserializer).map(Labels::new)
+    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use crate::config::{Config, Source};
 use crate::history::{Kept, OwnMetrics, Target};
 use crate::host::Host;
 use crate::rules;
+use crate::telling::{Desk, Plan, Telling};
 
 /// How often history is taken.
 const TICK: Duration = Duration::from_secs(1);
@@ -35,6 +36,7 @@ pub struct App {
     core: Arc<Core>,
     own_metrics: OwnMetrics,
     alerting: Alerting,
+    telling: Telling,
     admin: web::Server,
 }
 
@@ -49,6 +51,7 @@ struct Core {
     ceiling: Ceiling,
     host: Arc<Host>,
     rules: Arc<Board>,
+    desk: Arc<Desk>,
     source: Option<Source>,
     /// Whether the last reload was taken over.
     is_reloaded: AtomicBool,
@@ -62,6 +65,7 @@ impl App {
     /// What could not be started, and what to do; nothing keeps running.
     pub async fn start(config: Config, source: Option<Source>) -> Result<App, Failure> {
         let groups = rules::configured(&config.rules).map_err(Failure::Usage)?;
+        let plan = Plan::read(&config.alerting, &config.evaluation).map_err(Failure::Usage)?;
         let ceiling = ceiling::raise();
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let build = Build { version: env!("CARGO_PKG_VERSION") };
@@ -76,6 +80,7 @@ impl App {
         let history = Mutex::new(History::new(clock::now(), started_at));
         let host = Host::start(&config.routes);
         let current = Mutex::new(config.clone());
+        let telling = Telling::start(Arc::clone(&kept), plan)?;
         let core = Arc::new(Core {
             gateway,
             meters,
@@ -85,13 +90,15 @@ impl App {
             ceiling,
             host,
             rules: Arc::default(),
+            desk: telling.desk(),
             source,
             is_reloaded: AtomicBool::new(true),
             config: current,
         });
         let own_metrics = start_own_metrics(&config, &core)?;
         let (kept, board) = (Arc::clone(&core.kept), Arc::clone(&core.rules));
-        let tell = Box::new(|_| {});
+        let desk = telling.desk();
+        let tell = Box::new(move |alerts| desk.told_by_rules(alerts));
         let elsewhere = core.engine.clone().map(|engine| Elsewhere { engine, runtime: Handle::current() });
         let alerting = Alerting::start((kept, elsewhere), board, (groups, config.rule_options()), tell)?;
         let admin = start_admin(&config, &core, started_at).await?;
@@ -105,7 +112,7 @@ impl App {
             connections = ceiling.connections,
             "this process can hold so many connections"
         );
-        Ok(App { core, own_metrics, alerting, admin })
+        Ok(App { core, own_metrics, alerting, telling, admin })
     }
 
     /// Addresses on which clients are served.
@@ -130,11 +137,12 @@ impl App {
     pub async fn stop(self) {
         self.core.gateway.stop().await;
         self.admin.stop().await;
-        let (alerting, own_metrics) = (self.alerting, self.own_metrics);
+        let (alerting, telling, own_metrics) = (self.alerting, self.telling, self.own_metrics);
         let kept = Arc::clone(&self.core.kept);
         self.core.engine.iter().for_each(RemoteEngine::stop);
         let closing = tokio::task::spawn_blocking(move || {
             drop(alerting);
+            drop(telling);
             drop(own_metrics);
             kept.end();
         });
@@ -182,6 +190,7 @@ async fn start_admin(
         hosts: Arc::clone(core) as _,
         operations: Arc::clone(core) as _,
         rules: Arc::clone(&core.rules) as _,
+        alertmanager: Arc::clone(&core.desk) as _,
         history: Arc::clone(&core.kept) as _,
         engine: core.engine.clone().map(|engine| Arc::new(engine) as _),
         journal: core.kept.has_journal().then(|| Arc::clone(&core.kept) as _),
@@ -220,6 +229,7 @@ impl Core {
             rules: self.rules.facts(),
             reloaded: self.source.as_ref().map(|_| self.is_reloaded.load(Relaxed)),
             remotes: self.kept.remote_facts(),
+            notifications: self.desk.facts(),
             query_engine: self.engine.as_ref().map(RemoteEngine::facts),
             ..self.gateway.scrape()
         }
@@ -291,6 +301,7 @@ impl Core {
         let source = self.source.as_ref().ok_or("there is no configuration file to read again")?;
         let config = source.read()?;
         let groups = rules::configured(&config.rules)?;
+        let plan = Plan::read(&config.alerting, &config.evaluation)?;
         let mut current = self.config.lock();
         if let Some(part) = fixed_part_that_differs(&current, &config) {
             return Err(format!(
@@ -301,6 +312,7 @@ impl Core {
         self.host.retarget(&config.routes);
         tracing::info!(routes = config.routes.len(), groups = groups.len(), "the configuration was reloaded");
         self.rules.reload(groups, config.rule_options());
+        self.desk.reload(plan)?;
         *current = config;
         Ok(())
     }

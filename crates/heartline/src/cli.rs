@@ -8,8 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use gateway::config::UpstreamUrl;
 use tracing_subscriber::EnvFilter;
 
+use crate::channel::ChannelCommand;
 use crate::load::LoadCommand;
-use crate::look::{ConnectionsOptions, ShowOptions};
+use crate::look::{AlertsOptions, ConnectionsOptions, ShowOptions};
+use crate::routes::RoutesCommand;
 use crate::rules::{PromqlOptions, RulesCommand};
 
 /// Monitoring and troubleshooting for WebSocket, server-sent events and gRPC streams.
@@ -48,7 +50,8 @@ pub enum Command {
     /// Check configuration files and rule files: errors with line, column and a suggestion; exit code 2 if there are
     /// any.
     Check {
-        /// Files to check; one with `groups` is a Prometheus rule file.
+        /// Files to check; one with `groups` is a Prometheus rule file, one with `route` and `receivers` an
+        /// alertmanager.yml.
         #[arg(required = true)]
         files: Vec<PathBuf>,
         /// How expressions of rules are understood.
@@ -58,8 +61,16 @@ pub enum Command {
     /// Test and print Prometheus rule files.
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Find out who is told of an alert.
+    #[command(subcommand)]
+    Routes(RoutesCommand),
     /// List the connections of a running gateway; exit code 3 when it cannot be reached.
     Connections(ConnectionsOptions),
+    /// List the alerts of a running gateway that fire, or explain one; exit code 3 when it cannot be reached.
+    Alerts(AlertsOptions),
+    /// Find out whether people can be reached.
+    #[command(subcommand)]
+    Channel(ChannelCommand),
     /// Show what happened on one connection of a running gateway, open or closed; exit code 3 when it cannot be
     /// reached.
     Show(ShowOptions),

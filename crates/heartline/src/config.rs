@@ -2,6 +2,7 @@
 //! read, and judged.
 
 mod access;
+mod alerting;
 mod data;
 mod diagnostics;
 mod evaluation;
@@ -25,6 +26,7 @@ use web::config::AdminConfig;
 use crate::Failure;
 use crate::cli::RunOptions;
 pub use crate::config::access::BasicAuthConfig;
+pub use crate::config::alerting::{AlertingConfig, ReceiverConfig};
 pub use crate::config::data::DataConfig;
 pub use crate::config::diagnostics::ConfigErrors;
 pub use crate::config::evaluation::{EvaluationConfig, RestoreConfig};
@@ -79,6 +81,8 @@ pub struct Config {
     pub rules: Vec<PathBuf>,
     /// How rules are evaluated.
     pub evaluation: EvaluationConfig,
+    /// Who is told of alerts, and how.
+    pub alerting: AlertingConfig,
 }
 
 impl Default for Config {
@@ -99,6 +103,7 @@ impl Default for Config {
             tcp_samples: TcpSamplesConfig::default(),
             rules: vec![PathBuf::from(DEFAULT_RULES)],
             evaluation: EvaluationConfig::default(),
+            alerting: AlertingConfig::default(),
         }
     }
 }
@@ -154,6 +159,7 @@ impl Config {
         }));
         problems.extend(self.data.problems());
         problems.extend(self.evaluation.problems());
+        problems.extend(self.alerting.problems());
         problems.extend(remote_write::problems(&self.remote_write));
         problems.extend(self.query.problems(self.query_url.as_deref()));
         let window = self.metrics.mean_window;
@@ -176,6 +182,10 @@ pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     let beside = path.parent().unwrap_or(Path::new(""));
     for pattern in config.rules.iter_mut().filter(|pattern| **pattern != Path::new(DEFAULT_RULES)) {
         *pattern = beside.join(&*pattern);
+    }
+    beside.clone_into(&mut config.alerting.directory);
+    if let Some(file) = &mut config.alerting.alertmanager_config {
+        *file = beside.join(&*file);
     }
     Ok(config)
 }

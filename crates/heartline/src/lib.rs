@@ -5,6 +5,7 @@
 mod alerting;
 pub mod app;
 pub mod ask;
+pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -13,7 +14,9 @@ mod host;
 pub mod load;
 pub mod look;
 pub mod reference;
+pub mod routes;
 pub mod rules;
+mod telling;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -66,8 +69,11 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo(options) => block_on(demo::run(options)),
         Command::Check { files, promql } => check(&files, promql.compat()),
         Command::Rules(command) => rules::run(command),
+        Command::Routes(command) => routes::run(command),
         Command::Connections(options) => block_on(look::connections(options)),
         Command::Show(options) => block_on(look::show(options)),
+        Command::Alerts(options) => block_on(look::alerts(options)),
+        Command::Channel(command) => block_on(channel::run(command)),
         Command::Load(command) => load::run(*command),
     }
 }
@@ -75,15 +81,24 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
 fn check(files: &[std::path::PathBuf], compat: promql::Compat) -> Result<(), Failure> {
     let mut wrong = Vec::new();
     for file in files {
-        let is_rule_file = std::fs::read_to_string(file).is_ok_and(|text| rules::is_rule_file(&text));
-        if is_rule_file {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        if rules::is_rule_file(&text) {
             wrong.extend(rules::check(file, compat).err().map(|errors| errors.to_string()));
             continue;
         }
+        if alert::alertmanager::is_config(&text) {
+            wrong.extend(routes::check(file).err().map(|errors| errors.to_string()));
+            continue;
+        }
         let read = config::load(file).map_err(|errors| errors.to_string());
-        match read.and_then(|config| Ok((rules::configured(&config.rules)?.len(), config))) {
-            Ok((groups, config)) => println!(
-                "ok {}: {} listeners, {} routes, {groups} groups of rules",
+        let judged = read.and_then(|config| {
+            let groups = rules::configured(&config.rules)?.len();
+            let plan = telling::Plan::read(&config.alerting, &config.evaluation)?;
+            Ok((config, groups, plan.names().len()))
+        });
+        match judged {
+            Ok((config, groups, channels)) => println!(
+                "ok {}: {} listeners, {} routes, {groups} groups of rules, {channels} channels",
                 file.display(),
                 config.listeners.len(),
                 config.routes.len()

@@ -1,12 +1,12 @@
 //! `heartline rules`: rule files of Prometheus, tested and printed; and the rules that come with this program.
 
 mod configured;
-mod files;
+pub(crate) mod files;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use alert::rules::{GroupSpec, RuleFile, export};
+use alert::rules::{GroupSpec, Issue, RuleFile, export};
 use alert::unit_test;
 use clap::{Args, Subcommand, ValueEnum};
 use promql::{Compat, Options};
@@ -120,22 +120,28 @@ pub fn load(path: &Path, compat: Compat) -> Result<RuleFile, ConfigErrors> {
 /// # Errors
 /// See [`load`].
 pub fn check(path: &Path, compat: Compat) -> Result<(), ConfigErrors> {
-    let name = path.display();
     let file = load(path, compat)?;
-    for warning in &file.warnings {
-        let place =
-            if warning.line > 0 { format!(":{}:{}", warning.line, warning.column) } else { String::new() };
-        eprintln!("warning: {name}{place}: {}", warning.message);
-    }
+    warn(path, &file.warnings);
     let rules = file.groups.iter().flat_map(|group| &group.rules);
     let (alerts, records): (Vec<_>, Vec<_>) = rules.partition(|rule| rule.is_alert());
     println!(
-        "ok {name}: {} groups, {} alerts, {} recordings",
+        "ok {}: {} groups, {} alerts, {} recordings",
+        path.display(),
         file.groups.len(),
         alerts.len(),
         records.len()
     );
     Ok(())
+}
+
+/// Says what is odd about a file.
+pub(crate) fn warn(path: &Path, warnings: &[Issue]) {
+    let name = path.display();
+    for warning in warnings {
+        let place =
+            if warning.line > 0 { format!(":{}:{}", warning.line, warning.column) } else { String::new() };
+        eprintln!("warning: {name}{place}: {}", warning.message);
+    }
 }
 
 fn test(files: &[PathBuf], compat: Compat) -> Result<(), Failure> {

@@ -244,6 +244,12 @@ families! {
         "Bytes that wait to be sent to an engine elsewhere, compressed.";
     REMOTE_LAG: Gauge "heartline_remote_write_lag_seconds" ["remote"]
         "Age of the oldest sample that waits to be sent to an engine elsewhere; 0 when none waits.";
+    NOTIFICATIONS: Counter "heartline_notifications_total" ["channel", "type", "result", "reason"]
+        "Messages to people: delivered as the vendor counts it, attempts that are repeated (retried), given up (failed), left out since too many waited (dropped), or told together with others (merged); reason is empty where there is none.";
+    NOTIFICATION_SECONDS: Histogram "heartline_notification_duration_seconds" ["type"]
+        "Duration of attempts to deliver a message, by kind of channel.";
+    NOTIFICATIONS_WAITING: Gauge "heartline_notification_queue_messages" ["channel"]
+        "Groups of alerts that a channel has to tell of: waiting, or being told.";
     QUERY_ENGINE_UP: Gauge "heartline_query_engine_up" ["engine"]
         "1 while the engine elsewhere that answers queries (query_url) answered the last one, 0 when it did not; absent without one.";
     QUERY_ENGINE_REQUESTS: Counter "heartline_query_engine_requests_total" ["engine", "outcome"]

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use model::host::{HostFacts, ProcessFacts};
 use model::{Initiator, Moment, PerDirection, PerLeg, Protocol, Reason, WallTime};
 
+use crate::cells::Observed;
+
 /// Handed in at each scrape.
 #[derive(Clone, Debug, Default)]
 pub struct Scrape {
@@ -28,6 +30,8 @@ pub struct Scrape {
     pub reloaded: Option<bool>,
     /// Engines elsewhere that samples are sent to.
     pub remotes: Vec<RemoteFacts>,
+    /// What people are told.
+    pub notifications: NotificationFacts,
     /// The engine elsewhere that answers queries.
     pub query_engine: Option<QueryEngineFacts>,
     /// Memory that flight recorders take.
@@ -191,6 +195,28 @@ pub struct RemoteFacts {
     pub waiting_bytes: u64,
     /// Age of the oldest sample that waits, seconds.
     pub lag_seconds: f64,
+}
+
+/// What came of telling people.
+#[derive(Clone, Debug, Default)]
+pub struct NotificationFacts {
+    /// For each channel.
+    pub queues: Vec<NotificationQueue>,
+    /// How long attempts took, by kind of channel.
+    pub seconds: Vec<(&'static str, Observed)>,
+}
+
+/// What waits for one channel, and what came of what did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotificationQueue {
+    /// The channel's name.
+    pub channel: Arc<str>,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Messages by result and reason.
+    pub counts: Vec<(&'static str, &'static str, u64)>,
+    /// Groups of alerts that wait or are being told of.
+    pub waiting: u64,
 }
 
 /// The engine elsewhere that answers queries.

@@ -11,6 +11,7 @@ pub mod host;
 pub mod id;
 pub mod journal;
 pub mod live;
+pub mod mailbox;
 pub mod outbox;
 pub mod overview;
 pub mod ports;

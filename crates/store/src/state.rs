@@ -27,6 +27,11 @@ const SCHEMA: Schema = Schema {
         ) STRICT, WITHOUT ROWID;"],
 };
 
+const SAVE: &str =
+    "INSERT OR REPLACE INTO state VALUES (?1, ?2, CAST(unixepoch('subsec') * 1000 AS INTEGER), ?3)";
+
+const REMOVE: &str = "DELETE FROM state WHERE name = ?1";
+
 /// A text as it was saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
@@ -99,15 +104,60 @@ impl State {
             Kept::OnDisk(file) => file,
         };
         file.with(|connection| {
-            let mut insert = connection.prepare_cached(
-                "INSERT OR REPLACE INTO state VALUES (?1, ?2, CAST(unixepoch('subsec') * 1000 AS INTEGER), ?3)",
-            )?;
-            insert.execute(params![name, version, text]).map(drop)
+            connection.prepare_cached(SAVE)?.execute(params![name, version, text]).map(drop)
         })
     }
 }
 
 impl State {
+    /// Saves texts under their names, or forgets those that are none, all or nothing. When this returns, they outlive
+    /// the process and the machine.
+    ///
+    /// # Errors
+    /// They cannot be written; then all is as before.
+    pub fn change(&self, version: u32, changes: &[(String, Option<String>)]) -> Result<(), StoreError> {
+        let too_long =
+            changes.iter().find(|(_, text)| text.as_ref().is_some_and(|text| text.len() > TEXT_BYTES_MAX));
+        if let Some((name, text)) = too_long {
+            let bytes = text.as_ref().map_or(0, String::len);
+            let what = format!("the state `{name}`");
+            return Err(StoreError::TooLong { what, bytes, bytes_max: TEXT_BYTES_MAX });
+        }
+        let file = match &self.0 {
+            Kept::InMemory(texts) => {
+                let mut texts = texts.lock();
+                for (name, text) in changes {
+                    match text {
+                        Some(text) => texts.insert(name.clone(), Saved { version, text: text.clone() }),
+                        None => texts.remove(name),
+                    };
+                }
+                return Ok(());
+            }
+            Kept::OnDisk(file) => file,
+        };
+        file.with(|connection| {
+            let transaction = connection.unchecked_transaction()?;
+            for (name, text) in changes {
+                match text {
+                    Some(text) => transaction.prepare_cached(SAVE)?.execute(params![name, version, text])?,
+                    None => transaction.prepare_cached(REMOVE)?.execute([name])?,
+                };
+            }
+            transaction.commit()
+        })
+    }
+
+    /// All texts whose names begin with this, by name.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn all(&self, prefix: &str) -> Result<Vec<(String, Saved)>, StoreError> {
+        let names = self.names(prefix)?.into_iter();
+        let loaded = names.map(|name| Ok(self.load(&name)?.map(|saved| (name, saved))));
+        loaded.filter_map(Result::transpose).collect()
+    }
+
     /// Names of the texts that begin with this, sorted.
     ///
     /// # Errors
@@ -137,9 +187,7 @@ impl State {
             }
             Kept::OnDisk(file) => file,
         };
-        file.with(|connection| {
-            connection.prepare_cached("DELETE FROM state WHERE name = ?1")?.execute([name]).map(drop)
-        })
+        file.with(|connection| connection.prepare_cached(REMOVE)?.execute([name]).map(drop))
     }
 }
 
@@ -182,6 +230,11 @@ mod tests {
             state.remove("alerts/b").expect("is removed");
             state.remove("alerts/c").expect("what is not there is no trouble");
             assert_eq!(state.names("alerts/").expect("is read"), [""; 0]);
+            let changes = [("a/1", Some("x")), ("a/2", Some("y")), ("a/1", None)]
+                .map(|(name, text)| (name.to_owned(), text.map(str::to_owned)));
+            state.change(3, &changes).expect("is written");
+            let kept = [("a/2".to_owned(), Saved { version: 3, text: "y".to_owned() })];
+            assert_eq!(state.all("a/").expect("is read"), kept);
         }
         assert_eq!(on_disk().load("silences").expect("is read"), saved(2, "[1]"));
         assert_eq!(on_disk().load("alerts").expect("is read"), saved(1, "{}"));

@@ -27,6 +27,7 @@ use model::ports::{
 pub mod body;
 pub mod config;
 
+mod alertmanager;
 mod api;
 mod asker;
 mod assets;
@@ -44,6 +45,7 @@ mod server;
 mod sessions;
 mod stream;
 
+pub use alertmanager::Alertmanager;
 pub use server::{Refusals, Server, StartError};
 
 /// What the admin address asks of the running process.
@@ -63,6 +65,8 @@ pub struct Ports {
     pub operations: Arc<dyn Operations>,
     /// Rules and alerts.
     pub rules: Arc<dyn Rules>,
+    /// Who tells people of alerts.
+    pub alertmanager: Arc<dyn Alertmanager>,
     /// Series.
     pub history: Arc<dyn History>,
     /// Who answers queries over series in place of `history`, if another engine is to.

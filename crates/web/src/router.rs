@@ -16,7 +16,7 @@ use crate::auth::{Authority, Caller};
 use crate::error::ApiError;
 use crate::prometheus::{self, Engine};
 use crate::stream::Hub;
-use crate::{api, assets, gate, operate, runbooks};
+use crate::{alertmanager, api, assets, gate, operate, runbooks};
 
 /// Bytes of a request's body.
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
@@ -51,7 +51,9 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/connections/{id}", get(api::connection))
         .route("/api/v1/connections/{id}/events", get(api::events))
         .route("/api/v1/logout", post(api::logout))
+        .route("/api/v1/alerts/{fingerprint}", get(alertmanager::explain))
         .merge(like_prometheus(&site))
+        .merge(like_alertmanager())
         .route("/api/{*rest}", any(unknown))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&site), gate::known_callers));
@@ -93,11 +95,24 @@ fn like_prometheus(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/api/v1/write", write)
 }
 
+/// Alertmanager's HTTP API.
+fn like_alertmanager() -> Router<Arc<Site>> {
+    let alerts = get(alertmanager::alerts).post(alertmanager::post_alerts);
+    Router::new()
+        .route("/api/v2/status", get(alertmanager::status))
+        .route("/api/v2/receivers", get(alertmanager::receivers))
+        .route("/api/v2/alerts", alerts.layer(DefaultBodyLimit::max(alertmanager::BODY_LIMIT)))
+        .route("/api/v2/alerts/groups", get(alertmanager::groups))
+        .route("/api/v2/silences", get(alertmanager::silences).post(alertmanager::post_silence))
+        .route("/api/v2/silence/{id}", get(alertmanager::silence).delete(alertmanager::delete_silence))
+}
+
 async fn unknown(uri: Uri) -> ApiError {
     ApiError::not_found(format!("there is nothing at {}", quoted(uri.path()))).hint(
         "known: /api/v1/{overview,host,stream,connections,connections/<id>,connections/<id>/events,status,login,logout}, \
          Prometheus' /api/v1/{query,query_range,series,labels,label/<name>/values,rules,alerts,metadata,status/buildinfo,write}, \
-         /-/reload",
+         Alertmanager's /api/v2/{status,receivers,alerts,alerts/groups,silences,silence/<id>}, \
+         /api/v1/alerts/<fingerprint>, /-/reload",
     )
 }
 

@@ -194,6 +194,51 @@ mod tests {
         }
     }
 
+    impl crate::Alertmanager for Silent {
+        fn take(&self, _: Vec<alert::dispatch::PostedAlert>) -> Vec<String> {
+            vec![]
+        }
+
+        fn alerts(&self, _: &alert::dispatch::AlertsQuery) -> Vec<alert::dispatch::GettableAlert> {
+            vec![]
+        }
+
+        fn groups(&self, _: &alert::dispatch::AlertsQuery) -> Vec<alert::dispatch::AlertGroup> {
+            vec![]
+        }
+
+        fn receivers(&self) -> Vec<alert::dispatch::ReceiverName> {
+            vec![]
+        }
+
+        fn silences(&self, _: &[alert::alertmanager::Matcher]) -> Vec<alert::dispatch::GettableSilence> {
+            vec![]
+        }
+
+        fn silence(&self, _: &str) -> Option<alert::dispatch::GettableSilence> {
+            None
+        }
+
+        fn set_silence(
+            &self,
+            _: alert::dispatch::PostedSilence,
+        ) -> Result<String, alert::dispatch::SilenceError> {
+            Ok(String::new())
+        }
+
+        fn expire_silence(&self, _: &str) -> Result<(), alert::dispatch::SilenceError> {
+            Ok(())
+        }
+
+        fn explain(&self, _: u64) -> Option<alert::dispatch::Explained> {
+            None
+        }
+
+        fn configuration(&self) -> String {
+            String::new()
+        }
+    }
+
     impl Rules for Silent {
         fn groups(&self) -> Vec<Arc<model::rules::GroupView>> {
             Vec::new()
@@ -277,6 +322,7 @@ mod tests {
             hosts: Arc::new(Silent),
             operations: Arc::new(Silent),
             rules: Arc::new(Silent),
+            alertmanager: Arc::new(Silent),
             history: Arc::new(Silent),
             engine: None,
             journal: None,

@@ -9,7 +9,7 @@ use std::fmt;
 use promql::{Compat, Query};
 
 pub use export::export;
-pub(crate) use raw::{Map, Text, place, read, text};
+pub(crate) use raw::{Map, Text, nearest, place, read, text};
 
 /// Names with values, in the order of the file.
 pub type Pairs = Vec<(String, String)>;

@@ -164,7 +164,12 @@ fn hint(message: &str) -> Option<String> {
     }
     let (_, known) = rest.split_once("expected ")?;
     let names = known.trim_start_matches("one of ").split(',').map(|name| name.trim().trim_matches('`'));
+    nearest(unknown, names)
+}
+
+/// The name that an unknown one most likely means, as advice.
+pub(crate) fn nearest<'a>(unknown: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let likeness = |name: &str| strsim::jaro_winkler(unknown, name);
-    let nearest = names.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    let nearest = names.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     (likeness(nearest) >= LIKENESS_MIN).then(|| format!("did you mean `{nearest}`?"))
 }

@@ -15,6 +15,8 @@ use gotmpl::{MissingKey, TemplateError, Value};
 use model::series::Labels;
 use promql::VectorSample;
 
+pub use numbers::{go_duration, humanize_duration};
+
 use crate::rules::Pairs;
 
 /// What Prometheus puts before each template.

@@ -97,7 +97,7 @@ fn below_one(mut value: f64) -> String {
 }
 
 /// Seconds as days, hours, minutes and seconds, or with an SI prefix.
-pub(super) fn humanize_duration(seconds: f64) -> String {
+pub fn humanize_duration(seconds: f64) -> String {
     if !seconds.is_finite() {
         return short(seconds);
     }
@@ -132,7 +132,7 @@ pub(super) fn timestamp(seconds: f64) -> String {
 }
 
 /// Seconds as Go prints a duration: `1h2m3.5s`.
-pub(super) fn go_duration(seconds: f64) -> String {
+pub fn go_duration(seconds: f64) -> String {
     let nanos = (seconds * 1e9) as i64;
     let size = nanos.unsigned_abs();
     let sign = if nanos < 0 { "-" } else { "" };

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Existing files of a path whose last part may have `*` and `?`; sorted.
-pub(super) fn matching(pattern: &Path) -> Vec<PathBuf> {
+pub(crate) fn matching(pattern: &Path) -> Vec<PathBuf> {
     let (Some(folder), Some(name)) = (pattern.parent(), pattern.file_name().and_then(|name| name.to_str()))
     else {
         return Vec::new();

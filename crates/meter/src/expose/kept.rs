@@ -5,7 +5,7 @@ use model::Word as _;
 use super::{Sink, histogram};
 use crate::families::{self as f, Family};
 use crate::queries::{QueryMeter, QueryResult};
-use crate::scrape::{QueryEngineFacts, RemoteFacts, StoreFacts, StorePart};
+use crate::scrape::{NotificationFacts, QueryEngineFacts, RemoteFacts, StoreFacts, StorePart};
 
 /// Gives `sink` the samples of one family.
 pub fn visit(family: &'static Family, queries: &QueryMeter, store: &StoreFacts, sink: &mut dyn Sink) {
@@ -75,6 +75,38 @@ pub fn visit_remotes(family: &'static Family, remotes: &[RemoteFacts], sink: &mu
             f::REMOTE_LAG => sink.sample("", &[("remote", &remote.name)], remote.lag_seconds),
             _ => {}
         }
+    }
+}
+
+/// Gives `sink` the samples of one family about what people are told.
+pub fn visit_notifications(family: &'static Family, facts: &NotificationFacts, sink: &mut dyn Sink) {
+    match *family {
+        f::NOTIFICATIONS => {
+            for queue in &facts.queues {
+                for (result, reason, count) in &queue.counts {
+                    let labels = [
+                        ("channel", &*queue.channel),
+                        ("type", queue.kind),
+                        ("result", result),
+                        ("reason", reason),
+                    ];
+                    sink.sample("", &labels, *count as f64);
+                }
+            }
+        }
+        f::NOTIFICATIONS_WAITING => {
+            for queue in &facts.queues {
+                sink.sample("", &[("channel", &queue.channel)], queue.waiting as f64);
+            }
+        }
+        f::NOTIFICATION_SECONDS => {
+            for (kind, observed) in &facts.seconds {
+                histogram(&[("type", kind)], f::LATENCY_BOUNDS, observed, |suffix, labels, value| {
+                    sink.sample(suffix, labels, value);
+                });
+            }
+        }
+        _ => {}
     }
 }
 

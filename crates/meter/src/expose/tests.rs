@@ -7,7 +7,7 @@ use model::{Initiator, WallTime};
 
 use super::*;
 use crate::registry::Build;
-use crate::scrape::{Certificate, RemoteFacts, StorePart, Waiting};
+use crate::scrape::{Certificate, NotificationFacts, NotificationQueue, RemoteFacts, StorePart, Waiting};
 
 fn scraped() -> (Registry, Scrape) {
     let registry = Registry::new(Build { version: "1.2.3" }, 2, Duration::from_secs(60));
@@ -134,6 +134,13 @@ fn every_family_of_the_table_has_samples_and_its_labels() {
     scrape.remotes =
         vec![RemoteFacts { samples: counts.clone(), failures: counts.clone(), ..RemoteFacts::default() }];
     scrape.query_engine = Some(crate::scrape::QueryEngineFacts { requests: counts, ..Default::default() });
+    scrape.notifications = NotificationFacts {
+        queues: vec![NotificationQueue {
+            counts: vec![("failed", "auth", 1)],
+            ..NotificationQueue::default()
+        }],
+        seconds: vec![("slack", crate::cells::Histogram::new(f::LATENCY_BOUNDS).observed())],
+    };
     let mut names = Names::default();
     visit(&registry, &scrape, &mut names);
     for family in f::ALL {

@@ -5,6 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use alert::dispatch::{
+    AlertGroup, AlertsQuery, Explained, GettableAlert, GettableSilence, PostedAlert, PostedSilence,
+    ReceiverName, SilenceError,
+};
 use model::event::CloseCode;
 use model::host::{AcceptQueue, HostFacts};
 use model::journal::{
@@ -24,7 +28,7 @@ use model::{
     ConnectionId, Direction, HandshakeResult, Initiator, Layer, Leg, Opcode, PerDirection, Protocol, Reason,
     WallTime,
 };
-use web::{About, Ports};
+use web::{About, Alertmanager, Ports};
 
 /// A name that would run in a page that does not escape it.
 pub(crate) const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\"\u{1b}[31m\r\nX: y";
@@ -52,10 +56,53 @@ impl Fake {
             history: Arc::clone(self) as Arc<dyn History>,
             engine: None,
             rules: Arc::clone(self) as Arc<dyn Rules>,
+            alertmanager: Arc::clone(self) as Arc<dyn Alertmanager>,
             journal: Some(Arc::clone(self) as Arc<dyn Journal>),
             queries: Arc::default(),
             about: About { version: "1.2.3".to_owned(), started_at: second(0) },
         }
+    }
+}
+
+impl Alertmanager for Fake {
+    fn take(&self, _: Vec<PostedAlert>) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn alerts(&self, _: &AlertsQuery) -> Vec<GettableAlert> {
+        Vec::new()
+    }
+
+    fn groups(&self, _: &AlertsQuery) -> Vec<AlertGroup> {
+        Vec::new()
+    }
+
+    fn receivers(&self) -> Vec<ReceiverName> {
+        vec![ReceiverName { name: HOSTILE.to_owned() }]
+    }
+
+    fn silences(&self, _: &[alert::alertmanager::Matcher]) -> Vec<GettableSilence> {
+        Vec::new()
+    }
+
+    fn silence(&self, _: &str) -> Option<GettableSilence> {
+        None
+    }
+
+    fn set_silence(&self, _: PostedSilence) -> Result<String, SilenceError> {
+        Ok("id".to_owned())
+    }
+
+    fn expire_silence(&self, _: &str) -> Result<(), SilenceError> {
+        Err(SilenceError::Unknown)
+    }
+
+    fn explain(&self, _: u64) -> Option<Explained> {
+        None
+    }
+
+    fn configuration(&self) -> String {
+        HOSTILE.to_owned()
     }
 }
 

@@ -1,0 +1,66 @@
+//! What the API asks.
+
+use alert::alertmanager::Matcher;
+use alert::dispatch::{
+    AlertGroup, AlertsQuery, Explained, GettableAlert, GettableSilence, PostedAlert, PostedSilence,
+    ReceiverName, SilenceError,
+};
+use web::Alertmanager;
+
+use super::{Desk, now_ms};
+
+impl Alertmanager for Desk {
+    fn take(&self, alerts: Vec<PostedAlert>) -> Vec<String> {
+        Desk::take(self, alerts.into_iter().map(Into::into))
+    }
+
+    fn alerts(&self, query: &AlertsQuery) -> Vec<GettableAlert> {
+        self.machine.lock().dispatcher.alerts(query, now_ms())
+    }
+
+    fn groups(&self, query: &AlertsQuery) -> Vec<AlertGroup> {
+        self.machine.lock().dispatcher.alert_groups(query, now_ms())
+    }
+
+    fn receivers(&self) -> Vec<ReceiverName> {
+        self.machine.lock().dispatcher.receivers()
+    }
+
+    fn silences(&self, filter: &[Matcher]) -> Vec<GettableSilence> {
+        self.machine.lock().dispatcher.silences(filter, now_ms())
+    }
+
+    fn silence(&self, id: &str) -> Option<GettableSilence> {
+        self.machine.lock().dispatcher.silence(id, now_ms())
+    }
+
+    fn set_silence(&self, silence: PostedSilence) -> Result<String, SilenceError> {
+        let mut machine = self.machine.lock();
+        let set = machine.dispatcher.set_silence(silence.into(), new_id(), now_ms());
+        machine.write(&self.kept);
+        set
+    }
+
+    fn expire_silence(&self, id: &str) -> Result<(), SilenceError> {
+        let mut machine = self.machine.lock();
+        let expired = machine.dispatcher.expire_silence(id, now_ms());
+        machine.write(&self.kept);
+        expired
+    }
+
+    fn explain(&self, fingerprint: u64) -> Option<Explained> {
+        self.machine.lock().dispatcher.explain(fingerprint, now_ms())
+    }
+
+    fn configuration(&self) -> String {
+        self.machine.lock().plan.text.clone()
+    }
+}
+
+/// A random UUID (RFC 9562, version 4), as Alertmanager names silences.
+fn new_id() -> String {
+    let random: u128 = rand::random();
+    let versioned = random & !(0xf000 << 64) & !(0xc000 << 48) | 0x4000 << 64 | 0x8000 << 48;
+    let hex = format!("{versioned:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}

@@ -1,0 +1,180 @@
+//! Generic webhook: the body of Alertmanager's webhook, version 4 (`notify/webhook/webhook.go`), optionally signed as
+//! Standard Webhooks has it, and optionally with an answer that has to say more than 2xx.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use alert::notice::{Notice, NoticeAlert};
+use model::series::Labels;
+use serde::{Deserialize, Serialize};
+
+use crate::channel::{Context, Kind, Made, Message, Rate, Read, Traits, Vendor, address, settings};
+use crate::http::{Answer, Call, HttpSettings, Written};
+use crate::outcome::{Outcome, Reason, by_status};
+use crate::secret::{Secret, Source};
+use crate::sign;
+use crate::text::rfc3339;
+
+pub(super) const KIND: Kind = Kind { name: "webhook", globals: &[], read: Read::Http(read) };
+
+const TRAITS: Traits = Traits { rates: &[Rate::per_second(50)], has_digests: false, is_costly: false };
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    send_resolved: Option<bool>,
+    #[serde(default)]
+    http_config: Written,
+    url: Option<Secret>,
+    url_file: Option<PathBuf>,
+    #[serde(default)]
+    max_alerts: usize,
+    #[serde(default, deserialize_with = "crate::channel::duration")]
+    timeout: Option<Duration>,
+    secret: Option<Secret>,
+    secret_file: Option<PathBuf>,
+    #[serde(default)]
+    expect: BTreeMap<String, serde_json::Value>,
+}
+
+#[derive(Debug)]
+struct Webhook {
+    url: Source,
+    /// 0 for all.
+    max_alerts: usize,
+    secret: Option<Source>,
+    /// Values that the body must have, by the dotted way to each.
+    expect: BTreeMap<String, serde_json::Value>,
+}
+
+fn read(written: serde_json::Value, context: &Context) -> Result<Vec<Made>, String> {
+    let written: Settings = settings(written)?;
+    let directory = &context.directory;
+    let url = Source::required("url", written.url, written.url_file, directory)?;
+    if let Source::Text(_) = url {
+        address(&url, "url")?;
+    }
+    let vendor = Webhook {
+        url,
+        max_alerts: written.max_alerts,
+        secret: Source::optional("secret", written.secret, written.secret_file, directory)?,
+        expect: written.expect,
+    };
+    Ok(vec![Made {
+        vendor: Box::new(vendor),
+        traits: TRAITS,
+        http: HttpSettings::read(written.http_config, directory)?,
+        timeout: written.timeout,
+        sends_resolved: written.send_resolved.unwrap_or(true),
+    }])
+}
+
+impl Vendor for Webhook {
+    fn call(&self, message: &Message<'_>) -> Result<Call, String> {
+        let [notice] = message.notices else { return Err("a webhook tells of one group".to_owned()) };
+        let call = Call::json(address(&self.url, "url")?, &Body::new(notice, self.max_alerts));
+        let Some(secret) = &self.secret else { return Ok(call) };
+        let secret = secret.read()?;
+        let at_s = message.at_ms.div_euclid(1000);
+        let signature = sign::standard_webhooks(secret.reveal(), message.id, at_s, &call.body);
+        call.header("webhook-id", message.id)?
+            .header("webhook-timestamp", &at_s.to_string())?
+            .header("webhook-signature", &signature)
+    }
+
+    fn judge(&self, answer: &Answer) -> Outcome {
+        if let Some(outcome) = by_status(answer) {
+            return outcome;
+        }
+        let body = answer.json().unwrap_or_default();
+        for (way, expected) in &self.expect {
+            let found = way.split('.').try_fold(&body, |value, key| value.get(key));
+            if found != Some(expected) {
+                let why = format!("the answer does not say {way} = {expected}: {}", answer.told());
+                return Outcome::retry(Reason::Unknown, why);
+            }
+        }
+        Outcome::delivered()
+    }
+}
+
+/// As Alertmanager's, in its order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    receiver: &'a str,
+    status: &'static str,
+    alerts: Vec<Alert<'a>>,
+    group_labels: Pairs<'a>,
+    common_labels: Pairs<'a>,
+    common_annotations: Pairs<'a>,
+    #[serde(rename = "externalURL")]
+    external_url: &'a str,
+    version: &'static str,
+    group_key: &'a str,
+    truncated_alerts: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Alert<'a> {
+    status: &'static str,
+    labels: Pairs<'a>,
+    annotations: Pairs<'a>,
+    starts_at: String,
+    ends_at: String,
+    #[serde(rename = "generatorURL")]
+    generator_url: &'a str,
+    fingerprint: String,
+}
+
+type Pairs<'a> = BTreeMap<std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>>;
+
+impl<'a> Body<'a> {
+    fn new(notice: &'a Notice, max_alerts: usize) -> Body<'a> {
+        let count = notice.alerts.len();
+        let shown = if max_alerts == 0 { count } else { count.min(max_alerts) };
+        let annotations = notice.common_annotations();
+        Body {
+            receiver: &notice.receiver,
+            status: notice.status(),
+            alerts: notice.alerts[..shown].iter().map(Alert::new).collect(),
+            group_labels: labels(&notice.group_labels),
+            common_labels: owned(&notice.common_labels()),
+            common_annotations: annotations
+                .into_iter()
+                .map(|(name, text)| (name.into(), text.into()))
+                .collect(),
+            external_url: &notice.external_url,
+            version: "4",
+            group_key: &notice.group_key,
+            truncated_alerts: count - shown,
+        }
+    }
+}
+
+impl<'a> Alert<'a> {
+    fn new(alert: &'a NoticeAlert) -> Alert<'a> {
+        // The end of an alert that fires is not known: a time to come is only when it shall be taken for ended.
+        let ends_at_ms = if alert.is_resolved { alert.ends_at_ms } else { 0 };
+        let annotations = alert.annotations.iter();
+        Alert {
+            status: alert.status(),
+            labels: labels(&alert.labels),
+            annotations: annotations.map(|(name, text)| ((&**name).into(), (&**text).into())).collect(),
+            starts_at: rfc3339(alert.starts_at_ms),
+            ends_at: rfc3339(ends_at_ms),
+            generator_url: &alert.generator_url,
+            fingerprint: format!("{:016x}", alert.fingerprint()),
+        }
+    }
+}
+
+fn labels(labels: &Labels) -> Pairs<'_> {
+    labels.iter().map(|(name, value)| ((&**name).into(), (&**value).into())).collect()
+}
+
+fn owned<'a>(labels: &Labels) -> Pairs<'a> {
+    labels.iter().map(|(name, value)| (name.to_string().into(), value.to_string().into())).collect()
+}

@@ -1,0 +1,23 @@
+//! Alerts to people: a [`Channel`](channel::Channel) makes one request of a message and judges the answer by what the
+//! vendor calls success; [`Deliveries`](deliveries::Deliveries) gives each destination a queue and a worker of its own.
+//!
+//! Who gives notices waits for nothing, and a channel that hangs delays no other. What is told is decided elsewhere
+//! (`alert`); here is how.
+
+mod channel;
+mod channels;
+mod deliveries;
+mod http;
+mod outcome;
+mod secret;
+mod sign;
+#[cfg(test)]
+mod testing;
+mod text;
+
+pub use channel::{Channel, Context, Message, inherit, kinds};
+pub use deliveries::{Deliveries, Destination, InMemory, Report, Told, World};
+pub use http::{Address, Reach};
+pub use outcome::{Outcome, Reason};
+pub use secret::Secret;
+pub use text::{Language, Texts};

@@ -1,0 +1,18 @@
+//! What is said to people: the default message in two languages, written in each vendor's way and to its length.
+
+mod document;
+mod format;
+mod limit;
+mod template;
+mod words;
+
+pub(crate) use document::Document;
+pub(crate) use format::Format;
+pub(crate) use limit::{Limit, body_within};
+pub(crate) use template::Text;
+pub use template::Texts;
+pub use words::Language;
+pub(crate) use words::{rfc3339, spoken};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! `/api/v2/alerts` and what decides about one.
+
+use std::sync::Arc;
+
+use alert::dispatch::{AlertGroup, Explained, GettableAlert, PostedAlert};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use http::{StatusCode, Uri};
+use model::quoted;
+
+use super::{Refused, params};
+use crate::error::ApiError;
+use crate::router::Site;
+
+/// `GET /api/v2/alerts`
+pub(crate) async fn alerts(
+    State(site): State<Arc<Site>>,
+    uri: Uri,
+) -> Result<Json<Vec<GettableAlert>>, Refused> {
+    let query = params::alerts(&uri)?;
+    Ok(Json(site.asker.ports().alertmanager.alerts(&query)))
+}
+
+/// `GET /api/v2/alerts/groups`
+pub(crate) async fn groups(
+    State(site): State<Arc<Site>>,
+    uri: Uri,
+) -> Result<Json<Vec<AlertGroup>>, Refused> {
+    let query = params::alerts(&uri)?;
+    Ok(Json(site.asker.ports().alertmanager.groups(&query)))
+}
+
+/// `POST /api/v2/alerts`: those that are well are taken, also when others are not.
+pub(crate) async fn post_alerts(State(site): State<Arc<Site>>, body: Bytes) -> Result<StatusCode, Refused> {
+    let posted: Vec<PostedAlert> = serde_json::from_slice(&body)
+        .map_err(|error| Refused::bad(format!("parsing alerts body from \"\" failed, because {error}")))?;
+    let alertmanager = Arc::clone(&site.asker.ports().alertmanager);
+    let refused = tokio::task::spawn_blocking(move || alertmanager.take(posted)).await;
+    match refused {
+        Ok(refused) if refused.is_empty() => Ok(StatusCode::OK),
+        Ok(refused) => Err(Refused::bad(refused.join("; "))),
+        Err(_) => Err(Refused(StatusCode::INTERNAL_SERVER_ERROR, "the alerts were not taken".to_owned())),
+    }
+}
+
+/// `GET /api/v1/alerts/{fingerprint}`
+pub(crate) async fn explain(
+    State(site): State<Arc<Site>>,
+    Path(fingerprint): Path<String>,
+) -> Result<Json<Explained>, ApiError> {
+    let number = u64::from_str_radix(&fingerprint, 16).map_err(|_| {
+        let hint = "it has 16 hexadecimal digits, as `fingerprint` in /api/v2/alerts";
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "bad_fingerprint",
+            format!("{} is no fingerprint", quoted(&fingerprint)),
+        )
+        .hint(hint)
+    })?;
+    let explained = site.asker.ports().alertmanager.explain(number);
+    explained.map(Json).ok_or_else(|| {
+        ApiError::not_found(format!("no alert {} is known", quoted(&fingerprint)))
+            .hint("it has ended and was told, or never fired; /api/v2/alerts lists those that fire")
+    })
+}

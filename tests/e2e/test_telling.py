@@ -1,0 +1,279 @@
+"""Alerts on their way to people: who is told of what, by which channel, and what outlives the process."""
+
+import json
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+from harness.gateway import BINARY, Gateway, config_for, until
+from harness.processes import daemon, free_port
+from harness.sink import Sink
+
+RULES = """
+groups:
+- name: all
+  interval: 1s
+  rules:
+  - alert: WebSocket连接数过高
+    expr: up{job="heartline"} == 1
+    labels: {severity: critical}
+    annotations: {summary: '当前连接数: {{ $value }}', runbook_url: 'https://example.com/runbooks/a'}
+  - alert: Slow
+    expr: up{job="heartline"} == 1
+    labels: {severity: warning}
+    annotations: {summary: 'slow & <late>'}
+"""
+ROUTES = """
+route:
+  receiver: team
+  group_by: [alertname]
+  group_wait: 100ms
+  group_interval: 1s
+  repeat_interval: 1h
+  routes:
+  - {matchers: [severity="critical"], receiver: oncall}
+receivers:
+- name: team
+  slack_configs: [{api_url: URL/slack, channel: '#ops', send_resolved: true}]
+- name: oncall
+  webhook_configs: [{url: URL/hook}]
+"""
+OWN = """
+alerting:
+  alertmanager_config: am.yml
+  receivers:
+  - name: oncall
+    language: zh-CN
+    dingtalk: [{url: 'URL/dingtalk?access_token=CANARY-TOKEN', secret: SEC-CANARY}]
+"""
+VENDORS = {"/dingtalk": '{"errcode":0,"errmsg":"ok"}', "/slack": "ok", "/hook": "thanks"}
+
+
+def vendors(path, _):
+    return 200, VENDORS[path.split("?")[0]]
+
+
+class Telling(Gateway):
+    """A gateway with a data directory, whose rules and routes are in files beside its configuration."""
+
+    def __init__(self, sink, directory, routes=ROUTES, own=OWN, rules=RULES, more=""):
+        self.files = directory
+        for name, text in (("am.yml", routes), ("rules.yml", rules)):
+            (directory / name).write_text(text.replace("URL", sink.url))
+        extra = (
+            f"data: {{ dir: {directory}/data, scrape_interval: 1s, instance: gw }}\nrules: [{directory}/rules.yml]\n"
+            f"evaluation: {{ interval: 1s, resend_delay: 1s }}\n{own.replace('URL', sink.url).replace('am.yml', f'{directory}/am.yml')}{more}"
+        )
+        super().__init__(config=config_for("127.0.0.1:9", extra=extra))
+
+    def api(self, path, body=None, method=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"http://{self.admin}{path}", data=data, method=method, headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            text = answer.read().decode()
+            return json.loads(text) if text else None
+
+
+def amtool(gateway, *arguments, code=0):
+    done = subprocess.run(
+        ["/usr/bin/amtool", f"--alertmanager.url=http://{gateway.admin}", *arguments],
+        capture_output=True, text=True, timeout=30,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_people_are_told_by_severity(tmp_path):
+    with Sink(vendors) as sink, Telling(sink, tmp_path) as gateway:
+        until(lambda: all(sink.at(path) for path in VENDORS), "each channel is told")
+        [slack] = sink.json("/slack")
+        assert "Slow" in json.dumps(slack) and "slow &amp; &lt;late&gt;" in json.dumps(slack), slack
+        [hook] = sink.json("/hook")
+        assert hook["version"] == "4" and hook["receiver"] == "oncall" and hook["status"] == "firing"
+        assert hook["groupKey"] == '{}/{severity="critical"}:{alertname="WebSocket连接数过高"}'
+        [alert] = hook["alerts"]
+        assert alert["labels"]["alertname"] == "WebSocket连接数过高"
+        assert alert["annotations"]["summary"] == "当前连接数: 1"
+        [(path, _, body)] = sink.at("/dingtalk")
+        assert "timestamp=" in path and "sign=" in path
+        text = json.loads(body)["markdown"]["text"]
+        assert "当前连接数: 1" in text and "触发于" in text, text
+        counted = [line for line in gateway.get("/metrics").splitlines() if line.startswith("heartline_notifications_total{")]
+        assert any('channel="oncall/webhook/0"' in line and 'result="delivered"' in line for line in counted), counted
+        # Nothing of what is secret is told to anybody else.
+        shown = gateway.get("/metrics") + json.dumps(gateway.lines) + gateway.get("/api/v2/status")
+        assert "CANARY" not in shown
+
+
+def test_alertmanagers_tool_and_api(tmp_path):
+    routes = ROUTES.replace("group_interval: 1s", "group_interval: 200ms")
+    with Sink(vendors) as sink, Telling(sink, tmp_path, routes=routes, rules="groups: []\n") as gateway:
+        amtool(gateway, "alert", "add", "alertname=Manual", "severity=critical", "node=a", "--annotation=summary=by hand")
+        assert "Manual" in amtool(gateway, "alert", "query")
+        until(lambda: sink.at("/hook"), "it is told")
+        [alert] = gateway.api("/api/v2/alerts")
+        assert alert["status"] == {"state": "active", "silencedBy": [], "inhibitedBy": []}
+        assert [receiver["name"] for receiver in alert["receivers"]] == ["oncall"]
+        [group] = gateway.api("/api/v2/alerts/groups")
+        assert group["receiver"]["name"] == "oncall" and group["labels"] == {"alertname": "Manual"}
+        assert {receiver["name"] for receiver in gateway.api("/api/v2/receivers")} == {"team", "oncall"}
+
+        silence = amtool(gateway, "silence", "add", "alertname=Manual", "--comment=known", "--duration=1h", "--author=me").strip()
+        assert silence in amtool(gateway, "silence", "query")
+        [alert] = gateway.api("/api/v2/alerts")
+        assert alert["status"]["silencedBy"] == [silence] and alert["status"]["state"] == "suppressed"
+        assert gateway.api("/api/v2/alerts?silenced=false") == []
+        explained = gateway.api(f"/api/v1/alerts/{alert['fingerprint']}")
+        assert explained["groups"][0]["receiver"] == "oncall" and explained["status"]["silencedBy"] == [silence]
+        amtool(gateway, "silence", "expire", silence)
+        assert gateway.api(f"/api/v2/silence/{silence}")["status"]["state"] == "expired"
+        assert "disabled" in amtool(gateway, "cluster", "show")
+        assert "receiver: oncall" in amtool(gateway, "config", "show")
+
+
+@pytest.mark.parametrize("path, body, told", [
+    ("/api/v2/alerts", [{"labels": {}}], "at least one label"),
+    ("/api/v2/alerts", {"labels": {}}, "parsing alerts body"),
+    ("/api/v2/silences", {"matchers": []}, "parsing silence body"),
+    ("/api/v2/silences", {"matchers": [], "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2036-01-01T00:00:00Z", "createdBy": "me", "comment": "x"}, "matcher"),
+])
+def test_what_is_wrong_is_refused(tmp_path, path, body, told):
+    with Sink(vendors) as sink, Telling(sink, tmp_path, rules="groups: []\n") as gateway:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            gateway.api(path, body)
+        assert refused.value.code == 400 and told in json.loads(refused.value.read())
+
+
+def test_a_real_prometheus_sends_its_alerts(tmp_path):
+    with Sink(vendors) as sink, Telling(sink, tmp_path, rules="groups: []\n") as gateway:
+        (tmp_path / "theirs.yml").write_text(
+            "groups: [{name: g, rules: [{alert: Theirs, expr: vector(1), labels: {severity: critical}}]}]\n"
+        )
+        (tmp_path / "prometheus.yml").write_text(
+            "global: {evaluation_interval: 1s}\nrule_files: [theirs.yml]\n"
+            f"alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{gateway.admin}']}}]}}]}}\n"
+        )
+        port = free_port()
+        command = [
+            "/usr/bin/prometheus", f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/tsdb",
+            f"--web.listen-address=127.0.0.1:{port}", "--rules.alert.resend-delay=1s",
+        ]
+        with daemon(*command):
+            until(lambda: sink.at("/hook"), "it is told", 30)
+        [alert] = sink.json("/hook")[0]["alerts"]
+        assert alert["labels"]["alertname"] == "Theirs" and "/graph?g0.expr=vector%281%29" in alert["generatorURL"]
+
+
+def test_a_channel_that_hangs_delays_no_other(tmp_path):
+    """The webhook takes the request and says nothing; Slack and the rules go on."""
+    with Sink(vendors) as hanging, Sink(vendors) as sink:
+        hanging.is_open.clear()
+        routes = ROUTES.replace("URL/hook", f"{hanging.url}/hook")
+        with Telling(sink, tmp_path, routes=routes) as gateway:
+            until(lambda: hanging.at("/hook"), "the webhook is asked")
+            until(lambda: sink.at("/slack") and sink.at("/dingtalk"), "the others are told")
+            evaluated = [group["lastEvaluation"] for group in gateway.api("/api/v1/rules")["data"]["groups"]]
+            until(
+                lambda: [group["lastEvaluation"] for group in gateway.api("/api/v1/rules")["data"]["groups"]] != evaluated,
+                "rules go on",
+            )
+
+
+def test_what_was_told_is_not_told_again_by_the_next_process(tmp_path):
+    with Sink(vendors) as sink:
+        with Telling(sink, tmp_path) as gateway:
+            until(lambda: all(sink.at(path) for path in VENDORS), "each channel is told")
+            until(lambda: 'heartline_notification_queue_messages{channel="oncall/webhook/0"} 0' in gateway.get("/metrics"), "it is done")
+            gateway.signal(signal.SIGKILL)
+            gateway.wait()
+        told = len(sink.requests)
+        with Telling(sink, tmp_path) as gateway:
+            fires = lambda: len(gateway.api("/api/v2/alerts")) == 2
+            until(fires, "both are known")
+            looked = gateway.api("/api/v2/alerts")[0]["updatedAt"]
+            until(lambda: gateway.api("/api/v2/alerts")[0]["updatedAt"] > looked, "they are reported again", 90)
+        assert len(sink.requests) == told
+
+
+def test_what_was_not_told_is_told_by_the_next_process(tmp_path):
+    with Sink(vendors) as sink:
+        sink.is_open.clear()
+        with Telling(sink, tmp_path) as gateway:
+            until(lambda: all(sink.at(path) for path in VENDORS), "each channel is asked")
+            gateway.signal(signal.SIGKILL)
+            gateway.wait()
+        sink.requests.clear()
+        sink.is_open.set()
+        with Telling(sink, tmp_path, rules="groups: []\n"):
+            until(lambda: all(sink.at(path) for path in VENDORS), "each channel is told")
+
+
+def test_reload_takes_over_channels_or_nothing(tmp_path):
+    with Sink(vendors) as sink, Telling(sink, tmp_path) as gateway:
+        until(lambda: all(sink.at(path) for path in VENDORS), "each channel is told")
+        good = (tmp_path / "am.yml").read_text()
+        for bad, told in (
+            (good.replace("receiver: oncall", "receiver: nobody"), "nobody"),
+            (good.replace("slack_configs", "slak_configs"), "slak"),
+            (good.replace("webhook_configs: [{url:", "webhook_configs: [{uri:"), "uri"),
+        ):
+            (tmp_path / "am.yml").write_text(bad)
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                gateway.api("/-/reload", method="POST")
+            assert told in refused.value.read().decode(), bad
+        (tmp_path / "am.yml").write_text(good.replace("/hook", "/other").replace("repeat_interval: 1h", "repeat_interval: 1s"))
+        VENDORS["/other"] = ""
+        try:
+            gateway.api("/-/reload", method="POST")
+            until(lambda: sink.at("/other"), "the new address is told")
+        finally:
+            del VENDORS["/other"]
+
+
+def heartline(*arguments, code=0):
+    done = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, timeout=30)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_channel_can_be_tried(tmp_path):
+    answer = {"/dingtalk": '{"errcode":310000,"errmsg":"sign not match"}', "/hook": ""}
+    with Sink(lambda path, _: (200, answer[path.split("?")[0]])) as sink, Telling(sink, tmp_path, rules="groups: []\n") as gateway:
+        config = gateway.config_path
+        assert heartline("channel", "list", "-c", config).split() == ["team/slack/0", "oncall/webhook/0", "oncall/dingtalk/0"]
+        shown = heartline("channel", "test", "oncall", "--dry-run", "-c", config)
+        assert not sink.requests and "HeartlineTest" in shown and "CANARY" not in shown
+        assert "oncall/webhook/0: delivered" in heartline("channel", "test", "oncall/webhook/0", "-c", config)
+        failed = heartline("channel", "test", "oncall", "-c", config, code=1)
+        assert "oncall/webhook/0: delivered" in failed and "sign not match" in failed and "CANARY" not in failed
+        assert "team/slack/0" in heartline("channel", "test", "nobody", "-c", config, code=2)
+
+
+def test_an_alert_is_listed_and_explained(tmp_path):
+    with Sink(vendors) as sink, Telling(sink, tmp_path) as gateway:
+        until(lambda: sink.at("/slack"), "it is told")
+        admin = ("--admin", f"http://{gateway.admin}")
+        [line] = [line for line in heartline("alerts", *admin).splitlines() if " Slow " in line]
+        assert "active" in line and "team" in line and "severity=warning" in line
+        explained = lambda: heartline("alerts", "explain", line.split()[0], *admin)
+        until(lambda: "slack/0: told at" in explained(), "it is noted")
+        assert "to `team`" in explained() and "repeated at" in explained()
+        assert "no alert" in heartline("alerts", "explain", "1", *admin, code=1)
+
+
+@pytest.mark.parametrize("own, told", [
+    ("alerting: {receivers: [{name: a, pigeon: [{}]}]}\n", "`pigeon` is no kind of channel"),
+    ("alerting: {receivers: [{name: a, dingtalk: [{uri: x}]}]}\n", "unknown field `uri`"),
+    ("alerting: {receivers: [{name: a}, {name: a}]}\n", "two receivers have the name `a`"),
+    ("alerting: {alertmanager_config: none.yml}\n", "none.yml"),
+    ("alerting: {alertmanager_config: am.yml, receivers: [{name: stranger}]}\n", "no receiver `stranger`"),
+])
+def test_what_is_wrong_is_told_by_check(tmp_path, own, told):
+    (tmp_path / "am.yml").write_text("route: {receiver: a}\nreceivers: [{name: a}]\n")
+    (tmp_path / "heartline.yaml").write_text(config_for("127.0.0.1:9", extra=own))
+    assert told in heartline("check", tmp_path / "heartline.yaml", code=2)
