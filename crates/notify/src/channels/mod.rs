@@ -6,6 +6,7 @@ mod discord;
 pub(crate) mod email;
 mod feishu;
 mod msteamsv2;
+mod opsgenie;
 mod pagerduty;
 mod robot;
 mod slack;
@@ -34,6 +35,7 @@ pub(crate) const KINDS: &[Kind] = &[
     voice::KIND,
     msteamsv2::KIND,
     pagerduty::KIND,
+    opsgenie::KIND,
 ];
 
 /// The identity of a group at vendors that keep incidents, as Alertmanager has it (`notify.Key.Hash`).

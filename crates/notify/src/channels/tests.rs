@@ -281,6 +281,15 @@ const VENDORS: &[Vendor] = &[
             (403, "", "final auth"),
         ],
     },
+    Vendor {
+        name: "",
+        kind: "opsgenie",
+        settings: |base| json!({"api_url": base, "api_key": CANARY, "tags": "a, b", "priority": "P1"}),
+        success: (202, r#"{"result":"Request will be processed","requestId":"r1"}"#, "delivered r1"),
+        html: "retry unknown",
+        lost: "retry timeout",
+        errors: &[(401, "", "final auth"), (403, "", "final auth"), (422, "{}", "final bad_request")],
+    },
 ];
 
 fn context() -> Context {
@@ -484,6 +493,24 @@ fn golden(vendor: &Vendor, request: &str) {
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(request, expected, "{}: run with UPDATE=1 if this is right", path.display());
+}
+
+#[tokio::test]
+async fn what_ended_closes_what_vendors_keep() {
+    let check = async |kind: &str, begin: &str, part: &str| {
+        let vendor = VENDORS.iter().find(|vendor| vendor.kind == kind).expect("a vendor");
+        let (status, body, outcome) = vendor.success;
+        let server = Server::start(vec![Reply::Says(status, "", body.to_owned())]).await;
+        let notices = [notice("g", vec![alert("A", NOW_MS - 1000, Some(NOW_MS))])];
+        assert_eq!(shown(&channel(vendor, &server.base).send(&message(&notices)).await), outcome);
+        let request = server.requests().remove(0);
+        assert!(request.starts_with(begin) && request.contains(part), "{request}");
+    };
+    // The SHA-256 of `g`.
+    let hash = "cd0aa9856147b6c5b4ff2b7dfee5da20aa38253099ef1b4a64aced233c9afe29";
+    let close = format!("POST /v2/alerts/{hash}/close?identifierType=alias\n");
+    check("opsgenie", &close, "\"source\"").await;
+    check("pagerduty", "POST /v2/enqueue\n", "\"event_action\": \"resolve\"").await;
 }
 
 #[tokio::test]
