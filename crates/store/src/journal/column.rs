@@ -1,0 +1,125 @@
+//! Columns of a chunk as bytes. Rows of as many bytes lie in planes: the first byte of each row, then the second of
+//! each, since the high bytes of numbers are alike and compress so. Texts are numbers of a list in front.
+
+use std::collections::HashMap;
+
+use crate::varint;
+
+/// Appends rows in planes.
+pub(super) fn write_planes<const W: usize>(
+    rows: impl ExactSizeIterator<Item = [u8; W]>,
+    bytes: &mut Vec<u8>,
+) {
+    let (start, count) = (bytes.len(), rows.len());
+    bytes.resize(start + W * count, 0);
+    let planes = &mut bytes[start..];
+    for (at, row) in rows.enumerate() {
+        for (plane, byte) in row.into_iter().enumerate() {
+            planes[plane * count + at] = byte;
+        }
+    }
+}
+
+/// The rows that lie in planes; none when there are not so many.
+pub(super) fn read_planes<const W: usize>(bytes: &[u8], count: usize) -> Option<Vec<[u8; W]>> {
+    if bytes.len() != W * count {
+        return None;
+    }
+    let mut rows = vec![[0; W]; count];
+    for (plane, bytes) in bytes.chunks_exact(count.max(1)).enumerate() {
+        for (row, byte) in rows.iter_mut().zip(bytes) {
+            row[plane] = *byte;
+        }
+    }
+    Some(rows)
+}
+
+/// A column of texts while it grows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Texts {
+    /// Each text once; 0 means none, so that the first is 1.
+    list: Vec<Box<str>>,
+    numbers: HashMap<Box<str>, u16>,
+    rows: Vec<u16>,
+}
+
+impl Texts {
+    /// Adds a row.
+    pub(super) fn push(&mut self, text: Option<&str>) {
+        let number = text.map_or(0, |text| self.number(text));
+        self.rows.push(number);
+    }
+
+    fn number(&mut self, text: &str) -> u16 {
+        if let Some(last @ 1..) = self.rows.last().copied()
+            && *self.list[usize::from(last) - 1] == *text
+        {
+            return last;
+        }
+        if let Some(number) = self.numbers.get(text) {
+            return *number;
+        }
+        self.list.push(text.into());
+        let number = u16::try_from(self.list.len()).expect("a chunk is short");
+        self.numbers.insert(text.into(), number);
+        number
+    }
+
+    /// Adds some rows of another column.
+    pub(super) fn extend(&mut self, other: &Texts, rows: impl Iterator<Item = usize>) {
+        let mut numbers = vec![None; other.list.len() + 1];
+        numbers[0] = Some(0);
+        for row in rows {
+            let number = usize::from(other.rows[row]);
+            let number = *numbers[number].get_or_insert_with(|| self.number(&other.list[number - 1]));
+            self.rows.push(number);
+        }
+    }
+
+    /// The bytes of the column.
+    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
+        varint::write(bytes, self.list.len() as u64);
+        for text in &self.list {
+            varint::write(bytes, text.len() as u64);
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        if self.list.len() < 0x100 {
+            bytes.extend(self.rows.iter().map(|&row| row as u8));
+        } else {
+            write_planes(self.rows.iter().map(|row| row.to_be_bytes()), bytes);
+        }
+    }
+}
+
+/// A column of texts that was read.
+#[derive(Debug)]
+pub(super) struct TextRows {
+    /// Each text once.
+    pub(super) list: Vec<String>,
+    rows: Vec<u8>,
+}
+
+impl TextRows {
+    /// From the bytes of a column; none when they are not those of so many rows.
+    pub(super) fn read(mut bytes: &[u8], count: usize) -> Option<TextRows> {
+        let texts = usize::try_from(varint::read(&mut bytes)?).ok().filter(|texts| *texts <= count)?;
+        let mut list = Vec::with_capacity(texts);
+        for _ in 0..texts {
+            let length = usize::try_from(varint::read(&mut bytes)?).ok()?;
+            let (text, rest) = bytes.split_at_checked(length)?;
+            list.push(std::str::from_utf8(text).ok()?.to_owned());
+            bytes = rest;
+        }
+        let width = if texts < 0x100 { 1 } else { 2 };
+        (bytes.len() == width * count).then(|| TextRows { list, rows: bytes.to_owned() })
+    }
+
+    /// The number of each row's text in the list, from 1; 0 where there is none.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = usize> {
+        let count = if self.list.len() < 0x100 { 0 } else { self.rows.len() / 2 };
+        let (high, low) = self.rows.split_at(count);
+        low.iter()
+            .enumerate()
+            .map(move |(row, low)| usize::from(high.get(row).copied().unwrap_or(0)) << 8 | usize::from(*low))
+    }
+}
