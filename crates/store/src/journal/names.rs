@@ -58,6 +58,12 @@ impl Names {
         Names { stored: list.len(), list, numbers, cache: vec![Cached::default(); 1 << CACHE_BITS] }
     }
 
+    /// All of them.
+    #[cfg(test)]
+    pub(super) fn list(&self) -> &NameList {
+        &self.list
+    }
+
     /// The number of a name; a new one's is the next. Names are the program's own: they are few.
     pub(super) fn number(&mut self, name: &'static str) -> u16 {
         let (address, length) = (name.as_ptr() as usize, name.len());

@@ -89,3 +89,70 @@ fn name(number: u16, names: &NameList, bytes: &mut Vec<u8>) -> Option<()> {
     bytes.extend_from_slice(name.as_bytes());
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use serde::{Deserialize, Serialize};
+
+    use super::super::names::Names;
+    use super::super::pack::pack;
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Kind {
+        OneWord,
+        Another,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Every {
+        kinds: Vec<Kind>,
+        address: IpAddr,
+        none: Option<u8>,
+        numbers: [u64; 6],
+        signed: [i64; 4],
+        floats: [f64; 4],
+        short: [f32; 3],
+        is: [bool; 2],
+        texts: Vec<String>,
+        letter: char,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        inner: Option<Box<Every>>,
+    }
+
+    fn every(inner: Option<Box<Every>>) -> Every {
+        Every {
+            kinds: vec![Kind::OneWord, Kind::Another, Kind::OneWord],
+            address: "2001:db8::1".parse().expect("an address"),
+            none: None,
+            numbers: [0, 0x7f, 0x80, 0xffff, 0x1_0000, u64::MAX],
+            signed: [-1, i64::MIN, 0, i64::MAX],
+            floats: [0.0, -0.0, 1.5, f64::INFINITY],
+            short: [0.0, 0.1, -0.0],
+            is: [true, false],
+            texts: [0, 31, 32, 300].map(|length| "é".repeat(length)).into(),
+            letter: '聊',
+            inner,
+        }
+    }
+
+    #[test]
+    fn what_is_packed_comes_back() {
+        let known = (0..300).map(|number| Some(format!("name {number}"))).collect();
+        for list in [NameList::new(), known] {
+            let mut names = Names::new(list);
+            let (value, mut packed) = (every(Some(Box::new(every(None)))), Vec::new());
+            pack(&value, &mut names, &mut packed).expect("is packed");
+            let named = with_names(&packed, names.list()).expect("is whole");
+            let back: Every = rmp_serde::from_slice(&named).expect("is read");
+            assert_eq!(format!("{back:?}"), format!("{value:?}"));
+            for length in 0..packed.len() {
+                assert_eq!(with_names(&packed[..length], names.list()), None, "{length} bytes");
+            }
+            assert_eq!(with_names(&packed, &NameList::new()), None);
+        }
+    }
+}
