@@ -25,16 +25,15 @@ impl Block {
     /// Reads the bytes of a block; none when they are damaged.
     pub(super) fn read(bytes: &[u8]) -> Option<Block> {
         match *bytes.first()? {
-            sealed::FORMAT => {
-                let plain = sealed::open(bytes)?;
-                Some(Block { entries: lengths(&plain)?, plain, is_json: false })
-            }
             ZLIB => {
                 let mut plain = Vec::new();
                 ZlibDecoder::new(bytes).take(BYTES_MAX as u64).read_to_end(&mut plain).ok()?;
                 Some(Block { entries: lines(&plain), plain, is_json: true })
             }
-            _ => None,
+            _ => {
+                let plain = sealed::open(bytes)?.into_owned();
+                Some(Block { entries: lengths(&plain)?, plain, is_json: false })
+            }
         }
     }
 

@@ -65,22 +65,23 @@ pub(super) struct Stored<'a> {
 }
 
 impl Stored<'_> {
-    fn column(&self, name: &str) -> Result<Vec<u8>, Trouble> {
+    /// Reads a column; none of `read` means that it is damaged.
+    fn column<T>(&self, name: &str, read: impl FnOnce(&[u8]) -> Option<T>) -> Result<T, Trouble> {
         let select = format!("SELECT {name} FROM chunks WHERE chunk = ?1");
         let mut select = self.connection.prepare_cached(&select)?;
-        let opened = select
-            .query_row([self.head.chunk], |row| Ok(row.get_ref(0)?.as_blob().ok().and_then(sealed::open)))
-            .optional()?;
-        opened.flatten().ok_or(Trouble::Damaged)
+        let column = select.query_row([self.head.chunk], |row| {
+            Ok(row.get_ref(0)?.as_blob().ok().and_then(sealed::open).and_then(|bytes| read(&bytes)))
+        });
+        column.optional()?.flatten().ok_or(Trouble::Damaged)
     }
 
     fn planes<const W: usize>(&self, name: &str) -> Result<Vec<[u8; W]>, Trouble> {
-        read_planes(&self.column(name)?, self.head.entries).ok_or(Trouble::Damaged)
+        self.column(name, |bytes| read_planes(bytes, self.head.entries))
     }
 
     /// A column of texts.
     pub(super) fn texts(&self, name: &str) -> Result<TextRows, Trouble> {
-        TextRows::read(&self.column(name)?, self.head.entries).ok_or(Trouble::Damaged)
+        self.column(name, |bytes| TextRows::read(bytes, self.head.entries))
     }
 
     /// A column of numbers; NaN where there is none.

@@ -1,37 +1,48 @@
 //! Columns of a chunk as bytes. Rows of as many bytes lie in planes: the first byte of each row, then the second of
-//! each, since the high bytes of numbers are alike and compress so. Texts are numbers of a list in front.
+//! each, and so on; a plane whose bytes are all the same is written as one. The high bytes of numbers are. Texts are
+//! numbers of a list in front.
 
 use std::collections::HashMap;
 
 use crate::varint;
 
+/// Before a plane whose bytes are all the same: the one follows.
+const SAME: u8 = 0;
+
+/// Before a plane of one byte for each row.
+const EACH: u8 = 1;
+
 /// Appends rows in planes.
-pub(super) fn write_planes<const W: usize>(
-    rows: impl ExactSizeIterator<Item = [u8; W]>,
-    bytes: &mut Vec<u8>,
-) {
-    let (start, count) = (bytes.len(), rows.len());
-    bytes.resize(start + W * count, 0);
-    let planes = &mut bytes[start..];
-    for (at, row) in rows.enumerate() {
-        for (plane, byte) in row.into_iter().enumerate() {
-            planes[plane * count + at] = byte;
+pub(super) fn write_planes<const W: usize>(rows: &[[u8; W]], bytes: &mut Vec<u8>) {
+    for plane in 0..W {
+        let first = rows.first().map_or(0, |row| row[plane]);
+        if rows.iter().all(|row| row[plane] == first) {
+            bytes.extend_from_slice(&[SAME, first]);
+        } else {
+            bytes.push(EACH);
+            bytes.extend(rows.iter().map(|row| row[plane]));
         }
     }
 }
 
 /// The rows that lie in planes; none when there are not so many.
-pub(super) fn read_planes<const W: usize>(bytes: &[u8], count: usize) -> Option<Vec<[u8; W]>> {
-    if bytes.len() != W * count {
-        return None;
-    }
+pub(super) fn read_planes<const W: usize>(mut bytes: &[u8], count: usize) -> Option<Vec<[u8; W]>> {
     let mut rows = vec![[0; W]; count];
-    for (plane, bytes) in bytes.chunks_exact(count.max(1)).enumerate() {
-        for (row, byte) in rows.iter_mut().zip(bytes) {
-            row[plane] = *byte;
+    for plane in 0..W {
+        match bytes {
+            [SAME, byte, rest @ ..] => {
+                rows.iter_mut().for_each(|row| row[plane] = *byte);
+                bytes = rest;
+            }
+            [EACH, rest @ ..] => {
+                let (each, rest) = rest.split_at_checked(count)?;
+                rows.iter_mut().zip(each).for_each(|(row, byte)| row[plane] = *byte);
+                bytes = rest;
+            }
+            _ => return None,
         }
     }
-    Some(rows)
+    bytes.is_empty().then_some(rows)
 }
 
 /// A column of texts while it grows.
@@ -83,11 +94,8 @@ impl Texts {
             varint::write(bytes, text.len() as u64);
             bytes.extend_from_slice(text.as_bytes());
         }
-        if self.list.len() < 0x100 {
-            bytes.extend(self.rows.iter().map(|&row| row as u8));
-        } else {
-            write_planes(self.rows.iter().map(|row| row.to_be_bytes()), bytes);
-        }
+        let rows: Vec<[u8; 2]> = self.rows.iter().map(|row| row.to_be_bytes()).collect();
+        write_planes(&rows, bytes);
     }
 }
 
@@ -96,7 +104,7 @@ impl Texts {
 pub(super) struct TextRows {
     /// Each text once.
     pub(super) list: Vec<String>,
-    rows: Vec<u8>,
+    rows: Vec<[u8; 2]>,
 }
 
 impl TextRows {
@@ -110,16 +118,11 @@ impl TextRows {
             list.push(std::str::from_utf8(text).ok()?.to_owned());
             bytes = rest;
         }
-        let width = if texts < 0x100 { 1 } else { 2 };
-        (bytes.len() == width * count).then(|| TextRows { list, rows: bytes.to_owned() })
+        Some(TextRows { list, rows: read_planes(bytes, count)? })
     }
 
     /// The number of each row's text in the list, from 1; 0 where there is none.
     pub(super) fn numbers(&self) -> impl Iterator<Item = usize> {
-        let count = if self.list.len() < 0x100 { 0 } else { self.rows.len() / 2 };
-        let (high, low) = self.rows.split_at(count);
-        low.iter()
-            .enumerate()
-            .map(move |(row, low)| usize::from(high.get(row).copied().unwrap_or(0)) << 8 | usize::from(*low))
+        self.rows.iter().map(|row| usize::from(u16::from_be_bytes(*row)))
     }
 }

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::chunk::{Stored, Trouble};
+use super::chunk::{CHUNK_ENTRIES, Stored, Trouble};
 use super::column::{Texts, write_planes};
 use super::names::Names;
 use super::pack::pack;
-use super::sealed::Sealer;
+use super::sealed::{self, Sealer};
 
 /// Records that are compressed together.
 pub(super) const PART_ENTRIES: usize = 64;
@@ -246,42 +246,42 @@ impl Columns {
 
     /// The bytes of a chunk of them. They must be in the order of keys.
     pub(super) fn encode(&self, sealer: &mut Sealer) -> Encoded {
-        let mut plain = Vec::new();
-        let mut columns = Vec::new();
-        let mut seal = |plain: &mut Vec<u8>| {
-            columns.push(sealer.seal(plain));
-            plain.clear();
+        let mut columns = Vec::with_capacity(TEXTS.len() + NUMBERS.len() + 3);
+        let mut add = |write: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = sealed::begun();
+            write(&mut bytes);
+            columns.push(sealed::checked(bytes));
         };
         for column in &self.texts {
-            column.write(&mut plain);
-            seal(&mut plain);
+            add(&|bytes| column.write(bytes));
         }
         for column in &self.numbers {
-            write_planes(column.iter().map(|number| number.to_bits().to_be_bytes()), &mut plain);
-            seal(&mut plain);
+            add(&|bytes| write_numbers(column.iter().map(|number| number.to_bits()), bytes));
         }
-        let before = std::iter::once(&self.keys[0]).chain(&self.keys).take(self.len());
-        let steps: Vec<u64> =
-            self.keys.iter().zip(before).map(|(key, before)| key.abs_diff(*before)).collect();
-        write_planes(steps.iter().map(|step| step.to_be_bytes()), &mut plain);
-        seal(&mut plain);
-        write_planes(self.ids.iter().map(|id| id.to_be_bytes()), &mut plain);
-        seal(&mut plain);
-        write_planes(self.clients.iter().copied(), &mut plain);
-        seal(&mut plain);
+        let before = std::iter::once(&self.keys[0]).chain(&self.keys);
+        let steps = self.keys.iter().zip(before).map(|(key, before)| key.abs_diff(*before));
+        add(&|bytes| write_numbers(steps.clone(), bytes));
+        add(&|bytes| write_numbers(self.ids.iter().copied(), bytes));
+        add(&|bytes| write_planes(&self.clients, bytes));
+        let is_full = self.len() == CHUNK_ENTRIES;
         let parts = (0..self.len()).step_by(PART_ENTRIES).map(|first| {
-            plain.clear();
+            let mut plain = sealed::begun();
             for row in first..self.len().min(first + PART_ENTRIES) {
                 let record = self.record(row);
                 let length = u32::try_from(record.len()).expect("a record is short");
                 plain.extend_from_slice(&length.to_be_bytes());
                 plain.extend_from_slice(record);
             }
-            sealer.seal(&plain)
+            if is_full { sealer.seal(&plain[1..]) } else { sealed::checked(plain) }
         });
         let parts = parts.collect();
         Encoded { columns, parts }
     }
+}
+
+fn write_numbers(numbers: impl Iterator<Item = u64>, bytes: &mut Vec<u8>) {
+    let rows: Vec<[u8; 8]> = numbers.map(u64::to_be_bytes).collect();
+    write_planes(&rows, bytes);
 }
 
 #[derive(Serialize)]

@@ -1,4 +1,4 @@
-//! Names and words that records use again and again, each written once for a file of a day and meant by its number
+//! Names of fields and words, which records use again and again, each written once for a file of a day and meant by its number
 //! from then on.
 
 use std::collections::HashMap;
@@ -43,10 +43,10 @@ pub(super) struct Names {
     stored: usize,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+/// A number and the texts that it is for: where they lie in the program.
+#[derive(Clone, Debug, Default)]
 struct Cached {
-    address: usize,
-    length: usize,
+    addresses: Vec<(usize, usize)>,
     number: u16,
 }
 
@@ -66,15 +66,23 @@ impl Names {
 
     /// The number of a name; a new one's is the next. Names are the program's own: they are few.
     pub(super) fn number(&mut self, name: &'static str) -> u16 {
-        let (address, length) = (name.as_ptr() as usize, name.len());
-        let mixed = (address as u64 ^ length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let place = (mixed >> (u64::BITS - CACHE_BITS)) as usize;
-        let cached = self.cache[place];
-        if cached.address == address && cached.length == length {
+        self.number_of_fields(&[name])
+    }
+
+    /// The number of names together.
+    pub(super) fn number_of_fields(&mut self, names: &[&'static str]) -> u16 {
+        let addresses = names.iter().map(|name| (name.as_ptr() as usize, name.len()));
+        let mix = |mixed: u64, (address, length): (usize, usize)| {
+            (mixed.rotate_left(5) ^ address as u64 ^ length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        };
+        let place = (addresses.clone().fold(0, mix) >> (u64::BITS - CACHE_BITS)) as usize;
+        let cached = &self.cache[place];
+        if !names.is_empty() && cached.addresses.iter().copied().eq(addresses.clone()) {
             return cached.number;
         }
-        let number = self.look_up(name);
-        self.cache[place] = Cached { address, length, number };
+        let addresses = addresses.collect();
+        let number = self.look_up(&names.join(","));
+        self.cache[place] = Cached { addresses, number };
         number
     }
 

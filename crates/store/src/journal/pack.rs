@@ -1,7 +1,8 @@
-//! Records in MessagePack in which each name and each word is a number of the file's names: a key of a map is the
-//! number itself, a word is of the extension type 0 with the number in two bytes. Zeros of floats are the whole number.
+//! Records in MessagePack in which each name and each word is a number of the file's names. A structure is an array:
+//! first the extension of type 1 with the number of the names of its fields, joined by commas, then their values. A word is
+//! the extension of type 0. Numbers of names have two bytes. Zeros of floats are the whole number.
 //!
-//! A name of a field is some ten bytes and as many numbers have less: packing is most of what a record costs.
+//! To write each name, or to look each up, would be most of what a record costs.
 
 use std::fmt;
 
@@ -9,12 +10,18 @@ use serde::ser::{Error, Impossible, Serialize, SerializeSeq, SerializeStruct, Se
 
 use super::names::Names;
 
+/// Fields of a record and of what is in it, down to the deepest.
+const FIELDS: usize = 64;
+
+/// First byte of an extension of two bytes.
+const EXTENSION: u8 = 0xd5;
+
 /// Appends a value to bytes.
 ///
 /// # Errors
 /// It is not made of structures, words, texts and numbers.
 pub(super) fn pack(value: &impl Serialize, names: &mut Names, bytes: &mut Vec<u8>) -> Result<(), Unpackable> {
-    value.serialize(&mut Packer { names, bytes })
+    value.serialize(&mut Packer { names, bytes, fields: Vec::with_capacity(FIELDS) })
 }
 
 /// A value that is not packed.
@@ -38,6 +45,17 @@ impl Error for Unpackable {
 struct Packer<'a> {
     names: &'a mut Names,
     bytes: &'a mut Vec<u8>,
+    /// Those of the structures that are being packed.
+    fields: Vec<&'static str>,
+}
+
+/// A structure of which the fields come.
+struct Structure<'a, 'b> {
+    packer: &'a mut Packer<'b>,
+    /// Where the number of its names goes.
+    at: usize,
+    /// Where its fields begin.
+    fields_at: usize,
 }
 
 impl Packer<'_> {
@@ -66,18 +84,13 @@ impl Packer<'_> {
         Ok(())
     }
 
-    fn map(&mut self, length: usize) -> Result<(), Unpackable> {
-        self.head(0x80, 15, 0xde, length)
-    }
-
     fn array(&mut self, length: Option<usize>) -> Result<(), Unpackable> {
         let length = length.ok_or_else(|| Unpackable("a sequence of unknown length".to_owned()))?;
         self.head(0x90, 15, 0xdc, length)
     }
 
-    fn key(&mut self, name: &'static str) {
-        let number = self.names.number(name);
-        self.uint(u64::from(number));
+    fn put_number(&mut self, at: usize, number: u16) {
+        self.bytes[at..at + 2].copy_from_slice(&number.to_be_bytes());
     }
 }
 
@@ -85,7 +98,7 @@ fn unknown<T>(what: &str) -> Result<T, Unpackable> {
     Err(Unpackable(format!("a record has no {what}")))
 }
 
-impl Serializer for &mut Packer<'_> {
+impl<'a, 'b> Serializer for &'a mut Packer<'b> {
     type Ok = ();
     type Error = Unpackable;
     type SerializeSeq = Self;
@@ -93,7 +106,7 @@ impl Serializer for &mut Packer<'_> {
     type SerializeTupleStruct = Impossible<(), Unpackable>;
     type SerializeTupleVariant = Impossible<(), Unpackable>;
     type SerializeMap = Impossible<(), Unpackable>;
-    type SerializeStruct = Self;
+    type SerializeStruct = Structure<'a, 'b>;
     type SerializeStructVariant = Impossible<(), Unpackable>;
 
     fn is_human_readable(&self) -> bool {
@@ -191,7 +204,7 @@ impl Serializer for &mut Packer<'_> {
 
     fn serialize_unit_variant(self, _: &'static str, _: u32, word: &'static str) -> Result<(), Unpackable> {
         let [high, low] = self.names.number(word).to_be_bytes();
-        self.marked(0xd5, [0, high, low]);
+        self.marked(EXTENSION, [0, high, low]);
         Ok(())
     }
 
@@ -210,9 +223,9 @@ impl Serializer for &mut Packer<'_> {
         name: &'static str,
         value: &T,
     ) -> Result<(), Unpackable> {
-        self.map(1)?;
-        self.key(name);
-        value.serialize(self)
+        let mut structure = self.serialize_struct(name, 1)?;
+        structure.serialize_field(name, value)?;
+        structure.end()
     }
 
     fn serialize_seq(self, length: Option<usize>) -> Result<Self, Unpackable> {
@@ -247,9 +260,10 @@ impl Serializer for &mut Packer<'_> {
         unknown("maps")
     }
 
-    fn serialize_struct(self, _: &'static str, length: usize) -> Result<Self, Unpackable> {
-        self.map(length)?;
-        Ok(self)
+    fn serialize_struct(self, _: &'static str, length: usize) -> Result<Structure<'a, 'b>, Unpackable> {
+        self.array(Some(length + 1))?;
+        self.marked(EXTENSION, [1, 0, 0]);
+        Ok(Structure { at: self.bytes.len() - 2, fields_at: self.fields.len(), packer: self })
     }
 
     fn serialize_struct_variant(
@@ -289,7 +303,7 @@ impl SerializeTuple for &mut Packer<'_> {
     }
 }
 
-impl SerializeStruct for &mut Packer<'_> {
+impl SerializeStruct for Structure<'_, '_> {
     type Ok = ();
     type Error = Unpackable;
 
@@ -298,11 +312,14 @@ impl SerializeStruct for &mut Packer<'_> {
         name: &'static str,
         value: &T,
     ) -> Result<(), Unpackable> {
-        self.key(name);
-        value.serialize(&mut **self)
+        self.packer.fields.push(name);
+        value.serialize(&mut *self.packer)
     }
 
     fn end(self) -> Result<(), Unpackable> {
+        let number = self.packer.names.number_of_fields(&self.packer.fields[self.fields_at..]);
+        self.packer.put_number(self.at, number);
+        self.packer.fields.truncate(self.fields_at);
         Ok(())
     }
 }

@@ -1,9 +1,14 @@
-//! Bytes that are compressed and checked: a column or a part of the records of a chunk, or a block of version 2.
+//! Bytes with a check sum, compressed or not: a column or a part of the records of a chunk, or a block of version 2.
+
+use std::borrow::Cow;
 
 use lz4_flex::block::{CompressTable, compress_into_with_table, decompress, get_maximum_output_size};
 
-/// First byte.
-pub(super) const FORMAT: u8 = 2;
+/// First byte of those that are compressed.
+pub(super) const PACKED: u8 = 2;
+
+/// First byte of those that are as they are.
+const PLAIN: u8 = 3;
 
 /// The first byte and the length.
 const HEAD_BYTES: usize = 5;
@@ -24,25 +29,41 @@ impl Sealer {
     pub(super) fn seal(&mut self, plain: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; HEAD_BYTES + get_maximum_output_size(plain.len()) + 4];
         let length = u32::try_from(plain.len()).expect("a chunk is short");
-        bytes[0] = FORMAT;
+        bytes[0] = PACKED;
         bytes[1..HEAD_BYTES].copy_from_slice(&length.to_le_bytes());
         let packed = compress_into_with_table(plain, &mut bytes[HEAD_BYTES..], &mut self.0);
         bytes.truncate(HEAD_BYTES + packed.expect("there is room for what cannot be made shorter"));
-        let sum = crc32fast::hash(&bytes);
-        bytes.extend_from_slice(&sum.to_be_bytes());
-        bytes
+        checked(bytes)
     }
 }
 
+/// The beginning of bytes that are not compressed; what they are for follows.
+pub(super) fn begun() -> Vec<u8> {
+    vec![PLAIN]
+}
+
+/// With their check sum.
+pub(super) fn checked(mut bytes: Vec<u8>) -> Vec<u8> {
+    let sum = crc32fast::hash(&bytes);
+    bytes.extend_from_slice(&sum.to_be_bytes());
+    bytes
+}
+
 /// What was sealed; none when it is damaged.
-pub(super) fn open(bytes: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn open(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
     let (bytes, sum) = bytes.split_last_chunk()?;
-    let is_whole = crc32fast::hash(bytes) == u32::from_be_bytes(*sum);
-    let (head, packed) = bytes.split_first_chunk::<HEAD_BYTES>()?;
-    let [format, length @ ..] = *head;
-    let length = usize::try_from(u32::from_le_bytes(length)).ok()?;
-    if !is_whole || format != FORMAT || length > BYTES_MAX {
+    if crc32fast::hash(bytes) != u32::from_be_bytes(*sum) {
         return None;
     }
-    decompress(packed, length).ok()
+    match *bytes {
+        [PLAIN, ref plain @ ..] => Some(Cow::Borrowed(plain)),
+        [PACKED, a, b, c, d, ref packed @ ..] => {
+            let length = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?;
+            if length > BYTES_MAX {
+                return None;
+            }
+            decompress(packed, length).ok().map(Cow::Owned)
+        }
+        _ => None,
+    }
 }

@@ -16,17 +16,11 @@ fn value(packed: &mut &[u8], names: &NameList, bytes: &mut Vec<u8>, depth: usize
     let marker = *packed.first()?;
     let depth = depth.checked_sub(1)?;
     match marker {
-        0x80..=0x8f => map(packed, 1, usize::from(marker & 0xf), names, bytes, depth),
-        0xde => map(packed, 3, length(packed)?, names, bytes, depth),
         0x90..=0x9f => array(packed, 1, usize::from(marker & 0xf), names, bytes, depth),
         0xdc => array(packed, 3, length(packed)?, names, bytes, depth),
         0xa0..=0xbf => copy(packed, 1 + usize::from(marker & 0x1f), bytes),
         0xda => copy(packed, 3 + length(packed)?, bytes),
-        0xd5 => {
-            let word = u16::from_be_bytes(*packed.get(2..)?.first_chunk()?);
-            *packed = &packed[4..];
-            name(word, names, bytes)
-        }
+        0xd5 => name(extension(packed, 0)?, names, bytes),
         0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 => copy(packed, 1, bytes),
         0xcc => copy(packed, 2, bytes),
         0xcd => copy(packed, 3, bytes),
@@ -34,6 +28,14 @@ fn value(packed: &mut &[u8], names: &NameList, bytes: &mut Vec<u8>, depth: usize
         0xcb | 0xcf | 0xd3 => copy(packed, 9, bytes),
         _ => None,
     }
+}
+
+/// Takes an extension of a type from the front.
+fn extension(packed: &mut &[u8], kind: u8) -> Option<u16> {
+    let (head, rest) = packed.split_first_chunk()?;
+    let [0xd5, found, high, low] = *head else { return None };
+    *packed = rest;
+    (found == kind).then_some(u16::from_be_bytes([high, low]))
 }
 
 fn length(packed: &[u8]) -> Option<usize> {
@@ -55,38 +57,30 @@ fn array(
     bytes: &mut Vec<u8>,
     depth: usize,
 ) -> Option<()> {
+    if count > 0 && packed.get(head..)?.starts_with(&[0xd5, 1]) {
+        *packed = &packed[head..];
+        let fields = names.get(usize::from(extension(packed, 1)?))?.as_deref()?;
+        bytes.push(0xde);
+        bytes.extend_from_slice(&u16::try_from(count - 1).ok()?.to_be_bytes());
+        let mut fields = fields.split(',');
+        for _ in 1..count {
+            text(fields.next()?, bytes)?;
+            value(packed, names, bytes, depth)?;
+        }
+        return Some(());
+    }
     copy(packed, head, bytes)?;
     (0..count).try_for_each(|_| value(packed, names, bytes, depth))
 }
 
-fn map(
-    packed: &mut &[u8],
-    head: usize,
-    count: usize,
-    names: &NameList,
-    bytes: &mut Vec<u8>,
-    depth: usize,
-) -> Option<()> {
-    copy(packed, head, bytes)?;
-    for _ in 0..count {
-        let (number, key_bytes) = match *packed.first()? {
-            number @ ..0x80 => (u16::from(number), 1),
-            0xcc => (u16::from(*packed.get(1)?), 2),
-            0xcd => (u16::try_from(length(packed)?).ok()?, 3),
-            _ => return None,
-        };
-        *packed = packed.get(key_bytes..)?;
-        name(number, names, bytes)?;
-        value(packed, names, bytes, depth)?;
-    }
-    Some(())
+fn name(number: u16, names: &NameList, bytes: &mut Vec<u8>) -> Option<()> {
+    text(names.get(usize::from(number))?.as_deref()?, bytes)
 }
 
 /// A name as a text: those of the program are short.
-fn name(number: u16, names: &NameList, bytes: &mut Vec<u8>) -> Option<()> {
-    let name = names.get(usize::from(number))?.as_deref()?;
-    bytes.extend_from_slice(&[0xd9, u8::try_from(name.len()).ok()?]);
-    bytes.extend_from_slice(name.as_bytes());
+fn text(text: &str, bytes: &mut Vec<u8>) -> Option<()> {
+    bytes.extend_from_slice(&[0xd9, u8::try_from(text.len()).ok()?]);
+    bytes.extend_from_slice(text.as_bytes());
     Some(())
 }
 
