@@ -45,6 +45,9 @@ pub(super) fn read_planes<const W: usize>(mut bytes: &[u8], count: usize) -> Opt
     bytes.is_empty().then_some(rows)
 }
 
+/// Texts that one is compared with before it is looked up: most columns have few.
+const COMPARED: usize = 12;
+
 /// A column of texts while it grows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Texts {
@@ -67,8 +70,9 @@ impl Texts {
         {
             return last;
         }
-        if let Some(number) = self.numbers.get(text) {
-            return *number;
+        let number = self.list.iter().take(COMPARED).position(|one| **one == *text);
+        if let Some(number) = number.map(|at| at as u16 + 1).or_else(|| self.numbers.get(text).copied()) {
+            return number;
         }
         self.list.push(text.into());
         let number = u16::try_from(self.list.len()).expect("a chunk is short");

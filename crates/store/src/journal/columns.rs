@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::chunk::{CHUNK_ENTRIES, Stored, Trouble};
+use super::chunk::{Stored, Trouble};
 use super::column::{Texts, write_planes};
 use super::names::Names;
 use super::pack::pack;
-use super::sealed::{self, Sealer};
+use super::sealed;
 
-/// Records that are compressed together.
+/// Records that are read together.
 pub(super) const PART_ENTRIES: usize = 64;
 
 /// The columns of texts, in their order. Those of ids and addresses have their own form.
@@ -245,7 +245,7 @@ impl Columns {
     }
 
     /// The bytes of a chunk of them. They must be in the order of keys.
-    pub(super) fn encode(&self, sealer: &mut Sealer) -> Encoded {
+    pub(super) fn encode(&self) -> Encoded {
         let mut columns = Vec::with_capacity(TEXTS.len() + NUMBERS.len() + 3);
         let mut add = |write: &dyn Fn(&mut Vec<u8>)| {
             let mut bytes = sealed::begun();
@@ -263,7 +263,6 @@ impl Columns {
         add(&|bytes| write_numbers(steps.clone(), bytes));
         add(&|bytes| write_numbers(self.ids.iter().copied(), bytes));
         add(&|bytes| write_planes(&self.clients, bytes));
-        let is_full = self.len() == CHUNK_ENTRIES;
         let parts = (0..self.len()).step_by(PART_ENTRIES).map(|first| {
             let mut plain = sealed::begun();
             for row in first..self.len().min(first + PART_ENTRIES) {
@@ -272,7 +271,7 @@ impl Columns {
                 plain.extend_from_slice(&length.to_be_bytes());
                 plain.extend_from_slice(record);
             }
-            if is_full { sealer.seal(&plain[1..]) } else { sealed::checked(plain) }
+            sealed::checked(plain)
         });
         let parts = parts.collect();
         Encoded { columns, parts }

@@ -12,7 +12,6 @@ use super::columns::{Columns, NUMBERS, TEXTS};
 use super::day::Day;
 use super::names::{self, Names};
 use super::rows;
-use super::sealed::Sealer;
 use crate::database::{self, Schema};
 use crate::error::StoreError;
 
@@ -80,7 +79,6 @@ pub(super) struct DayFile {
 /// What is known of a file while it grows. It is right as long as nothing fails.
 struct Growth {
     names: Names,
-    sealer: Sealer,
     /// Entries in chunks that are not full, in the order in which they came.
     entries: Columns,
     /// Those chunks.
@@ -148,7 +146,6 @@ impl Growth {
         let last_row = if has_rows { rows::last_key(connection)? } else { None };
         let mut growth = Growth {
             names: Names::new(names::read(connection)?),
-            sealer: Sealer::new(),
             entries: Columns::default(),
             chunks: Vec::new(),
             full: Vec::new(),
@@ -179,7 +176,7 @@ impl Growth {
         if self.entries.len() >= CHUNK_ENTRIES || self.chunks.len() >= GROWING_MAX {
             self.join(transaction)?;
         } else if !order.is_empty() {
-            let head = add_chunk(transaction, &Columns::of_rows(&new, &order), &mut self.sealer)?;
+            let head = add_chunk(transaction, &Columns::of_rows(&new, &order))?;
             self.chunks.push(head.chunk);
         }
         Ok(())
@@ -193,7 +190,7 @@ impl Growth {
         let all = std::mem::take(&mut self.entries);
         for rows in all.order().chunks(CHUNK_ENTRIES) {
             let columns = Columns::of_rows(&all, rows);
-            let head = add_chunk(transaction, &columns, &mut self.sealer)?;
+            let head = add_chunk(transaction, &columns)?;
             if rows.len() == CHUNK_ENTRIES {
                 self.full.push(head);
             } else {
@@ -243,17 +240,13 @@ impl Growth {
     }
 }
 
-fn add_chunk(
-    transaction: &Transaction<'_>,
-    columns: &Columns,
-    sealer: &mut Sealer,
-) -> rusqlite::Result<Head> {
+fn add_chunk(transaction: &Transaction<'_>, columns: &Columns) -> rusqlite::Result<Head> {
     let mut newest = transaction.prepare_cached("SELECT max(chunk) FROM chunks")?;
     let newest: Option<i64> = newest.query_row([], |row| row.get(0))?;
     let keys = columns.keys();
     let chunk = newest.map_or(0, |newest| newest + 1);
     let head = Head { chunk, first: keys[0], last: keys[keys.len() - 1], entries: keys.len() };
-    let encoded = columns.encode(sealer);
+    let encoded = columns.encode();
     let mut values = vec![
         Value::Integer(chunk),
         Value::Integer(head.first),

@@ -8,6 +8,9 @@ use rusqlite::{Connection, params};
 /// Places of the cache of numbers: some times as many as a record has names.
 const CACHE_BITS: u32 = 10;
 
+/// Places of it where one number is looked for.
+const PLACES_TRIED: usize = 8;
+
 /// The names of a file, in the order of their numbers; none in the place of a damaged one.
 pub(super) type NameList = Vec<Option<String>>;
 
@@ -43,10 +46,10 @@ pub(super) struct Names {
     stored: usize,
 }
 
-/// A number and the texts that it is for: where they lie in the program.
+/// A number and the names that it is for, which are the same when they lie in the same place of the program.
 #[derive(Clone, Debug, Default)]
 struct Cached {
-    addresses: Vec<(usize, usize)>,
+    names: Vec<&'static str>,
     number: u16,
 }
 
@@ -71,18 +74,23 @@ impl Names {
 
     /// The number of names together.
     pub(super) fn number_of_fields(&mut self, names: &[&'static str]) -> u16 {
-        let addresses = names.iter().map(|name| (name.as_ptr() as usize, name.len()));
-        let mix = |mixed: u64, (address, length): (usize, usize)| {
-            (mixed.rotate_left(5) ^ address as u64 ^ length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        };
-        let place = (addresses.clone().fold(0, mix) >> (u64::BITS - CACHE_BITS)) as usize;
-        let cached = &self.cache[place];
-        if !names.is_empty() && cached.addresses.iter().copied().eq(addresses.clone()) {
-            return cached.number;
+        let (Some(first), Some(last)) = (names.first(), names.last()) else { return self.look_up("") };
+        let mixed = (first.as_ptr() as u64).rotate_left(32) ^ last.as_ptr() as u64 ^ names.len() as u64;
+        let first_place = (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - CACHE_BITS)) as usize;
+        let is_same = |(one, other): (&&'static str, &&'static str)| std::ptr::eq(*one, *other);
+        let mut place = first_place;
+        for tried in 0..PLACES_TRIED {
+            place = (first_place + tried) % self.cache.len();
+            let cached = &self.cache[place];
+            if cached.names.len() == names.len() && cached.names.iter().zip(names).all(is_same) {
+                return cached.number;
+            }
+            if cached.names.is_empty() {
+                break;
+            }
         }
-        let addresses = addresses.collect();
         let number = self.look_up(&names.join(","));
-        self.cache[place] = Cached { addresses, number };
+        self.cache[place] = Cached { names: names.to_vec(), number };
         number
     }
 
