@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use alert::alertmanager::{self, Config as Alertmanager};
 use alert::dispatch::{ChannelSpec, Options, Setup};
-use notify::{Channel, Context, Destination, Language, Reach, Texts, kinds};
+use notify::{Channel, Context, Destination, Language, Reach, Texts};
 use serde_json::{Value, json};
 
 use crate::config::{AlertingConfig, EvaluationConfig};
-use crate::routes::CHANNEL_KINDS;
+use crate::routes;
 use crate::rules::files;
 
 /// A configuration that was read and judged.
@@ -73,8 +73,7 @@ impl Plan {
             }
             None => (own_routes(alerting), "alerting".to_owned()),
         };
-        let kinds: Vec<&str> = kinds().filter(|kind| CHANNEL_KINDS.contains(kind)).collect();
-        let config = alertmanager::parse(&text, &kinds).map_err(|issues| {
+        let config = alertmanager::parse(&text, &routes::kinds()).map_err(|issues| {
             let lines: Vec<String> = issues.iter().map(|issue| format!("{file}:{issue}")).collect();
             lines.join("\n")
         })?;
