@@ -19,6 +19,8 @@ mod inbound;
 mod outbound;
 mod pipe;
 mod strand;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::Arc;

@@ -21,8 +21,21 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 /// Reads in one turn, so that a busy connection lets others run.
 const READS_PER_TURN: usize = 8;
 
+/// What a thread needs for one turn of any connection, so that none has it while it is idle.
+struct Scratch {
+    bytes: Box<[u8]>,
+    /// Connections that have something to write of what was read.
+    woken: Vec<Arc<Link>>,
+    /// What the kernel has accepted.
+    done: Vec<Share>,
+}
+
 thread_local! {
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice());
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
+        bytes: vec![0; SCRATCH_BYTES].into_boxed_slice(),
+        woken: Vec::new(),
+        done: Vec::new(),
+    });
 }
 
 /// A connection and what h2 does with it.
@@ -40,8 +53,6 @@ struct Drive<F> {
     /// Bytes that were ever accepted by the stream, and of these those that were flushed.
     accepted: u64,
     flushed: u64,
-    woken: Vec<Arc<Link>>,
-    done: Vec<Share>,
 }
 
 /// Why reading has stopped for now.
@@ -76,8 +87,6 @@ pub fn drive<F: Future>(
         written: 0,
         accepted: 0,
         flushed: 0,
-        woken: Vec::new(),
-        done: Vec::new(),
     }
 }
 
@@ -108,14 +117,14 @@ impl<F: Future> Future for Drive<F> {
 
 impl<F> Drive<F> {
     fn read(&mut self, cx: &mut Context<'_>) -> Turn {
-        let turn = SCRATCH.with_borrow_mut(|scratch| self.read_into(scratch, cx));
-        for link in self.woken.drain(..) {
-            link.wake_task();
-        }
-        turn
+        SCRATCH.with_borrow_mut(|Scratch { bytes, woken, .. }| {
+            let turn = self.read_into(bytes, woken, cx);
+            woken.drain(..).for_each(|link| link.wake_task());
+            turn
+        })
     }
 
-    fn read_into(&mut self, scratch: &mut [u8], cx: &mut Context<'_>) -> Turn {
+    fn read_into(&mut self, scratch: &mut [u8], woken: &mut Vec<Arc<Link>>, cx: &mut Context<'_>) -> Turn {
         for _ in 0..READS_PER_TURN {
             if self.is_read_over {
                 return Turn::Waits;
@@ -130,7 +139,7 @@ impl<F> Drive<F> {
                     self.watch.note_end(What::Fin, None);
                     self.end_read(Ok(()));
                 }
-                Poll::Ready(Ok(())) => self.link.read(buffer.filled(), clock::now(), &mut self.woken),
+                Poll::Ready(Ok(())) => self.link.read(buffer.filled(), clock::now(), woken),
                 Poll::Ready(Err(error)) => {
                     self.watch.note_end(end_of(&error), None);
                     self.end_read(Err(error));
@@ -186,7 +195,7 @@ impl<F> Drive<F> {
     fn settle(&mut self, cx: &mut Context<'_>) {
         if self.flushed < self.accepted {
             self.flushed = self.accepted;
-            self.link.settle(self.flushed, &mut self.done);
+            SCRATCH.with_borrow_mut(|scratch| self.link.settle(self.flushed, &mut scratch.done));
         }
         if !self.writing.is_empty() {
             return;
@@ -207,7 +216,7 @@ impl<F> Drive<F> {
     fn break_off(&mut self, error: io::Error) {
         self.watch.note_end(end_of(&error), None);
         self.writing = Vec::new();
-        self.written = 0;
+        (self.written, self.flushed) = (0, self.accepted);
         self.link.close();
         self.end_read(Err(error));
         self.link.is_shut.store(true, Relaxed);

@@ -168,7 +168,7 @@ impl Inbound {
         let (data, since, has_ended) = (std::mem::take(data), *since, *has_ended);
         strand.go_direct();
         // No more than a window is held.
-        strand.spend(u32::try_from(data.len()).unwrap_or(u32::MAX));
+        strand.spend(data.len());
         *state = Stream::Direct(Arc::clone(strand));
         if !data.is_empty() {
             woken.extend(strand.pass(&data, since).map(Arc::clone));
@@ -220,7 +220,8 @@ impl Inbound {
             kind::RST_STREAM => {
                 if head.length == 4 {
                     link.give_back(self.remove(head.stream));
-                    super::lose(link.outbound.lock().remove(head.stream));
+                    let waiting = link.outbound.lock().remove(head.stream);
+                    super::lose(waiting);
                 }
                 true
             }
@@ -249,7 +250,7 @@ impl Inbound {
         woken: &mut Vec<Arc<Link>>,
     ) -> bool {
         let Some(data) = cut::unpadded(head, frame) else { return true };
-        let has_ended = head.has(flag::END_STREAM);
+        let (has_ended, padding) = (head.has(flag::END_STREAM), head.length - data.len());
         let is_within = match self.streams.get_mut(&head.stream) {
             None | Some(Stream::Asked) => return true,
             Some(Stream::Left) => {
@@ -268,18 +269,20 @@ impl Inbound {
                 held.data.len() <= super::STREAM_WINDOW as usize
             }
             Some(Stream::Direct(strand)) => {
-                let is_within = strand.spend(u32::try_from(head.length).unwrap_or(u32::MAX));
+                let is_within = strand.spend(head.length);
                 if !data.is_empty() {
                     woken.extend(strand.pass(data, at).map(Arc::clone));
                 }
-                if data.len() < head.length {
-                    strand.give_back(head.length - data.len());
+                if padding > 0 {
+                    strand.give_back(padding);
                 }
                 is_within
             }
         };
-        let is_within = link.credit.spend(u32::try_from(head.length).unwrap_or(u32::MAX)) && is_within;
-        link.give_back(head.length - data.len());
+        let is_within = link.credit.spend(head.length) && is_within;
+        if padding > 0 {
+            link.give_back(padding);
+        }
         if has_ended && matches!(self.streams.get(&head.stream), Some(Stream::Direct(_))) {
             self.end_direct(head.stream);
         }

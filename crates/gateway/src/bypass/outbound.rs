@@ -287,6 +287,9 @@ impl Outbound {
     }
 }
 
+/// Room that is made at once for bytes to be written.
+const OUT_BYTES: usize = 2048;
+
 /// Room for so many shares is kept while nothing is on its way.
 const HANDED_KEPT: usize = 16;
 
@@ -297,6 +300,9 @@ fn widened(window: i64, increment: u32) -> Result<i64, Overflow> {
 
 impl Out {
     fn append(&mut self, bytes: &[u8]) {
+        if self.bytes.is_empty() {
+            self.bytes.reserve(OUT_BYTES);
+        }
         self.bytes.extend_from_slice(bytes);
         self.end += bytes.len() as u64;
     }

@@ -69,7 +69,7 @@ impl Strand {
     }
 
     /// Takes so much of the stream's window; false when the sender was not allowed so much.
-    pub(super) fn spend(&self, bytes: u32) -> bool {
+    pub(super) fn spend(&self, bytes: usize) -> bool {
         self.credit.spend(bytes)
     }
 
@@ -127,13 +127,14 @@ impl Credit {
     }
 
     /// The peer has sent so much; false when it was not allowed to.
-    pub fn spend(&self, bytes: u32) -> bool {
+    pub fn spend(&self, bytes: usize) -> bool {
+        let bytes = count(bytes);
         self.spent.fetch_add(bytes, Relaxed).saturating_add(bytes) <= self.size
     }
 
     /// So much is gone; gives by how much the window is to be widened, once that is half of it.
     pub fn give_back(&self, bytes: usize) -> Option<u32> {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let bytes = count(bytes);
         if self.free.fetch_add(bytes, Relaxed).saturating_add(bytes) < self.size / 2 {
             return None;
         }
@@ -144,6 +145,11 @@ impl Credit {
 
     /// Somebody else accounts for so much.
     pub fn forget(&self, bytes: usize) {
-        self.spent.fetch_sub(u32::try_from(bytes).unwrap_or(u32::MAX), Relaxed);
+        self.spent.fetch_sub(count(bytes), Relaxed);
     }
+}
+
+/// Bytes of no more than a window.
+fn count(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
