@@ -383,9 +383,9 @@ fn end_of(stream: u32) -> [u8; HEADER_BYTES] {
 /// The initial window that SETTINGS set.
 fn initial_window(frame: &[u8]) -> Option<u32> {
     let (settings, _) = frame[HEADER_BYTES..].as_chunks::<6>();
-    let sizes = settings.iter().filter_map(|&[high, low, a, b, c, d]| {
+    let mut sizes = settings.iter().filter_map(|&[high, low, a, b, c, d]| {
         let is_window = u16::from_be_bytes([high, low]) == INITIAL_WINDOW_SIZE;
         is_window.then_some(u32::from_be_bytes([a, b, c, d]))
     });
-    sizes.last().filter(|size| *size <= TOO_WIDE)
+    sizes.next_back().filter(|size| *size <= TOO_WIDE)
 }

@@ -277,7 +277,9 @@ impl Outbound {
             waiting.data.advance(length);
         }
         if waiting.data.is_empty() {
-            lane.waiting.take().map(|waiting| waiting.end());
+            if let Some(waiting) = lane.waiting.take() {
+                waiting.end();
+            }
             return;
         }
         waiting.stall();
@@ -327,8 +329,8 @@ impl Waiting {
     }
 
     /// It waits no longer; gives what is left of it.
-    fn end(self: Box<Self>) -> Option<Share> {
-        let Waiting { data, strand, waker, is_stalled } = *self;
+    fn end(self) -> Option<Share> {
+        let Waiting { data, strand, waker, is_stalled } = self;
         if let Some(waker) = waker {
             waker.wake();
         }
