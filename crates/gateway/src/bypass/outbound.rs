@@ -28,7 +28,7 @@ pub struct Outbound {
     /// Initial window of streams.
     initial: i64,
     lanes: BTreeMap<u32, Lane>,
-    /// Lanes that wait for the connection's window alone, each once.
+    /// Lanes that wait for the connection's window or for the one who writes, each once.
     blocked: VecDeque<u32>,
     /// Who writes knows that there is something to write.
     is_signalled: bool,
@@ -146,7 +146,8 @@ impl Outbound {
     /// Takes DATA of a stream.
     pub fn push(&mut self, stream: u32, data: &[u8], strand: Option<&Arc<Strand>>) -> Pushed {
         let Some(lane) = self.lanes.get_mut(&stream) else { return Pushed::Gone };
-        let fits = data.len() <= PAYLOAD_BYTES_MAX && data.len() as i64 <= lane.window.min(self.window);
+        let room = lane.window.min(self.out.room(self.window));
+        let fits = data.len() <= PAYLOAD_BYTES_MAX && data.len() as i64 <= room;
         if lane.is_open && lane.waiting.is_none() && fits {
             lane.window -= data.len() as i64;
             self.window -= data.len() as i64;
@@ -183,14 +184,7 @@ impl Outbound {
     /// That is too much.
     pub fn widen(&mut self, increment: u32) -> Result<(), Overflow> {
         self.window = widened(self.window, increment)?;
-        while self.window > 0
-            && let Some(stream) = self.blocked.pop_front()
-        {
-            if let Some(lane) = self.lanes.get_mut(&stream) {
-                lane.is_blocked = false;
-                self.send_waiting(stream, 1);
-            }
-        }
+        self.go_round();
         Ok(())
     }
 
@@ -217,10 +211,12 @@ impl Outbound {
         }
     }
 
-    /// Takes the bytes to be written; who calls this writes them before it calls again.
+    /// Takes the bytes to be written; who calls this writes them and calls again, until there are none.
     pub fn take(&mut self) -> Vec<u8> {
         self.is_signalled = false;
-        std::mem::take(&mut self.out.bytes)
+        let bytes = std::mem::take(&mut self.out.bytes);
+        self.go_round();
+        bytes
     }
 
     /// Moves whose DATA lies before the offset `accepted` to `done`.
@@ -261,12 +257,24 @@ impl Outbound {
         !self.out.bytes.is_empty() && !std::mem::replace(&mut self.is_signalled, true)
     }
 
+    /// Lanes that wait for what they share send a frame in turn.
+    fn go_round(&mut self) {
+        while self.out.room(self.window) > 0
+            && let Some(stream) = self.blocked.pop_front()
+        {
+            if let Some(lane) = self.lanes.get_mut(&stream) {
+                lane.is_blocked = false;
+                self.send_waiting(stream, 1);
+            }
+        }
+    }
+
     /// Sends of what waits on a stream what the windows allow, in so many frames at most.
     fn send_waiting(&mut self, stream: u32, frames_max: usize) {
         let Some(lane) = self.lanes.get_mut(&stream).filter(|lane| lane.is_open) else { return };
         let Some(waiting) = &mut lane.waiting else { return };
         for _ in 0..frames_max {
-            let room = usize::try_from(lane.window.min(self.window)).unwrap_or(0);
+            let room = usize::try_from(lane.window.min(self.out.room(self.window))).unwrap_or(0);
             let length = waiting.data.len().min(room).min(PAYLOAD_BYTES_MAX);
             if length == 0 {
                 break;
@@ -282,7 +290,9 @@ impl Outbound {
             }
             return;
         }
-        waiting.stall();
+        if lane.window.min(self.window) <= 0 {
+            waiting.stall();
+        }
         if lane.window > 0 && !std::mem::replace(&mut lane.is_blocked, true) {
             self.blocked.push_back(stream);
         }
@@ -301,6 +311,11 @@ fn widened(window: i64, increment: u32) -> Result<i64, Overflow> {
 }
 
 impl Out {
+    /// What may be added, of a connection's window: nothing while enough is to be written, so that streams take turns.
+    fn room(&self, window: i64) -> i64 {
+        if self.bytes.len() < super::WRITING_MAX { window } else { 0 }
+    }
+
     fn append(&mut self, bytes: &[u8]) {
         if self.bytes.is_empty() {
             self.bytes.reserve(OUT_BYTES);

@@ -46,10 +46,15 @@ fn cut(bytes: &[u8], piece: usize) -> (Vec<(Head, Vec<u8>)>, Vec<u8>) {
     (frames, others)
 }
 
+/// All that is to be written.
+fn written(outbound: &mut Outbound) -> Vec<u8> {
+    let parts = std::iter::repeat_with(|| outbound.take()).take_while(|part| !part.is_empty());
+    parts.flatten().collect()
+}
+
 /// Frames that are there to be written, as (type, flags, stream, payload).
 fn to_write(link: &Link) -> Vec<(u8, u8, u32, Vec<u8>)> {
-    let written = link.outbound.lock().take();
-    let (frames, _) = cut(&written, usize::MAX);
+    let (frames, _) = cut(&written(&mut link.outbound.lock()), usize::MAX);
     let frames = frames.into_iter();
     frames.map(|(head, bytes)| (head.kind, head.flags, head.stream, bytes[HEADER_BYTES..].to_vec())).collect()
 }
@@ -215,6 +220,10 @@ fn padding_is_given_back_and_not_passed_on() {
     let mut pair = Pair::begun();
     pair.read(&frame(kind::DATA, flag::PADDED, 1, b"\x03ab\0\0\0"));
     assert_eq!(pair.deliver(), [(0, 0, 1, b"ab".to_vec())]);
+    for _ in 0..STREAM_WINDOW / 2 / 256 {
+        pair.read(&frame(kind::DATA, flag::PADDED, 1, &[[255].as_slice(), &[0; 255]].concat()));
+    }
+    assert_eq!(to_write(&pair.client).len(), 1, "half of the stream's window");
     pair.read(&frame(kind::DATA, flag::PADDED, 1, b"\x09ab"));
     assert_eq!(for_h2(&pair.client), frame(kind::DATA, flag::PADDED, 1, b"\x09ab"), "h2 is to judge that");
 }

@@ -39,7 +39,7 @@ struct Peer {
 
 impl Peer {
     fn take(&mut self, outbound: &mut Outbound) -> Result<(), TestCaseError> {
-        let (frames, _) = cut(&outbound.take(), usize::MAX);
+        let (frames, _) = cut(&written(outbound), usize::MAX);
         for (head, bytes) in frames {
             prop_assert_eq!(head.kind, kind::DATA);
             prop_assert!((1..=PAYLOAD_BYTES_MAX).contains(&head.length));
@@ -114,6 +114,25 @@ fn a_window_that_is_too_wide_is_told() {
     assert_eq!(outbound.widen_stream(1, room), Ok(true));
     assert_eq!(outbound.widen_stream(1, 1), Err(outbound::Overflow));
     assert_eq!(outbound.widen_stream(3, 1), Ok(false));
+}
+
+#[test]
+fn streams_take_turns_when_the_socket_is_slow() {
+    let mut outbound = Outbound::default();
+    outbound.widen(1 << 20).expect("it is not too wide");
+    for stream in STREAMS {
+        outbound.begin(stream);
+        outbound.open(stream);
+        outbound.widen_stream(stream, 1 << 20).expect("it is not too wide");
+        for _ in 0..5 {
+            assert!(matches!(outbound.push(stream, &[0; 16_384], None), Pushed::Taken(_)));
+        }
+    }
+    let first = outbound.take();
+    assert!(first.len() < 2 * WRITING_MAX, "{}", first.len());
+    let (frames, _) = cut(&[first, written(&mut outbound)].concat(), usize::MAX);
+    let streams: Vec<u32> = frames.iter().map(|(head, _)| head.stream).collect();
+    assert_eq!(streams, [1, 1, 1, 1, 1, 3, 5, 3, 5, 3, 5, 3, 5, 3, 5]);
 }
 
 #[test]
