@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use crate::bypass::Link;
 use crate::exchange::{ClientConnection, Shared, TaskGuard};
 use crate::forwarded::Peer;
 use crate::leg::{self, Stream, Watch, Watched};
@@ -179,8 +180,12 @@ impl Listener {
 
     async fn speak(self, opened: Opened, guard: TaskGuard) -> Option<Task> {
         let Opened { stream, early, peer, speaks_http2 } = opened;
-        let open = if speaks_http2 { Watch::of_http2_client } else { Watch::of_http1_client };
-        let (shared, watch) = (Arc::clone(&self.shared), open(&stream));
+        let watch = if speaks_http2 {
+            Watch::of_http2(&stream, &Link::new(Leg::Client))
+        } else {
+            Watch::of_http1_client(&stream)
+        };
+        let shared = Arc::clone(&self.shared);
         let client = ClientConnection { shared, peer, watch, guard };
         let left = if speaks_http2 {
             (stream, early, client)
@@ -204,10 +209,10 @@ impl Listener {
             if let Err(error) = stream.writable().await {
                 return tracing::debug!(%error, "a socket cannot be waited for: its connection ends");
             }
-            let stream = Watched::new(stream, early, &client.watch);
             if speaks_http2 {
-                Box::pin(http2::serve(stream, client, self.head_timeout, self.stopping)).await;
+                Box::pin(http2::serve(stream, early, client, self.head_timeout, self.stopping)).await;
             } else {
+                let stream = Watched::new(stream, early, &client.watch);
                 Box::pin(http1::serve(stream, client, self.head_timeout, self.stopping)).await;
             }
         };
