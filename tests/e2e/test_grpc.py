@@ -27,7 +27,7 @@ class Handler(grpc.GenericRpcHandler):
     """Methods of bytes: their names say what they do."""
 
     def __init__(self):
-        self.cancelled = threading.Event()
+        self.called, self.cancelled = threading.Event(), threading.Event()
         methods = {
             "Echo": grpc.unary_unary_rpc_method_handler(lambda request, _: request, identity, identity),
             "Count": grpc.unary_stream_rpc_method_handler(self.count, identity, identity),
@@ -56,12 +56,14 @@ class Handler(grpc.GenericRpcHandler):
 
     def tick(self, _, context):
         context.add_callback(self.cancelled.set)
+        self.called.set()
         while context.is_active():
             yield b"tick"
             time.sleep(0.01)
 
     def sleep(self, request, context):
         context.add_callback(self.cancelled.set)
+        self.called.set()
         self.cancelled.wait(10)
         return request
 

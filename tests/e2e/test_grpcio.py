@@ -86,6 +86,7 @@ def test_a_cancel(authority, name, kind):
         if kind == "unary_stream":
             assert next(call) == b"tick"
         assert call_books(gateway, active=1) == (1, 0, 1)
+        until(handler.called.is_set, "the service has the call")
         call.cancel()
         until(handler.cancelled.is_set, "the service is told")
         [record] = balance_calls(gateway)

@@ -283,7 +283,7 @@ def test_a_reload_keeps_state_and_is_all_or_nothing(config, file):
         gateway.signal(signal.SIGHUP)
         until(lambda: rules(gateway.admin) == [], "the rules are gone")
         assert alerts(gateway.admin, "A") == []
-        assert gateway.metrics()["heartline_config_last_reload_successful"] == 1
+        until(lambda: gateway.metrics()["heartline_config_last_reload_successful"] == 1, "the reload is done")
         until(lambda: not ask(gateway.admin, "query", query="ALERTS")[1]["data"]["result"], "their series end")
 
 

@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from harness.gateway import Gateway, config_for, until
+from harness.gateway import BINARY, Gateway, config_for, until
 from harness.processes import daemon, free_port
 from harness.sink import Sink
 
@@ -80,12 +80,11 @@ class Telling(Gateway):
             return json.loads(text) if text else None
 
 
-def is_told(gateway):
-    """Whether it is known, on the disk too, that each channel has told its alert."""
-    alerts = gateway.api("/api/v2/alerts")
-    groups = [gateway.api(f"/api/v1/alerts/{alert['fingerprint']}")["groups"] for alert in alerts]
-    channels = [channel for [group] in groups for channel in group["channels"]]
-    return len(channels) == len(VENDORS) and all(channel["told_at"] and not channel["is_busy"] for channel in channels)
+def noted(gateway):
+    """Channels that are known to have told of an alert."""
+    explained = [gateway.api(f"/api/v1/alerts/{alert['fingerprint']}") for alert in gateway.api("/api/v2/alerts")]
+    channels = [channel for one in explained for group in one["groups"] for channel in group["channels"]]
+    return {channel["channel"] for channel in channels if channel["told_at"]}
 
 
 def amtool(gateway, *arguments, code=0):
@@ -196,8 +195,7 @@ def test_a_channel_that_hangs_delays_no_other(tmp_path):
 def test_what_was_told_is_not_told_again_by_the_next_process(tmp_path):
     with Sink(vendors) as sink:
         with Telling(sink, tmp_path) as gateway:
-            until(lambda: all(sink.at(path) for path in VENDORS), "each channel is told")
-            until(lambda: is_told(gateway), "it is done")
+            until(lambda: noted(gateway) == {"slack/0", "webhook/0", "dingtalk/0"}, "it is noted what each channel has told")
             gateway.signal(signal.SIGKILL)
             gateway.wait()
         told = len(sink.requests)
@@ -242,3 +240,47 @@ def test_reload_takes_over_channels_or_nothing(tmp_path):
             until(lambda: sink.at("/other"), "the new address is told")
         finally:
             del VENDORS["/other"]
+
+
+def heartline(*arguments, code=0):
+    done = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, timeout=30)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_channel_can_be_tried(tmp_path):
+    answer = {"/dingtalk": '{"errcode":310000,"errmsg":"sign not match"}', "/hook": ""}
+    with Sink(lambda path, _: (200, answer[path.split("?")[0]])) as sink, Telling(sink, tmp_path, rules="groups: []\n") as gateway:
+        config = gateway.config_path
+        assert heartline("channel", "list", "-c", config).split() == ["team/slack/0", "oncall/webhook/0", "oncall/dingtalk/0"]
+        shown = heartline("channel", "test", "oncall", "--dry-run", "-c", config)
+        assert not sink.requests and "HeartlineTest" in shown and "CANARY" not in shown
+        assert "oncall/webhook/0: delivered" in heartline("channel", "test", "oncall/webhook/0", "-c", config)
+        failed = heartline("channel", "test", "oncall", "-c", config, code=1)
+        assert "oncall/webhook/0: delivered" in failed and "sign not match" in failed and "CANARY" not in failed
+        assert "team/slack/0" in heartline("channel", "test", "nobody", "-c", config, code=2)
+
+
+def test_an_alert_is_listed_and_explained(tmp_path):
+    with Sink(vendors) as sink, Telling(sink, tmp_path) as gateway:
+        until(lambda: sink.at("/slack"), "it is told")
+        admin = ("--admin", f"http://{gateway.admin}")
+        [line] = [line for line in heartline("alerts", *admin).splitlines() if " Slow " in line]
+        assert "active" in line and "team" in line and "severity=warning" in line
+        explained = lambda: heartline("alerts", "explain", line.split()[0], *admin)
+        until(lambda: "slack/0: told at" in explained(), "it is noted")
+        assert "to `team`" in explained() and "repeated at" in explained()
+        assert "no alert" in heartline("alerts", "explain", "1", *admin, code=1)
+
+
+@pytest.mark.parametrize("own, told", [
+    ("alerting: {receivers: [{name: a, pigeon: [{}]}]}\n", "`pigeon` is no kind of channel"),
+    ("alerting: {receivers: [{name: a, dingtalk: [{uri: x}]}]}\n", "unknown field `uri`"),
+    ("alerting: {receivers: [{name: a}, {name: a}]}\n", "two receivers have the name `a`"),
+    ("alerting: {alertmanager_config: none.yml}\n", "none.yml"),
+    ("alerting: {alertmanager_config: am.yml, receivers: [{name: stranger}]}\n", "no receiver `stranger`"),
+])
+def test_what_is_wrong_is_told_by_check(tmp_path, own, told):
+    (tmp_path / "am.yml").write_text("route: {receiver: a}\nreceivers: [{name: a}]\n")
+    (tmp_path / "heartline.yaml").write_text(config_for("127.0.0.1:9", extra=own))
+    assert told in heartline("check", tmp_path / "heartline.yaml", code=2)

@@ -16,10 +16,10 @@ use crate::leg::{OnFlush, Watch};
 use crate::session::Session;
 
 /// Moments of reading that are remembered while their messages wait; of more, the last stands for all.
-const WAITING_MAX: usize = 1024;
+pub const WAITING_MAX: usize = 1024;
 
 /// Residence from which a wait is noted in the flight recorder.
-const WAIT_NOTED: Duration = Duration::from_millis(10);
+pub const WAIT_NOTED: Duration = Duration::from_millis(10);
 
 /// One direction of a connection. It outlives the body up to the flush that delivers the last of it, or to the end
 /// of the receiver's leg; only then is its session over.
@@ -95,13 +95,6 @@ impl Delivery {
     pub fn note_given(&self) {
         let mut waiting = self.waiting.lock();
         waiting.given = waiting.pieces.len();
-    }
-
-    /// Nothing more is read. What waits is delivered by the next flush, or never when `is_cut`.
-    pub fn finish(self: &Arc<Self>, receiver: &Watch, is_cut: bool) {
-        if is_cut || self.waiting.lock().pieces.is_empty() {
-            receiver.forget(&(Arc::clone(self) as Arc<dyn OnFlush>));
-        }
     }
 
     fn show(&self, waiting: &Waiting) {

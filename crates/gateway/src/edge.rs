@@ -16,6 +16,8 @@ const READABLE: u8 = 1;
 const WRITABLE: u8 = 2;
 /// The peer has ended: there is no further edge to wait for.
 const READ_CLOSED: u8 = 4;
+/// The connection has failed, or failed to come about.
+const FAILED: u8 = 8;
 
 /// What the edges of a socket have told. One thread alone has to do with it.
 #[derive(Debug, Default)]
@@ -33,6 +35,9 @@ impl Readiness {
         }
         if event.is_writable() || event.is_write_closed() {
             fresh |= WRITABLE;
+        }
+        if event.is_error() || event.is_write_closed() {
+            fresh |= FAILED;
         }
         self.0.store(self.0.load(Relaxed) | fresh, Relaxed);
     }
@@ -94,6 +99,9 @@ impl EdgeSocket {
     pub fn poll_connected(&self, ready: &Readiness) -> Poll<io::Result<()>> {
         if !ready.has(WRITABLE) {
             return Poll::Pending;
+        }
+        if !ready.has(FAILED) {
+            return Poll::Ready(Ok(()));
         }
         Poll::Ready(self.0.take_error().and_then(|error| error.map_or(Ok(()), Err)))
     }

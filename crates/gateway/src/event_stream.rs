@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use model::record::What;
 use model::recording::Happening;
 use model::{Direction, ErrorType, Leg, Moment};
+use observe::fields::Fields;
 use parking_lot::Mutex;
 
 use crate::body::BodyError;
@@ -165,9 +166,8 @@ impl Drop for EventStream {
 }
 
 /// Whether a field (`Accept`, `Content-Type`) names the media type of event streams.
-pub fn is_named(headers: &HeaderMap, field: &HeaderName) -> bool {
-    let mut types = headers.get_all(field).iter().filter_map(|value| value.to_str().ok());
-    types.any(|text| {
+pub fn is_named(fields: &impl Fields, field: &HeaderName) -> bool {
+    fields.texts(field).any(|text| {
         let mut media_types = text.split(',').filter_map(|part| part.split(';').next());
         media_types.any(|media_type| media_type.trim().eq_ignore_ascii_case(EVENT_STREAM))
     })

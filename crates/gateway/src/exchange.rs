@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::uri::Authority;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::capture_connection;
 use model::record::ClientAddress;
 use model::{HandshakeResult, Moment, Protocol, Refused, RejectedCheck};
+use observe::fields::Fields;
 use observe::upgrade::{self, Asked};
 use tokio::sync::mpsc;
 
@@ -18,7 +19,7 @@ use crate::clock;
 use crate::forwarded::{self, Peer};
 use crate::head::Framing;
 use crate::leg::Watch;
-use crate::live::{Kind, Live, websocket};
+use crate::live::{self, Kind, Live, websocket};
 use crate::reactor::Reactors;
 use crate::registry::Registry;
 use crate::session::Attempt;
@@ -54,6 +55,26 @@ pub struct ClientConnection {
     pub guard: TaskGuard,
 }
 
+/// What is read of a request's head, whoever has read it.
+pub struct Head<'a, F> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Its target.
+    pub uri: &'a Uri,
+    /// Its version.
+    pub version: Version,
+    /// Its fields.
+    pub fields: &'a F,
+}
+
+impl<'a> Head<'a, HeaderMap> {
+    /// The head of a request that hyper or h2 has read.
+    pub fn of<B>(request: &'a Request<B>) -> Self {
+        let (method, uri, version) = (request.method(), request.uri(), request.version());
+        Head { method, uri, version, fields: request.headers() }
+    }
+}
+
 /// A request that a route has taken.
 pub struct Exchange {
     /// What all connections share.
@@ -84,6 +105,19 @@ impl Exchange {
         request: &Request<B>,
         framing: Framing,
     ) -> Result<(Exchange, String), Refusal> {
+        let (exchange, host) = Exchange::begin_head(connection, &Head::of(request), framing)?;
+        Ok((exchange, host.to_owned()))
+    }
+
+    /// The same, whoever has read the head.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn begin_head<'a>(
+        connection: ClientConnection,
+        request: &Head<'a, impl Fields>,
+        framing: Framing,
+    ) -> Result<(Exchange, &'a str), Refusal> {
         let started = clock::now();
         let ClientConnection { shared, peer, watch, guard } = connection;
         let refuse = |refusal: Refusal| {
@@ -95,16 +129,17 @@ impl Exchange {
             return Err(refuse(Refusal::Malformed(why)));
         }
         let host = host_of(request).map_err(|why| refuse(Refusal::Malformed(why)))?;
-        let table = shared.table.load_full();
+        let table = shared.table.load();
         let route =
-            table.find(without_port(&host), request.uri().path()).ok_or_else(|| refuse(Refusal::NoRoute))?;
-        let client = forwarded::client_address(request.headers(), peer, table.trusted());
-        let (route, version) = (Arc::clone(route), request.version());
+            table.find(without_port(host), request.uri.path()).ok_or_else(|| refuse(Refusal::NoRoute))?;
+        let client = forwarded::client_address(request.fields, peer, table.trusted());
+        let (route, version) = (Arc::clone(route), request.version);
+        drop(table);
         Ok((Exchange { shared, route, client, watch, started, version, framing, guard }, host))
     }
 
     /// What its request, which asks for `protocol`, tells of the client.
-    pub fn visitor<B>(&self, protocol: Protocol, request: &Request<B>) -> Visitor {
+    pub fn visitor(&self, protocol: Protocol, request: &Head<'_, impl Fields>) -> Visitor {
         let scope = Scope { route: self.route.connections.meter.name(), protocol };
         Visitor::of(request, &self.client, &self.route.client_key, scope, &self.shared.registry.salt)
     }
@@ -283,9 +318,11 @@ pub async fn serve(connection: ClientConnection, request: Request<RequestBody>) 
         Err(refusal) => return Served::Answer(refusal.answer()),
     };
     let asked = upgrade::classify(version, request.headers());
-    if let Some(kind) = Kind::of(&request, version, asked).filter(|_| !is_http2 && !framing.is_last) {
-        let request = prepare(request, peer, &host);
-        return Served::Live(Box::new(Live::new(exchange, kind, request, head)));
+    let kind = Kind::of(&Head::of(&request), asked).filter(|_| !is_http2 && !framing.is_last);
+    if let Some(kind) = kind
+        && let Some(read) = live::Request::read(&head.into())
+    {
+        return Served::Live(Box::new(Live::new(exchange, kind, &read, peer, &host)));
     }
     let mut answer = match asked {
         Asked::WebSocket => refuse_websocket(&exchange, &request),
@@ -313,42 +350,51 @@ fn refuse_websocket<B>(exchange: &Exchange, request: &Request<B>) -> Response<An
 }
 
 /// The host that a request is for.
-fn host_of<B>(request: &Request<B>) -> Result<String, &'static str> {
-    if request.method() == Method::CONNECT {
+fn host_of<'a>(request: &Head<'a, impl Fields>) -> Result<&'a str, &'static str> {
+    if request.method == Method::CONNECT {
         return Err("Bad Request: this is no forward proxy, CONNECT is not served");
     }
-    let hosts: Vec<&HeaderValue> = request.headers().get_all(header::HOST).iter().collect();
-    let authority = request.uri().authority().map(|authority| {
+    let authority = request.uri.authority().map(|authority| {
         valid_host(authority.as_str()).ok_or("Bad Request: the authority of the request is no host name")
     });
     let authority = authority.transpose()?;
-    let named = match hosts.as_slice() {
-        [] => None,
-        [host] => {
-            let host = host.to_str().ok().and_then(valid_host);
-            Some(host.ok_or("Bad Request: the Host header is no host name")?)
-        }
-        _ => return Err("Bad Request: send exactly one Host header"),
-    };
-    match (authority, named) {
-        (Some(authority), Some(named)) if !authority.eq_ignore_ascii_case(&named) => {
+    let mut hosts = request.fields.values(&header::HOST);
+    let named = hosts.next().map(|host| {
+        let host = std::str::from_utf8(host).ok().and_then(valid_host);
+        host.ok_or("Bad Request: the Host header is no host name")
+    });
+    if hosts.next().is_some() {
+        return Err("Bad Request: send exactly one Host header");
+    }
+    match (authority, named.transpose()?) {
+        (Some(authority), Some(named)) if !authority.eq_ignore_ascii_case(named) => {
             Err("Bad Request: the request target and the Host header name different hosts")
         }
         (Some(authority), _) => Ok(authority),
         (None, Some(named)) => Ok(named),
-        (None, None) if request.version() == Version::HTTP_10 => Ok(String::new()),
+        (None, None) if request.version == Version::HTTP_10 => Ok(""),
         (None, None) => Err("Bad Request: send a Host header"),
     }
 }
 
 /// A host with or without a port (RFC 9110, section 7.2), and nothing else of an authority.
-fn valid_host(text: &str) -> Option<String> {
-    if text.is_empty() {
-        return Some(String::new());
+fn valid_host(text: &str) -> Option<&str> {
+    if text.is_empty() || is_plain_host(text) {
+        return Some(text);
     }
     let authority: Authority = text.parse().ok()?;
     let has_valid_port = text.len() == authority.host().len() || authority.port_u16().is_some();
-    (has_valid_port && !text.contains('@')).then(|| text.to_owned())
+    (has_valid_port && !text.contains('@')).then_some(text)
+}
+
+/// Whether it is of the kind that nearly all are, which is valid without a closer look.
+fn is_plain_host(text: &str) -> bool {
+    let is_name = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+    let is_port = |text: &str| text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok();
+    match text.split_once(':') {
+        Some((name, port)) => !name.is_empty() && is_name(name) && is_port(port),
+        None => !text.is_empty() && is_name(text),
+    }
 }
 
 fn without_port(host: &str) -> &str {

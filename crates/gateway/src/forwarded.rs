@@ -9,14 +9,19 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use model::record::ClientAddress;
+use observe::fields::Fields;
 
 use crate::config::Network;
 
 /// What the names of the de facto fields begin with.
-const PREFIX: &str = "x-forwarded-";
-const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const PREFIX: &[u8] = b"x-forwarded-";
+
+/// The addresses that a request has come by, the client's first.
+pub const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// What the client speaks: `http` or `https`.
+pub const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// The host that the client has asked for.
+pub const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The peer that sent a request, and whether it may speak for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,14 +34,52 @@ pub struct Peer {
     pub is_tls: bool,
 }
 
+impl Peer {
+    /// Whether a field of that name says something that this peer may not say: it would speak for others.
+    pub fn may_not_say(&self, name: &[u8]) -> bool {
+        let speaks_for_others = |(start, _): (&[u8], &[u8])| start.eq_ignore_ascii_case(PREFIX);
+        !self.is_trusted
+            && (name.split_at_checked(PREFIX.len()).is_some_and(speaks_for_others)
+                || name.eq_ignore_ascii_case(b"forwarded"))
+    }
+
+    /// What [`PROTO`] is to say of a request that came without it.
+    pub fn proto(&self) -> &'static str {
+        if self.is_tls { "https" } else { "http" }
+    }
+
+    /// What [`FOR`] is to say behind this gateway.
+    pub fn chain(&self, fields: &impl Fields) -> String {
+        let mut chain = String::new();
+        if self.is_trusted {
+            fields.texts(&FOR).for_each(|hops| chain.extend([hops, ", "]));
+        }
+        push_address(&mut chain, self.address.ip().to_canonical());
+        chain
+    }
+}
+
+/// As `Display`, without what that costs for the most common kind.
+fn push_address(text: &mut String, ip: IpAddr) {
+    let IpAddr::V4(ip) = ip else { return text.push_str(&ip.to_string()) };
+    for (place, octet) in ip.octets().into_iter().enumerate() {
+        if place > 0 {
+            text.push('.');
+        }
+        let digits = [octet / 100, octet / 10 % 10, octet % 10];
+        let leading = if octet < 10 { 2 } else { usize::from(octet < 100) };
+        text.extend(digits[leading..].iter().map(|digit| char::from(b'0' + digit)));
+    }
+}
+
 /// Where the client is.
-pub fn client_address(headers: &HeaderMap, peer: Peer, trusted: &[Network]) -> ClientAddress {
+pub fn client_address(fields: &impl Fields, peer: Peer, trusted: &[Network]) -> ClientAddress {
     let at_peer = ClientAddress { ip: peer.address.ip().to_canonical(), port: peer.address.port() };
     if !peer.is_trusted {
         return at_peer;
     }
     let told = |hops: Vec<Option<IpAddr>>| (!hops.is_empty()).then(|| last_untrusted(&hops, trusted));
-    let ip = match (told(forwarded_for(headers)), told(x_forwarded_for(headers))) {
+    let ip = match (told(forwarded_for(fields)), told(x_forwarded_for(fields))) {
         (Some(one), Some(other)) if one != other => None,
         (one, other) => one.or(other).flatten(),
     };
@@ -58,33 +101,26 @@ fn last_untrusted(hops: &[Option<IpAddr>], trusted: &[Network]) -> Option<IpAddr
 
 /// Rewrites the headers for the upstream; `host` is the one that the request was for.
 pub fn tell_upstream(headers: &mut HeaderMap, peer: Peer, host: Option<&HeaderValue>) {
-    if !peer.is_trusted {
-        let speaks_for_others =
-            |name: &&HeaderName| name.as_str().starts_with(PREFIX) || *name == header::FORWARDED;
-        let names: Vec<HeaderName> = headers.keys().filter(speaks_for_others).cloned().collect();
-        for name in names {
-            headers.remove(name);
-        }
+    let is_untrue = |name: &&HeaderName| peer.may_not_say(name.as_str().as_bytes());
+    let untrue: Vec<HeaderName> = headers.keys().filter(is_untrue).cloned().collect();
+    for name in untrue {
+        headers.remove(name);
     }
-    let mut chain: Vec<String> =
-        headers.get_all(FOR).iter().filter_map(|value| value.to_str().ok().map(str::to_owned)).collect();
-    chain.push(peer.address.ip().to_canonical().to_string());
-    if let Ok(value) = HeaderValue::from_str(&chain.join(", ")) {
+    if let Ok(value) = HeaderValue::from_str(&peer.chain(headers)) {
         headers.insert(FOR, value);
     }
-    let proto = HeaderValue::from_static(if peer.is_tls { "https" } else { "http" });
-    headers.entry(PROTO).or_insert(proto);
+    headers.entry(PROTO).or_insert(HeaderValue::from_static(peer.proto()));
     if let Some(host) = host {
         headers.entry(HOST).or_insert_with(|| host.clone());
     }
 }
 
-fn x_forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-    elements(headers, &FOR).map(|element| parse_node(&element)).collect()
+fn x_forwarded_for(fields: &impl Fields) -> Vec<Option<IpAddr>> {
+    elements(fields, &FOR).map(parse_node).collect()
 }
 
-fn forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-    elements(headers, &header::FORWARDED)
+fn forwarded_for(fields: &impl Fields) -> Vec<Option<IpAddr>> {
+    elements(fields, &header::FORWARDED)
         .map(|element| {
             let pair = element.split(';').find_map(|pair| {
                 let (name, value) = pair.split_once('=')?;
@@ -95,15 +131,8 @@ fn forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
         .collect()
 }
 
-fn elements(headers: &HeaderMap, name: &HeaderName) -> impl Iterator<Item = String> {
-    headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','))
-        .map(|element| element.trim().to_owned())
-        .collect::<Vec<_>>()
-        .into_iter()
+fn elements<'a>(fields: &'a impl Fields, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    fields.texts(name).flat_map(|text| text.split(',')).map(str::trim)
 }
 
 /// Address of a node, with or without port (RFC 7239, section 6); none for `unknown` and obfuscated names.
@@ -150,6 +179,15 @@ mod tests {
         check(true, &[("forwarded", "for=203.0.113.9"), ("x-forwarded-for", "198.51.100.1")], "10.0.0.1");
         check(true, &[("forwarded", "for=203.0.113.9"), ("x-forwarded-for", "203.0.113.9")], "203.0.113.9");
         check(true, &[], "10.0.0.1");
+    }
+
+    #[test]
+    fn addresses_are_written_as_usual() {
+        for ip in ["0.0.0.0", "1.20.103.255", "9.10.99.100", "2001:db8::7"] {
+            let mut text = String::new();
+            push_address(&mut text, ip.parse().expect("an address"));
+            assert_eq!(text, ip);
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The frames of one HTTP/2 connection, as they go over its leg: what h2 keeps to itself.
+//! The frames of one HTTP/2 connection other than DATA, as they go over its leg: what h2 keeps to itself.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use meter::RouteMeter;
 use model::event::{Http2Event, Http2Settings};
 use model::record::{GoAway, Http2Facts};
 use model::{Http2Error, Initiator, Leg, Moment};
-use observe::h2::{Scanner, Windows};
+use observe::h2::Scanner;
 
 use crate::clock;
 use crate::guarded::Guarded;
@@ -17,7 +17,6 @@ pub struct Frames {
     leg: Leg,
     inbound: Guarded<Scanner>,
     outbound: Guarded<Scanner>,
-    windows: Windows,
     /// What the peer has set.
     peer: Http2Settings,
     /// The one that tells most, and when it came.
@@ -33,7 +32,6 @@ impl Frames {
             leg,
             inbound: Guarded::new(Scanner::new(inbound)),
             outbound: Guarded::new(Scanner::new(inbound.other())),
-            windows: Windows::new(),
             peer: Http2Settings::default(),
             goaway: None,
             route: None,
@@ -47,47 +45,37 @@ impl Frames {
 
     /// Takes bytes that were read from the peer.
     pub fn read(&mut self, bytes: &[u8]) {
-        let Frames { leg, inbound, outbound, windows, peer, goaway, route } = self;
+        let Frames { leg, inbound, outbound, peer, goaway, route } = self;
         inbound.look(bytes, |scanner, bytes| {
-            scanner.scan(bytes, &mut |event| {
-                windows.note(leg.inbound(), &event);
-                match event {
-                    Http2Event::Settings { ack: false, settings, .. } => {
-                        merge(peer, settings);
-                        allow_frame_size(outbound, settings);
-                    }
-                    Http2Event::GoAway { error, debug, .. } => {
-                        note_goaway(
-                            goaway,
-                            route.as_deref(),
-                            GoAway { initiator: (*leg).into(), error, debug },
-                        );
-                    }
-                    _ => {}
+            scanner.scan(bytes, &mut |event| match event {
+                Http2Event::Settings { ack: false, settings, .. } => {
+                    merge(peer, settings);
+                    allow_frame_size(outbound, settings);
                 }
+                Http2Event::GoAway { error, debug, .. } => {
+                    note_goaway(goaway, route.as_deref(), GoAway { initiator: (*leg).into(), error, debug });
+                }
+                _ => {}
             });
         });
     }
 
     /// Takes bytes that were written to the peer.
     pub fn written(&mut self, bytes: &[u8]) {
-        let Frames { leg, inbound, outbound, windows, goaway, route, .. } = self;
+        let Frames { inbound, outbound, goaway, route, .. } = self;
         outbound.look(bytes, |scanner, bytes| {
-            scanner.scan(bytes, &mut |event| {
-                windows.note(leg.inbound().other(), &event);
-                match event {
-                    Http2Event::Settings { ack: false, settings, .. } => {
-                        allow_frame_size(inbound, settings);
-                    }
-                    Http2Event::GoAway { error, debug, .. } => {
-                        note_goaway(
-                            goaway,
-                            route.as_deref(),
-                            GoAway { initiator: Initiator::Proxy, error, debug },
-                        );
-                    }
-                    _ => {}
+            scanner.scan(bytes, &mut |event| match event {
+                Http2Event::Settings { ack: false, settings, .. } => {
+                    allow_frame_size(inbound, settings);
                 }
+                Http2Event::GoAway { error, debug, .. } => {
+                    note_goaway(
+                        goaway,
+                        route.as_deref(),
+                        GoAway { initiator: Initiator::Proxy, error, debug },
+                    );
+                }
+                _ => {}
             });
         });
     }
@@ -104,15 +92,14 @@ impl Frames {
         is_error.then_some((*at, goaway.error))
     }
 
-    /// What is known now, for the record of one of its streams.
-    pub fn facts(&self, stream: u32) -> Http2Facts {
+    /// What they tell now, for the record of a stream.
+    pub fn facts(&self) -> Http2Facts {
         Http2Facts {
-            stream,
             max_concurrent_streams: self.peer.max_concurrent_streams,
             initial_window_size: self.peer.initial_window_size,
             max_frame_size: self.peer.max_frame_size,
-            connection_window: self.windows.connection_window(self.leg.inbound().other()),
             goaway: self.goaway.as_ref().map(|(_, goaway)| goaway.clone()),
+            ..Http2Facts::default()
         }
     }
 }

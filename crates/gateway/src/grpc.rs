@@ -1,10 +1,12 @@
 //! A gRPC stream through the gateway: both halves passed on frame by frame as the windows of their receivers allow,
 //! and looked at message by message (grpc/grpc, doc/PROTOCOL-HTTP2.md).
 
+mod half;
+
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::Poll;
 
 use bytes::Bytes;
 use h2::client::ResponseFuture;
@@ -13,20 +15,18 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use meter::RouteMeter;
 use meter::grpc::{MethodCells, OTHER};
-use model::event::GrpcEvent;
 use model::record::{GrpcFacts, Http2Facts, What};
-use model::recording::Happening;
-use model::{Direction, GrpcCode, Http2Error, Leg, Moment, PerDirection, Protocol};
-use observe::grpc::{self, Scanner};
+use model::{Direction, GrpcCode, Http2Error, Leg, PerDirection, Protocol};
+use observe::grpc;
 use observe::upgrade;
 use parking_lot::Mutex;
 
+use self::half::Half;
+use crate::bypass::{Link, Strand};
 use crate::clock;
-use crate::delivery::{Delivery, Piece};
 use crate::entry::{Command, Entry};
 use crate::exchange::{ClientConnection, Exchange, Unanswered};
 use crate::forwarded;
-use crate::guarded::Guarded;
 use crate::head::Framing;
 use crate::http2;
 use crate::leg::{LegEnd, Watch};
@@ -54,7 +54,10 @@ pub async fn serve(client: ClientConnection, request: Request<RecvStream>, mut r
     let watch = Arc::clone(&client.watch);
     let (exchange, host) = match Exchange::begin(client, &request, Framing::default()) {
         Ok(begun) => begun,
-        Err(refusal) => return http2::answer_with(refusal.answer(), respond, &watch).await,
+        Err(refusal) => {
+            http2::leave(&watch, &respond);
+            return http2::answer_with(refusal.answer(), respond, &watch).await;
+        }
     };
     let (mut parts, body) = request.into_parts();
     let (service, method) = grpc::method(parts.uri.path()).unwrap_or((OTHER, OTHER));
@@ -84,12 +87,20 @@ pub async fn serve(client: ClientConnection, request: Request<RecvStream>, mut r
     };
     match opened {
         Err(unanswered) => {
+            http2::leave(&watch, &respond);
             answer_status(&mut respond, GrpcCode::Unavailable, "the service could not be reached");
             attempt.fail_call(unanswered.result(), GrpcCode::Unavailable, unanswered.detail().to_owned());
         }
         Ok((opened, open)) => {
             let session = attempt.establish(None, exchange.route.limits());
-            Call::new(&exchange, session, cells, &opened, open).run(body, opened, respond).await;
+            let client = (watch.link().expect("the client speaks HTTP/2"), respond.stream_id().as_u32());
+            let call = Call::new(&exchange, client, session, &cells, &opened, open);
+            if has_length(head.headers()) {
+                http2::leave(&watch, &respond);
+            } else {
+                client.0.pass(client.1, &call.strands.client_to_server);
+            }
+            call.run(body, opened, respond).await;
         }
     }
 }
@@ -153,17 +164,27 @@ fn status(code: GrpcCode, message: &str) -> HeaderMap {
     headers
 }
 
+/// Whether the length of the body is announced. h2 sees to it that it is kept, so it has to see the body.
+fn has_length(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::CONTENT_LENGTH)
+}
+
 /// An open stream.
 struct Call {
     session: Arc<Mutex<Session>>,
     entry: Arc<Entry>,
     route: Arc<RouteMeter>,
-    cells: MethodCells,
-    deliveries: PerDirection<Arc<Delivery>>,
-    client: Arc<Watch>,
-    upstream: Arc<Watch>,
-    started: Moment,
+    strands: PerDirection<Arc<Strand>>,
+    client: Side,
+    upstream: Side,
     _open: OpenGuard,
+}
+
+/// The stream on one leg.
+struct Side {
+    watch: Arc<Watch>,
+    link: Arc<Link>,
+    stream: u32,
 }
 
 /// How a stream ended.
@@ -205,38 +226,42 @@ struct Answer {
 impl Call {
     fn new(
         exchange: &Exchange,
+        (link, stream): (&Arc<Link>, u32),
         session: Session,
-        cells: MethodCells,
+        cells: &MethodCells,
         opened: &Opened,
         open: OpenGuard,
     ) -> Call {
         let entry = Arc::clone(&session.entry);
         session.watch_sockets(Sockets::of(&exchange.watch, &opened.watch));
         let session = Arc::new(Mutex::new(session));
-        let (client, upstream) = (Arc::clone(&exchange.watch), Arc::clone(&opened.watch));
         let route = Arc::clone(&exchange.route.connections.meter);
-        for watch in [&client, &upstream] {
-            if let Some(mut frames) = watch.frames() {
-                frames.carry(&route);
-            }
+        let client = Side { watch: Arc::clone(&exchange.watch), link: Arc::clone(link), stream };
+        let stream = opened.body.stream_id().as_u32();
+        let upstream = Side { watch: Arc::clone(&opened.watch), link: Arc::clone(&opened.link), stream };
+        for side in [&client, &upstream] {
+            side.link.frames().carry(&route);
         }
-        let deliveries = PerDirection::from_fn(|direction| {
-            let receiver = match direction.receiver() {
-                Leg::Client => &client,
-                Leg::Upstream => &upstream,
+        let strands = PerDirection::from_fn(|direction| {
+            let (from, to) = match direction {
+                Direction::ClientToServer => (&client, &upstream),
+                Direction::ServerToClient => (&upstream, &client),
             };
-            let service = Arc::clone(&cells.service);
-            Delivery::start(receiver, direction, Arc::clone(&session), move |seconds, piece| {
-                service.latency_seconds[direction].observe_n(seconds, piece.messages);
-            })
+            let half = Half::new(direction, exchange.started, &session, &route, cells);
+            Strand::new((&from.link, from.stream), (&to.link, to.stream), Box::new(half))
         });
-        let started = exchange.started;
-        Call { session, entry, route, cells, deliveries, client, upstream, started, _open: open }
+        Call { session, entry, route, strands, client, upstream, _open: open }
+    }
+
+    fn side(&self, leg: Leg) -> &Side {
+        match leg {
+            Leg::Client => &self.client,
+            Leg::Upstream => &self.upstream,
+        }
     }
 
     async fn run(self, mut request: RecvStream, opened: Opened, respond: SendResponse<Bytes>) {
         let Opened { answer: head, mut body, in_use: _in_use, .. } = opened;
-        let streams = (respond.stream_id().as_u32(), body.stream_id().as_u32());
         let mut answer = Answer { head: respond, body: None };
         let end = {
             let mut up = pin!(self.ask(&mut request, &mut body));
@@ -256,7 +281,7 @@ impl Call {
                 }) => End::Told(command),
             }
         };
-        self.finish(&end, answer, body, streams);
+        self.finish(&end, answer, body);
     }
 
     /// Passes the client's half on. Ready only when the client breaks the call off: what the service makes of its
@@ -272,7 +297,7 @@ impl Call {
                     tracing::debug!(%error, "the end of a request was not passed on");
                 }
             }
-            Err(Broken::Sender(error)) => return End::Leg(Leg::Client, leg_end(&error, &self.client)),
+            Err(Broken::Sender(error)) => return End::Leg(Leg::Client, leg_end(&error, &self.client.watch)),
             Err(Broken::Receiver(_)) => {}
         }
         std::future::pending().await
@@ -287,7 +312,7 @@ impl Call {
         };
         let response = match head {
             Ok(response) => response,
-            Err(error) => return End::Leg(Leg::Upstream, leg_end(&error, &self.upstream)),
+            Err(error) => return End::Leg(Leg::Upstream, leg_end(&error, &self.upstream.watch)),
         };
         let (mut parts, mut body) = response.into_parts();
         upgrade::strip_hop_by_hop(&mut parts.headers);
@@ -296,9 +321,15 @@ impl Call {
         let is_grpc = http_status == StatusCode::OK
             && parts.headers.get(header::CONTENT_TYPE).is_some_and(|value| grpc::is_grpc(value.as_bytes()));
         let has_no_body = body.is_end_stream();
+        let Side { link, stream: id, .. } = &self.upstream;
+        if has_length(&parts.headers) {
+            link.leave(*id);
+        } else {
+            link.pass(*id, &self.strands.server_to_client);
+        }
         let stream = match answer.head.send_response(Response::from_parts(parts, ()), has_no_body) {
             Ok(stream) => answer.body.insert(stream),
-            Err(error) => return End::Leg(Leg::Client, leg_end(&error, &self.client)),
+            Err(error) => return End::Leg(Leg::Client, leg_end(&error, &self.client.watch)),
         };
         if has_no_body {
             return head_end.unwrap_or_else(|| without_status(http_status, is_grpc));
@@ -312,10 +343,10 @@ impl Call {
                 };
                 match sent {
                     Ok(()) => end.or(head_end).unwrap_or_else(|| without_status(http_status, is_grpc)),
-                    Err(error) => End::Leg(Leg::Client, leg_end(&error, &self.client)),
+                    Err(error) => End::Leg(Leg::Client, leg_end(&error, &self.client.watch)),
                 }
             }
-            Err(Broken::Sender(error)) => End::Leg(Leg::Upstream, leg_end(&error, &self.upstream)),
+            Err(Broken::Sender(error)) => End::Leg(Leg::Upstream, leg_end(&error, &self.upstream.watch)),
             Err(Broken::Receiver(reset)) => self.client_reset(reset),
         }
     }
@@ -323,19 +354,19 @@ impl Call {
     fn client_reset(&self, reset: Result<Reason, h2::Error>) -> End {
         let end = match reset {
             Ok(reason) => LegEnd::now(What::RstStream, Some(u32::from(reason).into())),
-            Err(error) => leg_end(&error, &self.client),
+            Err(error) => leg_end(&error, &self.client.watch),
         };
         End::Leg(Leg::Client, end)
     }
 
-    /// Passes one half on to its end; gives its trailers.
+    /// Waits for the end of one half, until all of it is passed on; gives its trailers. DATA goes by its strand; what h2
+    /// was left comes from there.
     async fn pump(
         &self,
         direction: Direction,
         from: &mut RecvStream,
         to: &mut SendStream<Bytes>,
     ) -> Result<Option<HeaderMap>, Broken> {
-        let mut scanner = Guarded::new(Scanner::new());
         loop {
             let data = poll_fn(|cx| {
                 if let Poll::Ready(reset) = to.poll_reset(cx) {
@@ -343,97 +374,32 @@ impl Call {
                 }
                 from.poll_data(cx).map(|data| data.transpose().map_err(Broken::Sender))
             });
-            let Some(data) = data.await? else { break };
-            let length = data.len();
-            self.observe(direction, &mut scanner, &data);
-            self.forward(direction, data, to).await?;
-            self.deliveries[direction].note_given();
-            from.flow_control().release_capacity(length).map_err(Broken::Sender)?;
+            let data = data.await?;
+            let Some(data) = data else { break };
+            if let Some(link) = self.strands[direction].pass(&data, clock::now()) {
+                link.wake_task();
+            }
+            self.drained(direction, to).await?;
+            from.flow_control().release_capacity(data.len()).map_err(Broken::Sender)?;
         }
+        self.drained(direction, to).await?;
         poll_fn(|cx| from.poll_trailers(cx)).await.map_err(Broken::Sender)
     }
 
-    fn observe(&self, direction: Direction, scanner: &mut Guarded<Scanner>, data: &[u8]) {
-        let at = clock::now();
-        let cells = &self.cells.service;
-        let mut messages = 0;
-        scanner.look(data, |scanner, data| {
-            scanner.scan(data, &mut |event| match event {
-                GrpcEvent::Message { bytes, compressed, .. } => {
-                    let what = Happening::GrpcMessage { direction, bytes, compressed };
-                    self.session.lock().happened(at, &what);
-                    messages += 1;
-                    cells.messages[direction].inc();
-                    cells.message_bytes[direction].add(bytes);
-                }
-                GrpcEvent::Violation { flag, .. } => {
-                    tracing::debug!(flag, "no gRPC message: a bad compressed flag");
-                }
-            });
+    /// Waits until the receiver's windows let everything through.
+    async fn drained(&self, direction: Direction, to: &mut SendStream<Bytes>) -> Result<(), Broken> {
+        let Side { link, stream, .. } = self.side(direction.receiver());
+        let drained = poll_fn(|cx| {
+            if let Poll::Ready(reset) = to.poll_reset(cx) {
+                return Poll::Ready(Err(Broken::Receiver(reset)));
+            }
+            link.poll_drained(*stream, cx).map(Ok)
         });
-        let flow = self.entry.flow(direction);
-        if direction == Direction::ServerToClient && messages > 0 && flow.messages() == 0 {
-            let seconds = at.since(self.started).as_secs_f64();
-            cells.first_message_seconds.observe(seconds);
-            if let Some(grpc) = &mut self.session.lock().grpc {
-                grpc.first_message_seconds = Some(seconds);
-            }
-        }
-        flow.note(data.len() as u64, messages, at);
-        self.deliveries[direction].note_read(Piece { at, bytes: data.len() as u64, messages });
-    }
-
-    async fn forward(
-        &self,
-        direction: Direction,
-        mut data: Bytes,
-        to: &mut SendStream<Bytes>,
-    ) -> Result<(), Broken> {
-        while !data.is_empty() {
-            to.reserve_capacity(data.len());
-            let mut waits_since = None;
-            let granted = poll_fn(|cx| {
-                if let Poll::Ready(reset) = to.poll_reset(cx) {
-                    return Poll::Ready(Err(Broken::Receiver(reset)));
-                }
-                let granted = to.poll_capacity(cx);
-                if granted.is_pending() {
-                    waits_since.get_or_insert_with(|| self.note_wait(direction, data.len()));
-                }
-                match ready!(granted) {
-                    Some(granted) => Poll::Ready(granted.map_err(|error| Broken::Receiver(Err(error)))),
-                    None => Poll::Ready(Err(Broken::Receiver(Ok(Reason::STREAM_CLOSED)))),
-                }
-            });
-            let granted = granted.await;
-            if let Some(since) = waits_since {
-                self.note_stall(direction, since);
-            }
-            let part = data.split_to(granted?.min(data.len()));
-            to.send_data(part, false).map_err(|error| Broken::Receiver(Err(error)))?;
-        }
-        Ok(())
-    }
-
-    /// The receiver's window is too small for `bytes` more, from now on.
-    fn note_wait(&self, direction: Direction, bytes: usize) -> Moment {
-        let now = clock::now();
-        self.session.lock().happened(now, &Happening::WaitBegan { direction, bytes: bytes as u64 });
-        now
-    }
-
-    fn note_stall(&self, direction: Direction, since: Moment) {
-        let now = clock::now();
-        let seconds = now.since(since).as_secs_f64();
-        self.session.lock().happened(now, &Happening::WaitEnded { direction, seconds });
-        self.route.grpc.add_stalled(direction, seconds);
-        if let Some(grpc) = &mut self.session.lock().grpc {
-            grpc.stalled_seconds[direction] += seconds;
-        }
+        drained.await
     }
 
     /// Tells both sides of the end as it was, and notes it.
-    fn finish(self, end: &End, mut answer: Answer, mut body: SendStream<Bytes>, streams: (u32, u32)) {
+    fn finish(self, end: &End, mut answer: Answer, mut body: SendStream<Bytes>) {
         let (code, message) = match end {
             End::Status(code, message) => (*code, message.clone()),
             End::NoStatus => (GrpcCode::Unknown, None),
@@ -444,13 +410,18 @@ impl Call {
                 (GrpcCode::Unavailable, None)
             }
         };
+        let (client, upstream) = (self.client.facts(), self.upstream.facts());
+        let given_up = match end {
+            End::Leg(leg, end) => self.given_up(*leg, *end),
+            _ => None,
+        };
         {
             let mut session = self.session.lock();
             match end {
                 End::Status(..) => session.cause(Some(Leg::Upstream), What::BodyEnd, clock::now()),
                 End::NoStatus => session.cause(Some(Leg::Upstream), What::BodyTruncated, clock::now()),
                 End::Leg(leg, end) => {
-                    if let Some(goaway) = self.given_up(*leg, *end) {
+                    if let Some(goaway) = given_up {
                         session.leg_end(*leg, goaway);
                     }
                     session.leg_end(*leg, *end);
@@ -460,19 +431,22 @@ impl Call {
             if let Some(grpc) = &mut session.grpc {
                 grpc.code = code;
                 grpc.message = message.map(String::into_boxed_str);
-                grpc.client = http2_facts(&self.client, streams.0);
-                grpc.upstream = http2_facts(&self.upstream, streams.1);
+                grpc.client = client;
+                grpc.upstream = upstream;
             }
         }
-        self.deliveries.client_to_server.finish(&self.upstream, true);
-        self.deliveries.server_to_client.finish(&self.client, end.drops_the_answer());
+        self.client.link.forget(self.client.stream);
+        self.upstream.link.forget(self.upstream.stream);
+        self.upstream.link.disown(&self.strands.client_to_server);
+        if end.drops_the_answer() {
+            self.client.link.disown(&self.strands.server_to_client);
+        }
     }
 
     /// The GOAWAY of an error that came before a leg ended: what its peer says of the end.
     fn given_up(&self, leg: Leg, end: LegEnd) -> Option<LegEnd> {
-        let watch = if leg == Leg::Client { &self.client } else { &self.upstream };
         let is_of_the_stream = matches!(end.what, What::RstStream | What::GoAway);
-        let (at, error) = watch.frames()?.peer_error().filter(|_| !is_of_the_stream)?;
+        let (at, error) = self.side(leg).link.frames().peer_error().filter(|_| !is_of_the_stream)?;
         Some(LegEnd { what: What::GoAway, error: Some(error), at })
     }
 
@@ -499,6 +473,12 @@ impl Call {
                 GrpcCode::Unavailable
             }
         }
+    }
+}
+
+impl Side {
+    fn facts(&self) -> Http2Facts {
+        self.link.facts(self.stream)
     }
 }
 
@@ -550,8 +530,4 @@ fn leg_end(error: &h2::Error, watch: &Watch) -> LegEnd {
         return LegEnd::now(What::GoAway, code);
     }
     watch.end().unwrap_or_else(|| LegEnd::now(What::Fin, code))
-}
-
-fn http2_facts(watch: &Watch, stream: u32) -> Http2Facts {
-    watch.frames().map_or_else(Http2Facts::default, |frames| frames.facts(stream))
 }

@@ -1,5 +1,6 @@
 //! HTTP/2 towards clients (RFC 9113), by h2: each stream is served as a request of its own.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,25 +17,33 @@ use model::record::What;
 use tokio::sync::watch;
 
 use crate::body::{AnswerBody, BodyError, RequestBody};
+use crate::bypass::{CONNECTION_WINDOW, Gone, Pipe, STREAM_WINDOW, drive};
 use crate::exchange::{self, ClientConnection, Served};
 use crate::gather::gathering;
 use crate::grpc;
 use crate::head::HEAD_BYTES_MAX;
-use crate::leg::{Watch, Watched};
+use crate::leg::{Stream, Watch};
 use crate::listener::KEEP_ALIVE;
 
 /// Streams that a client may have open at once.
 const STREAMS_MAX: u32 = 256;
 
-/// Bytes of one request's body that a client may send before they are read.
-const STREAM_WINDOW: u32 = 256 * 1024;
-
-/// The same for all streams of a connection.
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
-
-/// Serves a client's connection to its end.
+/// Serves a client's connection to its end; `early` are bytes that were read from it already.
 pub async fn serve(
-    stream: Watched,
+    stream: Stream,
+    early: Bytes,
+    client: ClientConnection,
+    head_timeout: Duration,
+    stopping: watch::Receiver<bool>,
+) {
+    let watch = Arc::clone(&client.watch);
+    let link = watch.link().expect("the client speaks HTTP/2");
+    let serving = serve_pipe(link.pipe(), client, head_timeout, stopping);
+    gathering(drive(stream, &early, &watch, link, serving)).await;
+}
+
+async fn serve_pipe(
+    pipe: Pipe,
     client: ClientConnection,
     head_timeout: Duration,
     stopping: watch::Receiver<bool>,
@@ -45,7 +54,7 @@ pub async fn serve(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEAD_BYTES_MAX as u32)
-        .handshake::<_, Bytes>(stream);
+        .handshake::<_, Bytes>(pipe);
     let connection = match tokio::time::timeout(head_timeout, handshake).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => {
@@ -57,11 +66,11 @@ pub async fn serve(
             return tracing::debug!(%address, "HTTP/2 was not started in time");
         }
     };
-    gathering(serve_streams(connection, client, head_timeout, stopping)).await;
+    serve_streams(connection, client, head_timeout, stopping).await;
 }
 
 async fn serve_streams(
-    mut connection: server::Connection<Watched, Bytes>,
+    mut connection: server::Connection<Pipe, Bytes>,
     client: ClientConnection,
     head_timeout: Duration,
     mut stopping: watch::Receiver<bool>,
@@ -112,6 +121,7 @@ async fn serve_stream(
         return grpc::serve(client, request, respond).await;
     }
     let watch = Arc::clone(&client.watch);
+    leave(&watch, &respond);
     let request = request.map(|body| RequestBody::new(ReceivedBody(body)));
     let answer = tokio::select! {
         biased;
@@ -119,12 +129,19 @@ async fn serve_stream(
             Served::Answer(answer) => answer,
             Served::Live(_) => return,
         },
-        reset = std::future::poll_fn(|cx| respond.poll_reset(cx)) => {
+        reset = poll_fn(|cx| respond.poll_reset(cx)) => {
             note_reset(reset, &watch);
             return;
         }
     };
     answer_with(answer, respond, &watch).await;
+}
+
+/// DATA of the request is left to h2.
+pub fn leave(watch: &Watch, respond: &SendResponse<Bytes>) {
+    if let Some(link) = watch.link() {
+        link.leave(respond.stream_id().as_u32());
+    }
 }
 
 /// Sends an answer to its end, or as far as the client takes it.
@@ -151,7 +168,7 @@ async fn send(
     loop {
         let frame = tokio::select! {
             biased;
-            reset = std::future::poll_fn(|cx| stream.poll_reset(cx)) => return Err(note_reset(reset, watch)),
+            reset = poll_fn(|cx| stream.poll_reset(cx)) => return Err(note_reset(reset, watch)),
             frame = body.frame() => frame,
         };
         match frame {
@@ -171,20 +188,16 @@ async fn send(
     }
 }
 
-async fn send_data(mut data: Bytes, stream: &mut SendStream<Bytes>, watch: &Watch) -> Result<(), BodyError> {
-    while !data.is_empty() {
-        stream.reserve_capacity(data.len());
-        let granted = std::future::poll_fn(|cx| {
-            if let Poll::Ready(reset) = stream.poll_reset(cx) {
-                return Poll::Ready(Err(note_reset(reset, watch)));
-            }
-            let granted = ready!(stream.poll_capacity(cx));
-            Poll::Ready(granted.ok_or("the stream is closed".into()).and_then(|granted| Ok(granted?)))
-        });
-        let granted = granted.await?;
-        stream.send_data(data.split_to(granted.min(data.len())), false)?;
-    }
-    Ok(())
+async fn send_data(data: Bytes, stream: &mut SendStream<Bytes>, watch: &Watch) -> Result<(), BodyError> {
+    let (link, id) = (watch.link().ok_or("the client speaks no HTTP/2")?, stream.stream_id().as_u32());
+    let is_gone = link.send(id, &data) == Err(Gone);
+    poll_fn(|cx| {
+        if let Poll::Ready(reset) = stream.poll_reset(cx) {
+            return Poll::Ready(Err(note_reset(reset, watch)));
+        }
+        if is_gone { Poll::Pending } else { link.poll_drained(id, cx).map(Ok) }
+    })
+    .await
 }
 
 /// Notes that the client has reset its stream; without that, the connection's end tells more.

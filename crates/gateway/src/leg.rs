@@ -1,7 +1,9 @@
 //! One of the two TCP connections that the gateway joins, plain or in TLS, with a thin seam that notes how it
 //! ends.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -14,8 +16,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsStream;
 
+use crate::bypass::Link;
 use crate::clock;
-use crate::frames::Frames;
 use crate::head::HeadTap;
 use crate::socket::{Handle, Socket};
 
@@ -141,6 +143,24 @@ impl AsyncWrite for Stream {
     }
 }
 
+/// Bytes of a head that are read at once.
+const READ_BYTES: usize = 2048;
+
+/// Reads once, behind what was read before, so that no more memory is held than there are bytes. Tells how many came.
+///
+/// # Errors
+/// As read(2).
+pub async fn read_some(stream: &mut (impl AsyncRead + Unpin), read: &mut Vec<u8>) -> io::Result<usize> {
+    poll_fn(|cx| {
+        let mut room = [MaybeUninit::uninit(); READ_BYTES];
+        let mut room = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(&mut *stream).poll_read(cx, &mut room))?;
+        read.extend_from_slice(room.filled());
+        Poll::Ready(Ok(room.filled().len()))
+    })
+    .await
+}
+
 /// What an I/O error says of the end of a leg.
 pub fn end_of(error: &io::Error) -> What {
     match error.kind() {
@@ -157,7 +177,7 @@ pub fn end_of(error: &io::Error) -> What {
 pub struct Watch {
     end: Mutex<Option<LegEnd>>,
     head: Mutex<HeadTap>,
-    frames: Option<Box<Mutex<Frames>>>,
+    link: Option<Arc<Link>>,
     flushes: Mutex<Vec<Arc<dyn OnFlush>>>,
     has_unflushed: AtomicBool,
     socket: Option<Arc<Handle>>,
@@ -203,11 +223,6 @@ impl Watch {
         Watch::of(stream, HeadTap::default())
     }
 
-    /// Notes of a client's leg that speaks HTTP/2.
-    pub fn of_http2_client(stream: &Stream) -> Arc<Watch> {
-        Watch::of_http2(stream, Leg::Client)
-    }
-
     /// Notes of a leg with this stream; `head` taps its request heads.
     fn of(stream: &Stream, head: HeadTap) -> Arc<Watch> {
         let socket = Some(Arc::clone(stream.handle()));
@@ -222,12 +237,13 @@ impl Watch {
 
     /// Whether the leg carries other streams too.
     pub fn is_shared(&self) -> bool {
-        self.connection.is_some() || self.frames.is_some()
+        self.connection.is_some() || self.link.is_some()
     }
 
-    fn of_http2(stream: &Stream, leg: Leg) -> Arc<Watch> {
-        let (head, frames) = (Mutex::new(HeadTap::closed()), Some(Box::new(Mutex::new(Frames::new(leg)))));
-        Arc::new(Watch { head, frames, socket: Some(Arc::clone(stream.handle())), ..Watch::default() })
+    /// Notes of a leg that speaks HTTP/2.
+    pub fn of_http2(stream: &Stream, link: &Arc<Link>) -> Arc<Watch> {
+        let (head, link) = (Mutex::new(HeadTap::closed()), Some(Arc::clone(link)));
+        Arc::new(Watch { head, link, socket: Some(Arc::clone(stream.handle())), ..Watch::default() })
     }
 
     /// How the leg ended, when it has.
@@ -241,11 +257,11 @@ impl Watch {
         self.end.lock().get_or_insert_with(|| LegEnd::now(what, error));
     }
 
-    /// The frames of its connection, when that speaks HTTP/2.
-    pub fn frames(&self) -> Option<MutexGuard<'_, Frames>> {
+    /// Its connection, when that speaks HTTP/2.
+    pub fn link(&self) -> Option<&Arc<Link>> {
         match &self.connection {
-            Some(connection) => connection.frames(),
-            None => self.frames.as_deref().map(Mutex::lock),
+            Some(connection) => connection.link(),
+            None => self.link.as_ref(),
         }
     }
 
@@ -262,20 +278,13 @@ impl Watch {
         }
     }
 
-    /// Tells `listener` of nothing more.
-    pub fn forget(&self, listener: &Arc<dyn OnFlush>) {
-        match &self.connection {
-            Some(connection) => connection.forget(listener),
-            None => self.flushes.lock().retain(|known| !Arc::ptr_eq(known, listener)),
-        }
-    }
-
     /// Whether nothing that was offered to the leg is still to be accepted by its kernel socket.
     pub fn is_flushed(&self) -> bool {
         !self.has_unflushed.load(Relaxed)
     }
 
-    fn note_flush(&self) {
+    /// Everything that was offered to the leg was accepted by its kernel socket.
+    pub fn note_flush(&self) {
         self.has_unflushed.store(false, Relaxed);
         let let_go = {
             let mut flushes = self.flushes.lock();
@@ -288,7 +297,7 @@ impl Watch {
     }
 }
 
-/// A stream that speaks HTTP, watched.
+/// A stream that speaks HTTP/1.1, watched.
 #[derive(Debug)]
 pub struct Watched {
     stream: Stream,
@@ -300,11 +309,6 @@ impl Watched {
     /// Watches a client's stream. `early` are bytes that were read from it already.
     pub fn new(stream: Stream, early: Bytes, watch: &Arc<Watch>) -> Watched {
         Watched { stream, early, watch: Arc::clone(watch) }
-    }
-
-    /// Watches an upstream's stream that speaks HTTP/2.
-    pub fn http2_upstream(stream: Stream) -> Watched {
-        Watched { watch: Watch::of_http2(&stream, Leg::Upstream), stream, early: Bytes::new() }
     }
 
     /// Watches an upstream's stream that speaks HTTP/1.1.
@@ -353,10 +357,7 @@ impl AsyncRead for Watched {
         if fresh.is_empty() && buf.remaining() > 0 {
             self.watch.note_end(What::Fin, None);
         }
-        match &self.watch.frames {
-            Some(frames) => frames.lock().read(fresh),
-            None => self.watch.head.lock().read(fresh, clock::now()),
-        }
+        self.watch.head.lock().read(fresh, clock::now());
         Poll::Ready(Ok(()))
     }
 }
@@ -365,9 +366,6 @@ impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.watch.has_unflushed.store(true, Relaxed);
         let result = ready!(Pin::new(&mut self.stream).poll_write(cx, buf));
-        if let (Some(frames), Ok(written)) = (&self.watch.frames, &result) {
-            frames.lock().written(&buf[..*written]);
-        }
         Poll::Ready(self.noted(result))
     }
 
@@ -378,14 +376,6 @@ impl AsyncWrite for Watched {
     ) -> Poll<io::Result<usize>> {
         self.watch.has_unflushed.store(true, Relaxed);
         let result = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, bufs));
-        if let (Some(frames), Ok(written)) = (&self.watch.frames, &result) {
-            let mut left = *written;
-            for part in bufs {
-                let of_part = left.min(part.len());
-                frames.lock().written(&part[..of_part]);
-                left -= of_part;
-            }
-        }
         Poll::Ready(self.noted(result))
     }
 

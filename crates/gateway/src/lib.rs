@@ -10,6 +10,7 @@ mod access_log;
 mod acks;
 mod answer;
 mod body;
+mod bypass;
 pub mod ceiling;
 pub mod clock;
 pub mod config;

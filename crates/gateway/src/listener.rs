@@ -8,17 +8,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use mio::Interest;
 use model::{Leg, Refused};
-use tokio::io::AsyncReadExt as _;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use crate::bypass::Link;
 use crate::exchange::{ClientConnection, Shared, TaskGuard};
 use crate::forwarded::Peer;
-use crate::leg::{Stream, Watch, Watched};
+use crate::leg::{self, Stream, Watch, Watched};
 use crate::reactor::{self, Task};
 use crate::socket::Socket;
 use crate::{http1, http2, live, proxy_protocol};
@@ -39,9 +40,6 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Its name in TLS (RFC 9113, section 3.2).
 const HTTP2_ALPN: &[u8] = b"h2";
 
-/// Bytes of a first request that are read while it is not clear which version it is.
-const FIRST_READ: usize = 2048;
-
 /// A connection that is ready for HTTP.
 struct Opened {
     stream: Stream,
@@ -58,12 +56,16 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Accepts on `socket`, which listens and does not block.
+    /// Accepts on `socket`, which listens and does not block. What it accepts sends small pieces at once: Linux takes
+    /// `TCP_NODELAY` over from the listener.
     ///
     /// # Errors
     /// No file is left.
     pub fn new(socket: std::net::TcpListener) -> io::Result<Bound> {
         let shown = Arc::new(socket.try_clone()?);
+        if let Err(error) = SockRef::from(&socket).set_tcp_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
         Ok(Bound { socket: mio::net::TcpListener::from_std(socket), shown })
     }
 
@@ -178,8 +180,12 @@ impl Listener {
 
     async fn speak(self, opened: Opened, guard: TaskGuard) -> Option<Task> {
         let Opened { stream, early, peer, speaks_http2 } = opened;
-        let open = if speaks_http2 { Watch::of_http2_client } else { Watch::of_http1_client };
-        let (shared, watch) = (Arc::clone(&self.shared), open(&stream));
+        let watch = if speaks_http2 {
+            Watch::of_http2(&stream, &Link::new(Leg::Client))
+        } else {
+            Watch::of_http1_client(&stream)
+        };
+        let shared = Arc::clone(&self.shared);
         let client = ClientConnection { shared, peer, watch, guard };
         let left = if speaks_http2 {
             (stream, early, client)
@@ -203,10 +209,10 @@ impl Listener {
             if let Err(error) = stream.writable().await {
                 return tracing::debug!(%error, "a socket cannot be waited for: its connection ends");
             }
-            let stream = Watched::new(stream, early, &client.watch);
             if speaks_http2 {
-                Box::pin(http2::serve(stream, client, self.head_timeout, self.stopping)).await;
+                Box::pin(http2::serve(stream, early, client, self.head_timeout, self.stopping)).await;
             } else {
+                let stream = Watched::new(stream, early, &client.watch);
                 Box::pin(http1::serve(stream, client, self.head_timeout, self.stopping)).await;
             }
         };
@@ -219,7 +225,9 @@ impl Listener {
 
     async fn open(&self, mut socket: Socket, from: SocketAddr) -> Result<Opened, (Refused, io::Error)> {
         let because = |why: Refused| move |error: io::Error| (why, error);
-        socket.set_nodelay();
+        if !cfg!(target_os = "linux") {
+            socket.set_nodelay();
+        }
         let mut address = from;
         if self.proxy_protocol {
             if !self.trusts(from) {
@@ -227,7 +235,7 @@ impl Listener {
                     io::Error::other("it is not from a trusted peer, and the PROXY protocol is expected");
                 return Err((Refused::ProxyProtocol, error));
             }
-            let source = proxy_protocol::read(&mut socket).await;
+            let source = Box::pin(proxy_protocol::read(&mut socket)).await;
             if let Some(source) = source.map_err(because(Refused::ProxyProtocol))? {
                 address = source;
             }
@@ -251,11 +259,11 @@ impl Listener {
 
 /// Reads until it is clear whether the client speaks HTTP/2 with prior knowledge.
 async fn read_preface(socket: &mut Socket) -> io::Result<Bytes> {
-    let mut read = BytesMut::with_capacity(FIRST_READ);
+    let mut read = Vec::new();
     while read.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(&read) {
-        if socket.read_buf(&mut (&mut read).limit(FIRST_READ)).await? == 0 {
+        if leg::read_some(socket, &mut read).await? == 0 {
             break;
         }
     }
-    Ok(read.freeze())
+    Ok(read.into())
 }

@@ -13,21 +13,24 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderName, Method, Response, StatusCode, Version, header};
 use http_body_util::BodyExt as _;
 use model::{HandshakeResult, Protocol, RejectedCheck};
 use observe::body::{Body, Framing};
+use observe::fields::Fields;
 use observe::upgrade::{self, Asked, Offer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use self::head::{Answer, Spelling};
+pub use self::head::Request;
+use self::head::{Answer, Writer};
 use crate::answer;
 use crate::body::AnswerBody;
 use crate::clock;
 use crate::event_stream;
-use crate::exchange::{ClientConnection, Exchange, Unanswered, prepare};
+use crate::exchange::{ClientConnection, Exchange, Head, Refusal, Unanswered};
+use crate::forwarded::{self, Peer};
 use crate::head::{Framing as RequestFraming, HEAD_BYTES_MAX};
-use crate::leg::Stream;
+use crate::leg::{self, Stream};
 use crate::reactor::{self, Task};
 use crate::relay::{Ends, Relay, Wire};
 use crate::session::{Attempt, Session};
@@ -36,8 +39,8 @@ use crate::upstream::{OpenGuard, SendError, Upstream};
 /// Bytes that a client may send before it has its answer; of more, the rest is read behind the answer.
 const EARLY_BYTES_MAX: usize = 64 * 1024;
 
-/// Bytes that are read of an answer at once.
-const READ_BYTES: usize = 1024;
+/// An answer of the gateway's own is shorter.
+const OWN_ANSWER_BYTES: usize = 512;
 
 /// What kind of stream is asked for.
 pub enum Kind {
@@ -49,19 +52,16 @@ pub enum Kind {
 
 impl Kind {
     /// What a request asks for; none when it is for no live stream, or a malformed handshake, or has a body.
-    pub fn of<B>(request: &Request<B>, version: Version, asked: Asked) -> Option<Kind> {
-        let headers = request.headers();
+    pub fn of(request: &Head<'_, impl Fields>, asked: Asked) -> Option<Kind> {
+        let &Head { method, version, fields, .. } = request;
         match asked {
-            Asked::WebSocket => {
-                upgrade::check_request(request.method(), version, headers).ok().map(Kind::WebSocket)
-            }
+            Asked::WebSocket => upgrade::check_request(method, version, fields).ok().map(Kind::WebSocket),
             Asked::Nothing => {
-                let has_body = headers.contains_key(header::CONTENT_LENGTH)
-                    || headers.contains_key(header::TRANSFER_ENCODING);
-                let is_live = request.method() == Method::GET
+                let has_body = fields.has(&header::CONTENT_LENGTH) || fields.has(&header::TRANSFER_ENCODING);
+                let is_live = method == Method::GET
                     && version == Version::HTTP_11
                     && !has_body
-                    && event_stream::is_named(headers, &header::ACCEPT);
+                    && event_stream::is_named(fields, &header::ACCEPT);
                 is_live.then_some(Kind::EventStream)
             }
             Asked::H2c | Asked::Other => None,
@@ -80,8 +80,9 @@ impl Kind {
 pub struct Live {
     exchange: Exchange,
     kind: Kind,
-    request: Request<()>,
-    spelling: Spelling,
+    attempt: Attempt,
+    /// The request's head, as the upstream gets it.
+    head: Vec<u8>,
 }
 
 /// The client's connection, which nobody else reads or writes any more.
@@ -109,61 +110,73 @@ pub async fn serve_first(
     early: Bytes,
     connection: ClientConnection,
 ) -> Result<Option<Task>, (Stream, Bytes, ClientConnection)> {
-    let read = head::read_request(&early).and_then(|(request, spelling, length)| {
-        let asked = upgrade::classify(Version::HTTP_11, request.headers());
-        let kind = Kind::of(&request, Version::HTTP_11, asked)?;
-        Some((request, spelling, length, kind))
-    });
-    let Some((request, spelling, length, kind)) = read else { return Err((stream, early, connection)) };
-    let client = Client { stream, early: early[length..].into() };
+    let Some((request, kind)) = read_first(&early) else { return Err((stream, early, connection)) };
+    let client = Client { stream, early: early[request.length..].into() };
     drop(early);
-    let framing = RequestFraming { has_early_data: !client.early.is_empty(), ..RequestFraming::default() };
-    let peer = connection.peer;
-    match Exchange::begin(connection, &request, framing) {
+    match Live::begin(connection, kind, &request, !client.early.is_empty()) {
         Err(refusal) => {
             client.answer(refusal.answer()).await;
             Ok(None)
         }
-        Ok((exchange, host)) => {
-            let request = prepare(request, peer, &host);
-            Ok(Live { exchange, kind, request, spelling }.serve(client).await)
+        Ok(live) => {
+            drop(request);
+            Ok(live.serve(client).await)
         }
     }
 }
 
+/// A request for a live stream; what else `early` may be is left to hyper.
+fn read_first(early: &Bytes) -> Option<(Request, Kind)> {
+    let request = Request::read(early).filter(Request::is_of_path)?;
+    let asked = upgrade::classify(Version::HTTP_11, &request.fields);
+    let kind = Kind::of(&request.head(), asked)?;
+    Some((request, kind))
+}
+
+impl Request {
+    fn head(&self) -> Head<'_, head::Fields> {
+        Head { method: &self.method, uri: &self.uri, version: Version::HTTP_11, fields: &self.fields }
+    }
+}
+
 impl Live {
-    /// A request that hyper has read; `head` is what it has read of the wire.
-    pub fn new<B>(exchange: Exchange, kind: Kind, request: Request<B>, head: Vec<u8>) -> Live {
-        let spelling = head::read_request(&head.into()).map(|(_, spelling, _)| spelling);
-        let (parts, _) = request.into_parts();
-        let request = Request::from_parts(parts, ());
-        Live { exchange, kind, request, spelling: spelling.unwrap_or_default() }
+    fn begin(
+        connection: ClientConnection,
+        kind: Kind,
+        request: &Request,
+        has_early_data: bool,
+    ) -> Result<Live, Refusal> {
+        let framing = RequestFraming { has_early_data, ..RequestFraming::default() };
+        let (peer, head) = (connection.peer, request.head());
+        let (exchange, host) = Exchange::begin_head(connection, &head, framing)?;
+        Ok(Live::new(exchange, kind, request, peer, host))
     }
 
-    /// Serves it up to the relay, or to the end of the answer; see [`relay`] for what follows.
-    pub async fn serve(mut self, mut client: Client) -> Option<Task> {
-        let exchange = &self.exchange;
-        let protocol = self.kind.protocol();
-        let mut attempt = Attempt::begin(
+    /// A request from `peer` that is for `host`.
+    pub fn new(exchange: Exchange, kind: Kind, request: &Request, peer: Peer, host: &str) -> Live {
+        let protocol = kind.protocol();
+        let attempt = Attempt::begin(
             &exchange.shared.registry,
             &exchange.route.connections,
             protocol,
             exchange.client.clone(),
-            exchange.visitor(protocol, &self.request),
+            exchange.visitor(protocol, &request.head()),
             exchange.started,
         );
-        upgrade::strip_hop_by_hop(self.request.headers_mut());
-        if let Kind::WebSocket(_) = self.kind {
-            websocket::ask_for_upgrade(self.request.headers_mut());
-        }
-        let head = head::write_request(&self.request, &self.spelling);
+        let head = for_upstream(request, &kind, peer, host);
+        Live { exchange, kind, attempt, head }
+    }
+
+    /// Serves it up to the relay, or to the end of the answer; see [`relay`] for what follows.
+    pub async fn serve(self, mut client: Client) -> Option<Task> {
+        let Live { exchange, kind, mut attempt, head } = self;
         let answered = tokio::select! {
             biased;
-            answered = self.exchange.ask(&head, &mut attempt) => answered,
+            answered = exchange.ask(&head, &mut attempt) => answered,
             () = client.gone() => return None,
         };
-        let exchange = self.exchange;
-        match (answered, self.kind) {
+        drop(head);
+        match (answered, kind) {
             (Err(unanswered), _) => {
                 let mut answer = unanswered.answer();
                 answer::end_connection(&mut answer);
@@ -180,6 +193,45 @@ impl Live {
             }
         }
     }
+}
+
+/// The request's head as the upstream gets it.
+fn for_upstream(request: &Request, kind: &Kind, peer: Peer, host: &str) -> Vec<u8> {
+    let fields = &request.fields;
+    let mut head = request.begin();
+    write_end_to_end(fields, &mut head, |name| !peer.may_not_say(name) && !is(name, &forwarded::FOR));
+    if !fields.has(&header::HOST) {
+        head.field(b"Host", host.as_bytes());
+    }
+    head.field(b"x-forwarded-for", peer.chain(fields).as_bytes());
+    let is_said = |name: &HeaderName| peer.is_trusted && fields.has(name);
+    if !is_said(&forwarded::PROTO) {
+        head.field(b"x-forwarded-proto", peer.proto().as_bytes());
+    }
+    if !is_said(&forwarded::HOST) {
+        head.field(b"x-forwarded-host", host.as_bytes());
+    }
+    if let Kind::WebSocket(_) = kind {
+        head.field(b"Connection", b"Upgrade");
+        head.field(b"Upgrade", b"websocket");
+    }
+    head.end()
+}
+
+/// Writes what is not said to the next hop alone, and is to be `kept`.
+fn write_end_to_end(fields: &head::Fields, head: &mut Writer, kept: impl Fn(&[u8]) -> bool) {
+    for (name, value) in fields.iter() {
+        if kept(name) && !upgrade::is_for_next_hop(name, fields) {
+            head.field(name, value);
+        }
+    }
+    if upgrade::takes_trailers(fields) {
+        head.field(b"TE", b"trailers");
+    }
+}
+
+fn is(name: &[u8], known: &HeaderName) -> bool {
+    name.eq_ignore_ascii_case(known.as_str().as_bytes())
 }
 
 impl Exchange {
@@ -222,15 +274,15 @@ async fn ask(mut stream: Stream, request: &[u8]) -> Result<(Answer, Stream, Byte
         stream.flush().await
     };
     sent.await.map_err(|error| error.to_string())?;
-    let mut read = BytesMut::with_capacity(READ_BYTES);
+    let mut read = Vec::new();
     let mut interim_bytes = 0;
     loop {
-        let fresh = stream.read_buf(&mut read).await.map_err(|error| error.to_string())?;
+        let fresh = leg::read_some(&mut stream, &mut read).await.map_err(|error| error.to_string())?;
         if fresh == 0 {
             return Err("connection closed before message completed".to_owned());
         }
-        let mut bytes = read.freeze();
-        while let Some((answer, length)) = head::read_answer(&bytes)? {
+        let mut bytes = Bytes::from(read);
+        while let Some((answer, length)) = Answer::read(&bytes)? {
             bytes = bytes.slice(length..);
             if answer.status.is_informational() && answer.status != StatusCode::SWITCHING_PROTOCOLS {
                 interim_bytes += length;
@@ -241,8 +293,7 @@ async fn ask(mut stream: Stream, request: &[u8]) -> Result<(Answer, Stream, Byte
         if interim_bytes + bytes.len() > HEAD_BYTES_MAX {
             return Err(format!("its head is longer than {HEAD_BYTES_MAX} bytes"));
         }
-        read = BytesMut::from(bytes);
-        read.reserve(READ_BYTES);
+        read = bytes.into();
     }
 }
 
@@ -263,10 +314,11 @@ impl Client {
         let (parts, body) = answer.into_parts();
         let Ok(body) = body.collect().await else { return };
         let body = body.to_bytes();
-        let mut headers = parts.headers;
-        headers.insert(header::CONTENT_LENGTH, body.len().into());
         let reason = parts.status.canonical_reason().unwrap_or_default().as_bytes();
-        let mut message = head::write_answer(parts.status, reason, &headers, &Spelling::default());
+        let mut head = Writer::answer(parts.status, reason, OWN_ANSWER_BYTES);
+        parts.headers.iter().for_each(|(name, value)| head.field(name.as_str().as_bytes(), value.as_bytes()));
+        head.field(b"content-length", body.len().to_string().as_bytes());
+        let mut message = head.end();
         message.extend_from_slice(&body);
         self.say_last(&message).await;
     }
@@ -288,12 +340,12 @@ impl Client {
 
     /// Passes on an answer that opens no stream.
     async fn pass_on(mut self, mut answered: Answered) {
-        let Ok(framing) = answered.take_framing() else {
+        let Ok((framing, head)) = answered.last_head() else {
             let message = "Bad Gateway: the upstream service's answer is not valid";
             return self.answer(answer::text(StatusCode::BAD_GATEWAY, message)).await;
         };
         let passed = async {
-            self.say(&answered.head()).await?;
+            self.say(&head).await?;
             let mut body = Body::new(framing);
             let mut bytes = BytesMut::from(answered.early);
             loop {
@@ -312,36 +364,30 @@ impl Client {
 }
 
 impl Answered {
-    /// The leg's own fields are taken off its head; those of the client's leg are put on: the connection ends with
-    /// this answer, whose body is passed on in the framing that it has.
+    /// Its head for the client, without the leg's own fields and with those of the client's leg: the connection ends
+    /// with this answer, whose body is passed on in the framing that it has.
     ///
     /// # Errors
     /// It is not clear where the body ends.
-    fn take_framing(&mut self) -> Result<Framing, observe::body::Malformed> {
-        let headers = &mut self.answer.headers;
-        let has_no_body = matches!(self.answer.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let framing = if has_no_body { Framing::Length(0) } else { Framing::of_answer(headers)? };
-        if headers.contains_key(header::TRANSFER_ENCODING) {
-            if self.answer.version == Version::HTTP_10 {
-                return Err(observe::body::Malformed);
-            }
-            headers.remove(header::CONTENT_LENGTH);
+    fn last_head(&self) -> Result<(Framing, Vec<u8>), observe::body::Malformed> {
+        let Answer { status, version, fields, .. } = &self.answer;
+        let has_no_body = matches!(*status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let framing = if has_no_body { Framing::Length(0) } else { Framing::of_answer(fields)? };
+        let is_coded = fields.has(&header::TRANSFER_ENCODING);
+        if is_coded && *version == Version::HTTP_10 {
+            return Err(observe::body::Malformed);
         }
-        upgrade::strip_hop_by_hop(headers);
+        let mut head = self.answer.begin();
+        write_end_to_end(fields, &mut head, |name| !is_coded || !is(name, &header::CONTENT_LENGTH));
         if framing == Framing::Chunked {
-            headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            head.field(b"transfer-encoding", b"chunked");
         }
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        Ok(framing)
+        head.field(b"connection", b"close");
+        Ok((framing, head.end()))
     }
 
-    fn head(&self) -> Vec<u8> {
-        let Answer { status, reason, headers, spelling, .. } = &self.answer;
-        head::write_answer(*status, reason, headers, spelling)
-    }
-
-    fn headers(&self) -> &HeaderMap {
-        &self.answer.headers
+    fn fields(&self) -> &head::Fields {
+        &self.answer.fields
     }
 
     /// The outcome of a handshake that this status ends.

@@ -12,7 +12,7 @@ use observe::upgrade;
 use crate::answer;
 use crate::body::{AnswerBody, BodyError, HeldBody};
 use crate::event_stream::{self, EVENT_STREAM, EventStream};
-use crate::exchange::{Answered, Exchange, Unanswered};
+use crate::exchange::{Answered, Exchange, Head, Unanswered};
 use crate::leg::Watch;
 use crate::session::Attempt;
 use crate::tcp_evidence::Sockets;
@@ -20,7 +20,7 @@ use crate::tcp_evidence::Sockets;
 /// Answers a request that asks for no upgrade that we serve.
 pub async fn serve(exchange: &Exchange, mut request: Request<HeldBody>) -> Response<AnswerBody> {
     upgrade::strip_hop_by_hop(request.headers_mut());
-    let visitor = exchange.visitor(Protocol::Sse, &request);
+    let visitor = exchange.visitor(Protocol::Sse, &Head::of(&request));
     let begin = || {
         Attempt::begin(
             &exchange.shared.registry,

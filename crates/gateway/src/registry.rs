@@ -6,6 +6,7 @@
 //! the task that served it: the record is written when its owner is dropped.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Weak};
@@ -100,9 +101,36 @@ pub struct RouteConnections {
 
 #[derive(Debug, Default)]
 struct Population {
-    live: HashMap<ConnectionId, Arc<Entry>>,
+    live: HashMap<ConnectionId, Arc<Entry>, BuildHasherDefault<AsIs>>,
     opened: u64,
-    closed: HashMap<(Initiator, Reason), u64>,
+    closed: Vec<((Initiator, Reason), u64)>,
+}
+
+impl Population {
+    fn count_closed(&mut self, pair: (Initiator, Reason)) {
+        match self.closed.iter_mut().find(|(known, _)| *known == pair) {
+            Some((_, count)) => *count += 1,
+            None => self.closed.push((pair, 1)),
+        }
+    }
+}
+
+/// The hash of an identifier is itself: it is random, and nobody else chooses it.
+#[derive(Debug, Default)]
+struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, &byte| hash.rotate_left(8) ^ u64::from(byte));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Registry {
@@ -291,7 +319,7 @@ impl RouteConnections {
     pub fn close(&self, entry: &Entry, initiator: Initiator, reason: Reason) {
         let mut population = self.populations[entry.protocol].lock();
         if population.live.remove(&entry.id).is_some() {
-            *population.closed.entry((initiator, reason)).or_default() += 1;
+            population.count_closed((initiator, reason));
         }
     }
 
@@ -300,7 +328,7 @@ impl RouteConnections {
         let population = self.populations[protocol].lock();
         Census {
             opened: population.opened,
-            closed: population.closed.iter().map(|(&pair, &count)| (pair, count)).collect(),
+            closed: population.closed.clone(),
             active: population.live.len() as u64,
         }
     }

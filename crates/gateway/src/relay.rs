@@ -92,6 +92,13 @@ struct Pipe {
     dropped_bytes: u64,
 }
 
+impl Pipe {
+    /// Its sender has ended and its receiver was told, or is gone.
+    fn is_over(&self) -> bool {
+        self.has_ended && self.is_shut && self.waiting.is_none()
+    }
+}
+
 /// Bytes that were read at one moment and are not all accepted, or not yet flushed.
 #[derive(Debug)]
 struct Waiting {
@@ -433,11 +440,14 @@ impl<W: Wire> Relay<W> {
         self.session.entry.flow(direction).note_drained();
     }
 
-    /// Passes the sender's end on to the receiver.
+    /// Passes the sender's end on to the receiver. When it was the last to be passed on, closing the socket does it.
     fn shut(&mut self, direction: Direction, cx: &mut Context<'_>) {
-        if !self.pipes[direction].is_shut {
-            let receiver = stream(&mut self.client, &mut self.upstream, direction.receiver());
-            self.pipes[direction].is_shut = Pin::new(receiver).poll_shutdown(cx).is_ready();
+        let is_last = self.pipes[direction.receiver().inbound()].is_over();
+        let receiver = stream(&mut self.client, &mut self.upstream, direction.receiver());
+        let pipe = &mut self.pipes[direction];
+        if !pipe.is_shut {
+            let is_said_by_closing = is_last && matches!(receiver, Stream::Plain(_));
+            pipe.is_shut = is_said_by_closing || Pin::new(receiver).poll_shutdown(cx).is_ready();
         }
     }
 
@@ -498,8 +508,7 @@ impl<W: Wire> Relay<W> {
     /// Both directions have ended, and their receivers were told or are gone. The end of one can be that of the
     /// other, which had its turn before.
     fn is_over(&self) -> bool {
-        let is_over = |pipe: &Pipe| pipe.has_ended && pipe.is_shut && pipe.waiting.is_none();
-        is_over(&self.pipes.client_to_server) && is_over(&self.pipes.server_to_client)
+        self.pipes.client_to_server.is_over() && self.pipes.server_to_client.is_over()
     }
 
     /// Both peers were told and both have answered.

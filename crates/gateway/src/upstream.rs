@@ -7,6 +7,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -76,6 +77,7 @@ impl Upstream {
         http2_tls.alpn_protocols = vec![b"h2".to_vec()];
         let connector = Connector {
             url: url.clone(),
+            address: bare(&url.host).parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, url.port)),
             tls: TlsConnector::from(tls),
             http2_tls: TlsConnector::from(Arc::new(http2_tls)),
             server_name,
@@ -278,6 +280,8 @@ pub enum ConnectError {
 #[derive(Clone)]
 struct Connector {
     url: UpstreamUrl,
+    /// When its URL has one and no name.
+    address: Option<SocketAddr>,
     tls: TlsConnector,
     http2_tls: TlsConnector,
     server_name: Option<ServerName<'static>>,
@@ -321,34 +325,45 @@ impl Connector {
             Some(name) => name.clone(),
             None => server_name(&self.url.host)?,
         };
-        let stream = tls.connect(name, socket).await.map_err(|error| ConnectError::Tls(error.to_string()))?;
+        // In a box, for it is large, and those without TLS have its place as well.
+        let connecting = Box::pin(tls.connect(name, socket));
+        let stream = connecting.await.map_err(|error| ConnectError::Tls(error.to_string()))?;
         Ok(Stream::tls(stream))
     }
 
     async fn connect_tcp(&self) -> Result<Socket, ConnectError> {
+        if let Some(address) = self.address {
+            return self.connect_to(address).await;
+        }
         let url = &self.url;
-        let bare = url.host.trim_start_matches('[').trim_end_matches(']');
-        let name_error =
-            |error: io::Error| ConnectError::Name { host: url.host.clone(), error: error.to_string() };
-        let addresses = tokio::net::lookup_host((bare, url.port)).await.map_err(name_error)?;
-        let mut last = name_error(io::Error::other("no address"));
-        for address in addresses {
-            let connected = match self.sources.begin(address) {
-                Ok((tcp, in_use)) => Socket::connect(tcp, in_use).await,
-                Err(error) => Err(error),
-            };
-            match connected {
-                Ok(socket) => {
-                    socket.set_nodelay();
-                    return Ok(socket);
-                }
-                Err(error) => {
-                    last = ConnectError::Tcp { address: address.to_string(), error: error.to_string() };
-                }
+        let name_error = |error: String| ConnectError::Name { host: url.host.clone(), error };
+        let addresses = tokio::net::lookup_host((url.host.as_str(), url.port)).await;
+        let mut last = None;
+        for address in addresses.map_err(|error| name_error(error.to_string()))? {
+            match self.connect_to(address).await {
+                Ok(socket) => return Ok(socket),
+                Err(error) => last = Some(error),
             }
         }
-        Err(last)
+        Err(last.unwrap_or_else(|| name_error("no address".to_owned())))
     }
+
+    async fn connect_to(&self, address: SocketAddr) -> Result<Socket, ConnectError> {
+        let connecting = async {
+            let (tcp, in_use) = self.sources.begin(address)?;
+            Socket::connect(tcp, in_use).await
+        };
+        let error =
+            |error: io::Error| ConnectError::Tcp { address: address.to_string(), error: error.to_string() };
+        let socket = connecting.await.map_err(error)?;
+        socket.set_nodelay();
+        Ok(socket)
+    }
+}
+
+/// An address with or without the brackets that one of version 6 has in a URL.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 /// The name that a certificate is verified against.
@@ -356,8 +371,8 @@ impl Connector {
 /// # Errors
 /// It is neither a DNS name nor an address.
 pub fn server_name(host: &str) -> Result<ServerName<'static>, ConnectError> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    ServerName::try_from(bare.to_owned()).map_err(|error| ConnectError::Tls(format!("`{host}`: {error}")))
+    ServerName::try_from(bare(host).to_owned())
+        .map_err(|error| ConnectError::Tls(format!("`{host}`: {error}")))
 }
 
 impl tower_service::Service<Uri> for Connector {

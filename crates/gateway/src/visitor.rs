@@ -5,14 +5,16 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use http::{HeaderMap, Request, header};
+use http::{HeaderName, header};
 use meter::reconnects::ClientKey;
 use model::record::ClientAddress;
 use model::{Protocol, Word};
+use observe::fields::Fields;
 
 use crate::config::ClientKeySource;
+use crate::exchange::Head;
 
-const LAST_EVENT_ID: &str = "last-event-id";
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// A random secret of this process (SipHash keys).
 #[derive(Debug, Default)]
@@ -38,8 +40,8 @@ pub struct Scope<'a> {
 
 impl Visitor {
     /// Reads what the request of `client` tells.
-    pub fn of<B>(
-        request: &Request<B>,
+    pub fn of(
+        request: &Head<'_, impl Fields>,
         client: &ClientAddress,
         source: &ClientKeySource,
         scope: Scope<'_>,
@@ -47,30 +49,33 @@ impl Visitor {
     ) -> Visitor {
         let Scope { route, protocol } = scope;
         let key_of = |secret: &[u8]| ClientKey(salt.0.hash_one((route, protocol.index(), secret)));
-        let headers = request.headers();
+        let fields = request.fields;
         let key = match source {
             ClientKeySource::IpAndUserAgent => {
-                let agent = value(headers, header::USER_AGENT.as_str()).unwrap_or_default();
+                let agent = value(fields, &header::USER_AGENT).unwrap_or_default();
                 Some(ClientKey(salt.0.hash_one((route, protocol.index(), client.ip, agent))))
             }
-            ClientKeySource::Cookie(name) => cookie(headers, name.as_str()).map(key_of),
-            ClientKeySource::Header(name) => value(headers, name.as_str()).map(key_of),
+            ClientKeySource::Cookie(name) => cookie(fields, name.as_str()).map(key_of),
+            ClientKeySource::Header(name) => {
+                let name = HeaderName::from_bytes(name.as_str().as_bytes());
+                name.ok().and_then(|name| value(fields, &name)).map(key_of)
+            }
             ClientKeySource::Query(name) => {
-                request.uri().query().and_then(|query| parameter(query, name.as_str())).map(key_of)
+                request.uri.query().and_then(|query| parameter(query, name.as_str())).map(key_of)
             }
         };
-        Visitor { key, has_last_event_id: headers.contains_key(LAST_EVENT_ID) }
+        Visitor { key, has_last_event_id: fields.has(&LAST_EVENT_ID) }
     }
 }
 
-/// Value of a header, unless it is empty.
-fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
-    headers.get(name).map(http::HeaderValue::as_bytes).filter(|value| !value.is_empty())
+/// Value of a field, unless it is empty.
+fn value<'a>(fields: &'a impl Fields, name: &HeaderName) -> Option<&'a [u8]> {
+    fields.values(name).next().filter(|value| !value.is_empty())
 }
 
 /// Value of the first cookie of that name (RFC 6265, section 4.2), unless it is empty.
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
-    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|&b| b == b';'));
+fn cookie<'a>(fields: &'a impl Fields, name: &str) -> Option<&'a [u8]> {
+    let pairs = fields.values(&header::COOKIE).flat_map(|line| line.split(|&b| b == b';'));
     pairs.filter_map(|pair| value_of_pair(pair.trim_ascii(), name)).next()
 }
 
@@ -86,6 +91,8 @@ fn value_of_pair<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
 
 #[cfg(test)]
 mod tests {
+    use http::Request;
+
     use super::*;
 
     const SCOPE: Scope<'static> = Scope { route: "chat", protocol: Protocol::WebSocket };
@@ -106,7 +113,7 @@ mod tests {
         text: &str,
     ) -> Option<ClientKey> {
         let client = ClientAddress { ip: ip.parse().expect("an address"), port: 1 };
-        Visitor::of(&request(text), &client, source, scope, salt).key
+        Visitor::of(&Head::of(&request(text)), &client, source, scope, salt).key
     }
 
     fn name(text: &str) -> crate::config::KeyName {

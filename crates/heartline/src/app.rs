@@ -312,8 +312,8 @@ impl Core {
         self.gateway.reload(config.gateway()).map_err(|error| error.to_string())?;
         self.host.retarget(&config.routes);
         tracing::info!(routes = config.routes.len(), groups = groups.len(), "the configuration was reloaded");
-        self.rules.reload(groups, config.rule_options());
         self.desk.reload(plan)?;
+        self.rules.reload(groups, config.rule_options());
         *current = config;
         Ok(())
     }

@@ -8,9 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use gateway::config::UpstreamUrl;
 use tracing_subscriber::EnvFilter;
 
+use crate::channel::ChannelCommand;
 use crate::escalate::{AckOptions, EscalateCommand};
 use crate::load::LoadCommand;
-use crate::look::{ConnectionsOptions, ShowOptions};
+use crate::look::{AlertsOptions, ConnectionsOptions, ShowOptions};
 use crate::routes::RoutesCommand;
 use crate::rules::{PromqlOptions, RulesCommand};
 
@@ -73,6 +74,11 @@ pub enum Command {
     Ack(AckOptions),
     /// List the connections of a running gateway; exit code 3 when it cannot be reached.
     Connections(ConnectionsOptions),
+    /// List the alerts of a running gateway that fire, or explain one; exit code 3 when it cannot be reached.
+    Alerts(AlertsOptions),
+    /// Find out whether people can be reached.
+    #[command(subcommand)]
+    Channel(ChannelCommand),
     /// Show what happened on one connection of a running gateway, open or closed; exit code 3 when it cannot be
     /// reached.
     Show(ShowOptions),

@@ -185,6 +185,10 @@ pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     for pattern in config.rules.iter_mut().filter(|pattern| **pattern != Path::new(DEFAULT_RULES)) {
         *pattern = beside.join(&*pattern);
     }
+    beside.clone_into(&mut config.alerting.directory);
+    if let Some(file) = &mut config.alerting.alertmanager_config {
+        *file = beside.join(&*file);
+    }
     Ok(config)
 }
 

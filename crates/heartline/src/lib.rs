@@ -5,6 +5,7 @@
 mod alerting;
 pub mod app;
 pub mod ask;
+pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -74,6 +75,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Ack(options) => block_on(escalate::ack(options)),
         Command::Connections(options) => block_on(look::connections(options)),
         Command::Show(options) => block_on(look::show(options)),
+        Command::Alerts(options) => block_on(look::alerts(options)),
+        Command::Channel(command) => block_on(channel::run(command)),
         Command::Load(command) => load::run(*command),
     }
 }
@@ -91,9 +94,14 @@ fn check(files: &[std::path::PathBuf], compat: promql::Compat) -> Result<(), Fai
             continue;
         }
         let read = config::load(file).map_err(|errors| errors.to_string());
-        match read.and_then(|config| Ok((rules::configured(&config.rules)?.len(), config))) {
-            Ok((groups, config)) => println!(
-                "ok {}: {} listeners, {} routes, {groups} groups of rules",
+        let judged = read.and_then(|config| {
+            let groups = rules::configured(&config.rules)?.len();
+            let plan = telling::Plan::read(&config.alerting, &config.evaluation)?;
+            Ok((config, groups, plan.names().len()))
+        });
+        match judged {
+            Ok((config, groups, channels)) => println!(
+                "ok {}: {} listeners, {} routes, {groups} groups of rules, {channels} channels",
                 file.display(),
                 config.listeners.len(),
                 config.routes.len()

@@ -1,5 +1,6 @@
-//! `heartline connections` and `heartline show`: a running gateway's connections, by its admin API.
+//! What a running gateway has, by its admin API: `heartline connections`, `heartline show` and `heartline alerts`.
 
+mod alerts;
 mod list;
 pub(crate) mod text;
 mod timeline;
@@ -12,6 +13,8 @@ use model::live::LiveConnection;
 use model::record::CloseRecord;
 use model::recording::Recorded;
 use web::body::{ConnectionView, List};
+
+pub use alerts::{AlertsOptions, alerts};
 
 use crate::Failure;
 use crate::ask::{AdminOptions, escaped};

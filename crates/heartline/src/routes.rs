@@ -12,19 +12,8 @@ use model::series::Labels;
 use crate::Failure;
 use crate::config::ConfigErrors;
 
-/// Types of channels in an `alertmanager.yml` that there are here.
-pub const CHANNEL_KINDS: [&str; 10] = [
-    "discord",
-    "email",
-    "msteams",
-    "msteamsv2",
-    "opsgenie",
-    "pagerduty",
-    "slack",
-    "telegram",
-    "webhook",
-    "wechat",
-];
+/// Kinds of channels that Alertmanager does not have: they stand in the configuration of this program.
+const OWN_KINDS: [&str; 5] = ["dingtalk", "feishu", "sms", "voice", "wecom"];
 
 /// Sub-commands of `routes`.
 #[derive(Debug, Subcommand)]
@@ -118,6 +107,11 @@ pub(crate) fn label(text: &str) -> Result<(&str, &str), String> {
     pair.ok_or_else(|| format!("`{text}` is not a label, such as severity=critical"))
 }
 
+/// Kinds of channels that an `alertmanager.yml` may have.
+pub(crate) fn kinds() -> Vec<&'static str> {
+    notify::kinds().filter(|kind| !OWN_KINDS.contains(kind)).collect()
+}
+
 /// Reads and judges an `alertmanager.yml`.
 ///
 /// # Errors
@@ -125,7 +119,7 @@ pub(crate) fn label(text: &str) -> Result<(&str, &str), String> {
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| ConfigErrors::unreadable(&name, &error))?;
-    parse(&text, &CHANNEL_KINDS).map_err(|issues| ConfigErrors::of_issues(&name, &text, issues))
+    parse(&text, &kinds()).map_err(|issues| ConfigErrors::of_issues(&name, &text, issues))
 }
 
 /// Judges an `alertmanager.yml`; says what it has.

@@ -131,7 +131,7 @@ pub struct Channel {
 
 #[derive(Debug)]
 enum Way {
-    Http(Box<dyn Vendor>, Client),
+    Http(Box<dyn Vendor>, Box<Client>),
     Mail(Box<Mailer>),
 }
 
@@ -188,14 +188,14 @@ impl Channel {
     fn made(kind: &'static str, made: Made, context: &Context) -> Result<Channel, String> {
         let Made { vendor, traits, http, timeout, sends_resolved } = made;
         let client = Client::new(&http, &context.reach, timeout.unwrap_or(TIMEOUT))?;
-        Ok(Channel { kind, traits, way: Way::Http(vendor, client), sends_resolved })
+        Ok(Channel { kind, traits, way: Way::Http(vendor, Box::new(client)), sends_resolved })
     }
 
     /// The same with another time for a request and its answer.
     #[cfg(test)]
     pub(crate) fn with_timeout(self, timeout: Duration) -> Channel {
         let way = match self.way {
-            Way::Http(vendor, client) => Way::Http(vendor, client.with_timeout(timeout)),
+            Way::Http(vendor, client) => Way::Http(vendor, Box::new(client.with_timeout(timeout))),
             Way::Mail(mailer) => Way::Mail(Box::new(mailer.with_timeout(timeout))),
         };
         Channel { way, ..self }

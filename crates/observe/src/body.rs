@@ -3,7 +3,9 @@
 //!
 //! The bytes are passed on as they are, so nothing is decoded into memory; chunk extensions and trailers are skipped.
 
-use http::header::{self, HeaderMap};
+use http::header;
+
+use crate::fields::Fields;
 
 /// Longest chunk head, extensions included, and longest trailer section, in bytes.
 const SKIPPED_BYTES_MAX: u32 = 16 * 1024;
@@ -29,16 +31,16 @@ impl Framing {
     ///
     /// # Errors
     /// Lengths that are no number, or differ.
-    pub fn of_answer(headers: &HeaderMap) -> Result<Framing, Malformed> {
-        let codings = headers.get_all(header::TRANSFER_ENCODING);
-        if let Some(last) = codings.iter().next_back() {
-            let last = last.as_bytes().rsplit(|&b| b == b',').next().unwrap_or_default();
+    pub fn of_answer(fields: &impl Fields) -> Result<Framing, Malformed> {
+        if let Some(last) = fields.values(&header::TRANSFER_ENCODING).last() {
+            let last = last.rsplit(|&b| b == b',').next().unwrap_or_default();
             let is_chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
             return Ok(if is_chunked { Framing::Chunked } else { Framing::UntilClose });
         }
         let mut length = None;
-        for value in headers.get_all(header::CONTENT_LENGTH) {
-            let text = value.to_str().ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+        for value in fields.values(&header::CONTENT_LENGTH) {
+            let text =
+                std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
             let fresh: u64 = text.and_then(|text| text.parse().ok()).ok_or(Malformed)?;
             if length.is_some_and(|known| known != fresh) {
                 return Err(Malformed);
@@ -238,7 +240,7 @@ mod tests {
             let pairs = lines.iter().map(|&(name, value)| {
                 (header::HeaderName::from_static(name), HeaderValue::from_static(value))
             });
-            Framing::of_answer(&pairs.collect())
+            Framing::of_answer(&pairs.collect::<header::HeaderMap>())
         };
         assert_eq!(of(&[]), Ok(Framing::UntilClose));
         assert_eq!(of(&[("content-length", "12")]), Ok(Framing::Length(12)));

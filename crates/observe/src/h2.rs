@@ -1,4 +1,4 @@
-//! Frames of one direction of an HTTP/2 connection (RFC 9113), and the windows of both.
+//! Frames of one direction of an HTTP/2 connection (RFC 9113).
 //!
 //! A scanner follows frame headers and reads the payload of small control frames. Header blocks stay closed, so
 //! it knows of streams and not of requests. Events come at the last byte of their frame. Violations come at the
@@ -8,10 +8,6 @@ use model::Direction;
 use model::event::{Http2Event, Http2Settings, Http2Violation};
 
 use crate::text;
-
-mod windows;
-
-pub use windows::{STREAMS_MAX, Windows};
 
 /// What a client sends first (RFC 9113, section 3.4).
 pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

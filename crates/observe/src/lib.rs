@@ -6,7 +6,7 @@
 //! - [`sse`]: event streams (WHATWG HTML, section 9.2).
 //! - [`event_time`]: when the events of an event stream were made.
 //! - [`grpc`]: messages of a gRPC stream, and what its headers say (grpc/grpc, doc/PROTOCOL-HTTP2.md).
-//! - [`h2`]: frames and flow-control windows of an HTTP/2 connection (RFC 9113).
+//! - [`h2`]: frames of an HTTP/2 connection (RFC 9113).
 //! - [`upgrade`]: which WebSocket handshakes may join two sockets.
 //! - [`ending`]: from what was seen of an end to who ended the connection, and why.
 //! - [`fuzz`]: what must hold of all these for any bytes.
@@ -27,6 +27,7 @@
 pub mod body;
 pub mod ending;
 pub mod event_time;
+pub mod fields;
 pub mod fuzz;
 pub mod grpc;
 pub mod h2;

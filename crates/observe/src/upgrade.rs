@@ -18,6 +18,8 @@ use http::{Method, StatusCode, Version};
 use model::RejectedCheck;
 use sha1::{Digest, Sha1};
 
+use crate::fields::{Fields, elements};
+
 /// Appended to the key before it is hashed (RFC 6455, section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -31,37 +33,35 @@ const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// Fields that are said to the next hop alone, whether or not `Connection` names them (RFC 9110, section 7.6.1;
 /// `HTTP2-Settings`: RFC 7540, section 3.2.1). Not `Trailer`, which announces what is relayed.
-const HOP_BY_HOP: [HeaderName; 7] = [
-    header::CONNECTION,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-    HTTP2_SETTINGS,
+const HOP_BY_HOP: [&[u8]; 7] = [
+    b"connection",
+    b"te",
+    b"transfer-encoding",
+    b"upgrade",
+    b"keep-alive",
+    b"proxy-connection",
+    b"http2-settings",
 ];
 
 /// Fields that `Connection` cannot take away, as no sender means them for the next hop alone: with them gone,
 /// the receiver would see another message than the one that was sent and checked, or not see where it is from.
-const END_TO_END: [HeaderName; 8] = [
-    header::HOST,
-    header::ORIGIN,
-    header::CONTENT_LENGTH,
-    header::CONTENT_TYPE,
-    header::CONTENT_ENCODING,
-    header::FORWARDED,
-    header::VIA,
-    HeaderName::from_static("x-real-ip"),
+const END_TO_END: [&[u8]; 8] = [
+    b"host",
+    b"origin",
+    b"content-length",
+    b"content-type",
+    b"content-encoding",
+    b"forwarded",
+    b"via",
+    b"x-real-ip",
 ];
 
 /// Beginnings of further such fields.
-const END_TO_END_PREFIXES: [&str; 2] = ["x-forwarded-", "sec-websocket-"];
+const END_TO_END_PREFIXES: [&[u8]; 2] = [b"x-forwarded-", b"sec-websocket-"];
 
 /// What a request asks for beside an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,30 +77,30 @@ pub enum Asked {
 }
 
 /// Tells what a request asks for, whatever its method. HTTP/2 knows no `Upgrade` (RFC 9113, section 8.6).
-pub fn classify(version: Version, headers: &HeaderMap) -> Asked {
+pub fn classify(version: Version, fields: &impl Fields) -> Asked {
     if version >= Version::HTTP_2 {
         return Asked::Nothing;
     }
-    if has_element(headers, &header::UPGRADE, "websocket") {
+    if fields.has_element(&header::UPGRADE, b"websocket") {
         Asked::WebSocket
-    } else if has_element(headers, &header::UPGRADE, "h2c") || headers.contains_key(HTTP2_SETTINGS) {
+    } else if fields.has_element(&header::UPGRADE, b"h2c") || fields.has(&HTTP2_SETTINGS) {
         Asked::H2c
-    } else if headers.contains_key(header::UPGRADE) {
+    } else if fields.has(&header::UPGRADE) {
         Asked::Other
     } else {
         Asked::Nothing
     }
 }
 
-/// What must be remembered of a valid handshake to judge its answer. Shares the memory of the request's headers.
+/// What must be remembered of a valid handshake to judge its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// `Sec-WebSocket-Accept` of the answer.
     accept: String,
-    /// Values of `Sec-WebSocket-Protocol`.
-    protocols: Vec<HeaderValue>,
-    /// Values of `Sec-WebSocket-Extensions`.
-    extensions: Vec<HeaderValue>,
+    /// The list of `Sec-WebSocket-Protocol`.
+    protocols: Vec<u8>,
+    /// The list of `Sec-WebSocket-Extensions`.
+    extensions: Vec<u8>,
 }
 
 /// Why a request is no valid handshake, and the answer to it.
@@ -119,10 +119,10 @@ pub struct Refusal {
 ///
 /// # Errors
 /// The first rule that it breaks.
-pub fn check_request(method: &Method, version: Version, headers: &HeaderMap) -> Result<Offer, Refusal> {
+pub fn check_request(method: &Method, version: Version, fields: &impl Fields) -> Result<Offer, Refusal> {
     use RejectedCheck::{BadConnection, BadKey, BadMethod, BadVersion, BodyWithUpgrade};
     let refuse = |check, text| Err(Refusal { check, status: StatusCode::BAD_REQUEST, text });
-    if announces_body(headers) {
+    if announces_body(fields) {
         return refuse(BodyWithUpgrade, "Bad Request: a WebSocket handshake has no body, send none");
     }
     if method != Method::GET {
@@ -134,30 +134,29 @@ pub fn check_request(method: &Method, version: Version, headers: &HeaderMap) -> 
             "Bad Request: a WebSocket handshake is HTTP/1.1; a proxy in front must use it too",
         );
     }
-    if single(headers, &header::HOST).is_none() {
+    if fields.single(&header::HOST).is_none() {
         return refuse(BadConnection, "Bad Request: send exactly one Host header");
     }
-    if !upgrades_to_websocket(headers) {
+    if !upgrades_to_websocket(fields) {
         return refuse(
             BadConnection,
             "Bad Request: send `Upgrade: websocket` alone and `Connection: Upgrade`; a proxy in front must pass both on",
         );
     }
-    if single(headers, &header::SEC_WEBSOCKET_VERSION) != Some(b"13") {
+    if fields.single(&header::SEC_WEBSOCKET_VERSION) != Some(b"13") {
         return Err(Refusal {
             check: BadVersion,
             status: StatusCode::UPGRADE_REQUIRED,
             text: "Upgrade Required: send exactly one `Sec-WebSocket-Version: 13`",
         });
     }
-    let Some(key) = single(headers, &header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key)) else {
+    let Some(key) = fields.single(&header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key)) else {
         return refuse(BadKey, "Bad Request: send exactly one Sec-WebSocket-Key, 16 random bytes in base64");
     };
-    let values = |name| headers.get_all(name).iter().cloned().collect();
     Ok(Offer {
         accept: accept_of(key),
-        protocols: values(header::SEC_WEBSOCKET_PROTOCOL),
-        extensions: values(header::SEC_WEBSOCKET_EXTENSIONS),
+        protocols: list(fields, &header::SEC_WEBSOCKET_PROTOCOL),
+        extensions: list(fields, &header::SEC_WEBSOCKET_EXTENSIONS),
     })
 }
 
@@ -168,24 +167,25 @@ pub struct Agreed {
     pub deflate: bool,
 }
 
-/// Checks the headers of an answer with status 101 (RFC 6455, section 4.1, the list of what a client validates).
+/// Checks the fields of an answer with status 101 (RFC 6455, section 4.1, the list of what a client validates).
 ///
 /// # Errors
 /// The first rule that it breaks.
-pub fn check_answer(offer: &Offer, headers: &HeaderMap) -> Result<Agreed, RejectedCheck> {
-    let accepts = single(headers, &header::SEC_WEBSOCKET_ACCEPT) == Some(offer.accept.as_bytes());
-    if !accepts || !upgrades_to_websocket(headers) {
+pub fn check_answer(offer: &Offer, fields: &impl Fields) -> Result<Agreed, RejectedCheck> {
+    let accepts = fields.single(&header::SEC_WEBSOCKET_ACCEPT) == Some(offer.accept.as_bytes());
+    if !accepts || !upgrades_to_websocket(fields) {
         return Err(RejectedCheck::BadAccept);
     }
-    if headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
-        let selected = single(headers, &header::SEC_WEBSOCKET_PROTOCOL);
+    if fields.has(&header::SEC_WEBSOCKET_PROTOCOL) {
+        let selected = fields.single(&header::SEC_WEBSOCKET_PROTOCOL);
         if !selected.is_some_and(|name| elements(&offer.protocols).any(|offered| offered == name)) {
             return Err(RejectedCheck::BadSubprotocol);
         }
     }
     let mut deflate = false;
-    for name in extension_names(headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS)) {
-        if !extension_names(&offer.extensions).any(|offered| offered.eq_ignore_ascii_case(name)) {
+    for name in fields.elements(&header::SEC_WEBSOCKET_EXTENSIONS).map(extension_name) {
+        if !elements(&offer.extensions).map(extension_name).any(|offered| offered.eq_ignore_ascii_case(name))
+        {
             return Err(RejectedCheck::BadExtension);
         }
         deflate |= name.eq_ignore_ascii_case(b"permessage-deflate");
@@ -193,20 +193,35 @@ pub fn check_answer(offer: &Offer, headers: &HeaderMap) -> Result<Agreed, Reject
     Ok(Agreed { deflate })
 }
 
-/// Removes what a message says to the next hop alone: the hop-by-hop fields, and those that `Connection` names
-/// (RFC 9110, section 7.6.1).
+/// Whether a field of that name, in a message with these `fields`, is said to the next hop alone: the hop-by-hop
+/// fields, and those that `Connection` names (RFC 9110, section 7.6.1).
 ///
 /// What has nothing to do with a hop stays even when `Connection` names it: where the message is from
 /// (`Forwarded`, `X-Forwarded-*`, `Via`, `X-Real-IP`, `Origin`), where it goes (`Host`), what its body is
-/// (`Content-Length`, `Content-Type`, `Content-Encoding`), and the handshake (`Sec-WebSocket-*`). `TE: trailers`
-/// stays as well: gRPC insists on it, and trailers are relayed.
+/// (`Content-Length`, `Content-Type`, `Content-Encoding`), and the handshake (`Sec-WebSocket-*`).
+pub fn is_for_next_hop(name: &[u8], fields: &impl Fields) -> bool {
+    let is_it = |known: &&[u8]| known.eq_ignore_ascii_case(name);
+    let begins_it = |prefix: &&[u8]| {
+        name.split_at_checked(prefix.len()).is_some_and(|(start, _)| start.eq_ignore_ascii_case(prefix))
+    };
+    HOP_BY_HOP.iter().any(is_it)
+        || fields.has_element(&header::CONNECTION, name)
+            && !END_TO_END.iter().any(is_it)
+            && !END_TO_END_PREFIXES.iter().any(begins_it)
+}
+
+/// Whether a message says `TE: trailers`. That is passed on although it is for the next hop: gRPC insists on it, and
+/// trailers are relayed.
+pub fn takes_trailers(fields: &impl Fields) -> bool {
+    fields.has_element(&header::TE, b"trailers")
+}
+
+/// Removes what [`is_for_next_hop`], but for `TE: trailers`.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let takes_trailers = has_element(headers, &header::TE, "trailers");
-    let named: Vec<HeaderName> = elements(headers.get_all(header::CONNECTION))
-        .filter_map(|name| HeaderName::from_bytes(name).ok())
-        .filter(|name| !is_end_to_end(name))
-        .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
+    let takes_trailers = takes_trailers(headers);
+    let is_gone = |name: &&HeaderName| is_for_next_hop(name.as_str().as_bytes(), headers);
+    let gone: Vec<HeaderName> = headers.keys().filter(is_gone).cloned().collect();
+    for name in gone {
         headers.remove(name);
     }
     if takes_trailers {
@@ -214,18 +229,14 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-fn is_end_to_end(name: &HeaderName) -> bool {
-    END_TO_END.contains(name) || END_TO_END_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+fn announces_body(fields: &impl Fields) -> bool {
+    fields.values(&header::CONTENT_LENGTH).any(|length| length != b"0")
+        || fields.has(&header::TRANSFER_ENCODING)
 }
 
-fn announces_body(headers: &HeaderMap) -> bool {
-    let has_length = headers.get_all(header::CONTENT_LENGTH).iter().any(|length| length != "0");
-    has_length || headers.contains_key(header::TRANSFER_ENCODING)
-}
-
-fn upgrades_to_websocket(headers: &HeaderMap) -> bool {
-    single(headers, &header::UPGRADE).is_some_and(|name| name.eq_ignore_ascii_case(b"websocket"))
-        && has_element(headers, &header::CONNECTION, "upgrade")
+fn upgrades_to_websocket(fields: &impl Fields) -> bool {
+    fields.single(&header::UPGRADE).is_some_and(|name| name.eq_ignore_ascii_case(b"websocket"))
+        && fields.has_element(&header::CONNECTION, b"upgrade")
 }
 
 fn is_key(text: &[u8]) -> bool {
@@ -236,31 +247,19 @@ fn accept_of(key: &[u8]) -> String {
     STANDARD.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
 }
 
-/// The field's value when the field stands exactly once.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?;
-    values.next().is_none().then(|| value.as_bytes().trim_ascii())
+/// A list that stands in several fields, as one.
+fn list(fields: &impl Fields, name: &HeaderName) -> Vec<u8> {
+    let mut list = Vec::new();
+    for value in fields.values(name) {
+        list.extend_from_slice(value);
+        list.push(b',');
+    }
+    list
 }
 
-/// The elements of a list (RFC 9110, section 5.6.1). Quoted commas divide as well: no field read here may have
-/// any.
-fn elements<'a>(values: impl IntoIterator<Item = &'a HeaderValue>) -> impl Iterator<Item = &'a [u8]> {
-    values
-        .into_iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-        .map(<[u8]>::trim_ascii)
-        .filter(|element| !element.is_empty())
-}
-
-fn has_element(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
-    elements(headers.get_all(name)).any(|element| element.eq_ignore_ascii_case(wanted.as_bytes()))
-}
-
-/// Names of the extensions, without their parameters.
-fn extension_names<'a>(values: impl IntoIterator<Item = &'a HeaderValue>) -> impl Iterator<Item = &'a [u8]> {
-    elements(values)
-        .map(|extension| extension.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii())
+/// Name of an extension, without its parameters.
+fn extension_name(extension: &[u8]) -> &[u8] {
+    extension.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii()
 }
 
 #[cfg(test)]

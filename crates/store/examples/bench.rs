@@ -11,7 +11,7 @@ use model::filter::{Compare, Condition, Filter, NumberField, Pattern, Term, Text
 use model::journal::{EndedRange, Journal, JournalQuery};
 use model::series::{Labels, MatchOp, Matcher, SeriesSource, TimeRange};
 use store::series::{SeriesId, SeriesStats, SeriesStore};
-use store::{Options, Store};
+use store::{JournalOptions, Options, Store};
 
 #[path = "../tests/support/records.rs"]
 mod records;
@@ -183,7 +183,9 @@ fn matcher(name: &str, op: MatchOp, value: &str) -> Matcher {
 }
 
 fn journal(directory: &Path, records: u64) {
-    let store = Store::open(directory, Options::default()).expect("opens").journal;
+    // So that the writer is what is measured.
+    let journal = JournalOptions { gather: Duration::from_millis(20), ..JournalOptions::default() };
+    let store = Store::open(directory, Options { journal, ..Options::default() }).expect("opens").journal;
     let day_ns = START_MS as u64 / 86_400_000 * 86_400_000 * 1_000_000;
     let closed_at = |number: u64| WallTime(day_ns + number * (86_400_000_000_000 / records));
     let (begun, mut making) = (Instant::now(), Duration::ZERO);

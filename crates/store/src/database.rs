@@ -14,6 +14,8 @@ pub(crate) struct Schema {
     pub(crate) application_id: i32,
     /// What makes version 1 of nothing, version 2 of version 1, and so on (`PRAGMA user_version`).
     pub(crate) migrations: &'static [&'static str],
+    /// How many of them are for files that are there alone: a new file begins behind these.
+    pub(crate) passed: usize,
 }
 
 /// How long one statement waits for another connection's lock.
@@ -35,7 +37,8 @@ pub(crate) fn open(file: &Path, schema: &Schema) -> Result<Connection, StoreErro
     connection.pragma_update(None, "synchronous", "normal").map_err(&failed)?;
     connection.pragma_update(None, "journal_size_limit", 16 << 20).map_err(&failed)?;
     connection.pragma_update(None, "cell_size_check", true).map_err(&failed)?;
-    for (version, migration) in (1_i64..).zip(schema.migrations).skip(version) {
+    let done = if version == 0 { schema.passed } else { version };
+    for (version, migration) in (1_i64..).zip(schema.migrations).skip(done) {
         let transaction = connection.transaction().map_err(&failed)?;
         transaction.execute_batch(migration).map_err(&failed)?;
         transaction.pragma_update(None, "application_id", schema.application_id).map_err(&failed)?;
@@ -100,12 +103,12 @@ pub(crate) fn open_to_read(file: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Whether the file has its tables: who made it may have ended before.
+/// The version of a file; 0 when it has no tables yet: who made it may have ended before.
 ///
 /// # Errors
 /// What SQLite said.
-pub(crate) fn has_tables(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).map(|version| version > 0)
+pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 /// Bytes in use in the file that a connection is open on.

@@ -12,6 +12,7 @@ mod outbox;
 mod pool;
 pub mod series;
 mod state;
+mod varint;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -35,6 +35,7 @@ const SCHEMA: Schema = Schema {
             bytes INTEGER NOT NULL,
             body BLOB NOT NULL
         ) STRICT;"],
+    passed: 0,
 };
 
 /// The parcels of one destination.

@@ -25,6 +25,7 @@ const SCHEMA: Schema = Schema {
             saved_ms INTEGER NOT NULL,
             text TEXT NOT NULL
         ) STRICT, WITHOUT ROWID;"],
+    passed: 0,
 };
 
 const SAVE: &str =

@@ -1,18 +1,45 @@
 //! Heads of HTTP/1.1 messages as they are on the wire (RFC 9112, sections 2 to 5), read by httparse, the parser that
-//! hyper has too. Names are passed on as they were spelled.
+//! hyper has too. Fields stay where they stand and are passed on in their order, as they were spelled.
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
-use httparse::Status;
+use http::{HeaderName, Method, StatusCode, Uri, Version};
+use httparse::{ParserConfig, Status};
+use observe::fields;
 
 /// Most fields of a head.
 const FIELDS_MAX: usize = 100;
 
-/// Where the names of a head's fields stand in it.
-#[derive(Clone, Debug, Default)]
-pub struct Spelling {
+/// What is added to a head comes to fewer bytes, most often.
+const ADDED_BYTES: usize = 160;
+
+/// The fields of a head, which share its memory.
+#[derive(Debug)]
+pub struct Fields {
     head: Bytes,
-    names: Vec<(usize, usize)>,
+    places: Vec<Place>,
+}
+
+/// Where a field stands.
+#[derive(Debug)]
+struct Place {
+    name: Range<u32>,
+    value: Range<u32>,
+}
+
+/// A request's head.
+#[derive(Debug)]
+pub struct Request {
+    /// Its method.
+    pub method: Method,
+    /// Its target.
+    pub uri: Uri,
+    /// Its fields.
+    pub fields: Fields,
+    /// Its length in bytes.
+    pub length: usize,
 }
 
 /// An answer's head.
@@ -20,116 +47,153 @@ pub struct Spelling {
 pub struct Answer {
     /// Its status.
     pub status: StatusCode,
-    /// Its reason phrase.
-    pub reason: Bytes,
     /// Its version: 1.0 or 1.1.
     pub version: Version,
     /// Its fields.
-    pub headers: HeaderMap,
-    /// How their names are spelled.
-    pub spelling: Spelling,
+    pub fields: Fields,
+    reason: Range<u32>,
 }
 
-impl Spelling {
-    /// How `name` is spelled; most often at the place `at`, behind the name before.
-    fn of<'a>(&'a self, name: &'a HeaderName, at: &mut usize) -> &'a [u8] {
-        let is_it =
-            |&(from, to): &(usize, usize)| self.head[from..to].eq_ignore_ascii_case(name.as_str().as_bytes());
-        let is_next = self.names.get(*at).is_some_and(is_it);
-        let place = if is_next { Some(*at) } else { self.names.iter().position(is_it) };
-        let Some(place) = place else { return name.as_str().as_bytes() };
-        *at = place + 1;
-        let (from, to) = self.names[place];
-        &self.head[from..to]
+impl Fields {
+    fn of(head: &Bytes, parsed: &[httparse::Header<'_>]) -> Fields {
+        let place = |field: &httparse::Header<'_>| Place {
+            name: place_in(head, field.name.as_bytes()),
+            value: place_in(head, field.value),
+        };
+        Fields { head: head.clone(), places: parsed.iter().map(place).collect() }
     }
 
-    /// Writes fields, and the empty line behind them.
-    fn write(&self, headers: &HeaderMap, out: &mut Vec<u8>) {
-        let mut at = 0;
-        for (name, value) in headers {
-            out.extend_from_slice(self.of(name, &mut at));
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value.as_bytes());
-            out.extend_from_slice(b"\r\n");
+    fn at(&self, place: &Range<u32>) -> &[u8] {
+        &self.head[place.start as usize..place.end as usize]
+    }
+
+    /// Names, as they are spelled, and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.places.iter().map(|Place { name, value }| (self.at(name), self.at(value)))
+    }
+}
+
+impl fields::Fields for Fields {
+    fn values<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+        let name = name.as_str().as_bytes();
+        self.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+/// Where `part` stands in `head`; what is empty need not stand there.
+fn place_in(head: &[u8], part: &[u8]) -> Range<u32> {
+    if part.is_empty() {
+        return 0..0;
+    }
+    let start = (part.as_ptr() as usize).saturating_sub(head.as_ptr() as usize) as u32;
+    start..start + part.len() as u32
+}
+
+impl Request {
+    /// Reads the request of HTTP/1.1 that `bytes` begin with; none when they do not, or its head is not complete.
+    pub fn read(bytes: &Bytes) -> Option<Request> {
+        let mut room = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let mut parsed = httparse::Request::new(&mut []);
+        let Ok(Status::Complete(length)) = parsed.parse_with_uninit_headers(bytes, &mut room) else {
+            return None;
+        };
+        if parsed.version != Some(1) {
+            return None;
         }
-        out.extend_from_slice(b"\r\n");
+        let method = Method::from_bytes(parsed.method?.as_bytes()).ok()?;
+        let uri = Uri::from_maybe_shared(bytes.slice_ref(parsed.path?.as_bytes())).ok()?;
+        Some(Request { method, uri, fields: Fields::of(bytes, parsed.headers), length })
+    }
+
+    /// Its target is a path (RFC 9112, section 3.2.1).
+    pub fn is_of_path(&self) -> bool {
+        self.uri.authority().is_none() && self.uri.path().starts_with('/')
+    }
+
+    /// Begins to write it for the next hop.
+    pub fn begin(&self) -> Writer {
+        let mut writer = Writer::with_capacity(self.length + ADDED_BYTES);
+        writer.put(self.method.as_str().as_bytes());
+        writer.put(b" ");
+        writer.put(self.uri.path_and_query().map_or("/", |path| path.as_str()).as_bytes());
+        writer.put(b" HTTP/1.1\r\n");
+        writer
     }
 }
 
-/// Reads the request that `bytes` begin with, and tells the length of its head. None when the head is not complete,
-/// or not one of HTTP/1.1 with a path as its target: that is left to hyper to answer.
-pub fn read_request(bytes: &Bytes) -> Option<(Request<()>, Spelling, usize)> {
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
-    let mut parsed = httparse::Request::new(&mut fields);
-    let Ok(Status::Complete(length)) = parsed.parse(bytes) else { return None };
-    let target = parsed.path.filter(|path| path.starts_with('/'))?;
-    let mut request = Request::new(());
-    *request.method_mut() = Method::from_bytes(parsed.method?.as_bytes()).ok()?;
-    *request.uri_mut() = Uri::from_maybe_shared(bytes.slice_ref(target.as_bytes())).ok()?;
-    if parsed.version != Some(1) {
-        return None;
+impl Answer {
+    /// Reads the answer that `bytes` begin with, and tells the length of its head; none when that is not complete.
+    ///
+    /// # Errors
+    /// It is no answer's head; says why.
+    pub fn read(bytes: &Bytes) -> Result<Option<(Answer, usize)>, String> {
+        let mut room = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let mut parsed = httparse::Response::new(&mut []);
+        let read = ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, &mut room);
+        let length = match read {
+            Ok(Status::Complete(length)) => length,
+            Ok(Status::Partial) => return Ok(None),
+            Err(error) => return Err(format!("its head is malformed: {error}")),
+        };
+        let status = StatusCode::from_u16(parsed.code.unwrap_or_default())
+            .map_err(|_| "its head is malformed".to_owned())?;
+        let reason = place_in(bytes, parsed.reason.unwrap_or_default().as_bytes());
+        let version = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+        Ok(Some((Answer { status, version, fields: Fields::of(bytes, parsed.headers), reason }, length)))
     }
-    let (headers, spelling) = fields_of(bytes, parsed.headers)?;
-    *request.headers_mut() = headers;
-    Some((request, spelling, length))
-}
 
-/// Reads the answer that `bytes` begin with, and tells the length of its head; none when that is not complete.
-///
-/// # Errors
-/// It is no answer's head; says why.
-pub fn read_answer(bytes: &Bytes) -> Result<Option<(Answer, usize)>, String> {
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
-    let mut parsed = httparse::Response::new(&mut fields);
-    let length = match parsed.parse(bytes) {
-        Ok(Status::Complete(length)) => length,
-        Ok(Status::Partial) => return Ok(None),
-        Err(error) => return Err(format!("its head is malformed: {error}")),
-    };
-    let malformed = || "its head is malformed".to_owned();
-    let status = StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(|_| malformed())?;
-    let reason = bytes.slice_ref(parsed.reason.unwrap_or_default().as_bytes());
-    let version = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
-    let (headers, spelling) = fields_of(bytes, parsed.headers).ok_or_else(malformed)?;
-    Ok(Some((Answer { status, reason, version, headers, spelling }, length)))
-}
-
-/// The fields of a head; values share its memory.
-fn fields_of(head: &Bytes, parsed: &[httparse::Header<'_>]) -> Option<(HeaderMap, Spelling)> {
-    let mut headers = HeaderMap::with_capacity(parsed.len() + 4);
-    let mut names = Vec::with_capacity(parsed.len());
-    let start = head.as_ptr() as usize;
-    for field in parsed {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
-        let value = if field.value.is_empty() { Bytes::new() } else { head.slice_ref(field.value) };
-        let from = field.name.as_ptr() as usize - start;
-        names.push((from, from + field.name.len()));
-        headers.append(name, HeaderValue::from_maybe_shared(value).ok()?);
+    /// Begins to write it for the client.
+    pub fn begin(&self) -> Writer {
+        let reason = self.fields.at(&self.reason);
+        Writer::answer(self.status, reason, self.fields.head.len() + ADDED_BYTES)
     }
-    Some((headers, Spelling { head: head.clone(), names }))
+
+    /// Writes it as it is.
+    pub fn write(&self) -> Vec<u8> {
+        let mut writer = self.begin();
+        self.fields.iter().for_each(|(name, value)| writer.field(name, value));
+        writer.end()
+    }
 }
 
-/// Writes a request's head.
-pub fn write_request(request: &Request<()>, spelling: &Spelling) -> Vec<u8> {
-    let mut out = Vec::with_capacity(spelling.head.len() + 256);
-    out.extend_from_slice(request.method().as_str().as_bytes());
-    out.extend_from_slice(b" ");
-    out.extend_from_slice(request.uri().path_and_query().map_or("/", |path| path.as_str()).as_bytes());
-    out.extend_from_slice(b" HTTP/1.1\r\n");
-    spelling.write(request.headers(), &mut out);
-    out
-}
+/// Writes one head.
+#[derive(Debug)]
+pub struct Writer(Vec<u8>);
 
-/// Writes an answer's head.
-pub fn write_answer(status: StatusCode, reason: &[u8], headers: &HeaderMap, spelling: &Spelling) -> Vec<u8> {
-    let mut out = Vec::with_capacity(spelling.head.len() + 256);
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(status.as_str().as_bytes());
-    out.extend_from_slice(b" ");
-    out.extend_from_slice(reason);
-    out.extend_from_slice(b"\r\n");
-    spelling.write(headers, &mut out);
-    out
+impl Writer {
+    fn with_capacity(bytes: usize) -> Writer {
+        Writer(Vec::with_capacity(bytes))
+    }
+
+    /// Begins an answer's head, of about so many bytes.
+    pub fn answer(status: StatusCode, reason: &[u8], bytes: usize) -> Writer {
+        let mut writer = Writer::with_capacity(bytes);
+        writer.put(b"HTTP/1.1 ");
+        writer.put(status.as_str().as_bytes());
+        writer.put(b" ");
+        writer.put(reason);
+        writer.put(b"\r\n");
+        writer
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Writes a field.
+    pub fn field(&mut self, name: &[u8], value: &[u8]) {
+        self.0.reserve(name.len() + value.len() + 4);
+        self.put(name);
+        self.put(b": ");
+        self.put(value);
+        self.put(b"\r\n");
+    }
+
+    /// Writes the empty line behind the fields.
+    pub fn end(mut self) -> Vec<u8> {
+        self.put(b"\r\n");
+        self.0
+    }
 }
 
 #[cfg(test)]
@@ -142,12 +206,15 @@ mod tests {
 
     #[test]
     fn requests_are_passed_on_as_they_were_spelled() {
-        let wire = "GET /a?b HTTP/1.1\r\nHoSt: x\r\nX-a:  1 \r\nx-A: 2\r\nEmpty:\r\n\r\nmore";
-        let (mut request, spelling, length) = read_request(&bytes(wire)).expect("a request");
-        assert_eq!(&wire[length..], "more");
-        request.headers_mut().insert("x-new", HeaderValue::from_static("n"));
-        let expected = "GET /a?b HTTP/1.1\r\nHoSt: x\r\nX-a: 1\r\nx-A: 2\r\nEmpty: \r\nx-new: n\r\n\r\n";
-        assert_eq!(String::from_utf8_lossy(&write_request(&request, &spelling)), expected);
+        let wire = "GET /a?b HTTP/1.1\r\nHoSt: x\r\nX-a:  1 \r\nb: c\r\nx-A: 2\r\nEmpty:\r\n\r\nmore";
+        let request = Request::read(&bytes(wire)).expect("a request");
+        assert_eq!(&wire[request.length..], "more");
+        let mut writer = request.begin();
+        request.fields.iter().for_each(|(name, value)| writer.field(name, value));
+        writer.field(b"x-new", b"n");
+        let expected =
+            "GET /a?b HTTP/1.1\r\nHoSt: x\r\nX-a: 1\r\nb: c\r\nx-A: 2\r\nEmpty: \r\nx-new: n\r\n\r\n";
+        assert_eq!(String::from_utf8_lossy(&writer.end()), expected);
     }
 
     #[test]
@@ -160,21 +227,22 @@ mod tests {
             "GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n",
             "\x16\x03\x01",
         ] {
-            assert!(read_request(&bytes(wire)).is_none(), "{wire:?}");
+            assert!(Request::read(&bytes(wire)).filter(Request::is_of_path).is_none(), "{wire:?}");
         }
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(FIELDS_MAX + 1));
-        assert!(read_request(&bytes(&many)).is_none());
+        assert!(Request::read(&bytes(&many)).is_none());
     }
 
     #[test]
     fn answers() {
         let wire = "HTTP/1.1 404 Nix da\r\nContent-length: 4\r\n\r\nbody";
-        let (answer, length) = read_answer(&bytes(wire)).expect("valid").expect("complete");
+        let (answer, length) = Answer::read(&bytes(wire)).expect("valid").expect("complete");
         assert_eq!((answer.status, &wire[length..]), (StatusCode::NOT_FOUND, "body"));
-        let written = write_answer(answer.status, &answer.reason, &answer.headers, &answer.spelling);
-        assert_eq!(written, wire.as_bytes()[..length]);
-        assert!(read_answer(&bytes("HTTP/1.1 200 OK\r\n")).expect("valid").is_none());
-        assert!(read_answer(&bytes("SSH-2.0-x\r\n")).is_err());
-        assert!(read_answer(&bytes("HTTP/1.1 200 OK\r\na b: c\r\n\r\n")).is_err());
+        assert_eq!(answer.write(), wire.as_bytes()[..length]);
+        assert!(Answer::read(&bytes("HTTP/1.1 200 OK\r\n")).expect("valid").is_none());
+        assert!(Answer::read(&bytes("SSH-2.0-x\r\n")).is_err());
+        assert!(Answer::read(&bytes("HTTP/1.1 200 OK\r\na b: c\r\n\r\n")).is_err());
+        let bare = Answer::read(&bytes("HTTP/1.1 200\r\n\r\n")).expect("valid").expect("complete").0;
+        assert_eq!(bare.write(), b"HTTP/1.1 200 \r\n\r\n");
     }
 }

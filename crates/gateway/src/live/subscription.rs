@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{StatusCode, header};
 use model::{HandshakeResult, RejectedCheck};
 use observe::body::Body;
+use observe::fields::Fields as _;
 
 use super::{Answered, Client, relay};
 use crate::answer;
@@ -19,14 +20,14 @@ pub(super) async fn join(
     exchange: &Exchange,
     attempt: Attempt,
     mut client: Client,
-    mut answered: Answered,
+    answered: Answered,
 ) -> Option<Task> {
     let status = answered.answer.status;
     if status == StatusCode::SWITCHING_PROTOCOLS {
         unasked_101(exchange, attempt, client, &answered).await;
         return None;
     }
-    let is_event_stream = event_stream::is_named(answered.headers(), &header::CONTENT_TYPE);
+    let is_event_stream = event_stream::is_named(answered.fields(), &header::CONTENT_TYPE);
     if status != StatusCode::OK || !is_event_stream {
         let result = answered.failure(HandshakeResult::NotEventStream);
         let detail = format!("{}: answered {status} without {EVENT_STREAM}", answered.upstream.name);
@@ -34,18 +35,18 @@ pub(super) async fn join(
         client.pass_on(answered).await;
         return None;
     }
-    let Ok(framing) = answered.take_framing() else {
+    let Ok((framing, head)) = answered.last_head() else {
         let detail = format!("{}: it is not clear where its answer ends", answered.upstream.name);
         attempt.fail(HandshakeResult::NotEventStream, Some(StatusCode::BAD_GATEWAY.as_u16()), detail);
         let message = "Bad Gateway: the upstream service's answer is not valid";
         client.answer(answer::text(StatusCode::BAD_GATEWAY, message)).await;
         return None;
     };
-    if let Err(error) = client.say(&answered.head()).await {
+    if let Err(error) = client.say(&head).await {
         tracing::debug!(%error, "a client did not take its answer");
         return None;
     }
-    let is_readable = !answered.headers().contains_key(header::CONTENT_ENCODING);
+    let is_readable = !answered.fields().has(&header::CONTENT_ENCODING);
     let session = attempt.establish(Some(status.as_u16()), exchange.route.limits());
     let wire = EventBody::new(Body::new(framing), Events::new(&exchange.route, is_readable));
     let ends = Ends {

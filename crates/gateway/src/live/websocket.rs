@@ -2,14 +2,14 @@
 //! two sockets are joined.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use model::{HandshakeResult, Protocol, RejectedCheck};
 use observe::upgrade::{self, Offer, Refusal};
 
 use super::{Answered, Client, count_early_data, relay};
 use crate::answer;
 use crate::body::AnswerBody;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Head};
 use crate::reactor::Task;
 use crate::relay::{Ends, Frames};
 use crate::session::Attempt;
@@ -21,7 +21,7 @@ pub fn refuse<B>(exchange: &Exchange, request: &Request<B>, refusal: Refusal) ->
         &exchange.route.connections,
         Protocol::WebSocket,
         exchange.client.clone(),
-        exchange.visitor(Protocol::WebSocket, request),
+        exchange.visitor(Protocol::WebSocket, &Head::of(request)),
         exchange.started,
     );
     exchange.count_rejected(refusal.check);
@@ -36,12 +36,6 @@ pub fn refuse<B>(exchange: &Exchange, request: &Request<B>, refusal: Refusal) ->
     answer
 }
 
-/// Says to the next hop what its client has said to us.
-pub(super) fn ask_for_upgrade(headers: &mut HeaderMap) {
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-}
-
 /// Joins the sockets if the upstream agrees.
 pub(super) async fn join(
     exchange: &Exchange,
@@ -54,14 +48,14 @@ pub(super) async fn join(
         not_upgraded(exchange, attempt, client, answered).await;
         return None;
     }
-    let agreed = match upgrade::check_answer(offer, answered.headers()) {
+    let agreed = match upgrade::check_answer(offer, answered.fields()) {
         Ok(agreed) => agreed,
         Err(check) => {
             invalid(exchange, attempt, client, &answered, check).await;
             return None;
         }
     };
-    if let Err(error) = client.say(&answered.head()).await {
+    if let Err(error) = client.say(&answered.answer.write()).await {
         tracing::debug!(%error, "a client did not take its 101");
         return None;
     }

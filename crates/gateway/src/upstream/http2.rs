@@ -7,24 +7,20 @@ use h2::SendStream;
 use h2::client::{self, ResponseFuture, SendRequest};
 use http::Request;
 use meter::RouteMeter;
+use model::Leg;
 use tokio::sync::Mutex;
 
 use super::{ConnectError, Connector, SendError};
+use crate::bypass::{CONNECTION_WINDOW, Link, STREAM_WINDOW, drive};
 use crate::gather::gathering;
 use crate::head::HEAD_BYTES_MAX;
-use crate::leg::{Watch, Watched};
+use crate::leg::Watch;
 
 /// Connections to one upstream; beyond that, streams wait for their turn.
 const LINES_MAX: usize = 16;
 
 /// How often a stream is tried on another connection when one has just ended.
 const TRIES_MAX: usize = 3;
-
-/// Bytes of one answer that the upstream may send before they are read.
-const STREAM_WINDOW: u32 = 256 * 1024;
-
-/// The same for all streams of a connection.
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// What h2 may charge for small DATA frames that wait, 256 bytes less its length for each: a window full of frames
 /// of 16 bytes. Beyond it h2 gives the connection up; with its own limit, one client that takes no small messages
@@ -39,6 +35,7 @@ pub struct Lines(Mutex<Vec<Line>>);
 struct Line {
     requests: SendRequest<Bytes>,
     watch: Arc<Watch>,
+    link: Arc<Link>,
     use_count: Arc<()>,
 }
 
@@ -50,6 +47,8 @@ pub struct Opened {
     pub body: SendStream<Bytes>,
     /// The leg.
     pub watch: Arc<Watch>,
+    /// Its connection.
+    pub link: Arc<Link>,
     /// The connection is in use for as long as this lives.
     pub in_use: Arc<()>,
 }
@@ -75,7 +74,9 @@ impl Lines {
             };
             match sent {
                 Ok((answer, body)) => {
-                    return Ok(Opened { answer, body, watch: line.watch, in_use: line.use_count });
+                    line.link.expect(body.stream_id().as_u32());
+                    let Line { watch, link, use_count: in_use, .. } = line;
+                    return Ok(Opened { answer, body, watch, link, in_use });
                 }
                 Err(error) => last = error.to_string(),
             }
@@ -100,7 +101,7 @@ impl Lines {
 
 impl Line {
     fn is_open(&self) -> bool {
-        self.watch.end().is_none() && self.watch.frames().is_some_and(|frames| !frames.is_going_away())
+        self.watch.end().is_none() && !self.link.frames().is_going_away()
     }
 
     /// Streams that are open on it, those about to be included.
@@ -114,23 +115,23 @@ impl Line {
 }
 
 async fn connect(connector: &Connector, route: &Arc<RouteMeter>) -> Result<Line, ConnectError> {
-    let stream = Watched::http2_upstream(connector.connect_http2().await?);
-    let watch = Arc::clone(stream.watch());
-    if let Some(mut frames) = watch.frames() {
-        frames.carry(route);
-    }
+    let stream = connector.connect_http2().await?;
+    let link = Link::new(Leg::Upstream);
+    let watch = Watch::of_http2(&stream, &link);
+    link.frames().carry(route);
     let handshake = client::Builder::new()
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .data_frame_budget(SMALL_FRAMES_BUDGET)
         .max_header_list_size(HEAD_BYTES_MAX as u32)
         .enable_push(false)
-        .handshake::<_, Bytes>(stream);
+        .handshake::<_, Bytes>(link.pipe());
     let (requests, connection) = handshake.await.map_err(|error| ConnectError::Http2(error.to_string()))?;
-    tokio::spawn(async move {
-        if let Err(error) = gathering(connection).await {
+    let serving = async move {
+        if let Err(error) = connection.await {
             tracing::debug!(%error, "an upstream's connection ended with an error");
         }
-    });
-    Ok(Line { requests, watch, use_count: Arc::default() })
+    };
+    tokio::spawn(gathering(drive(stream, &[], &watch, &link, serving)));
+    Ok(Line { requests, watch, link, use_count: Arc::default() })
 }

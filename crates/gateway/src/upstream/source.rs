@@ -56,10 +56,13 @@ impl Uses {
         let mut counts = self.counts.lock();
         let used = |source| counts.get(&(source, to)).map_or(0, |count| Arc::strong_count(count) - 1);
         let source = choose(sources, self.each_max, used)?;
-        if !counts.contains_key(&(source, to)) {
-            counts.retain(|_, count| Arc::strong_count(count) > 1);
-        }
-        let _count = Arc::clone(counts.entry((source, to)).or_default());
+        let _count = match counts.get(&(source, to)) {
+            Some(count) => Arc::clone(count),
+            None => {
+                counts.retain(|_, count| Arc::strong_count(count) > 1);
+                Arc::clone(counts.entry((source, to)).or_default())
+            }
+        };
         Some((source, InUse { _count }))
     }
 }

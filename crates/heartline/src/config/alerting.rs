@@ -14,7 +14,8 @@ use super::{EscalationsConfig, Problem};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlertingConfig {
-    /// An `alertmanager.yml` as Alertmanager reads it: routes, receivers, inhibition and time intervals. Without it the
+    /// An `alertmanager.yml` as Alertmanager reads it, relative to this file: routes, receivers, inhibition and time
+    /// intervals. Without it the
     /// first receiver is told of all alerts, grouped by `alertname` and `route`.
     pub alertmanager_config: Option<PathBuf>,
     /// Receivers with channels that Alertmanager does not have; they are joined by name with its own.
@@ -28,6 +29,9 @@ pub struct AlertingConfig {
     pub escalations: EscalationsConfig,
     /// Most calls to all phones within an hour; text messages and messages are not counted.
     pub phone_calls_per_hour: usize,
+    /// Where names of files begin that are relative.
+    #[serde(skip)]
+    pub(crate) directory: PathBuf,
 }
 
 impl Default for AlertingConfig {
@@ -38,6 +42,7 @@ impl Default for AlertingConfig {
             allow_private: Vec::new(),
             escalations: EscalationsConfig::default(),
             phone_calls_per_hour: 20,
+            directory: PathBuf::new(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Tables of connections.
+//! Tables.
 
 use model::live::LiveConnection;
 use model::record::CloseRecord;
@@ -52,7 +52,7 @@ fn sum(both: PerDirection<u64>) -> u64 {
 }
 
 /// Columns as wide as they need; under them how many there are when not all are shown.
-fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>, total: usize) -> String {
+pub(super) fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>, total: usize) -> String {
     let head = head.iter().map(|&title| title.to_owned()).collect();
     let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use alert::alertmanager::{self, Config as Alertmanager};
 use alert::dispatch::{ChannelSpec, Options, Setup};
 use alert::escalation::{self, DestinationKind, PolicyConfig};
-use notify::{Channel, Context, Destination, Language, Reach, Texts, kinds};
+use notify::{Channel, Context, Destination, Language, Reach, Texts};
 use serde_json::{Value, json};
 
 use crate::config::{AlertingConfig, EvaluationConfig};
+use crate::routes;
 use crate::rules::files;
 
 /// Most incidents.
@@ -36,11 +37,10 @@ pub(crate) struct Plan {
     /// For the machine of incidents.
     pub(crate) escalations: escalation::Setup,
     /// Where people reach this server.
-    pub(super) external_url: String,
+    pub(crate) external_url: String,
     /// The text of `alertmanager.yml`; may be empty.
     pub(super) text: String,
     channels: Vec<Described>,
-    directory: PathBuf,
     templates: Vec<(String, String)>,
     reach: Reach,
 }
@@ -53,6 +53,8 @@ struct Described {
     kind: String,
     language: Language,
     settings: Secretive,
+    /// Where names of files begin that are relative.
+    directory: PathBuf,
     /// Where it stands, for errors.
     place: String,
 }
@@ -89,8 +91,7 @@ impl Plan {
             }
             None => (own_routes(alerting), "alerting".to_owned()),
         };
-        let kinds: Vec<&str> = kinds().collect();
-        let config = alertmanager::parse(&text, &kinds).map_err(|issues| {
+        let config = alertmanager::parse(&text, &routes::kinds()).map_err(|issues| {
             let lines: Vec<String> = issues.iter().map(|issue| format!("{file}:{issue}")).collect();
             lines.join("\n")
         })?;
@@ -98,8 +99,8 @@ impl Plan {
             tracing::warn!("{file}:{warning}");
         }
         let directory = match &alerting.alertmanager_config {
-            Some(path) => path.parent().unwrap_or(Path::new("")).to_owned(),
-            None => PathBuf::new(),
+            Some(path) => path.parent().unwrap_or(Path::new("")),
+            None => &alerting.directory,
         };
         let mut plan = Plan {
             setup: setup(&config, &external_url),
@@ -112,9 +113,8 @@ impl Plan {
             },
             external_url,
             text: if alerting.alertmanager_config.is_some() { text } else { String::new() },
-            channels: described(&config, alerting, &file),
-            templates: templates(&config, &directory, &file)?,
-            directory,
+            channels: described(&config, alerting, (&file, directory)),
+            templates: templates(&config, directory, &file)?,
             reach: Reach { is_trusted: true, allowed: alerting.allow_private.clone() },
         };
         let known: Vec<&str> = config.receivers.iter().map(|receiver| receiver.name.as_str()).collect();
@@ -135,7 +135,6 @@ impl Plan {
     pub(super) fn has_the_channels_of(&self, other: &Plan) -> bool {
         self.channels == other.channels
             && self.templates == other.templates
-            && self.directory == other.directory
             && self.reach.allowed == other.reach.allowed
     }
 
@@ -143,7 +142,7 @@ impl Plan {
     ///
     /// # Errors
     /// What is wrong with their settings.
-    pub(super) fn destinations(&self) -> Result<Vec<Destination>, String> {
+    pub(crate) fn destinations(&self) -> Result<Vec<Destination>, String> {
         let named = self.made()?.into_iter();
         Ok(named
             .map(|(receiver, key, channel)| Destination {
@@ -156,16 +155,13 @@ impl Plan {
     /// Each channel with its receiver and its key.
     fn made(&self) -> Result<Vec<(String, String, Channel)>, String> {
         let (mut made, mut wrong) = (Vec::new(), Vec::new());
-        let mut contexts: BTreeMap<bool, Context> = BTreeMap::new();
+        let texts = |language| Texts::new(language, &self.templates).map(Arc::new);
+        let (english, chinese) = (texts(Language::English)?, texts(Language::Chinese)?);
         for one in &self.channels {
-            let is_chinese = one.language == Language::Chinese;
-            if !contexts.contains_key(&is_chinese) {
-                let texts = Texts::new(one.language, &self.templates)?;
-                let (directory, reach) = (self.directory.clone(), self.reach.clone());
-                contexts.insert(is_chinese, Context { directory, texts: Arc::new(texts), reach });
-            }
-            let context = &contexts[&is_chinese];
-            match Channel::read(&one.kind, one.settings.0.clone(), context) {
+            let texts = if one.language == Language::Chinese { &chinese } else { &english };
+            let (texts, reach) = (Arc::clone(texts), self.reach.clone());
+            let context = Context { directory: one.directory.clone(), texts, reach };
+            match Channel::read(&one.kind, one.settings.0.clone(), &context) {
                 Ok(channels) => {
                     let is_one = channels.len() == 1;
                     made.extend(channels.into_iter().enumerate().map(|(number, channel)| {
@@ -261,7 +257,11 @@ fn setup(config: &Alertmanager, external_url: &str) -> Setup {
 }
 
 /// Channels of both configurations, Alertmanager's first.
-fn described(config: &Alertmanager, alerting: &AlertingConfig, file: &str) -> Vec<Described> {
+fn described(
+    config: &Alertmanager,
+    alerting: &AlertingConfig,
+    (file, directory): (&str, &Path),
+) -> Vec<Described> {
     let global = config.global.settings.as_ref().map_or(Value::Null, alertmanager::Setting::json);
     let language = |name: &str| {
         let own = alerting.receivers.iter().find(|own| own.name == name);
@@ -279,19 +279,23 @@ fn described(config: &Alertmanager, alerting: &AlertingConfig, file: &str) -> Ve
                 kind: channel.kind.clone(),
                 language: language(&receiver.name),
                 settings: Secretive(settings),
+                directory: directory.to_owned(),
                 place: format!("{file}:{line}:{column}"),
             });
         }
     }
     for own in &alerting.receivers {
         for (kind, all) in &own.channels {
+            let is_before = |one: &&Described| one.receiver == own.name && one.kind == *kind;
+            let before = channels.iter().filter(is_before).count();
             for (index, settings) in all.iter().enumerate() {
                 channels.push(Described {
                     receiver: own.name.clone(),
-                    key: format!("{kind}/own/{index}"),
+                    key: format!("{kind}/{}", before + index),
                     kind: kind.clone(),
                     language: own.language.into(),
                     settings: Secretive(settings.0.clone()),
+                    directory: alerting.directory.clone(),
                     place: format!("`alerting.receivers`: {}", own.name),
                 });
             }

@@ -20,6 +20,8 @@ const CANARY: &str = "canary-0123456789abcdef";
 
 /// How a vendor answers.
 struct Vendor {
+    /// Its name where a kind has several.
+    name: &'static str,
     kind: &'static str,
     /// For the server's address.
     settings: fn(&str) -> Value,
@@ -35,6 +37,7 @@ struct Vendor {
 
 const VENDORS: &[Vendor] = &[
     Vendor {
+        name: "",
         kind: "webhook",
         settings: |base| json!({"url": format!("{base}/hook/{CANARY}"), "secret": CANARY, "http_config": {"bearer_token": CANARY}}),
         success: (200, "", "delivered"),
@@ -51,6 +54,7 @@ const VENDORS: &[Vendor] = &[
         ],
     },
     Vendor {
+        name: "",
         kind: "slack",
         settings: |base| json!({"api_url": format!("{base}/services/T0/B0/{CANARY}"), "channel": "#ops"}),
         success: (200, "ok", "delivered"),
@@ -69,6 +73,7 @@ const VENDORS: &[Vendor] = &[
         ],
     },
     Vendor {
+        name: "",
         kind: "dingtalk",
         settings: |base| {
             json!({
@@ -92,6 +97,7 @@ const VENDORS: &[Vendor] = &[
         ],
     },
     Vendor {
+        name: "",
         kind: "feishu",
         settings: |base| {
             json!({
@@ -119,6 +125,7 @@ const VENDORS: &[Vendor] = &[
         ],
     },
     Vendor {
+        name: "",
         kind: "wecom",
         settings: |base| json!({"url": format!("{base}/cgi-bin/webhook/send?key={CANARY}"), "at_user_ids": ["zhang"]}),
         success: (200, r#"{"errcode":0,"errmsg":"ok"}"#, "delivered"),
@@ -137,6 +144,7 @@ const VENDORS: &[Vendor] = &[
         ],
     },
     Vendor {
+        name: "",
         kind: "telegram",
         settings: |base| json!({"api_url": base, "bot_token": format!("12:{CANARY}"), "chat_id": -100123}),
         success: (200, r#"{"ok":true,"result":{"message_id":7}}"#, "delivered 7"),
@@ -161,6 +169,7 @@ const VENDORS: &[Vendor] = &[
         ],
     },
     Vendor {
+        name: "",
         kind: "discord",
         settings: |base| json!({"webhook_url": format!("{base}/api/webhooks/1/{CANARY}")}),
         success: (200, r#"{"id":"1234"}"#, "delivered 1234"),
@@ -177,6 +186,109 @@ const VENDORS: &[Vendor] = &[
             (401, r#"{"code":50027}"#, "final auth"),
             (404, r#"{"message":"Unknown Webhook","code":10015}"#, "final bad_request"),
         ],
+    },
+    Vendor {
+        name: "twilio",
+        kind: "sms",
+        settings: |base| json!({"provider": "twilio", "api_url": base, "account_sid": "AC1", "api_key": "SK1", "auth_token": CANARY, "to": ["+15550100"], "from": "+15550199"}),
+        success: (201, r#"{"sid":"SM1","status":"queued"}"#, "delivered SM1"),
+        html: "retry unknown",
+        lost: "final timeout",
+        errors: &[
+            (400, r#"{"code":21211,"message":"invalid number"}"#, "final bad_request"),
+            (400, r#"{"code":21610,"message":"unsubscribed"}"#, "final blocked"),
+            (401, r#"{"code":20003,"message":"Authenticate"}"#, "final auth"),
+            (429, r#"{"code":20429,"message":"too many"}"#, "retry rate_limited"),
+        ],
+    },
+    Vendor {
+        name: "aliyun",
+        kind: "sms",
+        settings: |base| json!({"provider": "aliyun", "api_url": base, "access_key_id": "id", "access_key_secret": CANARY, "to": ["13800000000"], "template_params": {"name": "{{ (index .Alerts 0).Labels.route }}", "none": ""}, "sign_name": "心跳", "template_code": "SMS_1"}),
+        success: (200, r#"{"Code":"OK","BizId":"B1"}"#, "delivered B1"),
+        html: "retry unknown",
+        lost: "final timeout",
+        errors: &[
+            (400, r#"{"Code":"isv.BUSINESS_LIMIT_CONTROL"}"#, "final rate_limited"),
+            (200, r#"{"Code":"isv.MOBILE_NUMBER_ILLEGAL"}"#, "final bad_request"),
+            (200, r#"{"Code":"isv.PARAM_LENGTH_LIMIT"}"#, "final too_large"),
+            (200, r#"{"Code":"isp.SYSTEM_ERROR"}"#, "retry server"),
+            (200, r#"{"Code":"isv.OUT_OF_SERVICE"}"#, "final blocked"),
+            (400, r#"{"Code":"Throttling.User"}"#, "retry rate_limited"),
+            (400, r#"{"Code":"SignatureDoesNotMatch"}"#, "final auth"),
+            (404, r#"{"Code":"InvalidAccessKeyId.NotFound"}"#, "final auth"),
+        ],
+    },
+    Vendor {
+        name: "twilio",
+        kind: "voice",
+        settings: |base| json!({"provider": "twilio", "api_url": base, "account_sid": "AC1", "api_key": "SK1", "auth_token": CANARY, "to": ["+15550100"], "from": "+15550199"}),
+        success: (201, r#"{"sid":"CA1","status":"queued"}"#, "delivered CA1"),
+        html: "retry unknown",
+        lost: "final timeout",
+        errors: &[
+            (400, r#"{"code":21211,"message":"invalid number"}"#, "final bad_request"),
+            (400, r#"{"code":21610,"message":"unsubscribed"}"#, "final blocked"),
+            (401, r#"{"code":20003,"message":"Authenticate"}"#, "final auth"),
+            (429, r#"{"code":20429,"message":"too many"}"#, "retry rate_limited"),
+        ],
+    },
+    Vendor {
+        name: "aliyun",
+        kind: "voice",
+        settings: |base| json!({"provider": "aliyun", "api_url": base, "access_key_id": "id", "access_key_secret": CANARY, "to": ["13800000000"], "template_params": {"name": "{{ (index .Alerts 0).Labels.route }}", "none": ""}, "tts_code": "TTS_1"}),
+        success: (200, r#"{"Code":"OK","CallId":"C1"}"#, "delivered C1"),
+        html: "retry unknown",
+        lost: "final timeout",
+        errors: &[
+            (400, r#"{"Code":"isv.BUSINESS_LIMIT_CONTROL"}"#, "final rate_limited"),
+            (200, r#"{"Code":"isv.MOBILE_NUMBER_ILLEGAL"}"#, "final bad_request"),
+            (200, r#"{"Code":"isv.PARAM_LENGTH_LIMIT"}"#, "final too_large"),
+            (200, r#"{"Code":"isp.SYSTEM_ERROR"}"#, "retry server"),
+            (200, r#"{"Code":"isv.OUT_OF_SERVICE"}"#, "final blocked"),
+            (400, r#"{"Code":"Throttling.User"}"#, "retry rate_limited"),
+            (400, r#"{"Code":"SignatureDoesNotMatch"}"#, "final auth"),
+            (404, r#"{"Code":"InvalidAccessKeyId.NotFound"}"#, "final auth"),
+        ],
+    },
+    Vendor {
+        name: "",
+        kind: "msteamsv2",
+        settings: |base| json!({"webhook_url": format!("{base}/workflows/1?sig={CANARY}")}),
+        success: (202, "", "delivered"),
+        html: "retry unknown",
+        lost: "retry timeout",
+        errors: &[
+            (400, "bad", "final bad_request"),
+            (401, "", "final auth"),
+            (404, "gone", "final bad_request"),
+            (413, "", "final too_large"),
+        ],
+    },
+    Vendor {
+        name: "",
+        kind: "pagerduty",
+        settings: |base| json!({"url": format!("{base}/v2/enqueue"), "routing_key": CANARY, "details": {"team": "{{ .Receiver }}"}}),
+        success: (
+            202,
+            r#"{"status":"success","message":"Event processed","dedup_key":"k1"}"#,
+            "delivered k1",
+        ),
+        html: "retry unknown",
+        lost: "retry timeout",
+        errors: &[
+            (400, r#"{"status":"invalid event","message":"Event object is invalid"}"#, "final bad_request"),
+            (403, "", "final auth"),
+        ],
+    },
+    Vendor {
+        name: "",
+        kind: "opsgenie",
+        settings: |base| json!({"api_url": base, "api_key": CANARY, "tags": "a, b", "priority": "P1"}),
+        success: (202, r#"{"result":"Request will be processed","requestId":"r1"}"#, "delivered r1"),
+        html: "retry unknown",
+        lost: "retry timeout",
+        errors: &[(401, "", "final auth"), (403, "", "final auth"), (422, "{}", "final bad_request")],
     },
 ];
 
@@ -260,7 +372,7 @@ async fn answers_are_judged() {
             assert_eq!(shown(&outcome), *expected, "{}: {reply}: {outcome:?}", vendor.kind);
             assert_eq!(server.requests().len(), index + 1, "{}: {reply}", vendor.kind);
         }
-        golden(vendor.kind, &server.requests()[0]);
+        golden(vendor, &server.requests()[0]);
     }
 }
 
@@ -309,7 +421,8 @@ fn settings_that_cannot_work_are_told() {
         let mut settings = (vendor.settings)("http://127.0.0.1:1");
         settings["chanel"] = "x".into();
         check(vendor.kind, settings, "unknown field `chanel`");
-        check(vendor.kind, json!({}), "is missing");
+        let least = if vendor.name.is_empty() { json!({}) } else { json!({"provider": vendor.name}) };
+        check(vendor.kind, least, "is missing");
     }
     check("pigeon", json!({}), "there is no channel `pigeon`");
     check("webhook", json!({"url": "a", "url_file": "b"}), "webhook: give one of `url` and `url_file`");
@@ -371,11 +484,45 @@ async fn requests_go_where_they_may() {
     assert_eq!(server.requests().len(), 0);
 }
 
-fn golden(kind: &str, request: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/channels").join(kind).join("golden.txt");
+fn golden(vendor: &Vendor, request: &str) {
+    let name =
+        if vendor.name.is_empty() { "golden.txt".to_owned() } else { format!("{}.golden.txt", vendor.name) };
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/channels").join(vendor.kind).join(name);
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, request).expect("the file can be written");
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(request, expected, "{kind}: run with UPDATE=1 if this is right");
+    assert_eq!(request, expected, "{}: run with UPDATE=1 if this is right", path.display());
+}
+
+#[tokio::test]
+async fn what_ended_closes_what_vendors_keep() {
+    let check = async |kind: &str, begin: &str, part: &str| {
+        let vendor = VENDORS.iter().find(|vendor| vendor.kind == kind).expect("a vendor");
+        let (status, body, outcome) = vendor.success;
+        let server = Server::start(vec![Reply::Says(status, "", body.to_owned())]).await;
+        let notices = [notice("g", vec![alert("A", NOW_MS - 1000, Some(NOW_MS))])];
+        assert_eq!(shown(&channel(vendor, &server.base).send(&message(&notices)).await), outcome);
+        let request = server.requests().remove(0);
+        assert!(request.starts_with(begin) && request.contains(part), "{request}");
+    };
+    // The SHA-256 of `g`.
+    let hash = "cd0aa9856147b6c5b4ff2b7dfee5da20aa38253099ef1b4a64aced233c9afe29";
+    let close = format!("POST /v2/alerts/{hash}/close?identifierType=alias\n");
+    check("opsgenie", &close, "\"source\"").await;
+    check("pagerduty", "POST /v2/enqueue\n", "\"event_action\": \"resolve\"").await;
+}
+
+#[tokio::test]
+async fn a_queued_call_can_be_taken_back() {
+    let server =
+        Server::start(vec![Reply::Says(200, "", r#"{"sid":"CA1","status":"canceled"}"#.to_owned())]).await;
+    let twilio =
+        VENDORS.iter().find(|vendor| (vendor.kind, vendor.name) == ("voice", "twilio")).expect("a vendor");
+    let channel = channel(twilio, &server.base);
+    assert!(channel.can_withdraw());
+    assert_eq!(shown(&channel.withdraw("CA1").await.expect("an outcome")), "delivered CA1");
+    let request = server.requests().remove(0);
+    assert!(request.starts_with("POST /2010-04-01/Accounts/AC1/Calls/CA1.json\n"), "{request}");
+    assert!(request.ends_with("\nStatus=canceled\n"), "{request}");
 }

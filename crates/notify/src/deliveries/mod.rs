@@ -53,7 +53,7 @@ pub struct World {
     pub chance: Arc<dyn Fn() -> f64 + Send + Sync>,
     /// Keeps what waits.
     pub mailbox: Arc<dyn Mailbox>,
-    /// Is told what came of each notice. It may not wait: workers of all destinations call it.
+    /// Is told what came of each notice, before the mailbox forgets it. May wait for the disk.
     pub report: Arc<dyn Fn(Report) + Send + Sync>,
 }
 

@@ -153,18 +153,19 @@ impl Worker {
             let mut queue = self.queue.lock();
             (queue.reports(), queue.changes(), queue.withdrawals())
         };
-        for (notice, told) in reports {
-            (self.world.report)(Report { destination: self.name.clone(), notice, told });
-        }
-        if !changes.is_empty() {
-            let (mailbox, name) = (self.world.mailbox.clone(), self.name.clone());
-            let kept = tokio::task::spawn_blocking(move || {
+        if !changes.is_empty() || !reports.is_empty() {
+            let (world, name) = (self.world.clone(), self.name.clone());
+            let settled = tokio::task::spawn_blocking(move || {
+                // What follows from an answer is known before the letter is forgotten: else it would be told again.
+                for (notice, told) in reports {
+                    (world.report)(Report { destination: name.clone(), notice, told });
+                }
                 for (group, letter) in changes {
-                    mailbox.keep(&name, &group, letter.as_deref());
+                    world.mailbox.keep(&name, &group, letter.as_deref());
                 }
             });
-            if kept.await.is_err() {
-                tracing::error!("what waits to be told could not be kept");
+            if settled.await.is_err() {
+                tracing::error!("what came of a notification could not be kept");
             }
         }
         for id in withdrawals {

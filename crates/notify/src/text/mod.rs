@@ -12,7 +12,7 @@ pub(crate) use limit::{Limit, body_within};
 pub(crate) use template::Text;
 pub use template::Texts;
 pub use words::Language;
-pub(crate) use words::rfc3339;
+pub(crate) use words::{rfc3339, spoken};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,8 @@
 //! The words of the default message, in each language.
 
+use std::collections::BTreeSet;
+
+use alert::notice::Notice;
 use serde::Deserialize;
 
 /// Language of the default message.
@@ -105,6 +108,18 @@ impl Language {
         let shown = parts.iter().zip(units).skip(first).take(2).filter(|(part, _)| **part > 0);
         let texts: Vec<String> = shown.map(|(part, unit)| format!("{part}{unit}")).collect();
         if texts.is_empty() { format!("0{}", units[3]) } else { texts.join(" ") }
+    }
+}
+
+/// What is said on the telephone: names and how many, nothing else.
+pub(crate) fn spoken(notices: &[Notice], language: Language) -> String {
+    let firing = || notices.iter().flat_map(Notice::firing);
+    let names: BTreeSet<&str> = firing().map(|alert| alert.labels.get("alertname")).collect();
+    let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).take(3).collect();
+    let count = firing().count();
+    match language {
+        Language::English => format!("Heartline alarm. Alerts firing: {count}. {}.", names.join(", ")),
+        Language::Chinese => format!("Heartline 告警。正在触发 {count} 条：{}。", names.join("，")),
     }
 }
 

@@ -2,11 +2,21 @@
 //! have been open for long, so that those that a killed process had are not forgotten.
 
 mod block;
+mod chunk;
+mod column;
+mod columns;
 mod day;
+mod file;
 mod gate;
+mod matching;
+mod names;
 mod openings;
+mod pack;
 mod query;
-mod sql;
+mod reader;
+mod rows;
+mod sealed;
+mod unpack;
 mod writer;
 
 use std::collections::BTreeSet;
@@ -108,8 +118,8 @@ struct Counters {
 }
 
 impl Counters {
-    fn damaged(&self) {
-        self.damaged.fetch_add(1, Relaxed);
+    fn damaged(&self, entries: u64) {
+        self.damaged.fetch_add(entries, Relaxed);
     }
 
     fn wrote(&self) {

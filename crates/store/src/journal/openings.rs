@@ -18,6 +18,7 @@ const SCHEMA: Schema = Schema {
     migrations: &["CREATE TABLE openings (id TEXT PRIMARY KEY, opening TEXT NOT NULL) STRICT, WITHOUT ROWID;
         CREATE TABLE seen (at_ns INTEGER NOT NULL) STRICT;
         INSERT INTO seen VALUES (0);"],
+    passed: 0,
 };
 
 /// The open file.

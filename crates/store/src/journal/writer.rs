@@ -7,16 +7,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant, SystemTime};
 
-use model::journal::{EndedRange, JournalEntry, LostConnection, Opening};
+use model::journal::{JournalEntry, LostConnection, Opening};
 use model::record::CloseRecord;
 use model::{ConnectionId, WallTime};
-use rusqlite::{OptionalExtension, params_from_iter};
 
-use super::day::{self, Day, DayFile};
+use super::day::{self, Day};
+use super::file::DayFile;
 use super::openings::Openings;
-use super::sql::{self, Sql};
+use super::query::{ENOUGH, by_id};
+use super::reader::DayReader;
 use super::{JournalOptions, Shared};
-use crate::database;
 use crate::directory::Directory;
 use crate::error::StoreError;
 use crate::health::Retry;
@@ -126,23 +126,22 @@ impl Writer {
         let days: Vec<Day> = self.shared.days.read().iter().rev().take(2).copied().collect();
         for day in days {
             let file = day.file(path);
-            let read = || {
-                let connection = database::open_to_read(&file)?;
-                if !database::has_tables(&connection)? {
-                    return Ok(lost);
-                }
+            let mut read = || {
+                let Some(mut reader) = DayReader::open(&file, day, &self.shared.counters)? else {
+                    return Ok(());
+                };
                 let mut unknown = Vec::new();
-                for one in lost {
-                    let Sql { text, parameters } =
-                        sql::condition(&sql::by_id(one.opening.id), EndedRange::ALWAYS, i64::MAX, day);
-                    let mut select = connection.prepare_cached(&format!("SELECT 1 FROM {text}"))?;
-                    if select.query_row(params_from_iter(parameters), |_| Ok(())).optional()?.is_none() {
+                for one in lost.drain(..) {
+                    let filter = by_id(one.opening.id);
+                    let (found, _) = reader.find(&filter, &(0..=i64::MAX), 1, Instant::now() + ENOUGH)?;
+                    if found.is_empty() {
                         unknown.push(one);
                     }
                 }
-                Ok(unknown)
+                lost = unknown;
+                Ok(())
             };
-            lost = read().map_err(StoreError::of(&file))?;
+            read().map_err(StoreError::of(&file))?;
         }
         Ok(lost)
     }
@@ -168,6 +167,11 @@ impl Writer {
         }
         self.write();
         self.shared.counters.dropped.fetch_add(self.entries.len() as u64, Relaxed);
+        for file in std::mem::take(&mut self.files).into_values() {
+            if let Err(error) = file.close() {
+                self.failed(&error);
+            }
+        }
     }
 
     /// Takes what has come, after a moment in which more may come. False when no more can.
@@ -264,8 +268,10 @@ impl Writer {
 
     fn file(&mut self, path: &Path, day: Day) -> Result<&mut DayFile, StoreError> {
         if !self.files.contains_key(&day) {
-            if self.files.len() >= OPEN_DAYS_MAX {
-                self.files.pop_first();
+            if self.files.len() >= OPEN_DAYS_MAX
+                && let Some((_, oldest)) = self.files.pop_first()
+            {
+                oldest.close()?;
             }
             let file = DayFile::open(path, day)?;
             self.shared.days.write().insert(day);

@@ -4,7 +4,7 @@
 use model::series::Sample;
 
 use super::chunk::Damaged;
-use super::varint;
+use crate::varint;
 
 /// Version of the bytes.
 const FORMAT: u8 = 1;

@@ -30,6 +30,7 @@ const SCHEMA: Schema = Schema {
             PRIMARY KEY (series, from_ms)
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE batches (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;"],
+    passed: 0,
 };
 
 /// The open database.

@@ -18,7 +18,6 @@ mod rows;
 mod selector;
 mod shared;
 mod stats;
-mod varint;
 mod writer;
 
 use std::sync::Arc;
