@@ -1,5 +1,5 @@
-//! Alerts to people: a [`Channel`](channel::Channel) makes one request of a message and judges the answer by what the
-//! vendor calls success; [`Deliveries`](deliveries::Deliveries) gives each destination a queue and a worker of its own.
+//! Alerts to people: a [`Channel`] makes one request of a message and judges the answer by what the
+//! vendor calls success; [`Deliveries`] gives each destination a queue and a worker of its own.
 //!
 //! Who gives notices waits for nothing, and a channel that hangs delays no other. What is told is decided elsewhere
 //! (`alert`); here is how.
