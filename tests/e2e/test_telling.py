@@ -1,9 +1,11 @@
 """Alerts on their way to people: who is told of what, by which channel, and what outlives the process."""
 
 import json
+import re
 import signal
 import subprocess
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -60,7 +62,7 @@ def vendors(path, _):
 class Telling(Gateway):
     """A gateway with a data directory, whose rules and routes are in files beside its configuration."""
 
-    def __init__(self, sink, directory, routes=ROUTES, own=OWN, rules=RULES, more="", evaluation=EVALUATION):
+    def __init__(self, sink, directory, routes=ROUTES, own=OWN, rules=RULES, more="", evaluation=EVALUATION, arguments=()):
         self.files = directory
         for name, text in (("am.yml", routes), ("rules.yml", rules)):
             (directory / name).write_text(text.replace("URL", sink.url))
@@ -68,7 +70,7 @@ class Telling(Gateway):
             f"data: {{ dir: {directory}/data, scrape_interval: 1s, instance: gw }}\nrules: [{directory}/rules.yml]\n"
             f"{evaluation}{own.replace('URL', sink.url).replace('am.yml', f'{directory}/am.yml')}{more}"
         )
-        super().__init__(config=config_for("127.0.0.1:9", extra=extra))
+        super().__init__(*arguments, config=config_for("127.0.0.1:9", extra=extra))
 
     def api(self, path, body=None, method=None):
         data = None if body is None else json.dumps(body).encode()
@@ -116,6 +118,54 @@ def test_people_are_told_by_severity(tmp_path):
         # Nothing of what is secret is told to anybody else.
         shown = gateway.get("/metrics") + json.dumps(gateway.lines) + gateway.get("/api/v2/status")
         assert "CANARY" not in shown
+
+
+SECRET = "canary-5ec7e7-0123456789"
+TWILIO = {"provider": "twilio", "api_url": "URL/twilio", "account_sid": "AC1", "api_key": "SK1", "auth_token": SECRET,
+          "to": ["+15550100"], "from": "+15550199"}
+ALIYUN = {"provider": "aliyun", "api_url": "URL/aliyun", "access_key_id": "id", "access_key_secret": SECRET, "to": ["13800000000"]}
+SECRETS = [
+    ("webhook", {"url": f"URL/webhook/{SECRET}", "secret": SECRET, "http_config": {"bearer_token": SECRET}}),
+    ("webhook", {"url": f"http://user:{SECRET}@127.0.0.1:9/{SECRET}", "http_config": {"proxy_url": f"http://u:{SECRET}@127.0.0.1:9"}}),
+    ("slack", {"api_url": f"URL/slack/{SECRET}", "channel": "#ops"}),
+    ("dingtalk", {"url": f"URL/dingtalk?access_token={SECRET}", "secret": SECRET}),
+    ("feishu", {"url": f"URL/open-apis/bot/v2/hook/{SECRET}", "secret": SECRET}),
+    ("wecom", {"url": f"URL/wecom?key={SECRET}"}),
+    ("email", {"to": "a@example.com", "from": "b@example.com", "smarthost": "127.0.0.1:9", "auth_username": "b", "auth_password": SECRET}),
+    ("telegram", {"api_url": "URL", "bot_token": f"12:{SECRET}", "chat_id": -1}),
+    ("discord", {"webhook_url": f"URL/discord/{SECRET}"}),
+    ("msteamsv2", {"webhook_url": f"URL/msteamsv2?sig={SECRET}"}),
+    ("pagerduty", {"url": "URL/pagerduty", "routing_key": SECRET}),
+    ("opsgenie", {"api_url": "URL/opsgenie/", "api_key": SECRET}),
+    ("sms", TWILIO), ("voice", TWILIO), ("sms", ALIYUN | {"sign_name": "s", "template_code": "t"}), ("voice", ALIYUN | {"tts_code": "t"}),
+]
+
+
+@pytest.mark.parametrize("status", [200, 302, 401, 503])
+def test_secrets_of_channels_are_never_shown(tmp_path, status):
+    """Whatever a vendor answers, its words repeating the request included, and whatever is asked afterwards."""
+    receiver = {"name": "all"}
+    for kind, settings in SECRETS:
+        receiver.setdefault(kind, []).append(settings)
+    rules = RULES.replace("severity: critical", "severity: critical, page: 'true'")
+    names = {f"all/{kind}/{[k for k, _ in SECRETS[:i]].count(kind)}" for i, (kind, _) in enumerate(SECRETS)}
+    with Sink(lambda path, _: (status, f"no {path} {SECRET}")) as sink, Telling(
+        sink, tmp_path, own=f"alerting: {{receivers: [{json.dumps(receiver)}]}}\n", rules=rules, arguments=("--log-level", "trace")
+    ) as gateway:
+        tried = lambda: set(re.findall(r'heartline_notification_duration_seconds_count|channel="([^"]+)"', gateway.get("/metrics")))
+        until(lambda: names <= tried(), "each channel has tried")
+        incidents = gateway.api("/api/v1/incidents")
+        explained = [gateway.api(f"/api/v1/alerts/{alert['fingerprint']}") for alert in gateway.api("/api/v2/alerts")]
+        shown = [gateway.get(path) for path in ("/metrics", "/api/v2/status", "/api/v2/receivers", "/readyz")]
+        asked = [
+            [BINARY, "channel", "list"], [BINARY, "channel", "test", "all"], [BINARY, "channel", "test", "all", "--dry-run"],
+            [BINARY, "check"],
+        ]
+        for command in asked:
+            done = subprocess.run([*command, "-c", gateway.config_path], capture_output=True, text=True, timeout=60)
+            shown.append(done.stdout + done.stderr)
+        for text in [*shown, json.dumps([incidents, explained]), *map(json.dumps, gateway.lines)]:
+            assert SECRET not in text and urllib.parse.quote(SECRET) not in text, text[:2000]
 
 
 def test_alertmanagers_tool_and_api(tmp_path):

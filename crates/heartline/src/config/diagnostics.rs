@@ -16,10 +16,11 @@ const WORDINGS: [(&str, &str); 6] = [
     ("invalid i", "a whole number is expected here"),
 ];
 
-/// Key whose value is never shown.
-const SECRET: &str = "token";
+/// Ends of the keys whose values are never shown.
+const SECRETS: [&str; 8] =
+    ["token", "secret", "password", "credentials", "api_key", "routing_key", "service_key", "url"];
 
-/// Lines behind that key that may still be its value.
+/// Lines behind such a key that may still be its value.
 const SECRET_LINES: usize = 3;
 
 /// All that is wrong with one file.
@@ -90,8 +91,11 @@ impl Place {
         let lines: Vec<&str> = text.lines().take(index.saturating_add(1)).collect();
         let shown = lines.get(index).copied().unwrap_or_default();
         let before = &lines[index.saturating_sub(SECRET_LINES).min(lines.len())..index.min(lines.len())];
+        let is_value = |line: &&str| {
+            secret_begins(line).is_some_and(|at| !shown.contains(':') || goes_on(line[at..].trim()))
+        };
         let text = match secret_begins(shown) {
-            _ if before.iter().any(|line| secret_begins(line).is_some()) => "…".to_owned(),
+            _ if before.iter().any(is_value) => "…".to_owned(),
             Some(at) => format!("{} …", &shown[..at]),
             None => shown.to_owned(),
         };
@@ -130,11 +134,21 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// Where the value of the secret key begins, when the line has it.
+/// Where the value of the first secret key begins, when the line has one.
 fn secret_begins(line: &str) -> Option<usize> {
-    let at = line.find(SECRET)? + SECRET.len();
-    let rest = line[at..].trim_start_matches(['"', '\'', ' ']);
-    rest.starts_with(':').then(|| line.len() - rest.len() + 1)
+    let ends = SECRETS.iter().flat_map(|key| line.match_indices(key).map(|(at, key)| at + key.len()));
+    let values = ends.filter_map(|end| {
+        let rest = line[end..].trim_start_matches(['"', '\'', ' ']);
+        rest.starts_with(':').then(|| line.len() - rest.len() + 1)
+    });
+    values.min()
+}
+
+/// Whether the next line still belongs to a value that begins so.
+fn goes_on(value: &str) -> bool {
+    value.is_empty()
+        || value.starts_with(['|', '>'])
+        || ['"', '\''].iter().any(|&quote| value.starts_with(quote) && !value[1..].contains(quote))
 }
 
 /// The message alone: the place is shown apart.

@@ -85,6 +85,24 @@ fn engines_elsewhere_are_judged() {
 }
 
 #[test]
+fn lines_are_shown_without_secrets() {
+    for receiver in [
+        "dingtalk: [{ url: 'https://a/send?access_token=canary', secret: [x }]",
+        "dingtalk: [{ secret_file: a, secret: canary, keyword: [x }]",
+        "pagerduty:\n    - routing_key:\n        canary\n      details: ]",
+        "email:\n    - auth_password: 'canary\n        : canary'\n      to: [x",
+        "webhook: [{ http_config: { credentials: canary }, max_alerts: [x",
+    ] {
+        let text = format!("{GOOD}alerting:\n  receivers:\n  - name: a\n    {receiver}\n");
+        let shown = parse("heartline.yaml", &text).expect_err("a bad file").to_string();
+        assert!(shown.contains(" | ") && !shown.contains("canary"), "{shown}");
+    }
+    let other =
+        parse("heartline.yaml", &format!("{GOOD}query_url: http://a\nqueri: 5\n")).expect_err("a bad file");
+    assert!(other.to_string().contains(" | queri: 5\n"), "{other}");
+}
+
+#[test]
 fn the_engine_that_answers_queries_is_judged() {
     let with = |text: &str| parse("heartline.yaml", &format!("{GOOD}{text}\n"));
     let offset = |text: &str| with(text).expect("a good file").rule_options().query_offset_ms;
