@@ -11,7 +11,7 @@ pub mod echo;
 pub mod envoy;
 mod events;
 mod figures;
-mod history;
+pub mod history;
 mod load;
 mod measures;
 pub mod memory;
@@ -33,16 +33,20 @@ use rounds::Results;
 
 use crate::install;
 
-/// How it is used.
-pub const HELP: &str = "cargo xtask bench [FIGURE...] [--rounds N] [--peers A,B] [--report]
+const HELP: &str = "cargo xtask bench [FIGURE...] [--rounds N] [--peers A,B] [--report]
 cargo xtask bench --quick
 cargo xtask bench history [...]
 
   --rounds N    rounds, 5 if not given
   --peers A,B   peers, all if not given; the first one is judged
   --report      writes docs/performance.md and docs/performance.svg
-  history       what history costs and how fast it answers: a part that there is not tells which there are
+  history       what history costs and how fast it answers: `cargo xtask bench history --help`
   --quick       only what does not depend on load, of Heartline alone; fails beyond a limit";
+
+/// How it is used, with what there is to measure.
+pub fn help() -> String {
+    format!("{HELP}\n\nFigures: {}\nPeers: {}", options::figures(), options::peers())
+}
 
 /// Measures and reports; fails when something could not be measured or, with `--quick`, is beyond its limit.
 pub fn run(arguments: &[String]) -> ExitCode {
@@ -58,7 +62,7 @@ pub fn run(arguments: &[String]) -> ExitCode {
     let options = match Options::parse(arguments) {
         Ok(options) => options,
         Err(error) => {
-            eprintln!("{error}\n\n{HELP}\n\nFigures: {}\nPeers: {}", options::figures(), options::peers());
+            eprintln!("{error}\n\n{}", help());
             return ExitCode::from(2);
         }
     };

@@ -21,7 +21,9 @@ Steps: fmt clippy deny tidy unit ui docs e2e bench";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let is_help = arguments.iter().any(|argument| argument == "--help" || argument == "-h");
     match arguments.split_first() {
+        Some((command, more)) if is_help => help(command, more),
         Some((command, names)) if command == "test" => steps::run(names),
         Some((command, [])) if command == "tidy" => tidy::run(),
         Some((command, names)) if command == "bench" => bench::run(names),
@@ -32,6 +34,18 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Tells how a command is used.
+fn help(command: &str, more: &[String]) -> ExitCode {
+    match command {
+        "bench" if more.iter().any(|part| part == "history") => println!("{}", bench::history::HELP),
+        "bench" => println!("{}", bench::help()),
+        "soak" => println!("{}", soak::HELP),
+        "kill" => println!("{}", steps::KILL),
+        _ => println!("{HELP}"),
+    }
+    ExitCode::SUCCESS
 }
 
 /// The root of the repository.

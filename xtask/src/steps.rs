@@ -106,7 +106,7 @@ fn cargo(arguments: &[&str]) -> Result<Counts, String> {
 }
 
 /// What `kill` can be told.
-const KILL: &str = "cargo xtask kill [store|alerts] [--rounds N]
+pub const KILL: &str = "cargo xtask kill [store|alerts] [--rounds N]
 
   store        a store that is written to must open with all that it had told of
   alerts       of alerts on their way to people nothing is lost, and nothing told twice
