@@ -249,15 +249,17 @@ def heartline(*arguments, code=0):
 
 
 def test_a_channel_can_be_tried(tmp_path):
-    answer = {"/dingtalk": '{"errcode":310000,"errmsg":"sign not match"}', "/hook": ""}
+    answer = {"/dingtalk": '{"errcode":310000,"errmsg":"sign not match CANARY-TOKEN"}', "/hook": "thanks"}
     with Sink(lambda path, _: (200, answer[path.split("?")[0]])) as sink, Telling(sink, tmp_path, rules="groups: []\n") as gateway:
         config = gateway.config_path
         assert heartline("channel", "list", "-c", config).split() == ["team/slack/0", "oncall/webhook/0", "oncall/dingtalk/0"]
         shown = heartline("channel", "test", "oncall", "--dry-run", "-c", config)
         assert not sink.requests and "HeartlineTest" in shown and "CANARY" not in shown
-        assert "oncall/webhook/0: delivered" in heartline("channel", "test", "oncall/webhook/0", "-c", config)
+        told = heartline("channel", "test", "oncall/webhook/0", "-c", config)
+        assert told.startswith("oncall/webhook/0: delivered\n  HTTP 200\n  server: ") and told.endswith("\n  thanks\n"), told
         failed = heartline("channel", "test", "oncall", "-c", config, code=1)
-        assert "oncall/webhook/0: delivered" in failed and "sign not match" in failed and "CANARY" not in failed
+        assert "oncall/webhook/0: delivered" in failed and "CANARY" not in failed
+        assert 'failed (auth): 200 {"errcode":310000,"errmsg":"sign not match ***"}\n  HTTP 200\n' in failed, failed
         assert "team/slack/0" in heartline("channel", "test", "nobody", "-c", config, code=2)
 
 
@@ -275,7 +277,8 @@ def test_an_alert_is_listed_and_explained(tmp_path):
 
 @pytest.mark.parametrize("own, told", [
     ("alerting: {receivers: [{name: a, pigeon: [{}]}]}\n", "`pigeon` is no kind of channel"),
-    ("alerting: {receivers: [{name: a, dingtalk: [{uri: x}]}]}\n", "unknown field `uri`"),
+    ("alerting: {receivers: [{name: a, dingtalk: [{uri: x}]}]}\n", "`url` or `url_file` is missing beside uri"),
+    ("alerting: {receivers: [{name: a, discord: [{webhook_url: http://e/, txt: x}]}]}\n", "unknown field `txt`"),
     ("alerting: {receivers: [{name: a}, {name: a}]}\n", "two receivers have the name `a`"),
     ("alerting: {alertmanager_config: none.yml}\n", "none.yml"),
     ("alerting: {alertmanager_config: am.yml, receivers: [{name: stranger}]}\n", "no receiver `stranger`"),

@@ -1,14 +1,12 @@
 //! Workers with real sockets.
 
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::json;
 
 use super::*;
 use crate::testing::server::{Reply, Server};
-use crate::testing::{alert, notice};
-use crate::{Context, Language, Reach, Texts};
+use crate::testing::{alert, context, notice};
 
 fn world(mailbox: &Arc<InMemory>) -> (World, Receiver<Report>) {
     let (give, reports) = channel();
@@ -22,12 +20,7 @@ fn world(mailbox: &Arc<InMemory>) -> (World, Receiver<Report>) {
 }
 
 fn webhook(name: &str, base: &str) -> Destination {
-    let context = Context {
-        directory: PathBuf::new(),
-        texts: Arc::new(Texts::new(Language::English, &[]).expect("templates")),
-        reach: Reach { is_trusted: true, allowed: Vec::new() },
-    };
-    let channels = Channel::read("webhook", json!({"url": base}), &context).expect("settings");
+    let channels = Channel::read("webhook", json!({"url": base}), &context()).expect("settings");
     let channel = channels.into_iter().next().expect("one channel");
     Destination { name: name.into(), channel }
 }
