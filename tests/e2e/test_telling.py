@@ -279,6 +279,7 @@ def test_an_alert_is_listed_and_explained(tmp_path):
     ("alerting: {receivers: [{name: a, pigeon: [{}]}]}\n", "`pigeon` is no kind of channel"),
     ("alerting: {receivers: [{name: a, dingtalk: [{uri: x}]}]}\n", "`url` or `url_file` is missing beside uri"),
     ("alerting: {receivers: [{name: a, discord: [{webhook_url: http://e/, txt: x}]}]}\n", "unknown field `txt`"),
+    ("alerting: {receivers: [{name: a, msteams: [{}]}]}\n", "`msteams` is no kind of channel; there are"),
     ("alerting: {receivers: [{name: a}, {name: a}]}\n", "two receivers have the name `a`"),
     ("alerting: {alertmanager_config: none.yml}\n", "none.yml"),
     ("alerting: {alertmanager_config: am.yml, receivers: [{name: stranger}]}\n", "no receiver `stranger`"),
@@ -287,3 +288,18 @@ def test_what_is_wrong_is_told_by_check(tmp_path, own, told):
     (tmp_path / "am.yml").write_text("route: {receiver: a}\nreceivers: [{name: a}]\n")
     (tmp_path / "heartline.yaml").write_text(config_for("127.0.0.1:9", extra=own))
     assert told in heartline("check", tmp_path / "heartline.yaml", code=2)
+
+
+def test_what_is_odd_is_told_by_check(tmp_path):
+    """Channels that their vendor has ended are read; in both files people are told what to do."""
+    receiver = "{name: a, msteams_configs: [{webhook_url: 'http://e/'}]}"
+    (tmp_path / "am.yml").write_text(f"route: {{receiver: a}}\nreceivers: [{receiver}]\n")
+    own = "alerting: {alertmanager_config: am.yml}\n"
+    (tmp_path / "heartline.yaml").write_text(config_for("127.0.0.1:9", extra=own))
+    for file in ("am.yml", "heartline.yaml"):
+        told = heartline("check", tmp_path / file)
+        assert "warning: " in told and "am.yml:2:23: " in told and "`msteamsv2_configs`" in told, told
+    (tmp_path / "am.yml").write_text("route: {receiver: a}\nreceivers: [{name: a, wechat_configs: [{corp_id: a}]}]\n")
+    for file in ("am.yml", "heartline.yaml"):
+        told = heartline("check", tmp_path / file, code=2)
+        assert "am.yml:2:" in told and "wechat: `api_secret` or `api_secret_file` is missing" in told, told

@@ -5,7 +5,7 @@ mod rehearse;
 use std::io::{BufRead as _, Read as _};
 use std::path::{Path, PathBuf};
 
-use alert::alertmanager::{Config, parse};
+use alert::alertmanager::{Config, RETIRED, parse};
 use clap::{Args, Subcommand};
 use model::series::Labels;
 
@@ -106,6 +106,11 @@ fn receivers<'a>(config: &Config, labels: impl Iterator<Item = &'a str>) -> Resu
 pub(crate) fn label(text: &str) -> Result<(&str, &str), String> {
     let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
     pair.ok_or_else(|| format!("`{text}` is not a label, such as severity=critical"))
+}
+
+/// Kinds of channels that may stand in the configuration of this program: all but the retired.
+pub(crate) fn own_kinds() -> impl Iterator<Item = &'static str> {
+    notify::kinds().filter(|kind| *kind != RETIRED)
 }
 
 /// Kinds of channels that an `alertmanager.yml` may have.

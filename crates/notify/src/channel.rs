@@ -42,6 +42,20 @@ pub(crate) trait Vendor: Send + Sync + fmt::Debug {
     /// What an answer means.
     fn judge(&self, answer: &Answer) -> Outcome;
 
+    /// A request whose answer `call` needs, such as a token; none while it is known. Time is milliseconds since the Unix
+    /// epoch.
+    fn ahead(&self, _at_ms: i64) -> Option<Result<Call, String>> {
+        None
+    }
+
+    /// Takes the answer of `ahead`.
+    ///
+    /// # Errors
+    /// What becomes of the message, since it is no answer.
+    fn learn(&self, _answer: &Answer, _at_ms: i64) -> Result<(), Outcome> {
+        Ok(())
+    }
+
     /// The request that takes back what was delivered under this name, where that can be.
     fn withdraw(&self, _id: &str) -> Option<Result<Call, String>> {
         None
@@ -219,19 +233,15 @@ impl Channel {
         self.try_out(message).await.0
     }
 
-    /// The same, with what a vendor answers over HTTP.
+    /// The same, with what a vendor answers over HTTP; what gives a token, which is secret, is not among it.
     pub async fn try_out(&self, message: &Message<'_>) -> (Outcome, Vec<Answer>) {
         let mut heard = Vec::new();
         let outcome = match &self.way {
             Way::Mail(mailer) => mailer.send(message).await,
-            Way::Http(vendor, client) => match self.ask(client, vendor.call(message)).await {
-                Ok(answer) => {
-                    let outcome = judged(&**vendor, &answer);
-                    heard.push(answer);
-                    outcome
-                }
-                Err(outcome) => outcome,
-            },
+            Way::Http(vendor, client) => {
+                let told = self.tell(&**vendor, client, message, &mut heard).await;
+                told.unwrap_or_else(|outcome| outcome)
+            }
         };
         (outcome, heard)
     }
@@ -245,6 +255,33 @@ impl Channel {
 
     pub(crate) fn can_withdraw(&self) -> bool {
         matches!(&self.way, Way::Http(vendor, _) if vendor.withdraw("").is_some())
+    }
+
+    /// What was asked ahead may be worth nothing any more, which an answer tells: then both are asked once more.
+    async fn tell(
+        &self,
+        vendor: &dyn Vendor,
+        client: &Client,
+        message: &Message<'_>,
+        heard: &mut Vec<Answer>,
+    ) -> Result<Outcome, Outcome> {
+        let mut is_again = false;
+        loop {
+            if let Some(call) = vendor.ahead(message.at_ms) {
+                let answer = self.ask(client, call).await?;
+                if let Err(outcome) = vendor.learn(&answer, message.at_ms) {
+                    heard.push(answer);
+                    return Err(outcome);
+                }
+            }
+            let answer = self.ask(client, vendor.call(message)).await?;
+            let outcome = judged(vendor, &answer);
+            heard.push(answer);
+            if is_again || vendor.ahead(message.at_ms).is_none() {
+                return Ok(outcome);
+            }
+            is_again = true;
+        }
     }
 
     async fn ask(&self, client: &Client, call: Result<Call, String>) -> Result<Answer, Outcome> {

@@ -177,6 +177,18 @@ impl<'a> Settings<'a> {
         self.pairs_of(key, written)
     }
 
+    /// A list of texts; their names are their places, from 1.
+    ///
+    /// # Errors
+    /// It is none, or one of them is no template.
+    pub(crate) fn list(&mut self, key: &str) -> Result<Pairs, String> {
+        let written: Vec<String> = self.value(key)?;
+        let read = |(place, text): (usize, &String)| {
+            Ok(((place + 1).to_string(), Text::read(key, text, &self.context.texts)?))
+        };
+        written.iter().enumerate().map(read).collect()
+    }
+
     /// A list of maps of texts.
     ///
     /// # Errors

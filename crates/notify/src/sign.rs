@@ -5,6 +5,8 @@ use base64::prelude::BASE64_STANDARD;
 use ring::digest::{SHA256, digest};
 use ring::hmac;
 
+use crate::text::rfc3339;
+
 fn mac(algorithm: hmac::Algorithm, key: &[u8], text: &[u8]) -> hmac::Tag {
     hmac::sign(&hmac::Key::new(algorithm, key), text)
 }
@@ -37,7 +39,30 @@ pub(crate) fn aliyun(key: (&str, &str), query: &str, headers: &[(&str, &str)], b
     format!("{NAME} Credential={id},SignedHeaders={names},Signature={signature}")
 }
 
-/// Hash of the canonical form of a POST to `/`, and the names of its headers. `headers` are in
+/// Tencent Cloud's signature, version 3 (`cloud.tencent.com/document/api/382/52071`): the value of `Authorization` for a
+/// POST to `/`. `at_s` is the header `X-TC-Timestamp`.
+pub(crate) fn tencent(
+    key: (&str, &str),
+    service: &str,
+    at_s: i64,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> String {
+    const NAME: &str = "TC3-HMAC-SHA256";
+    let (id, secret) = key;
+    let date = &rfc3339(at_s * 1000)[..10];
+    let scope = format!("{date}/{service}/tc3_request");
+    let (hash, names) = canonical("", headers, body);
+    let text = format!("{NAME}\n{at_s}\n{scope}\n{hash}");
+    let chain = [date, service, "tc3_request", &text];
+    let signature = chain.iter().fold(format!("TC3{secret}").into_bytes(), |key, text| {
+        mac(hmac::HMAC_SHA256, &key, text.as_bytes()).as_ref().to_vec()
+    });
+    let signature = hex(signature);
+    format!("{NAME} Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}")
+}
+
+/// Hash of the canonical form of a POST to `/`, which both have in common, and the names of its headers. `headers` are in
 /// the order of their names.
 fn canonical(query: &str, headers: &[(&str, &str)], body: &[u8]) -> (String, String) {
     let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
@@ -101,6 +126,44 @@ mod tests {
              x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version,Signature=\
              06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0";
         assert_eq!(signed, expected);
+    }
+
+    #[test]
+    fn tencent_is_as_published() {
+        // The escapes are in the text as they are here.
+        let body =
+            br#"{"Limit": 1, "Filters": [{"Values": ["\u672a\u547d\u540d"], "Name": "instance-name"}]}"#;
+        let headers = [
+            ("content-type", "application/json; charset=utf-8"),
+            ("host", "cvm.tencentcloudapi.com"),
+            ("x-tc-action", "describeinstances"),
+        ];
+        assert_eq!(sha256(body), "35e9c5b0e3ae67532d3c9f17ead6c90222632e5b1ff7f6e89887f1398934f064");
+        let hash = "5ffe6a04c0664d6b969fab9a13bdab201d63ee709638e2749d62a09ca18d7031";
+        assert_eq!(canonical("", &headers[..2], body).0, hash);
+        let check = |secret: &str, headers: &[(&str, &str)], expected: &str| {
+            let signed = tencent(("AKID", secret), "cvm", 1_551_113_065, headers, body);
+            let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
+            let begin = "TC3-HMAC-SHA256 Credential=AKID/2019-02-25/cvm/tc3_request";
+            let names = names.join(";");
+            assert_eq!(signed, format!("{begin}, SignedHeaders={names}, Signature={expected}"));
+        };
+        // TencentCloud/signature-process-demo, and two revisions of cloud.tencent.com/document/api/213/30654.
+        check(
+            "Gu5t9xGARNpq86cd98joQYCN3EXAMPLE",
+            &headers[..2],
+            "72e494ea809ad7a8c8f7a4507b9bddcbaa8e581f516e8da2f66e2c5a96525168",
+        );
+        check(
+            "Gu5t9xGARNpq86cd98joQYCN3*******",
+            &headers,
+            "be4f67d323c78ab9acb7395e43c0dbcf822a9cfac32fea2449a7bc7726b770a3",
+        );
+        check(
+            "********************************",
+            &headers,
+            "10b1a37a7301a02ca19a647ad722d5e43b4b3cff309d421d85b46093f6ab6c4f",
+        );
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Account {
             api: settings.url("api_url", default_url)?,
             key_id: settings.needed("access_key_id")?,
             key_secret: settings.secret("access_key_secret")?,
-            variables: phone::variables(settings)?,
+            variables: phone::variables(settings, false)?,
         })
     }
 

@@ -6,6 +6,7 @@ mod discord;
 pub(crate) mod email;
 mod feishu;
 mod incident;
+mod msteams;
 mod msteamsv2;
 mod opsgenie;
 mod pagerduty;
@@ -17,6 +18,7 @@ mod telegram;
 mod twilio;
 mod voice;
 mod webhook;
+mod wechat;
 mod wecom;
 
 use crate::channel::Kind;
@@ -28,11 +30,13 @@ pub(crate) const KINDS: &[Kind] = &[
     dingtalk::KIND,
     feishu::KIND,
     wecom::KIND,
+    wechat::KIND,
     email::KIND,
     telegram::KIND,
     discord::KIND,
     sms::KIND,
     voice::KIND,
+    msteams::KIND,
     msteamsv2::KIND,
     pagerduty::KIND,
     opsgenie::KIND,

@@ -81,13 +81,13 @@ impl Vendor for Phone {
     }
 }
 
-/// Takes the variables of a vendor's template.
+/// Takes the variables of a vendor's template: a map, or a list where they are numbered.
 ///
 /// # Errors
 /// They cannot be read, or have what vendors refuse.
-pub(super) fn variables(settings: &mut Settings<'_>) -> Result<Pairs, String> {
+pub(super) fn variables(settings: &mut Settings<'_>, are_numbered: bool) -> Result<Pairs, String> {
     const KEY: &str = "template_params";
-    let variables = settings.pairs(KEY)?;
+    let variables = if are_numbered { settings.list(KEY)? } else { settings.pairs(KEY)? };
     let has_url = |text: &Text| ["http://", "https://", "ExternalURL"].iter().any(|url| text.contains(url));
     match variables.iter().find(|(_, text)| has_url(text)) {
         Some((name, _)) => Err(format!("`{KEY}`: `{name}` has a URL, which the vendor refuses")),

@@ -84,7 +84,9 @@ async fn answers_are_judged() {
             (Reply::Reset, vendor.lost),
         ];
         script.extend(vendor.errors.iter().map(|(status, body, outcome)| (says(*status, body), *outcome)));
-        let replies = script.iter().map(|(reply, _)| reply.clone()).collect();
+        let ahead = vendor.ahead.map(|body| says(200, body));
+        let first = usize::from(ahead.is_some());
+        let replies = ahead.into_iter().chain(script.iter().map(|(reply, _)| reply.clone())).collect();
         let server = Server::start(replies).await;
         let channel = channel(vendor, &server.base);
         let notices = hostile();
@@ -92,9 +94,9 @@ async fn answers_are_judged() {
             let outcome = channel.send(&message(&notices)).await;
             let reply: String = format!("{reply:?}").chars().take(100).collect();
             assert_eq!(shown(&outcome), *expected, "{}: {reply}: {outcome:?}", vendor.kind);
-            assert_eq!(server.requests().len(), index + 1, "{}: {reply}", vendor.kind);
+            assert_eq!(server.requests().len(), first + index + 1, "{}: {reply}", vendor.kind);
         }
-        golden(vendor, &server.requests()[0]);
+        golden(vendor, &server.requests()[first]);
     }
 }
 
@@ -160,13 +162,15 @@ fn settings_that_cannot_work_are_told() {
         "the template `a`, which nobody",
     );
     check("dingtalk", json!({"url": "https://oapi.dingtalk.com/robot/send"}), "it has no `access_token`");
+    let wechat = json!({"corp_id": "ww1", "api_secret": "a", "message_type": "card"});
+    check("wechat", wechat, "`message_type` is text or markdown");
     let sms = |key: &str, value: Value| {
         let mut settings =
             json!({"provider": "twilio", "to": ["+15550100"], "account_sid": "AC1", "auth_token": "a"});
         settings[key] = value;
         settings
     };
-    check("sms", sms("provider", "pigeon".into()), "`provider` is one of twilio, aliyun");
+    check("sms", sms("provider", "pigeon".into()), "`provider` is one of twilio, aliyun, tencent");
     check("sms", sms("to", json!([])), "`to` is missing");
     check("sms", sms("to", json!(["+1-555"])), "\"+1-555\" is no number of a telephone");
     check("sms", sms("messaging_service_sid", 7.into()), "`messaging_service_sid`: invalid type");
@@ -235,7 +239,7 @@ fn golden(vendor: &Vendor, request: &str) {
 
 #[tokio::test]
 async fn what_is_signed_is_what_is_sent() {
-    for vendor in VENDORS.iter().filter(|vendor| vendor.name == "aliyun") {
+    for vendor in VENDORS.iter().filter(|vendor| ["aliyun", "tencent"].contains(&vendor.name)) {
         let (status, body, outcome) = vendor.success;
         let server = Server::start(vec![Reply::Says(status, "", body.to_owned())]).await;
         assert_eq!(shown(&channel(vendor, &server.base).send(&message(&hostile())).await), outcome);
@@ -250,9 +254,14 @@ async fn what_is_signed_is_what_is_sent() {
             let names = names.split(';').map(str::to_owned);
             names.filter_map(|name| sent.get_key_value(&*name)).map(|(name, value)| (*name, *value)).collect()
         });
-        let all = "host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version";
-        let query = head.lines().next().and_then(|line| line.split_once('?')).expect("a query").1;
-        let expected = sign::aliyun(("id", CANARY), query, &names(all), body.as_bytes());
+        let expected = if vendor.name == "aliyun" {
+            let all = "host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version";
+            let query = head.lines().next().and_then(|line| line.split_once('?')).expect("a query").1;
+            sign::aliyun(("id", CANARY), query, &names(all), body.as_bytes())
+        } else {
+            let at_s = NOW_MS / 1000;
+            sign::tencent(("AKID1", CANARY), "sms", at_s, &names("content-type;host"), body.as_bytes())
+        };
         assert_eq!(signature, expected, "{request}");
     }
 }
@@ -275,6 +284,35 @@ async fn what_ended_closes_what_vendors_keep() {
     check("pagerduty", "POST /v2/enqueue\n", "\"event_action\": \"resolve\"").await;
 }
 
+#[tokio::test]
+async fn a_token_that_is_refused_is_asked_for_once_more() {
+    let vendor = VENDORS.iter().find(|vendor| vendor.kind == "wechat").expect("a vendor");
+    let says = |body: &str| Reply::Says(200, "", body.to_owned());
+    let token = || says(vendor.ahead.expect("a token"));
+    let check = async |script: Vec<Reply>, expected: &str, paths: &[&str]| {
+        let server = Server::start(script).await;
+        let channel = channel(vendor, &server.base);
+        let notices = hostile();
+        let (outcome, heard) = channel.try_out(&message(&notices)).await;
+        assert_eq!(shown(&outcome), expected, "{outcome:?}");
+        assert!(heard.iter().all(|answer| !answer.shown().contains("canary")), "{heard:?}");
+        let requests = server.requests();
+        let path = |request: &String| request.split([' ', '?', '\n']).nth(1).map(str::to_owned);
+        let asked: Vec<String> = requests.iter().filter_map(path).collect();
+        let paths: Vec<String> = paths.iter().map(|path| format!("/cgi-bin/{path}")).collect();
+        assert_eq!(asked, paths);
+    };
+    let all = ["gettoken", "message/send", "gettoken", "message/send"];
+    for code in [42001, 40014] {
+        let stale = || says(&format!("{{\"errcode\":{code},\"errmsg\":\"access_token\"}}"));
+        let good = says(vendor.success.1);
+        check(vec![token(), stale(), token(), good], "delivered m1", &all).await;
+        check(vec![token(), stale(), token(), stale()], "retry auth", &all).await;
+    }
+    check(vec![says(r#"{"errcode":40001,"errmsg":"bad secret"}"#)], "final auth", &all[..1]).await;
+    check(vec![Reply::Says(502, "", String::new())], "retry server", &all[..1]).await;
+}
+
 #[test]
 fn the_end_is_told_as_alertmanager_does_it_or_by_all_that_wake_nobody() {
     let tells_end = |tells_end: bool| {
@@ -287,13 +325,13 @@ fn the_end_is_told_as_alertmanager_does_it_or_by_all_that_wake_nobody() {
         told.map(|vendor| vendor.kind).collect::<Vec<_>>()
     };
     // The defaults of Alertmanager's `docs/configuration.md`.
-    let silent = ["slack", "sms", "voice"];
+    let silent = ["slack", "wechat", "sms", "voice"];
     let not = |silent: &[&str]| {
         let kinds = VENDORS.iter().map(|vendor| vendor.kind);
         kinds.filter(|kind| !silent.contains(kind)).collect::<Vec<_>>()
     };
     assert_eq!(tells_end(false), not(&silent));
-    assert_eq!(tells_end(true), not(&silent[1..]));
+    assert_eq!(tells_end(true), not(&silent[2..]));
 }
 
 #[tokio::test]

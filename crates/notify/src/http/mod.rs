@@ -124,15 +124,15 @@ pub struct Call {
 }
 
 impl Call {
+    /// A GET.
+    pub(crate) fn get(address: Address) -> Call {
+        let secrets = secrets_of(&address);
+        Call { method: Method::GET, address, headers: HeaderMap::new(), body: Bytes::new(), secrets }
+    }
+
     /// A POST whose parameters are in its URL and are no secret; it has no body.
     pub(crate) fn open(address: Address) -> Call {
-        Call {
-            method: Method::POST,
-            address,
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-            secrets: Vec::new(),
-        }
+        Call { method: Method::POST, secrets: Vec::new(), ..Call::get(address) }
     }
 
     /// A POST with a body of this media type.
@@ -193,7 +193,7 @@ impl Call {
             text += &format!("{name}: {value}\n");
         }
         text += "\n";
-        let open = self.address.url().query().filter(|_| self.body.is_empty());
+        let open = self.address.url().query().filter(|_| self.body.is_empty() && self.method == Method::POST);
         text += open.unwrap_or(&String::from_utf8_lossy(&self.body));
         redact(text, &self.secrets)
     }

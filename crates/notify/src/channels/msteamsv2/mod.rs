@@ -14,12 +14,13 @@ pub(super) const KIND: Kind =
     Kind { name: "msteamsv2", globals: &[], traits: TRAITS, tells_end: true, read: Read::Http(read) };
 
 /// The vendor takes four a second.
-const TRAITS: Traits = Traits { rates: &[Rate::per_second(3)], has_digests: true, is_costly: false };
+pub(super) const TRAITS: Traits =
+    Traits { rates: &[Rate::per_second(3)], has_digests: true, is_costly: false };
 
 /// The vendor's 28 KB are of the message as it is kept there, which is longer.
-const BODY_MAX: usize = 20_000;
+pub(super) const BODY_MAX: usize = 20_000;
 
-const TITLE_MAX: Limit = Limit::chars(300);
+pub(super) const TITLE_MAX: Limit = Limit::chars(300);
 
 #[derive(Debug)]
 struct Teams(Robot);

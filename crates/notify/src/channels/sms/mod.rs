@@ -1,4 +1,6 @@
-//! Short messages by Twilio and Aliyun. One that may have gone through is not repeated.
+//! Short messages by Twilio, Aliyun and Tencent Cloud. One that may have gone through is not repeated.
+
+mod tencent;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +26,12 @@ pub(super) const KIND: Kind = Kind {
         is_costly: true,
     },
     tells_end: false,
-    read: Read::Http(|settings| phone::read(settings, &[("twilio", Twilio::read), ("aliyun", Aliyun::read)])),
+    read: Read::Http(|settings| {
+        phone::read(
+            settings,
+            &[("twilio", Twilio::read), ("aliyun", Aliyun::read), ("tencent", tencent::Tencent::read)],
+        )
+    }),
 };
 
 /// Two parts of a message in GSM's letters, or five in others.

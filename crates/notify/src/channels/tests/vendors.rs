@@ -11,6 +11,8 @@ pub(super) struct Vendor {
     pub(super) kind: &'static str,
     /// For the server's address.
     pub(super) settings: fn(&str) -> Value,
+    /// The answer to what is asked ahead of the first message.
+    pub(super) ahead: Option<&'static str>,
     /// Status and body of success, and its outcome.
     pub(super) success: (u16, &'static str, &'static str),
     /// Outcome of a page of HTML with status 200.
@@ -26,6 +28,7 @@ const CHAT: Vendor = Vendor {
     name: "",
     kind: "",
     settings: |_| Value::Null,
+    ahead: None,
     success: (200, "", "delivered"),
     html: "retry unknown",
     lost: "retry timeout",
@@ -235,6 +238,104 @@ pub(super) const VENDORS: &[Vendor] = &[
         settings: |base| aliyun(base, &json!({"tts_code": "TTS_1"})),
         success: (200, r#"{"Code":"OK","CallId":"C1"}"#, "delivered C1"),
         ..ALIYUN
+    },
+    Vendor {
+        name: "tencent",
+        kind: "sms",
+        settings: |base| {
+            json!({
+                "provider": "tencent", "api_url": base, "secret_id": "AKID1", "secret_key": CANARY,
+                "sdk_app_id": "1400006666", "sign_name": "心跳", "template_id": "1110", "to": ["13800000000"],
+                "template_params": ["{{ (index .Alerts 0).Labels.route }}", ""],
+            })
+        },
+        success: (
+            200,
+            r#"{"Response":{"SendStatusSet":[{"SerialNo":"5000:1","Code":"Ok"}],"RequestId":"r"}}"#,
+            "delivered 5000:1",
+        ),
+        lost: "final timeout",
+        errors: &[
+            (
+                200,
+                r#"{"Response":{"SendStatusSet":[{"Code":"Ok"},{"Code":"FailedOperation.PhoneNumberInBlacklist"}]}}"#,
+                "final blocked",
+            ),
+            (
+                200,
+                r#"{"Response":{"SendStatusSet":[{"Code":"LimitExceeded.PhoneNumberDailyLimit"}]}}"#,
+                "final rate_limited",
+            ),
+            (
+                200,
+                r#"{"Response":{"SendStatusSet":[{"Code":"LimitExceeded.PhoneNumberThirtySecondLimit"}]}}"#,
+                "retry rate_limited",
+            ),
+            (
+                200,
+                r#"{"Response":{"SendStatusSet":[{"Code":"InvalidParameterValue.ContentLengthLimit"}]}}"#,
+                "final too_large",
+            ),
+            (200, r#"{"Response":{"SendStatusSet":[]}}"#, "retry unknown"),
+            (200, r#"{"Response":{"Error":{"Code":"RequestLimitExceeded"}}}"#, "retry rate_limited"),
+            (200, r#"{"Response":{"Error":{"Code":"InternalError.OtherError"}}}"#, "retry server"),
+            (200, r#"{"Response":{"Error":{"Code":"AuthFailure.SignatureFailure"}}}"#, "final auth"),
+            (
+                200,
+                r#"{"Response":{"Error":{"Code":"InvalidParameterValue.IncorrectPhoneNumber"}}}"#,
+                "final bad_request",
+            ),
+            (
+                200,
+                r#"{"Response":{"Error":{"Code":"FailedOperation.TemplateIncorrectOrUnapproved"}}}"#,
+                "final bad_request",
+            ),
+        ],
+        ..CHAT
+    },
+    Vendor {
+        kind: "wechat",
+        settings: |base| {
+            json!({
+                "api_url": format!("{base}/cgi-bin/"), "corp_id": "ww1", "api_secret": CANARY, "agent_id": "1000002",
+                "to_user": "zhang|li",
+            })
+        },
+        ahead: Some(
+            r#"{"errcode":0,"errmsg":"ok","access_token":"canary-0123456789abcdef","expires_in":7200}"#,
+        ),
+        success: (200, r#"{"errcode":0,"errmsg":"ok","invaliduser":"","msgid":"m1"}"#, "delivered m1"),
+        errors: &[
+            (200, r#"{"errcode":0,"errmsg":"ok","invaliduser":"li"}"#, "final bad_request"),
+            (200, r#"{"errcode":-1,"errmsg":"system busy"}"#, "retry server"),
+            (200, r#"{"errcode":45009,"errmsg":"api freq out of limit"}"#, "retry rate_limited"),
+            (200, r#"{"errcode":60020,"errmsg":"not allow to access from your ip"}"#, "final blocked"),
+            (200, r#"{"errcode":40013,"errmsg":"invalid corpid"}"#, "final auth"),
+            (200, r#"{"errcode":81013,"errmsg":"user & party & tag all invalid"}"#, "final bad_request"),
+        ],
+        ..CHAT
+    },
+    Vendor {
+        kind: "msteams",
+        settings: |base| json!({"webhook_url": format!("{base}/webhookb2/{CANARY}")}),
+        success: (200, "1", "delivered"),
+        errors: &[
+            (200, "", "retry unknown"),
+            (
+                200,
+                "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429",
+                "retry rate_limited",
+            ),
+            (
+                200,
+                "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 413",
+                "final too_large",
+            ),
+            (200, "Webhook message delivery failed with error: other", "retry unknown"),
+            (400, "Summary or Text is required.", "final bad_request"),
+            (410, "gone", "final bad_request"),
+        ],
+        ..CHAT
     },
     Vendor {
         kind: "msteamsv2",

@@ -74,7 +74,7 @@ impl Vendor for WeCom {
 
 /// What WeCom's answers mean, those of robots and those of its API
 /// (`developer.work.weixin.qq.com/document/path/90313`).
-fn judge(answer: &Answer) -> Outcome {
+pub(super) fn judge(answer: &Answer) -> Outcome {
     if let Some(outcome) = by_status(answer) {
         return outcome;
     }
