@@ -303,3 +303,19 @@ def test_what_is_odd_is_told_by_check(tmp_path):
     for file in ("am.yml", "heartline.yaml"):
         told = heartline("check", tmp_path / file, code=2)
         assert "am.yml:2:" in told and "wechat: `api_secret` or `api_secret_file` is missing" in told, told
+
+
+def test_the_end_is_told_as_each_file_means_it(tmp_path):
+    """A Slack of Alertmanager's file tells no end unless told to; one of our own does unless told not to."""
+    routes = ROUTES.replace(", send_resolved: true", "").replace("  routes:\n", "  routes: []\n").replace(
+        "  - {matchers: [severity=\"critical\"], receiver: oncall}\n", "")
+    own = "alerting:\n  alertmanager_config: am.yml\n  receivers:\n  - name: team\n    slack: [{api_url: URL/own}, {api_url: URL/mute, send_resolved: false}]\n"
+    with Sink(lambda *_: (200, "ok")) as sink, Telling(sink, tmp_path, routes=routes, own=own, rules="groups: []\n") as gateway:
+        alert = {"labels": {"alertname": "Down"}}
+        gateway.api("/api/v2/alerts", [alert])
+        until(lambda: all(sink.at(path) for path in ("/slack", "/own", "/mute")), "it is told")
+        until(lambda: len(noted(gateway)) == 3, "that is noted")
+        gateway.api("/api/v2/alerts", [{**alert, "endsAt": "2026-01-01T00:00:00Z"}])
+        until(lambda: len(sink.at("/own")) == 2, "the end is told")
+        until(lambda: gateway.api("/api/v2/alerts/groups") == [], "everybody is done with it")
+        assert "RESOLVED" in json.dumps(sink.json("/own")[1]) and len(sink.at("/slack")) == len(sink.at("/mute")) == 1

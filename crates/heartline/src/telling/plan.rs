@@ -223,6 +223,16 @@ impl Plan {
         channels.map(|channel| destination(receiver, &channel.key)).collect()
     }
 
+    /// Whether a destination is a telephone.
+    pub(super) fn is_phone(&self, name: &str) -> bool {
+        let mut phones = self.channels.iter().filter(|one| kind_of(&one.kind) != DestinationKind::Message);
+        // One that has several numbers has a destination for each.
+        phones.any(|one| {
+            name.strip_prefix(&*destination(&one.receiver, &one.key))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+
     /// Language of a receiver's messages.
     pub(super) fn language(&self, receiver: &str) -> Language {
         let channel = self.channels.iter().find(|channel| channel.receiver == receiver);
