@@ -238,20 +238,24 @@ def cancelled(sink, call):
 @pytest.mark.parametrize("is_killed", [False, True])
 def test_a_call_that_is_still_queued_is_cancelled_when_somebody_cares(tmp_path, is_killed):
     """The vendor has taken the call; the next process knows its name too. Nobody is called to hear that another cares."""
+    def call(gateway):
+        gateway.fire()
+        until(lambda: "phone" in gateway.told(), "the call is queued")
+
     with Sink(twilio) as sink:
-        with Calling(sink, tmp_path) as gateway:
-            gateway.fire()
-            until(lambda: "phone" in gateway.told(), "the call is queued")
-            if is_killed:
-                gateway.signal(signal.SIGKILL)
-                gateway.wait()
-            else:
-                heartline("ack", gateway.incident()["number"], "--by", "Ann", "--admin", f"http://{gateway.admin}")
-                until(lambda: cancelled(sink, "CA0"), "the call is cancelled")
         if is_killed:
             with Calling(sink, tmp_path) as gateway:
-                heartline("ack", gateway.incident()["number"], "--by", "Ann", "--admin", f"http://{gateway.admin}")
-                until(lambda: cancelled(sink, "CA0"), "the call is cancelled")
+                call(gateway)
+                gateway.signal(signal.SIGKILL)
+                gateway.wait()
+        with Calling(sink, tmp_path) as gateway:
+            if not is_killed:
+                call(gateway)
+            heartline("ack", gateway.incident()["number"], "--by", "Ann", "--admin", f"http://{gateway.admin}")
+            until(lambda: cancelled(sink, "CA0"), "the call is cancelled")
+            until(lambda: ("firing", "Acknowledged by Ann") in told(sink, "team"), "the others are told")
+            waiting = 'heartline_notification_queue_messages{channel="phone/voice/0"}'
+            until(lambda: f"{waiting} 0" in gateway.get("/metrics"), "nothing waits for the phone")
         assert cancelled(sink, "CA0") == [b"Status=canceled"]
         assert len(sink.at(f"{TWILIO}/Calls.json")) == 1
 

@@ -102,8 +102,10 @@ async fn answers_are_judged() {
 
 #[tokio::test]
 async fn who_does_not_answer_is_not_waited_for() {
-    for vendor in VENDORS {
-        let server = Server::start(vec![Reply::Nothing]).await;
+    for (vendor, reply) in
+        VENDORS.iter().flat_map(|vendor| [(vendor, Reply::Nothing), (vendor, Reply::Stalls)])
+    {
+        let server = Server::start(vec![reply]).await;
         let channel = channel(vendor, &server.base).with_timeout(Duration::from_millis(50));
         let notices = hostile();
         let outcome = channel.send(&message(&notices)).await;

@@ -216,7 +216,7 @@ fn secrets_of(address: &Address) -> Vec<Secret> {
 }
 
 /// An answer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Answer {
     pub(crate) status: u16,
     /// The wait that its header asks for (RFC 9110, 10.2.3).
@@ -253,6 +253,12 @@ impl Answer {
         let more = if letters.next().is_some() { "…" } else { "" };
         let text: Vec<String> = text.lines().map(one_line).collect();
         format!("{}{more}", text.join("\n"))
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown())
     }
 }
 
