@@ -187,9 +187,9 @@ impl Channel {
         let tells_end = if context.tells_end { !traits.is_costly } else { *tells_end };
         let sends_resolved = settings.option("send_resolved")?.unwrap_or(tells_end);
         let timeout = settings.duration("timeout")?;
+        let http = HttpSettings::read(settings.value("http_config")?, &context.directory)?;
         let ways: Vec<Way> = match read {
             Read::Http(read) => {
-                let http = HttpSettings::read(settings.value("http_config")?, &context.directory)?;
                 let client = Client::new(&http, &context.reach, timeout.unwrap_or(TIMEOUT))?;
                 let way = |vendor| Way::Http(vendor, Box::new(client.clone()));
                 read(&mut settings)?.into_iter().map(way).collect()

@@ -193,6 +193,9 @@ fn what_is_left_out_comes_from_global() {
         json!({"api_url_file": "own", "http_config": {}}),
         json!({"api_url_file": "own", "http_config": {}}),
     );
+    let mut email = json!({"to": "a@example.org", "from": "b@example.org", "smarthost": "127.0.0.1:25"});
+    crate::inherit("email", &mut email, &global);
+    Channel::read("email", email, &context()).expect("settings");
 }
 
 #[tokio::test]
@@ -311,6 +314,9 @@ async fn a_token_that_is_refused_is_asked_for_once_more() {
         check(vec![token(), stale(), token(), good], "delivered m1", &all).await;
         check(vec![token(), stale(), token(), stale()], "retry auth", &all).await;
     }
+    // The least time for which a token can be good does not make it two messages.
+    let short = says(&vendor.ahead.expect("a token").replace("7200", "0"));
+    check(vec![short, says(vendor.success.1)], "delivered m1", &all[..2]).await;
     check(vec![says(r#"{"errcode":40001,"errmsg":"bad secret"}"#)], "final auth", &all[..1]).await;
     check(vec![Reply::Says(502, "", String::new())], "retry server", &all[..1]).await;
 }

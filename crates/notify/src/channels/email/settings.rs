@@ -26,6 +26,9 @@ struct WrittenTls {
 /// A mailer for each recipient.
 pub(super) fn read(settings: &mut Settings<'_>) -> Result<Vec<Mailer>, String> {
     let to: String = settings.needed("to")?;
+    let recipients = to.split(',').map(str::trim).filter(|one| !one.is_empty());
+    let recipients: Vec<Mailbox> = recipients.map(|one| mailbox("to", one)).collect::<Result<_, _>>()?;
+    let first = recipients.first().cloned().ok_or("`to` is missing")?;
     let from: String = settings.needed("from")?;
     let (host, port) = host_and_port(&settings.needed::<String>("smarthost")?)?;
     let login = login(settings)?;
@@ -43,7 +46,7 @@ pub(super) fn read(settings: &mut Settings<'_>) -> Result<Vec<Mailer>, String> {
         is_insecure: tls.insecure_skip_verify,
         reach: settings.context.reach.clone(),
         letter: Letter {
-            to: mailbox("from", &from)?,
+            to: first,
             from: mailbox("from", &from)?,
             headers: headers
                 .map(|(name, text)| Ok((canonical(&name)?, text)))
@@ -55,15 +58,8 @@ pub(super) fn read(settings: &mut Settings<'_>) -> Result<Vec<Mailer>, String> {
         },
         timeout: TIMEOUT,
     };
-    let recipients: Vec<&str> = to.split(',').map(str::trim).filter(|one| !one.is_empty()).collect();
-    if recipients.is_empty() {
-        return Err("`to` is missing".to_owned());
-    }
-    let each = recipients.into_iter().map(|recipient| {
-        let letter = Letter { to: mailbox("to", recipient)?, ..mailer.letter.clone() };
-        Ok(Mailer { letter, ..mailer.clone() })
-    });
-    each.collect()
+    let letter = |to| Letter { to, ..mailer.letter.clone() };
+    Ok(recipients.into_iter().map(|to| Mailer { letter: letter(to), ..mailer.clone() }).collect())
 }
 
 fn login(settings: &mut Settings<'_>) -> Result<Option<(String, Source)>, String> {
