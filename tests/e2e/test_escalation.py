@@ -216,9 +216,9 @@ PHONE = """  receivers:
 class Calling(Escalating):
     """A gateway whose receiver `phone` is called by a Twilio of our own."""
 
-    def __init__(self, sink, directory, routes=ROUTES):
+    def __init__(self, sink, directory, routes=ROUTES, own=PHONE):
         routes = routes.replace("{name: phone, webhook_configs: [{url: URL/phone}]}", "{name: phone}")
-        super().__init__(sink, directory, PHONE_STEPS, own_more=PHONE, routes=routes)
+        super().__init__(sink, directory, PHONE_STEPS, own_more=own, routes=routes)
 
     def fire(self, name="Down", **more):
         self.api("/api/v2/alerts", [{"labels": {"alertname": name, "severity": "critical", "page": "true"}, **more}])
@@ -275,6 +275,19 @@ def test_a_call_that_is_still_queued_is_cancelled_when_it_is_over(tmp_path, is_e
         until(lambda: cancelled(sink, down), "its call is cancelled")
         assert not cancelled(sink, "CA1" if down == "CA0" else "CA0")
         assert len(sink.at(f"{TWILIO}/Calls.json")) == len(alerts)
+
+
+def test_a_call_that_tells_of_the_end_is_not_taken_back(tmp_path):
+    own = PHONE.replace("provider", "send_resolved: true, provider")
+    with Sink(twilio) as sink, Calling(sink, tmp_path, ROUTES.replace("{receiver: team", "{receiver: phone"), own) as gateway:
+        alert = {"labels": {"alertname": "Down"}}
+        gateway.api("/api/v2/alerts", [alert])
+        until(lambda: sink.at(f"{TWILIO}/Calls.json"), "the call is queued")
+        gateway.api("/api/v2/alerts", [{**alert, "endsAt": "2026-01-01T00:00:00Z"}])
+        until(lambda: cancelled(sink, "CA0"), "it is cancelled")
+        until(lambda: gateway.api("/api/v2/alerts/groups") == [], "it is over")
+        gateway.api("/-/reload", method="POST")
+        assert b"resolved" in sink.at(f"{TWILIO}/Calls.json")[1][2] and not cancelled(sink, "CA1")
 
 
 def test_reload_keeps_incidents(tmp_path):

@@ -340,9 +340,11 @@ impl Machine {
         act(&mut self.incidents, around)
     }
 
-    /// Remembers what can be taken back.
+    /// Remembers what can be taken back, but not what tells of the end.
     fn note_queued(&mut self, report: &Report, group: Option<String>) {
-        if let (Told::Delivered { withdraw: Some(id) }, Some(group)) = (&report.told, group) {
+        if let (Told::Delivered { withdraw: Some(id) }, Some(group)) = (&report.told, group)
+            && !report.notice.is_resolved()
+        {
             self.queued.add(report.destination.to_string(), id.clone(), group, now_ms());
         }
     }
