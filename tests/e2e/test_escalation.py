@@ -34,12 +34,12 @@ STEPS = """
 class Escalating(Telling):
     """A gateway with one policy; alerts come by Alertmanager's API."""
 
-    def __init__(self, sink, directory, steps=STEPS, interval="1s", more="", url="http://gw.example"):
+    def __init__(self, sink, directory, steps=STEPS, interval="1s", more="", url="http://gw.example", routes=ROUTES, own_more=""):
         own = (
-            "alerting:\n  alertmanager_config: am.yml\n  escalations:\n"
+            f"alerting:\n  alertmanager_config: am.yml\n{own_more}  escalations:\n"
             f"   critical:\n    when: ['severity=\"critical\"']\n    steps:{steps}{more}"
         )
-        routes, evaluation = ROUTES.replace("INTERVAL", interval), f"evaluation: {{ interval: 1s, external_url: '{url}' }}\n"
+        routes, evaluation = routes.replace("INTERVAL", interval), f"evaluation: {{ interval: 1s, external_url: '{url}' }}\n"
         super().__init__(sink, directory, routes=routes, own=own, rules="groups: []\n", evaluation=evaluation)
 
     def fire(self, name="Down", severity="critical", **more):
@@ -63,7 +63,7 @@ class Escalating(Telling):
 
 
 def heartline(*arguments, code=0):
-    done = subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, timeout=30)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -203,6 +203,91 @@ def test_what_waits_is_withdrawn_when_somebody_cares(tmp_path):
         gateway.api(f"/api/v1/incidents/{gateway.incident()['number']}/ack", {"by": "Ann"})
         until(lambda: f"{waiting} 0" in gateway.get("/metrics"), "nothing waits")
         assert len(sink.at("/phone")) == 1 and "phone" not in gateway.told()
+
+
+TWILIO = "/2010-04-01/Accounts/AC1"
+PHONE_STEPS = "\n    - notify: [team, phone]\n    - {after: 1h, notify: [boss]}\n"
+PHONE = """  receivers:
+  - name: phone
+    voice: [{provider: twilio, api_url: URL, account_sid: AC1, auth_token: secret, from: '+15550199', to: ['+15550100']}]
+"""
+
+
+class Calling(Escalating):
+    """A gateway whose receiver `phone` is called by a Twilio of our own."""
+
+    def __init__(self, sink, directory, routes=ROUTES, own=PHONE):
+        routes = routes.replace("{name: phone, webhook_configs: [{url: URL/phone}]}", "{name: phone}")
+        super().__init__(sink, directory, PHONE_STEPS, own_more=own, routes=routes)
+
+    def fire(self, name="Down", **more):
+        self.api("/api/v2/alerts", [{"labels": {"alertname": name, "severity": "critical", "page": "true"}, **more}])
+
+
+def twilio(path, number):
+    """Calls are queued as CA0, CA1 and so on, and can be cancelled."""
+    if path == f"{TWILIO}/Calls.json":
+        return 201, json.dumps({"sid": f"CA{number}", "status": "queued"})
+    return 200, json.dumps({"sid": path.split("/")[-1].removesuffix(".json"), "status": "canceled"}) if path.startswith(TWILIO) else "ok"
+
+
+def cancelled(sink, call):
+    return [body for _, _, body in sink.at(f"{TWILIO}/Calls/{call}.json")]
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_call_that_is_still_queued_is_cancelled_when_somebody_cares(tmp_path, is_killed):
+    """The vendor has taken the call; the next process knows its name too. Nobody is called to hear that another cares."""
+    def call(gateway):
+        gateway.fire()
+        until(lambda: "phone" in gateway.told(), "the call is queued")
+
+    with Sink(twilio) as sink:
+        if is_killed:
+            with Calling(sink, tmp_path) as gateway:
+                call(gateway)
+                gateway.signal(signal.SIGKILL)
+                gateway.wait()
+        with Calling(sink, tmp_path) as gateway:
+            if not is_killed:
+                call(gateway)
+            heartline("ack", gateway.incident()["number"], "--by", "Ann", "--admin", f"http://{gateway.admin}")
+            until(lambda: cancelled(sink, "CA0"), "the call is cancelled")
+            until(lambda: ("firing", "Acknowledged by Ann") in told(sink, "team"), "the others are told")
+            waiting = 'heartline_notification_queue_messages{channel="phone/voice/0"}'
+            until(lambda: f"{waiting} 0" in gateway.get("/metrics"), "nothing waits for the phone")
+        assert cancelled(sink, "CA0") == [b"Status=canceled"]
+        assert len(sink.at(f"{TWILIO}/Calls.json")) == 1
+
+
+@pytest.mark.parametrize("is_escalated", [False, True])
+def test_a_call_that_is_still_queued_is_cancelled_when_it_is_over(tmp_path, is_escalated):
+    """By a policy, which calls a number once a minute, and by a route alone, where that about another alert is left."""
+    routes = ROUTES if is_escalated else ROUTES.replace("{receiver: team", "{receiver: phone")
+    with Sink(twilio) as sink, Calling(sink, tmp_path, routes) as gateway:
+        alerts = [{"labels": {"alertname": name, "severity": "critical" if is_escalated else "none", "page": "true"}}
+                  for name in ("Down", "Slow")[:1 if is_escalated else 2]]
+        gateway.api("/api/v2/alerts", alerts)
+        until(lambda: len(sink.at(f"{TWILIO}/Calls.json")) == len(alerts), "the calls are queued")
+        calls = [body.decode() for _, _, body in sink.at(f"{TWILIO}/Calls.json")]
+        [down] = [f"CA{number}" for number, body in enumerate(calls) if "Down" in body]
+        gateway.api("/api/v2/alerts", [{**alerts[0], "endsAt": "2026-01-01T00:00:00Z"}])
+        until(lambda: cancelled(sink, down), "its call is cancelled")
+        assert not cancelled(sink, "CA1" if down == "CA0" else "CA0")
+        assert len(sink.at(f"{TWILIO}/Calls.json")) == len(alerts)
+
+
+def test_a_call_that_tells_of_the_end_is_not_taken_back(tmp_path):
+    own = PHONE.replace("provider", "send_resolved: true, provider")
+    with Sink(twilio) as sink, Calling(sink, tmp_path, ROUTES.replace("{receiver: team", "{receiver: phone"), own) as gateway:
+        alert = {"labels": {"alertname": "Down"}}
+        gateway.api("/api/v2/alerts", [alert])
+        until(lambda: sink.at(f"{TWILIO}/Calls.json"), "the call is queued")
+        gateway.api("/api/v2/alerts", [{**alert, "endsAt": "2026-01-01T00:00:00Z"}])
+        until(lambda: cancelled(sink, "CA0"), "it is cancelled")
+        until(lambda: gateway.api("/api/v2/alerts/groups") == [], "it is over")
+        gateway.api("/-/reload", method="POST")
+        assert b"resolved" in sink.at(f"{TWILIO}/Calls.json")[1][2] and not cancelled(sink, "CA1")
 
 
 def test_reload_keeps_incidents(tmp_path):

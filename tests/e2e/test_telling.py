@@ -299,15 +299,17 @@ def heartline(*arguments, code=0):
 
 
 def test_a_channel_can_be_tried(tmp_path):
-    answer = {"/dingtalk": '{"errcode":310000,"errmsg":"sign not match"}', "/hook": ""}
+    answer = {"/dingtalk": '{"errcode":310000,"errmsg":"sign not match CANARY-TOKEN"}', "/hook": "thanks"}
     with Sink(lambda path, _: (200, answer[path.split("?")[0]])) as sink, Telling(sink, tmp_path, rules="groups: []\n") as gateway:
         config = gateway.config_path
         assert heartline("channel", "list", "-c", config).split() == ["team/slack/0", "oncall/webhook/0", "oncall/dingtalk/0"]
         shown = heartline("channel", "test", "oncall", "--dry-run", "-c", config)
         assert not sink.requests and "HeartlineTest" in shown and "CANARY" not in shown
-        assert "oncall/webhook/0: delivered" in heartline("channel", "test", "oncall/webhook/0", "-c", config)
+        told = heartline("channel", "test", "oncall/webhook/0", "-c", config)
+        assert told.startswith("oncall/webhook/0: delivered\n  HTTP 200\n  server: ") and told.endswith("\n  thanks\n"), told
         failed = heartline("channel", "test", "oncall", "-c", config, code=1)
-        assert "oncall/webhook/0: delivered" in failed and "sign not match" in failed and "CANARY" not in failed
+        assert "oncall/webhook/0: delivered" in failed and "CANARY" not in failed
+        assert 'failed (auth): 200 {"errcode":310000,"errmsg":"sign not match ***"}\n  HTTP 200\n' in failed, failed
         assert "team/slack/0" in heartline("channel", "test", "nobody", "-c", config, code=2)
 
 
@@ -325,7 +327,9 @@ def test_an_alert_is_listed_and_explained(tmp_path):
 
 @pytest.mark.parametrize("own, told", [
     ("alerting: {receivers: [{name: a, pigeon: [{}]}]}\n", "`pigeon` is no kind of channel"),
-    ("alerting: {receivers: [{name: a, dingtalk: [{uri: x}]}]}\n", "unknown field `uri`"),
+    ("alerting: {receivers: [{name: a, dingtalk: [{uri: x}]}]}\n", "`url` or `url_file` is missing beside uri"),
+    ("alerting: {receivers: [{name: a, discord: [{webhook_url: http://e/, txt: x}]}]}\n", "unknown field `txt`"),
+    ("alerting: {receivers: [{name: a, msteams: [{}]}]}\n", "`msteams` is no kind of channel; there are"),
     ("alerting: {receivers: [{name: a}, {name: a}]}\n", "two receivers have the name `a`"),
     ("alerting: {alertmanager_config: none.yml}\n", "none.yml"),
     ("alerting: {alertmanager_config: am.yml, receivers: [{name: stranger}]}\n", "no receiver `stranger`"),
@@ -334,3 +338,34 @@ def test_what_is_wrong_is_told_by_check(tmp_path, own, told):
     (tmp_path / "am.yml").write_text("route: {receiver: a}\nreceivers: [{name: a}]\n")
     (tmp_path / "heartline.yaml").write_text(config_for("127.0.0.1:9", extra=own))
     assert told in heartline("check", tmp_path / "heartline.yaml", code=2)
+
+
+def test_what_is_odd_is_told_by_check(tmp_path):
+    """Channels that their vendor has ended are read; in both files people are told what to do."""
+    receiver = "{name: a, msteams_configs: [{webhook_url: 'http://e/'}]}"
+    (tmp_path / "am.yml").write_text(f"route: {{receiver: a}}\nreceivers: [{receiver}]\n")
+    own = "alerting: {alertmanager_config: am.yml}\n"
+    (tmp_path / "heartline.yaml").write_text(config_for("127.0.0.1:9", extra=own))
+    for file in ("am.yml", "heartline.yaml"):
+        told = heartline("check", tmp_path / file)
+        assert "warning: " in told and "am.yml:2:23: " in told and "`msteamsv2_configs`" in told, told
+    (tmp_path / "am.yml").write_text("route: {receiver: a}\nreceivers: [{name: a, wechat_configs: [{corp_id: a}]}]\n")
+    for file in ("am.yml", "heartline.yaml"):
+        told = heartline("check", tmp_path / file, code=2)
+        assert "am.yml:2:" in told and "wechat: `api_secret` or `api_secret_file` is missing" in told, told
+
+
+def test_the_end_is_told_as_each_file_means_it(tmp_path):
+    """A Slack of Alertmanager's file tells no end unless told to; one of our own does unless told not to."""
+    routes = ROUTES.replace(", send_resolved: true", "").replace("  routes:\n", "  routes: []\n").replace(
+        "  - {matchers: [severity=\"critical\"], receiver: oncall}\n", "")
+    own = "alerting:\n  alertmanager_config: am.yml\n  receivers:\n  - name: team\n    slack: [{api_url: URL/own}, {api_url: URL/mute, send_resolved: false}]\n"
+    with Sink(lambda *_: (200, "ok")) as sink, Telling(sink, tmp_path, routes=routes, own=own, rules="groups: []\n") as gateway:
+        alert = {"labels": {"alertname": "Down"}}
+        gateway.api("/api/v2/alerts", [alert])
+        until(lambda: all(sink.at(path) for path in ("/slack", "/own", "/mute")), "it is told")
+        until(lambda: len(noted(gateway)) == 3, "that is noted")
+        gateway.api("/api/v2/alerts", [{**alert, "endsAt": "2026-01-01T00:00:00Z"}])
+        until(lambda: len(sink.at("/own")) == 2, "the end is told")
+        until(lambda: gateway.api("/api/v2/alerts/groups") == [], "everybody is done with it")
+        assert "RESOLVED" in json.dumps(sink.json("/own")[1]) and len(sink.at("/slack")) == len(sink.at("/mute")) == 1

@@ -66,6 +66,7 @@ impl App {
     pub async fn start(config: Config, source: Option<Source>) -> Result<App, Failure> {
         let groups = rules::configured(&config.rules).map_err(Failure::Usage)?;
         let plan = Plan::read(&config.alerting, &config.evaluation).map_err(Failure::Usage)?;
+        plan.warn();
         let ceiling = ceiling::raise();
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let build = Build { version: env!("CARGO_PKG_VERSION") };
@@ -303,6 +304,7 @@ impl Core {
         let config = source.read()?;
         let groups = rules::configured(&config.rules)?;
         let plan = Plan::read(&config.alerting, &config.evaluation)?;
+        plan.warn();
         let mut current = self.config.lock();
         if let Some(part) = fixed_part_that_differs(&current, &config) {
             return Err(format!(

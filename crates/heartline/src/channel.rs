@@ -6,7 +6,7 @@ use alert::notice::{Notice, NoticeAlert};
 use clap::{Args, Subcommand};
 use gateway::clock;
 use model::series::Labels;
-use notify::{Destination, Message, Outcome};
+use notify::{Channel, Destination, Message, Outcome};
 
 use crate::Failure;
 use crate::cli::RunOptions;
@@ -87,15 +87,15 @@ async fn test(all: &[Destination], external_url: &str, dry_run: bool) -> Result<
         let notices = [sample(receiver, external_url, at_ms)];
         let id = format!("test_{at_ms:x}");
         let message = Message { id: &id, notices: &notices, at_ms, nonce: rand::random::<u64>() >> 12 };
-        let told =
-            if dry_run { one.channel.dry_run(&message) } else { Ok(said(&one.channel.send(&message).await)) };
-        let told = match told {
-            Ok(told) => told,
-            Err(why) => format!("failed: {why}"),
+        let told = if dry_run {
+            one.channel.dry_run(&message).map_err(|why| format!("failed: {why}"))
+        } else {
+            try_out(&one.channel, &message).await
         };
-        if told.starts_with("failed") {
+        let told = told.unwrap_or_else(|why| {
             failed.push(one.name.to_string());
-        }
+            why
+        });
         crate::look::print(format!("{}: {told}", one.name).as_bytes())?;
     }
     if failed.is_empty() {
@@ -105,15 +105,21 @@ async fn test(all: &[Destination], external_url: &str, dry_run: bool) -> Result<
     }
 }
 
-/// What came of it, for a person.
-fn said(outcome: &Outcome) -> String {
+/// What came of it, for a person, with the vendor's own answers below.
+///
+/// # Errors
+/// The same where it was not delivered.
+async fn try_out(channel: &Channel, message: &Message<'_>) -> Result<String, String> {
+    let (outcome, answers) = channel.try_out(message).await;
+    let answers: String = answers.iter().map(|answer| format!("\n{}", answer.shown())).collect();
+    let answers = answers.replace('\n', "\n  ");
     match outcome {
-        Outcome::Delivered { id: Some(id) } => format!("delivered, as {id}"),
-        Outcome::Delivered { id: None } => "delivered".to_owned(),
+        Outcome::Delivered { id: Some(id) } => Ok(format!("delivered, as {id}{answers}")),
+        Outcome::Delivered { id: None } => Ok(format!("delivered{answers}")),
         Outcome::Retry { reason, detail, .. } => {
-            format!("failed, and would be tried again ({}): {detail}", reason.word())
+            Err(format!("failed, and would be tried again ({}): {detail}{answers}", reason.word()))
         }
-        Outcome::Final { reason, detail } => format!("failed ({}): {detail}", reason.word()),
+        Outcome::Final { reason, detail } => Err(format!("failed ({}): {detail}{answers}", reason.word())),
     }
 }
 

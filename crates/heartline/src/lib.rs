@@ -90,13 +90,14 @@ fn check(files: &[std::path::PathBuf], compat: promql::Compat) -> Result<(), Fai
             continue;
         }
         if alert::alertmanager::is_config(&text) {
-            wrong.extend(routes::check(file).err().map(|errors| errors.to_string()));
+            wrong.extend(routes::check(file).err());
             continue;
         }
         let read = config::load(file).map_err(|errors| errors.to_string());
         let judged = read.and_then(|config| {
             let groups = rules::configured(&config.rules)?.len();
             let plan = telling::Plan::read(&config.alerting, &config.evaluation)?;
+            plan.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
             Ok((config, groups, plan.names().len()))
         });
         match judged {

@@ -5,12 +5,13 @@ mod rehearse;
 use std::io::{BufRead as _, Read as _};
 use std::path::{Path, PathBuf};
 
-use alert::alertmanager::{Config, parse};
+use alert::alertmanager::{Config, RETIRED, parse};
 use clap::{Args, Subcommand};
 use model::series::Labels;
 
 use crate::Failure;
-use crate::config::ConfigErrors;
+use crate::config::{AlertingConfig, ConfigErrors, EvaluationConfig};
+use crate::telling::Plan;
 
 /// Kinds of channels that Alertmanager does not have: they stand in the configuration of this program.
 const OWN_KINDS: [&str; 5] = ["dingtalk", "feishu", "sms", "voice", "wecom"];
@@ -107,6 +108,11 @@ pub(crate) fn label(text: &str) -> Result<(&str, &str), String> {
     pair.ok_or_else(|| format!("`{text}` is not a label, such as severity=critical"))
 }
 
+/// Kinds of channels that may stand in the configuration of this program: all but the retired.
+pub(crate) fn own_kinds() -> impl Iterator<Item = &'static str> {
+    notify::kinds().filter(|kind| *kind != RETIRED)
+}
+
 /// Kinds of channels that an `alertmanager.yml` may have.
 pub(crate) fn kinds() -> Vec<&'static str> {
     notify::kinds().filter(|kind| !OWN_KINDS.contains(kind)).collect()
@@ -122,12 +128,14 @@ pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     parse(&text, &kinds()).map_err(|issues| ConfigErrors::of_issues(&name, &text, issues))
 }
 
-/// Judges an `alertmanager.yml`; says what it has.
+/// Judges an `alertmanager.yml` and the settings of its channels; says what it has.
 ///
 /// # Errors
-/// See [`load`].
-pub fn check(path: &Path) -> Result<(), ConfigErrors> {
-    let config = load(path)?;
+/// All that is wrong, each with its place.
+pub fn check(path: &Path) -> Result<(), String> {
+    let config = load(path).map_err(|errors| errors.to_string())?;
+    let alerting = AlertingConfig { alertmanager_config: Some(path.to_owned()), ..AlertingConfig::default() };
+    Plan::read(&alerting, &EvaluationConfig::default())?;
     crate::rules::warn(path, &config.warnings);
     println!(
         "ok {}: {} routes, {} receivers, {} rules of inhibition, {} time intervals",

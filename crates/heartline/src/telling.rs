@@ -9,6 +9,7 @@ mod kept;
 mod link;
 mod plan;
 mod port;
+mod queued;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use escalation::{Around, Errand, Incidents};
 use kept::{Letters, StateOfGroups};
 use link::Links;
 pub(crate) use plan::Plan;
+use queued::Queued;
 
 /// The clock is looked at at least so often, since it may be put forward or back.
 const NAP_MAX: Duration = Duration::from_secs(10);
@@ -48,6 +50,7 @@ pub(crate) struct Desk {
 struct Machine {
     dispatcher: Dispatcher,
     incidents: Incidents,
+    queued: Queued,
     state: StateOfGroups,
     /// What channels were given and have not answered, by destination and key of the group.
     given: HashMap<(String, String), SendId>,
@@ -101,8 +104,10 @@ impl Desk {
         let letters = Letters::new(Arc::clone(&kept));
         let waiting = letters.all();
         let mut texts = state.load(&kept);
-        let incidents: Vec<String> =
-            texts.extract_if(.., |(name, _)| name == escalation::NAME).map(|(_, text)| text).collect();
+        let mut named = |wanted: &str| -> Vec<String> {
+            texts.extract_if(.., |(name, _)| name == wanted).map(|(_, text)| text).collect()
+        };
+        let (incidents, queued) = (named(escalation::NAME), named(queued::NAME));
         let links = Links::new(&key_of(&mut texts, &mut state, &kept));
         // What is not among the letters never came to its channel.
         let keys = keys_of_groups(&plan, &texts);
@@ -118,6 +123,7 @@ impl Desk {
         let mut machine = Machine {
             dispatcher,
             incidents: Incidents::new(&plan, links),
+            queued: Queued::default(),
             state,
             given: HashMap::new(),
             plan: Arc::new(plan),
@@ -129,6 +135,9 @@ impl Desk {
             if !is_read {
                 unreadable.push(escalation::NAME.to_owned());
             }
+        }
+        if !queued.iter().all(|text| machine.queued.restore(text)) {
+            unreadable.push(queued::NAME.to_owned());
         }
         for name in unreadable {
             tracing::warn!(name, "the state of alerts could not be read");
@@ -259,6 +268,11 @@ impl Desk {
                     deliveries.withdraw(&destination, &key);
                 }
             }
+            Errand::TakeBack { destination, id } => {
+                if let Some(deliveries) = self.deliveries.lock().as_ref() {
+                    deliveries.take_back(&destination, id);
+                }
+            }
             Errand::Tell { destination, notice, call } => {
                 if !self.give_to(&destination, notice) {
                     let mut machine = self.machine.lock();
@@ -285,11 +299,14 @@ impl Desk {
         let destination = report.destination.to_string();
         if let Some(mark) = report.notice.mark() {
             let Some(call) = escalation::call_of(mark) else { return };
+            let group = machine.incidents.group_of(call);
+            machine.note_queued(report, group);
             machine.with_incidents(|incidents, around| incidents.answer(call, &destination, answer, around));
         } else {
             let Some(id) = machine.given.remove(&(destination, report.notice.group_key.clone())) else {
                 return;
             };
+            machine.note_queued(report, Some(id.group.clone()));
             match report.told {
                 Told::Delivered { .. } | Told::Cancelled => machine.dispatcher.delivered(&id, now_ms()),
                 Told::Failed { .. } | Told::Dropped => machine.dispatcher.failed(&id),
@@ -323,9 +340,29 @@ impl Machine {
         act(&mut self.incidents, around)
     }
 
+    /// Remembers what can be taken back, but not what tells of the end.
+    fn note_queued(&mut self, report: &Report, group: Option<String>) {
+        if let (Told::Delivered { withdraw: Some(id) }, Some(group)) = (&report.told, group)
+            && !report.notice.is_resolved()
+        {
+            self.queued.add(report.destination.to_string(), id.clone(), group, now_ms());
+        }
+    }
+
+    /// Takes back calls about groups that are over or that somebody cares about.
+    fn take_back_idle(&mut self) {
+        let is_alarming =
+            |group: &str| self.dispatcher.receiver_of(group).is_some() && self.incidents.is_open(group);
+        let idle = self.queued.take_idle(is_alarming, now_ms()).into_iter();
+        let errands = idle.map(|call| Errand::TakeBack { destination: call.destination, id: call.id });
+        self.incidents.add_errands(errands.collect());
+    }
+
     fn write(&mut self, kept: &Kept) {
+        self.take_back_idle();
         let mut changes = self.dispatcher.take_changes();
         changes.extend(self.incidents.take_changes());
+        changes.extend(self.queued.take_changes());
         self.state.write(kept, changes);
     }
 

@@ -8,10 +8,11 @@ use std::time::Duration;
 use alert::notice::Notice;
 
 use crate::channels::KINDS;
-use crate::channels::email::{self, Mailer};
-use crate::http::{Answer, Call, Client, HttpSettings, Reach};
+use crate::channels::email::Mailer;
+use crate::http::{Answer, Call, Client, Failure, HttpSettings, Reach};
 use crate::outcome::{Outcome, Reason};
-use crate::secret::{Secret, redact};
+use crate::secret::redact;
+use crate::settings::Settings;
 use crate::text::Texts;
 
 /// Time for a request and its answer.
@@ -41,11 +42,28 @@ pub(crate) trait Vendor: Send + Sync + fmt::Debug {
     /// What an answer means.
     fn judge(&self, answer: &Answer) -> Outcome;
 
+    /// A request whose answer `call` needs, such as a token; none while it is known. Time is milliseconds since the Unix
+    /// epoch.
+    fn ahead(&self, _at_ms: i64) -> Option<Result<Call, String>> {
+        None
+    }
+
+    /// Takes the answer of `ahead`.
+    ///
+    /// # Errors
+    /// What becomes of the message, since it is no answer.
+    fn learn(&self, _answer: &Answer, _at_ms: i64) -> Result<(), Outcome> {
+        Ok(())
+    }
+
     /// The request that takes back what was delivered under this name, where that can be.
     fn withdraw(&self, _id: &str) -> Option<Result<Call, String>> {
         None
     }
 }
+
+/// A vendor for each recipient that has messages of its own.
+pub(crate) type Vendors = Vec<Box<dyn Vendor>>;
 
 /// At most so many messages within a time; never more, wherever the time begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,38 +93,25 @@ pub(crate) struct Traits {
     pub(crate) is_costly: bool,
 }
 
-/// What a kind makes of its settings.
-#[derive(Debug)]
-pub(crate) struct Made {
-    pub(crate) vendor: Box<dyn Vendor>,
-    pub(crate) traits: Traits,
-    pub(crate) http: HttpSettings,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) sends_resolved: bool,
-}
-
 /// A kind of channels: one line in the list of `channels`.
 pub(crate) struct Kind {
     /// As in the configuration, without `_configs`.
     pub(crate) name: &'static str,
     /// Keys of Alertmanager's `global` and the channel's keys that take their value.
     pub(crate) globals: &'static [(&'static str, &'static str)],
+    pub(crate) traits: Traits,
+    /// Whether Alertmanager tells of the end of alerts by it where its file does not say.
+    pub(crate) tells_end: bool,
     pub(crate) read: Read,
 }
 
-/// How a kind reads its settings: a channel for each recipient that has messages of its own.
+/// How a kind reads its settings, but for those that all have: a channel for each recipient that has messages of its
+/// own.
 pub(crate) enum Read {
     /// By requests over HTTP.
-    Http(fn(serde_json::Value, &Context) -> Result<Vec<Made>, String>),
+    Http(fn(&mut Settings<'_>) -> Result<Vendors, String>),
     /// By mail.
-    Mail(fn(serde_json::Value, &Context) -> Result<Vec<MadeMail>, String>),
-}
-
-/// What e-mail makes of its settings.
-#[derive(Debug)]
-pub(crate) struct MadeMail {
-    pub(crate) mailer: Mailer,
-    pub(crate) sends_resolved: bool,
+    Mail(fn(&mut Settings<'_>) -> Result<Vec<Mailer>, String>),
 }
 
 /// What settings are read with.
@@ -118,6 +123,9 @@ pub struct Context {
     pub texts: Arc<Texts>,
     /// Where requests may go.
     pub reach: Reach,
+    /// Whether channels tell of the end of alerts by default, unless they cost money or wake people; else they do where
+    /// Alertmanager's do.
+    pub tells_end: bool,
 }
 
 /// A way to reach people, ready to be used.
@@ -166,29 +174,34 @@ impl Channel {
     pub fn read(kind: &str, settings: serde_json::Value, context: &Context) -> Result<Vec<Channel>, String> {
         let known = KINDS.iter().find(|known| known.name == kind);
         let known = known.ok_or_else(|| format!("there is no channel `{kind}`"))?;
-        let failed = |why: String| format!("{kind}: {why}");
-        match known.read {
-            Read::Http(read) => {
-                let made = read(settings, context).map_err(failed)?;
-                made.into_iter()
-                    .map(|made| Channel::made(known.name, made, context).map_err(failed))
-                    .collect()
-            }
-            Read::Mail(read) => {
-                let made = read(settings, context).map_err(failed)?;
-                let channel = |MadeMail { mailer, sends_resolved }| {
-                    let way = Way::Mail(Box::new(mailer));
-                    Channel { kind: known.name, traits: email::TRAITS, way, sends_resolved }
-                };
-                Ok(made.into_iter().map(channel).collect())
-            }
-        }
+        Channel::of(known, settings, context).map_err(|why| format!("{kind}: {why}"))
     }
 
-    fn made(kind: &'static str, made: Made, context: &Context) -> Result<Channel, String> {
-        let Made { vendor, traits, http, timeout, sends_resolved } = made;
-        let client = Client::new(&http, &context.reach, timeout.unwrap_or(TIMEOUT))?;
-        Ok(Channel { kind, traits, way: Way::Http(vendor, Box::new(client)), sends_resolved })
+    fn of(
+        kind: &'static Kind,
+        written: serde_json::Value,
+        context: &Context,
+    ) -> Result<Vec<Channel>, String> {
+        let Kind { name, traits, tells_end, read, .. } = kind;
+        let mut settings = Settings::new(written, context)?;
+        let tells_end = if context.tells_end { !traits.is_costly } else { *tells_end };
+        let sends_resolved = settings.option("send_resolved")?.unwrap_or(tells_end);
+        let timeout = settings.duration("timeout")?;
+        let http = HttpSettings::read(settings.value("http_config")?, &context.directory)?;
+        let ways: Vec<Way> = match read {
+            Read::Http(read) => {
+                let client = Client::new(&http, &context.reach, timeout.unwrap_or(TIMEOUT))?;
+                let way = |vendor| Way::Http(vendor, Box::new(client.clone()));
+                read(&mut settings)?.into_iter().map(way).collect()
+            }
+            Read::Mail(read) => {
+                let way = |mailer: Mailer| Way::Mail(Box::new(mailer.with_timeout(timeout)));
+                read(&mut settings)?.into_iter().map(way).collect()
+            }
+        };
+        settings.finish()?;
+        let channel = |way| Channel { kind: name, traits: *traits, way, sends_resolved };
+        Ok(ways.into_iter().map(channel).collect())
     }
 
     /// The same with another time for a request and its answer.
@@ -196,7 +209,7 @@ impl Channel {
     pub(crate) fn with_timeout(self, timeout: Duration) -> Channel {
         let way = match self.way {
             Way::Http(vendor, client) => Way::Http(vendor, Box::new(client.with_timeout(timeout))),
-            Way::Mail(mailer) => Way::Mail(Box::new(mailer.with_timeout(timeout))),
+            Way::Mail(mailer) => Way::Mail(Box::new(mailer.with_timeout(Some(timeout)))),
         };
         Channel { way, ..self }
     }
@@ -217,33 +230,68 @@ impl Channel {
 
     /// Tells of a message, once.
     pub async fn send(&self, message: &Message<'_>) -> Outcome {
-        match &self.way {
+        self.try_out(message).await.0
+    }
+
+    /// The same, with what a vendor answers over HTTP; what gives a token, which is secret, is not among it.
+    pub async fn try_out(&self, message: &Message<'_>) -> (Outcome, Vec<Answer>) {
+        let mut heard = Vec::new();
+        let outcome = match &self.way {
             Way::Mail(mailer) => mailer.send(message).await,
-            Way::Http(vendor, client) => self.exchange(&**vendor, client, vendor.call(message)).await,
-        }
+            Way::Http(vendor, client) => {
+                let told = self.tell(&**vendor, client, message, &mut heard).await;
+                told.unwrap_or_else(|outcome| outcome)
+            }
+        };
+        (outcome, heard)
     }
 
     /// Takes back what was delivered under a name; none where that cannot be.
     pub async fn withdraw(&self, id: &str) -> Option<Outcome> {
         let Way::Http(vendor, client) = &self.way else { return None };
-        Some(self.exchange(&**vendor, client, vendor.withdraw(id)?).await)
+        let asked = self.ask(client, vendor.withdraw(id)?).await;
+        Some(asked.map_or_else(|outcome| outcome, |answer| judged(&**vendor, &answer)))
     }
 
     pub(crate) fn can_withdraw(&self) -> bool {
         matches!(&self.way, Way::Http(vendor, _) if vendor.withdraw("").is_some())
     }
 
-    async fn exchange(&self, vendor: &dyn Vendor, client: &Client, call: Result<Call, String>) -> Outcome {
-        let call = match call {
-            Ok(call) => call,
-            Err(why) => return Outcome::retry(Reason::Auth, why),
-        };
+    /// What was asked ahead may be worth nothing any more, which an answer tells: then both are asked once more.
+    async fn tell(
+        &self,
+        vendor: &dyn Vendor,
+        client: &Client,
+        message: &Message<'_>,
+        heard: &mut Vec<Answer>,
+    ) -> Result<Outcome, Outcome> {
+        let mut is_again = false;
+        loop {
+            if let Some(call) = vendor.ahead(message.at_ms) {
+                let answer = self.ask(client, call).await?;
+                if let Err(outcome) = vendor.learn(&answer, message.at_ms) {
+                    heard.push(answer);
+                    return Err(outcome);
+                }
+            }
+            let answer = self.ask(client, vendor.call(message)).await?;
+            let outcome = judged(vendor, &answer);
+            heard.push(answer);
+            if is_again || vendor.ahead(message.at_ms).is_none() {
+                return Ok(outcome);
+            }
+            is_again = true;
+        }
+    }
+
+    async fn ask(&self, client: &Client, call: Result<Call, String>) -> Result<Answer, Outcome> {
+        let call = call.map_err(|why| Outcome::retry(Reason::Auth, why))?;
         let secrets = call.secrets.clone();
-        let outcome = match client.send(call).await {
-            Ok(answer) => vendor.judge(&answer),
-            Err(failure) => failure.outcome(self.traits.is_costly),
+        let failed = |failure: Failure| {
+            let outcome = failure.outcome(self.traits.is_costly);
+            outcome.with_detail(|detail| redact(detail, &secrets))
         };
-        outcome.with_detail(|detail| redact(detail, &secrets))
+        client.send(call).await.map_err(failed)
     }
 
     /// The request that would tell of a message, without what is secret.
@@ -258,29 +306,7 @@ impl Channel {
     }
 }
 
-/// The settings as a kind's own type.
-pub(crate) fn settings<T: serde::de::DeserializeOwned>(written: serde_json::Value) -> Result<T, String> {
-    serde_json::from_value(written).map_err(|error| error.to_string())
-}
-
-/// A URL that is a secret, as it is now.
-pub(crate) fn address(source: &crate::secret::Source, key: &str) -> Result<crate::http::Address, String> {
-    let text: Secret = source.read()?;
-    crate::http::Address::parse(text.reveal()).map_err(|why| format!("`{key}` is {why}"))
-}
-
-/// A length of time as Prometheus writes it: `1m30s`; a number counts seconds.
-pub(crate) fn duration<'de, D: serde::Deserializer<'de>>(given: D) -> Result<Option<Duration>, D::Error> {
-    use serde::Deserialize as _;
-    use serde::de::Error as _;
-    let value = serde_json::Value::deserialize(given)?;
-    let ms = match &value {
-        serde_json::Value::Null => return Ok(None),
-        serde_json::Value::String(text) => alert::duration::parse(text).map_err(D::Error::custom)?,
-        other => {
-            let seconds = other.as_u64().ok_or_else(|| D::Error::custom("not a length of time"))?;
-            i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX)
-        }
-    };
-    Ok((ms > 0).then(|| Duration::from_millis(ms.unsigned_abs())))
+/// What an answer means, in words without secrets.
+fn judged(vendor: &dyn Vendor, answer: &Answer) -> Outcome {
+    vendor.judge(answer).with_detail(|detail| redact(detail, &answer.secrets))
 }

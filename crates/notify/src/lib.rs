@@ -10,6 +10,7 @@ mod deliveries;
 mod http;
 mod outcome;
 mod secret;
+mod settings;
 mod sign;
 #[cfg(test)]
 mod testing;
@@ -17,7 +18,7 @@ mod text;
 
 pub use channel::{Channel, Context, Message, inherit, kinds};
 pub use deliveries::{Deliveries, Destination, InMemory, Report, Told, World, tried_at_ms};
-pub use http::{Address, Reach};
+pub use http::{Address, Answer, Reach};
 pub use outcome::{Outcome, Reason};
 pub use secret::Secret;
 pub use text::{Language, Texts};

@@ -1,8 +1,11 @@
-//! Signatures of vendors, outbound and inbound. Each is tested with the vectors that its vendor or another published.
+//! Signatures of vendors. Each is tested with the vectors that its vendor or another published.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use ring::digest::{SHA256, digest};
 use ring::hmac;
+
+use crate::text::rfc3339;
 
 fn mac(algorithm: hmac::Algorithm, key: &[u8], text: &[u8]) -> hmac::Tag {
     hmac::sign(&hmac::Key::new(algorithm, key), text)
@@ -26,26 +29,55 @@ pub(crate) fn feishu(secret: &str, at_s: i64) -> String {
     base64(mac(hmac::HMAC_SHA256, key.as_bytes(), b""))
 }
 
-/// Aliyun's RPC, version 1: the parameter `Signature` for all others (RFC 3986's encoding, in the order of names).
-pub(crate) fn aliyun_rpc(secret: &str, method: &str, parameters: &[(&str, &str)]) -> String {
-    let mut sorted = parameters.to_vec();
-    sorted.sort_unstable();
-    let pairs = sorted.iter().map(|(name, value)| format!("{}={}", percent(name), percent(value)));
-    let query = pairs.collect::<Vec<_>>().join("&");
-    let text = format!("{method}&%2F&{}", percent(&query));
-    let key = format!("{secret}&");
-    base64(mac(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes(), text.as_bytes()))
+/// Aliyun's signature mechanism, version 3: the value of `Authorization` for a POST to `/`. `key` is the identity of the
+/// key and its secret; `headers` are those that are signed.
+pub(crate) fn aliyun(key: (&str, &str), query: &str, headers: &[(&str, &str)], body: &[u8]) -> String {
+    const NAME: &str = "ACS3-HMAC-SHA256";
+    let (id, secret) = key;
+    let (hash, names) = canonical(query, headers, body);
+    let signature = hex(mac(hmac::HMAC_SHA256, secret.as_bytes(), format!("{NAME}\n{hash}").as_bytes()));
+    format!("{NAME} Credential={id},SignedHeaders={names},Signature={signature}")
 }
 
-/// Everything but RFC 3986's unreserved letters as `%XX`.
-fn percent(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-        out
-    })
+/// Tencent Cloud's signature, version 3 (`cloud.tencent.com/document/api/382/52071`): the value of `Authorization` for a
+/// POST to `/`. `at_s` is the header `X-TC-Timestamp`.
+pub(crate) fn tencent(
+    key: (&str, &str),
+    service: &str,
+    at_s: i64,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> String {
+    const NAME: &str = "TC3-HMAC-SHA256";
+    let (id, secret) = key;
+    let date = &rfc3339(at_s * 1000)[..10];
+    let scope = format!("{date}/{service}/tc3_request");
+    let (hash, names) = canonical("", headers, body);
+    let text = format!("{NAME}\n{at_s}\n{scope}\n{hash}");
+    let chain = [date, service, "tc3_request", &text];
+    let signature = chain.iter().fold(format!("TC3{secret}").into_bytes(), |key, text| {
+        mac(hmac::HMAC_SHA256, &key, text.as_bytes()).as_ref().to_vec()
+    });
+    let signature = hex(signature);
+    format!("{NAME} Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}")
+}
+
+/// Hash of the canonical form of a POST to `/`, which both have in common, and the names of its headers. `headers` are in
+/// the order of their names.
+fn canonical(query: &str, headers: &[(&str, &str)], body: &[u8]) -> (String, String) {
+    let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
+    let text = format!("POST\n/\n{query}\n{lines}\n{names}\n{}", sha256(body));
+    (sha256(text.as_bytes()), names)
+}
+
+/// SHA-256 as hexadecimal digits.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(digest(&SHA256, bytes))
+}
+
+fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Standard Webhooks 1.0: the value of `webhook-signature`. A secret is `whsec_` and base64, or taken as it is.
@@ -76,43 +108,61 @@ mod tests {
     }
 
     #[test]
-    fn aliyun_rpc_is_as_published() {
-        let check = |secret: &str, expected: &str, parameters: &[(&str, &str)]| {
-            let common = [("SignatureMethod", "HMAC-SHA1"), ("SignatureVersion", "1.0")];
-            let all: Vec<_> = common.into_iter().chain(parameters.iter().copied()).collect();
-            assert_eq!(aliyun_rpc(secret, "GET", &all), expected);
+    fn aliyun_is_as_published() {
+        // help.aliyun.com/zh/sdk/product-overview/v3-request-structure-and-signature.
+        let query = "ImageId=win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd&RegionId=cn-shanghai";
+        let headers = [
+            ("host", "ecs.cn-shanghai.aliyuncs.com"),
+            ("x-acs-action", "RunInstances"),
+            ("x-acs-content-sha256", &*sha256(b"")),
+            ("x-acs-date", "2023-10-26T10:22:32Z"),
+            ("x-acs-signature-nonce", "3156853299f313e23d1673dc12e1703d"),
+            ("x-acs-version", "2014-05-26"),
+        ];
+        let hash = "7ea06492da5221eba5297e897ce16e55f964061054b7695beedaac1145b1e259";
+        assert_eq!(canonical(query, &headers, b"").0, hash);
+        let signed = aliyun(("YourAccessKeyId", "YourAccessKeySecret"), query, &headers, b"");
+        let expected = "ACS3-HMAC-SHA256 Credential=YourAccessKeyId,SignedHeaders=host;x-acs-action;\
+             x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version,Signature=\
+             06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0";
+        assert_eq!(signed, expected);
+    }
+
+    #[test]
+    fn tencent_is_as_published() {
+        // The escapes are in the text as they are here.
+        let body =
+            br#"{"Limit": 1, "Filters": [{"Values": ["\u672a\u547d\u540d"], "Name": "instance-name"}]}"#;
+        let headers = [
+            ("content-type", "application/json; charset=utf-8"),
+            ("host", "cvm.tencentcloudapi.com"),
+            ("x-tc-action", "describeinstances"),
+        ];
+        assert_eq!(sha256(body), "35e9c5b0e3ae67532d3c9f17ead6c90222632e5b1ff7f6e89887f1398934f064");
+        let hash = "5ffe6a04c0664d6b969fab9a13bdab201d63ee709638e2749d62a09ca18d7031";
+        assert_eq!(canonical("", &headers[..2], body).0, hash);
+        let check = |secret: &str, headers: &[(&str, &str)], expected: &str| {
+            let signed = tencent(("AKID", secret), "cvm", 1_551_113_065, headers, body);
+            let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
+            let begin = "TC3-HMAC-SHA256 Credential=AKID/2019-02-25/cvm/tc3_request";
+            let names = names.join(";");
+            assert_eq!(signed, format!("{begin}, SignedHeaders={names}, Signature={expected}"));
         };
-        // Aliyun's documentation of RPC signatures.
+        // TencentCloud/signature-process-demo, and two revisions of cloud.tencent.com/document/api/213/30654.
         check(
-            "testsecret",
-            "OLeaidS1JvxuMvnyHOwuJ+uX5qY=",
-            &[
-                ("Action", "DescribeRegions"),
-                ("AccessKeyId", "testid"),
-                ("Format", "XML"),
-                ("SignatureNonce", "3ee8c1b8-83d3-44af-a94f-4e0ad82fd6cf"),
-                ("Timestamp", "2016-02-23T12:46:24Z"),
-                ("Version", "2014-05-26"),
-            ],
+            "Gu5t9xGARNpq86cd98joQYCN3EXAMPLE",
+            &headers[..2],
+            "72e494ea809ad7a8c8f7a4507b9bddcbaa8e581f516e8da2f66e2c5a96525168",
         );
-        // Aliyun's documentation of its short messages.
         check(
-            "testSecret",
-            "zJDF+Lrzhj/ThnlvIToysFRq6t4=",
-            &[
-                ("Action", "SendSms"),
-                ("AccessKeyId", "testId"),
-                ("Format", "XML"),
-                ("OutId", "123"),
-                ("PhoneNumbers", "15300000001"),
-                ("RegionId", "cn-hangzhou"),
-                ("SignName", "阿里云短信测试专用"),
-                ("SignatureNonce", "45e25e9b-0a6f-4070-8c85-2956eda1b466"),
-                ("TemplateCode", "SMS_71390007"),
-                ("TemplateParam", "{\"customer\":\"test\"}"),
-                ("Timestamp", "2017-07-12T02:42:19Z"),
-                ("Version", "2017-05-25"),
-            ],
+            "Gu5t9xGARNpq86cd98joQYCN3*******",
+            &headers,
+            "be4f67d323c78ab9acb7395e43c0dbcf822a9cfac32fea2449a7bc7726b770a3",
+        );
+        check(
+            "********************************",
+            &headers,
+            "10b1a37a7301a02ca19a647ad722d5e43b4b3cff309d421d85b46093f6ab6c4f",
         );
     }
 

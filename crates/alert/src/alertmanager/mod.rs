@@ -20,6 +20,9 @@ pub use setting::{Place, Setting};
 
 use crate::rules::{Issue, read};
 
+/// The type of channels whose vendor is ending it: what has them is read, with a warning.
+pub const RETIRED: &str = "msteams";
+
 /// A file that may be used.
 #[derive(Clone, Debug)]
 pub struct Config {

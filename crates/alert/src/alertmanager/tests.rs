@@ -162,6 +162,11 @@ fn what_is_odd_is_told() {
         "4:61: `Local` is taken for UTC here: name the zone",
     ];
     assert_eq!(warnings, expected);
+    let config = parse("route: {receiver: a}\nreceivers: [{name: a, msteams_configs: [{}]}]\n", &[RETIRED]);
+    let warnings = config.expect("the file is good").warnings;
+    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+    assert_eq!((warning.line, warning.column), (2, 23));
+    assert!(warning.message.contains("`msteamsv2_configs`"), "{warning}");
 }
 
 #[test]

@@ -93,11 +93,11 @@ impl Escalations {
         self.kept.incidents.keys().rev().filter_map(|number| self.incident(*number)).collect()
     }
 
-    /// Number of the incident of a group that nobody has acknowledged.
-    pub fn open_of(&self, group: &str) -> Option<u64> {
+    /// Number of the newest incident of a group, and what is being done about it.
+    pub fn newest_of(&self, group: &str) -> Option<(u64, State)> {
         let mut all = self.kept.incidents.values().rev();
         let incident = all.find(|incident| incident.group == group)?;
-        (incident.state == State::Open).then_some(incident.number)
+        Some((incident.number, incident.state))
     }
 
     /// One incident.

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{EscalationsConfig, Problem};
+use crate::routes::own_kinds;
 
 /// Who is told of alerts, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -111,10 +112,9 @@ impl AlertingConfig {
                 let message = format!("two receivers have the name `{}`", receiver.name);
                 problems.push(Problem { path: path("name"), message });
             }
-            let unknown =
-                receiver.channels.keys().filter(|kind| !notify::kinds().any(|known| known == **kind));
+            let unknown = receiver.channels.keys().filter(|kind| !own_kinds().any(|known| known == **kind));
             problems.extend(unknown.map(|kind| {
-                let known: Vec<&str> = notify::kinds().collect();
+                let known: Vec<&str> = own_kinds().collect();
                 let message = format!("`{kind}` is no kind of channel; there are {}", known.join(", "));
                 Problem { path: path(kind), message }
             }));

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alert::dispatch::{Change, Dispatcher, Fate, Flush, SendId};
 use alert::escalation::{
-    AckError, Action, Answer, Call, DestinationKind, Escalations, IncidentView, News, Saved, Why,
+    AckError, Action, Answer, Call, DestinationKind, Escalations, IncidentView, News, Saved, State, Why,
 };
 use alert::notice::Notice;
 use notify::Language;
@@ -28,6 +28,8 @@ pub(super) enum Errand {
     Tell { destination: String, notice: Notice, call: u64 },
     /// Forget what waits of a notice.
     Withdraw { destination: String, key: String },
+    /// Take back what was delivered under a name.
+    TakeBack { destination: String, id: String },
 }
 
 /// A call that channels have been given.
@@ -170,6 +172,11 @@ impl Incidents {
         std::mem::take(&mut self.errands)
     }
 
+    /// More for channels to do.
+    pub(super) fn add_errands(&mut self, errands: Vec<Errand>) {
+        self.errands.extend(errands);
+    }
+
     /// What is to be written.
     pub(super) fn take_changes(&mut self) -> Option<Change> {
         if !std::mem::take(&mut self.has_changed) {
@@ -210,6 +217,16 @@ impl Incidents {
 
     pub(super) fn one(&self, number: u64) -> Option<IncidentView> {
         self.machine.incident(number)
+    }
+
+    /// Whether nobody cares yet about what fires in a group.
+    pub(super) fn is_open(&self, group: &str) -> bool {
+        self.machine.newest_of(group).is_none_or(|(_, state)| state == State::Open)
+    }
+
+    /// The group that a call is about.
+    pub(super) fn group_of(&self, call: u64) -> Option<String> {
+        self.given.get(&call).map(|given| given.group.clone())
     }
 
     /// Whether a letter is of one of these calls.
@@ -296,6 +313,10 @@ impl Incidents {
             is_answered: false,
             left: around.plan.destinations_of(&call.destination).into_iter().collect(),
         };
+        if matches!(call.news, News::Acked { .. }) {
+            // Nobody is called to hear that somebody else cares.
+            given.left.retain(|destination| !around.plan.is_phone(destination));
+        }
         let answer = match by_route(call, around) {
             _ if given.left.is_empty() => Some(Answer::Failed),
             ByRoute::No => None,
@@ -336,7 +357,9 @@ impl Incidents {
     /// Says in what a route tells that somebody is to care.
     pub(super) fn ask(&self, group: &str, notice: &mut Notice, around: Around<'_>) {
         let news = News::Open { step: 1, round: 1, why: Why::Opened };
-        if let Some(incident) = self.machine.open_of(group).filter(|_| !notice.is_resolved()) {
+        if let Some((incident, State::Open)) = self.machine.newest_of(group)
+            && !notice.is_resolved()
+        {
             self.mark(notice, incident, &news, around);
         }
     }

@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) escalations: escalation::Setup,
     /// Where people reach this server.
     pub(crate) external_url: String,
+    /// What is odd about `alertmanager.yml`, with places.
+    pub(crate) warnings: Vec<String>,
     /// The text of `alertmanager.yml`; may be empty.
     pub(super) text: String,
     channels: Vec<Described>,
@@ -53,6 +55,8 @@ struct Described {
     kind: String,
     language: Language,
     settings: Secretive,
+    /// Whether it tells of the end of alerts by default, as it would not in Alertmanager.
+    tells_end: bool,
     /// Where names of files begin that are relative.
     directory: PathBuf,
     /// Where it stands, for errors.
@@ -95,9 +99,6 @@ impl Plan {
             let lines: Vec<String> = issues.iter().map(|issue| format!("{file}:{issue}")).collect();
             lines.join("\n")
         })?;
-        for warning in &config.warnings {
-            tracing::warn!("{file}:{warning}");
-        }
         let directory = match &alerting.alertmanager_config {
             Some(path) => path.parent().unwrap_or(Path::new("")),
             None => &alerting.directory,
@@ -112,6 +113,7 @@ impl Plan {
                 incidents_max: INCIDENTS_MAX,
             },
             external_url,
+            warnings: config.warnings.iter().map(|warning| format!("{file}:{warning}")).collect(),
             text: if alerting.alertmanager_config.is_some() { text } else { String::new() },
             channels: described(&config, alerting, (&file, directory)),
             templates: templates(&config, directory, &file)?,
@@ -129,6 +131,13 @@ impl Plan {
         plan.escalations.destinations = names.map(|name| (name.clone(), plan.reaches(&name))).collect();
         plan.fill_policies(alerting)?;
         Ok(plan)
+    }
+
+    /// Logs what is odd.
+    pub(crate) fn warn(&self) {
+        for warning in &self.warnings {
+            tracing::warn!("{warning}");
+        }
     }
 
     /// Whether the channels of another plan are the same.
@@ -160,7 +169,8 @@ impl Plan {
         for one in &self.channels {
             let texts = if one.language == Language::Chinese { &chinese } else { &english };
             let (texts, reach) = (Arc::clone(texts), self.reach.clone());
-            let context = Context { directory: one.directory.clone(), texts, reach };
+            let (directory, tells_end) = (one.directory.clone(), one.tells_end);
+            let context = Context { directory, texts, reach, tells_end };
             match Channel::read(&one.kind, one.settings.0.clone(), &context) {
                 Ok(channels) => {
                     let is_one = channels.len() == 1;
@@ -211,6 +221,16 @@ impl Plan {
     pub(super) fn destinations_of(&self, receiver: &str) -> Vec<String> {
         let channels = self.setup.receivers.get(receiver).into_iter().flatten();
         channels.map(|channel| destination(receiver, &channel.key)).collect()
+    }
+
+    /// Whether a destination is a telephone.
+    pub(super) fn is_phone(&self, name: &str) -> bool {
+        let mut phones = self.channels.iter().filter(|one| kind_of(&one.kind) != DestinationKind::Message);
+        // One that has several numbers has a destination for each.
+        phones.any(|one| {
+            name.strip_prefix(&*destination(&one.receiver, &one.key))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
     }
 
     /// Language of a receiver's messages.
@@ -279,6 +299,7 @@ fn described(
                 kind: channel.kind.clone(),
                 language: language(&receiver.name),
                 settings: Secretive(settings),
+                tells_end: false,
                 directory: directory.to_owned(),
                 place: format!("{file}:{line}:{column}"),
             });
@@ -295,6 +316,7 @@ fn described(
                     kind: kind.clone(),
                     language: own.language.into(),
                     settings: Secretive(settings.0.clone()),
+                    tells_end: true,
                     directory: alerting.directory.clone(),
                     place: format!("`alerting.receivers`: {}", own.name),
                 });

@@ -1,17 +1,17 @@
-//! What Aliyun's messages and calls have in common: its RPC (`help.aliyun.com`, Dysmsapi and Dyvmsapi 2017-05-25).
+//! What Aliyun's messages and calls have in common: its API, signed as version 3 of its mechanism has it
+//! (`help.aliyun.com/zh/sdk/product-overview/v3-request-structure-and-signature`; Dysmsapi and Dyvmsapi 2017-05-25).
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use http::header::AUTHORIZATION;
+use serde_json::{Map, Value};
 
-use crate::channel::{Context, Message};
+use super::phone;
+use crate::channel::Message;
 use crate::http::{Address, Answer, Call};
 use crate::outcome::{Outcome, Reason, by_status, unreadable};
-use crate::secret::{Secret, Source};
+use crate::secret::Source;
+use crate::settings::{Pairs, Settings};
 use crate::sign;
-use crate::text::{Format, Language, Limit, Text, Texts, rfc3339};
-
-/// Letters of a variable.
-const VARIABLE_MAX: Limit = Limit::chars(35);
+use crate::text::{Filler, rfc3339};
 
 /// An account, and a template whose variables are filled in.
 #[derive(Debug)]
@@ -19,76 +19,54 @@ pub(super) struct Account {
     api: Address,
     key_id: String,
     key_secret: Source,
-    variables: Vec<(String, Text)>,
-}
-
-/// The settings of one.
-pub(super) struct Written {
-    pub(super) api_url: Option<String>,
-    pub(super) key_id: Option<String>,
-    pub(super) key_secret: Option<Secret>,
-    pub(super) key_secret_file: Option<PathBuf>,
-    pub(super) variables: BTreeMap<String, String>,
+    variables: Pairs,
 }
 
 impl Account {
     /// # Errors
     /// Keys that are missing or cannot be read.
-    pub(super) fn read(written: Written, default_url: &str, context: &Context) -> Result<Account, String> {
-        let Written { api_url, key_id, key_secret, key_secret_file, variables } = written;
-        let api = api_url.unwrap_or_else(|| default_url.to_owned());
-        let variables = variables.into_iter().map(|(name, text)| {
-            if text.contains("http://") || text.contains("https://") || text.contains("ExternalURL") {
-                return Err(format!("`template_params`: `{name}` has a URL, which the vendor refuses"));
-            }
-            let text = Text::read("template_params", &text, &context.texts)?;
-            Ok((name, text))
-        });
+    pub(super) fn read(settings: &mut Settings<'_>, default_url: &str) -> Result<Account, String> {
         Ok(Account {
-            api: Address::parse(&api).map_err(|why| format!("`api_url` is {why}"))?,
-            key_id: key_id.ok_or("`access_key_id` is missing")?,
-            key_secret: Source::required(
-                "access_key_secret",
-                key_secret,
-                key_secret_file,
-                &context.directory,
-            )?,
-            variables: variables.collect::<Result<_, String>>()?,
+            api: settings.url("api_url", default_url)?,
+            key_id: settings.needed("access_key_id")?,
+            key_secret: settings.secret("access_key_secret")?,
+            variables: phone::variables(settings, false)?,
         })
     }
 
-    /// The variables as JSON. What is empty is `-`: the vendor refuses nothing.
-    pub(super) fn variables(&self, message: &Message<'_>, texts: &Texts, language: Language) -> String {
-        let filled = self.variables.iter().map(|(name, text)| {
-            let text = texts.expand(text, message, language, Format::Plain).unwrap_or_default();
-            let text = VARIABLE_MAX.cut(crate::http::one_line(&text).trim());
-            (name.clone(), if text.is_empty() { "-".to_owned() } else { text })
-        });
-        let filled: BTreeMap<String, String> = filled.collect();
-        serde_json::to_string(&filled).unwrap_or_default()
+    /// The variables as JSON.
+    pub(super) fn variables(&self, filler: &Filler<'_>) -> String {
+        let filled = |(name, text): &(String, _)| (name.clone(), phone::variable(text, filler).into());
+        Value::Object(self.variables.iter().map(filled).collect::<Map<_, _>>()).to_string()
     }
 
     /// A signed request.
     ///
     /// # Errors
     /// The secret cannot be read.
-    pub(super) fn call(&self, message: &Message<'_>, own: &[(&str, &str)]) -> Result<Call, String> {
+    pub(super) fn call(
+        &self,
+        action: &str,
+        parameters: &[(&str, &str)],
+        message: &Message<'_>,
+    ) -> Result<Call, String> {
         let secret = self.key_secret.read()?;
-        let at = rfc3339(message.at_ms.div_euclid(1000) * 1000);
-        let nonce = format!("{}-{:x}", message.id, message.nonce);
-        let common = [
-            ("AccessKeyId", &*self.key_id),
-            ("Format", "JSON"),
-            ("SignatureMethod", "HMAC-SHA1"),
-            ("SignatureNonce", &nonce),
-            ("SignatureVersion", "1.0"),
-            ("Timestamp", &at),
-            ("Version", "2017-05-25"),
+        let mut call = Call::open(self.api.clone().with_sorted_query(parameters));
+        let headers = [
+            ("x-acs-action", action),
+            ("x-acs-content-sha256", &*sign::sha256(&call.body)),
+            ("x-acs-date", &*rfc3339(message.at_ms.div_euclid(1000) * 1000)),
+            ("x-acs-signature-nonce", &*format!("{}-{:x}", message.id, message.nonce)),
+            ("x-acs-version", "2017-05-25"),
         ];
-        let mut fields: Vec<(&str, &str)> = common.into_iter().chain(own.iter().copied()).collect();
-        let signature = sign::aliyun_rpc(secret.reveal(), "POST", &fields);
-        fields.push(("Signature", &signature));
-        Ok(Call::form(self.api.clone(), &fields).hiding(secret))
+        for (name, value) in headers {
+            call = call.header(name, value)?;
+        }
+        let host = self.api.authority();
+        let signed: Vec<(&str, &str)> = [("host", &*host)].into_iter().chain(headers).collect();
+        let query = call.address.url().query().unwrap_or_default();
+        let signature = sign::aliyun((&self.key_id, secret.reveal()), query, &signed, &call.body);
+        call.hiding(secret).secret_header(AUTHORIZATION, &signature)
     }
 }
 

@@ -1,34 +1,20 @@
 //! What the robots of chat programs have in common: a secret URL, a language, a title and a text.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::channel::{Context, Message, address};
-use crate::http::Address;
-use crate::secret::{Secret, Source};
-use crate::text::{Document, Format, Language, Limit, Text, Texts};
+use crate::channel::Message;
+use crate::settings::{SecretUrl, Settings};
+use crate::text::{Document, Filler, Format, Language, Limit, Text, Texts};
 
-/// What a robot says, and where.
+/// What a robot says where, in which language; the default message where the settings leave it out.
 #[derive(Debug)]
 pub(super) struct Robot {
-    url: Source,
-    key: &'static str,
+    pub(super) url: SecretUrl,
     format: Format,
     texts: Arc<Texts>,
     language: Language,
     title: Option<Text>,
     text: Option<Text>,
-}
-
-/// The settings of one.
-pub(super) struct Written {
-    /// The key of the URL.
-    pub(super) key: &'static str,
-    pub(super) url: Option<Secret>,
-    pub(super) url_file: Option<PathBuf>,
-    pub(super) language: Option<Language>,
-    pub(super) title: Option<String>,
-    pub(super) text: Option<String>,
 }
 
 /// A message as the settings want it.
@@ -41,48 +27,36 @@ pub(super) struct Said {
 }
 
 impl Robot {
+    /// Takes the keys of URL, title and text, and `language`.
+    ///
     /// # Errors
     /// Keys that are missing or cannot be read.
-    pub(super) fn read(written: Written, format: Format, context: &Context) -> Result<Robot, String> {
-        let Written { key, url, url_file, language, title, text } = written;
-        let url = Source::required(key, url, url_file, &context.directory)?;
-        if let Source::Text(_) = url {
-            address(&url, key)?;
-        }
+    pub(super) fn read(
+        settings: &mut Settings<'_>,
+        [url, title, text]: [&'static str; 3],
+        format: Format,
+    ) -> Result<Robot, String> {
         Ok(Robot {
-            url,
-            key,
+            url: settings.secret_url(url)?,
             format,
-            language: language.unwrap_or(context.texts.language()),
-            title: Text::optional("title", title, &context.texts)?,
-            text: Text::optional("text", text, &context.texts)?,
-            texts: context.texts.clone(),
+            texts: settings.context.texts.clone(),
+            language: settings.language()?,
+            title: settings.text(title)?,
+            text: settings.text(text)?,
         })
     }
 
-    /// Where it is reached.
-    ///
-    /// # Errors
-    /// The secret cannot be read, or is no URL.
-    pub(super) fn address(&self) -> Result<Address, String> {
-        address(&self.url, self.key)
-    }
-
-    /// The URL if it is written in the configuration.
-    pub(super) fn written(&self) -> Option<Address> {
-        matches!(self.url, Source::Text(_)).then(|| self.address().ok()).flatten()
+    pub(super) fn filler<'a>(&'a self, message: &'a Message<'a>) -> Filler<'a> {
+        Filler { texts: &self.texts, message, language: self.language, format: self.format }
     }
 
     pub(super) fn say(&self, message: &Message<'_>) -> Said {
-        let expand = |text: &Option<Text>| {
-            let text = text.as_ref()?;
-            self.texts.expand(text, message, self.language, self.format)
-        };
+        let filler = self.filler(message);
         Said {
-            document: Document::new(message.notices, self.language, message.at_ms),
+            document: filler.document(),
             format: self.format,
-            title: expand(&self.title),
-            text: expand(&self.text),
+            title: filler.fill_if(self.title.as_ref()),
+            text: filler.fill_if(self.text.as_ref()),
         }
     }
 }

@@ -1,304 +1,26 @@
 //! Every channel against a vendor that answers by a script: outcome, wait, number of requests, the request itself
 //! (files `golden.txt`, written anew with `UPDATE=1`), and no secret in anything that is shown.
 
+mod vendors;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use alert::notice::Notice;
 use serde_json::{Value, json};
 
+use vendors::{VENDORS, Vendor, aliyun};
+
 use crate::testing::server::{Reply, Server};
-use crate::testing::{alert, notice};
-use crate::{Channel, Context, Language, Message, Outcome, Reach, Texts};
+use crate::testing::{alert, context, notice};
+use crate::{Channel, Context, Message, Outcome, Reach, sign};
 
 /// 2026-11-26 03:04:05 UTC.
 const NOW_MS: i64 = 1_795_662_245_000;
 
 /// A secret; it may be shown nowhere.
 const CANARY: &str = "canary-0123456789abcdef";
-
-/// How a vendor answers.
-struct Vendor {
-    /// Its name where a kind has several.
-    name: &'static str,
-    kind: &'static str,
-    /// For the server's address.
-    settings: fn(&str) -> Value,
-    /// Status and body of success, and its outcome.
-    success: (u16, &'static str, &'static str),
-    /// Outcome of a page of HTML with status 200.
-    html: &'static str,
-    /// Outcome of no answer and of a lost connection.
-    lost: &'static str,
-    /// Status, body and outcome of errors.
-    errors: &'static [(u16, &'static str, &'static str)],
-}
-
-const VENDORS: &[Vendor] = &[
-    Vendor {
-        name: "",
-        kind: "webhook",
-        settings: |base| json!({"url": format!("{base}/hook/{CANARY}"), "secret": CANARY, "http_config": {"bearer_token": CANARY}}),
-        success: (200, "", "delivered"),
-        html: "delivered",
-        lost: "retry timeout",
-        errors: &[
-            (202, "anything", "delivered"),
-            (400, "bad", "final bad_request"),
-            (401, "", "final auth"),
-            (404, "", "final bad_request"),
-            (408, "", "retry timeout"),
-            (413, "", "final too_large"),
-            (425, "", "retry server"),
-        ],
-    },
-    Vendor {
-        name: "",
-        kind: "slack",
-        settings: |base| json!({"api_url": format!("{base}/services/T0/B0/{CANARY}"), "channel": "#ops"}),
-        success: (200, "ok", "delivered"),
-        html: "retry unknown",
-        lost: "retry timeout",
-        errors: &[
-            (200, r#"{"ok":true,"ts":"1503435956.000247"}"#, "delivered 1503435956.000247"),
-            (200, r#"{"ok":false,"error":"invalid_auth"}"#, "final auth"),
-            (200, r#"{"ok":false,"error":"channel_not_found"}"#, "final bad_request"),
-            (200, r#"{"ok":false,"error":"ratelimited"}"#, "retry rate_limited"),
-            (200, r#"{"ok":false,"error":"msg_too_long"}"#, "final too_large"),
-            (400, "invalid_payload", "final bad_request"),
-            (403, "action_prohibited", "final auth"),
-            (404, "no_service", "final bad_request"),
-            (410, "channel_is_archived", "final bad_request"),
-        ],
-    },
-    Vendor {
-        name: "",
-        kind: "dingtalk",
-        settings: |base| {
-            json!({
-                "url": format!("{base}/robot/send?access_token={CANARY}"), "secret": CANARY,
-                "at_mobiles": ["13800000000"], "keyword": "[prod]", "language": "zh-CN",
-            })
-        },
-        success: (200, r#"{"errcode":0,"errmsg":"ok"}"#, "delivered"),
-        html: "retry unknown",
-        lost: "retry timeout",
-        errors: &[
-            (200, r#"{"errcode":-1,"errmsg":"system busy"}"#, "retry server"),
-            (200, r#"{"errcode":130101,"errmsg":"send too fast"}"#, "retry rate_limited 60s"),
-            (200, r#"{"errcode":310000,"errmsg":"sign not match"}"#, "final auth"),
-            (200, r#"{"errcode":310000,"errmsg":"keywords not in content"}"#, "final blocked"),
-            (200, r#"{"errcode":300001,"errmsg":"token is not exist"}"#, "final auth"),
-            (200, r#"{"errcode":400035,"errmsg":"bad"}"#, "final bad_request"),
-            (200, r#"{"status":1111,"wait":5,"punish":"deny"}"#, "retry rate_limited 60s"),
-            (200, r#"{"status":1111,"wait":90,"punish":"deny"}"#, "retry rate_limited 90s"),
-            (200, "{}", "retry unknown"),
-        ],
-    },
-    Vendor {
-        name: "",
-        kind: "feishu",
-        settings: |base| {
-            json!({
-                "url": format!("{base}/open-apis/bot/v2/hook/{CANARY}"), "secret": CANARY,
-                "at_user_ids": ["ou_1", "all"], "language": "zh-CN",
-            })
-        },
-        success: (200, r#"{"code":0,"data":{},"msg":"success"}"#, "delivered"),
-        html: "retry unknown",
-        lost: "retry timeout",
-        errors: &[
-            (200, r#"{"StatusCode":0,"StatusMessage":"success"}"#, "delivered"),
-            (200, r#"{"code":11232,"msg":"frequency limited"}"#, "retry rate_limited"),
-            (400, r#"{"code":11232,"msg":"frequency limited"}"#, "retry rate_limited"),
-            (
-                200,
-                r#"{"code":19001,"msg":"param invalid: incoming webhook access token invalid"}"#,
-                "final auth",
-            ),
-            (200, r#"{"code":19021,"msg":"sign match fail"}"#, "final auth"),
-            (200, r#"{"code":19022,"msg":"ip not allowed"}"#, "final blocked"),
-            (200, r#"{"code":19024,"msg":"Key Words Not Found"}"#, "final blocked"),
-            (400, r#"{"code":9499,"msg":"Bad Request"}"#, "final bad_request"),
-            (200, r#"{"code":1,"msg":"other"}"#, "final bad_request"),
-        ],
-    },
-    Vendor {
-        name: "",
-        kind: "wecom",
-        settings: |base| json!({"url": format!("{base}/cgi-bin/webhook/send?key={CANARY}"), "at_user_ids": ["zhang"]}),
-        success: (200, r#"{"errcode":0,"errmsg":"ok"}"#, "delivered"),
-        html: "retry unknown",
-        lost: "retry timeout",
-        errors: &[
-            (200, r#"{"errcode":-1,"errmsg":"system busy"}"#, "retry server"),
-            (200, r#"{"errcode":45009,"errmsg":"api freq out of limit"}"#, "retry rate_limited"),
-            (200, r#"{"errcode":93000,"errmsg":"invalid webhook url"}"#, "final auth"),
-            (
-                200,
-                r#"{"errcode":40058,"errmsg":"markdown.content exceed max length 4096"}"#,
-                "final too_large",
-            ),
-            (200, r#"{"errcode":40058,"errmsg":"invalid"}"#, "final bad_request"),
-        ],
-    },
-    Vendor {
-        name: "",
-        kind: "telegram",
-        settings: |base| json!({"api_url": base, "bot_token": format!("12:{CANARY}"), "chat_id": -100123}),
-        success: (200, r#"{"ok":true,"result":{"message_id":7}}"#, "delivered 7"),
-        html: "retry unknown",
-        lost: "retry timeout",
-        errors: &[
-            (
-                429,
-                r#"{"ok":false,"error_code":429,"parameters":{"retry_after":31}}"#,
-                "retry rate_limited 31s",
-            ),
-            (400, r#"{"ok":false,"error_code":400,"description":"message is too long"}"#, "final too_large"),
-            (400, r#"{"ok":false,"error_code":400,"description":"chat not found"}"#, "final bad_request"),
-            (
-                400,
-                r#"{"ok":false,"error_code":400,"parameters":{"migrate_to_chat_id":-1}}"#,
-                "final bad_request",
-            ),
-            (401, r#"{"ok":false,"error_code":401,"description":"Unauthorized"}"#, "final auth"),
-            (403, r#"{"ok":false,"error_code":403,"description":"bot was kicked"}"#, "final blocked"),
-            (502, r#"{"ok":false,"error_code":502,"description":"Bad Gateway"}"#, "retry server"),
-        ],
-    },
-    Vendor {
-        name: "",
-        kind: "discord",
-        settings: |base| json!({"webhook_url": format!("{base}/api/webhooks/1/{CANARY}")}),
-        success: (200, r#"{"id":"1234"}"#, "delivered 1234"),
-        html: "retry unknown",
-        lost: "retry timeout",
-        errors: &[
-            (204, "", "retry unknown"),
-            (
-                429,
-                r#"{"message":"rate limited","retry_after":1.5,"global":false}"#,
-                "retry rate_limited 1.5s",
-            ),
-            (400, r#"{"embeds":["0"]}"#, "final bad_request"),
-            (401, r#"{"code":50027}"#, "final auth"),
-            (404, r#"{"message":"Unknown Webhook","code":10015}"#, "final bad_request"),
-        ],
-    },
-    Vendor {
-        name: "twilio",
-        kind: "sms",
-        settings: |base| json!({"provider": "twilio", "api_url": base, "account_sid": "AC1", "api_key": "SK1", "auth_token": CANARY, "to": ["+15550100"], "from": "+15550199"}),
-        success: (201, r#"{"sid":"SM1","status":"queued"}"#, "delivered SM1"),
-        html: "retry unknown",
-        lost: "final timeout",
-        errors: &[
-            (400, r#"{"code":21211,"message":"invalid number"}"#, "final bad_request"),
-            (400, r#"{"code":21610,"message":"unsubscribed"}"#, "final blocked"),
-            (401, r#"{"code":20003,"message":"Authenticate"}"#, "final auth"),
-            (429, r#"{"code":20429,"message":"too many"}"#, "retry rate_limited"),
-        ],
-    },
-    Vendor {
-        name: "aliyun",
-        kind: "sms",
-        settings: |base| json!({"provider": "aliyun", "api_url": base, "access_key_id": "id", "access_key_secret": CANARY, "to": ["13800000000"], "template_params": {"name": "{{ (index .Alerts 0).Labels.route }}", "none": ""}, "sign_name": "心跳", "template_code": "SMS_1"}),
-        success: (200, r#"{"Code":"OK","BizId":"B1"}"#, "delivered B1"),
-        html: "retry unknown",
-        lost: "final timeout",
-        errors: &[
-            (400, r#"{"Code":"isv.BUSINESS_LIMIT_CONTROL"}"#, "final rate_limited"),
-            (200, r#"{"Code":"isv.MOBILE_NUMBER_ILLEGAL"}"#, "final bad_request"),
-            (200, r#"{"Code":"isv.PARAM_LENGTH_LIMIT"}"#, "final too_large"),
-            (200, r#"{"Code":"isp.SYSTEM_ERROR"}"#, "retry server"),
-            (200, r#"{"Code":"isv.OUT_OF_SERVICE"}"#, "final blocked"),
-            (400, r#"{"Code":"Throttling.User"}"#, "retry rate_limited"),
-            (400, r#"{"Code":"SignatureDoesNotMatch"}"#, "final auth"),
-            (404, r#"{"Code":"InvalidAccessKeyId.NotFound"}"#, "final auth"),
-        ],
-    },
-    Vendor {
-        name: "twilio",
-        kind: "voice",
-        settings: |base| json!({"provider": "twilio", "api_url": base, "account_sid": "AC1", "api_key": "SK1", "auth_token": CANARY, "to": ["+15550100"], "from": "+15550199"}),
-        success: (201, r#"{"sid":"CA1","status":"queued"}"#, "delivered CA1"),
-        html: "retry unknown",
-        lost: "final timeout",
-        errors: &[
-            (400, r#"{"code":21211,"message":"invalid number"}"#, "final bad_request"),
-            (400, r#"{"code":21610,"message":"unsubscribed"}"#, "final blocked"),
-            (401, r#"{"code":20003,"message":"Authenticate"}"#, "final auth"),
-            (429, r#"{"code":20429,"message":"too many"}"#, "retry rate_limited"),
-        ],
-    },
-    Vendor {
-        name: "aliyun",
-        kind: "voice",
-        settings: |base| json!({"provider": "aliyun", "api_url": base, "access_key_id": "id", "access_key_secret": CANARY, "to": ["13800000000"], "template_params": {"name": "{{ (index .Alerts 0).Labels.route }}", "none": ""}, "tts_code": "TTS_1"}),
-        success: (200, r#"{"Code":"OK","CallId":"C1"}"#, "delivered C1"),
-        html: "retry unknown",
-        lost: "final timeout",
-        errors: &[
-            (400, r#"{"Code":"isv.BUSINESS_LIMIT_CONTROL"}"#, "final rate_limited"),
-            (200, r#"{"Code":"isv.MOBILE_NUMBER_ILLEGAL"}"#, "final bad_request"),
-            (200, r#"{"Code":"isv.PARAM_LENGTH_LIMIT"}"#, "final too_large"),
-            (200, r#"{"Code":"isp.SYSTEM_ERROR"}"#, "retry server"),
-            (200, r#"{"Code":"isv.OUT_OF_SERVICE"}"#, "final blocked"),
-            (400, r#"{"Code":"Throttling.User"}"#, "retry rate_limited"),
-            (400, r#"{"Code":"SignatureDoesNotMatch"}"#, "final auth"),
-            (404, r#"{"Code":"InvalidAccessKeyId.NotFound"}"#, "final auth"),
-        ],
-    },
-    Vendor {
-        name: "",
-        kind: "msteamsv2",
-        settings: |base| json!({"webhook_url": format!("{base}/workflows/1?sig={CANARY}")}),
-        success: (202, "", "delivered"),
-        html: "retry unknown",
-        lost: "retry timeout",
-        errors: &[
-            (400, "bad", "final bad_request"),
-            (401, "", "final auth"),
-            (404, "gone", "final bad_request"),
-            (413, "", "final too_large"),
-        ],
-    },
-    Vendor {
-        name: "",
-        kind: "pagerduty",
-        settings: |base| json!({"url": format!("{base}/v2/enqueue"), "routing_key": CANARY, "details": {"team": "{{ .Receiver }}"}}),
-        success: (
-            202,
-            r#"{"status":"success","message":"Event processed","dedup_key":"k1"}"#,
-            "delivered k1",
-        ),
-        html: "retry unknown",
-        lost: "retry timeout",
-        errors: &[
-            (400, r#"{"status":"invalid event","message":"Event object is invalid"}"#, "final bad_request"),
-            (403, "", "final auth"),
-        ],
-    },
-    Vendor {
-        name: "",
-        kind: "opsgenie",
-        settings: |base| json!({"api_url": base, "api_key": CANARY, "tags": "a, b", "priority": "P1"}),
-        success: (202, r#"{"result":"Request will be processed","requestId":"r1"}"#, "delivered r1"),
-        html: "retry unknown",
-        lost: "retry timeout",
-        errors: &[(401, "", "final auth"), (403, "", "final auth"), (422, "{}", "final bad_request")],
-    },
-];
-
-fn context() -> Context {
-    Context {
-        directory: PathBuf::new(),
-        texts: Arc::new(Texts::new(Language::English, &[]).expect("templates")),
-        reach: Reach { is_trusted: true, allowed: Vec::new() },
-    }
-}
 
 /// Alerts whose labels would like to be more than labels.
 fn hostile() -> Vec<Notice> {
@@ -362,7 +84,9 @@ async fn answers_are_judged() {
             (Reply::Reset, vendor.lost),
         ];
         script.extend(vendor.errors.iter().map(|(status, body, outcome)| (says(*status, body), *outcome)));
-        let replies = script.iter().map(|(reply, _)| reply.clone()).collect();
+        let ahead = vendor.ahead.map(|body| says(200, body));
+        let first = usize::from(ahead.is_some());
+        let replies = ahead.into_iter().chain(script.iter().map(|(reply, _)| reply.clone())).collect();
         let server = Server::start(replies).await;
         let channel = channel(vendor, &server.base);
         let notices = hostile();
@@ -370,16 +94,18 @@ async fn answers_are_judged() {
             let outcome = channel.send(&message(&notices)).await;
             let reply: String = format!("{reply:?}").chars().take(100).collect();
             assert_eq!(shown(&outcome), *expected, "{}: {reply}: {outcome:?}", vendor.kind);
-            assert_eq!(server.requests().len(), index + 1, "{}: {reply}", vendor.kind);
+            assert_eq!(server.requests().len(), first + index + 1, "{}: {reply}", vendor.kind);
         }
-        golden(vendor, &server.requests()[0]);
+        golden(vendor, &server.requests()[first]);
     }
 }
 
 #[tokio::test]
 async fn who_does_not_answer_is_not_waited_for() {
-    for vendor in VENDORS {
-        let server = Server::start(vec![Reply::Nothing]).await;
+    for (vendor, reply) in
+        VENDORS.iter().flat_map(|vendor| [(vendor, Reply::Nothing), (vendor, Reply::Stalls)])
+    {
+        let server = Server::start(vec![reply]).await;
         let channel = channel(vendor, &server.base).with_timeout(Duration::from_millis(50));
         let notices = hostile();
         let outcome = channel.send(&message(&notices)).await;
@@ -438,6 +164,21 @@ fn settings_that_cannot_work_are_told() {
         "the template `a`, which nobody",
     );
     check("dingtalk", json!({"url": "https://oapi.dingtalk.com/robot/send"}), "it has no `access_token`");
+    let wechat = json!({"corp_id": "ww1", "api_secret": "a", "message_type": "card"});
+    check("wechat", wechat, "`message_type` is text or markdown");
+    let sms = |key: &str, value: Value| {
+        let mut settings =
+            json!({"provider": "twilio", "to": ["+15550100"], "account_sid": "AC1", "auth_token": "a"});
+        settings[key] = value;
+        settings
+    };
+    check("sms", sms("provider", "pigeon".into()), "`provider` is one of twilio, aliyun, tencent");
+    check("sms", sms("to", json!([])), "`to` is missing");
+    check("sms", sms("to", json!(["+1-555"])), "\"+1-555\" is no number of a telephone");
+    check("sms", sms("messaging_service_sid", 7.into()), "`messaging_service_sid`: invalid type");
+    check("sms", sms("text", "{{ .X ".into()), "give one of `from` and `messaging_service_sid`");
+    let url = aliyun("https://e/", &json!({"template_params": {"a": "see {{ .ExternalURL }}"}}));
+    check("sms", url, "`template_params`: `a` has a URL");
 }
 
 #[test]
@@ -452,6 +193,9 @@ fn what_is_left_out_comes_from_global() {
         json!({"api_url_file": "own", "http_config": {}}),
         json!({"api_url_file": "own", "http_config": {}}),
     );
+    let mut email = json!({"to": "a@example.org", "from": "b@example.org", "smarthost": "127.0.0.1:25"});
+    crate::inherit("email", &mut email, &global);
+    Channel::read("email", email, &context()).expect("settings");
 }
 
 #[tokio::test]
@@ -488,11 +232,43 @@ fn golden(vendor: &Vendor, request: &str) {
     let name =
         if vendor.name.is_empty() { "golden.txt".to_owned() } else { format!("{}.golden.txt", vendor.name) };
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/channels").join(vendor.kind).join(name);
+    // It is over the host, whose port differs each time.
+    let signature = regex::Regex::new("Signature=[0-9a-f]{64}").expect("a pattern");
+    let request = &*signature.replace(request, "Signature=…");
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, request).expect("the file can be written");
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(request, expected, "{}: run with UPDATE=1 if this is right", path.display());
+}
+
+#[tokio::test]
+async fn what_is_signed_is_what_is_sent() {
+    for vendor in VENDORS.iter().filter(|vendor| ["aliyun", "tencent"].contains(&vendor.name)) {
+        let (status, body, outcome) = vendor.success;
+        let server = Server::start(vec![Reply::Says(status, "", body.to_owned())]).await;
+        assert_eq!(shown(&channel(vendor, &server.base).send(&message(&hostile())).await), outcome);
+        let request = server.requests().remove(0);
+        let (head, body) = request.split_once("\n\n").expect("a head");
+        let body: Option<Value> = serde_json::from_str(body).ok();
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let host = server.base.trim_start_matches("http://");
+        let sent: BTreeMap<&str, &str> =
+            head.lines().skip(1).filter_map(|line| line.split_once(": ")).chain([("host", host)]).collect();
+        let (signature, names) = (sent["authorization"], |names: &str| -> Vec<(&str, &str)> {
+            let names = names.split(';').map(str::to_owned);
+            names.filter_map(|name| sent.get_key_value(&*name)).map(|(name, value)| (*name, *value)).collect()
+        });
+        let expected = if vendor.name == "aliyun" {
+            let all = "host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version";
+            let query = head.lines().next().and_then(|line| line.split_once('?')).expect("a query").1;
+            sign::aliyun(("id", CANARY), query, &names(all), body.as_bytes())
+        } else {
+            let at_s = NOW_MS / 1000;
+            sign::tencent(("AKID1", CANARY), "sms", at_s, &names("content-type;host"), body.as_bytes())
+        };
+        assert_eq!(signature, expected, "{request}");
+    }
 }
 
 #[tokio::test]
@@ -511,6 +287,85 @@ async fn what_ended_closes_what_vendors_keep() {
     let close = format!("POST /v2/alerts/{hash}/close?identifierType=alias\n");
     check("opsgenie", &close, "\"source\"").await;
     check("pagerduty", "POST /v2/enqueue\n", "\"event_action\": \"resolve\"").await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_asked_for_once_more() {
+    let vendor = VENDORS.iter().find(|vendor| vendor.kind == "wechat").expect("a vendor");
+    let says = |body: &str| Reply::Says(200, "", body.to_owned());
+    let token = || says(vendor.ahead.expect("a token"));
+    let check = async |script: Vec<Reply>, expected: &str, paths: &[&str]| {
+        let server = Server::start(script).await;
+        let channel = channel(vendor, &server.base);
+        let notices = hostile();
+        let (outcome, heard) = channel.try_out(&message(&notices)).await;
+        assert_eq!(shown(&outcome), expected, "{outcome:?}");
+        assert!(heard.iter().all(|answer| !answer.shown().contains("canary")), "{heard:?}");
+        let requests = server.requests();
+        let path = |request: &String| request.split([' ', '?', '\n']).nth(1).map(str::to_owned);
+        let asked: Vec<String> = requests.iter().filter_map(path).collect();
+        let paths: Vec<String> = paths.iter().map(|path| format!("/cgi-bin/{path}")).collect();
+        assert_eq!(asked, paths);
+    };
+    let all = ["gettoken", "message/send", "gettoken", "message/send"];
+    for code in [42001, 40014] {
+        let stale = || says(&format!("{{\"errcode\":{code},\"errmsg\":\"access_token\"}}"));
+        let good = says(vendor.success.1);
+        check(vec![token(), stale(), token(), good], "delivered m1", &all).await;
+        check(vec![token(), stale(), token(), stale()], "retry auth", &all).await;
+    }
+    // The least time for which a token can be good does not make it two messages.
+    let short = says(&vendor.ahead.expect("a token").replace("7200", "0"));
+    check(vec![short, says(vendor.success.1)], "delivered m1", &all[..2]).await;
+    check(vec![says(r#"{"errcode":40001,"errmsg":"bad secret"}"#)], "final auth", &all[..1]).await;
+    check(vec![Reply::Says(502, "", String::new())], "retry server", &all[..1]).await;
+}
+
+#[test]
+fn the_end_is_told_as_alertmanager_does_it_or_by_all_that_wake_nobody() {
+    let tells_end = |tells_end: bool| {
+        let context = Context { tells_end, ..context() };
+        let told = VENDORS.iter().filter(|vendor| {
+            let settings = (vendor.settings)("http://127.0.0.1:1");
+            let made = Channel::read(vendor.kind, settings, &context).expect("settings");
+            made.iter().all(Channel::sends_resolved)
+        });
+        told.map(|vendor| vendor.kind).collect::<Vec<_>>()
+    };
+    // The defaults of Alertmanager's `docs/configuration.md`.
+    let silent = ["slack", "wechat", "sms", "voice"];
+    let not = |silent: &[&str]| {
+        let kinds = VENDORS.iter().map(|vendor| vendor.kind);
+        kinds.filter(|kind| !silent.contains(kind)).collect::<Vec<_>>()
+    };
+    assert_eq!(tells_end(false), not(&silent));
+    assert_eq!(tells_end(true), not(&silent[2..]));
+}
+
+#[tokio::test]
+async fn a_trial_shows_what_the_vendor_says() {
+    let headers = "Content-Type: text/plain\r\nX-Request-Id: r1\r\nSet-Cookie: c=1\r\nLocation: /T0/B0/canary-0123456789abcdef\r\n";
+    let body = format!("no_service \u{1b}[31m {CANARY}\n{}", "a".repeat(5000));
+    let server = Server::start(vec![Reply::Says(404, headers, body)]).await;
+    let slack = VENDORS.iter().find(|vendor| vendor.kind == "slack").expect("a vendor");
+    let (outcome, heard) = channel(slack, &server.base).try_out(&message(&hostile())).await;
+    assert_eq!(shown(&outcome), "final bad_request");
+    let [answer] = &heard[..] else { panic!("{heard:?}") };
+    let text = answer.shown();
+    let begin = "HTTP 404\ncontent-type: text/plain\nx-request-id: r1\nlocation: /T0/B0/***\n\nno_service  [31m ***\naaa";
+    assert!(text.starts_with(begin), "{text}");
+    assert!(text.ends_with('…') && text.chars().count() <= 4001, "{}", text.len());
+}
+
+#[tokio::test]
+async fn no_secret_that_is_repeated_is_told() {
+    let body = format!("{}{CANARY}", "a".repeat(290));
+    let server = Server::start(vec![Reply::Says(400, "", body)]).await;
+    let settings = json!({"url": server.base, "http_config": {"bearer_token": CANARY}});
+    let channel = Channel::read("webhook", settings, &context()).expect("settings").remove(0);
+    let Outcome::Final { detail, .. } = channel.send(&message(&hostile())).await else { panic!("refused") };
+    // A line on an answer has 300 letters: a secret is not cut before it is masked.
+    assert_eq!(detail, format!("400 {}***", "a".repeat(290)));
 }
 
 #[tokio::test]

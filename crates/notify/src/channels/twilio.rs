@@ -1,18 +1,16 @@
 //! What Twilio's messages and calls have in common (`twilio.com/docs/usage/api`).
 
-use std::path::PathBuf;
-
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::header::AUTHORIZATION;
 
-use crate::channel::Context;
 use crate::http::{Address, Answer, Call};
 use crate::outcome::{Outcome, Reason, by_status, unreadable};
-use crate::secret::{Secret, Source};
+use crate::secret::Source;
+use crate::settings::Settings;
 
 /// An account.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Account {
     api: Address,
     sid: String,
@@ -24,23 +22,16 @@ pub(super) struct Account {
 impl Account {
     /// # Errors
     /// Keys that are missing or cannot be read.
-    pub(super) fn read(
-        api_url: Option<String>,
-        sid: Option<String>,
-        api_key: Option<String>,
-        token: (Option<Secret>, Option<PathBuf>),
-        context: &Context,
-    ) -> Result<Account, String> {
-        let sid = sid.ok_or("`account_sid` is missing")?;
+    pub(super) fn read(settings: &mut Settings<'_>) -> Result<Account, String> {
+        let sid: String = settings.needed("account_sid")?;
         if sid.is_empty() || !sid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err("`account_sid` is no identity of an account".to_owned());
         }
-        let api = api_url.unwrap_or_else(|| "https://api.twilio.com".to_owned());
         Ok(Account {
-            api: Address::parse(&api).map_err(|why| format!("`api_url` is {why}"))?,
-            user: api_key.unwrap_or_else(|| sid.clone()),
+            api: settings.url("api_url", "https://api.twilio.com")?,
+            user: settings.option("api_key")?.unwrap_or_else(|| sid.clone()),
             sid,
-            token: Source::required("auth_token", token.0, token.1, &context.directory)?,
+            token: settings.secret("auth_token")?,
         })
     }
 

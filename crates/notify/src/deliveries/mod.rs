@@ -108,8 +108,14 @@ impl Deliveries {
         })
     }
 
-    /// Forgets what waits of a group for a destination, and takes back what was delivered where that can be, such as a
-    /// telephone call that is still queued. Never waits.
+    /// Takes back what was delivered under a name, such as a telephone call that is still queued. Never waits.
+    pub fn take_back(&self, destination: &str, id: String) {
+        if let Some(worker) = self.workers.get(destination) {
+            worker.take_back(id);
+        }
+    }
+
+    /// Forgets what waits of a group for a destination. Never waits.
     pub fn withdraw(&self, destination: &str, group_key: &str) {
         if let Some(worker) = self.workers.get(destination) {
             worker.withdraw(group_key);

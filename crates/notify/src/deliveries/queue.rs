@@ -1,6 +1,6 @@
 //! What waits for one destination and when it goes, without a clock: the time and chance come in.
 //!
-//! `give` and `withdraw` say what happened outside; `poll` says what to do next; `done` says what came of it. Then
+//! `give`, `withdraw` and `take_back` say what happened outside; `poll` says what to do next; `done` says what came of it. Then
 //! `reports`, `changes` and `withdrawals` are taken.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,16 +29,13 @@ const WAIT_LAST_MS: f64 = 300_000.0;
 /// Alerts of which it is remembered that people know of them.
 const KNOWN_MAX: usize = 100_000;
 
-/// Delivered messages that may have to be taken back.
-const TAKEN_BACK_MAX: usize = 1000;
-
 /// What came of a notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// People have it.
+    /// People have it, or the vendor has.
     Delivered {
-        /// The vendor's name for it, when there is one.
-        id: Option<String>,
+        /// The name under which it can be taken back, where that can be.
+        withdraw: Option<String>,
     },
     /// They will not have it.
     Failed {
@@ -94,9 +91,7 @@ pub(super) struct Queue {
     failures: u32,
     /// Group and fingerprint of alerts that people know to fire.
     known: BTreeSet<(String, u64)>,
-    /// Names of the newest messages that can be taken back, by group.
-    delivered: BTreeMap<String, String>,
-    /// Groups in flight that are to be taken back when they arrive.
+    /// Groups in flight that are not to be tried again.
     withdrawn: BTreeSet<String>,
     changed: BTreeSet<String>,
     reports: Vec<(Notice, Told)>,
@@ -124,7 +119,6 @@ impl Queue {
             hold_until_ms: 0,
             failures: 0,
             known: BTreeSet::new(),
-            delivered: BTreeMap::new(),
             withdrawn: BTreeSet::new(),
             changed: BTreeSet::new(),
             reports: Vec::new(),
@@ -148,9 +142,6 @@ impl Queue {
     /// Takes a notice. `id` is the identity of its message.
     pub(super) fn give(&mut self, mut notice: Notice, id: String, now_ms: i64) {
         let group = notice.group_key.clone();
-        if notice.is_resolved() && self.can_withdraw {
-            self.take_back(&group);
-        }
         if !self.sends_resolved {
             notice.alerts.retain(|alert| !alert.is_resolved);
         }
@@ -169,25 +160,19 @@ impl Queue {
         self.put(earlier, new);
     }
 
-    /// Forgets what waits of a group, and takes back what was delivered, where that can be.
+    /// Forgets what waits of a group; what is being told is not tried again.
     pub(super) fn withdraw(&mut self, group: &str) {
         if let Some(waiting) = self.remove(group) {
             self.reports.push((waiting.notice, Told::Cancelled));
         }
-        self.take_back(group);
-        // What is being told is not tried again.
         if self.flight.iter().any(|flying| flying.notice.group_key == group) {
             self.withdrawn.insert(group.to_owned());
         }
     }
 
-    fn take_back(&mut self, group: &str) {
-        if let Some(id) = self.delivered.remove(group) {
-            self.withdrawals.push(id);
-        }
-        if self.can_withdraw && self.flight.iter().any(|flying| flying.notice.group_key == group) {
-            self.withdrawn.insert(group.to_owned());
-        }
+    /// Takes back what was delivered under a name.
+    pub(super) fn take_back(&mut self, id: String) {
+        self.withdrawals.push(id);
     }
 
     /// An alert from before the start may have been told of by a process before this one.
@@ -325,14 +310,8 @@ impl Queue {
         if self.waiting.iter().all(|waiting| waiting.notice.group_key != *group) {
             self.changed.insert(group.clone());
         }
-        if let Some(id) = id.clone().filter(|_| self.can_withdraw) {
-            if self.withdrawn.remove(group) {
-                self.withdrawals.push(id);
-            } else if self.delivered.len() < TAKEN_BACK_MAX {
-                self.delivered.insert(group.clone(), id);
-            }
-        }
-        self.reports.push((flying.notice, Told::Delivered { id }));
+        let withdraw = id.filter(|_| self.can_withdraw);
+        self.reports.push((flying.notice, Told::Delivered { withdraw }));
     }
 
     fn remember(&mut self, notice: &Notice) {

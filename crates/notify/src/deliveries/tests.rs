@@ -1,14 +1,12 @@
 //! Workers with real sockets.
 
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::json;
 
 use super::*;
 use crate::testing::server::{Reply, Server};
-use crate::testing::{alert, notice};
-use crate::{Context, Language, Reach, Texts};
+use crate::testing::{alert, context, notice};
 
 fn world(mailbox: &Arc<InMemory>) -> (World, Receiver<Report>) {
     let (give, reports) = channel();
@@ -22,12 +20,7 @@ fn world(mailbox: &Arc<InMemory>) -> (World, Receiver<Report>) {
 }
 
 fn webhook(name: &str, base: &str) -> Destination {
-    let context = Context {
-        directory: PathBuf::new(),
-        texts: Arc::new(Texts::new(Language::English, &[]).expect("templates")),
-        reach: Reach { is_trusted: true, allowed: Vec::new() },
-    };
-    let channels = Channel::read("webhook", json!({"url": base}), &context).expect("settings");
+    let channels = Channel::read("webhook", json!({"url": base}), &context()).expect("settings");
     let channel = channels.into_iter().next().expect("one channel");
     Destination { name: name.into(), channel }
 }
@@ -55,7 +48,7 @@ async fn a_channel_that_hangs_delays_no_other() {
     });
     let (told, _reports) = told.await.expect("reports");
     assert!(told.iter().all(|report| &*report.destination == "answers"), "{told:?}");
-    assert!(told.iter().all(|report| report.told == Told::Delivered { id: None }));
+    assert!(told.iter().all(|report| report.told == Told::Delivered { withdraw: None }));
     let facts = deliveries.facts();
     let queue = |name: &str| facts.queues.iter().find(|queue| &*queue.channel == name).expect("a queue");
     assert_eq!((queue("answers").waiting, &queue("answers").counts[..]), (0, &[("delivered", "", 20)][..]));
@@ -80,7 +73,7 @@ async fn what_a_process_leaves_the_next_one_tells() {
     let deliveries = Deliveries::start(vec![webhook("ops", &answers.base)], &second).expect("deliveries");
     let report =
         tokio::task::spawn_blocking(move || reports.recv().expect("a report")).await.expect("a report");
-    assert_eq!((report.notice, report.told), (some("g"), Told::Delivered { id: None }));
+    assert_eq!((report.notice, report.told), (some("g"), Told::Delivered { withdraw: None }));
     tokio::task::spawn_blocking(move || drop(deliveries)).await.expect("an end");
     assert_eq!(mailbox.letters("ops").len(), 0);
 }

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use super::queue::{Queue, Step};
 use super::{Report, World};
 use crate::channel::{Channel, Message};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Reason};
 
 /// How long what is being told is waited for at the end.
 const STOP_TIME: Duration = Duration::from_secs(2);
@@ -85,6 +85,11 @@ impl Worker {
 
     pub(super) fn withdraw(&self, group: &str) {
         self.queue.lock().withdraw(group);
+        self.came.notify_one();
+    }
+
+    pub(super) fn take_back(&self, id: String) {
+        self.queue.lock().take_back(id);
         self.came.notify_one();
     }
 
@@ -169,14 +174,16 @@ impl Worker {
             }
         }
         for id in withdrawals {
-            self.take_back(&id).await;
+            self.cancel(&id).await;
         }
     }
 
-    async fn take_back(&self, id: &str) {
+    async fn cancel(&self, id: &str) {
         for _ in 0..WITHDRAW_TRIES {
             match self.channel.withdraw(id).await {
                 None | Some(Outcome::Delivered { .. }) => return,
+                // It is no more what can be taken back, such as a call that was made.
+                Some(Outcome::Final { reason: Reason::BadRequest, .. }) => return,
                 Some(Outcome::Final { detail, .. }) => {
                     return tracing::warn!(channel = %self.name, why = detail, "a message could not be taken back");
                 }

@@ -16,7 +16,7 @@ const REDIRECTS_MAX: usize = 3;
 const IDLE_TIME: Duration = Duration::from_secs(60);
 
 /// Makes the requests of one channel.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Client {
     http: reqwest::Client,
     settings: HttpSettings,
@@ -78,13 +78,14 @@ impl Client {
     }
 
     async fn exchange(&self, call: Call) -> Result<Answer, Failure> {
-        let address = call.address.clone();
+        let Call { method, address, headers, body, secrets } = call;
         self.reach.judge_url(address.url()).map_err(Failure::Refused)?;
         let failed = |error: reqwest::Error| failure(&address, &error.without_url());
-        let request = self.http.request(call.method, address.url().clone()).headers(call.headers);
-        let mut response = request.body(call.body).send().await.map_err(failed)?;
+        let request = self.http.request(method, address.url().clone()).headers(headers);
+        let mut response = request.body(body).send().await.map_err(failed)?;
         let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers(), SystemTime::now());
+        let headers = std::mem::take(response.headers_mut());
+        let retry_after = retry_after(&headers, SystemTime::now());
         let mut body = Vec::new();
         while body.len() < ANSWER_BYTES_MAX
             && let Some(piece) = response.chunk().await.map_err(failed)?
@@ -92,7 +93,8 @@ impl Client {
             let room = ANSWER_BYTES_MAX - body.len();
             body.extend_from_slice(&piece[..piece.len().min(room)]);
         }
-        Ok(Answer { status, retry_after, body: String::from_utf8_lossy(&body).into_owned() })
+        let body = String::from_utf8_lossy(&body).into_owned();
+        Ok(Answer { status, retry_after, headers, body, secrets })
     }
 }
 

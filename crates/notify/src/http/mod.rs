@@ -14,7 +14,7 @@ use url::Url;
 
 pub use address::Reach;
 pub(crate) use client::Client;
-pub(crate) use settings::{HttpSettings, Written};
+pub(crate) use settings::HttpSettings;
 
 use crate::outcome::{Outcome, Reason};
 use crate::secret::{MASK, Secret, redact};
@@ -22,8 +22,11 @@ use crate::secret::{MASK, Secret, redact};
 /// Bytes of an answer that are read.
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 10;
 
-/// Letters of an answer that are told.
+/// Letters of an answer that are told in a line.
 const TOLD_MAX: usize = 300;
+
+/// Letters of its body that are shown when it is looked at.
+const SHOWN_MAX: usize = 4000;
 
 /// Longest wait that a vendor can ask for.
 pub(crate) const ASKED_MAX: Duration = Duration::from_secs(3600);
@@ -62,6 +65,21 @@ impl Address {
         self
     }
 
+    /// The same with these parameters and no others, as RFC 3986 encodes them, in the order of their names.
+    pub(crate) fn with_sorted_query(mut self, pairs: &[(&str, &str)]) -> Address {
+        let mut sorted = pairs.to_vec();
+        sorted.sort_unstable();
+        let pairs = sorted.iter().map(|(name, value)| format!("{}={}", percent(name), percent(value)));
+        self.0.set_query(Some(&pairs.collect::<Vec<_>>().join("&")));
+        self
+    }
+
+    /// Host and port as `Host` has them (RFC 9110, 7.2).
+    pub(crate) fn authority(&self) -> String {
+        let host = self.0.host_str().unwrap_or_default();
+        self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
     /// The same with these segments behind its path.
     pub(crate) fn join(mut self, segments: &[&str]) -> Address {
         if let Ok(mut path) = self.0.path_segments_mut() {
@@ -73,11 +91,7 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.0.scheme(), self.0.host_str().unwrap_or_default())?;
-        if let Some(port) = self.0.port() {
-            write!(f, ":{port}")?;
-        }
-        f.write_str("/…")
+        write!(f, "{}://{}/…", self.0.scheme(), self.authority())
     }
 }
 
@@ -85,6 +99,17 @@ impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// Everything but RFC 3986's unreserved letters as `%XX`.
+fn percent(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+        out
+    })
 }
 
 /// A request.
@@ -99,6 +124,17 @@ pub struct Call {
 }
 
 impl Call {
+    /// A GET.
+    pub(crate) fn get(address: Address) -> Call {
+        let secrets = secrets_of(&address);
+        Call { method: Method::GET, address, headers: HeaderMap::new(), body: Bytes::new(), secrets }
+    }
+
+    /// A POST whose parameters are in its URL and are no secret; it has no body.
+    pub(crate) fn open(address: Address) -> Call {
+        Call { method: Method::POST, secrets: Vec::new(), ..Call::get(address) }
+    }
+
     /// A POST with a body of this media type.
     pub(crate) fn post(address: Address, media_type: &'static str, body: impl Into<Bytes>) -> Call {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media_type))]);
@@ -157,7 +193,8 @@ impl Call {
             text += &format!("{name}: {value}\n");
         }
         text += "\n";
-        text += &String::from_utf8_lossy(&self.body);
+        let open = self.address.url().query().filter(|_| self.body.is_empty() && self.method == Method::POST);
+        text += open.unwrap_or(&String::from_utf8_lossy(&self.body));
         redact(text, &self.secrets)
     }
 }
@@ -179,13 +216,16 @@ fn secrets_of(address: &Address) -> Vec<Secret> {
 }
 
 /// An answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Answer {
     pub(crate) status: u16,
     /// The wait that its header asks for (RFC 9110, 10.2.3).
     pub(crate) retry_after: Option<Duration>,
+    pub(crate) headers: HeaderMap,
     /// Its beginning, at most [`ANSWER_BYTES_MAX`].
     pub(crate) body: String,
+    /// What must not be shown of it.
+    pub(crate) secrets: Vec<Secret>,
 }
 
 impl Answer {
@@ -196,9 +236,37 @@ impl Answer {
 
     /// One line on it.
     pub(crate) fn told(&self) -> String {
-        let text: String = self.body.trim().chars().take(TOLD_MAX).collect();
+        let text = redact(self.body.trim().to_owned(), &self.secrets);
+        let text: String = text.chars().take(TOLD_MAX).collect();
         format!("{} {}", self.status, one_line(&text)).trim_end().to_owned()
     }
+
+    /// It as people may see it: its status, the headers that say something, and the beginning of its body.
+    pub fn shown(&self) -> String {
+        let mut text = format!("HTTP {}\n", self.status);
+        for (name, value) in self.headers.iter().filter(|(name, _)| says_something(name.as_str())) {
+            text += &format!("{name}: {}\n", value.to_str().unwrap_or(MASK));
+        }
+        let body = redact(format!("{text}\n{}", self.body.trim()), &self.secrets);
+        let mut letters = body.trim_end().chars();
+        let text: String = letters.by_ref().take(SHOWN_MAX).collect();
+        let more = if letters.next().is_some() { "…" } else { "" };
+        let text: Vec<String> = text.lines().map(one_line).collect();
+        format!("{}{more}", text.join("\n"))
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+/// Whether a header says something on what became of a request.
+fn says_something(name: &str) -> bool {
+    let parts = ["request-id", "requestid", "req-id", "ratelimit", "rate-limit", "trace"];
+    ["content-type", "date", "location", "retry-after", "server", "via", "www-authenticate"].contains(&name)
+        || parts.iter().any(|part| name.contains(part))
 }
 
 /// A text without what would break a line of a log.

@@ -13,6 +13,8 @@ pub(crate) enum Reply {
     Says(u16, &'static str, String),
     /// Nothing, for good.
     Nothing,
+    /// A head and half a body, then nothing for good.
+    Stalls,
     /// The connection is reset behind the request.
     Reset,
 }
@@ -41,6 +43,12 @@ impl Server {
                 seen.lock().push(request);
                 match script.next().unwrap_or(Reply::Nothing) {
                     Reply::Nothing => hanging.push(stream),
+                    Reply::Stalls => {
+                        let _ = stream
+                            .write_all(b"HTTP/1.1 200 Said\r\nContent-Length: 20\r\n\r\n{\"errcode\"")
+                            .await;
+                        hanging.push(stream);
+                    }
                     Reply::Reset => {
                         let _ = stream.set_zero_linger();
                     }

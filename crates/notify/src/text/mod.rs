@@ -9,8 +9,8 @@ mod words;
 pub(crate) use document::Document;
 pub(crate) use format::Format;
 pub(crate) use limit::{Limit, body_within};
-pub(crate) use template::Text;
 pub use template::Texts;
+pub(crate) use template::{Filler, Text};
 pub use words::Language;
 pub(crate) use words::{rfc3339, spoken};
 

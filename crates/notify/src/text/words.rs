@@ -113,11 +113,17 @@ impl Language {
 
 /// What is said on the telephone: names and how many, nothing else.
 pub(crate) fn spoken(notices: &[Notice], language: Language) -> String {
-    let firing = || notices.iter().flat_map(Notice::firing);
-    let names: BTreeSet<&str> = firing().map(|alert| alert.labels.get("alertname")).collect();
+    let is_over = notices.iter().all(Notice::is_resolved);
+    let told =
+        || notices.iter().flat_map(|notice| &notice.alerts).filter(|alert| alert.is_resolved == is_over);
+    let names: BTreeSet<&str> = told().map(|alert| alert.labels.get("alertname")).collect();
     let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).take(3).collect();
-    let count = firing().count();
+    let count = told().count();
     match language {
+        Language::English if is_over => format!("Heartline. Alerts resolved: {count}. {}.", names.join(", ")),
+        Language::Chinese if is_over => {
+            format!("Heartline 告警恢复。已恢复 {count} 条：{}。", names.join("，"))
+        }
         Language::English => format!("Heartline alarm. Alerts firing: {count}. {}.", names.join(", ")),
         Language::Chinese => format!("Heartline 告警。正在触发 {count} 条：{}。", names.join("，")),
     }
@@ -160,6 +166,24 @@ pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_spoken_says_whether_it_is_over() {
+        use crate::testing::{alert, notice};
+        let check = |ends: [Option<i64>; 2], expected: [&str; 2]| {
+            let notices = [notice("g", vec![alert("A", 1, ends[0]), alert("B", 1, ends[1])])];
+            assert_eq!(
+                [Language::English, Language::Chinese].map(|language| spoken(&notices, language)),
+                expected
+            );
+        };
+        check(
+            [None, Some(2)],
+            ["Heartline alarm. Alerts firing: 1. A.", "Heartline 告警。正在触发 1 条：A。"],
+        );
+        let over = ["Heartline. Alerts resolved: 2. A, B.", "Heartline 告警恢复。已恢复 2 条：A，B。"];
+        check([Some(2), Some(2)], over);
+    }
 
     #[test]
     fn times_are_those_of_the_calendar() {

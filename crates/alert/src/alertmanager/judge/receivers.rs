@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::setting::Setting;
-use super::super::{ChannelSetting, Global, Receiver};
+use super::super::{ChannelSetting, Global, RETIRED, Receiver};
 use super::Judge;
 use crate::duration;
 use crate::rules::{Issue, nearest};
@@ -146,6 +146,12 @@ impl Judge {
         let mut channels = Vec::new();
         for (key, at, value) in settings.entries() {
             let kind = key.strip_suffix(CONFIGS).unwrap_or_default();
+            if kind == RETIRED {
+                self.warn(
+                    at,
+                    "Microsoft has retired connectors: make a workflow, and call it `msteamsv2_configs`",
+                );
+            }
             match key {
                 "name" => {}
                 "labels" => labels = self.receiver_labels(&name, value),

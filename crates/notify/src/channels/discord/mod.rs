@@ -1,23 +1,28 @@
 //! Discord's webhooks (`discord.com/developers/docs/resources/webhook`). The keys are Alertmanager's.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::json;
 
-use super::robot::{self, Robot};
-use crate::channel::{Context, Kind, Made, Message, Rate, Read, Traits, Vendor, settings};
-use crate::http::{Answer, Call, HttpSettings, Written};
+use super::robot::Robot;
+use crate::channel::{Kind, Message, Rate, Read, Traits, Vendor, Vendors};
+use crate::http::{Answer, Call};
 use crate::outcome::{Outcome, Reason, by_status, unreadable};
-use crate::secret::Secret;
+use crate::settings::Settings;
 use crate::text::{Format, Limit, Text};
 
-pub(super) const KIND: Kind = Kind { name: "discord", globals: &[], read: Read::Http(read) };
-
-/// The vendor takes 5 in two seconds and 30 a minute for a webhook.
-const TRAITS: Traits =
-    Traits { rates: &[Rate::per_minute(27), Rate::per_second(2)], has_digests: true, is_costly: false };
+pub(super) const KIND: Kind = Kind {
+    name: "discord",
+    globals: &[],
+    // The vendor takes 5 in two seconds and 30 a minute for a webhook.
+    traits: Traits {
+        rates: &[Rate::per_minute(27), Rate::per_second(2)],
+        has_digests: true,
+        is_costly: false,
+    },
+    tells_end: true,
+    read: Read::Http(read),
+};
 
 const CONTENT_MAX: Limit = Limit::chars(2000);
 const TITLE_MAX: Limit = Limit::chars(256);
@@ -26,64 +31,29 @@ const TEXT_MAX: Limit = Limit::chars(4096);
 const RED: u32 = 0x99_2d22;
 const GREEN: u32 = 0x2e_cc71;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    send_resolved: Option<bool>,
-    #[serde(default)]
-    http_config: Written,
-    webhook_url: Option<Secret>,
-    webhook_url_file: Option<PathBuf>,
-    content: Option<String>,
-    title: Option<String>,
-    message: Option<String>,
-    username: Option<String>,
-    avatar_url: Option<String>,
-}
-
 #[derive(Debug)]
 struct Discord {
     robot: Robot,
-    texts: std::sync::Arc<crate::text::Texts>,
     content: Option<Text>,
     username: Option<String>,
     avatar_url: Option<String>,
 }
 
-fn read(written: serde_json::Value, context: &Context) -> Result<Vec<Made>, String> {
-    let written: Settings = settings(written)?;
-    let robot = robot::Written {
-        key: "webhook_url",
-        url: written.webhook_url,
-        url_file: written.webhook_url_file,
-        language: None,
-        title: written.title,
-        text: written.message,
-    };
-    let vendor = Discord {
-        robot: Robot::read(robot, Format::CommonMark, context)?,
-        texts: context.texts.clone(),
-        content: Text::optional("content", written.content, &context.texts)?,
-        username: written.username,
-        avatar_url: written.avatar_url,
-    };
-    Ok(vec![Made {
-        vendor: Box::new(vendor),
-        traits: TRAITS,
-        http: HttpSettings::read(written.http_config, &context.directory)?,
-        timeout: None,
-        sends_resolved: written.send_resolved.unwrap_or(true),
-    }])
+fn read(settings: &mut Settings<'_>) -> Result<Vendors, String> {
+    Ok(vec![Box::new(Discord {
+        robot: Robot::read(settings, ["webhook_url", "title", "message"], Format::CommonMark)?,
+        content: settings.text("content")?,
+        username: settings.option("username")?,
+        avatar_url: settings.option("avatar_url")?,
+    })])
 }
 
 impl Vendor for Discord {
     fn call(&self, message: &Message<'_>) -> Result<Call, String> {
         // Without it there is an answer before the message is saved.
-        let url = self.robot.address()?.with_query(&[("wait", "true")]);
+        let url = self.robot.url.read()?.with_query(&[("wait", "true")]);
         let said = self.robot.say(message);
-        let language = self.texts.language();
-        let content = self.content.as_ref();
-        let content = content.and_then(|text| self.texts.expand(text, message, language, Format::CommonMark));
+        let content = self.robot.filler(message).fill_if(self.content.as_ref());
         let mut body = json!({
             "content": CONTENT_MAX.cut(&content.unwrap_or_default()),
             "embeds": [{

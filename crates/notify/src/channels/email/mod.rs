@@ -31,18 +31,17 @@ pub(super) const KIND: Kind = Kind {
         ("smtp_require_tls", "require_tls"),
         ("smtp_tls_config", "tls_config"),
     ],
+    // What most providers take of one sender.
+    traits: Traits { rates: &[Rate::per_minute(60)], has_digests: true, is_costly: false },
+    tells_end: false,
     read: Read::Mail(settings::read),
 };
-
-/// What most providers take of one sender.
-pub(crate) const TRAITS: Traits =
-    Traits { rates: &[Rate::per_minute(60)], has_digests: true, is_costly: false };
 
 /// The port on which TLS begins at once (RFC 8314).
 const TLS_PORT: u16 = 465;
 
 /// One recipient, and the way there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Mailer {
     host: String,
     port: u16,
@@ -94,9 +93,9 @@ impl Mailer {
         Ok(format!("SMTP {}:{}\n\n{}", self.host, self.port, String::from_utf8_lossy(&mail.formatted())))
     }
 
-    #[cfg(test)]
-    pub(crate) fn with_timeout(self, timeout: Duration) -> Mailer {
-        Mailer { timeout, ..self }
+    /// The same with another time for a whole mail, where one is given.
+    pub(crate) fn with_timeout(self, timeout: Option<Duration>) -> Mailer {
+        Mailer { timeout: timeout.unwrap_or(self.timeout), ..self }
     }
 
     async fn transport(

@@ -1,6 +1,5 @@
 //! Mail against a server that answers by a script.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,20 +8,12 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
-use crate::testing::{alert, notice};
-use crate::{Channel, Context, Language, Message, Outcome, Reach, Texts};
+use crate::testing::{alert, context, notice};
+use crate::{Channel, Message, Outcome};
 
 /// 2026-11-26 03:04:05 UTC.
 const NOW_MS: i64 = 1_795_662_245_000;
 const CANARY: &str = "canary-0123456789abcdef";
-
-fn context() -> Context {
-    Context {
-        directory: PathBuf::new(),
-        texts: Arc::new(Texts::new(Language::English, &[]).expect("templates")),
-        reach: Reach { is_trusted: true, allowed: Vec::new() },
-    }
-}
 
 /// A server that gives these answers to commands that begin so, and takes everything else; what it was told.
 async fn server(answers: &'static [(&'static str, &'static str)]) -> (String, Arc<Mutex<Vec<String>>>) {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
-use ring::digest::{SHA256, digest};
 
 use super::date;
 use crate::channel::Message;
 use crate::http::one_line;
-use crate::text::{Document, Format, Language, Limit, Text, Texts};
+use crate::sign;
+use crate::text::{Filler, Format, Language, Limit, Text, Texts};
 
 /// Longest subject: a line of a mail has 998 letters (RFC 5322, 2.1.1).
 const SUBJECT_MAX: Limit = Limit::chars(250);
@@ -18,7 +18,7 @@ const SUBJECT_MAX: Limit = Limit::chars(250);
 const TEXT_MAX: Limit = Limit::bytes(200_000);
 
 /// What makes mails.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Letter {
     pub(super) from: Mailbox,
     pub(super) to: Mailbox,
@@ -34,12 +34,12 @@ impl Letter {
     /// # Errors
     /// What makes it no mail.
     pub(super) fn write(&self, message: &Message<'_>) -> Result<lettre::Message, String> {
-        let document = Document::new(message.notices, self.language, message.at_ms);
-        let expand = |text: &Text, format| self.texts.expand(text, message, self.language, format);
+        let filler = |format| Filler { texts: &self.texts, message, language: self.language, format };
+        let document = filler(Format::Plain).document();
         let mut subject = document.title.clone();
         let mut others = Vec::new();
         for (name, text) in &self.headers {
-            let value = expand(text, Format::Plain).map(|value| one_line(&value));
+            let value = filler(Format::Plain).fill(text).map(|value| one_line(&value));
             match (&**name, value) {
                 (_, None) => {}
                 ("Subject", Some(value)) => subject = value,
@@ -65,10 +65,9 @@ impl Letter {
             let name = name.map_err(|_| "`headers` has what is no header".to_owned())?;
             mail = mail.raw_header(HeaderValue::new(name, value));
         }
-        let given = |text: &Option<Text>, format| text.as_ref().and_then(|text| expand(text, format));
-        let plain = given(&self.text, Format::Plain);
+        let plain = filler(Format::Plain).fill_if(self.text.as_ref());
         let plain = plain.unwrap_or_else(|| document.body(Format::Plain, TEXT_MAX));
-        let html = given(&self.html, Format::Html).unwrap_or_else(|| {
+        let html = filler(Format::Html).fill_if(self.html.as_ref()).unwrap_or_else(|| {
             let title = Format::Html.escape(&document.title);
             format!("<h3>{title}</h3>\n<p>{}</p>\n", document.body(Format::Html, TEXT_MAX))
         });
@@ -80,8 +79,5 @@ impl Letter {
 /// One for the groups of a message.
 fn thread(message: &Message<'_>) -> String {
     let keys: Vec<&str> = message.notices.iter().map(alert::notice::Notice::shown_key).collect();
-    digest(&SHA256, keys.join("\n").as_bytes()).as_ref()[..12]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    sign::sha256(keys.join("\n").as_bytes())[..24].to_owned()
 }

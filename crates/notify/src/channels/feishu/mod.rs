@@ -1,48 +1,34 @@
 //! Robots of Feishu and Lark: a card, optionally signed (`open.feishu.cn`, "custom bot").
 
-use std::path::PathBuf;
-
-use serde::Deserialize;
 use serde_json::json;
 
-use super::robot::{self, Robot, Said};
-use crate::channel::{Context, Kind, Made, Message, Rate, Read, Traits, Vendor, settings};
-use crate::http::{Answer, Call, HttpSettings, Written};
+use super::robot::{Robot, Said};
+use crate::channel::{Kind, Message, Rate, Read, Traits, Vendor, Vendors};
+use crate::http::{Answer, Call};
 use crate::outcome::{Outcome, Reason, by_status, unreadable};
-use crate::secret::{Secret, Source};
+use crate::secret::Source;
+use crate::settings::Settings;
 use crate::sign;
-use crate::text::{Format, Language, Limit, body_within};
+use crate::text::{Format, Limit, body_within};
 
-pub(super) const KIND: Kind = Kind { name: "feishu", globals: &[], read: Read::Http(read) };
-
-/// The vendor takes 100 a minute and 5 a second.
-const TRAITS: Traits =
-    Traits { rates: &[Rate::per_minute(90), Rate::per_second(4)], has_digests: true, is_costly: false };
+pub(super) const KIND: Kind = Kind {
+    name: "feishu",
+    globals: &[],
+    // The vendor takes 100 a minute and 5 a second.
+    traits: Traits {
+        rates: &[Rate::per_minute(90), Rate::per_second(4)],
+        has_digests: true,
+        is_costly: false,
+    },
+    tells_end: true,
+    read: Read::Http(read),
+};
 
 /// Bytes of a body.
 const BODY_MAX: usize = 20_000;
 
 /// Letters of a card's title.
 const TITLE_MAX: Limit = Limit::chars(150);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    send_resolved: Option<bool>,
-    #[serde(default)]
-    http_config: Written,
-    url: Option<Secret>,
-    url_file: Option<PathBuf>,
-    secret: Option<Secret>,
-    secret_file: Option<PathBuf>,
-    /// Identities of people (`ou_…`), or `all`.
-    #[serde(default)]
-    at_user_ids: Vec<String>,
-    keyword: Option<String>,
-    language: Option<Language>,
-    title: Option<String>,
-    text: Option<String>,
-}
 
 #[derive(Debug)]
 struct Feishu {
@@ -52,44 +38,27 @@ struct Feishu {
     keyword: Option<String>,
 }
 
-fn read(written: serde_json::Value, context: &Context) -> Result<Vec<Made>, String> {
-    let written: Settings = settings(written)?;
-    let directory = &context.directory;
-    let robot = robot::Written {
-        key: "url",
-        url: written.url,
-        url_file: written.url_file,
-        language: written.language,
-        title: written.title,
-        text: written.text,
-    };
-    let robot = Robot::read(robot, Format::Lark, context)?;
-    if robot.written().is_some_and(|url| !url.url().path().contains("/bot/")) {
-        return Err("`url` is not that of a robot: it has no /bot/".to_owned());
-    }
+fn read(settings: &mut Settings<'_>) -> Result<Vendors, String> {
+    let robot = Robot::read(settings, ["url", "title", "text"], Format::Lark)?;
+    robot.url.check(|url| url.path().contains("/bot/"), "it has no /bot/")?;
+    // Identities of people (`ou_…`), or `all`.
+    let at_user_ids: Vec<String> = settings.value("at_user_ids")?;
     let is_id = |id: &&String| !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    if let Some(id) = written.at_user_ids.iter().find(is_id) {
+    if let Some(id) = at_user_ids.iter().find(is_id) {
         return Err(format!("`at_user_ids`: {id:?} is no identity of a person"));
     }
-    let mentions: Vec<String> = written.at_user_ids.iter().map(|id| format!("<at id={id}></at>")).collect();
-    let vendor = Feishu {
+    let mentions: Vec<String> = at_user_ids.iter().map(|id| format!("<at id={id}></at>")).collect();
+    Ok(vec![Box::new(Feishu {
         robot,
-        secret: Source::optional("secret", written.secret, written.secret_file, directory)?,
+        secret: settings.secret_if("secret")?,
         mentions: mentions.join(" "),
-        keyword: written.keyword,
-    };
-    Ok(vec![Made {
-        vendor: Box::new(vendor),
-        traits: TRAITS,
-        http: HttpSettings::read(written.http_config, directory)?,
-        timeout: None,
-        sends_resolved: written.send_resolved.unwrap_or(true),
-    }])
+        keyword: settings.option("keyword")?,
+    })])
 }
 
 impl Vendor for Feishu {
     fn call(&self, message: &Message<'_>) -> Result<Call, String> {
-        let url = self.robot.address()?;
+        let url = self.robot.url.read()?;
         let at_s = message.at_ms.div_euclid(1000);
         let sign = match &self.secret {
             Some(secret) => Some(sign::feishu(secret.read()?.reveal(), at_s)),

@@ -1,65 +1,38 @@
 //! Microsoft Teams by a workflow: an Adaptive Card (`adaptivecards.io`, 1.2). That the flow has it does not say that it
 //! could post it. The keys are Alertmanager's.
 
-use std::path::PathBuf;
-
-use serde::Deserialize;
 use serde_json::json;
 
-use super::robot::{self, Robot};
-use crate::channel::{Context, Kind, Made, Message, Rate, Read, Traits, Vendor, settings};
-use crate::http::{Answer, Call, HttpSettings, Written};
+use super::robot::Robot;
+use crate::channel::{Kind, Message, Rate, Read, Traits, Vendor, Vendors};
+use crate::http::{Answer, Call};
 use crate::outcome::{Outcome, by_status, unreadable};
-use crate::secret::Secret;
+use crate::settings::Settings;
 use crate::text::{Format, Limit, body_within};
 
-pub(super) const KIND: Kind = Kind { name: "msteamsv2", globals: &[], read: Read::Http(read) };
+pub(super) const KIND: Kind =
+    Kind { name: "msteamsv2", globals: &[], traits: TRAITS, tells_end: true, read: Read::Http(read) };
 
 /// The vendor takes four a second.
-const TRAITS: Traits = Traits { rates: &[Rate::per_second(3)], has_digests: true, is_costly: false };
+pub(super) const TRAITS: Traits =
+    Traits { rates: &[Rate::per_second(3)], has_digests: true, is_costly: false };
 
 /// The vendor's 28 KB are of the message as it is kept there, which is longer.
-const BODY_MAX: usize = 20_000;
+pub(super) const BODY_MAX: usize = 20_000;
 
-const TITLE_MAX: Limit = Limit::chars(300);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    send_resolved: Option<bool>,
-    #[serde(default)]
-    http_config: Written,
-    webhook_url: Option<Secret>,
-    webhook_url_file: Option<PathBuf>,
-    title: Option<String>,
-    text: Option<String>,
-}
+pub(super) const TITLE_MAX: Limit = Limit::chars(300);
 
 #[derive(Debug)]
 struct Teams(Robot);
 
-fn read(written: serde_json::Value, context: &Context) -> Result<Vec<Made>, String> {
-    let written: Settings = settings(written)?;
-    let robot = robot::Written {
-        key: "webhook_url",
-        url: written.webhook_url,
-        url_file: written.webhook_url_file,
-        language: None,
-        title: written.title,
-        text: written.text,
-    };
-    Ok(vec![Made {
-        vendor: Box::new(Teams(Robot::read(robot, Format::CommonMark, context)?)),
-        traits: TRAITS,
-        http: HttpSettings::read(written.http_config, &context.directory)?,
-        timeout: None,
-        sends_resolved: written.send_resolved.unwrap_or(true),
-    }])
+fn read(settings: &mut Settings<'_>) -> Result<Vendors, String> {
+    let robot = Robot::read(settings, ["webhook_url", "title", "text"], Format::CommonMark)?;
+    Ok(vec![Box::new(Teams(robot))])
 }
 
 impl Vendor for Teams {
     fn call(&self, message: &Message<'_>) -> Result<Call, String> {
-        let url = self.0.address()?;
+        let url = self.0.url.read()?;
         let said = self.0.say(message);
         let color = if said.document.is_resolved { "Good" } else { "Attention" };
         let block = |text: String| json!({"type": "TextBlock", "text": text, "wrap": true});

@@ -2,45 +2,30 @@
 //! Standard Webhooks has it, and optionally with an answer that has to say more than 2xx.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use alert::notice::{Notice, NoticeAlert};
 use model::series::Labels;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::channel::{Context, Kind, Made, Message, Rate, Read, Traits, Vendor, address, settings};
-use crate::http::{Answer, Call, HttpSettings, Written};
+use crate::channel::{Kind, Message, Rate, Read, Traits, Vendor, Vendors};
+use crate::http::{Answer, Call};
 use crate::outcome::{Outcome, Reason, by_status};
-use crate::secret::{Secret, Source};
+use crate::secret::Source;
+use crate::settings::{SecretUrl, Settings};
 use crate::sign;
 use crate::text::rfc3339;
 
-pub(super) const KIND: Kind = Kind { name: "webhook", globals: &[], read: Read::Http(read) };
-
-const TRAITS: Traits = Traits { rates: &[Rate::per_second(50)], has_digests: false, is_costly: false };
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    send_resolved: Option<bool>,
-    #[serde(default)]
-    http_config: Written,
-    url: Option<Secret>,
-    url_file: Option<PathBuf>,
-    #[serde(default)]
-    max_alerts: usize,
-    #[serde(default, deserialize_with = "crate::channel::duration")]
-    timeout: Option<Duration>,
-    secret: Option<Secret>,
-    secret_file: Option<PathBuf>,
-    #[serde(default)]
-    expect: BTreeMap<String, serde_json::Value>,
-}
+pub(super) const KIND: Kind = Kind {
+    name: "webhook",
+    globals: &[],
+    traits: Traits { rates: &[Rate::per_second(50)], has_digests: false, is_costly: false },
+    tells_end: true,
+    read: Read::Http(read),
+};
 
 #[derive(Debug)]
 struct Webhook {
-    url: Source,
+    url: SecretUrl,
     /// 0 for all.
     max_alerts: usize,
     secret: Option<Source>,
@@ -48,32 +33,19 @@ struct Webhook {
     expect: BTreeMap<String, serde_json::Value>,
 }
 
-fn read(written: serde_json::Value, context: &Context) -> Result<Vec<Made>, String> {
-    let written: Settings = settings(written)?;
-    let directory = &context.directory;
-    let url = Source::required("url", written.url, written.url_file, directory)?;
-    if let Source::Text(_) = url {
-        address(&url, "url")?;
-    }
-    let vendor = Webhook {
-        url,
-        max_alerts: written.max_alerts,
-        secret: Source::optional("secret", written.secret, written.secret_file, directory)?,
-        expect: written.expect,
-    };
-    Ok(vec![Made {
-        vendor: Box::new(vendor),
-        traits: TRAITS,
-        http: HttpSettings::read(written.http_config, directory)?,
-        timeout: written.timeout,
-        sends_resolved: written.send_resolved.unwrap_or(true),
-    }])
+fn read(settings: &mut Settings<'_>) -> Result<Vendors, String> {
+    Ok(vec![Box::new(Webhook {
+        url: settings.secret_url("url")?,
+        max_alerts: settings.value("max_alerts")?,
+        secret: settings.secret_if("secret")?,
+        expect: settings.value("expect")?,
+    })])
 }
 
 impl Vendor for Webhook {
     fn call(&self, message: &Message<'_>) -> Result<Call, String> {
         let [notice] = message.notices else { return Err("a webhook tells of one group".to_owned()) };
-        let call = Call::json(address(&self.url, "url")?, &Body::new(notice, self.max_alerts));
+        let call = Call::json(self.url.read()?, &Body::new(notice, self.max_alerts));
         let Some(secret) = &self.secret else { return Ok(call) };
         let secret = secret.read()?;
         let at_s = message.at_ms.div_euclid(1000);

@@ -309,27 +309,14 @@ fn a_channel_that_tells_no_ends_tells_none() {
 
 #[test]
 fn what_is_delivered_can_be_taken_back() {
-    let begin = || {
-        let mut queue = Queue::new(TRAITS, false, true, BTreeMap::new(), START);
+    for (can_withdraw, expected) in [(true, Some("CA1".to_owned())), (false, None)] {
+        let mut queue = Queue::new(TRAITS, false, can_withdraw, BTreeMap::new(), START);
         queue.give(notice("g", vec![alert("A", START, None)]), "1".to_owned(), START);
         assert_eq!(queue.poll(START), Step::Send);
-        queue
-    };
-    let delivered = || Outcome::Delivered { id: Some("CA1".to_owned()) };
-    let mut queue = begin();
-    queue.done(delivered(), START, 0.0);
-    queue.withdraw("other");
-    assert_eq!(queue.withdrawals(), Vec::<String>::new());
-    queue.give(notice("g", vec![alert("A", START, Some(START))]), "2".to_owned(), START);
-    assert_eq!(queue.withdrawals(), ["CA1"]);
-    let mut queue = begin();
-    queue.withdraw("g");
-    queue.done(delivered(), START, 0.0);
-    assert_eq!(queue.withdrawals(), ["CA1"]);
-    let mut queue = begin();
-    queue.withdraw("g");
-    queue.done(retry(Reason::RateLimited, None), START, 0.0);
-    assert_eq!(queue.poll(START + 600_000), Step::Idle);
+        queue.done(Outcome::Delivered { id: Some("CA1".to_owned()) }, START, 0.0);
+        let told: Vec<Told> = queue.reports().into_iter().map(|(_, told)| told).collect();
+        assert_eq!(told, [Told::Delivered { withdraw: expected }]);
+    }
 }
 
 proptest! {

@@ -10,6 +10,8 @@ mod tree;
 use gotmpl::parse::{DefineNode, ListNode};
 use gotmpl::{MissingKey, Template};
 
+use serde_json::{Map, Value};
+
 use super::words::Language;
 use super::{Document, Format, Limit};
 use crate::channel::Message;
@@ -42,6 +44,16 @@ pub(crate) struct Text {
     defines: Vec<DefineNode>,
 }
 
+/// Fills in texts for one message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Filler<'a> {
+    pub(crate) texts: &'a Texts,
+    pub(crate) message: &'a Message<'a>,
+    /// Of the default message.
+    pub(crate) language: Language,
+    pub(crate) format: Format,
+}
+
 impl Texts {
     /// The default templates and those of files; a later definition takes the place of an earlier one.
     ///
@@ -67,21 +79,17 @@ impl Texts {
     fn has(&self, name: &str) -> bool {
         self.defines.iter().any(|define| *define.name == *name)
     }
+}
 
-    /// The text with everything filled in, its labels and annotations escaped for `format`. None when it fails, which
+impl Filler<'_> {
+    /// The text with everything filled in, its labels and annotations escaped for the format. None when it fails, which
     /// goes to the log: the default message tells people all the same.
-    pub(crate) fn expand(
-        &self,
-        text: &Text,
-        message: &Message<'_>,
-        language: Language,
-        format: Format,
-    ) -> Option<String> {
+    pub(crate) fn fill(&self, text: &Text) -> Option<String> {
         if !text.source.contains("{{") {
             return Some(text.source.clone());
         }
-        match self.try_expand(text, message, language, format) {
-            Ok(expanded) => Some(expanded),
+        match self.try_to_fill(text) {
+            Ok(filled) => Some(filled),
             Err(why) => {
                 tracing::warn!(why, "a template of a message fails; the default is told");
                 None
@@ -89,17 +97,28 @@ impl Texts {
         }
     }
 
-    fn try_expand(
-        &self,
-        text: &Text,
-        message: &Message<'_>,
-        language: Language,
-        format: Format,
-    ) -> Result<String, String> {
-        let document = Document::new(message.notices, language, message.at_ms);
+    /// The same of a text that settings may leave out.
+    pub(crate) fn fill_if(&self, text: Option<&Text>) -> Option<String> {
+        self.fill(text?)
+    }
+
+    /// Texts by their names.
+    pub(crate) fn object(&self, pairs: &[(String, Text)]) -> Map<String, Value> {
+        let filled = |text| Value::from(self.fill(text).unwrap_or_default());
+        pairs.iter().map(|(name, text)| (name.clone(), filled(text))).collect()
+    }
+
+    /// The default message.
+    pub(crate) fn document(&self) -> Document {
+        Document::new(self.message.notices, self.language, self.message.at_ms)
+    }
+
+    fn try_to_fill(&self, text: &Text) -> Result<String, String> {
+        let Filler { texts, message, format, .. } = self;
+        let document = self.document();
         let default = functions::Default {
             title: format.escape(&document.title),
-            body: document.body(format, Limit::bytes(TEXT_BYTES_MAX)),
+            body: document.body(*format, Limit::bytes(TEXT_BYTES_MAX)),
             at_ms: message.at_ms,
         };
         let failed = |error: gotmpl::TemplateError| error.to_string();
@@ -110,23 +129,20 @@ impl Texts {
             .parse(&format!("{{{{template {ROOT:?} .}}}}"))
             .map_err(failed)?
             .add_parse_tree(ROOT, text.tree.clone());
-        for define in self.defines.iter().chain(&text.defines) {
+        for define in texts.defines.iter().chain(&text.defines) {
             template = template.add_parse_tree(&define.name, define.body.clone());
         }
-        let mut expanded = Bounded(String::new());
-        let data = data::of(message.notices, format);
-        template.execute_fmt(&mut expanded, &data).map_err(failed)?;
-        Ok(expanded.0)
+        let mut filled = Bounded(String::new());
+        let data = data::of(message.notices, *format);
+        template.execute_fmt(&mut filled, &data).map_err(failed)?;
+        Ok(filled.0)
     }
 }
 
 impl Text {
-    /// Reads a text that the settings may leave out.
-    ///
-    /// # Errors
-    /// It is no template, or calls one that is not defined.
-    pub(crate) fn optional(key: &str, text: Option<String>, texts: &Texts) -> Result<Option<Text>, String> {
-        text.map(|text| Text::read(key, &text, texts)).transpose()
+    /// Whether its source has this piece.
+    pub(crate) fn contains(&self, piece: &str) -> bool {
+        self.source.contains(piece)
     }
 
     /// Reads a text.

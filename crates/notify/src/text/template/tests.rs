@@ -18,7 +18,7 @@ fn expand(text: &str, format: Format) -> Result<String, String> {
     let text = Text::read("text", text, &texts)?;
     let notices = notices();
     let message = Message { id: "m", notices: &notices, at_ms: NOW_MS, nonce: 0 };
-    texts.try_expand(&text, &message, Language::English, format)
+    Filler { texts: &texts, message: &message, language: Language::English, format }.try_to_fill(&text)
 }
 
 #[test]
