@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import ssl
 import subprocess
 import urllib.error
 import urllib.parse
@@ -10,6 +11,7 @@ import urllib.request
 
 import pytest
 
+from harness.certificates import Authority
 from harness.gateway import BINARY, Gateway, config_for, until
 from harness.processes import daemon, free_port
 from harness.sink import Sink
@@ -166,6 +168,35 @@ def test_secrets_of_channels_are_never_shown(tmp_path, status):
             shown.append(done.stdout + done.stderr)
         for text in [*shown, json.dumps([incidents, explained]), *map(json.dumps, gateway.lines)]:
             assert SECRET not in text and urllib.parse.quote(SECRET) not in text, text[:2000]
+
+
+def test_whom_channels_trust(tmp_path):
+    """A service behind TLS that wants to see a certificate, with that of a host of another name."""
+    authority, stranger = Authority(tmp_path / "ours"), Authority(tmp_path / "theirs")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*authority.issue("server", alternatives="DNS:hooks.example.com"))
+    tls.load_verify_locations(authority.pem)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    cert, key = authority.issue("client")
+    own = {"cert_file": str(cert), "key_file": str(key)}
+    trusted = {"ca_file": str(authority.pem), "server_name": "hooks.example.com"}
+    cases = {
+        "good": own | trusted, "anyone": own | {"insecure_skip_verify": True}, "old": own | trusted | {"max_version": "TLS12"},
+        "stranger": own | trusted | {"ca_file": str(stranger.pem)}, "nobody": trusted, "name": own | {"ca_file": str(authority.pem)},
+    }
+    with Sink(tls=tls) as sink:
+        receivers = [
+            {"name": name, "webhook": [{"url": f"{sink.url}/{name}", "http_config": {"tls_config": case}}]} for name, case in cases.items()
+        ]
+        config = tmp_path / "heartline.yaml"
+        config.write_text(config_for("127.0.0.1:9", extra=f"alerting: {{receivers: {json.dumps(receivers)}}}\n"))
+        for name in cases:
+            done = subprocess.run(
+                [BINARY, "channel", "test", name, "-c", config], capture_output=True, text=True, timeout=60,
+            )
+            is_good = name in ("good", "anyone", "old")
+            assert (done.returncode == 0) == is_good, (name, done.stdout, done.stderr)
+            assert len(sink.at(f"/{name}")) == is_good, name
 
 
 def test_alertmanagers_tool_and_api(tmp_path):

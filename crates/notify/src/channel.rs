@@ -187,7 +187,7 @@ impl Channel {
         let tells_end = if context.tells_end { !traits.is_costly } else { *tells_end };
         let sends_resolved = settings.option("send_resolved")?.unwrap_or(tells_end);
         let timeout = settings.duration("timeout")?;
-        let http = HttpSettings::read(settings.value("http_config")?, &context.directory)?;
+        let http = settings.nested("http_config", HttpSettings::read)?.unwrap_or_default();
         let ways: Vec<Way> = match read {
             Read::Http(read) => {
                 let client = Client::new(&http, &context.reach, timeout.unwrap_or(TIMEOUT))?;

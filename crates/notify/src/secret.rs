@@ -69,20 +69,6 @@ impl Source {
         }
     }
 
-    /// The same for a secret that cannot be left out.
-    ///
-    /// # Errors
-    /// Both are given, or none.
-    pub(crate) fn required(
-        key: &str,
-        text: Option<Secret>,
-        file: Option<PathBuf>,
-        directory: &Path,
-    ) -> Result<Source, String> {
-        let source = Source::optional(key, text, file, directory)?;
-        source.ok_or_else(|| format!("`{key}` or `{key}_file` is missing"))
-    }
-
     /// The secret as it is now.
     ///
     /// # Errors
@@ -133,16 +119,13 @@ mod tests {
 
     #[test]
     fn of_a_key_and_its_twin_one_is_given() {
-        let check = |text: Option<&str>, file: Option<&str>, expected: &str| {
-            let source =
-                Source::required("url", text.map(Secret::new), file.map(PathBuf::from), Path::new("/etc"));
-            assert_eq!(source.expect_err("wrong"), expected);
+        let of = |text: Option<&str>, file: Option<&str>| {
+            Source::optional("url", text.map(Secret::new), file.map(PathBuf::from), Path::new("/etc"))
         };
-        check(None, None, "`url` or `url_file` is missing");
-        check(Some("a"), Some("b"), "give one of `url` and `url_file`");
-        check(Some(""), None, "`url` is empty");
-        let source = Source::required("url", None, Some("secret".into()), Path::new("/etc"));
-        assert_eq!(source, Ok(Source::File("/etc/secret".into())));
+        assert_eq!(of(None, None), Ok(None));
+        assert_eq!(of(None, Some("secret")), Ok(Some(Source::File("/etc/secret".into()))));
+        assert_eq!(of(Some("a"), Some("b")), Err("give one of `url` and `url_file`".to_owned()));
+        assert_eq!(of(Some(""), None), Err("`url` is empty".to_owned()));
     }
 
     #[test]

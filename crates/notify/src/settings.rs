@@ -59,8 +59,27 @@ impl<'a> Settings<'a> {
     /// # Errors
     /// It is of another type.
     pub(crate) fn option<T: DeserializeOwned>(&mut self, key: &str) -> Result<Option<T>, String> {
-        let read = |value| serde_json::from_value(value).map_err(|error| format!("`{key}`: {error}"));
+        let read =
+            |value| serde_json::from_value(value).map_err(|error| format!("`{key}`: {}", unquoted(&error)));
         self.take(key).map(read).transpose()
+    }
+
+    /// The settings under a key that can be left out.
+    ///
+    /// # Errors
+    /// They are no map, `read` does not take them, or they have a key that it has not taken.
+    pub(crate) fn nested<T>(
+        &mut self,
+        key: &str,
+        read: impl FnOnce(&mut Settings<'a>) -> Result<T, String>,
+    ) -> Result<Option<T>, String> {
+        let Some(written) = self.take(key) else { return Ok(None) };
+        let read = || {
+            let mut settings = Settings::new(written, self.context)?;
+            let read = read(&mut settings)?;
+            settings.finish().map(|()| read)
+        };
+        read().map(Some).map_err(|why| format!("{key}: {why}"))
     }
 
     /// The same; its type's default when it is left out.
@@ -201,6 +220,15 @@ impl<'a> Settings<'a> {
     fn pairs_of(&self, key: &str, written: BTreeMap<String, String>) -> Result<Pairs, String> {
         let read = |(name, text): (String, String)| Ok((name, Text::read(key, &text, &self.context.texts)?));
         written.into_iter().map(read).collect()
+    }
+}
+
+/// What is wrong with the type of a value, without the value, which may be secret.
+fn unquoted(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(", expected ") {
+        Some((begin, wanted)) if begin.starts_with("invalid ") => format!("{wanted} is expected"),
+        _ => text,
     }
 }
 

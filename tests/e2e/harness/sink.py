@@ -6,9 +6,10 @@ import threading
 
 
 class Sink:
-    """Keeps requests as (path, headers, body). `answer(path, number)` gives status and body; `number` counts from 0."""
+    """Keeps requests as (path, headers, body). `answer(path, number)` gives status and body; `number` counts from 0.
+    With `tls`, a context, it speaks TLS."""
 
-    def __init__(self, answer=lambda path, number: (200, "ok")):
+    def __init__(self, answer=lambda path, number: (200, "ok"), tls=None):
         self.requests = []
         self.is_open = threading.Event()
         self.is_open.set()
@@ -36,11 +37,15 @@ class Sink:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        self.scheme = "https" if tls else "http"
+        if tls:
+            # The handshake is made in the thread of the connection.
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
+        return f"{self.scheme}://127.0.0.1:{self.server.server_address[1]}"
 
     def at(self, path):
         """Requests of a path, without its query."""

@@ -167,6 +167,13 @@ fn what_is_odd_is_told() {
     let [warning] = &warnings[..] else { panic!("{warnings:?}") };
     assert_eq!((warning.line, warning.column), (2, 23));
     assert!(warning.message.contains("`msteamsv2_configs`"), "{warning}");
+    let config = good(
+        "global: {http_config: {tls_config: {insecure_skip_verify: true}}}\nroute: {receiver: a}\nreceivers:\n\
+         - name: a\n  slack_configs:\n  - http_config: {oauth2: {tls_config: {insecure_skip_verify: true}}}\n    \
+         api_url: x\n  - {http_config: {tls_config: {insecure_skip_verify: false}}}\n",
+    );
+    let places: Vec<_> = config.warnings.iter().map(|warning| (warning.line, warning.column)).collect();
+    assert_eq!(places, [(1, 37), (6, 41)], "{:?}", config.warnings);
 }
 
 #[test]

@@ -175,7 +175,7 @@ fn settings_that_cannot_work_are_told() {
     check("sms", sms("provider", "pigeon".into()), "`provider` is one of twilio, aliyun, tencent");
     check("sms", sms("to", json!([])), "`to` is missing");
     check("sms", sms("to", json!(["+1-555"])), "\"+1-555\" is no number of a telephone");
-    check("sms", sms("messaging_service_sid", 7.into()), "`messaging_service_sid`: invalid type");
+    check("sms", sms("messaging_service_sid", 7.into()), "`messaging_service_sid`: a string is expected");
     check("sms", sms("text", "{{ .X ".into()), "give one of `from` and `messaging_service_sid`");
     let url = aliyun("https://e/", &json!({"template_params": {"a": "see {{ .ExternalURL }}"}}));
     check("sms", url, "`template_params`: `a` has a URL");
@@ -366,6 +366,67 @@ async fn no_secret_that_is_repeated_is_told() {
     let Outcome::Final { detail, .. } = channel.send(&message(&hostile())).await else { panic!("refused") };
     // A line on an answer has 300 letters: a secret is not cut before it is masked.
     assert_eq!(detail, format!("400 {}***", "a".repeat(290)));
+}
+
+#[tokio::test]
+async fn a_token_is_asked_for_once_and_anew_when_it_is_refused() {
+    let token = |name: &str| {
+        Reply::Says(200, "", format!(r#"{{"access_token":"{name}-{CANARY}","expires_in":3600}}"#))
+    };
+    let refused = || Reply::Says(401, "", r#"{"error":"invalid_client"}"#.to_owned());
+    let gives =
+        Server::start(vec![refused(), token("first"), refused(), refused(), token("second"), token("third")])
+            .await;
+    let said = |status, token| Reply::Says(status, "", format!("no {token}-{CANARY}"));
+    let server = Server::start(vec![
+        said(200, "first"),
+        said(200, "first"),
+        said(401, "first"),
+        said(401, "second"),
+        said(401, "third"),
+    ])
+    .await;
+    let settings = json!({"url": server.base, "http_config": {"oauth2": {
+        "client_id": "me", "client_secret": CANARY, "token_url": format!("{}/token", gives.base),
+        "scopes": ["a", "b"], "endpoint_params": {"audience": "x"},
+    }}});
+    let channel = Channel::read("webhook", settings, &context()).expect("settings").remove(0);
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        let outcome = channel.send(&message(&hostile())).await;
+        assert!(!format!("{outcome:?}").contains("canary"), "{outcome:?}");
+        told.push(shown(&outcome));
+    }
+    // The second time the token is refused, and the vendor of tokens refuses too.
+    assert_eq!(told, ["delivered", "delivered", "retry auth", "final auth"]);
+    let grants = gives.requests();
+    let form = "grant_type=client_credentials&scope=a+b&audience=x";
+    assert!(
+        grants[0].contains("authorization: Basic ") && grants[0].ends_with(&format!("\n{form}\n")),
+        "{}",
+        grants[0]
+    );
+    let with_client = format!("\n{form}&client_id=me&client_secret={CANARY}\n");
+    assert!(grants[1].ends_with(&with_client) && !grants[1].contains("authorization"), "{}", grants[1]);
+    let of = |request: String| {
+        let bearer = request.lines().find_map(|line| line.strip_prefix("authorization: Bearer "));
+        bearer.and_then(|token| token.split_once('-')).map_or(String::new(), |(name, _)| name.to_owned())
+    };
+    let bearers: Vec<String> = server.requests().into_iter().map(of).collect();
+    assert_eq!(bearers, ["first", "first", "first", "second", "third"]);
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked() {
+    let proxy = Server::start(vec![Reply::Says(200, "", "ok".to_owned())]).await;
+    let settings = json!({"url": "http://hooks.example.com/x", "http_config": {
+        "proxy_url": proxy.base.replace("://", &format!("://me:{CANARY}@")), "no_proxy": "other.example.com",
+    }});
+    let channel = Channel::read("webhook", settings, &context()).expect("settings").remove(0);
+    assert_eq!(shown(&channel.send(&message(&hostile())).await), "delivered");
+    let request = proxy.requests().remove(0);
+    assert!(request.starts_with("POST http://hooks.example.com/x\n"), "{request}");
+    assert!(request.contains("proxy-authorization: Basic "), "{request}");
 }
 
 #[tokio::test]

@@ -6,7 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::redirect::{Attempt, Policy};
 
+use http::header::AUTHORIZATION;
+
 use super::address::{LookUp, Refusal, Resolver, system};
+use super::oauth2::Tokens;
 use super::{ANSWER_BYTES_MAX, Address, Answer, Call, Failure, HttpSettings, Reach, retry_after};
 
 /// Redirects that are followed where the settings say so.
@@ -20,6 +23,7 @@ const IDLE_TIME: Duration = Duration::from_secs(60);
 pub(crate) struct Client {
     http: reqwest::Client,
     settings: HttpSettings,
+    tokens: Option<Arc<Tokens>>,
     reach: Reach,
     timeout: Duration,
 }
@@ -39,10 +43,13 @@ impl Client {
         timeout: Duration,
         look_up: LookUp,
     ) -> Result<Client, String> {
+        let tokens = settings.grant.as_ref().map(|grant| {
+            let client = Client::with(&grant.http, reach, timeout, look_up.clone())?;
+            Ok::<_, String>(Arc::new(Tokens::new(grant.as_ref().clone(), client)))
+        });
         let resolver = Resolver { reach: reach.clone(), look_up };
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(settings.tls()?)
-            .no_proxy()
+        let builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(settings.tls.config()?)
             .redirect(policy(settings.is_following, reach.clone()))
             .retry(reqwest::retry::never())
             .referer(false)
@@ -50,12 +57,9 @@ impl Client {
             .pool_max_idle_per_host(1)
             .user_agent(concat!("heartline/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(resolver));
-        if let Some(proxy) = &settings.proxy {
-            let proxy = reqwest::Proxy::all(proxy.url().clone());
-            builder = builder.proxy(proxy.map_err(|_| "http_config: `proxy_url` cannot be used".to_owned())?);
-        }
-        let http = builder.build().map_err(|error| told(&error.without_url()))?;
-        Ok(Client { http, settings: settings.clone(), reach: reach.clone(), timeout })
+        let http = settings.proxy.apply(builder)?.build().map_err(|error| told(&error.without_url()))?;
+        let tokens = tokens.transpose()?;
+        Ok(Client { http, settings: settings.clone(), tokens, reach: reach.clone(), timeout })
     }
 
     #[cfg(test)]
@@ -70,14 +74,30 @@ impl Client {
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, Failure> {
         let call = self.settings.authorize(call).map_err(Failure::NotMade)?;
         let address = call.address.clone();
-        let exchange = tokio::time::timeout(self.timeout, self.exchange(call));
+        let exchange = tokio::time::timeout(self.timeout, self.admitted(call));
         let seconds = self.timeout.as_secs_f64();
         exchange
             .await
             .unwrap_or_else(|_| Err(Failure::Timeout(format!("{address}: no answer within {seconds} s"))))
     }
 
-    async fn exchange(&self, call: Call) -> Result<Answer, Failure> {
+    /// With a token where one lets us in; one that is refused is replaced once.
+    async fn admitted(&self, call: Call) -> Result<Answer, Failure> {
+        let Some(tokens) = &self.tokens else { return self.exchange(call).await };
+        let mut refused = None;
+        loop {
+            let token = tokens.get(refused.as_ref()).await?;
+            let value = format!("Bearer {}", token.reveal());
+            let bearing = call.clone().hiding(token.clone()).secret_header(AUTHORIZATION, &value);
+            let answer = self.exchange(bearing.map_err(Failure::NotMade)?).await?;
+            if answer.status != 401 || refused.is_some() {
+                return Ok(answer);
+            }
+            refused = Some(token);
+        }
+    }
+
+    pub(super) async fn exchange(&self, call: Call) -> Result<Answer, Failure> {
         let Call { method, address, headers, body, secrets } = call;
         self.reach.judge_url(address.url()).map_err(Failure::Refused)?;
         let failed = |error: reqwest::Error| failure(&address, &error.without_url());

@@ -2,7 +2,10 @@
 
 mod address;
 mod client;
+mod oauth2;
+mod proxy;
 mod settings;
+mod tls;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -171,11 +174,20 @@ impl Call {
     /// # Errors
     /// No header can have this value, which is not shown.
     pub(crate) fn secret_header(mut self, name: HeaderName, value: &str) -> Result<Call, String> {
+        self.headers.remove(&name);
+        self.further_secret_header(name, value)
+    }
+
+    /// The same beside what the header says already.
+    ///
+    /// # Errors
+    /// No header can have this value, which is not shown.
+    pub(crate) fn further_secret_header(mut self, name: HeaderName, value: &str) -> Result<Call, String> {
         let parsed = HeaderValue::from_str(value);
         let mut parsed = parsed.map_err(|_| format!("no header `{name}` can have this value"))?;
         parsed.set_sensitive(true);
         self.secrets.push(Secret::new(value));
-        self.headers.insert(name, parsed);
+        self.headers.append(name, parsed);
         Ok(self)
     }
 

@@ -1,26 +1,46 @@
 //! How requests are made: the keys of Alertmanager's `http_config` (`docs/configuration.md`).
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use http::HeaderName;
 use http::header::AUTHORIZATION;
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 
-use super::{Address, Call};
+use super::Call;
+use super::oauth2::Grant;
+use super::proxy::Proxy;
+use super::tls::Tls;
 use crate::secret::{Secret, Source};
+use crate::settings::Settings;
+
+/// Headers that have a key of their own, or belong to the connection.
+const RESERVED: [&str; 13] = [
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "transfer-encoding",
+    "user-agent",
+    "www-authenticate",
+];
 
 /// How the requests of a channel are made.
 #[derive(Clone, Debug, Default)]
 pub struct HttpSettings {
     credentials: Option<Credentials>,
-    pub(super) proxy: Option<Address>,
-    tls: Tls,
+    pub(super) grant: Option<Box<Grant>>,
+    headers: Vec<(HeaderName, Source)>,
+    pub(super) proxy: Proxy,
+    pub(super) tls: Tls,
     /// Whether 307 and 308 are followed.
     pub(super) is_following: bool,
 }
@@ -28,178 +48,109 @@ pub struct HttpSettings {
 #[derive(Clone, Debug)]
 enum Credentials {
     /// Name and password.
-    Basic(String, Source),
+    Basic(Source, Option<Source>),
     /// A scheme and what stands behind it.
     Other(String, Source),
 }
 
-#[derive(Clone, Debug, Default)]
-struct Tls {
-    authorities: Option<Source>,
-    /// Our certificate and its key.
-    own: Option<(Source, Source)>,
-}
-
-/// What is written.
+/// Values of a header as they are written.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Written {
-    basic_auth: Option<WrittenBasic>,
-    authorization: Option<WrittenAuthorization>,
-    bearer_token: Option<Secret>,
-    bearer_token_file: Option<PathBuf>,
-    proxy_url: Option<Secret>,
-    tls_config: Option<WrittenTls>,
-    follow_redirects: Option<bool>,
-    #[serde(rename = "enable_http2")]
-    _enable_http2: Option<bool>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenBasic {
-    username: String,
-    password: Option<Secret>,
-    password_file: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenAuthorization {
-    #[serde(rename = "type")]
-    scheme: Option<String>,
-    credentials: Option<Secret>,
-    credentials_file: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenTls {
-    ca: Option<Secret>,
-    ca_file: Option<PathBuf>,
-    cert: Option<Secret>,
-    cert_file: Option<PathBuf>,
-    key: Option<Secret>,
-    key_file: Option<PathBuf>,
+struct WrittenHeader {
+    values: Vec<Secret>,
+    secrets: Vec<Secret>,
+    files: Vec<PathBuf>,
 }
 
 impl HttpSettings {
-    /// From what is written; relative names of files begin at `directory`.
+    /// From what is written.
     ///
     /// # Errors
-    /// Keys that contradict each other.
-    pub(crate) fn read(written: Written, directory: &Path) -> Result<HttpSettings, String> {
-        let tls = written.tls_config.map(|tls| Tls::read(tls, directory)).transpose()?;
-        let proxy = written.proxy_url.map(|url| {
-            let parsed = Address::parse(url.reveal());
-            parsed.map_err(|why| format!("http_config: `proxy_url` is {why}"))
-        });
-        Ok(HttpSettings {
-            credentials: credentials(
-                written.basic_auth,
-                written.authorization,
-                (written.bearer_token, written.bearer_token_file),
-                directory,
-            )?,
-            proxy: proxy.transpose()?,
-            tls: tls.unwrap_or_default(),
-            is_following: written.follow_redirects == Some(true),
-        })
+    /// Keys that contradict each other, and what cannot be used.
+    pub(crate) fn read(settings: &mut Settings<'_>) -> Result<HttpSettings, String> {
+        let (tls, proxy) = (Tls::read(settings)?, Proxy::read(settings)?);
+        let _: Option<bool> = settings.option("enable_http2")?;
+        let read = HttpSettings {
+            credentials: credentials(settings)?,
+            grant: Grant::read(settings)?.map(Box::new),
+            headers: headers(settings)?,
+            proxy,
+            tls,
+            is_following: settings.value("follow_redirects")?,
+        };
+        match (&read.credentials, &read.grant) {
+            (Some(_), Some(_)) => Err("give one of `oauth2`, `basic_auth`, `authorization`".to_owned()),
+            _ => Ok(read),
+        }
     }
 
-    /// The request with what lets us in.
+    /// The settings of requests that need nothing to be let in.
+    pub(super) fn open(proxy: Proxy, tls: Tls) -> HttpSettings {
+        HttpSettings { proxy, tls, ..HttpSettings::default() }
+    }
+
+    /// The request with the headers that are set, and with what lets us in unless that is a token.
     ///
     /// # Errors
     /// A file cannot be read, or its text cannot stand in a header.
     pub(super) fn authorize(&self, call: Call) -> Result<Call, String> {
-        let Some(credentials) = &self.credentials else { return Ok(call) };
-        let (secret, value) = match credentials {
-            Credentials::Basic(name, password) => {
-                let password = password.read()?;
-                let pair = BASE64_STANDARD.encode(format!("{name}:{}", password.reveal()));
-                (password, format!("Basic {pair}"))
+        let call = self.headers.iter().try_fold(call, |call, (name, value)| {
+            call.further_secret_header(name.clone(), value.read()?.reveal())
+        })?;
+        match &self.credentials {
+            None => Ok(call),
+            Some(Credentials::Basic(name, password)) => {
+                let (name, password) = (name.read()?, password.as_ref().map(Source::read).transpose()?);
+                let password = password.unwrap_or_default();
+                let value = basic(name.reveal(), password.reveal());
+                call.hiding(password).secret_header(AUTHORIZATION, &value)
             }
-            Credentials::Other(scheme, credentials) => {
+            Some(Credentials::Other(scheme, credentials)) => {
                 let secret = credentials.read()?;
                 let value = format!("{scheme} {}", secret.reveal());
-                (secret, value)
-            }
-        };
-        call.hiding(secret).secret_header(AUTHORIZATION, &value)
-    }
-
-    /// # Errors
-    /// Certificates or keys that cannot be read.
-    pub(super) fn tls(&self) -> Result<ClientConfig, String> {
-        let mut roots = RootCertStore::empty();
-        match &self.tls.authorities {
-            None => {
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            }
-            Some(authorities) => {
-                for certificate in certificates(authorities, "ca")? {
-                    roots.add(certificate).map_err(|error| format!("tls_config: `ca`: {error}"))?;
-                }
+                call.hiding(secret).secret_header(AUTHORIZATION, &value)
             }
         }
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots);
-        let Some((certificate, key)) = &self.tls.own else { return Ok(config.with_no_client_auth()) };
-        let key = PrivateKeyDer::from_pem_slice(key.read()?.reveal().as_bytes())
-            .map_err(|_| "tls_config: `key` holds no private key in PEM".to_owned())?;
-        let own = config.with_client_auth_cert(certificates(certificate, "cert")?, key);
-        own.map_err(|error| format!("tls_config: {error}"))
     }
 }
 
-fn certificates(source: &Source, key: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = source.read()?;
-    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.reveal().as_bytes()).collect();
-    let read = read.ok().filter(|read| !read.is_empty());
-    read.ok_or_else(|| format!("tls_config: `{key}` holds no certificate in PEM"))
+/// Name and password as `Authorization` has them (RFC 7617, 2).
+pub(super) fn basic(name: &str, password: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{name}:{password}")))
 }
 
-impl Tls {
-    fn read(written: WrittenTls, directory: &Path) -> Result<Tls, String> {
-        let own = (
-            Source::optional("cert", written.cert, written.cert_file, directory)?,
-            Source::optional("key", written.key, written.key_file, directory)?,
-        );
-        let own = match own {
-            (Some(certificate), Some(key)) => Some((certificate, key)),
-            (None, None) => None,
-            _ => return Err("tls_config: a certificate needs its key, and a key its certificate".to_owned()),
-        };
-        Ok(Tls { authorities: Source::optional("ca", written.ca, written.ca_file, directory)?, own })
+fn headers(settings: &mut Settings<'_>) -> Result<Vec<(HeaderName, Source)>, String> {
+    let written: BTreeMap<String, WrittenHeader> = settings.value("http_headers")?;
+    let directory = &settings.context.directory;
+    let mut read = Vec::new();
+    for (name, WrittenHeader { values, secrets, files }) in written {
+        let parsed =
+            HeaderName::try_from(name.as_str()).ok().filter(|name| !RESERVED.contains(&name.as_str()));
+        let parsed = parsed.ok_or_else(|| format!("`http_headers` cannot set `{name}`"))?;
+        let texts = values.into_iter().chain(secrets).map(Source::Text);
+        let sources = texts.chain(files.into_iter().map(|file| Source::File(directory.join(file))));
+        read.extend(sources.map(|source| (parsed.clone(), source)));
     }
+    Ok(read)
 }
 
-fn credentials(
-    basic: Option<WrittenBasic>,
-    authorization: Option<WrittenAuthorization>,
-    (token, token_file): (Option<Secret>, Option<PathBuf>),
-    directory: &Path,
-) -> Result<Option<Credentials>, String> {
-    let token = Source::optional("bearer_token", token, token_file, directory)?;
-    match (basic, authorization, token) {
-        (None, None, None) => Ok(None),
-        (Some(basic), None, None) => {
-            let password = Source::required("password", basic.password, basic.password_file, directory)?;
-            Ok(Some(Credentials::Basic(basic.username, password)))
+fn credentials(settings: &mut Settings<'_>) -> Result<Option<Credentials>, String> {
+    let token =
+        settings.secret_if("bearer_token")?.map(|token| Credentials::Other("Bearer".to_owned(), token));
+    let basic = settings.nested("basic_auth", |basic| {
+        Ok(Credentials::Basic(basic.secret("username")?, basic.secret_if("password")?))
+    })?;
+    let other = settings.nested("authorization", |other| {
+        let scheme = other.option("type")?.unwrap_or_else(|| "Bearer".to_owned());
+        if scheme.eq_ignore_ascii_case("basic") {
+            return Err("for Basic there is `basic_auth`".to_owned());
         }
-        (None, Some(authorization), None) => {
-            let WrittenAuthorization { scheme, credentials, credentials_file } = authorization;
-            let scheme = scheme.unwrap_or_else(|| "Bearer".to_owned());
-            if scheme.eq_ignore_ascii_case("basic") {
-                return Err("http_config: for Basic there is `basic_auth`".to_owned());
-            }
-            let source = Source::required("credentials", credentials, credentials_file, directory)?;
-            Ok(Some(Credentials::Other(scheme, source)))
-        }
-        (None, None, Some(token)) => Ok(Some(Credentials::Other("Bearer".to_owned(), token))),
-        _ => Err("http_config: give one of `basic_auth`, `authorization` and `bearer_token`".to_owned()),
+        Ok(Credentials::Other(scheme, other.secret("credentials")?))
+    })?;
+    let mut given = [token, basic, other].into_iter().flatten();
+    match (given.next(), given.next()) {
+        (_, Some(_)) => Err("give one of `basic_auth`, `authorization` and `bearer_token`".to_owned()),
+        (given, None) => Ok(given),
     }
 }
 
@@ -207,42 +158,89 @@ fn credentials(
 mod tests {
     use serde_json::json;
 
+    use super::super::Address;
     use super::*;
 
-    fn read(written: serde_json::Value) -> Result<HttpSettings, String> {
-        let written = serde_json::from_value(written).map_err(|error| error.to_string())?;
-        HttpSettings::read(written, Path::new("/etc"))
+    fn read(written: &serde_json::Value) -> Result<HttpSettings, String> {
+        let context = crate::testing::context();
+        let mut settings = Settings::new(json!({ "http_config": written }), &context)?;
+        Ok(settings.nested("http_config", HttpSettings::read)?.unwrap_or_default())
     }
 
     #[test]
     fn what_lets_us_in() {
         let check = |written: serde_json::Value, expected: &str| {
             let call = Call::json(Address::parse("https://a.example/").expect("a URL"), &json!({}));
-            let call = read(written).and_then(|settings| settings.authorize(call)).expect("a request");
+            let call = read(&written).and_then(|settings| settings.authorize(call)).expect("a request");
             assert_eq!(call.headers.get(AUTHORIZATION).expect("a header"), expected);
             assert!(!call.shown().contains(expected));
         };
         // The pair of RFC 7617, 2.
         let basic = json!({"basic_auth": {"username": "Aladdin", "password": "open sesame"}});
         check(basic, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        check(json!({"basic_auth": {"username": "a"}}), "Basic YTo=");
         check(json!({"bearer_token": "t0ken"}), "Bearer t0ken");
         check(json!({"authorization": {"credentials": "t0ken"}}), "Bearer t0ken");
         check(json!({"authorization": {"type": "GenieKey", "credentials": "t0ken"}}), "GenieKey t0ken");
     }
 
     #[test]
+    fn headers_are_set_beside_each_other() {
+        let settings = read(&json!({"http_headers": {"X-Tenant": {"values": ["a"], "secrets": ["canary"]}}}));
+        let call = Call::json(Address::parse("https://a.example/").expect("a URL"), &json!({}));
+        let call = settings.and_then(|settings| settings.authorize(call)).expect("a request");
+        let values: Vec<_> = call.headers.get_all("x-tenant").iter().collect();
+        assert_eq!(values, ["a", "canary"]);
+        assert!(!call.shown().contains("canary"));
+    }
+
+    #[test]
+    fn all_that_alertmanager_knows_is_read() {
+        for written in [
+            json!({"proxy_url": "socks5://127.0.0.1:1080", "no_proxy": "a.example, 10.0.0.0/8"}),
+            json!({"proxy_url": "http://user:canary@proxy:8080", "proxy_connect_header": {"X-A": ["canary"]}}),
+            json!({"proxy_from_environment": true, "proxy_url": ""}),
+            json!({"follow_redirects": false, "enable_http2": false}),
+            json!({"tls_config": {"server_name": "a.example", "min_version": "TLS12", "max_version": "TLS13"}}),
+            json!({"tls_config": {"insecure_skip_verify": true, "min_version": "TLS10"}}),
+            json!({"oauth2": {
+                "client_id": "a", "client_secret": "canary", "token_url": "https://a.example/token", "scopes": ["b"],
+                "endpoint_params": {"c": "d"}, "tls_config": {"insecure_skip_verify": false}, "proxy_url": "http://p:1",
+            }}),
+        ] {
+            let settings = read(&written).unwrap_or_else(|why| panic!("{written}: {why}"));
+            assert!(!format!("{settings:?}").contains("canary"));
+            settings.tls.config().expect("TLS");
+        }
+    }
+
+    #[test]
     fn what_contradicts_itself_is_told() {
         let check = |written: serde_json::Value, expected: &str| {
-            let error = read(written).expect_err("wrong");
-            assert!(error.contains(expected), "{error}");
+            let error = read(&written).expect_err("wrong");
+            assert!(error.starts_with("http_config: ") && error.contains(expected), "{error}");
+            assert!(!error.contains("canary"), "{error}");
         };
         let one = "give one of `basic_auth`, `authorization` and `bearer_token`";
         check(json!({"bearer_token": "a", "authorization": {"credentials": "b"}}), one);
         check(json!({"bearer_token": "a", "bearer_token_file": "b"}), "`bearer_token_file`");
-        check(json!({"basic_auth": {"username": "a"}}), "`password` or `password_file` is missing");
-        check(json!({"authorization": {"type": "Basic", "credentials": "b"}}), "there is `basic_auth`");
-        check(json!({"tls_config": {"cert_file": "a"}}), "a certificate needs its key");
-        check(json!({"proxy_url": "socks5://canary"}), "begins with https:// or http://");
-        check(json!({"oauth2": {}}), "unknown field `oauth2`");
+        check(json!({"basic_auth": {"password": "canary"}}), "`username` or `username_file` is missing");
+        check(json!({"authorization": {"type": "Basic", "credentials": "canary"}}), "there is `basic_auth`");
+        check(json!({"tls_config": {"cert_file": "a"}}), "tls_config: a certificate needs its key");
+        check(json!({"tls_config": {"max_version": "TLS11"}}), "are not spoken");
+        check(json!({"tls_config": {"min_version": "TLS13", "max_version": "TLS12"}}), "above `max_version`");
+        check(json!({"tls_config": {"min_version": "canary"}}), "one of TLS10");
+        check(json!({"proxy_url": "ftp://canary"}), "begins with one of http, https, socks5");
+        check(json!({"no_proxy": "a"}), "needs `proxy_url`");
+        check(json!({"proxy_url": "http://a", "proxy_from_environment": true}), "give one of `proxy_url`");
+        check(
+            json!({"http_headers": {"Authorization": {"values": ["canary"]}}}),
+            "cannot set `Authorization`",
+        );
+        check(json!({"oauth2": {}}), "oauth2: `token_url` is missing");
+        check(json!({"proxies": "canary"}), "unknown field `proxies`");
+        check(json!({"follow_redirects": "canary"}), "`follow_redirects`: a boolean is expected");
+        let grant = json!({"client_id": "a", "client_secret": "canary", "token_url": "http://a"});
+        check(json!({"oauth2": grant, "bearer_token": "canary"}), "give one of `oauth2`");
     }
 }

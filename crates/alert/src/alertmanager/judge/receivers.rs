@@ -89,6 +89,9 @@ impl Judge {
         if settings.as_ref().is_some_and(|settings| !settings.is_map()) {
             self.report(settings.as_ref().map_or((0, 0), |settings| settings.place), "`global` is a map");
         }
+        if let Some(settings) = &settings {
+            self.warn_of_trust(settings);
+        }
         for (key, at, value) in settings.iter().flat_map(Setting::entries) {
             match GLOBALS.iter().find(|(known, _)| *known == key) {
                 None => self.unknown(key, at, GLOBALS.iter().map(|(known, _)| *known)),
@@ -155,7 +158,10 @@ impl Judge {
             match key {
                 "name" => {}
                 "labels" => labels = self.receiver_labels(&name, value),
-                _ if kinds.contains(&kind) => channels.extend(self.channels(key, kind, value)),
+                _ if kinds.contains(&kind) => {
+                    self.warn_of_trust(value);
+                    channels.extend(self.channels(key, kind, value));
+                }
                 _ if KINDS.contains(&kind) => self.unsupported(&name, key, at, kind),
                 _ => {
                     let known: Vec<String> = kinds.iter().map(|kind| format!("{kind}{CONFIGS}")).collect();
@@ -164,6 +170,19 @@ impl Judge {
             }
         }
         Receiver { name, place, labels, channels }
+    }
+
+    /// Warns where servers are not asked who they are, however deep that is said.
+    pub(super) fn warn_of_trust(&mut self, settings: &Setting) {
+        for item in settings.items().into_iter().flatten() {
+            self.warn_of_trust(item);
+        }
+        for (key, at, value) in settings.entries() {
+            if key == "insecure_skip_verify" && value.text().as_deref() == Some("true") {
+                self.warn(at, "anyone can pass for this server: trust its own authority, by `ca_file`");
+            }
+            self.warn_of_trust(value);
+        }
     }
 
     fn unsupported(&mut self, name: &str, key: &str, at: (u64, u64), kind: &str) {
