@@ -30,6 +30,7 @@ pub(super) const KIND: Kind = Kind {
         ("smtp_auth_identity", "auth_identity"),
         ("smtp_require_tls", "require_tls"),
         ("smtp_tls_config", "tls_config"),
+        ("smtp_force_implicit_tls", "force_implicit_tls"),
     ],
     // What most providers take of one sender.
     traits: Traits { rates: &[Rate::per_minute(60)], has_digests: true, is_costly: false },
@@ -37,7 +38,7 @@ pub(super) const KIND: Kind = Kind {
     read: Read::Mail(settings::read),
 };
 
-/// The port on which TLS begins at once (RFC 8314).
+/// The port on which TLS begins at once, where nothing else is said (RFC 8314, 7.3).
 const TLS_PORT: u16 = 465;
 
 /// One recipient, and the way there.
@@ -48,6 +49,7 @@ pub(crate) struct Mailer {
     hello: Option<String>,
     login: Option<(String, Source)>,
     needs_tls: bool,
+    begins_in_tls: bool,
     authorities: Option<Source>,
     server_name: Option<String>,
     is_insecure: bool,
@@ -118,7 +120,7 @@ impl Mailer {
     }
 
     fn tls(&self) -> Result<Tls, String> {
-        if !self.needs_tls && self.port != TLS_PORT {
+        if !self.needs_tls && !self.begins_in_tls {
             return Ok(Tls::None);
         }
         let name = self.server_name.as_ref().unwrap_or(&self.host);
@@ -134,7 +136,7 @@ impl Mailer {
             parameters = parameters.dangerous_accept_invalid_certs(true);
         }
         let parameters = parameters.build().map_err(|error| format!("tls_config: {error}"))?;
-        Ok(if self.port == TLS_PORT { Tls::Wrapper(parameters) } else { Tls::Required(parameters) })
+        Ok(if self.begins_in_tls { Tls::Wrapper(parameters) } else { Tls::Required(parameters) })
     }
 }
 

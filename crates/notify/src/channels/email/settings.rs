@@ -6,8 +6,8 @@ use std::time::Duration;
 use lettre::message::Mailbox;
 use serde::Deserialize;
 
-use super::Mailer;
 use super::text::Letter;
+use super::{Mailer, TLS_PORT};
 use crate::secret::{Secret, Source};
 use crate::settings::Settings;
 
@@ -41,6 +41,7 @@ pub(super) fn read(settings: &mut Settings<'_>) -> Result<Vec<Mailer>, String> {
         hello: settings.option("hello")?,
         login,
         needs_tls: settings.option("require_tls")?.unwrap_or(true),
+        begins_in_tls: settings.option("force_implicit_tls")?.unwrap_or(port == TLS_PORT),
         authorities,
         server_name: tls.server_name,
         is_insecure: tls.insecure_skip_verify,
