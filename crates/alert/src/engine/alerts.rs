@@ -6,7 +6,7 @@ use model::rules::State;
 use model::series::{Labels, METRIC_NAME, Sample};
 use serde::{Deserialize, Serialize};
 
-use super::{Evaluation, Notification, Transition};
+use super::{Evaluation, Notification, Options, Transition};
 use crate::rules::Pairs;
 
 /// The label with an alert's name.
@@ -163,14 +163,15 @@ pub(super) fn send(
     alerts: &mut Alerts,
     query: &str,
     now_ms: i64,
-    (resend_delay_ms, valid_ms): (i64, i64),
+    valid_ms: i64,
+    options: &Options,
     evaluation: &mut Evaluation,
 ) {
-    for (labels, alert) in alerts.iter_mut().filter(|(_, alert)| alert.must_be_sent(now_ms, resend_delay_ms))
-    {
+    let resend_ms = options.resend_delay_ms;
+    for (labels, alert) in alerts.iter_mut().filter(|(_, alert)| alert.must_be_sent(now_ms, resend_ms)) {
         alert.sent_at_ms = Some(now_ms);
         evaluation.notifications.push(Notification {
-            labels: labels.clone(),
+            labels: with_external(labels, &options.external_labels),
             annotations: alert.annotations.clone(),
             starts_at_ms: alert.fired_at_ms.unwrap_or(alert.active_at_ms),
             ends_at_ms: alert.resolved_at_ms.unwrap_or(now_ms + valid_ms),
@@ -179,6 +180,12 @@ pub(super) fn send(
             query: query.to_owned(),
         });
     }
+}
+
+/// Labels with those of the server that they have not (Prometheus, `notifier/`).
+fn with_external(labels: &Labels, external: &Pairs) -> Labels {
+    let external = external.iter().map(|(name, value)| (&**name, &**value));
+    Labels::new(external.chain(labels.iter().map(|(name, value)| (&**name, &**value))))
 }
 
 /// Numbers as texts: JSON has neither NaN nor infinity.

@@ -121,8 +121,7 @@ impl Group {
         let mut evaluation = Evaluation { rules: self.rules.len(), ..Evaluation::default() };
         let mut overlay = Overlay::new(pass.source);
         let at_ms = due.slot_ms - self.query_offset_ms;
-        let resend_ms = options.resend_delay_ms;
-        let valid_ms = 4 * self.interval_ms.max(resend_ms);
+        let valid_ms = 4 * self.interval_ms.max(options.resend_delay_ms);
         for rule in &mut self.rules {
             let began = (pass.elapsed)();
             let expired = || (pass.limits.expired)() || (pass.elapsed)() - began >= pass.rule_seconds_max;
@@ -134,13 +133,7 @@ impl Group {
                 Ok(samples) => {
                     rule.error = None;
                     let query = rule.spec.query.text();
-                    alerts::send(
-                        &mut rule.alerts,
-                        query,
-                        due.slot_ms,
-                        (resend_ms, valid_ms),
-                        &mut evaluation,
-                    );
+                    alerts::send(&mut rule.alerts, query, due.slot_ms, valid_ms, options, &mut evaluation);
                     let samples = rule.with_ends(samples, at_ms);
                     overlay.write(&samples);
                     evaluation.samples.extend(samples);

@@ -192,6 +192,18 @@ fn alerts_are_sent_again_and_resolved_ones_for_a_quarter_of_an_hour() {
 }
 
 #[test]
+fn alerts_are_sent_with_the_labels_of_the_server() {
+    let external_labels =
+        [("page", "true"), ("x", "server")].map(|(name, value)| (name.into(), value.into()));
+    let options = Options { external_labels: external_labels.into(), ..Options::default() };
+    let mut world = World::with(&group("{alert: A, expr: m > 0}"), options);
+    let evaluation = world.step(10, &[("a", 1.0)]);
+    let sent = Labels::new([("alertname", "A"), ("page", "true"), ("x", "a")]);
+    assert_eq!(evaluation.notifications[0].labels, sent);
+    assert!(evaluation.samples.iter().all(|(labels, _)| labels.get("page").is_empty()), "series do without");
+}
+
+#[test]
 fn a_resolved_alert_that_returns_is_a_new_one() {
     let mut world = World::new(&group("{alert: A, expr: m > 0}"));
     world.step(100, &[("a", 1.0)]);
