@@ -232,6 +232,7 @@ impl Core {
             reloaded: self.source.as_ref().map(|_| self.is_reloaded.load(Relaxed)),
             remotes: self.kept.remote_facts(),
             notifications: self.desk.facts(),
+            alertmanagers: self.desk.alertmanager_facts(),
             query_engine: self.engine.as_ref().map(RemoteEngine::facts),
             ..self.gateway.scrape()
         }

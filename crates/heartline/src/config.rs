@@ -27,7 +27,7 @@ use web::config::AdminConfig;
 use crate::Failure;
 use crate::cli::RunOptions;
 pub use crate::config::access::BasicAuthConfig;
-pub use crate::config::alerting::{AlertingConfig, ReceiverConfig};
+pub use crate::config::alerting::{AlertingConfig, AlertmanagerConfig, ReceiverConfig};
 pub use crate::config::data::DataConfig;
 pub use crate::config::diagnostics::ConfigErrors;
 pub use crate::config::escalation::{EscalationConfig, EscalationStepConfig, EscalationsConfig};

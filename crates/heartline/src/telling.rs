@@ -22,9 +22,10 @@ use alert::engine::Notification;
 use alert::escalation::Answer;
 use alert::notice::Notice;
 use gateway::clock;
-use meter::scrape::NotificationFacts;
+use meter::scrape::{AlertmanagerFacts, NotificationFacts};
 use notify::{Deliveries, Report, Told, World};
 use parking_lot::{Condvar, Mutex};
+use remote::Alertmanagers;
 
 use crate::Failure;
 use crate::history::Kept;
@@ -41,6 +42,7 @@ const NAP_MAX: Duration = Duration::from_secs(10);
 pub(crate) struct Desk {
     machine: Mutex<Machine>,
     deliveries: Mutex<Option<Deliveries>>,
+    alertmanagers: Mutex<Option<Alertmanagers>>,
     kept: Arc<Kept>,
     changed: Condvar,
     is_stopping: AtomicBool,
@@ -72,6 +74,7 @@ impl Telling {
         let failed = |error: String| Failure::Running(format!("alerting: {error}"));
         let desk = Arc::new(Desk::open(kept, plan));
         desk.start_channels().map_err(failed)?;
+        desk.start_alertmanagers().map_err(failed)?;
         let worker = Arc::clone(&desk);
         let thread = std::thread::Builder::new().name("alerts".to_owned()).spawn(move || worker.run());
         Ok(Telling { desk, thread: Some(thread.map_err(|error| failed(error.to_string()))?) })
@@ -94,6 +97,7 @@ impl Drop for Telling {
             tracing::error!("the thread that looks at alerts panicked");
         }
         *self.desk.deliveries.lock() = None;
+        *self.desk.alertmanagers.lock() = None;
     }
 }
 
@@ -152,6 +156,7 @@ impl Desk {
         Desk {
             machine: Mutex::new(machine),
             deliveries: Mutex::default(),
+            alertmanagers: Mutex::default(),
             kept,
             changed: Condvar::new(),
             is_stopping: AtomicBool::new(false),
@@ -196,13 +201,33 @@ impl Desk {
             is_same
         };
         self.changed.notify_all();
+        self.start_alertmanagers()?;
         if is_same { Ok(()) } else { self.start_channels() }
     }
 
     /// Takes what rules gave.
     pub(crate) fn told_by_rules(&self, alerts: Vec<Notification>) {
-        let url = self.machine.lock().plan.external_url.clone();
-        self.take(alerts.into_iter().map(|alert| Incoming::from_rule(alert, &url)));
+        let plan = Arc::clone(&self.machine.lock().plan);
+        let alerts: Vec<Incoming> =
+            alerts.into_iter().map(|alert| Incoming::from_rule(alert, &plan.external_url)).collect();
+        if let Some(elsewhere) = &*self.alertmanagers.lock() {
+            elsewhere.give(&alerts.iter().map(|alert| alert.to_json().into()).collect::<Vec<_>>());
+        }
+        if plan.is_told_here {
+            self.take(alerts);
+        }
+    }
+
+    fn start_alertmanagers(&self) -> Result<(), String> {
+        let all = self.machine.lock().plan.alertmanagers.clone();
+        let started = if all.is_empty() { None } else { Some(Alertmanagers::start(all)?) };
+        *self.alertmanagers.lock() = started;
+        Ok(())
+    }
+
+    /// For the metrics page.
+    pub(crate) fn alertmanager_facts(&self) -> Vec<AlertmanagerFacts> {
+        self.alertmanagers.lock().as_ref().map(Alertmanagers::facts).unwrap_or_default()
     }
 
     fn take(&self, alerts: impl IntoIterator<Item = Incoming>) -> Vec<String> {

@@ -250,6 +250,10 @@ families! {
         "Duration of attempts to deliver a message, by kind of channel.";
     NOTIFICATIONS_WAITING: Gauge "heartline_notification_queue_messages" ["channel"]
         "Groups of alerts that a channel has to tell of: waiting, or being told.";
+    ALERTMANAGER_ALERTS: Counter "heartline_alertmanager_alerts_total" ["alertmanager", "result"]
+        "Alerts of rules for an Alertmanager elsewhere (alerting.alertmanagers): sent, failed (not taken; they are reported again), or dropped since too many waited.";
+    ALERTMANAGER_WAITING: Gauge "heartline_alertmanager_queue_alerts" ["alertmanager"]
+        "Alerts of rules that wait for an Alertmanager elsewhere.";
     QUERY_ENGINE_UP: Gauge "heartline_query_engine_up" ["engine"]
         "1 while the engine elsewhere that answers queries (query_url) answered the last one, 0 when it did not; absent without one.";
     QUERY_ENGINE_REQUESTS: Counter "heartline_query_engine_requests_total" ["engine", "outcome"]

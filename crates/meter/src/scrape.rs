@@ -32,6 +32,8 @@ pub struct Scrape {
     pub remotes: Vec<RemoteFacts>,
     /// What people are told.
     pub notifications: NotificationFacts,
+    /// Alertmanagers elsewhere that alerts of rules are sent to.
+    pub alertmanagers: Vec<AlertmanagerFacts>,
     /// The engine elsewhere that answers queries.
     pub query_engine: Option<QueryEngineFacts>,
     /// Memory that flight recorders take.
@@ -216,6 +218,17 @@ pub struct NotificationQueue {
     /// Messages by result and reason.
     pub counts: Vec<(&'static str, &'static str, u64)>,
     /// Groups of alerts that wait or are being told of.
+    pub waiting: u64,
+}
+
+/// An Alertmanager elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AlertmanagerFacts {
+    /// Its host and port.
+    pub name: Arc<str>,
+    /// Alerts by what came of them.
+    pub alerts: Vec<(&'static str, u64)>,
+    /// Alerts that wait.
     pub waiting: u64,
 }
 

@@ -1,12 +1,15 @@
-//! Engines elsewhere: samples to them, and queries that one of them answers.
+//! Programs elsewhere: samples to engines, queries that one of them answers, and alerts to Alertmanagers.
 //!
 //! Samples go by remote write 1.0 ([`Remotes`]): packed by one thread, kept in a bounded queue for each engine, and sent
 //! by a thread for each, in order and at least once. Who gives samples waits for nothing. It is no store: what the
 //! engine has taken is forgotten here.
 //!
+//! Alerts go to each Alertmanager by a task of its own ([`Alertmanagers`]).
+//!
 //! Queries go to one engine ([`RemoteEngine`]): questions of the HTTP API as they are, those of rules by [`EngineSeries`].
 
 mod access;
+mod alertmanagers;
 mod backoff;
 mod client;
 mod destination;
@@ -25,6 +28,7 @@ use model::outbox::{Outbox, Parcel};
 use model::series::{Labels, Sample};
 
 pub use access::{Access, Credentials};
+pub use alertmanagers::Alertmanagers;
 pub use destination::Destination;
 pub use engine::{EngineSeries, RemoteEngine};
 use sender::Sender;

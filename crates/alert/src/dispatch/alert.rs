@@ -1,10 +1,12 @@
 //! One alert, and how two reports of it become one (Alertmanager, `alert/alert.go`).
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::series::Labels;
 
+use super::saved::named;
+use super::view::time;
 use crate::engine::Notification;
 use crate::notice::NoticeAlert;
 use crate::rules::Pairs;
@@ -36,6 +38,19 @@ impl Incoming {
             ends_at_ms: Some(of.ends_at_ms),
             generator_url: format!("{external_url}/graph?g0.expr={query}&g0.tab=1"),
         }
+    }
+
+    /// It as `POST /api/v2/alerts` takes it, a JSON object.
+    pub fn to_json(&self) -> String {
+        let annotations: BTreeMap<_, _> = self.annotations.iter().map(|(name, text)| (name, text)).collect();
+        serde_json::json!({
+            "labels": named(&self.labels),
+            "annotations": annotations,
+            "startsAt": self.starts_at_ms.map(time),
+            "endsAt": self.ends_at_ms.map(time),
+            "generatorURL": self.generator_url,
+        })
+        .to_string()
     }
 
     /// What is wrong with it, if anything.

@@ -3,13 +3,20 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ipnet::IpNet;
+use remote::Access;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
+use web::config::Secret;
 
+use super::access::{AccessParts, BasicAuthConfig};
 use super::{EscalationsConfig, Problem};
 use crate::routes::own_kinds;
+
+/// Time for a request to an Alertmanager.
+const ALERTMANAGER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Who is told of alerts, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +32,11 @@ pub struct AlertingConfig {
     /// configuration may lead to private networks in any case.
     #[schemars(with = "Vec<String>")]
     pub allow_private: Vec<IpNet>,
+    /// Alertmanagers elsewhere that alerts of rules are sent to, each all of them, as Prometheus does. Routes and escalations
+    /// here then tell of alerts that come by `/api/v2/alerts` alone, unless `also` is set.
+    pub alertmanagers: Vec<AlertmanagerConfig>,
+    /// Whether routes and escalations here tell of alerts that Alertmanagers elsewhere are sent, too.
+    pub also: bool,
     /// Who is told next when nobody acknowledges, by name; the first that fits an alert is taken. What fits none is told by
     /// its route alone.
     pub escalations: EscalationsConfig,
@@ -41,9 +53,50 @@ impl Default for AlertingConfig {
             alertmanager_config: None,
             receivers: Vec::new(),
             allow_private: Vec::new(),
+            alertmanagers: Vec::new(),
+            also: false,
             escalations: EscalationsConfig::default(),
             phone_calls_per_hour: 20,
             directory: PathBuf::new(),
+        }
+    }
+}
+
+/// An Alertmanager elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AlertmanagerConfig {
+    /// Its address, such as `http://10.0.0.9:9093`: what stands before `/api/v2/alerts`.
+    pub url: String,
+    /// File with a token for `Authorization: Bearer`, read for each request.
+    pub bearer_token_file: Option<PathBuf>,
+    /// The token itself, instead of a file.
+    pub bearer_token: Option<Secret>,
+    /// Name and password for `Authorization: Basic`, instead of a token.
+    pub basic_auth: Option<BasicAuthConfig>,
+    /// Further headers.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub headers: BTreeMap<String, Secret>,
+    /// PEM file with the authorities to trust with `https://`, instead of this system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl AlertmanagerConfig {
+    /// Where it is, and how it is asked; only what has no problems has access.
+    pub(crate) fn access(&self) -> Option<Access> {
+        self.parts().access()
+    }
+
+    fn parts(&self) -> AccessParts<'_> {
+        AccessParts {
+            url: &self.url,
+            bearer_token_file: self.bearer_token_file.as_ref(),
+            bearer_token: self.bearer_token.as_ref(),
+            basic_auth: self.basic_auth.as_ref(),
+            headers: &self.headers,
+            ca_file: self.ca_file.as_ref(),
+            timeout: ALERTMANAGER_TIMEOUT,
         }
     }
 }
@@ -102,6 +155,23 @@ impl From<LanguageConfig> for notify::Language {
 impl AlertingConfig {
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut problems = self.escalations.problems();
+        if self.also && self.alertmanagers.is_empty() {
+            let message = "`also` is beside `alertmanagers`, which is not set".to_owned();
+            problems.push(Problem { path: vec!["alerting".to_owned(), "also".to_owned()], message });
+        }
+        for (number, one) in self.alertmanagers.iter().enumerate() {
+            let mut of_one = one.parts().problems("http://10.0.0.9:9093");
+            if one.url.trim_end_matches('/').ends_with("/alerts") {
+                of_one.push(("url", "give what stands before `/api/v2/alerts`".to_owned()));
+            }
+            if self.alertmanagers[..number].iter().any(|other| other.url == one.url) {
+                of_one.push(("url", "an earlier Alertmanager has this URL".to_owned()));
+            }
+            let path = |key: &str| {
+                ["alerting", "alertmanagers", &number.to_string(), key].map(str::to_owned).to_vec()
+            };
+            problems.extend(of_one.into_iter().map(|(key, message)| Problem { path: path(key), message }));
+        }
         for (number, receiver) in self.receivers.iter().enumerate() {
             let path =
                 |key: &str| ["alerting", "receivers", &number.to_string(), key].map(str::to_owned).to_vec();

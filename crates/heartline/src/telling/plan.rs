@@ -8,9 +8,10 @@ use alert::alertmanager::{self, Config as Alertmanager};
 use alert::dispatch::{ChannelSpec, Options, Setup};
 use alert::escalation::{self, DestinationKind, PolicyConfig};
 use notify::{Channel, Context, Destination, Language, Reach, Texts};
+use remote::Access;
 use serde_json::{Value, json};
 
-use crate::config::{AlertingConfig, EvaluationConfig};
+use crate::config::{AlertingConfig, AlertmanagerConfig, EvaluationConfig};
 use crate::routes;
 use crate::rules::files;
 
@@ -38,6 +39,10 @@ pub(crate) struct Plan {
     pub(crate) escalations: escalation::Setup,
     /// Where people reach this server.
     pub(crate) external_url: String,
+    /// Alertmanagers elsewhere.
+    pub(super) alertmanagers: Vec<Access>,
+    /// Whether alerts of rules are told of here.
+    pub(super) is_told_here: bool,
     /// What is odd about `alertmanager.yml`, with places.
     pub(crate) warnings: Vec<String>,
     /// The text of `alertmanager.yml`; may be empty.
@@ -113,6 +118,8 @@ impl Plan {
                 incidents_max: INCIDENTS_MAX,
             },
             external_url,
+            alertmanagers: alerting.alertmanagers.iter().filter_map(AlertmanagerConfig::access).collect(),
+            is_told_here: alerting.alertmanagers.is_empty() || alerting.also,
             warnings: config.warnings.iter().map(|warning| format!("{file}:{warning}")).collect(),
             text: if alerting.alertmanager_config.is_some() { text } else { String::new() },
             channels: described(&config, alerting, (&file, directory)),

@@ -5,7 +5,9 @@ use model::Word as _;
 use super::{Sink, histogram};
 use crate::families::{self as f, Family};
 use crate::queries::{QueryMeter, QueryResult};
-use crate::scrape::{NotificationFacts, QueryEngineFacts, RemoteFacts, StoreFacts, StorePart};
+use crate::scrape::{
+    AlertmanagerFacts, NotificationFacts, QueryEngineFacts, RemoteFacts, StoreFacts, StorePart,
+};
 
 /// Gives `sink` the samples of one family.
 pub fn visit(family: &'static Family, queries: &QueryMeter, store: &StoreFacts, sink: &mut dyn Sink) {
@@ -107,6 +109,23 @@ pub fn visit_notifications(family: &'static Family, facts: &NotificationFacts, s
             }
         }
         _ => {}
+    }
+}
+
+/// Gives `sink` the samples of one family about Alertmanagers elsewhere.
+pub fn visit_alertmanagers(family: &'static Family, all: &[AlertmanagerFacts], sink: &mut dyn Sink) {
+    for facts in all {
+        match *family {
+            f::ALERTMANAGER_ALERTS => {
+                for (result, count) in &facts.alerts {
+                    sink.sample("", &[("alertmanager", &facts.name), ("result", result)], *count as f64);
+                }
+            }
+            f::ALERTMANAGER_WAITING => {
+                sink.sample("", &[("alertmanager", &facts.name)], facts.waiting as f64);
+            }
+            _ => {}
+        }
     }
 }
 

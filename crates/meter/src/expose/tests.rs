@@ -133,6 +133,8 @@ fn every_family_of_the_table_has_samples_and_its_labels() {
     let counts = vec![("any", 1)];
     scrape.remotes =
         vec![RemoteFacts { samples: counts.clone(), failures: counts.clone(), ..RemoteFacts::default() }];
+    scrape.alertmanagers =
+        vec![crate::scrape::AlertmanagerFacts { alerts: counts.clone(), ..Default::default() }];
     scrape.query_engine = Some(crate::scrape::QueryEngineFacts { requests: counts, ..Default::default() });
     scrape.notifications = NotificationFacts {
         queues: vec![NotificationQueue {
