@@ -21,6 +21,7 @@ SECRETS = {
     "slack": "URL/slack", "dingtalk": "URL/dingtalk?access_token=t", "dingtalk-sign": "SEC1", "aliyun": "s", "smtp": "password",
 }
 ANSWERS = {"/slack": "ok", "/dingtalk": '{"errcode":0}', "/sms": '{"Code":"OK","BizId":"1"}', "/voice": '{"Code":"OK","CallId":"1"}'}
+LATENCY, COUNT = "WebSocket消息延迟过高", "WebSocket连接数异常"
 # Times of the example and of the rules, in seconds instead of minutes.
 QUICK = {"for: 5m": "for: 1s", "for: 2m": "for: 1s", "> 10000": "> 3", "group_wait: 10s": "group_wait: 0s", "after: 5m": "after: 2s", "after: 10m": "after: 4s"}
 
@@ -84,7 +85,10 @@ def test_slow_traffic_reaches_people_by_severity(tmp_path, record_property):
 
     def answer(path, _):
         path = path.split("?")[0].rstrip("/")
-        first.setdefault(path, time.monotonic())
+        told = [urllib.parse.unquote(query) + body.decode() for query, _, body in sink.at(path)]
+        # The rules that come with heartline tell of other things too.
+        if any(name in text for name in (LATENCY, COUNT) for text in told):
+            first.setdefault(path, time.monotonic())
         return 200, ANSWERS[path]
 
     authority = Authority(tmp_path / "authority")
@@ -95,7 +99,8 @@ def test_slow_traffic_reaches_people_by_severity(tmp_path, record_property):
         gateway = stack.enter_context(Gateway(config=config_for(slow.address, extra=people(tmp_path, sink, mails, authority))))
 
         def is_mailed():
-            return any("WebSocket连接数异常" in mail["Subject"] for mail in list(mails.mails))
+            if any(COUNT in mail["Subject"] for mail in list(mails.mails)):
+                return first.setdefault("mail", time.monotonic())
 
         async def talk():
             async with contextlib.AsyncExitStack() as connections:
@@ -104,27 +109,27 @@ def test_slow_traffic_reaches_people_by_severity(tmp_path, record_property):
                 first["open"] = time.monotonic()
                 filling = asyncio.create_task(talkers[0].send(bytes(32 << 20)))
                 try:
-                    await asyncio.to_thread(until, lambda: set(ANSWERS) <= set(first) and is_mailed(), "everybody is told", 40)
+                    await asyncio.to_thread(until, lambda: is_mailed() and set(ANSWERS) <= set(first), "everybody is told", 40)
                 finally:
                     filling.cancel()
                     # A connection that nobody reads cannot say goodbye.
                     talkers[0].transport.abort()
 
         asyncio.run(talk())
-        latency, count = "WebSocket消息延迟过高", "WebSocket连接数异常"
         critical = "\n".join(one["markdown"]["text"] for one in sink.json("/dingtalk"))
         warning = json.dumps(sink.json("/slack"), ensure_ascii=False)
         mailed = "\n".join(f"{mail['Subject']}\n{mail.get_body(('plain',)).get_content()}" for mail in list(mails.mails))
-        assert latency in critical and re.search(r"平均延迟: \d+\.\d+秒", critical) and "触发于" in critical, critical
+        assert LATENCY in critical and re.search(r"平均延迟: \d+\.\d+秒", critical) and "触发于" in critical, critical
         # Nobody hears of what is for others.
-        assert count not in critical, critical
+        assert COUNT not in critical, critical
         for told in (warning, mailed):
-            assert count in told and "当前连接数: 5" in told and latency not in told, told
+            assert COUNT in told and "当前连接数: 5" in told and LATENCY not in told, told
         for path in ("/sms", "/voice"):
             [(query, _, _)] = sink.at(path)
-            assert latency in urllib.parse.unquote(query), query
+            assert LATENCY in urllib.parse.unquote(query), query
         [incident] = json.loads(gateway.get("/api/v1/incidents"))["items"]
         assert {"oncall", "sms", "phone"} <= set(incident["told"]), incident
-    after = {path.strip("/"): round(first[path] - first["open"], 1) for path in ANSWERS}
+    opened = first.pop("open")
+    after = {channel.strip("/"): round(at - opened, 1) for channel, at in first.items()}
     record_property("seconds from the condition to the first request", json.dumps(after))
     print(f"seconds from the condition to the first request: {after}")
