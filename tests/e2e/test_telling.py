@@ -1,10 +1,14 @@
 """Alerts on their way to people: who is told of what, by which channel, and what outlives the process."""
 
+import contextlib
 import json
 import re
 import signal
+import socket
 import ssl
 import subprocess
+import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -258,19 +262,56 @@ def test_a_real_prometheus_sends_its_alerts(tmp_path):
         assert alert["labels"]["alertname"] == "Theirs" and "/graph?g0.expr=vector%281%29" in alert["generatorURL"]
 
 
-def test_a_channel_that_hangs_delays_no_other(tmp_path):
-    """The webhook takes the request and says nothing; Slack and the rules go on."""
-    with Sink(vendors) as hanging, Sink(vendors) as sink:
-        hanging.is_open.clear()
-        routes = ROUTES.replace("URL/hook", f"{hanging.url}/hook")
-        with Telling(sink, tmp_path, routes=routes) as gateway:
-            until(lambda: hanging.at("/hook"), "the webhook is asked")
-            until(lambda: sink.at("/slack") and sink.at("/dingtalk"), "the others are told")
-            evaluated = [group["lastEvaluation"] for group in gateway.api("/api/v1/rules")["data"]["groups"]]
-            until(
-                lambda: [group["lastEvaluation"] for group in gateway.api("/api/v1/rules")["data"]["groups"]] != evaluated,
-                "rules go on",
-            )
+@contextlib.contextmanager
+def dripping():
+    """A service whose answer has no end: a byte each tenth of a second; where it is."""
+    def drip(connection, is_over):
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not is_over.wait(0.1):
+                connection.sendall(b"x")
+
+    def serve(listener, is_over):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=(listener.accept()[0], is_over), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        is_over = threading.Event()
+        threading.Thread(target=serve, args=(listener, is_over), daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            is_over.set()
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_bad_channels_delay_no_others(tmp_path, record_property):
+    """One hangs, one refuses, one answers without an end; others and the rules go on."""
+    def evaluated(gateway):
+        return [group["lastEvaluation"] for group in gateway.api("/api/v1/rules")["data"]["groups"]]
+
+    seconds = {}
+    for case in ("well", "bad"):
+        with Sink(vendors) as hanging, Sink(vendors) as sink, dripping() as drips:
+            hanging.is_open.clear()
+            bad = [f"{hanging.url}/hook", f"http://127.0.0.1:{free_port()}/hook", f"{drips}/hook"]
+            hooks = bad if case == "bad" else ["URL/hook"]
+            routes = ROUTES.replace("[{url: URL/hook}]", json.dumps([{"url": url} for url in hooks]))
+            (tmp_path / case).mkdir()
+            with Telling(sink, tmp_path / case, routes=routes) as gateway:
+                begun = time.monotonic()
+                until(lambda: sink.at("/slack") and sink.at("/dingtalk"), "the others are told")
+                seconds[case] = round(time.monotonic() - begun, 2)
+                if case == "bad":
+                    until(lambda: hanging.at("/hook"), "the webhook is asked")
+                    for _ in range(3):
+                        before = evaluated(gateway)
+                        until(lambda: evaluated(gateway) != before, "rules go on")
+                    missed = [line for line in gateway.get("/metrics").splitlines() if line.startswith("heartline_rule_group_iterations_missed_total{")]
+                    assert missed and all(line.endswith(" 0") for line in missed), missed
+    record_property("seconds until the others are told", json.dumps(seconds))
+    print(f"seconds until the others are told: {seconds}")
 
 
 def test_what_was_told_is_not_told_again_by_the_next_process(tmp_path):

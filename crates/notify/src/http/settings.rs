@@ -48,7 +48,7 @@ pub struct HttpSettings {
 #[derive(Clone, Debug)]
 enum Credentials {
     /// Name and password.
-    Basic(Source, Option<Source>),
+    Basic(Option<Source>, Option<Source>),
     /// A scheme and what stands behind it.
     Other(String, Source),
 }
@@ -100,8 +100,8 @@ impl HttpSettings {
         match &self.credentials {
             None => Ok(call),
             Some(Credentials::Basic(name, password)) => {
-                let (name, password) = (name.read()?, password.as_ref().map(Source::read).transpose()?);
-                let password = password.unwrap_or_default();
+                let read = |part: &Option<Source>| part.as_ref().map_or(Ok(Secret::default()), Source::read);
+                let (name, password) = (read(name)?, read(password)?);
                 let value = basic(name.reveal(), password.reveal());
                 call.hiding(password).secret_header(AUTHORIZATION, &value)
             }
@@ -138,16 +138,16 @@ fn credentials(settings: &mut Settings<'_>) -> Result<Option<Credentials>, Strin
     let token =
         settings.secret_if("bearer_token")?.map(|token| Credentials::Other("Bearer".to_owned(), token));
     let basic = settings.nested("basic_auth", |basic| {
-        Ok(Credentials::Basic(basic.secret("username")?, basic.secret_if("password")?))
+        Ok(Credentials::Basic(basic.secret_if("username")?, basic.secret_if("password")?))
     })?;
     let other = settings.nested("authorization", |other| {
         let scheme = other.option("type")?.unwrap_or_else(|| "Bearer".to_owned());
         if scheme.eq_ignore_ascii_case("basic") {
             return Err("for Basic there is `basic_auth`".to_owned());
         }
-        Ok(Credentials::Other(scheme, other.secret("credentials")?))
+        Ok(other.secret_if("credentials")?.map(|secret| Credentials::Other(scheme, secret)))
     })?;
-    let mut given = [token, basic, other].into_iter().flatten();
+    let mut given = [token, basic, other.flatten()].into_iter().flatten();
     match (given.next(), given.next()) {
         (_, Some(_)) => Err("give one of `basic_auth`, `authorization` and `bearer_token`".to_owned()),
         (given, None) => Ok(given),
@@ -179,6 +179,7 @@ mod tests {
         let basic = json!({"basic_auth": {"username": "Aladdin", "password": "open sesame"}});
         check(basic, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
         check(json!({"basic_auth": {"username": "a"}}), "Basic YTo=");
+        check(json!({"basic_auth": {}}), "Basic Og==");
         check(json!({"bearer_token": "t0ken"}), "Bearer t0ken");
         check(json!({"authorization": {"credentials": "t0ken"}}), "Bearer t0ken");
         check(json!({"authorization": {"type": "GenieKey", "credentials": "t0ken"}}), "GenieKey t0ken");
@@ -200,6 +201,7 @@ mod tests {
             json!({"proxy_url": "socks5://127.0.0.1:1080", "no_proxy": "a.example, 10.0.0.0/8"}),
             json!({"proxy_url": "http://user:canary@proxy:8080", "proxy_connect_header": {"X-A": ["canary"]}}),
             json!({"proxy_from_environment": true, "proxy_url": ""}),
+            json!({"authorization": {}}),
             json!({"follow_redirects": false, "enable_http2": false}),
             json!({"tls_config": {"server_name": "a.example", "min_version": "TLS12", "max_version": "TLS13"}}),
             json!({"tls_config": {"insecure_skip_verify": true, "min_version": "TLS10"}}),
@@ -224,7 +226,6 @@ mod tests {
         let one = "give one of `basic_auth`, `authorization` and `bearer_token`";
         check(json!({"bearer_token": "a", "authorization": {"credentials": "b"}}), one);
         check(json!({"bearer_token": "a", "bearer_token_file": "b"}), "`bearer_token_file`");
-        check(json!({"basic_auth": {"password": "canary"}}), "`username` or `username_file` is missing");
         check(json!({"authorization": {"type": "Basic", "credentials": "canary"}}), "there is `basic_auth`");
         check(json!({"tls_config": {"cert_file": "a"}}), "tls_config: a certificate needs its key");
         check(json!({"tls_config": {"max_version": "TLS11"}}), "are not spoken");
