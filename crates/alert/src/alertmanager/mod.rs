@@ -88,8 +88,11 @@ pub struct InhibitRule {
     pub equal: Vec<String>,
 }
 
-/// Whether a text is that of an `alertmanager.yml`.
+/// Whether a text is that of an `alertmanager.yml`, which may be JSON.
 pub fn is_config(text: &str) -> bool {
+    if let Ok(serde_json::Value::Object(json)) = serde_json::from_str(text) {
+        return json.contains_key("route") && json.contains_key("receivers");
+    }
     let has = |key: &str| {
         text.lines().any(|line| {
             let rest = line.strip_prefix(key).or_else(|| line.strip_prefix(&format!("\"{key}\"")));

@@ -284,5 +284,6 @@ fn the_deepest_first_route_is_taken() {
 #[test]
 fn files_are_told_apart() {
     assert!(is_config(MINIMAL) && is_config("\"route\": {}\nreceivers :\n"));
+    assert!(is_config(r#"{"route": {}, "receivers": []}"#) && !is_config(r#"{"receivers": []}"#));
     assert!(!is_config("routes: []\nreceivers: []\n") && !is_config("alerting:\n  route:\nreceivers:\n"));
 }
