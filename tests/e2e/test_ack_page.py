@@ -70,3 +70,19 @@ def test_only_the_button_acknowledges(tmp_path, language, scripts):
         until(lambda: gateway.incident()["state"] == "closed", "it is over")
         seen = look(link)
         assert over in seen["text"] and seen["buttons"] == [], seen
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("language", "button", "acked"), [("en", "Acknowledge", "by dashboard"), ("zh-CN", "确认", "由 dashboard 确认")])
+def test_the_dashboard_acknowledges(tmp_path, language, button, acked):
+    with Sink() as sink, Escalating(sink, tmp_path, STEPS.replace("2s", "1h")) as gateway:
+        gateway.fire()
+        until(lambda: gateway.told() == ["chat", "team"], "both are told")
+        with Peer("browser-incident.mjs", f"http://{gateway.admin}/", language) as browser:
+            seen = browser.next(60)
+            assert 'alertname="Down"' in seen["text"] and "chat, team" in seen["text"], seen
+            assert seen["buttons"] == [button] and gateway.incident()["state"] == "open", seen
+            browser.tell("press")
+            seen = browser.next(60)
+            assert seen["buttons"] == [] and acked in seen["text"] and not seen["problems"], seen
+        assert gateway.incident()["state"] == "acked" and gateway.incident()["acked_by"] == "dashboard"

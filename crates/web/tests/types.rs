@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use alert::escalation::IncidentView;
 use model::Direction;
 use model::host::HostFacts;
 use model::live::LiveConnection;
@@ -66,6 +67,7 @@ fn render() -> String {
         .add::<HostFacts>()
         .add::<List<LiveConnection>>()
         .add::<ConnectionView>()
+        .add::<IncidentView>()
         .add::<Recorded>()
         .add::<ErrorBody>()
         .add::<Direction>();

@@ -28,6 +28,7 @@ pub struct Row {
 
 /// An incident as it stands. Times are in milliseconds since the Unix epoch.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct IncidentView {
     /// Its number.
     pub number: u64,

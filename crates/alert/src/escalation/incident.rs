@@ -19,6 +19,7 @@ const KNOWN_MAX: usize = 10_000;
 /// What is being done about an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(rename = "IncidentState", rename_all = "snake_case"))]
 pub enum State {
     /// Nobody has said that they care: steps are run.
     Open,

@@ -404,6 +404,39 @@ export type IdleSeconds = {
   server_to_client: number,
 };
 
+/** What is being done about an incident. */
+export type IncidentState = "open" | "acked" | "closed";
+
+/** An incident as it stands. Times are in milliseconds since the Unix epoch. */
+export type IncidentView = {
+  /** Its number. */
+  number: number,
+  /** Key of its group as Alertmanager writes it. */
+  group_key: string,
+  /** Name of its policy. */
+  policy: string,
+  /** What is being done about it. */
+  state: IncidentState,
+  /** When it opened. */
+  opened_at_ms: number,
+  /** When it ended. */
+  closed_at_ms: number | null,
+  /** Whether timers stand: all that fires is silenced, inhibited or mute. */
+  is_paused: boolean,
+  /** Whether a product that escalates by itself has it. */
+  is_delegated: boolean,
+  /** Who cares. */
+  acked_by: string | null,
+  /** Receivers that have been told that it is open. */
+  told: Array<string>,
+  /** The step that is run next, from 1, and when; or when the acknowledgement lapses. */
+  next_step: number | null,
+  /** See `next_step`. */
+  next_at_ms: number | null,
+  /** Number of its alerts when it was last looked at. */
+  alerts: number,
+};
+
 /** Who ended a connection: the sender of the first Close frame, FIN, RST or equivalent. */
 export type Initiator = "client" | "upstream" | "proxy";
 

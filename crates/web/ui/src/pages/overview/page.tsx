@@ -16,6 +16,7 @@ import { ConnectionChart, FlowChart, MessageChart, UNITS } from './charts';
 import { ClosedTable } from './closed-table';
 import { ErrorRate, Errors, Handshakes, Routes } from './counts';
 import { WhyEnded } from './ended';
+import { Incidents } from './incidents';
 import { LatencyChart } from './latency';
 import { LiveTable } from './live-table';
 import styles from './page.module.css';
@@ -51,6 +52,7 @@ export function OverviewPage() {
     <>
       <Toolbar overview={overview} />
       <Tiles overview={overview} />
+      <Incidents />
       <div className={styles.grid}>
         <Panel id="connections" title={t('chart.connections')} className={styles.third}>
           <Loaded overview={overview}>{(overview) => <ConnectionChart overview={overview} windowSeconds={windowSeconds} />}</Loaded>
