@@ -113,6 +113,7 @@ def test_tls_and_login(tmp_path, begins_in_tls):
         for bad, why in (({"tls_config": {}}, "certificate"), ({"auth_password": "wrong"}, "535")):
             code, text = tried(tmp_path, good | bad)
             assert code != 0 and why in text and len(mails.mails) == 1, text
+            assert "failed (auth)" in text, "it is not tried again"
 
 
 def test_without_tls_nothing_is_sent_where_it_is_required(tmp_path):

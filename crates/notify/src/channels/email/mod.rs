@@ -3,11 +3,12 @@
 
 mod settings;
 mod text;
+mod tls;
 
 use std::time::{Duration, SystemTime};
 
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::client::Tls;
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 
@@ -50,9 +51,7 @@ pub(crate) struct Mailer {
     login: Option<(String, Source)>,
     needs_tls: bool,
     begins_in_tls: bool,
-    authorities: Option<Source>,
-    server_name: Option<String>,
-    is_insecure: bool,
+    tls: tls::TlsSettings,
     reach: Reach,
     letter: text::Letter,
     timeout: Duration,
@@ -123,19 +122,7 @@ impl Mailer {
         if !self.needs_tls && !self.begins_in_tls {
             return Ok(Tls::None);
         }
-        let name = self.server_name.as_ref().unwrap_or(&self.host);
-        let mut parameters = TlsParameters::builder(name.clone());
-        if let Some(authorities) = &self.authorities {
-            let text = authorities.read()?;
-            let certificate = Certificate::from_pem(text.reveal().as_bytes());
-            parameters = parameters.add_root_certificate(
-                certificate.map_err(|_| "tls_config: `ca` holds no certificate in PEM".to_owned())?,
-            );
-        }
-        if self.is_insecure {
-            parameters = parameters.dangerous_accept_invalid_certs(true);
-        }
-        let parameters = parameters.build().map_err(|error| format!("tls_config: {error}"))?;
+        let parameters = self.tls.parameters(&self.host)?;
         Ok(if self.begins_in_tls { Tls::Wrapper(parameters) } else { Tls::Required(parameters) })
     }
 }
@@ -159,13 +146,28 @@ fn judge(error: &lettre::transport::smtp::Error) -> Outcome {
         Some(454) => Reason::Auth,
         Some(_) => Reason::Server,
         None if error.is_timeout() => Reason::Timeout,
-        None if error.is_tls() => return Outcome::failed(Reason::Auth, detail),
+        None if is_tls(error) => return Outcome::failed(Reason::Auth, detail),
         // Such as a server that offers no TLS or none of the ways to log in.
         None if error.is_client() => return Outcome::failed(Reason::Auth, detail),
         None if is_connecting(error) => Reason::Unreachable,
         None => Reason::Timeout,
     };
     Outcome::retry(reason, detail)
+}
+
+/// Whether the peer is not who it should be, or speaks no TLS that is spoken here.
+fn is_tls(error: &lettre::transport::smtp::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if error.is::<rustls::Error>()
+            || inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    error.is_tls()
 }
 
 fn is_connecting(error: &lettre::transport::smtp::Error) -> bool {

@@ -1,27 +1,17 @@
 //! The settings of e-mail.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
-use serde::Deserialize;
 
 use super::text::Letter;
+use super::tls::TlsSettings;
 use super::{Mailer, TLS_PORT};
-use crate::secret::{Secret, Source};
+use crate::secret::Source;
 use crate::settings::Settings;
 
 /// Time for a whole mail: servers may make senders wait.
 const TIMEOUT: Duration = Duration::from_secs(30);
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct WrittenTls {
-    ca: Option<Secret>,
-    ca_file: Option<PathBuf>,
-    server_name: Option<String>,
-    insecure_skip_verify: bool,
-}
 
 /// A mailer for each recipient.
 pub(super) fn read(settings: &mut Settings<'_>) -> Result<Vec<Mailer>, String> {
@@ -32,8 +22,7 @@ pub(super) fn read(settings: &mut Settings<'_>) -> Result<Vec<Mailer>, String> {
     let from: String = settings.needed("from")?;
     let (host, port) = host_and_port(&settings.needed::<String>("smarthost")?)?;
     let login = login(settings)?;
-    let tls: WrittenTls = settings.value("tls_config")?;
-    let authorities = Source::optional("ca", tls.ca, tls.ca_file, &settings.context.directory)?;
+    let tls = TlsSettings::read(settings)?;
     let headers = settings.pairs("headers")?.into_iter();
     let mailer = Mailer {
         host,
@@ -42,9 +31,7 @@ pub(super) fn read(settings: &mut Settings<'_>) -> Result<Vec<Mailer>, String> {
         login,
         needs_tls: settings.option("require_tls")?.unwrap_or(true),
         begins_in_tls: settings.option("force_implicit_tls")?.unwrap_or(port == TLS_PORT),
-        authorities,
-        server_name: tls.server_name,
-        is_insecure: tls.insecure_skip_verify,
+        tls,
         reach: settings.context.reach.clone(),
         letter: Letter {
             to: first,
