@@ -72,9 +72,10 @@ impl Telling {
     /// A thread cannot be started.
     pub(crate) fn start(kept: Arc<Kept>, plan: Plan) -> Result<Telling, Failure> {
         let failed = |error: String| Failure::Running(format!("alerting: {error}"));
+        let alertmanagers = plan.alertmanagers().map_err(failed)?;
         let desk = Arc::new(Desk::open(kept, plan));
+        *desk.alertmanagers.lock() = alertmanagers;
         desk.start_channels().map_err(failed)?;
-        desk.start_alertmanagers().map_err(failed)?;
         let worker = Arc::clone(&desk);
         let thread = std::thread::Builder::new().name("alerts".to_owned()).spawn(move || worker.run());
         Ok(Telling { desk, thread: Some(thread.map_err(|error| failed(error.to_string()))?) })
@@ -188,8 +189,15 @@ impl Desk {
     /// forgotten.
     ///
     /// # Errors
-    /// Channels cannot be started.
+    /// Channels, or what sends to Alertmanagers, cannot be started.
     pub(crate) fn reload(self: &Arc<Desk>, plan: Plan) -> Result<(), String> {
+        let is_sent_alike = self.machine.lock().plan.alertmanagers == plan.alertmanagers;
+        if !is_sent_alike {
+            let started = plan.alertmanagers()?;
+            // They may take their time to end.
+            let ended = std::mem::replace(&mut *self.alertmanagers.lock(), started);
+            drop(ended);
+        }
         let is_same = {
             let mut machine = self.machine.lock();
             let is_same = machine.plan.has_the_channels_of(&plan);
@@ -201,7 +209,6 @@ impl Desk {
             is_same
         };
         self.changed.notify_all();
-        self.start_alertmanagers()?;
         if is_same { Ok(()) } else { self.start_channels() }
     }
 
@@ -216,13 +223,6 @@ impl Desk {
         if plan.is_told_here {
             self.take(alerts);
         }
-    }
-
-    fn start_alertmanagers(&self) -> Result<(), String> {
-        let all = self.machine.lock().plan.alertmanagers.clone();
-        let started = if all.is_empty() { None } else { Some(Alertmanagers::start(all)?) };
-        *self.alertmanagers.lock() = started;
-        Ok(())
     }
 
     /// For the metrics page.

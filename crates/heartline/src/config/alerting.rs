@@ -164,8 +164,10 @@ impl AlertingConfig {
             if one.url.trim_end_matches('/').ends_with("/alerts") {
                 of_one.push(("url", "give what stands before `/api/v2/alerts`".to_owned()));
             }
-            if self.alertmanagers[..number].iter().any(|other| other.url == one.url) {
-                of_one.push(("url", "an earlier Alertmanager has this URL".to_owned()));
+            let host = |one: &AlertmanagerConfig| one.access().map(|access| access.host().to_owned());
+            let own = host(one);
+            if own.is_some() && self.alertmanagers[..number].iter().any(|other| host(other) == own) {
+                of_one.push(("url", "an earlier Alertmanager has this host and port".to_owned()));
             }
             let path = |key: &str| {
                 ["alerting", "alertmanagers", &number.to_string(), key].map(str::to_owned).to_vec()

@@ -8,7 +8,7 @@ use alert::alertmanager::{self, Config as Alertmanager};
 use alert::dispatch::{ChannelSpec, Options, Setup};
 use alert::escalation::{self, DestinationKind, PolicyConfig};
 use notify::{Channel, Context, Destination, Language, Reach, Texts};
-use remote::Access;
+use remote::Alertmanagers;
 use serde_json::{Value, json};
 
 use crate::config::{AlertingConfig, AlertmanagerConfig, EvaluationConfig};
@@ -40,7 +40,7 @@ pub(crate) struct Plan {
     /// Where people reach this server.
     pub(crate) external_url: String,
     /// Alertmanagers elsewhere.
-    pub(super) alertmanagers: Vec<Access>,
+    pub(super) alertmanagers: Vec<AlertmanagerConfig>,
     /// Whether alerts of rules are told of here.
     pub(super) is_told_here: bool,
     /// What is odd about `alertmanager.yml`, with places.
@@ -118,7 +118,7 @@ impl Plan {
                 incidents_max: INCIDENTS_MAX,
             },
             external_url,
-            alertmanagers: alerting.alertmanagers.iter().filter_map(AlertmanagerConfig::access).collect(),
+            alertmanagers: alerting.alertmanagers.clone(),
             is_told_here: alerting.alertmanagers.is_empty() || alerting.also,
             warnings: config.warnings.iter().map(|warning| format!("{file}:{warning}")).collect(),
             text: if alerting.alertmanager_config.is_some() { text } else { String::new() },
@@ -138,6 +138,15 @@ impl Plan {
         plan.escalations.destinations = names.map(|name| (name.clone(), plan.reaches(&name))).collect();
         plan.fill_policies(alerting)?;
         Ok(plan)
+    }
+
+    /// What sends alerts to Alertmanagers elsewhere, if there are any.
+    ///
+    /// # Errors
+    /// Credentials or authorities to trust that cannot be read, a thread that cannot be started.
+    pub(super) fn alertmanagers(&self) -> Result<Option<Alertmanagers>, String> {
+        let all: Vec<_> = self.alertmanagers.iter().filter_map(AlertmanagerConfig::access).collect();
+        if all.is_empty() { Ok(None) } else { Alertmanagers::start(all).map(Some) }
     }
 
     /// Logs what is odd.
