@@ -223,6 +223,14 @@ pub(crate) struct Binary {
 pub(crate) struct Matching {
     pub labels: MatchLabels,
     pub group: Group,
+    pub fill: Fill,
+}
+
+/// What stands in for a series that is missing on a side.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Fill {
+    pub left: Option<f64>,
+    pub right: Option<f64>,
 }
 
 /// By which labels series of both sides are found to belong together.

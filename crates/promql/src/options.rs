@@ -18,16 +18,19 @@ pub enum Compat {
 pub enum Feature {
     /// Arithmetic, `step()`, `range()`, `min_of()` and `max_of()` where a duration stands.
     DurationExpressions,
+    /// `fill()`, `fill_left()` and `fill_right()`: a value for what is missing on a side of an operator.
+    FillModifiers,
 }
 
 impl Feature {
     /// All there are.
-    pub const ALL: [Feature; 1] = [Feature::DurationExpressions];
+    pub const ALL: [Feature; 2] = [Feature::DurationExpressions, Feature::FillModifiers];
 
     /// Its name in `--enable-feature`.
     pub fn name(self) -> &'static str {
         match self {
             Feature::DurationExpressions => "promql-duration-expr",
+            Feature::FillModifiers => "promql-binop-fill-modifiers",
         }
     }
 

@@ -9,7 +9,7 @@ mod text;
 pub(crate) use lex::DURATION_MAX_MS;
 use lex::{Token, TokenKind};
 
-use crate::ast::{At, Binary, BinaryOp, Call, Expr, Group, MatchLabels, Matching, Node, Selector};
+use crate::ast::{At, Binary, BinaryOp, Call, Expr, Fill, Group, MatchLabels, Matching, Node, Selector};
 use crate::error::{Error, ErrorKind, Span};
 use crate::functions;
 use crate::options::{Feature, Options};
@@ -153,14 +153,46 @@ impl Parser<'_> {
         } else {
             Group::None
         };
-        if let TokenKind::Word(word) = &self.peek().kind
-            && word.to_ascii_lowercase().starts_with("fill")
+        let fill = self.fill()?;
+        Ok((returns_bool, Matching { labels: labels.unwrap_or_default(), group, fill }))
+    }
+
+    /// `fill(0)`, or `fill_left(0)` and `fill_right(0)` in any order; without the parenthesis it is a metric.
+    fn fill(&mut self) -> Result<Fill, Error> {
+        let mut fill = Fill::default();
+        while let TokenKind::Word(word) = &self.peek().kind
             && *self.peek_behind() == TokenKind::Mark("(")
         {
-            let message = format!("`{word}` is experimental in Prometheus and not evaluated here");
-            return Err(Error::new(ErrorKind::Unsupported, &self.peek().span, message));
+            let (left, right) = match word.to_ascii_lowercase().as_str() {
+                "fill" => (true, true),
+                "fill_left" => (true, false),
+                "fill_right" => (false, true),
+                _ => break,
+            };
+            let span = self.peek().span.clone();
+            if !self.has(Feature::FillModifiers) {
+                let message = format!("`{word}` is experimental in Prometheus and not evaluated here");
+                return Err(Error::new(ErrorKind::Unsupported, &span, message));
+            }
+            if (left && fill.left.is_some()) || (right && fill.right.is_some()) {
+                return Err(Error::parse(&span, "each side may be filled once"));
+            }
+            self.next();
+            let value = self.fill_value()?;
+            fill.left = fill.left.or(left.then_some(value));
+            fill.right = fill.right.or(right.then_some(value));
         }
-        Ok((returns_bool, Matching { labels: labels.unwrap_or_default(), group }))
+        Ok(fill)
+    }
+
+    fn fill_value(&mut self) -> Result<f64, Error> {
+        self.expect("(", "`(`")?;
+        let operand = self.operand()?;
+        let Expr::Number(value) = operand.expr else {
+            return Err(Error::parse(&operand.span, "a side is filled with a number, such as 0 or NaN"));
+        };
+        self.expect(")", "`)`")?;
+        Ok(value)
     }
 
     /// The labels behind a group modifier, which may be missing.
