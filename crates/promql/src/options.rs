@@ -20,17 +20,21 @@ pub enum Feature {
     DurationExpressions,
     /// `fill()`, `fill_left()` and `fill_right()`: a value for what is missing on a side of an operator.
     FillModifiers,
+    /// `__type__` and `__unit__` are dropped where the metric's name is.
+    TypeAndUnitLabels,
 }
 
 impl Feature {
     /// All there are.
-    pub const ALL: [Feature; 2] = [Feature::DurationExpressions, Feature::FillModifiers];
+    pub const ALL: [Feature; 3] =
+        [Feature::DurationExpressions, Feature::FillModifiers, Feature::TypeAndUnitLabels];
 
     /// Its name in `--enable-feature`.
     pub fn name(self) -> &'static str {
         match self {
             Feature::DurationExpressions => "promql-duration-expr",
             Feature::FillModifiers => "promql-binop-fill-modifiers",
+            Feature::TypeAndUnitLabels => "type-and-unit-labels",
         }
     }
 

@@ -171,7 +171,11 @@ impl Query {
             Input::Subquery { .. } => {
                 let (tracks, _) = evaluator.tracks(window, span, Steps::one(at_ms))?;
                 let series = tracks.into_iter().filter(|track| !track.samples.is_empty()).map(|track| {
-                    let labels = if track.drops_name { labels::unnamed(&track.labels) } else { track.labels };
+                    let labels = if track.drops_name {
+                        labels::unnamed(&track.labels, self.options.features)
+                    } else {
+                        track.labels
+                    };
                     MatrixSeries { labels, samples: track.samples }
                 });
                 series.collect()
@@ -235,7 +239,8 @@ impl Query {
     fn finished(&self, mut columns: Vec<Column>) -> Result<Vec<Column>, Error> {
         if self.options.delayed_name_removal {
             let dropping = columns.iter_mut().filter(|column| column.drops_name);
-            dropping.for_each(|column| column.labels = labels::unnamed(&column.labels));
+            dropping
+                .for_each(|column| column.labels = labels::unnamed(&column.labels, self.options.features));
         }
         if has_duplicates(&columns) { joined(columns, &self.root.span) } else { Ok(columns) }
     }

@@ -281,7 +281,7 @@ impl Evaluator<'_> {
             true => !self.options.delayed_name_removal,
             false => self.drops_name_of(binary),
         };
-        let of = if drops_name { labels::unnamed(many) } else { many.clone() };
+        let of = if drops_name { labels::unnamed(many, self.options.features) } else { many.clone() };
         match (&binary.matching.group, &binary.matching.labels) {
             (Group::None, MatchLabels::On(names)) => {
                 labels::filtered(&of, |name| names.iter().any(|n| n == name))

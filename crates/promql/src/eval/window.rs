@@ -6,7 +6,7 @@ use super::{ABSENT, Column, Data, Evaluator, Steps, duplicate, has_duplicates, i
 use crate::ast::{Call, Expr, Input, Node, Window};
 use crate::error::{Error, ErrorKind, Span};
 use crate::functions::Slice;
-use crate::options::Compat;
+use crate::options::{Compat, Feature};
 use crate::value::Notes;
 
 /// A series that windows slide over.
@@ -39,8 +39,18 @@ impl Evaluator<'_> {
         Ok(Data::Columns(columns))
     }
 
-    /// Says of metrics that their names are not those of counters.
+    /// Says of metrics that their names, or their types where these are known, are not those of counters.
     fn expect_counters(&self, columns: &[Column], span: &Span) {
+        if self.options.features.has(Feature::TypeAndUnitLabels) {
+            let others = columns.iter().map(|column| &column.labels).filter(|labels| {
+                !labels.metric_name().is_empty() && !matches!(labels.get("__type__"), "counter" | "histogram")
+            });
+            for labels in others.take(Notes::COUNT_MAX) {
+                let (name, found) = (labels.metric_name(), labels.get("__type__"));
+                self.inform(&format!("metric might not be a counter, __type__ is {found:?}: {name:?}"), span);
+            }
+            return;
+        }
         let is_counter =
             |name: &str| ["_total", "_sum", "_count", "_bucket"].iter().any(|end| name.ends_with(end));
         let names = columns.iter().map(|column| column.labels.metric_name()).filter(|name| !name.is_empty());
