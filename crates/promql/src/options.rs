@@ -38,9 +38,11 @@ impl Feature {
         }
     }
 
-    /// By its name in `--enable-feature`.
-    pub fn named(name: &str) -> Option<Feature> {
-        Feature::ALL.into_iter().find(|feature| feature.name() == name)
+    fn named(name: &str) -> Result<Feature, String> {
+        Feature::ALL.into_iter().find(|feature| feature.name() == name).ok_or_else(|| {
+            let known = Feature::ALL.map(Feature::name).join(", ");
+            format!("`{name}` is no feature of PromQL that is known here; there are {known}")
+        })
     }
 }
 
@@ -49,6 +51,14 @@ impl Feature {
 pub struct Features(u8);
 
 impl Features {
+    /// By their names in `--enable-feature`.
+    ///
+    /// # Errors
+    /// The name that is not known, and the known ones.
+    pub fn named<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Features, String> {
+        names.into_iter().map(Feature::named).collect()
+    }
+
     /// Whether a feature is among them.
     pub fn has(self, feature: Feature) -> bool {
         self.0 & (1 << feature as u8) != 0
