@@ -18,7 +18,8 @@ const GROUPS_MAX: usize = 1000;
 /// Groups with the files that they are from, in the order of the patterns and of names.
 pub(crate) type Groups = Vec<(String, GroupSpec)>;
 
-/// Reads and judges all rule files of a configuration, whose expressions are understood by these options. A pattern that nothing matches is logged.
+/// Reads and judges all rule files of a configuration, whose expressions are understood by these options. A pattern
+/// that nothing matches is logged.
 ///
 /// # Errors
 /// All that is wrong with any of them.
