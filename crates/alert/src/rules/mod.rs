@@ -123,7 +123,8 @@ impl fmt::Display for Issue {
 
 impl std::error::Error for Issue {}
 
-/// Reads and judges the text of a rule file, whose expressions are understood by these options. Only its first YAML document counts.
+/// Reads and judges the text of a rule file, whose expressions are understood by these options. Only its first
+/// YAML document counts.
 ///
 /// # Errors
 /// All that is wrong with it; only the first when its shape is.
