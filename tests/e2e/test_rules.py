@@ -233,6 +233,27 @@ def test_what_newer_versions_know_is_taken(tmp_path, text):
     assert good, said
 
 
+def test_experimental_features_are_evaluated_if_they_are_named(tmp_path):
+    (tmp_path / "rules.yml").write_text(rule("{record: a, expr: 'sum(x) + fill(1) sum_over_time(x[2 * 1m])'}"))
+    (tmp_path / "tests.yml").write_text("""
+rule_files: [rules.yml]
+evaluation_interval: 1m
+tests:
+- interval: 1m
+  input_series: [{series: x, values: '1 2 3'}]
+  promql_expr_test:
+  - {expr: a, eval_time: 2m, exp_samples: [{labels: a, value: 8}]}
+  - {expr: 'sum_over_time(x[1m + 1m])', eval_time: 2m, exp_samples: [{labels: '{}', value: 5}]}
+""")
+    features = ("--promql-features", "promql-duration-expr,promql-binop-fill-modifiers")
+    for command, file in [(("check",), "rules.yml"), (("rules", "test"), "tests.yml")]:
+        assert not ours(*command, file, cwd=tmp_path)[0]
+        good, said = ours(*command, *features, file, cwd=tmp_path)
+        assert good, said
+    good, said = ours("check", "--promql-features", "nosuch", "rules.yml", cwd=tmp_path)
+    assert not good and "promql-duration-expr" in said
+
+
 @needs_promtool
 def test_tests_of_rules_end_as_in_promtool(tmp_path):
     (tmp_path / "rules.yml").write_text(RULES)

@@ -64,7 +64,7 @@ impl App {
     /// # Errors
     /// What could not be started, and what to do; nothing keeps running.
     pub async fn start(config: Config, source: Option<Source>) -> Result<App, Failure> {
-        let groups = rules::configured(&config.rules).map_err(Failure::Usage)?;
+        let groups = rules::configured(&config.rules, &config.evaluation.promql()).map_err(Failure::Usage)?;
         let plan = Plan::read(&config.alerting, &config.evaluation).map_err(Failure::Usage)?;
         plan.warn();
         let ceiling = ceiling::raise();
@@ -194,6 +194,7 @@ async fn start_admin(
         alertmanager: Arc::clone(&core.desk) as _,
         incidents: Arc::clone(&core.desk) as _,
         history: Arc::clone(&core.kept) as _,
+        promql: config.evaluation.promql(),
         engine: core.engine.clone().map(|engine| Arc::new(engine) as _),
         journal: core.kept.has_journal().then(|| Arc::clone(&core.kept) as _),
         queries: Arc::clone(&core.meters.queries),
@@ -292,6 +293,7 @@ fn fixed_part_that_differs(current: &Config, new: &Config) -> Option<&'static st
         ("remote_write", current.remote_write != new.remote_write),
         ("query_url", current.query_url != new.query_url),
         ("query", current.query != new.query),
+        ("evaluation.promql_features", current.evaluation.promql_features != new.evaluation.promql_features),
         ("closed", current.closed != new.closed),
         ("metrics", current.metrics != new.metrics),
     ]
@@ -303,7 +305,7 @@ impl Core {
     fn take_over(&self) -> Result<(), String> {
         let source = self.source.as_ref().ok_or("there is no configuration file to read again")?;
         let config = source.read()?;
-        let groups = rules::configured(&config.rules)?;
+        let groups = rules::configured(&config.rules, &config.evaluation.promql())?;
         let plan = Plan::read(&config.alerting, &config.evaluation)?;
         plan.warn();
         let mut current = self.config.lock();

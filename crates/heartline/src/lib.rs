@@ -68,7 +68,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             block_on(app::run(source))
         }
         Command::Demo(options) => block_on(demo::run(options)),
-        Command::Check { files, promql } => check(&files, promql.compat()),
+        Command::Check { files, promql } => check(&files, &promql.options()),
         Command::Rules(command) => rules::run(command),
         Command::Routes(command) => routes::run(command),
         Command::Escalate(command) => escalate::run(command),
@@ -81,12 +81,12 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-fn check(files: &[std::path::PathBuf], compat: promql::Compat) -> Result<(), Failure> {
+fn check(files: &[std::path::PathBuf], options: &promql::Options) -> Result<(), Failure> {
     let mut wrong = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(file).unwrap_or_default();
         if rules::is_rule_file(&text) {
-            wrong.extend(rules::check(file, compat).err().map(|errors| errors.to_string()));
+            wrong.extend(rules::check(file, options).err().map(|errors| errors.to_string()));
             continue;
         }
         if alert::alertmanager::is_config(&text) {
@@ -95,7 +95,7 @@ fn check(files: &[std::path::PathBuf], compat: promql::Compat) -> Result<(), Fai
         }
         let read = config::load(file).map_err(|errors| errors.to_string());
         let judged = read.and_then(|config| {
-            let groups = rules::configured(&config.rules)?.len();
+            let groups = rules::configured(&config.rules, &config.evaluation.promql())?.len();
             let plan = telling::Plan::read(&config.alerting, &config.evaluation)?;
             plan.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
             Ok((config, groups, plan.names().len()))

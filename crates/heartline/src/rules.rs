@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use alert::rules::{GroupSpec, Issue, RuleFile, export};
 use alert::unit_test;
 use clap::{Args, Subcommand, ValueEnum};
-use promql::{Compat, Options};
+use promql::{Compat, Features, Options};
 
 use crate::Failure;
 use crate::config::ConfigErrors;
@@ -50,6 +50,10 @@ pub struct PromqlOptions {
     /// Prometheus whose rule files and PromQL are meant, where versions differ: 2 or 3.
     #[arg(long, value_name = "VERSION", default_value = "3")]
     promql_compat: Version,
+    /// Experimental features of PromQL to evaluate, by the names that Prometheus' --enable-feature has for them,
+    /// separated by commas.
+    #[arg(long, value_name = "NAMES", value_parser = |names: &str| Features::named(names.split(',')))]
+    promql_features: Option<Features>,
 }
 
 /// A major version of Prometheus.
@@ -65,12 +69,13 @@ enum Version {
 }
 
 impl PromqlOptions {
-    /// The version.
-    pub fn compat(self) -> Compat {
-        match self.promql_compat {
+    /// The same for the evaluator.
+    pub fn options(self) -> Options {
+        let compat = match self.promql_compat {
             Version::V2 => Compat::V2,
             Version::V3 => Compat::V3,
-        }
+        };
+        Options { compat, features: self.promql_features.unwrap_or_default(), ..Options::default() }
     }
 }
 
@@ -80,15 +85,15 @@ impl PromqlOptions {
 /// See [`Failure`]; a test failed, or a file is wrong.
 pub fn run(command: RulesCommand) -> Result<(), Failure> {
     match command {
-        RulesCommand::Test(TestOptions { files, promql }) => test(&files, promql.compat()),
+        RulesCommand::Test(TestOptions { files, promql }) => test(&files, &promql.options()),
         RulesCommand::Export { files, promql } => {
             let text = if files.is_empty() {
                 DEFAULT_RULES.to_owned()
             } else {
                 let mut groups = Vec::new();
                 for file in &files {
-                    let file =
-                        load(file, promql.compat()).map_err(|errors| Failure::Running(errors.to_string()))?;
+                    let file = load(file, &promql.options())
+                        .map_err(|errors| Failure::Running(errors.to_string()))?;
                     groups.extend(file.groups);
                 }
                 export(&groups)
@@ -109,18 +114,18 @@ pub fn is_rule_file(text: &str) -> bool {
 ///
 /// # Errors
 /// All that is wrong with it, each with its place.
-pub fn load(path: &Path, compat: Compat) -> Result<RuleFile, ConfigErrors> {
+pub fn load(path: &Path, options: &Options) -> Result<RuleFile, ConfigErrors> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| ConfigErrors::unreadable(&name, &error))?;
-    alert::rules::parse(&text, compat).map_err(|issues| ConfigErrors::of_issues(&name, &text, issues))
+    alert::rules::parse(&text, options).map_err(|issues| ConfigErrors::of_issues(&name, &text, issues))
 }
 
 /// Judges a rule file; says how many rules it has.
 ///
 /// # Errors
 /// See [`load`].
-pub fn check(path: &Path, compat: Compat) -> Result<(), ConfigErrors> {
-    let file = load(path, compat)?;
+pub fn check(path: &Path, options: &Options) -> Result<(), ConfigErrors> {
+    let file = load(path, options)?;
     warn(path, &file.warnings);
     let rules = file.groups.iter().flat_map(|group| &group.rules);
     let (alerts, records): (Vec<_>, Vec<_>) = rules.partition(|rule| rule.is_alert());
@@ -144,10 +149,10 @@ pub(crate) fn warn(path: &Path, warnings: &[Issue]) {
     }
 }
 
-fn test(files: &[PathBuf], compat: Compat) -> Result<(), Failure> {
+fn test(files: &[PathBuf], options: &Options) -> Result<(), Failure> {
     let mut wrong = Vec::new();
     for file in files {
-        match test_file(file, compat) {
+        match test_file(file, options) {
             Ok(count) => println!("ok {}: {count} tests", file.display()),
             Err(text) => wrong.push(text),
         }
@@ -156,16 +161,15 @@ fn test(files: &[PathBuf], compat: Compat) -> Result<(), Failure> {
 }
 
 /// Number of tests of a file, if all hold.
-fn test_file(path: &Path, compat: Compat) -> Result<usize, String> {
+fn test_file(path: &Path, options: &Options) -> Result<usize, String> {
     let name = path.display().to_string();
     let text =
         std::fs::read_to_string(path).map_err(|error| format!("{name}: it cannot be read: {error}"))?;
     let file = unit_test::parse(&text)
         .map_err(|issues| ConfigErrors::of_issues(&name, &text, issues).to_string())?;
-    let groups = rules_of(path, &file, compat)?;
-    let options = Options { compat, ..Options::default() };
+    let groups = rules_of(path, &file, options)?;
     let failures: Vec<String> =
-        unit_test::run(&file, &groups, &options).iter().map(|failure| format!("{name}: {failure}")).collect();
+        unit_test::run(&file, &groups, options).iter().map(|failure| format!("{name}: {failure}")).collect();
     if failures.is_empty() { Ok(file.cases.len()) } else { Err(failures.join("\n")) }
 }
 
@@ -173,7 +177,7 @@ fn test_file(path: &Path, compat: Compat) -> Result<usize, String> {
 fn rules_of(
     tests: &Path,
     file: &unit_test::TestFile,
-    compat: Compat,
+    options: &Options,
 ) -> Result<Vec<(String, GroupSpec)>, String> {
     let beside = tests.parent().unwrap_or(Path::new(""));
     let mut groups = BTreeMap::new();
@@ -183,7 +187,7 @@ fn rules_of(
             eprintln!("warning: {}: no file matches {pattern}", tests.display());
         }
         for path in found {
-            let rules = load(&path, compat).map_err(|errors| errors.to_string())?;
+            let rules = load(&path, options).map_err(|errors| errors.to_string())?;
             groups.insert(path.display().to_string(), rules.groups);
         }
     }

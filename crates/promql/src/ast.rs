@@ -54,23 +54,57 @@ pub(crate) enum Expr {
 }
 
 /// Where in time something is looked at, relative to the step.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct TimeShift {
     pub at: Option<At>,
     /// How far back; negative is ahead.
-    pub offset_ms: Option<i64>,
+    pub offset: Option<Duration>,
 }
 
 impl TimeShift {
-    /// The time that is meant at a step of a query.
-    pub fn applied(&self, step_ms: i64, query: Range) -> i64 {
-        let base = match self.at {
+    /// Whether it changes nothing.
+    pub fn is_none(&self) -> bool {
+        self.at.is_none() && self.offset.is_none()
+    }
+
+    /// The time that its `@` means at a step of a query.
+    pub fn base(&self, step_ms: i64, query: Range) -> i64 {
+        match self.at {
             None => step_ms,
             Some(At::Start) => query.start_ms,
             Some(At::End) => query.end_ms,
             Some(At::Time(time)) => time,
-        };
-        base.saturating_sub(self.offset_ms.unwrap_or(0))
+        }
+    }
+
+    fn computed(&self) -> Option<&Node> {
+        self.offset.as_ref().and_then(Duration::computed)
+    }
+}
+
+/// A length of time.
+#[derive(Clone, Debug)]
+pub(crate) enum Duration {
+    /// In milliseconds.
+    Fixed(i64),
+    /// A scalar, in seconds, that is the same at each step of a query.
+    Computed(Box<Node>),
+}
+
+impl Duration {
+    /// In milliseconds, unless it is computed.
+    pub fn fixed_ms(&self) -> Option<i64> {
+        match self {
+            Duration::Fixed(ms) => Some(*ms),
+            Duration::Computed(_) => None,
+        }
+    }
+
+    fn computed(&self) -> Option<&Node> {
+        match self {
+            Duration::Fixed(_) => None,
+            Duration::Computed(node) => Some(node),
+        }
     }
 }
 
@@ -91,14 +125,14 @@ pub(crate) struct Selector {
 #[derive(Clone, Debug)]
 pub(crate) struct Window {
     pub input: Input,
-    pub range_ms: i64,
+    pub range: Duration,
 }
 
 /// What a window slides over.
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
     Samples(Selector),
-    Subquery { inner: Node, step_ms: Option<i64>, shift: TimeShift },
+    Subquery { inner: Node, step: Option<Duration>, shift: TimeShift },
 }
 
 #[derive(Clone, Debug)]
@@ -189,6 +223,14 @@ pub(crate) struct Binary {
 pub(crate) struct Matching {
     pub labels: MatchLabels,
     pub group: Group,
+    pub fill: Fill,
+}
+
+/// What stands in for a series that is missing on a side.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Fill {
+    pub left: Option<f64>,
+    pub right: Option<f64>,
 }
 
 /// By which labels series of both sides are found to belong together.
@@ -274,6 +316,11 @@ impl BinaryOp {
         self.precedence() == 3
     }
 
+    /// Whether it is one of `+ - * / % ^`.
+    pub fn is_arithmetic(self) -> bool {
+        !self.is_comparison() && !self.is_set() && self != BinaryOp::Atan2
+    }
+
     pub fn is_set(self) -> bool {
         self.precedence() <= 2
     }
@@ -307,11 +354,17 @@ impl Node {
     /// The nodes right below.
     pub fn children(&self) -> Vec<&Node> {
         match &self.expr {
-            Expr::Number(_) | Expr::Text(_) | Expr::Selector(_) => Vec::new(),
-            Expr::Window(window) => match &window.input {
-                Input::Samples(_) => Vec::new(),
-                Input::Subquery { inner, .. } => vec![inner],
-            },
+            Expr::Number(_) | Expr::Text(_) => Vec::new(),
+            Expr::Selector(selector) => selector.shift.computed().into_iter().collect(),
+            Expr::Window(window) => {
+                let (inner, step, shift) = match &window.input {
+                    Input::Samples(selector) => (None, None, &selector.shift),
+                    Input::Subquery { inner, step, shift } => (Some(inner), step.as_ref(), shift),
+                };
+                let durations =
+                    [window.range.computed(), step.and_then(Duration::computed), shift.computed()];
+                inner.into_iter().chain(durations.into_iter().flatten()).collect()
+            }
             Expr::Call(call) => call.arguments.iter().collect(),
             Expr::Aggregate(aggregate) => aggregate.parameter.iter().chain([&aggregate.inner]).collect(),
             Expr::Binary(binary) => vec![&binary.left, &binary.right],

@@ -191,7 +191,7 @@ impl<'a> Evaluator<'a> {
     pub fn drop_name(&self, column: &mut Column) {
         column.drops_name = true;
         if !self.options.delayed_name_removal {
-            column.labels = labels::unnamed(&column.labels);
+            column.labels = labels::unnamed(&column.labels, self.options.features);
         }
     }
 

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use model::series::{Labels, METRIC_NAME};
 
-/// Without the metric's name.
-pub(crate) fn unnamed(labels: &Labels) -> Labels {
-    filtered(labels, |name| name != METRIC_NAME)
+use crate::options::{Feature, Features};
+
+/// Without the metric's name, and what goes with it.
+pub(crate) fn unnamed(labels: &Labels, features: Features) -> Labels {
+    let has_more = features.has(Feature::TypeAndUnitLabels);
+    filtered(labels, |name| name != METRIC_NAME && !(has_more && matches!(name, "__type__" | "__unit__")))
 }
 
 /// Only those whose names are chosen.

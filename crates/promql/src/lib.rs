@@ -2,7 +2,8 @@
 //! ([`SeriesSource`](model::series::SeriesSource)). It means what Prometheus 3 means by it; where 2.x differs,
 //! [`Compat::V2`] says so.
 //!
-//! Not here: native histograms, what is experimental in Prometheus and not listed in `functions.rs`, and storing.
+//! Not here: native histograms, what is experimental in Prometheus and neither listed in `functions.rs` nor a
+//! [`Feature`] that [`Options`] turns on, and storing.
 //! A query that needs what is not here is refused when it is parsed. There is no clock: who asks gives the times,
 //! and a function that says when the time is over.
 //!
@@ -40,7 +41,7 @@ mod sum;
 mod value;
 
 pub use error::{Error, ErrorKind, Span};
-pub use options::{Compat, Limits, Options};
+pub use options::{Compat, Feature, Features, Limits, Options};
 pub use pattern::Pattern;
 pub use query::{Query, Range, SelectorInfo};
 pub use value::{Answer, Matrix, MatrixSeries, Notes, Value, VectorSample};

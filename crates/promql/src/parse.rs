@@ -1,16 +1,18 @@
 //! Text to a tree: a parser by precedence whose errors say where, and what could stand there.
 
 mod aggregate;
+mod duration;
 mod lex;
 mod selector;
 mod text;
 
+pub(crate) use lex::DURATION_MAX_MS;
 use lex::{Token, TokenKind};
 
-use crate::ast::{At, Binary, BinaryOp, Call, Expr, Group, MatchLabels, Matching, Node, Selector};
+use crate::ast::{At, Binary, BinaryOp, Call, Expr, Fill, Group, MatchLabels, Matching, Node, Selector};
 use crate::error::{Error, ErrorKind, Span};
 use crate::functions;
-use crate::options::Options;
+use crate::options::{Feature, Options};
 
 /// Precedence of a sign: as `*`, so that `-a ^ b` is `-(a ^ b)`.
 const SIGN_PRECEDENCE: u8 = 5;
@@ -41,6 +43,10 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
+    fn has(&self, feature: Feature) -> bool {
+        self.options.features.has(feature)
+    }
+
     fn peek(&self) -> &Token {
         &self.tokens[self.at]
     }
@@ -86,7 +92,10 @@ impl Parser<'_> {
     }
 
     fn node(&self, start: usize, expr: Expr) -> Result<Node, Error> {
-        let mut node = Node { span: start..self.end(), expr, depth: 0, invariant: false };
+        self.measured(Node { span: start..self.end(), expr, depth: 0, invariant: false })
+    }
+
+    fn measured(&self, mut node: Node) -> Result<Node, Error> {
         node.depth = 1 + node.children().iter().map(|child| child.depth).max().unwrap_or(0);
         self.bounded(node.depth, &node.span)?;
         Ok(node)
@@ -144,14 +153,46 @@ impl Parser<'_> {
         } else {
             Group::None
         };
-        if let TokenKind::Word(word) = &self.peek().kind
-            && word.to_ascii_lowercase().starts_with("fill")
+        let fill = self.fill()?;
+        Ok((returns_bool, Matching { labels: labels.unwrap_or_default(), group, fill }))
+    }
+
+    /// `fill(0)`, or `fill_left(0)` and `fill_right(0)` in any order; without the parenthesis it is a metric.
+    fn fill(&mut self) -> Result<Fill, Error> {
+        let mut fill = Fill::default();
+        while let TokenKind::Word(word) = &self.peek().kind
             && *self.peek_behind() == TokenKind::Mark("(")
         {
-            let message = format!("`{word}` is experimental in Prometheus and not evaluated here");
-            return Err(Error::new(ErrorKind::Unsupported, &self.peek().span, message));
+            let (left, right) = match word.to_ascii_lowercase().as_str() {
+                "fill" => (true, true),
+                "fill_left" => (true, false),
+                "fill_right" => (false, true),
+                _ => break,
+            };
+            let span = self.peek().span.clone();
+            if !self.has(Feature::FillModifiers) {
+                let message = format!("`{word}` is experimental in Prometheus and not evaluated here");
+                return Err(Error::new(ErrorKind::Unsupported, &span, message));
+            }
+            if (left && fill.left.is_some()) || (right && fill.right.is_some()) {
+                return Err(Error::parse(&span, "each side may be filled once"));
+            }
+            self.next();
+            let value = self.fill_value()?;
+            fill.left = fill.left.or(left.then_some(value));
+            fill.right = fill.right.or(right.then_some(value));
         }
-        Ok((returns_bool, Matching { labels: labels.unwrap_or_default(), group }))
+        Ok(fill)
+    }
+
+    fn fill_value(&mut self) -> Result<f64, Error> {
+        self.expect("(", "`(`")?;
+        let operand = self.operand()?;
+        let Expr::Number(value) = operand.expr else {
+            return Err(Error::parse(&operand.span, "a side is filled with a number, such as 0 or NaN"));
+        };
+        self.expect(")", "`)`")?;
+        Ok(value)
     }
 
     /// The labels behind a group modifier, which may be missing.
@@ -221,6 +262,9 @@ impl Parser<'_> {
     }
 
     fn call(&mut self, name: &str, span: &Span) -> Result<Expr, Error> {
+        let lower = name.to_ascii_lowercase();
+        let is_keyword = self.has(Feature::DurationExpressions) && duration::FUNCTIONS.contains(&&*lower);
+        let name = if is_keyword { &lower } else { name };
         let function = functions::named(name, self.options.compat).ok_or_else(|| {
             let near =
                 functions::nearest(name).map_or(String::new(), |known| format!("; did you mean `{known}`?"));
@@ -276,23 +320,6 @@ impl Parser<'_> {
         Ok(name)
     }
 
-    /// A length of time: a duration, or a number of seconds.
-    fn duration(&mut self) -> Result<i64, Error> {
-        let token = self.peek().clone();
-        let ms = match token.kind {
-            TokenKind::Duration(ms) => Some(ms),
-            TokenKind::Number(seconds) => milliseconds(seconds),
-            TokenKind::Mark("(" | "+" | "-") => return Err(duration_arithmetic(&token.span)),
-            TokenKind::Word(_) if *self.peek_behind() == TokenKind::Mark("(") => {
-                return Err(duration_arithmetic(&token.span));
-            }
-            _ => return Err(self.unexpected("a duration such as 5m")),
-        };
-        self.next();
-        ms.filter(|ms| *ms <= lex::DURATION_MAX_MS)
-            .ok_or_else(|| Error::parse(&token.span, "the duration is too long; the longest is 292y"))
-    }
-
     fn at_time(&mut self) -> Result<At, Error> {
         let negative = self.take("-");
         if !negative {
@@ -327,11 +354,6 @@ fn unexpected(token: &Token, expected: &str) -> Error {
         TokenKind::End => "the end of the query".to_owned(),
     };
     Error::parse(&token.span, format!("unexpected {found}; expected {expected}"))
-}
-
-fn duration_arithmetic(span: &Span) -> Error {
-    let message = "arithmetic on durations is experimental in Prometheus and not evaluated here";
-    Error::new(ErrorKind::Unsupported, span, message)
 }
 
 /// Times further from 1970 than this are refused, so that no sum with durations is out of range.

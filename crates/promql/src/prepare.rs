@@ -1,7 +1,7 @@
 //! What can be said about a query before it is evaluated: whether its types fit, and which parts of it are the
 //! same at each step.
 
-use crate::ast::{Aggregate, Binary, Call, Expr, Group, Input, MatchLabels, Node, TimeShift, Type};
+use crate::ast::{Aggregate, Binary, Call, Expr, Fill, Group, Input, MatchLabels, Node, TimeShift, Type};
 use crate::error::Error;
 
 /// Checks a tree and marks what does not change from step to step.
@@ -101,6 +101,11 @@ fn check_binary(binary: &Binary) -> Result<(), Error> {
     }
     if binary.op.is_set() && has_scalar {
         return fail("and, or, unless stand between two instant vectors; wrap a scalar in vector()");
+    }
+    if (binary.op.is_set() || has_scalar) && binary.matching.fill != Fill::default() {
+        return fail(
+            "a missing series is filled only between two instant vectors, and not for and, or, unless",
+        );
     }
     if binary.op.is_set() && binary.matching.group != Group::None {
         return fail("no grouping allowed for and, or, unless");

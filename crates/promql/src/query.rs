@@ -22,7 +22,7 @@ pub struct Query {
 pub struct SelectorInfo {
     /// What series must match; the metric's name is among it.
     pub matchers: Vec<Matcher>,
-    /// Its range, if it has one, in milliseconds.
+    /// Its range, if it has one that does not depend on the query's times, in milliseconds.
     pub range_ms: Option<i64>,
     /// Its place in the text.
     pub position: Span,
@@ -72,7 +72,7 @@ impl Query {
             let (selector, range_ms) = match &node.expr {
                 Expr::Selector(selector) => (selector, None),
                 Expr::Window(window) => match &window.input {
-                    Input::Samples(selector) => (selector, Some(window.range_ms)),
+                    Input::Samples(selector) => (selector, window.range.fixed_ms()),
                     Input::Subquery { .. } => return,
                 },
                 _ => return,
@@ -164,14 +164,18 @@ impl Query {
         let span = &self.root.span;
         let mut series: Vec<MatrixSeries> = match &window.input {
             Input::Samples(selector) => evaluator
-                .matrix(selector, span, window.range_ms, at_ms)?
+                .matrix(selector, span, &window.range, at_ms)?
                 .into_iter()
                 .map(|(labels, samples)| MatrixSeries { labels, samples })
                 .collect(),
             Input::Subquery { .. } => {
                 let (tracks, _) = evaluator.tracks(window, span, Steps::one(at_ms))?;
                 let series = tracks.into_iter().filter(|track| !track.samples.is_empty()).map(|track| {
-                    let labels = if track.drops_name { labels::unnamed(&track.labels) } else { track.labels };
+                    let labels = if track.drops_name {
+                        labels::unnamed(&track.labels, self.options.features)
+                    } else {
+                        track.labels
+                    };
                     MatrixSeries { labels, samples: track.samples }
                 });
                 series.collect()
@@ -235,7 +239,8 @@ impl Query {
     fn finished(&self, mut columns: Vec<Column>) -> Result<Vec<Column>, Error> {
         if self.options.delayed_name_removal {
             let dropping = columns.iter_mut().filter(|column| column.drops_name);
-            dropping.for_each(|column| column.labels = labels::unnamed(&column.labels));
+            dropping
+                .for_each(|column| column.labels = labels::unnamed(&column.labels, self.options.features));
         }
         if has_duplicates(&columns) { joined(columns, &self.root.span) } else { Ok(columns) }
     }

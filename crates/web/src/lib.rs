@@ -74,6 +74,8 @@ pub struct Ports {
     pub incidents: Arc<dyn Incidents>,
     /// Series.
     pub history: Arc<dyn History>,
+    /// How queries over `history` are understood.
+    pub promql: promql::Options,
     /// Who answers queries over series in place of `history`, if another engine is to.
     pub engine: Option<Arc<dyn QueryEngine>>,
     /// Closed connections over days, if they are kept.

@@ -348,6 +348,7 @@ mod tests {
             alertmanager: Arc::new(Silent),
             incidents: Arc::new(Silent),
             history: Arc::new(Silent),
+            promql: promql::Options::default(),
             engine: None,
             journal: None,
             queries: Arc::default(),

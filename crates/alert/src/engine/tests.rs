@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use model::rules::RuleView;
 use model::series::is_stale_marker;
-use promql::Compat;
 
 use super::*;
 use crate::memory::Memory;
@@ -18,7 +17,7 @@ struct World {
 }
 
 fn groups(text: &str) -> Vec<(String, GroupSpec)> {
-    let file = rules::parse(text, Compat::V3).expect("the rules are good");
+    let file = rules::parse(text, &promql::Options::default()).expect("the rules are good");
     file.groups.into_iter().map(|group| ("f.yml".to_owned(), group)).collect()
 }
 

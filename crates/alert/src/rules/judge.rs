@@ -12,8 +12,8 @@ use crate::duration;
 use crate::template;
 
 /// All groups of a file that are right, and all that is wrong.
-pub(super) fn groups(file: raw::File, compat: Compat) -> (Vec<GroupSpec>, Vec<Issue>) {
-    let mut judge = Judge { compat, issues: Vec::new() };
+pub(super) fn groups(file: raw::File, options: &Options) -> (Vec<GroupSpec>, Vec<Issue>) {
+    let mut judge = Judge { options, issues: Vec::new() };
     let mut groups: Vec<GroupSpec> = Vec::new();
     for group in file.groups.unwrap_or_default() {
         let at = group.value.name.as_ref().map_or(place(&group), place);
@@ -42,12 +42,12 @@ pub(super) fn repeated(groups: &[GroupSpec]) -> Vec<Issue> {
         .collect()
 }
 
-struct Judge {
-    compat: Compat,
+struct Judge<'a> {
+    options: &'a Options,
     issues: Vec<Issue>,
 }
 
-impl Judge {
+impl Judge<'_> {
     fn report(&mut self, place: (u64, u64), message: impl Into<String>) {
         self.issues.push(Issue::new(place, message));
     }
@@ -105,7 +105,7 @@ impl Judge {
         let spelled = text(name);
         if spelled.contains(['{', '}']) {
             self.report(place(name), format!("braces in the name `{spelled}`: do they belong in `expr`?"));
-        } else if self.compat == Compat::V2 && !is_word(spelled, true) {
+        } else if self.options.compat == Compat::V2 && !is_word(spelled, true) {
             self.report(place(name), format!("`{spelled}` is not a name that series may have"));
         }
         let nothing = |map: &Option<Map>| map.as_ref().is_none_or(|map| map.0.is_empty());
@@ -137,8 +137,7 @@ impl Judge {
 
     fn query(&mut self, expr: &Text) -> Option<Query> {
         let spelled = text(expr);
-        let options = Options { compat: self.compat, ..Options::default() };
-        let query = Query::parse(spelled, &options).map_err(|error| {
+        let query = Query::parse(spelled, self.options).map_err(|error| {
             let within = error.line_and_column(spelled);
             let within = within.map(|(line, column)| format!(" ({line}:{column} of the expression)"));
             format!("the expression cannot be evaluated: {error}{}", within.unwrap_or_default())
@@ -163,7 +162,7 @@ impl Judge {
     }
 
     fn is_label_name(&self, name: &str) -> bool {
-        match self.compat {
+        match self.options.compat {
             Compat::V2 => is_word(name, false),
             Compat::V3 => !name.is_empty(),
         }

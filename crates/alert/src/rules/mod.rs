@@ -6,7 +6,7 @@ mod raw;
 
 use std::fmt;
 
-use promql::{Compat, Query};
+use promql::{Options, Query};
 
 pub use export::export;
 pub(crate) use raw::{Map, Text, nearest, place, read, text};
@@ -123,14 +123,15 @@ impl fmt::Display for Issue {
 
 impl std::error::Error for Issue {}
 
-/// Reads and judges the text of a rule file. Only its first YAML document counts.
+/// Reads and judges the text of a rule file, whose expressions are understood by these options. Only its first
+/// YAML document counts.
 ///
 /// # Errors
 /// All that is wrong with it; only the first when its shape is.
-pub fn parse(text: &str, compat: Compat) -> Result<RuleFile, Vec<Issue>> {
+pub fn parse(text: &str, options: &Options) -> Result<RuleFile, Vec<Issue>> {
     let (document, following) = raw::first_document(text);
     let file: raw::File = read(document).map_err(|issue| vec![issue])?;
-    let (groups, issues) = judge::groups(file, compat);
+    let (groups, issues) = judge::groups(file, options);
     if !issues.is_empty() {
         return Err(issues);
     }

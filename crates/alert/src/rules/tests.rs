@@ -1,10 +1,13 @@
 //! Good and bad rule files.
 
+use promql::Compat;
+
 use super::*;
 
 #[track_caller]
 fn check_bad(compat: Compat, text: &str, expected: &[&str]) {
-    let issues = parse(text, compat).expect_err("the file is bad");
+    let options = Options { compat, ..Options::default() };
+    let issues = parse(text, &options).expect_err("the file is bad");
     let found: Vec<String> = issues.iter().map(Issue::to_string).collect();
     let fits = found.len() == expected.len()
         && found.iter().zip(expected).all(|(found, expected)| found.contains(expected));
@@ -89,7 +92,7 @@ fn the_place_within_an_expression_is_told() {
 
 #[track_caller]
 fn check_good(text: &str, groups: usize, rules: usize) -> RuleFile {
-    let file = parse(text, Compat::V3).expect("the file is good");
+    let file = parse(text, &Options::default()).expect("the file is good");
     let count = file.groups.iter().map(|group| group.rules.len()).sum::<usize>();
     assert_eq!((file.groups.len(), count), (groups, rules));
     file

@@ -1,7 +1,5 @@
 //! Files of tests, good and failing.
 
-use promql::Compat;
-
 use super::*;
 use crate::rules;
 
@@ -14,7 +12,7 @@ const RULES: &str = "groups:
 
 fn failures(tests: &str) -> Vec<String> {
     let file = parse(tests).expect("the tests are good");
-    let groups = rules::parse(RULES, Compat::V3).expect("the rules are good").groups;
+    let groups = rules::parse(RULES, &promql::Options::default()).expect("the rules are good").groups;
     let groups: Vec<_> = groups.into_iter().map(|group| ("f".to_owned(), group)).collect();
     run(&file, &groups, &promql::Options::default()).iter().map(Failure::to_string).collect()
 }

@@ -21,7 +21,7 @@ groups:
 "#;
 
 fn groups(text: &str) -> Groups {
-    let file = alert::rules::parse(text, promql::Compat::V3).expect("good rules");
+    let file = alert::rules::parse(text, &promql::Options::default()).expect("good rules");
     file.groups.into_iter().map(|group| ("f.yml".to_owned(), group)).collect()
 }
 

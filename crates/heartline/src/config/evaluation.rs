@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use alert::engine::{Options, Restore};
+use promql::Features;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,10 @@ pub struct EvaluationConfig {
     pub external_url: Option<String>,
     /// Labels of this server, for templates and alerts that are sent.
     pub external_labels: BTreeMap<String, String>,
+    /// Experimental features of PromQL that rules and queries may use, by the names that Prometheus' `--enable-feature`
+    /// has for them: `promql-duration-expr`, `promql-binop-fill-modifiers`, `type-and-unit-labels`.
+    /// A change takes a restart.
+    pub promql_features: Vec<String>,
 }
 
 /// What becomes of alerts when the process starts anew.
@@ -69,6 +74,7 @@ impl Default for EvaluationConfig {
             grace_period: duration(options.grace_period_ms),
             external_url: None,
             external_labels: BTreeMap::new(),
+            promql_features: Vec::new(),
         }
     }
 }
@@ -95,6 +101,15 @@ impl EvaluationConfig {
             grace_period_ms: ms(self.grace_period),
             outage_tolerance_ms: ms(self.outage_tolerance),
         }
+    }
+
+    /// How expressions of rules and queries are understood. Names of features have been judged before.
+    pub(crate) fn promql(&self) -> promql::Options {
+        promql::Options { features: self.features().unwrap_or_default(), ..promql::Options::default() }
+    }
+
+    fn features(&self) -> Result<Features, String> {
+        Features::named(self.promql_features.iter().map(String::as_str))
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {
@@ -124,7 +139,9 @@ impl EvaluationConfig {
         ];
         let broken = rules.into_iter().filter(|(_, holds, _)| !holds);
         let path = |key: &str| vec!["evaluation".to_owned(), key.to_owned()];
-        broken.map(|(key, _, message)| Problem { path: path(key), message: message.to_owned() }).collect()
+        let broken = broken.map(|(key, _, message)| Problem { path: path(key), message: message.to_owned() });
+        let unknown = self.features().err();
+        broken.chain(unknown.map(|message| Problem { path: path("promql_features"), message })).collect()
     }
 }
 

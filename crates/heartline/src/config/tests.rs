@@ -235,3 +235,19 @@ fn the_example_is_a_good_file() {
     let config = load(&path).expect("the example is right");
     assert!(config.routes.len() >= 2);
 }
+
+#[test]
+fn features_of_promql_are_judged() {
+    let with = |text: &str| parse("heartline.yaml", &format!("{GOOD}{text}\n"));
+    let query = |text: &str| {
+        let options = with(text).expect("a good file").evaluation.promql();
+        promql::Query::parse("rate(up[2 * 5m])", &options)
+    };
+    assert!(query("").is_err());
+    assert!(query("evaluation: { promql_features: [type-and-unit-labels] }").is_err());
+    assert!(query("evaluation: { promql_features: [type-and-unit-labels, promql-duration-expr] }").is_ok());
+    let shown =
+        with("evaluation: { promql_features: [exemplar-storage] }").expect_err("a bad file").to_string();
+    assert!(shown.starts_with("heartline.yaml:6:"), "{shown}");
+    assert!(shown.contains("`exemplar-storage`") && shown.contains("promql-duration-expr"), "{shown}");
+}

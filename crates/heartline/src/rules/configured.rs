@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use alert::rules::{GroupSpec, RuleFile};
-use promql::Compat;
+use promql::Options;
 
 use super::{DEFAULT_RULES as DEFAULT_TEXT, files, load};
 use crate::config::{ConfigErrors, DEFAULT_RULES};
@@ -18,17 +18,18 @@ const GROUPS_MAX: usize = 1000;
 /// Groups with the files that they are from, in the order of the patterns and of names.
 pub(crate) type Groups = Vec<(String, GroupSpec)>;
 
-/// Reads and judges all rule files of a configuration. A pattern that nothing matches is logged.
+/// Reads and judges all rule files of a configuration, whose expressions are understood by these options. A pattern
+/// that nothing matches is logged.
 ///
 /// # Errors
 /// All that is wrong with any of them.
-pub(crate) fn configured(patterns: &[PathBuf]) -> Result<Groups, String> {
+pub(crate) fn configured(patterns: &[PathBuf], options: &Options) -> Result<Groups, String> {
     let (mut groups, mut wrong, mut seen) = (Groups::new(), Vec::new(), BTreeSet::new());
     for pattern in patterns {
         let read = if pattern == Path::new(DEFAULT_RULES) {
             Ok(vec![(DEFAULT_FILE.to_owned(), built_in())])
         } else {
-            matching(pattern)
+            matching(pattern, options)
         };
         match read {
             Ok(files) => {
@@ -47,10 +48,11 @@ pub(crate) fn configured(patterns: &[PathBuf]) -> Result<Groups, String> {
 }
 
 fn built_in() -> RuleFile {
-    alert::rules::parse(DEFAULT_TEXT, Compat::V3).expect("the rules that come with this program are tested")
+    alert::rules::parse(DEFAULT_TEXT, &Options::default())
+        .expect("the rules that come with this program are tested")
 }
 
-fn matching(pattern: &Path) -> Result<Vec<(String, RuleFile)>, String> {
+fn matching(pattern: &Path, options: &Options) -> Result<Vec<(String, RuleFile)>, String> {
     let shown = pattern.display();
     let has_wildcard = |path: &Path| path.to_string_lossy().contains(['*', '?']);
     if pattern.parent().is_some_and(has_wildcard) {
@@ -64,7 +66,7 @@ fn matching(pattern: &Path) -> Result<Vec<(String, RuleFile)>, String> {
     }
     let (mut read, mut wrong) = (Vec::new(), Vec::new());
     for path in found {
-        match load(&path, Compat::V3) {
+        match load(&path, options) {
             Ok(file) => read.push((path.display().to_string(), file)),
             Err(errors) => wrong.push(ConfigErrors::to_string(&errors)),
         }
@@ -88,7 +90,7 @@ mod tests {
             pattern => folder.path().join(pattern),
         };
         let patterns: Vec<PathBuf> = patterns.iter().map(in_folder).collect();
-        match (configured(&patterns), expected) {
+        match (configured(&patterns, &Options::default()), expected) {
             (Ok(groups), Ok(expected)) => {
                 let names: Vec<&str> = groups.iter().map(|(_, group)| group.name.as_str()).collect();
                 assert_eq!(names, expected);
@@ -111,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_rules_that_come_with_this_program_are_good() {
-        let groups = configured(&[PathBuf::from(DEFAULT_RULES)]).expect("they are");
+        let groups = configured(&[PathBuf::from(DEFAULT_RULES)], &Options::default()).expect("they are");
         assert!(groups.iter().all(|(file, _)| file == DEFAULT_FILE));
         assert!(groups.iter().flat_map(|(_, group)| &group.rules).any(|rule| rule.name() == "Watchdog"));
     }

@@ -14,7 +14,7 @@ fn root() -> PathBuf {
 }
 
 fn default_rules() -> Vec<RuleSpec> {
-    let file = alert::rules::parse(DEFAULT_RULES, Compat::V3).expect("the rules are good");
+    let file = alert::rules::parse(DEFAULT_RULES, &Options::default()).expect("the rules are good");
     file.groups.into_iter().flat_map(|group| group.rules).collect()
 }
 
@@ -136,13 +136,13 @@ fn each_alert_has_its_manual_page_in_both_languages() {
 #[test]
 fn the_rules_do_what_their_tests_say() {
     let path = root().join("deploy/rules/heartline_test.yml");
-    assert_eq!(test_file(&path, Compat::V3), Ok(13));
+    assert_eq!(test_file(&path, &Options::default()), Ok(13));
 }
 
 #[test]
 fn the_rule_file_that_users_have_is_good() {
     let path = root().join("deploy/prometheus/rules.yml");
-    let file = load(&path, Compat::V3).expect("it is good");
+    let file = load(&path, &Options::default()).expect("it is good");
     let names: Vec<&str> = file.groups[0].rules.iter().map(RuleSpec::name).collect();
     assert_eq!(names, ["WebSocket连接数异常", "WebSocket消息延迟过高"]);
     assert!(is_rule_file(&std::fs::read_to_string(path).expect("it is there")));

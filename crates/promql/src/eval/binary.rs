@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use model::series::{Labels, METRIC_NAME};
 
-use super::matching::{Matched, match_labels};
+use super::matching::{MatchGroup, Matched, match_labels};
 use super::{ABSENT, Column, Data, Evaluator, Steps, is_present, joined};
-use crate::ast::{Binary, BinaryOp, Group, MatchLabels, Node};
+use crate::ast::{Binary, BinaryOp, Fill, Group, MatchLabels, Matching, Node};
 use crate::error::Error;
 use crate::labels;
 use crate::options::Compat;
@@ -115,22 +115,20 @@ impl Evaluator<'_> {
         steps: Steps,
     ) -> Result<Vec<Column>, Error> {
         let matched = Matched::new(&left, &right, &binary.matching.labels);
-        let presence = |columns: &[Column], members: &[usize]| -> Vec<bool> {
-            let any = |step| members.iter().any(|place| is_present(columns[*place].values[step]));
-            (0..steps.count).map(any).collect()
-        };
         let keep = |column: &mut Column, present: &[bool], wanted: bool| {
             let values = column.values.iter_mut().zip(present);
             values.filter(|(_, present)| **present != wanted).for_each(|(value, _)| *value = ABSENT);
         };
         if binary.op == BinaryOp::Or {
-            let present: Vec<_> = matched.groups.iter().map(|group| presence(&left, &group.left)).collect();
+            let present: Vec<_> =
+                matched.groups.iter().map(|group| presence(&left, &group.left, steps)).collect();
             for (column, group) in right.iter_mut().zip(&matched.right) {
                 keep(column, &present[*group], false);
             }
             left.extend(right);
         } else {
-            let present: Vec<_> = matched.groups.iter().map(|group| presence(&right, &group.right)).collect();
+            let present: Vec<_> =
+                matched.groups.iter().map(|group| presence(&right, &group.right, steps)).collect();
             for (column, group) in left.iter_mut().zip(&matched.left) {
                 keep(column, &present[*group], binary.op == BinaryOp::And);
             }
@@ -154,7 +152,10 @@ impl Evaluator<'_> {
         steps: Steps,
     ) -> Result<Vec<Column>, Error> {
         let swapped = matches!(binary.matching.group, Group::Right(_));
-        let (many, one) = if swapped { (right, left) } else { (left, right) };
+        let (mut many, mut one) = if swapped { (right, left) } else { (left, right) };
+        if binary.matching.fill != Fill::default() {
+            self.fill(node, binary, &mut many, &mut one, steps)?;
+        }
         let matched = Matched::new(&many, &one, &binary.matching.labels);
         self.check_one_side(binary, &matched, &many, &one, steps)?;
         let mut out = Vec::new();
@@ -176,6 +177,35 @@ impl Evaluator<'_> {
         self.check_many_side(binary, &matched, &many, &one)?;
         out.retain(Column::has_any);
         joined(out, &node.span)
+    }
+
+    /// Adds to each side what stands in for the series that a match group lacks there, at the steps where the other
+    /// side has one. As in Prometheus 3.14, `group_right` swaps what left and right mean here.
+    fn fill(
+        &self,
+        node: &Node,
+        binary: &Binary,
+        many: &mut Vec<Column>,
+        one: &mut Vec<Column>,
+        steps: Steps,
+    ) -> Result<(), Error> {
+        let Matching { labels: by, fill, .. } = &binary.matching;
+        for MatchGroup { left, right } in Matched::new(many, one, by).groups {
+            self.check_time(&node.span)?;
+            self.charge(steps.count, &node.span)?;
+            let member = left.first().map(|place| &many[*place]).or(right.first().map(|place| &one[*place]));
+            let Some(labels) = member.map(|column| match_labels(&column.labels, by)) else { continue };
+            let (in_many, in_one) = (presence(many, &left, steps), presence(one, &right, steps));
+            let stand_in = |value: Option<f64>, own: &[bool], other: &[bool]| {
+                let value = value?;
+                let is_missing = own.iter().zip(other).map(|(own, other)| *other && !*own);
+                let values = is_missing.map(|missing| if missing { value } else { ABSENT }).collect();
+                Some(Column::new(labels.clone(), values)).filter(Column::has_any)
+            };
+            many.extend(stand_in(fill.left, &in_many, &in_one));
+            one.extend(stand_in(fill.right, &in_one, &in_many));
+        }
+        Ok(())
     }
 
     /// A match group has at most one series on the one side at each step, unless the other side is empty there.
@@ -251,7 +281,7 @@ impl Evaluator<'_> {
             true => !self.options.delayed_name_removal,
             false => self.drops_name_of(binary),
         };
-        let of = if drops_name { labels::unnamed(many) } else { many.clone() };
+        let of = if drops_name { labels::unnamed(many, self.options.features) } else { many.clone() };
         match (&binary.matching.group, &binary.matching.labels) {
             (Group::None, MatchLabels::On(names)) => {
                 labels::filtered(&of, |name| names.iter().any(|n| n == name))
@@ -265,6 +295,12 @@ impl Evaluator<'_> {
             }
         }
     }
+}
+
+/// At which steps any of these columns has a value.
+fn presence(columns: &[Column], members: &[usize], steps: Steps) -> Vec<bool> {
+    let any = |step| members.iter().any(|place| is_present(columns[*place].values[step]));
+    (0..steps.count).map(any).collect()
 }
 
 /// Whether two of the columns and the other one have a value at the same step.

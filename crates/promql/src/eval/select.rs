@@ -3,9 +3,10 @@
 use model::series::{Labels, Sample, Series, TimeRange, is_stale_marker};
 
 use super::{ABSENT, Column, Evaluator, Steps};
-use crate::ast::Selector;
+use crate::ast::{Duration, Selector, TimeShift};
 use crate::error::{Error, Span};
 use crate::options::Compat;
+use crate::parse::DURATION_MAX_MS;
 
 impl Evaluator<'_> {
     /// The newest sample of each series at each step, within the look-back.
@@ -24,7 +25,7 @@ impl Evaluator<'_> {
         if steps.count == 0 {
             return Ok(Vec::new());
         }
-        let times: Vec<i64> = steps.iter().map(|ms| self.shifted(selector, ms)).collect();
+        let times = self.times(&selector.shift, steps)?;
         let series = self.read(selector, span, &times, self.options.lookback_ms)?;
         self.charge(series.len().saturating_mul(steps.count), span)?;
         let mut columns = Vec::with_capacity(series.len());
@@ -71,8 +72,34 @@ impl Evaluator<'_> {
         Ok(series)
     }
 
-    pub fn shifted(&self, selector: &Selector, step_ms: i64) -> i64 {
-        selector.shift.applied(step_ms, self.range)
+    /// The times that are looked at, one for each step.
+    pub fn times(&self, shift: &TimeShift, steps: Steps) -> Result<Vec<i64>, Error> {
+        let offset_ms = shift.offset.as_ref().map_or(Ok(0), |offset| self.duration_ms(offset))?;
+        Ok(steps.iter().map(|ms| shift.base(ms, self.range).saturating_sub(offset_ms)).collect())
+    }
+
+    /// A duration that must be longer than zero, in milliseconds.
+    pub fn length_ms(&self, duration: &Duration) -> Result<i64, Error> {
+        match (self.duration_ms(duration)?, duration) {
+            (..=0, Duration::Computed(node)) => {
+                Err(Error::execution(&node.span, "a range and its step must be longer than zero"))
+            }
+            (ms, _) => Ok(ms),
+        }
+    }
+
+    fn duration_ms(&self, duration: &Duration) -> Result<i64, Error> {
+        let node = match duration {
+            Duration::Fixed(ms) => return Ok(*ms),
+            Duration::Computed(node) => node,
+        };
+        let seconds = self.scalar(node, Steps::one(self.range.start_ms))?[0];
+        let ms = seconds * 1000.0;
+        if ms.abs() <= DURATION_MAX_MS as f64 {
+            return Ok(ms as i64);
+        }
+        let message = format!("the duration is {seconds} s; the longest is 292y");
+        Err(Error::execution(&node.span, message))
     }
 
     /// The series of a range selector at one time, without stale markers.
@@ -80,10 +107,11 @@ impl Evaluator<'_> {
         &self,
         selector: &Selector,
         span: &Span,
-        range_ms: i64,
+        range: &Duration,
         at_ms: i64,
     ) -> Result<Vec<(Labels, Vec<Sample>)>, Error> {
-        let mut series = self.read(selector, span, &[self.shifted(selector, at_ms)], range_ms)?;
+        let times = self.times(&selector.shift, Steps::one(at_ms))?;
+        let mut series = self.read(selector, span, &times, self.length_ms(range)?)?;
         series.iter_mut().for_each(|series| series.samples.retain(|sample| !is_stale_marker(sample.value)));
         series.retain(|series| !series.samples.is_empty());
         Ok(series.into_iter().map(|series| (series.labels, series.samples)).collect())

@@ -6,7 +6,7 @@ use super::{ABSENT, Column, Data, Evaluator, Steps, duplicate, has_duplicates, i
 use crate::ast::{Call, Expr, Input, Node, Window};
 use crate::error::{Error, ErrorKind, Span};
 use crate::functions::Slice;
-use crate::options::Compat;
+use crate::options::{Compat, Feature};
 use crate::value::Notes;
 
 /// A series that windows slide over.
@@ -39,8 +39,18 @@ impl Evaluator<'_> {
         Ok(Data::Columns(columns))
     }
 
-    /// Says of metrics that their names are not those of counters.
+    /// Says of metrics that their names, or their types where these are known, are not those of counters.
     fn expect_counters(&self, columns: &[Column], span: &Span) {
+        if self.options.features.has(Feature::TypeAndUnitLabels) {
+            let others = columns.iter().map(|column| &column.labels).filter(|labels| {
+                !labels.metric_name().is_empty() && !matches!(labels.get("__type__"), "counter" | "histogram")
+            });
+            for labels in others.take(Notes::COUNT_MAX) {
+                let (name, found) = (labels.metric_name(), labels.get("__type__"));
+                self.inform(&format!("metric might not be a counter, __type__ is {found:?}: {name:?}"), span);
+            }
+            return;
+        }
         let is_counter =
             |name: &str| ["_total", "_sum", "_count", "_bucket"].iter().any(|end| name.ends_with(end));
         let names = columns.iter().map(|column| column.labels.metric_name()).filter(|name| !name.is_empty());
@@ -60,11 +70,12 @@ impl Evaluator<'_> {
         let scalars = self.scalars(call, steps)?;
         let (window, span) = window_of(call);
         let (tracks, times) = self.tracks(window, span, steps)?;
+        let range_ms = self.length_ms(&window.range)?;
         let mut columns = Vec::with_capacity(tracks.len());
         for track in tracks {
             self.check_time(span)?;
             self.charge(steps.count, span)?;
-            let values = self.slide(&track.samples, window.range_ms, steps, &times, |index, slice| {
+            let values = self.slide(&track.samples, range_ms, steps, &times, |index, slice| {
                 function(slice, &scalars[index])
             });
             columns.push(Column { labels: track.labels, drops_name: track.drops_name, values });
@@ -113,10 +124,11 @@ impl Evaluator<'_> {
         if steps.count == 0 {
             return Ok((Vec::new(), Vec::new()));
         }
+        let range_ms = self.length_ms(&window.range)?;
         match &window.input {
             Input::Samples(selector) => {
-                let times: Vec<i64> = steps.iter().map(|ms| self.shifted(selector, ms)).collect();
-                let series = self.read(selector, span, &times, window.range_ms)?;
+                let times = self.times(&selector.shift, steps)?;
+                let series = self.read(selector, span, &times, range_ms)?;
                 let tracks = series.into_iter().map(|series| {
                     let mut samples = series.samples;
                     samples.retain(|sample| !is_stale_marker(sample.value));
@@ -124,9 +136,10 @@ impl Evaluator<'_> {
                 });
                 Ok((tracks.collect(), times))
             }
-            Input::Subquery { inner, step_ms, shift } => {
-                let times: Vec<i64> = steps.iter().map(|ms| shift.applied(ms, self.range)).collect();
-                let grid = self.grid(&times, window.range_ms, *step_ms, span)?;
+            Input::Subquery { inner, step, shift } => {
+                let times = self.times(shift, steps)?;
+                let step_ms = step.as_ref().map(|step| self.length_ms(step)).transpose()?;
+                let grid = self.grid(&times, range_ms, step_ms, span)?;
                 let columns = self.columns(inner, grid)?;
                 self.charge(columns.len().saturating_mul(grid.count), span)?;
                 Ok((columns.into_iter().map(|column| Track::of(column, grid)).collect(), times))

@@ -3,8 +3,8 @@
 use model::series::{METRIC_NAME, MatchOp, Matcher};
 
 use super::lex::TokenKind;
-use super::{Parser, duration_arithmetic, unexpected};
-use crate::ast::{Expr, Input, Node, Selector, TimeShift, Window};
+use super::{Parser, duration, unexpected};
+use crate::ast::{Duration, Expr, Input, Node, Selector, TimeShift, Window};
 use crate::error::{Error, ErrorKind, Span};
 use crate::pattern::Pattern;
 
@@ -80,14 +80,10 @@ impl Parser<'_> {
                 node = self.range(node, &start)?;
             } else if self.take("@") {
                 let at = self.at_time()?;
-                self.shift(&mut node, start, |shift| shift.at.replace(at).is_none())?;
+                node = self.shift(node, start, |shift| shift.at.replace(at).is_none())?;
             } else if self.take_word("offset") {
-                let sign = if self.take("-") { -1 } else { 1 };
-                if sign == 1 {
-                    self.take("+");
-                }
-                let offset = sign * self.duration()?;
-                self.shift(&mut node, start, |shift| shift.offset_ms.replace(offset).is_none())?;
+                let offset = self.offset()?;
+                node = self.shift(node, start, |shift| shift.offset.replace(offset).is_none())?;
             } else if self.take_word("anchored") || self.take_word("smoothed") {
                 let message = "this modifier is experimental in Prometheus and not evaluated here";
                 return Err(Error::new(ErrorKind::Unsupported, &start, message));
@@ -99,33 +95,39 @@ impl Parser<'_> {
 
     /// `5m]` or `1h:1m]` behind an expression.
     fn range(&mut self, inner: Node, start: &Span) -> Result<Node, Error> {
-        let range_ms = self.duration()?;
+        let range = self.duration()?;
         let node_start = inner.span.start;
         let input = if self.take(":") {
             let is_open = matches!(self.peek().kind, TokenKind::Mark("]"));
-            let step_ms = if is_open { None } else { Some(self.duration()?) };
-            Input::Subquery { inner, step_ms, shift: TimeShift::default() }
+            let step = if is_open { None } else { Some(self.duration()?) };
+            Input::Subquery { inner, step, shift: TimeShift::default() }
         } else {
             Input::Samples(plain_selector(inner, start)?)
         };
         self.closing_bracket()?;
-        if range_ms == 0 || matches!(input, Input::Subquery { step_ms: Some(0), .. }) {
+        let is_zero = |duration: &Duration| duration.fixed_ms() == Some(0);
+        if is_zero(&range) || matches!(&input, Input::Subquery { step: Some(step), .. } if is_zero(step)) {
             return Err(Error::parse(
                 &(start.start..self.end()),
                 "a range and its step must be longer than zero",
             ));
         }
-        self.node(node_start, Expr::Window(Box::new(Window { input, range_ms })))
+        self.node(node_start, Expr::Window(Box::new(Window { input, range })))
     }
 
     fn closing_bracket(&mut self) -> Result<(), Error> {
         if matches!(self.peek().kind, TokenKind::Mark("+" | "-" | "*" | "/" | "%" | "^")) {
-            return Err(duration_arithmetic(&self.peek().span));
+            return Err(duration::arithmetic(&self.peek().span));
         }
         self.expect("]", "`]` or `:`")
     }
 
-    fn shift(&self, node: &mut Node, start: Span, set: impl Fn(&mut TimeShift) -> bool) -> Result<(), Error> {
+    fn shift(
+        &self,
+        mut node: Node,
+        start: Span,
+        set: impl FnOnce(&mut TimeShift) -> bool,
+    ) -> Result<Node, Error> {
         let span = start.start..self.end();
         let shift = match &mut node.expr {
             Expr::Selector(selector) => &mut selector.shift,
@@ -143,13 +145,13 @@ impl Parser<'_> {
             return Err(Error::parse(&span, "offset and @ may each be given once"));
         }
         node.span.end = self.end();
-        Ok(())
+        self.measured(node)
     }
 }
 
 fn plain_selector(node: Node, span: &Span) -> Result<Selector, Error> {
     match node.expr {
-        Expr::Selector(selector) if selector.shift == TimeShift::default() => Ok(selector),
+        Expr::Selector(selector) if selector.shift.is_none() => Ok(selector),
         Expr::Selector(_) => {
             Err(Error::parse(&node.span, "offset and @ stand behind the range: x[5m] offset 1h"))
         }

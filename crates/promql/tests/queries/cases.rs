@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::scripts::run::{Outcome, run};
-use promql::{Compat, Options};
+use promql::{Compat, Feature, Options};
 
 fn run_directory(directory: &Path, options: &Options, compares_messages: bool) -> Outcome {
     let mut total = Outcome::default();
@@ -34,6 +34,7 @@ fn own_scripts_pass() {
         ("v3", Options::default()),
         ("v2", Options { compat: Compat::V2, ..Options::default() }),
         ("delayed", Options { delayed_name_removal: true, ..Options::default() }),
+        ("features", Options { features: Feature::ALL.into_iter().collect(), ..Options::default() }),
     ] {
         let outcome = run_directory(&directory.join(name), &options, true);
         assert!(outcome.failed.is_empty() && outcome.passed > 0, "scripts of {name} fail");
@@ -48,7 +49,11 @@ fn scripts_of_prometheus_pass() {
     let is_v2 = std::env::var("PROMQLTEST_COMPAT").is_ok_and(|version| version == "2");
     let options = match is_v2 {
         true => Options { compat: Compat::V2, ..Options::default() },
-        false => Options { delayed_name_removal: true, ..Options::default() },
+        false => Options {
+            delayed_name_removal: true,
+            features: Feature::ALL.into_iter().collect(),
+            ..Options::default()
+        },
     };
     let outcome = run_directory(Path::new(&directory), &options, false);
     let share = outcome.passed as f64 / (outcome.passed + outcome.failed.len()) as f64;

@@ -95,9 +95,9 @@ impl Params {
         }
     }
 
-    /// The query.
-    pub(super) fn query(&self) -> Result<Query, Failed> {
-        let mut options = Options::default();
+    /// The query, understood by these options unless it brings its own.
+    pub(super) fn query(&self, options: &Options) -> Result<Query, Failed> {
+        let mut options = options.clone();
         if let Some(ms) = self.duration("lookback_delta")? {
             options.lookback_ms = ms.max(1);
         }

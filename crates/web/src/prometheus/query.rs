@@ -19,7 +19,7 @@ const STEPS_MAX: i64 = 11_000;
 pub(crate) async fn query(State(site): State<Arc<Site>>, params: Params) -> Result<Body, Failed> {
     Engine::query(&site, params.timeout()?, move |ports, limits| {
         let at_ms = params.time("time", || Some(now_ms()))?;
-        let (query, limit) = (params.query()?, params.limit()?);
+        let (query, limit) = (params.query(&ports.promql)?, params.limit()?);
         let answer = query.instant(&*ports.history, at_ms, limits);
         let mut answer = answer.map_err(|error| Failed::evaluation(&error))?;
         match &mut answer.value {
@@ -36,7 +36,7 @@ pub(crate) async fn query(State(site): State<Arc<Site>>, params: Params) -> Resu
 pub(crate) async fn query_range(State(site): State<Arc<Site>>, params: Params) -> Result<Body, Failed> {
     Engine::query(&site, params.timeout()?, move |ports, limits| {
         let range = range(&params)?;
-        let (query, limit) = (params.query()?, params.limit()?);
+        let (query, limit) = (params.query(&ports.promql)?, params.limit()?);
         if !query.has_value_at_each_step() {
             let why = "invalid expression type for range query, must be Scalar or instant Vector";
             return Err(Failed::parameter("query", why));

@@ -55,6 +55,10 @@ impl Fake {
             hosts: Arc::clone(self) as Arc<dyn Hosts>,
             operations: Arc::clone(self) as Arc<dyn Operations>,
             history: Arc::clone(self) as Arc<dyn History>,
+            promql: promql::Options {
+                features: [promql::Feature::DurationExpressions].into_iter().collect(),
+                ..promql::Options::default()
+            },
             engine: None,
             rules: Arc::clone(self) as Arc<dyn Rules>,
             alertmanager: Arc::clone(self) as Arc<dyn Alertmanager>,

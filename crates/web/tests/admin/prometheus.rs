@@ -21,6 +21,11 @@ async fn queries_are_answered_in_prometheus_form() {
     let answer = admin.get(range, &[]).await.is(200).json();
     assert_eq!(answer["data"]["resultType"], "matrix");
     assert_eq!(answer["data"]["result"][0]["values"], json!([[100, "1"], [160, "1"]]));
+    let with_feature = admin.get("/api/v1/query?query=sum(up%20offset(1s-1s))&time=100", &[]).await;
+    assert_eq!(with_feature.is(200).json()["status"], "success");
+    let without = admin.get("/api/v1/query?query=up%2Bfill(0)up&time=100", &[]).await;
+    assert_eq!(without.is(400).json()["errorType"], "bad_data");
+
     let answer = admin.get("/api/v1/query?query=up&time=100&limit=1", &[]).await.is(200).json();
     assert_eq!(answer["warnings"], json!(["results truncated due to limit"]));
     assert_eq!(answer["data"]["result"].as_array().map(Vec::len), Some(1));
