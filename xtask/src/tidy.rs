@@ -12,24 +12,25 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("meter", &["model"]),
     ("promql", &["model"]),
     ("alert", &["model", "promql"]),
+    ("diagnose", &["model"]),
     ("kernel", &[]),
     ("store", &["model", "meter"]),
     ("gateway", &["kernel", "model", "observe", "meter"]),
-    ("probe", &["model", "observe"]),
+    ("probe", &["model", "observe", "diagnose"]),
     ("remote", &["model", "meter"]),
     ("notify", &["model", "alert", "meter"]),
-    ("web", &["model", "meter", "promql", "alert", "web"]),
+    ("web", &["model", "meter", "promql", "alert", "diagnose", "web"]),
     (
         "heartline",
         &[
-            "model", "observe", "meter", "gateway", "web", "probe", "store", "promql", "alert", "remote",
-            "notify", "notify",
+            "model", "observe", "meter", "diagnose", "gateway", "web", "probe", "store", "promql", "alert",
+            "remote", "notify",
         ],
     ),
 ];
 
 /// Rooms without sockets, files, clock and randomness.
-const PURE: &[&str] = &["model", "observe", "meter", "promql", "alert"];
+const PURE: &[&str] = &["model", "observe", "meter", "promql", "alert", "diagnose"];
 
 /// What a pure room may not name, in its dependencies and in its code.
 const IMPURE_CRATES: [&str; 6] = ["tokio", "hyper", "socket2", "rand", "rustix", "reqwest"];

@@ -6,10 +6,12 @@
 
 pub mod event;
 pub mod filter;
+pub mod finding;
 pub mod heartbeat;
 pub mod host;
 pub mod id;
 pub mod journal;
+pub mod language;
 pub mod live;
 pub mod mailbox;
 pub mod outbox;

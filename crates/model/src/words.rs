@@ -19,16 +19,18 @@ pub trait Word: Copy + Eq + fmt::Display + 'static {
     fn index(self) -> usize;
 }
 
+/// Declares a closed enumeration with its spellings: a [`Word`].
+#[macro_export]
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal,)+ }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize)]
         #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
         pub enum $name {
             $($(#[$value_doc])* #[serde(rename = $text)] $value,)+
         }
 
-        impl Word for $name {
+        impl $crate::words::Word for $name {
             const ALL: &'static [Self] = &[$(Self::$value,)+];
 
             fn as_str(self) -> &'static str {
@@ -40,9 +42,9 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.pad($crate::words::Word::as_str(*self))
             }
         }
 

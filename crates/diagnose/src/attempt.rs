@@ -1,0 +1,307 @@
+//! What came of an attempt: facts alone, as the probe saw them. Times are seconds, `at` from the start of the
+//! attempt.
+
+use model::event::{CloseCode, FrameViolation};
+use model::tcp::TcpSample;
+use model::words;
+use model::words::{Http2Error, Opcode};
+use serde::{Deserialize, Serialize};
+
+use crate::experiment::Experiment;
+
+words! {
+    /// Stages of an opening, in their order.
+    StageName {
+        /// The name is resolved.
+        Dns = "dns",
+        /// A TCP connection is made.
+        Tcp = "tcp",
+        /// TLS is agreed on.
+        Tls = "tls",
+        /// HTTP/2 is agreed on: both sides have sent SETTINGS.
+        Http2 = "http2",
+        /// The answer's head has come.
+        Http = "http",
+        /// The answer opens the stream that was asked for: status, fields and their values are valid.
+        Upgrade = "upgrade",
+        /// A first message has come, where one is expected.
+        FirstMessage = "first_message",
+    }
+}
+
+words! {
+    /// Why a stage failed, in kinds.
+    Fault {
+        /// The name does not exist, or has no address (NXDOMAIN, NODATA).
+        NoName = "no_name",
+        /// The resolver did not answer or failed (SERVFAIL, timeout).
+        Resolver = "resolver",
+        /// RST in place of SYN-ACK: nobody listens, or a firewall rejects.
+        Refused = "refused",
+        /// No answer in time.
+        Timeout = "timeout",
+        /// ICMP says unreachable.
+        Unreachable = "unreachable",
+        /// The connection was reset.
+        Reset = "reset",
+        /// The peer ended the connection (FIN) without an answer.
+        Ended = "ended",
+        /// A TLS alert came.
+        Alert = "alert",
+        /// The certificate is not accepted; see [`Certificate`].
+        Certificate = "certificate",
+        /// The first bytes are not of the protocol that was spoken.
+        OtherProtocol = "other_protocol",
+        /// The protocol agreed on in TLS (ALPN) is none of those offered, or none at all where one is needed.
+        Alpn = "alpn",
+        /// The answer is not what opens the stream: see [`Answer`].
+        Answer = "answer",
+        /// The bytes break the protocol.
+        Protocol = "protocol",
+        /// This machine could not: no file, port or route left.
+        Local = "local",
+    }
+}
+
+/// One attempt and what was seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// What was done.
+    pub experiment: Experiment,
+    /// When it began: seconds after the first attempt.
+    pub began: f64,
+    /// The stages that were reached, in their order; the last one may have failed.
+    pub stages: Vec<Stage>,
+    /// Address that was connected to.
+    pub peer: Option<String>,
+    /// What TLS showed.
+    pub tls: Option<Tls>,
+    /// The head of the answer.
+    pub answer: Option<Answer>,
+    /// What an open stream did; none when it did not open.
+    pub stream: Option<Stream>,
+    /// The kernel's numbers at the end of it (tcp(7), TCP_INFO).
+    pub tcp: Option<TcpSample>,
+    /// For [`crate::experiment::Conduct::Crowd`]: what came of each of its connections, in the order of their
+    /// openings.
+    pub crowd: Vec<Attempt>,
+}
+
+/// A stage of an opening.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Which.
+    pub name: StageName,
+    /// How long it took, or until it failed.
+    pub seconds: f64,
+    /// Why it failed; none when it did not.
+    pub fault: Option<Fault>,
+    /// What the failing library or peer said; empty when there is nothing to say.
+    pub detail: String,
+}
+
+/// What TLS showed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tls {
+    /// Version, such as `1.3`.
+    pub version: Option<String>,
+    /// Protocol that the server chose (ALPN).
+    pub alpn: Option<String>,
+    /// Name of the alert that came.
+    pub alert: Option<String>,
+    /// The certificate that was shown.
+    pub certificate: Option<Certificate>,
+}
+
+/// The certificate that a server showed, and what verifying it said.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Names that it is for.
+    pub names: Vec<String>,
+    /// Who issued it.
+    pub issuer: String,
+    /// Seconds until it ends; negative when it has.
+    pub ends_in_seconds: f64,
+    /// Seconds since it began; negative when it has not.
+    pub began_seconds_ago: f64,
+    /// Certificates that came with it, itself included.
+    pub chain: u32,
+    /// It signed itself.
+    pub is_self_signed: bool,
+    /// The name of the URL is one of its names.
+    pub is_for_name: bool,
+    /// What verifying said; none when all is well.
+    pub refused: Option<String>,
+}
+
+/// The head of an answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// `1.0`, `1.1` or `2`.
+    pub version: String,
+    /// Status.
+    pub status: u16,
+    /// Fields in their order, names in lower case; at most 64, values cut to 512 bytes.
+    pub fields: Vec<(String, String)>,
+    /// From the request sent to the head complete.
+    pub seconds: f64,
+    /// The beginning of the body of an answer that opens no stream: at most 512 bytes of printable text.
+    pub body: String,
+    /// `Sec-WebSocket-Accept` is that of the key (RFC 6455, section 4.2.2); none when there is none.
+    pub is_accept_right: Option<bool>,
+    /// The server's SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441); none when it was not sent.
+    pub connect_protocol: Option<bool>,
+}
+
+impl Answer {
+    /// The first value of a field, by its name in lower case.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The media type without parameters, in lower case; empty when none is told.
+    pub fn media_type(&self) -> String {
+        let value = self.field("content-type").unwrap_or_default();
+        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
+    /// The answer looks like the page of a proxy or balancer rather than like an application's: the product that it
+    /// names, such as `nginx`.
+    pub fn proxy(&self) -> Option<&str> {
+        const PRODUCTS: [&str; 8] =
+            ["nginx", "openresty", "haproxy", "envoy", "caddy", "cloudflare", "awselb", "traefik"];
+        let server = self.field("server").unwrap_or_default().to_ascii_lowercase();
+        let via = self.field("via").unwrap_or_default().to_ascii_lowercase();
+        let body = self.body.to_ascii_lowercase();
+        PRODUCTS.into_iter().find(|product| {
+            server.contains(product) || via.contains(product) || body.contains(&format!("<center>{product}"))
+        })
+    }
+}
+
+/// What an open stream did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stream {
+    /// Messages that came; only the first 256 are kept.
+    pub messages: Vec<Message>,
+    /// All messages that came.
+    pub messages_seen: u64,
+    /// Bytes of the stream that came.
+    pub bytes_seen: u64,
+    /// Echoes: round trip of each message that came back unchanged; none for one that did not.
+    pub echoes: Vec<Option<f64>>,
+    /// Round trip of each Ping; none for one without answer.
+    pub pings: Vec<Option<f64>>,
+    /// Pings that the server sent, when.
+    pub server_pings: Vec<f64>,
+    /// Comment lines of an event stream that came, when.
+    pub comments: Vec<f64>,
+    /// Blocks of an event stream that never ended with an empty line, or had no `data`.
+    pub malformed: u64,
+    /// What broke the protocol, and the byte of the stream where.
+    pub violations: Vec<(FrameViolation, u64)>,
+    /// How it ended.
+    pub end: Option<End>,
+    /// Status of a gRPC call.
+    pub grpc: Option<GrpcEnd>,
+}
+
+/// A message that came: a WebSocket message, an event, a gRPC message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// When its last byte was read.
+    pub at: f64,
+    /// Which read it was complete with: messages of one read have the same number.
+    pub read: u64,
+    /// Bytes of its payload.
+    pub bytes: u64,
+    /// Kind of a WebSocket message.
+    pub opcode: Option<Opcode>,
+    /// Frames that it came in.
+    pub frames: u32,
+    /// The time of its making that it carries, in seconds after the start of the attempt by the producer's clock; none
+    /// when it carries none.
+    pub made_at: Option<f64>,
+    /// Its event has an `id`.
+    pub has_id: bool,
+}
+
+/// How a stream ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct End {
+    /// When.
+    pub at: f64,
+    /// How long it had been open.
+    pub age: f64,
+    /// Since the last byte in either direction before it.
+    pub silence: f64,
+    /// The probe ended it; what it would have done later is not known.
+    pub is_ours: bool,
+    /// What was seen.
+    pub sign: Sign,
+}
+
+/// What is seen of an end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sign {
+    /// A Close frame, with its code and the beginning of its reason (at most 123 bytes).
+    Close(Option<CloseCode>, String),
+    /// FIN without a word before it.
+    Fin,
+    /// RST.
+    Rst,
+    /// The kernel gave up.
+    TcpTimeout,
+    /// The body ended as announced (chunked: its last chunk; HTTP/2: END_STREAM).
+    BodyEnd,
+    /// The connection ended inside the body.
+    BodyCut,
+    /// RST_STREAM.
+    RstStream(Http2Error),
+    /// GOAWAY, with the beginning of its debug data.
+    GoAway(Http2Error, String),
+    /// TLS failed.
+    Tls(String),
+}
+
+/// What a gRPC call ended with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GrpcEnd {
+    /// Number of the status; none when no trailers came.
+    pub code: Option<u32>,
+    /// The message beside it.
+    pub message: String,
+}
+
+impl Attempt {
+    /// The stage at which it failed.
+    pub fn failed(&self) -> Option<&Stage> {
+        self.stages.iter().find(|stage| stage.fault.is_some())
+    }
+
+    /// A stage that was reached.
+    pub fn stage(&self, name: StageName) -> Option<&Stage> {
+        self.stages.iter().find(|stage| stage.name == name)
+    }
+
+    /// The stream was opened.
+    pub fn is_open(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// Status of the answer.
+    pub fn status(&self) -> Option<u16> {
+        self.answer.as_ref().map(|answer| answer.status)
+    }
+
+    /// How the peer ended the stream; none when it is open still, or the probe ended it.
+    pub fn peer_end(&self) -> Option<&End> {
+        self.stream.as_ref()?.end.as_ref().filter(|end| !end.is_ours)
+    }
+
+    /// How long the open stream was seen to live, whoever ended it.
+    pub fn lived(&self) -> f64 {
+        self.stream.as_ref().and_then(|stream| stream.end.as_ref()).map_or(0.0, |end| end.age)
+    }
+}

@@ -1,0 +1,78 @@
+//! The catalogue: one file for each cause, one line here.
+
+use crate::cause::Cause;
+
+macro_rules! causes {
+    ($($file:ident,)+) => {
+        $(mod $file;)+
+        /// All causes, in the order of their names.
+        pub const ALL: &[&Cause] = &[$(&$file::CAUSE,)+];
+    };
+}
+
+causes! {
+    ws_upgrade_stripped,
+}
+
+/// A cause by its name, or by its number as it is shown (`HL-101`).
+pub fn by_id(id: &str) -> Option<&'static Cause> {
+    ALL.iter().copied().find(|cause| cause.id == id || cause.code() == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::cause::{Signs, Text};
+    use crate::phrases::SHARED;
+
+    #[test]
+    fn names_numbers_and_codes_are_unique() {
+        let mut taken = BTreeSet::new();
+        for cause in ALL {
+            assert!(taken.insert(cause.id.to_owned()), "{} twice", cause.id);
+            assert!(taken.insert(cause.code()), "{} twice", cause.code());
+            let mut codes: BTreeSet<_> = SHARED.iter().map(|phrase| phrase.code).collect();
+            for phrase in cause.phrases {
+                assert!(codes.insert(phrase.code), "{}: `{}` twice, or shared", cause.id, phrase.code);
+            }
+        }
+    }
+
+    #[test]
+    fn both_languages_say_the_same() {
+        let check = |whose: &str, text: Text| {
+            assert_eq!(gaps(text.en), gaps(text.zh), "{whose}: {}", text.en);
+            assert!(!text.en.trim().is_empty() && !text.zh.trim().is_empty(), "{whose}: a text is empty");
+        };
+        for cause in ALL {
+            let manual = &cause.manual;
+            for part in [manual.title, manual.symptoms, manual.evidence, manual.look_alikes, manual.fix] {
+                check(cause.id, part);
+            }
+            if let Signs::Hidden(why) = cause.signs {
+                check(cause.id, why);
+            }
+        }
+        let own = ALL.iter().flat_map(|cause| cause.phrases.iter().map(|phrase| (cause.id, phrase)));
+        for (whose, phrase) in own.chain(SHARED.iter().map(|phrase| ("shared", phrase))) {
+            check(whose, phrase.text);
+        }
+    }
+
+    /// Names of the gaps of a text. Braces of a configuration enclose more than a name.
+    fn gaps(text: &str) -> BTreeSet<&str> {
+        let inner = text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(gap, _)| gap);
+        inner
+            .filter(|gap| !gap.is_empty() && gap.bytes().all(|c| c.is_ascii_lowercase() || c == b'_'))
+            .collect()
+    }
+
+    #[test]
+    fn a_cause_is_found_by_name_and_number() {
+        assert_eq!(by_id("HL-101").map(|cause| cause.id), Some("ws-upgrade-stripped"));
+        assert_eq!(by_id("ws-upgrade-stripped").map(|cause| cause.number), Some(101));
+        assert!(by_id("HL-1").is_none());
+    }
+}

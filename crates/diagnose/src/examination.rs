@@ -1,0 +1,99 @@
+//! All attempts of a probe at one service: the evidence of an active diagnosis.
+
+use serde::{Deserialize, Serialize};
+
+use model::Protocol;
+
+use crate::attempt::Attempt;
+use crate::experiment::{Check, Conduct, Experiment, Vary, Via};
+
+/// What is examined.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The URL as it was given.
+    pub url: String,
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Whether inside TLS.
+    pub is_tls: bool,
+    /// Name or address, an IPv6 address without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Path and query.
+    pub path: String,
+    /// `HOST:PORT` of the upstream behind it, when it was told.
+    pub direct: Option<String>,
+    /// `Origin` of the plain request, when one was given.
+    pub origin: Option<String>,
+    /// Names of the fields with credentials that were given.
+    pub credentials: Vec<String>,
+    /// Subprotocols that are offered.
+    pub subprotocols: Vec<String>,
+}
+
+/// The evidence so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Examination {
+    /// What is examined.
+    pub target: Target,
+    /// What was done, in the order in which it ended.
+    pub attempts: Vec<Attempt>,
+}
+
+impl Examination {
+    /// Nothing is known yet.
+    pub fn new(target: Target) -> Examination {
+        Examination { target, attempts: Vec::new() }
+    }
+
+    /// The plain attempt at the URL.
+    pub fn plain(&self) -> Option<&Attempt> {
+        self.greeting(Via::Url, None)
+    }
+
+    /// The plain attempt straight at the upstream.
+    pub fn direct(&self) -> Option<&Attempt> {
+        self.greeting(Via::Direct, None)
+    }
+
+    /// The first attempt at the URL that differs in this.
+    pub fn with(&self, vary: &Vary) -> Option<&Attempt> {
+        self.greeting(Via::Url, Some(vary))
+    }
+
+    fn greeting(&self, via: Via, vary: Option<&Vary>) -> Option<&Attempt> {
+        self.attempts.iter().find(|attempt| {
+            let Experiment { via: way, vary: differs, conduct, .. } = &attempt.experiment;
+            *way == via && differs.as_ref() == vary && matches!(conduct, Conduct::Greet)
+        })
+    }
+
+    /// The attempts of a check, at the URL or straight at the upstream.
+    pub fn of(&self, check: Check, via: Via) -> impl Iterator<Item = &Attempt> {
+        self.attempts
+            .iter()
+            .filter(move |attempt| attempt.experiment.check == check && attempt.experiment.via == via)
+    }
+
+    /// Attempts that held a connection silent, at the URL or straight at the upstream.
+    pub fn silent(&self, via: Via) -> impl Iterator<Item = &Attempt> {
+        self.of(Check::Idle, via).filter(|attempt| {
+            matches!(
+                attempt.experiment.conduct,
+                Conduct::Hold { ping_seconds: None, message_seconds: None, .. }
+            )
+        })
+    }
+
+    /// Attempts that held a connection with a heartbeat or with messages.
+    pub fn busy(&self, via: Via) -> impl Iterator<Item = &Attempt> {
+        self.of(Check::Idle, via).filter(|attempt| {
+            let is_silent = matches!(
+                attempt.experiment.conduct,
+                Conduct::Hold { ping_seconds: None, message_seconds: None, .. }
+            );
+            matches!(attempt.experiment.conduct, Conduct::Hold { .. }) && !is_silent
+        })
+    }
+}

@@ -1,0 +1,123 @@
+//! Evidence made up for tests, in words.
+
+use model::finding::Finding;
+use model::language::Language;
+use model::{Protocol, Word as _};
+
+use crate::attempt::{Answer, Attempt, Stage, StageName, Stream};
+use crate::examination::{Examination, Target};
+use crate::experiment::{Check, Conduct, Experiment, Vary, Via};
+
+/// An examination under construction.
+pub(crate) struct Scene(Examination);
+
+impl Scene {
+    pub(crate) fn of(protocol: Protocol) -> Scene {
+        Scene(Examination::new(Target {
+            url: "ws://example.com/chat".to_owned(),
+            protocol,
+            is_tls: false,
+            host: "example.com".to_owned(),
+            port: 80,
+            path: "/chat".to_owned(),
+            direct: None,
+            origin: None,
+            credentials: Vec::new(),
+            subprotocols: Vec::new(),
+        }))
+    }
+
+    pub(crate) fn websocket() -> Scene {
+        Scene::of(Protocol::WebSocket)
+    }
+
+    /// The upstream is known.
+    pub(crate) fn direct(mut self, address: &str) -> Scene {
+        self.0.target.direct = Some(address.to_owned());
+        self
+    }
+
+    /// What the plain request got.
+    pub(crate) fn plain(self, answer: Answer) -> Scene {
+        self.attempt(greeting(Check::Handshake, Via::Url, None, answer))
+    }
+
+    /// What the plain request got straight at the upstream.
+    pub(crate) fn direct_answers(self, answer: Answer) -> Scene {
+        self.attempt(greeting(Check::Handshake, Via::Direct, None, answer))
+    }
+
+    pub(crate) fn direct_opens(self) -> Scene {
+        let status = if self.0.target.protocol == Protocol::WebSocket { 101 } else { 200 };
+        self.direct_answers(answer(status))
+    }
+
+    /// What a request got that differs in one thing.
+    #[allow(dead_code)]
+    pub(crate) fn with(self, check: Check, vary: Vary, answer: Answer) -> Scene {
+        self.attempt(greeting(check, Via::Url, Some(vary), answer))
+    }
+
+    pub(crate) fn attempt(mut self, attempt: Attempt) -> Scene {
+        self.0.attempts.push(attempt);
+        self
+    }
+
+    pub(crate) fn seen(self) -> Examination {
+        self.0
+    }
+}
+
+/// An answer with this status after 5 ms.
+pub(crate) fn answer(status: u16) -> Answer {
+    Answer { version: "1.1".to_owned(), status, seconds: 0.005, ..Answer::default() }
+}
+
+impl Answer {
+    pub(crate) fn body(mut self, body: &str) -> Answer {
+        self.body = body.to_owned();
+        self
+    }
+
+    #[allow(clippy::should_implement_trait)]
+    pub(crate) fn and(mut self, name: &str, value: &str) -> Answer {
+        self.fields.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+fn greeting(check: Check, via: Via, vary: Option<Vary>, answer: Answer) -> Attempt {
+    let is_open =
+        answer.status == 101 || (answer.status == 200 && answer.media_type() == "text/event-stream");
+    let stage = |name| Stage { name, seconds: 0.001, fault: None, detail: String::new() };
+    Attempt {
+        experiment: Experiment { check, via, vary, conduct: Conduct::Greet },
+        began: 0.0,
+        stages: vec![stage(StageName::Tcp), stage(StageName::Http)],
+        peer: None,
+        tls: None,
+        stream: is_open.then(Stream::default),
+        answer: Some(answer),
+        tcp: None,
+        crowd: Vec::new(),
+    }
+}
+
+/// The finding can be told in each language: each sentence is in the catalogue and each gap is filled.
+pub(crate) fn can_be_told(finding: &Finding) {
+    for &language in Language::ALL {
+        let told = crate::text::told(finding, language);
+        let sentences = told.evidence.iter().chain(&told.against).chain(&told.not_excluded);
+        let sentences =
+            sentences.chain(&told.next_measurement).chain(told.fixes.iter().map(|fix| &fix.sentence));
+        let mut all: Vec<(&str, &str)> =
+            sentences.map(|said| (said.code.as_str(), said.text.as_str())).collect();
+        all.push(("title", &told.title));
+        for (code, text) in all {
+            assert_ne!(code, text, "{}: no sentence `{code}` in {language}", finding.id);
+            let gap = text.split('{').nth(1).and_then(|rest| rest.split('}').next()).unwrap_or(" ");
+            let is_gap = gap.bytes().all(|c| c.is_ascii_lowercase() || c == b'_');
+            assert!(!is_gap, "{}: `{code}` has a gap in {language}: {text}", finding.id);
+        }
+    }
+}
