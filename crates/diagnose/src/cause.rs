@@ -1,7 +1,7 @@
 //! A cause as the catalogue has it: its manual page, its sentences, and the functions that recognise it.
 
 use model::finding::{Finding, Severity};
-use model::language::Language;
+pub use model::language::{Text, text};
 use model::record::CloseRecord;
 
 use crate::examination::Examination;
@@ -58,30 +58,6 @@ impl Signs {
     ) -> Signs {
         Signs::Seen { probe: Some(probe), connection: None, population: Some(population) }
     }
-}
-
-/// A text in each language.
-#[derive(Clone, Copy, Debug)]
-pub struct Text {
-    /// English.
-    pub en: &'static str,
-    /// Simplified Chinese.
-    pub zh: &'static str,
-}
-
-impl Text {
-    /// The text in one language.
-    pub fn of(&self, language: Language) -> &'static str {
-        match language {
-            Language::English => self.en,
-            Language::Chinese => self.zh,
-        }
-    }
-}
-
-/// A text in each language.
-pub const fn text(en: &'static str, zh: &'static str) -> Text {
-    Text { en, zh }
 }
 
 /// A sentence with gaps such as `{status}`, found by its code.

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod escalate;
+pub mod explain;
 mod history;
 mod host;
 pub mod load;
@@ -77,6 +78,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Show(options) => block_on(look::show(options)),
         Command::Alerts(options) => block_on(look::alerts(options)),
         Command::Channel(command) => block_on(channel::run(command)),
+        Command::Explain(options) => explain::run(&options),
         Command::Load(command) => load::run(*command),
     }
 }

@@ -27,6 +27,7 @@ pub mod time;
 pub mod words;
 
 pub use id::ConnectionId;
+pub use language::Language;
 pub use quoted::quoted;
 pub use time::{Moment, WallTime};
 pub use words::{

@@ -9,11 +9,12 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LANGUAGE, CONTENT_TYPE, REFERRER_POLICY, VARY};
 use http::{HeaderMap, StatusCode, Uri};
+use model::{Language, Word as _};
 
-use crate::headers::{Language, language};
+use crate::headers::language;
 use crate::incidents::name;
+use crate::manuals::escaped;
 use crate::router::Site;
-use crate::runbooks::escaped;
 
 /// Who acknowledges by a link without a name.
 const SOMEBODY: &str = "link";
@@ -129,7 +130,7 @@ fn state(status: StatusCode, language: Language, incident: &IncidentView) -> Res
 }
 
 fn shown(status: StatusCode, language: Language, incident: Option<&IncidentView>, text: &str) -> Response {
-    let (words, tag) = (words(language), language.tag());
+    let (words, tag) = (words(language), language.as_str());
     let heading = incident.map(|incident| {
         let key = escaped(&incident.group_key);
         format!("<h1>{} {}</h1>\n<p><code>{key}</code></p>\n", words.incident, incident.number)

@@ -2,6 +2,7 @@
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, HeaderName};
 use http::{HeaderMap, Uri};
+use model::Language;
 use model::ports::MetricsFormat;
 
 /// One member of a preference list.
@@ -80,41 +81,17 @@ pub(crate) fn recording_format(headers: &HeaderMap) -> RecordingFormat {
     }
 }
 
-/// A language of people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Language {
-    English,
-    Chinese,
-}
-
-impl Language {
-    /// As in `?lang=` and `Content-Language`.
-    pub(crate) fn tag(self) -> &'static str {
-        match self {
-            Language::English => "en",
-            Language::Chinese => "zh-CN",
-        }
-    }
-
-    fn of(tag: &str) -> Option<Language> {
-        let main = tag.split('-').next().unwrap_or_default();
-        [("en", Language::English), ("zh", Language::Chinese)]
-            .into_iter()
-            .find_map(|(known, language)| main.eq_ignore_ascii_case(known).then_some(language))
-    }
-}
-
 /// The language of `?lang=`, or else the one that a request prefers, or else English.
 pub(crate) fn language(uri: &Uri, headers: &HeaderMap) -> Language {
     let query = uri.query().unwrap_or_default().as_bytes();
     let asked = form_urlencoded::parse(query).find(|(name, _)| name == "lang");
-    if let Some(language) = asked.and_then(|(_, tag)| Language::of(&tag)) {
+    if let Some(language) = asked.and_then(|(_, tag)| Language::of_tag(&tag)) {
         return language;
     }
     let mut liked = preferences(headers, ACCEPT_LANGUAGE);
     liked.retain(|preference| preference.quality > 0.0);
     liked.sort_by(|a, b| b.quality.total_cmp(&a.quality));
-    liked.iter().find_map(|preference| Language::of(preference.value)).unwrap_or(Language::English)
+    liked.iter().find_map(|preference| Language::of_tag(preference.value)).unwrap_or(Language::English)
 }
 
 /// A compressed form in which the dashboard's files are kept.

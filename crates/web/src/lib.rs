@@ -10,7 +10,8 @@
 //! security headers. Answers are the types of [`body`]; the dashboard's TypeScript is generated from them:
 //! `UPDATE=1 cargo test -p web --test types`.
 //!
-//! The manual pages of alerts are embedded too (`runbooks`). Prometheus' HTTP API has its own words and errors, and threads of its own: `prometheus`.
+//! The manual pages of alerts and causes are there too ([`manuals`]). Prometheus' HTTP API has its own words and
+//! errors, and threads of its own: `prometheus`.
 //!
 //! What it is not: it stores nothing and terminates no TLS; put a reverse proxy in front
 //! for that.
@@ -26,6 +27,7 @@ use model::ports::{
 
 pub mod body;
 pub mod config;
+pub mod manuals;
 
 mod ack;
 mod alertmanager;
@@ -42,7 +44,6 @@ mod operate;
 mod prometheus;
 mod query;
 mod router;
-mod runbooks;
 mod server;
 mod sessions;
 mod stream;

@@ -16,7 +16,7 @@ use crate::auth::{Authority, Caller};
 use crate::error::ApiError;
 use crate::prometheus::{self, Engine};
 use crate::stream::Hub;
-use crate::{ack, alertmanager, api, assets, gate, incidents, operate, runbooks};
+use crate::{ack, alertmanager, api, assets, gate, incidents, manuals, operate};
 
 /// Bytes of a request's body.
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
@@ -66,10 +66,13 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/readyz", get(operate::readyz))
         .route("/api/v1/status", get(api::status))
         .route("/api/v1/login", post(api::login))
-        .route("/runbooks", get(runbooks::list))
-        .route("/runbooks/", get(runbooks::list))
-        .route("/runbooks/style.css", get(runbooks::style))
-        .route("/runbooks/{alert}", get(runbooks::page))
+        .route("/runbooks", get(manuals::runbooks))
+        .route("/runbooks/", get(manuals::runbooks))
+        .route("/runbooks/style.css", get(manuals::style))
+        .route("/runbooks/{alert}", get(manuals::runbook))
+        .route("/findings", get(manuals::findings))
+        .route("/findings/", get(manuals::findings))
+        .route("/findings/{id}", get(manuals::finding))
         .route("/ack/{id}", get(ack::page).post(ack::post))
         .merge(known_callers_only)
         .fallback(assets::serve)
