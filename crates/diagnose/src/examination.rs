@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use model::Protocol;
+use model::{Protocol, Word as _};
 
 use crate::attempt::Attempt;
 use crate::experiment::{Check, Conduct, Experiment, Vary, Via};
@@ -67,6 +67,12 @@ impl Examination {
             let Experiment { via: way, vary: differs, conduct, .. } = &attempt.experiment;
             *way == via && differs.as_ref() == vary && matches!(conduct, Conduct::Greet)
         })
+    }
+
+    /// The checks that were made, in the order of [`Check::ALL`](model::Word::ALL).
+    pub fn checks(&self) -> Vec<Check> {
+        let is_made = |check: &Check| self.attempts.iter().any(|attempt| attempt.experiment.check == *check);
+        Check::ALL.iter().copied().filter(is_made).collect()
     }
 
     /// The attempts of a check, at the URL or straight at the upstream.

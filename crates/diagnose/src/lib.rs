@@ -12,6 +12,7 @@ pub mod examination;
 pub mod experiment;
 pub mod phrases;
 pub mod population;
+pub mod report;
 #[cfg(test)]
 mod scene;
 pub mod text;

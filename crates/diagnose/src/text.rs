@@ -144,7 +144,7 @@ fn filled(text: &str, said: &Said, language: Language) -> String {
 }
 
 /// A value as people read it.
-fn shown(value: &Param, language: Language) -> String {
+pub(crate) fn shown(value: &Param, language: Language) -> String {
     match value {
         Param::Count(count) => count.to_string(),
         Param::Seconds(seconds) => duration(*seconds, language),

@@ -1,0 +1,66 @@
+//! Reports as they are read.
+
+use model::language::Language;
+
+use super::*;
+use crate::scene::{Scene, answer};
+use crate::verdict::verdict;
+
+fn seen() -> Examination {
+    Scene::websocket()
+        .direct("10.0.3.7:8080")
+        .plain(answer(400).body("Can \"Upgrade\" only to \"WebSocket\".").and("server", "nginx/1.24.0"))
+        .direct_opens()
+        .seen()
+}
+
+#[test]
+fn a_fault() {
+    let seen = seen();
+    let report = text(&seen, &verdict(&seen), Language::English, Style { columns: 80, ..Style::default() });
+    assert_eq!(
+        report,
+        "FAIL  ws://example.com/chat    the upgrade never reaches your server      HL-101
+
+  tcp 1 ms   http 1 ms   -> 400
+  < server: nginx/1.24.0
+  < Can \"Upgrade\" only to \"WebSocket\".
+
+  why    1. The service asks for an upgrade (400), and the request had one
+         2. The same request straight to 10.0.3.7:8080 opens the stream (101)
+         3. The answer names nginx: a proxy stands in between
+  sure   90 %, sure
+  fix    In the proxy, for the location that serves this path: forward the
+         upgrade
+             proxy_http_version 1.1;
+             proxy_set_header Upgrade $http_upgrade;
+             proxy_set_header Connection \"upgrade\";
+  more   heartline explain HL-101
+"
+    );
+}
+
+#[test]
+fn a_fault_in_chinese() {
+    let seen = seen();
+    let report = text(&seen, &verdict(&seen), Language::Chinese, Style { columns: 80, ..Style::default() });
+    assert!(report.contains("  原因   1. 服务要求升级（400），而请求中已经带有升级字段\n"), "{report}");
+    assert!(report.lines().all(|line| width(line) <= 80), "{report}");
+}
+
+#[test]
+fn all_is_well() {
+    let seen = Scene::websocket().plain(answer(101)).seen();
+    let report = text(&seen, &verdict(&seen), Language::English, Style::default());
+    let line =
+        "ok  ws://example.com/chat    no problem found in 1 checks\n\n  tcp 1 ms   http 1 ms   -> 101\n";
+    assert_eq!(report, line);
+}
+
+#[test]
+fn markdown_has_all_findings() {
+    let seen = seen();
+    let page = markdown(&seen, &verdict(&seen), Language::English);
+    assert!(page.contains("## HL-101 the upgrade never reaches your server"), "{page}");
+    assert!(page.contains("```\nproxy_http_version 1.1;"), "{page}");
+}
