@@ -188,6 +188,10 @@ pub struct Stream {
     pub messages_seen: u64,
     /// Bytes of the stream that came.
     pub bytes_seen: u64,
+    /// Messages that the probe sent, when.
+    pub sent: Vec<f64>,
+    /// Messages that came back changed.
+    pub altered: u64,
     /// Echoes: round trip of each message that came back unchanged; none for one that did not.
     pub echoes: Vec<Option<f64>>,
     /// Round trip of each Ping; none for one without answer.

@@ -102,4 +102,24 @@ impl Examination {
             matches!(attempt.experiment.conduct, Conduct::Hold { .. }) && !is_silent
         })
     }
+
+    /// Sizes of whole messages that were sent in one frame, and whether each passed: it came back, or it was taken and
+    /// the connection stayed.
+    pub fn sizes(&self, via: Via) -> impl Iterator<Item = (u64, bool)> {
+        self.of(Check::Size, via).filter_map(|attempt| match attempt.experiment.conduct {
+            Conduct::Send { bytes, frames: 1 } if attempt.is_open() => {
+                Some((bytes, attempt.peer_end().is_none()))
+            }
+            _ => None,
+        })
+    }
+
+    /// The largest size that passed, 0 when none did, and the smallest that did not.
+    pub fn size_limit(&self, via: Via) -> (u64, Option<u64>) {
+        let failed = self.sizes(via).filter(|(_, passed)| !passed).map(|(bytes, _)| bytes).min();
+        let below = |bytes: &u64| failed.is_none_or(|failed| *bytes < failed);
+        let passed =
+            self.sizes(via).filter(|(_, passed)| *passed).map(|(bytes, _)| bytes).filter(below).max();
+        (passed.unwrap_or(0), failed)
+    }
 }

@@ -11,6 +11,7 @@ pub mod claim;
 pub mod examination;
 pub mod experiment;
 pub mod phrases;
+pub mod plan;
 pub mod population;
 pub mod report;
 #[cfg(test)]

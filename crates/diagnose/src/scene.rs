@@ -4,7 +4,9 @@ use model::finding::Finding;
 use model::language::Language;
 use model::{Protocol, Word as _};
 
-use crate::attempt::{Answer, Attempt, Stage, StageName, Stream};
+use model::event::CloseCode;
+
+use crate::attempt::{Answer, Attempt, End, Sign, Stage, StageName, Stream};
 use crate::examination::{Examination, Target};
 use crate::experiment::{Check, Conduct, Experiment, Vary, Via};
 
@@ -87,11 +89,16 @@ impl Answer {
 }
 
 fn greeting(check: Check, via: Via, vary: Option<Vary>, answer: Answer) -> Attempt {
+    greeted(Experiment { check, via, vary, conduct: Conduct::Greet }, answer)
+}
+
+/// What an experiment gets with this answer.
+pub(crate) fn greeted(experiment: Experiment, answer: Answer) -> Attempt {
     let is_open =
         answer.status == 101 || (answer.status == 200 && answer.media_type() == "text/event-stream");
     let stage = |name| Stage { name, seconds: 0.001, fault: None, detail: String::new() };
     Attempt {
-        experiment: Experiment { check, via, vary, conduct: Conduct::Greet },
+        experiment,
         began: 0.0,
         stages: vec![stage(StageName::Tcp), stage(StageName::Http)],
         peer: None,
@@ -101,6 +108,27 @@ fn greeting(check: Check, via: Via, vary: Option<Vary>, answer: Answer) -> Attem
         tcp: None,
         crowd: Vec::new(),
     }
+}
+
+/// A message comes back, or the peer ends the connection over it.
+pub(crate) fn passes(attempt: &mut Attempt, is_well: bool) {
+    let stream = attempt.stream.get_or_insert_default();
+    stream.echoes = vec![is_well.then_some(0.002)];
+    stream.end = Some(End {
+        at: 0.1,
+        age: 0.1,
+        silence: 0.0,
+        is_ours: is_well,
+        sign: Sign::Close(Some(CloseCode(if is_well { 1000 } else { 1009 })), String::new()),
+    });
+}
+
+/// An open stream that the peer ends without a word after so many seconds of silence.
+pub(crate) fn cut(experiment: Experiment, seconds: f64) -> Attempt {
+    let mut attempt = greeted(experiment, answer(101));
+    let end = End { at: seconds, age: seconds, silence: seconds, is_ours: false, sign: Sign::Fin };
+    attempt.stream = Some(Stream { end: Some(end), ..Stream::default() });
+    attempt
 }
 
 /// The finding can be told in each language: each sentence is in the catalogue and each gap is filled.

@@ -9,6 +9,7 @@ use gateway::config::UpstreamUrl;
 use tracing_subscriber::EnvFilter;
 
 use crate::channel::ChannelCommand;
+use crate::diagnose::DiagnoseOptions;
 use crate::escalate::{AckOptions, EscalateCommand};
 use crate::explain::ExplainOptions;
 use crate::load::LoadCommand;
@@ -40,6 +41,7 @@ const EXAMPLES: &str = "Examples:
   heartline ack 7 --by Ann                             nobody else is called for incident 7
   heartline connections --closed reason:abnormal       list what has broken off
   heartline show 4ynf0xjv3c8mz                         what happened on one connection
+  heartline diagnose wss://example.com/chat            why does it not work?
   heartline explain HL-101                             what a finding means, and what to do
   heartline load ws ws://127.0.0.1:8000/chat -c 500    what many users would see";
 
@@ -84,6 +86,9 @@ pub enum Command {
     /// Show what happened on one connection of a running gateway, open or closed; exit code 3 when it cannot be
     /// reached.
     Show(ShowOptions),
+    /// Find out why a service cannot be reached, drops its connections or is slow: attempts that differ in one thing
+    /// each, and what explains them.
+    Diagnose(Box<DiagnoseOptions>),
     /// Print the manual page of a cause that a diagnosis names, or of an alert.
     Explain(ExplainOptions),
     /// Load a service with many connections, and measure what they see.

@@ -9,6 +9,7 @@ pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod diagnose;
 pub mod escalate;
 pub mod explain;
 mod history;
@@ -34,15 +35,18 @@ pub enum Failure {
     Running(String),
     /// The gateway that it asks is not reachable.
     Unreachable(String),
+    /// It did what it should, and its report says what is wrong; the process ends with this code.
+    Told(u8),
 }
 
 impl Failure {
-    /// 2 for bad usage or configuration, 3 when nobody is reachable, 1 for any other failure.
+    /// 2 for bad usage or configuration, 3 when nobody is reachable, what was told, 1 for any other failure.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Failure::Usage(_) => ExitCode::from(2),
             Failure::Running(_) => ExitCode::from(1),
             Failure::Unreachable(_) => ExitCode::from(3),
+            Failure::Told(code) => ExitCode::from(*code),
         }
     }
 }
@@ -53,6 +57,7 @@ impl fmt::Display for Failure {
             Failure::Usage(text) | Failure::Running(text) | Failure::Unreachable(text) => {
                 write!(f, "error: {text}")
             }
+            Failure::Told(_) => Ok(()),
         }
     }
 }
@@ -78,6 +83,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Show(options) => block_on(look::show(options)),
         Command::Alerts(options) => block_on(look::alerts(options)),
         Command::Channel(command) => block_on(channel::run(command)),
+        Command::Diagnose(options) => block_on(diagnose::run(*options)),
         Command::Explain(options) => explain::run(&options),
         Command::Load(command) => load::run(*command),
     }

@@ -21,6 +21,7 @@ use probe::target::{Protocol, Target};
 use probe::websocket::{Message, WebSocketClient};
 
 pub use options::LoadCommand;
+pub(crate) use options::duration;
 use options::{Format, LoadOptions, SendingOptions, ServeOptions};
 
 use crate::Failure;

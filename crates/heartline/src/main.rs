@@ -9,7 +9,9 @@ fn main() -> ExitCode {
     match heartline::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            if !matches!(failure, heartline::Failure::Told(_)) {
+                eprintln!("{failure}");
+            }
             failure.exit_code()
         }
     }

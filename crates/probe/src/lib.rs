@@ -5,6 +5,7 @@
 //! - [`session`]: what the clients have in common once they are connected.
 //! - [`websocket`], [`event_stream`], [`grpc`]: the clients; [`http2`]: what two of them stand on.
 //! - [`stamp`]: the time at which a pushed message was made, when it says so.
+//! - [`diagnose`]: the experiments of a diagnosis.
 //! - [`load`]: many sessions on a schedule, and what they saw.
 //! - [`backend`]: a service to aim at that costs as little as it can.
 //!
@@ -13,6 +14,7 @@
 pub mod alarm;
 pub mod backend;
 pub mod clock;
+pub mod diagnose;
 pub mod dial;
 pub mod event_stream;
 pub mod failure;

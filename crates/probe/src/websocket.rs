@@ -38,8 +38,10 @@ const CLOSE_TIME: Duration = Duration::from_secs(1);
 
 const FIN: u8 = 0x80;
 const MASK: u8 = 0x80;
-const PONG: u8 = 0xa;
-const CLOSE: u8 = 0x8;
+pub(crate) const TEXT: u8 = 0x1;
+pub(crate) const CLOSE: u8 = 0x8;
+pub(crate) const PING: u8 = 0x9;
+pub(crate) const PONG: u8 = 0xa;
 
 /// What all WebSockets to one target have in common.
 pub struct WebSocketClient {
@@ -303,15 +305,33 @@ impl Session for WebSocket {
 
 impl Message {
     fn frame(&self) -> Vec<u8> {
-        frame(if self.opcode == Opcode::Text { 0x1 } else { 0x2 }, &self.payload)
+        frame(if self.opcode == Opcode::Text { TEXT } else { 0x2 }, &self.payload)
     }
 }
 
 /// A final, masked frame (RFC 6455, section 5.2).
-fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    piece(FIN | opcode, payload)
+}
+
+/// A message in so many frames, or as many as it has bytes (RFC 6455, section 5.4).
+pub(crate) fn frames(opcode: u8, payload: &[u8], count: u32) -> Vec<u8> {
+    let size = payload.len().div_ceil(usize::try_from(count.max(1)).unwrap_or(usize::MAX)).max(1);
+    let pieces: Vec<&[u8]> = if payload.is_empty() { vec![payload] } else { payload.chunks(size).collect() };
+    let mut all = Vec::with_capacity(payload.len() + 14 * pieces.len());
+    for (index, bytes) in pieces.iter().enumerate() {
+        let opcode = if index == 0 { opcode } else { 0 };
+        let fin = if index + 1 == pieces.len() { FIN } else { 0 };
+        all.extend(piece(fin | opcode, bytes));
+    }
+    all
+}
+
+/// A masked frame with this first byte.
+fn piece(first: u8, payload: &[u8]) -> Vec<u8> {
     let mask: [u8; 4] = rand::random();
     let mut frame = Vec::with_capacity(payload.len() + 14);
-    frame.push(FIN | opcode);
+    frame.push(first);
     match payload.len() {
         short @ 0..126 => frame.push(MASK | u8::try_from(short).expect("less than 126")),
         middle @ 126..0x1_0000 => {

@@ -1,0 +1,495 @@
+//! Which experiment comes next: first the plain request; then, when it fails, requests that differ in one thing that
+//! could tell causes of this failure apart; when it opens, what could break it later.
+//!
+//! Pure: it is asked again and again with what was seen, what is under way and the time, and says what to begin and what
+//! to end.
+
+use model::{Protocol, Word as _};
+
+use crate::attempt::{Attempt, Fault, StageName};
+use crate::examination::{Examination, Target};
+use crate::experiment::{Alpn, Check, Conduct, Experiment, Vary, Via};
+
+/// What may be done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// The checks that are made; the handshake always is.
+    pub checks: Vec<Check>,
+    /// Leaves out what could find limits the hard way: large messages, many connections, frequent PINGs.
+    pub is_safe: bool,
+    /// Longest hold, seconds.
+    pub idle_max: f64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { checks: Check::ALL.to_vec(), is_safe: false, idle_max: 70.0 }
+    }
+}
+
+/// An experiment under way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Running {
+    /// Its number, by which it is ended.
+    pub number: u64,
+    /// What is done.
+    pub experiment: Experiment,
+    /// When it began, seconds after the start.
+    pub began: f64,
+}
+
+/// What to do now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Step {
+    /// Experiments to begin.
+    pub start: Vec<Experiment>,
+    /// Numbers of those to end.
+    pub stop: Vec<u64>,
+}
+
+/// Short experiments that may be under way at once.
+const AT_ONCE: usize = 3;
+/// Connections of a crowd.
+const CROWD: u32 = 20;
+/// How often the plain request is repeated when it fails.
+const REPEATED: usize = 4;
+/// The second silent hold begins so much later than the first, so that a clock that cuts both at once is told from a
+/// timer of each.
+const LATER: f64 = 2.3;
+/// Sizes of messages that are tried, bytes.
+const SIZES: [u64; 6] = [1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
+/// Messages that a limit is bisected with.
+const BISECTIONS: usize = 12;
+/// Seconds between heartbeats of a hold that is kept busy.
+const HEARTBEAT: f64 = 1.0;
+
+/// The state of an examination's plan.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    options: Options,
+    begun: Vec<Experiment>,
+}
+
+impl Plan {
+    /// Nothing has been begun.
+    pub fn new(options: Options) -> Plan {
+        Plan { options, begun: Vec::new() }
+    }
+
+    /// What to do now, after what was seen and while this is running. Nothing to begin and nothing running: the end.
+    pub fn next(&mut self, seen: &Examination, running: &[Running], now: f64) -> Step {
+        let mut step = Step::default();
+        let target = &seen.target;
+        let mut first = vec![greeting(Check::Handshake, Via::Url, None)];
+        first.extend(target.direct.is_some().then(|| greeting(Check::Handshake, Via::Direct, None)));
+        let is_waiting =
+            first.iter().any(|wanted| running.iter().any(|running| running.experiment == *wanted));
+        self.begin(first, usize::MAX, &mut step);
+        let Some(plain) = seen.plain().filter(|_| !is_waiting && step.start.is_empty()) else { return step };
+
+        if plain.is_open() {
+            self.hold(seen, running, now, &mut step);
+        }
+        let short = running.iter().filter(|running| !is_hold(&running.experiment)).count();
+        let wanted = if plain.is_open() { self.while_open(seen, plain) } else { why_closed(target, plain) };
+        let wanted = wanted.into_iter().filter(|experiment| self.is_allowed(experiment)).collect();
+        self.begin(wanted, AT_ONCE.saturating_sub(short), &mut step);
+        if !plain.is_open() {
+            self.repeat(seen, plain, AT_ONCE.saturating_sub(short + step.start.len()), &mut step);
+        } else if short == 0 && step.start.is_empty() {
+            step.start.extend(self.next_size(seen));
+            self.begun.extend(step.start.iter().cloned());
+        }
+        step
+    }
+
+    fn is_allowed(&self, experiment: &Experiment) -> bool {
+        let is_hard = matches!(experiment.check, Check::Size | Check::Concurrency | Check::Keepalive);
+        let is_chosen =
+            experiment.check == Check::Handshake || self.options.checks.contains(&experiment.check);
+        is_chosen && !(is_hard && self.options.is_safe)
+    }
+
+    /// Begins the first so many of those that were not begun yet.
+    fn begin(&mut self, wanted: Vec<Experiment>, room: usize, step: &mut Step) {
+        let fresh: Vec<Experiment> =
+            wanted.into_iter().filter(|experiment| !self.begun.contains(experiment)).take(room).collect();
+        self.begun.extend(fresh.iter().cloned());
+        step.start.extend(fresh);
+    }
+
+    /// The plain request again, since it may fail only sometimes.
+    fn repeat(&mut self, seen: &Examination, plain: &Attempt, room: usize, step: &mut Step) {
+        let reached_http = plain.stage(StageName::Http).is_some();
+        let again = greeting(Check::Handshake, Via::Url, None);
+        let begun = self.begun.iter().filter(|experiment| **experiment == again).count();
+        let is_done = seen.attempts.iter().filter(|attempt| attempt.experiment == again).count() == begun;
+        if reached_http && is_done && begun <= REPEATED && room > 0 {
+            self.begun.push(again.clone());
+            step.start.push(again);
+        }
+    }
+
+    /// Experiments on a service that answers as it should.
+    fn while_open(&self, seen: &Examination, plain: &Attempt) -> Vec<Experiment> {
+        let target = &seen.target;
+        let vary = |check, vary| greeting(check, Via::Url, Some(vary));
+        let mut wanted = Vec::new();
+        if target.protocol != Protocol::Grpc && target.origin.is_none() {
+            wanted.push(vary(Check::Origin, Vary::Origin(own_origin(target))));
+        }
+        if target.is_tls && target.protocol != Protocol::Grpc {
+            wanted.push(vary(Check::Http, Vary::Alpn(Alpn::Both)));
+        }
+        match target.protocol {
+            Protocol::WebSocket => {
+                wanted.push(vary(Check::Compression, Vary::Compression(true)));
+                if echoes(plain) {
+                    let echo = |via| {
+                        experiment(Check::Latency, via, Conduct::Echo { messages: 10, with_pings: true })
+                    };
+                    wanted.push(echo(Via::Url));
+                    wanted.extend(target.direct.is_some().then(|| echo(Via::Direct)));
+                    wanted.push(experiment(
+                        Check::Fragments,
+                        Via::Url,
+                        Conduct::Send { bytes: 4096, frames: 1 },
+                    ));
+                    wanted.push(experiment(
+                        Check::Fragments,
+                        Via::Url,
+                        Conduct::Send { bytes: 4096, frames: 4 },
+                    ));
+                }
+            }
+            Protocol::Sse => {
+                let listen = Conduct::Listen { seconds: 6.0, messages: 24 };
+                wanted.push(experiment(Check::Flush, Via::Url, listen));
+                wanted.extend(target.direct.is_some().then(|| experiment(Check::Flush, Via::Direct, listen)));
+                let gzip = Some(Vary::Compression(true));
+                wanted.push(Experiment {
+                    check: Check::Compression,
+                    via: Via::Url,
+                    vary: gzip.clone(),
+                    conduct: listen,
+                });
+                if target.direct.is_some() {
+                    wanted.push(Experiment {
+                        check: Check::Compression,
+                        via: Via::Direct,
+                        vary: gzip,
+                        conduct: listen,
+                    });
+                }
+            }
+            Protocol::Grpc => {
+                wanted.push(vary(Check::Deadline, Vary::DeadlineMs(Some(2000))));
+                let pings = Conduct::Hold { seconds: 5.0, ping_seconds: Some(0.2), message_seconds: None };
+                wanted.push(experiment(Check::Keepalive, Via::Url, pings));
+            }
+        }
+        wanted.push(experiment(Check::Concurrency, Via::Url, Conduct::Crowd { connections: CROWD }));
+        wanted
+    }
+
+    /// Begins holds, and ends those that nothing more is learnt from.
+    fn hold(&mut self, seen: &Examination, running: &[Running], now: f64, step: &mut Step) {
+        if !self.options.checks.contains(&Check::Idle) || self.options.idle_max <= 0.0 {
+            return;
+        }
+        let seconds = self.options.idle_max;
+        let hold = |via, ping_seconds, message_seconds| {
+            experiment(Check::Idle, via, Conduct::Hold { seconds, ping_seconds, message_seconds })
+        };
+        let plain = seen.plain().expect("a hold follows the plain attempt");
+        let mut wanted = vec![hold(Via::Url, None, None)];
+        if seen.target.protocol != Protocol::Sse {
+            wanted.push(hold(Via::Url, Some(HEARTBEAT), None));
+        }
+        if seen.target.protocol == Protocol::WebSocket && echoes(plain) {
+            wanted.push(hold(Via::Url, None, Some(HEARTBEAT)));
+        }
+        if seen.direct().is_some_and(Attempt::is_open) {
+            wanted.push(hold(Via::Direct, None, None));
+        }
+        self.begin(wanted, usize::MAX, step);
+        let silent = hold(Via::Url, None, None);
+        let begun = self.begun.iter().filter(|experiment| **experiment == silent).count();
+        let first = running.iter().find(|running| running.experiment == silent).map(|running| running.began);
+        let is_early_end = first.is_none() && step.start.iter().all(|started| *started != silent);
+        if begun == 1 && (is_early_end || first.is_some_and(|began| now - began > LATER)) {
+            self.begun.push(silent.clone());
+            step.start.push(silent);
+        }
+        step.stop.extend(finished(seen, running, now));
+    }
+
+    /// The next message of a search for the largest one that passes.
+    fn next_size(&self, seen: &Examination) -> Option<Experiment> {
+        let plain = seen
+            .plain()
+            .filter(|plain| seen.target.protocol == Protocol::WebSocket && takes_messages(plain))?;
+        let send = |bytes| experiment(Check::Size, Via::Url, Conduct::Send { bytes, frames: 1 });
+        if !self.is_allowed(&send(0)) {
+            return None;
+        }
+        let tried: Vec<(u64, bool)> = seen.sizes(Via::Url).collect();
+        let bytes = match seen.size_limit(Via::Url) {
+            (passed, Some(failed)) if failed - passed > 1 && tried.len() < SIZES.len() + BISECTIONS => {
+                passed + (failed - passed) / 2
+            }
+            (_, Some(failed)) => {
+                // Whether it is the message or the frame that is too long, and who says so.
+                let pieces = experiment(Check::Size, Via::Url, Conduct::Send { bytes: failed, frames: 4 });
+                let straight =
+                    experiment(Check::Size, Via::Direct, Conduct::Send { bytes: failed, frames: 1 });
+                let more = [Some(pieces), seen.target.direct.is_some().then_some(straight)];
+                return more.into_iter().flatten().find(|wanted| !self.begun.contains(wanted));
+            }
+            (passed, None) => *SIZES.iter().find(|size| **size > passed)?,
+        };
+        let wanted = send(bytes);
+        let is_pointless = tried.len() > 2 && !echoes(plain) && bytes > 64 << 10 && self.options.is_safe;
+        (!self.begun.contains(&wanted) && !is_pointless).then_some(wanted)
+    }
+}
+
+/// Numbers of holds that have shown what they can.
+fn finished(seen: &Examination, running: &[Running], now: f64) -> Vec<u64> {
+    let silences: Vec<f64> =
+        seen.silent(Via::Url).filter_map(|hold| Some(hold.peer_end()?.silence.max(hold.lived()))).collect();
+    if silences.len() < 2 {
+        return Vec::new();
+    }
+    let longest = silences.iter().copied().fold(0.0, f64::max);
+    let enough = (2.5 * longest).max(longest + 3.0);
+    let is_done = |hold: &&Running| is_hold(&hold.experiment) && now - hold.began > enough;
+    running.iter().filter(is_done).map(|hold| hold.number).collect()
+}
+
+/// Requests that differ in what could be the cause of this failure.
+fn why_closed(target: &Target, plain: &Attempt) -> Vec<Experiment> {
+    let Some(failed) = plain.failed() else { return Vec::new() };
+    let vary = |check, vary| greeting(check, Via::Url, Some(vary));
+    let mut wanted = Vec::new();
+    match failed.name {
+        StageName::Dns | StageName::Tcp => {}
+        StageName::Tls | StageName::Http2 => {
+            wanted.push(vary(Check::Http, Vary::OtherScheme));
+            wanted.push(vary(Check::Host, Vary::NoServerName));
+            wanted.push(vary(Check::Http, Vary::Alpn(Alpn::None)));
+            wanted.push(vary(Check::Http, Vary::Alpn(Alpn::Http1)));
+        }
+        StageName::Http if !matches!(failed.fault, Some(Fault::Timeout)) => {
+            wanted.push(vary(Check::Http, Vary::OtherScheme));
+            wanted.push(vary(Check::Http, Vary::NoUpgrade));
+        }
+        StageName::Http => wanted.push(vary(Check::Http, Vary::NoUpgrade)),
+        StageName::Upgrade | StageName::FirstMessage => wanted.extend(why_refused(target, plain)),
+    }
+    wanted
+}
+
+/// Requests that differ from one that an HTTP answer has refused.
+fn why_refused(target: &Target, plain: &Attempt) -> Vec<Experiment> {
+    let vary = |check, vary| greeting(check, Via::Url, Some(vary));
+    let mut wanted = Vec::new();
+    if target.protocol == Protocol::WebSocket {
+        wanted.push(vary(Check::Http, Vary::NoUpgrade));
+        wanted.push(vary(Check::Http, Vary::LowerCaseFields));
+    }
+    if target.protocol != Protocol::Grpc {
+        wanted.push(vary(Check::Origin, Vary::Origin(own_origin(target))));
+        if target.origin.is_some() {
+            wanted.push(vary(Check::Origin, Vary::NoOrigin));
+        }
+    }
+    if !target.subprotocols.is_empty() {
+        wanted.push(vary(Check::Handshake, Vary::Subprotocol(None)));
+    }
+    if !target.credentials.is_empty() {
+        wanted.push(vary(Check::Credentials, Vary::NoCredentials));
+    }
+    if !matches!(plain.status(), Some(401 | 407 | 429)) {
+        wanted.extend(paths(&target.path).into_iter().map(|path| vary(Check::Path, Vary::Path(path))));
+        wanted.push(vary(Check::Path, Vary::Path("/heartline-no-such-path".to_owned())));
+    }
+    if let Some(direct) = &target.direct {
+        wanted.push(vary(Check::Host, Vary::Host(direct.clone())));
+    }
+    if target.is_tls {
+        wanted.push(vary(Check::Http, Vary::Alpn(Alpn::Both)));
+        wanted.push(vary(Check::Http, Vary::Alpn(Alpn::None)));
+    }
+    wanted
+}
+
+/// Paths beside this one that a mistake in a path would be seen by.
+fn paths(path: &str) -> Vec<String> {
+    let (path, query) =
+        path.split_once('?').map_or((path, String::new()), |(path, query)| (path, format!("?{query}")));
+    let toggled = match path.strip_suffix('/') {
+        Some(without) if !without.is_empty() => without.to_owned(),
+        Some(_) => return Vec::new(),
+        None => format!("{path}/"),
+    };
+    let last = path.trim_end_matches('/').rsplit('/').next().map(|last| format!("/{last}"));
+    let mut all = vec![format!("{toggled}{query}"), "/".to_owned()];
+    all.extend(last.filter(|last| last != path).map(|last| format!("{last}{query}")));
+    all
+}
+
+/// The origin that a page of the service itself has.
+pub fn own_origin(target: &Target) -> String {
+    let scheme = if target.is_tls { "https" } else { "http" };
+    let is_default = target.port == if target.is_tls { 443 } else { 80 };
+    let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.clone() };
+    if is_default { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{}", target.port) }
+}
+
+fn greeting(check: Check, via: Via, vary: Option<Vary>) -> Experiment {
+    Experiment { check, via, vary, conduct: Conduct::Greet }
+}
+
+fn experiment(check: Check, via: Via, conduct: Conduct) -> Experiment {
+    Experiment { check, via, vary: None, conduct }
+}
+
+fn is_hold(experiment: &Experiment) -> bool {
+    experiment.check == Check::Idle
+}
+
+fn echoes(plain: &Attempt) -> bool {
+    plain.stream.as_ref().is_some_and(|stream| stream.echoes.iter().any(Option::is_some))
+}
+
+/// The service did not end the connection over a small message.
+fn takes_messages(plain: &Attempt) -> bool {
+    plain.peer_end().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scene::{Scene, answer};
+
+    /// Runs a plan against a service that this function plays; the experiments in their order.
+    fn played(
+        scene: Scene,
+        options: Options,
+        mut play: impl FnMut(&Experiment) -> Attempt,
+    ) -> Vec<Experiment> {
+        let mut seen = scene.seen();
+        let mut plan = Plan::new(options);
+        let mut made = Vec::new();
+        for round in 0..500 {
+            let step = plan.next(&seen, &[], f64::from(round));
+            if step.start.is_empty() {
+                return made;
+            }
+            seen.attempts.extend(step.start.iter().map(&mut play));
+            made.extend(step.start);
+        }
+        panic!("a plan without end: {made:?}");
+    }
+
+    fn refused(experiment: &Experiment, status: u16) -> Attempt {
+        let mut attempt = crate::scene::greeted(experiment.clone(), answer(status));
+        if status != 101 {
+            attempt.stages.push(crate::attempt::Stage {
+                name: StageName::Upgrade,
+                seconds: 0.0,
+                fault: Some(Fault::Answer),
+                detail: String::new(),
+            });
+        }
+        attempt
+    }
+
+    #[test]
+    fn a_refusal_is_varied_in_one_thing_at_a_time() {
+        let made = played(Scene::websocket(), Options::default(), |experiment| refused(experiment, 403));
+        assert_eq!(made[0], greeting(Check::Handshake, Via::Url, None));
+        let own = Vary::Origin("http://example.com".to_owned());
+        assert!(made.iter().any(|experiment| experiment.vary.as_ref() == Some(&own)), "{made:?}");
+        assert!(made.iter().any(|experiment| experiment.vary == Some(Vary::NoUpgrade)), "{made:?}");
+        assert!(made.iter().all(|experiment| experiment.conduct == Conduct::Greet), "{made:?}");
+        let again = made.iter().filter(|experiment| **experiment == made[0]).count();
+        assert_eq!(again, 1 + REPEATED);
+    }
+
+    #[test]
+    fn a_limit_is_bisected_to_the_byte() {
+        let limit = 5000;
+        let checks = vec![Check::Size];
+        let options = Options { checks, ..Options::default() };
+        let made = played(Scene::websocket(), options, |experiment| {
+            let mut attempt = refused(experiment, 101);
+            let Conduct::Send { bytes, .. } = experiment.conduct else { return attempt };
+            crate::scene::passes(&mut attempt, bytes <= limit);
+            attempt
+        });
+        let sizes: Vec<u64> = made
+            .iter()
+            .filter_map(|experiment| match experiment.conduct {
+                Conduct::Send { bytes, frames: 1 } => Some(bytes),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(sizes[..4], [1024, 4096, 16384, 10240]);
+        assert!(sizes.contains(&5000) || sizes.contains(&5001), "{sizes:?}");
+        assert!(made.iter().any(|experiment| matches!(experiment.conduct, Conduct::Send { frames: 4, .. })));
+    }
+
+    #[test]
+    fn what_is_safe_finds_no_limits() {
+        let options = Options { is_safe: true, ..Options::default() };
+        let made = played(Scene::websocket(), options, |experiment| refused(experiment, 101));
+        let is_hard = |experiment: &&Experiment| {
+            matches!(experiment.conduct, Conduct::Crowd { .. }) || experiment.check == Check::Size
+        };
+        assert_eq!(made.iter().find(is_hard), None);
+    }
+
+    #[test]
+    fn nothing_follows_a_closed_port() {
+        let made = played(Scene::websocket(), Options::default(), |experiment| {
+            let mut attempt = refused(experiment, 200);
+            attempt.answer = None;
+            attempt.stages = vec![crate::attempt::Stage {
+                name: StageName::Tcp,
+                seconds: 0.0,
+                fault: Some(Fault::Refused),
+                detail: String::new(),
+            }];
+            attempt
+        });
+        assert_eq!(made.len(), 1);
+    }
+
+    #[test]
+    fn holds_end_when_the_busy_ones_have_outlived_the_silence() {
+        let scene = Scene::websocket().plain(answer(101));
+        let mut seen = scene.seen();
+        let silent = experiment(
+            Check::Idle,
+            Via::Url,
+            Conduct::Hold { seconds: 70.0, ping_seconds: None, message_seconds: None },
+        );
+        for _ in 0..2 {
+            seen.attempts.push(crate::scene::cut(silent.clone(), 3.0));
+        }
+        let busy = Conduct::Hold { seconds: 70.0, ping_seconds: Some(1.0), message_seconds: None };
+        let running =
+            [Running { number: 7, experiment: experiment(Check::Idle, Via::Url, busy), began: 0.0 }];
+        assert!(finished(&seen, &running, 7.0).is_empty());
+        assert_eq!(finished(&seen, &running, 8.0), [7]);
+    }
+
+    #[test]
+    fn paths_beside_a_path() {
+        assert_eq!(paths("/ws/chat?a=1"), ["/ws/chat/?a=1", "/", "/chat?a=1"]);
+        assert_eq!(paths("/ws/"), ["/ws", "/", "/ws"]);
+        assert!(paths("/").is_empty());
+    }
+}

@@ -1,0 +1,278 @@
+//! `heartline diagnose`: why a service cannot be reached, drops its connections or is slow, from where a user stands.
+
+mod progress;
+
+use std::io::IsTerminal as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ::diagnose::examination::{self, Examination};
+use ::diagnose::experiment::Check;
+use ::diagnose::plan::Options;
+use ::diagnose::report::{self, Style};
+use ::diagnose::text::told;
+use ::diagnose::verdict::{Outcome, Verdict, verdict};
+use clap::{Args, ValueEnum};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use model::{Language, Word};
+use probe::diagnose::Settings;
+use probe::target::{Protocol, Target};
+use probe::tls::Trust;
+use serde_json::{Value, json};
+
+use crate::Failure;
+use crate::explain::{language, preferred};
+use crate::load::duration;
+
+/// Options of `diagnose`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct DiagnoseOptions {
+    /// Service to examine: ws: or wss: for a WebSocket, http: or https: for an event stream, grpc: or grpcs: with
+    /// /package.Service/Method for a gRPC stream.
+    #[arg(value_name = "URL", value_parser = target)]
+    target: Target,
+    /// The service itself, behind whatever the URL leads to: what works there and not at the URL is broken in between.
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
+    upstream: Option<(String, u16)>,
+    /// Checks to make beside the handshake, by name [default: all].
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = check)]
+    checks: Vec<Check>,
+    /// Leave out what could find limits the hard way: large messages, many connections, frequent PINGs.
+    #[arg(long)]
+    safe: bool,
+    /// Form of the report on standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    /// Language: en or zh-CN [default: that of LC_ALL, LC_MESSAGES or LANG, else en].
+    #[arg(long, value_name = "LANG", value_parser = language)]
+    lang: Option<Language>,
+    /// Field to send with each request, such as 'Authorization: Bearer …'; may be repeated.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = field)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// Origin to send, as a page of https://example.com would.
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Option<HeaderValue>,
+    /// WebSocket subprotocol to offer; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    subprotocol: Vec<String>,
+    /// Text to send to see what comes back.
+    #[arg(long, value_name = "TEXT", default_value = "heartline probe")]
+    message: String,
+    /// Address to connect to in place of a name's, such as example.com:443:10.0.0.7; may be repeated.
+    #[arg(long, value_name = "HOST:PORT:ADDRESS", value_parser = resolution)]
+    resolve: Vec<(String, u16, SocketAddr)>,
+    /// Authorities to trust, in a PEM file, in place of the system's.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Trust any certificate; what it says is still told.
+    #[arg(long, conflicts_with = "ca_file")]
+    insecure: bool,
+    /// Longest silence to wait for a cut.
+    #[arg(long, value_name = "DURATION", default_value = "70s", value_parser = duration)]
+    idle_max: Duration,
+    /// When to stop and judge by what was seen until then.
+    #[arg(long, value_name = "DURATION", default_value = "3m", value_parser = duration)]
+    timeout: Duration,
+    /// Leave out texts that the service sent: bodies of answers and reasons of Close frames.
+    #[arg(long)]
+    no_payload: bool,
+    /// When to use colours.
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    color: When,
+    /// Draw with ASCII alone.
+    #[arg(long)]
+    ascii: bool,
+    /// All findings with all evidence, and each attempt.
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  heartline diagnose wss://example.com/chat
+  heartline diagnose wss://example.com/chat --upstream 10.0.0.7:3000     compare with the service itself
+  heartline diagnose https://example.com/events --checks idle --idle-max 5m
+  heartline diagnose grpcs://example.com/chat.Room/Join --format json
+
+Exit code: 0 healthy, 1 a problem was found or something is wrong that nothing explains, 2 wrong usage, 3 it could not be
+tested.";
+
+/// Form of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// To paste into an issue.
+    Markdown,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum When {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Examines and reports.
+///
+/// # Errors
+/// What was given cannot be used, or the verdict is not `healthy`.
+pub async fn run(options: DiagnoseOptions) -> Result<(), Failure> {
+    let settings = options.settings();
+    let plan = options.plan();
+    let seen = Examination::new(options.examined(&settings));
+    let mut progress = progress::Progress::new();
+    let (seen, is_cut) = probe::diagnose::examine(settings, seen, plan, options.timeout, &mut progress).await;
+    progress.end();
+    let verdict = verdict(&seen);
+    let report = match options.format {
+        Format::Text => report::text(&seen, &verdict, options.language(), options.style()),
+        Format::Markdown => report::markdown(&seen, &verdict, options.language()),
+        Format::Json => options.json(&seen, &verdict, is_cut),
+    };
+    println!("{}", report.trim_end());
+    match verdict.outcome {
+        Outcome::Healthy => Ok(()),
+        Outcome::Problem | Outcome::Inconclusive => Err(Failure::Told(1)),
+        Outcome::CouldNotTest => Err(Failure::Told(3)),
+    }
+}
+
+impl DiagnoseOptions {
+    fn language(&self) -> Language {
+        self.lang.unwrap_or_else(preferred)
+    }
+
+    fn style(&self) -> Style {
+        let is_terminal = std::io::stdout().is_terminal();
+        let is_colorless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        Style {
+            has_color: match self.color {
+                When::Auto => is_terminal && !is_colorless,
+                When::Always => true,
+                When::Never => false,
+            },
+            is_ascii: self.ascii,
+            columns: columns.unwrap_or(Style::default().columns),
+            is_verbose: self.verbose,
+        }
+    }
+
+    fn plan(&self) -> Options {
+        let checks = if self.checks.is_empty() { Check::ALL.to_vec() } else { self.checks.clone() };
+        // What is held must have ended before the time is over.
+        let longest = self.timeout.saturating_sub(Duration::from_secs(5));
+        Options { checks, is_safe: self.safe, idle_max: self.idle_max.min(longest).as_secs_f64() }
+    }
+
+    fn settings(&self) -> Settings {
+        let mut fields: HeaderMap = self.headers.iter().cloned().collect();
+        if let Some(origin) = &self.origin {
+            fields.insert(http::header::ORIGIN, origin.clone());
+        }
+        let trust = match &self.ca_file {
+            Some(file) => Trust::File(file.clone()),
+            None if self.insecure => Trust::Anyone,
+            None => Trust::System,
+        };
+        Settings {
+            target: self.target.clone(),
+            direct: self.upstream.clone(),
+            fields,
+            subprotocols: self.subprotocol.clone(),
+            message: self.message.clone(),
+            resolved: self.resolve.clone(),
+            trust,
+            stage_time: Duration::from_secs(10).min(self.timeout / 2),
+        }
+    }
+
+    fn examined(&self, settings: &Settings) -> examination::Target {
+        let target = &self.target;
+        examination::Target {
+            url: target.to_string(),
+            protocol: match target.protocol {
+                Protocol::WebSocket => model::Protocol::WebSocket,
+                Protocol::Sse => model::Protocol::Sse,
+                Protocol::Grpc => model::Protocol::Grpc,
+            },
+            is_tls: target.is_tls,
+            host: target.host.clone(),
+            port: target.port,
+            path: target.path.to_string(),
+            direct: self.upstream.as_ref().map(|(host, port)| format!("{host}:{port}")),
+            origin: settings
+                .fields
+                .get(http::header::ORIGIN)
+                .map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned()),
+            credentials: settings.credentials(),
+            subprotocols: self.subprotocol.clone(),
+        }
+    }
+
+    fn json(&self, seen: &Examination, verdict: &Verdict, is_cut: bool) -> String {
+        let stages = seen.plain().map_or(&[][..], |plain| &plain.stages);
+        let stages: Vec<Value> = stages
+            .iter()
+            .map(|stage| {
+                let fault = stage.fault.map(Word::as_str);
+                json!({
+                    "name": stage.name, "ok": stage.fault.is_none(), "seconds": stage.seconds,
+                    "detail": stage.detail, "fault": fault,
+                })
+            })
+            .collect();
+        let findings: Vec<_> =
+            verdict.findings.iter().map(|finding| told(finding, self.language())).collect();
+        let mut report = json!({
+            "target": seen.target.url, "outcome": verdict.outcome, "cut_short": is_cut,
+            "checks": seen.checks(), "stages": stages, "findings": findings,
+        });
+        if self.verbose {
+            report["attempts"] = json!(seen.attempts);
+        }
+        serde_json::to_string_pretty(&report).unwrap_or_default()
+    }
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    text.parse()
+}
+
+fn check(name: &str) -> Result<Check, String> {
+    name.trim().parse()
+}
+
+fn host_and_port(text: &str) -> Result<(String, u16), String> {
+    let wrong = || "it is HOST:PORT, such as 10.0.0.7:3000".to_owned();
+    let text = text.rsplit_once("://").map_or(text, |(_, rest)| rest).trim_end_matches('/');
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let port = port.parse().map_err(|_| wrong())?;
+    Ok((host.trim_start_matches('[').trim_end_matches(']').to_owned(), port))
+}
+
+fn resolution(text: &str) -> Result<(String, u16, SocketAddr), String> {
+    let wrong = || "it is HOST:PORT:ADDRESS, such as example.com:443:10.0.0.7".to_owned();
+    let mut parts = text.splitn(3, ':');
+    let (Some(host), Some(port), Some(address)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(wrong());
+    };
+    let port: u16 = port.parse().map_err(|_| wrong())?;
+    let address: IpAddr = address.trim_matches(['[', ']']).parse().map_err(|_| wrong())?;
+    Ok((host.to_owned(), port, SocketAddr::new(address, port)))
+}
+
+fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("it is NAME: VALUE")?;
+    let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|error| error.to_string())?;
+    let value = HeaderValue::from_str(value.trim()).map_err(|error| error.to_string())?;
+    Ok((name, value))
+}

@@ -1,0 +1,197 @@
+//! The hands of an active diagnosis: each experiment of `diagnose` is made over real sockets, and what is seen comes
+//! back as facts.
+
+mod connect;
+mod crowd;
+mod events;
+mod http1;
+mod made_at;
+mod run;
+mod websocket;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use diagnose::attempt::{Attempt, Fault, Stage, StageName};
+use diagnose::experiment::{Conduct, Experiment, Vary, Via};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use model::Moment;
+use tokio::sync::watch;
+
+use crate::clock;
+use crate::target::{Protocol, Target};
+use crate::tls::Trust;
+
+pub use run::{Progress, examine};
+
+/// What attempts have in common.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What is examined.
+    pub target: Target,
+    /// The upstream behind it, `HOST:PORT`.
+    pub direct: Option<(String, u16)>,
+    /// Fields of requests, beside those of the protocol.
+    pub fields: HeaderMap,
+    /// Subprotocols that are offered.
+    pub subprotocols: Vec<String>,
+    /// The message that is sent to see what comes back.
+    pub message: String,
+    /// Addresses in place of what the resolver says, each for a name and a port.
+    pub resolved: Vec<(String, u16, SocketAddr)>,
+    /// Whom to trust.
+    pub trust: Trust,
+    /// Longest wait for a stage of an opening.
+    pub stage_time: Duration,
+}
+
+/// Fields that carry credentials (RFC 9110, section 11; RFC 6265), in lower case.
+const CREDENTIALS: [&str; 5] =
+    ["authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"];
+
+impl Settings {
+    /// Names of the fields with credentials.
+    pub fn credentials(&self) -> Vec<String> {
+        let names = self.fields.keys().map(HeaderName::as_str);
+        names.filter(|name| is_credential(name)).map(str::to_owned).collect()
+    }
+}
+
+fn is_credential(name: &str) -> bool {
+    CREDENTIALS.contains(&name)
+}
+
+/// One attempt under way: what it is about and what was seen of it so far.
+pub(crate) struct Trial<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) experiment: &'a Experiment,
+    pub(crate) began: Moment,
+    pub(crate) seen: Attempt,
+    /// True when it is to end.
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl Trial<'_> {
+    /// Seconds since it began.
+    pub(crate) fn now(&self) -> f64 {
+        clock::now().since(self.began).as_secs_f64()
+    }
+
+    /// A stage is over, well or not.
+    pub(crate) fn staged(&mut self, name: StageName, since: Moment, failed: Option<(Fault, String)>) {
+        let (fault, detail) = failed.map_or((None, String::new()), |(fault, detail)| (Some(fault), detail));
+        let seconds = clock::now().since(since).as_secs_f64();
+        self.seen.stages.push(Stage { name, seconds, fault, detail });
+    }
+
+    /// What differs from the plain request.
+    pub(crate) fn vary(&self) -> Option<&Vary> {
+        self.experiment.vary.as_ref()
+    }
+
+    /// Whether TLS is spoken.
+    pub(crate) fn is_tls(&self) -> bool {
+        let target = &self.settings.target;
+        match (self.experiment.via, self.vary()) {
+            // Behind a proxy that ends TLS the service is plain.
+            (Via::Direct, _) => false,
+            (_, Some(Vary::OtherScheme)) => !target.is_tls,
+            _ => target.is_tls,
+        }
+    }
+
+    /// Name or address, and port, that are connected to.
+    pub(crate) fn destination(&self) -> (&str, u16) {
+        let target = &self.settings.target;
+        match (self.experiment.via, &self.settings.direct) {
+            (Via::Direct, Some((host, port))) => (host, *port),
+            _ => (&target.host, target.port),
+        }
+    }
+
+    /// Path and query of the request.
+    pub(crate) fn path(&self) -> &str {
+        match self.vary() {
+            Some(Vary::Path(path)) => path,
+            _ => self.settings.target.path.as_str(),
+        }
+    }
+
+    /// `Host` or `:authority`.
+    pub(crate) fn authority(&self) -> &str {
+        match self.vary() {
+            Some(Vary::Host(host)) => host,
+            _ => &self.settings.target.authority,
+        }
+    }
+
+    /// The fields that were asked for, as this attempt sends them.
+    pub(crate) fn fields(&self) -> HeaderMap {
+        let mut fields = self.settings.fields.clone();
+        match self.vary() {
+            Some(Vary::NoOrigin) => {
+                fields.remove(http::header::ORIGIN);
+            }
+            Some(Vary::Origin(origin)) => {
+                if let Ok(value) = HeaderValue::from_str(origin) {
+                    fields.insert(http::header::ORIGIN, value);
+                }
+            }
+            Some(Vary::NoCredentials) => {
+                for name in CREDENTIALS {
+                    fields.remove(name);
+                }
+            }
+            _ => {}
+        }
+        fields
+    }
+}
+
+/// Makes one attempt; it ends by itself, in the time that its conduct says and a bounded time for its opening, or
+/// soon after `stop` becomes true.
+pub(crate) async fn attempt(
+    settings: &Settings,
+    experiment: Experiment,
+    start: Moment,
+    stop: watch::Receiver<bool>,
+) -> Attempt {
+    match experiment.conduct {
+        Conduct::Crowd { connections } => crowd::open(settings, experiment, connections, start, stop).await,
+        _ => alone(settings, experiment, start, stop).await,
+    }
+}
+
+/// An attempt of one connection.
+async fn alone(
+    settings: &Settings,
+    experiment: Experiment,
+    start: Moment,
+    stop: watch::Receiver<bool>,
+) -> Attempt {
+    let began = clock::now();
+    let seen = nothing(experiment.clone(), began.since(start).as_secs_f64());
+    let mut trial = Trial { settings, experiment: &experiment, began, seen, stop };
+    let Some(stream) = connect::connect(&mut trial).await else { return trial.seen };
+    match settings.target.protocol {
+        Protocol::WebSocket => websocket::open(&mut trial, stream).await,
+        Protocol::Sse => events::open(&mut trial, stream).await,
+        Protocol::Grpc => {}
+    }
+    trial.seen
+}
+
+/// An attempt of which nothing is seen yet.
+fn nothing(experiment: Experiment, began: f64) -> Attempt {
+    Attempt {
+        experiment,
+        began,
+        stages: Vec::new(),
+        peer: None,
+        tls: None,
+        answer: None,
+        stream: None,
+        tcp: None,
+        crowd: Vec::new(),
+    }
+}

@@ -1,0 +1,248 @@
+//! An event stream (WHATWG HTML, section 9.2) over HTTP/1.1 as an experiment wants it.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use diagnose::attempt::{End, Fault, Message, Sign, StageName, Stream as Seen};
+use diagnose::experiment::{Conduct, Vary};
+use flate2::write::GzDecoder;
+use http::HeaderMap;
+use model::Moment;
+use model::event::SseEvent;
+use observe::body::{Body, Framing};
+use observe::sse::Scanner;
+use tokio::io::AsyncReadExt as _;
+
+use super::{Trial, http1, made_at};
+use crate::clock;
+use crate::stream::Stream;
+
+const MESSAGES_MAX: usize = 256;
+/// Longest block whose payload is looked at.
+const BLOCK_BYTES_MAX: usize = 64 * 1024;
+/// How long a greeting waits for a first event.
+const FIRST_EVENT_TIME: f64 = 3.0;
+
+/// Opens it and does what the experiment says.
+pub(super) async fn open(trial: &mut Trial<'_>, mut stream: Stream) {
+    let fields = fields(trial);
+    let Some(mut head) = http1::ask(trial, &mut stream, &fields).await else { return };
+    let began = clock::now();
+    let refused = refused(&head.answer);
+    if refused.is_some() {
+        http1::read_page(&mut stream, &mut head).await;
+    }
+    let is_gzip =
+        head.answer.field("content-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("gzip"));
+    trial.seen.answer = Some(head.answer);
+    if let Some(detail) = refused {
+        trial.staged(StageName::Upgrade, began, Some((Fault::Answer, detail)));
+        return;
+    }
+    trial.staged(StageName::Upgrade, began, None);
+    let mut session = Session::new(trial, Framing::of_answer(&head.fields).ok(), is_gzip);
+    session.take(&head.rest);
+    session.conduct(&mut stream).await;
+    let seen = session.seen;
+    trial.seen.stream = Some(seen);
+}
+
+/// Why an answer is none that a browser would read events from.
+pub(super) fn refused(answer: &diagnose::attempt::Answer) -> Option<String> {
+    match (answer.status, answer.media_type().as_str()) {
+        (200, "text/event-stream") => None,
+        (200, other) => Some(format!("200, and its type is `{other}`")),
+        (status, _) => Some(format!("the answer is {status}")),
+    }
+}
+
+/// Fields of the request beside `Host`.
+pub(super) fn fields(trial: &Trial<'_>) -> Vec<(String, String)> {
+    let own: HeaderMap = trial.fields();
+    let mut fields = vec![("Accept".to_owned(), "text/event-stream".to_owned())];
+    fields.push(("Cache-Control".to_owned(), "no-store".to_owned()));
+    match trial.vary() {
+        Some(Vary::Compression(true)) => fields.push(("Accept-Encoding".to_owned(), "gzip".to_owned())),
+        Some(Vary::LastEventId(id)) => fields.push(("Last-Event-ID".to_owned(), id.clone())),
+        _ => {}
+    }
+    for (name, value) in &own {
+        fields.push((name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    }
+    fields
+}
+
+/// How long to listen, and how many events are enough.
+pub(super) fn patience(conduct: Conduct) -> (f64, u64) {
+    match conduct {
+        Conduct::Greet => (FIRST_EVENT_TIME, 1),
+        Conduct::Hold { seconds, .. } => (seconds, u64::MAX),
+        Conduct::Listen { seconds, messages } => (seconds, messages.into()),
+        Conduct::Send { .. } | Conduct::Echo { .. } | Conduct::Crowd { .. } => (0.0, 0),
+    }
+}
+
+/// What an open event stream has brought, however its bytes come.
+pub(super) struct Session<'a, 'b> {
+    trial: &'a Trial<'b>,
+    body: Option<Body>,
+    gzip: Option<GzDecoder<Vec<u8>>>,
+    scanner: Scanner,
+    opened: Moment,
+    last_byte: Moment,
+    reads: u64,
+    /// The current block so far.
+    block: Vec<u8>,
+    pub(super) seen: Seen,
+}
+
+impl<'a, 'b> Session<'a, 'b> {
+    /// A stream whose body is framed so; without framing (HTTP/2) all bytes are content.
+    pub(super) fn new(trial: &'a Trial<'b>, framing: Option<Framing>, is_gzip: bool) -> Session<'a, 'b> {
+        let now = clock::now();
+        Session {
+            trial,
+            body: framing.map(Body::new),
+            gzip: is_gzip.then(|| GzDecoder::new(Vec::new())),
+            scanner: Scanner::new(),
+            opened: now,
+            last_byte: now,
+            reads: 0,
+            block: Vec::new(),
+            seen: Seen::default(),
+        }
+    }
+
+    async fn conduct(&mut self, stream: &mut Stream) {
+        let (seconds, enough) = patience(self.trial.experiment.conduct);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs_f64(seconds);
+        let mut stop = self.trial.stop.clone();
+        let mut buffer = vec![0; 64 * 1024];
+        while self.seen.messages_seen < enough && self.seen.end.is_none() && !*stop.borrow() {
+            tokio::select! {
+                read = stream.read(&mut buffer) => match read {
+                    Ok(0) => self.connection_ended(Sign::Fin),
+                    Ok(length) => self.take(&buffer[..length]),
+                    Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+                        self.connection_ended(Sign::Rst);
+                    }
+                    Err(_) => self.connection_ended(Sign::BodyCut),
+                },
+                () = tokio::time::sleep_until(deadline) => break,
+                _ = stop.changed() => {}
+            }
+        }
+        self.leave();
+    }
+
+    /// The probe goes, unless the stream has ended.
+    pub(super) fn leave(&mut self) {
+        self.ended(Sign::Fin, true);
+    }
+
+    /// Takes the next bytes of the connection: one read.
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.reads += 1;
+        self.seen.bytes_seen += bytes.len() as u64;
+        let Some(mut body) = self.body.take() else {
+            self.content(bytes);
+            self.last_byte = clock::now();
+            return;
+        };
+        let mut content = Vec::with_capacity(bytes.len());
+        let read = body.read(bytes, &mut |piece, _| content.extend_from_slice(piece));
+        let is_over = read.is_err() || body.is_over();
+        self.body = Some(body);
+        self.content(&content);
+        self.last_byte = clock::now();
+        if is_over {
+            self.ended(if read.is_ok() { Sign::BodyEnd } else { Sign::BodyCut }, false);
+        }
+    }
+
+    fn content(&mut self, bytes: &[u8]) {
+        let Some(gzip) = &mut self.gzip else { return self.events(bytes) };
+        let plain = match gzip.write_all(bytes).and_then(|()| gzip.flush()) {
+            Ok(()) => std::mem::take(gzip.get_mut()),
+            Err(_) => return,
+        };
+        self.events(&plain);
+    }
+
+    fn events(&mut self, bytes: &[u8]) {
+        let base = self.scanner.offset();
+        let mut events = Vec::new();
+        self.scanner.scan(bytes, &mut |event| events.push(event));
+        let mut from = 0;
+        for event in events {
+            match event {
+                SseEvent::Event { bytes: size, has_id, end, .. } => {
+                    let to = usize::try_from(end - base).unwrap_or(usize::MAX);
+                    self.keep(&bytes[from..to]);
+                    from = to;
+                    self.event(size, has_id);
+                }
+                SseEvent::Comment { .. } if self.seen.comments.len() < MESSAGES_MAX => {
+                    self.seen.comments.push(self.trial.now());
+                }
+                _ => {}
+            }
+        }
+        self.keep(&bytes[from..]);
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = BLOCK_BYTES_MAX.saturating_sub(self.block.len());
+        self.block.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    fn event(&mut self, bytes: u64, has_id: bool) {
+        let block = std::mem::take(&mut self.block);
+        self.seen.messages_seen += 1;
+        if self.seen.messages.len() >= MESSAGES_MAX {
+            return;
+        }
+        self.seen.messages.push(Message {
+            at: self.trial.now(),
+            read: self.reads,
+            bytes,
+            opcode: None,
+            frames: 1,
+            made_at: made_at::made_at(&block, self.trial.began),
+            has_id,
+        });
+    }
+
+    /// The connection below has ended.
+    fn connection_ended(&mut self, sign: Sign) {
+        let is_whole = self.body.as_ref().is_none_or(Body::may_end);
+        let sign = match sign {
+            Sign::Fin if is_whole => Sign::Fin,
+            Sign::Fin => Sign::BodyCut,
+            other => other,
+        };
+        self.ended(sign, false);
+    }
+
+    pub(super) fn ended(&mut self, sign: Sign, is_ours: bool) {
+        if self.seen.end.is_some() {
+            return;
+        }
+        // Text that no empty line has ended.
+        let is_text =
+            |line: &[u8]| line.starts_with(b"data") || line.starts_with(b"event") || line.starts_with(b"id");
+        let is_left = self.block.split(|byte| *byte == b'\n').any(is_text);
+        self.seen.malformed = u64::from(is_left && self.seen.messages_seen == 0);
+        let now = clock::now();
+        self.seen.end = Some(End {
+            at: self.trial.now(),
+            age: now.since(self.opened).as_secs_f64(),
+            silence: now.since(self.last_byte).as_secs_f64(),
+            is_ours,
+            sign,
+        });
+    }
+}

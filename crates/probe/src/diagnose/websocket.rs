@@ -1,0 +1,531 @@
+//! A WebSocket (RFC 6455) as an experiment wants it.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use diagnose::attempt::{End, Fault, Message, Sign, StageName, Stream as Seen};
+use diagnose::experiment::{Conduct, Vary};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+use model::event::{CloseCode, WebSocketEvent};
+use model::{Direction, Moment, Opcode, RejectedCheck};
+use observe::fields::Fields as _;
+use observe::upgrade::{self, Agreed};
+use observe::ws::Scanner;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+
+use super::{Trial, http1, made_at};
+use crate::clock;
+use crate::stream::Stream;
+use crate::websocket::{CLOSE, PING, PONG, TEXT, frame, frames};
+
+/// Messages of which facts are kept.
+const MESSAGES_MAX: usize = 256;
+/// Longest message whose payload is compared with what was sent.
+const COMPARED_BYTES_MAX: usize = 4 << 20;
+/// How long a greeting waits for a first message, and for each answer.
+const FIRST_MESSAGE_TIME: f64 = 0.3;
+const ANSWER_TIME: f64 = 1.5;
+/// How long an echo of a large message is waited for.
+const ECHO_TIME: f64 = 5.0;
+/// How long an orderly end is waited for.
+const GOODBYE_TIME: f64 = 1.0;
+
+/// Opens it and does what the experiment says.
+pub(super) async fn open(trial: &mut Trial<'_>, mut stream: Stream) {
+    let (fields, offered) = fields(trial);
+    let Some(mut head) = http1::ask(trial, &mut stream, &fields).await else { return };
+    let began = clock::now();
+    head.answer.is_accept_right = accept(&fields)
+        .zip(head.fields.get(header::SEC_WEBSOCKET_ACCEPT))
+        .map(|(expected, value)| value.as_bytes() == expected.as_bytes());
+    let agreed = agreed(head.answer.status, &offered, &head.fields);
+    if head.answer.status != 101 {
+        http1::read_page(&mut stream, &mut head).await;
+    }
+    trial.seen.answer = Some(head.answer);
+    match agreed {
+        Ok(agreed) => {
+            trial.staged(StageName::Upgrade, began, None);
+            let mut session = Session::new(trial, stream, &head.rest, agreed);
+            session.conduct().await;
+            let seen = session.seen;
+            trial.seen.stream = Some(seen);
+        }
+        Err(detail) => trial.staged(StageName::Upgrade, began, Some((Fault::Answer, detail))),
+    }
+}
+
+/// Fields of the request, and the same as a map that a valid answer is judged by.
+fn fields(trial: &Trial<'_>) -> (Vec<(String, String)>, HeaderMap) {
+    let mut fields: Vec<(String, String)> = Vec::new();
+    let mut push = |name: &str, value: String| fields.push((name.to_owned(), value));
+    if trial.vary() != Some(&Vary::NoUpgrade) {
+        push("Upgrade", "websocket".to_owned());
+        push("Connection", "Upgrade".to_owned());
+        push("Sec-WebSocket-Version", "13".to_owned());
+        push("Sec-WebSocket-Key", STANDARD.encode(rand::random::<[u8; 16]>()));
+        let subprotocols = match trial.vary() {
+            Some(Vary::Subprotocol(chosen)) => chosen.iter().cloned().collect(),
+            _ => trial.settings.subprotocols.clone(),
+        };
+        if !subprotocols.is_empty() {
+            push("Sec-WebSocket-Protocol", subprotocols.join(", "));
+        }
+        if trial.vary() == Some(&Vary::Compression(true)) {
+            push("Sec-WebSocket-Extensions", "permessage-deflate".to_owned());
+        }
+    }
+    for (name, value) in &trial.fields() {
+        push(name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned());
+    }
+    let mut map = HeaderMap::new();
+    map.insert(header::HOST, HeaderValue::from_static("host"));
+    for (name, value) in &fields {
+        let pair = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
+        map.extend(pair);
+    }
+    (fields, map)
+}
+
+/// `Sec-WebSocket-Accept` of the request's key (RFC 6455, section 4.2.2).
+fn accept(fields: &[(String, String)]) -> Option<String> {
+    use sha1::Digest as _;
+    let (_, key) = fields.iter().find(|(name, _)| name == "Sec-WebSocket-Key")?;
+    let hash = sha1::Sha1::digest(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
+    Some(STANDARD.encode(hash))
+}
+
+/// What was agreed on, or why the answer opens no WebSocket.
+fn agreed(status: u16, offered: &HeaderMap, fields: &HeaderMap) -> Result<Agreed, String> {
+    if status != 101 {
+        return Err(format!("the answer is {status}"));
+    }
+    let offer = upgrade::check_request(&Method::GET, Version::HTTP_11, offered)
+        .map_err(|refusal| refusal.text.to_owned())?;
+    let agreed = upgrade::check_answer(&offer, fields).map_err(|check| {
+        match check {
+            RejectedCheck::BadAccept if fields.has(&header::SEC_WEBSOCKET_ACCEPT) => {
+                "101, and `Sec-WebSocket-Accept`, `Upgrade` or `Connection` is wrong"
+            }
+            RejectedCheck::BadAccept => "101 without `Sec-WebSocket-Accept`",
+            RejectedCheck::BadSubprotocol => "101 with a subprotocol that was not offered",
+            _ => "101 with an extension that was not offered",
+        }
+        .to_owned()
+    })?;
+    // Browsers fail a connection whose offered subprotocols are all passed over (WHATWG WebSockets, section 2.2).
+    let is_passed_over =
+        offered.has(&header::SEC_WEBSOCKET_PROTOCOL) && !fields.has(&header::SEC_WEBSOCKET_PROTOCOL);
+    if is_passed_over {
+        Err("101 without any of the subprotocols that were offered".to_owned())
+    } else {
+        Ok(agreed)
+    }
+}
+
+/// An open WebSocket.
+struct Session<'a, 'b> {
+    trial: &'a Trial<'b>,
+    reader: ReadHalf<Stream>,
+    writer: WriteHalf<Stream>,
+    scanner: Scanner,
+    opened: Moment,
+    last_byte: Moment,
+    reads: u64,
+    /// Bytes since the last complete message, frame headers included.
+    pending: Vec<u8>,
+    /// What was sent and has not come back: when, and its payload.
+    awaited: Option<(Moment, Vec<u8>)>,
+    /// Pings without answer, by the number in their payload.
+    pings: Vec<(u32, Moment)>,
+    pongs: Vec<Vec<u8>>,
+    seen: Seen,
+}
+
+impl<'a, 'b> Session<'a, 'b> {
+    fn new(trial: &'a Trial<'b>, stream: Stream, rest: &[u8], agreed: Agreed) -> Session<'a, 'b> {
+        let (reader, writer) = tokio::io::split(stream);
+        let now = clock::now();
+        let mut session = Session {
+            trial,
+            reader,
+            writer,
+            scanner: Scanner::new(Direction::ServerToClient, agreed.deflate),
+            opened: now,
+            last_byte: now,
+            reads: 0,
+            pending: Vec::new(),
+            awaited: None,
+            pings: Vec::new(),
+            pongs: Vec::new(),
+            seen: Seen::default(),
+        };
+        session.take(rest);
+        session
+    }
+
+    async fn conduct(&mut self) {
+        match self.trial.experiment.conduct {
+            Conduct::Greet => self.greet().await,
+            Conduct::Hold { seconds, ping_seconds, message_seconds } => {
+                self.hold(seconds, ping_seconds, message_seconds).await;
+            }
+            Conduct::Send { bytes, frames } => self.send(bytes, frames).await,
+            Conduct::Echo { messages, with_pings } => self.echo(messages, with_pings).await,
+            Conduct::Listen { seconds, messages } => {
+                self.pump(seconds, |session| session.seen.messages_seen >= u64::from(messages)).await;
+            }
+            Conduct::Crowd { .. } => {}
+        }
+        self.goodbye().await;
+    }
+
+    async fn greet(&mut self) {
+        self.pump(FIRST_MESSAGE_TIME, |session| session.seen.messages_seen > 0).await;
+        self.ping().await;
+        self.pump(ANSWER_TIME, |session| session.pings.is_empty()).await;
+        let message = self.trial.settings.message.clone().into_bytes();
+        self.say(&message, 1).await;
+        self.pump(ANSWER_TIME, |session| session.awaited.is_none()).await;
+        self.give_up_echo();
+    }
+
+    async fn hold(&mut self, seconds: f64, ping_seconds: Option<f64>, message_seconds: Option<f64>) {
+        let step = ping_seconds.or(message_seconds).unwrap_or(seconds).max(0.05);
+        let message = self.trial.settings.message.clone().into_bytes();
+        loop {
+            let left = seconds - self.age();
+            if left <= 0.0 || self.is_over() || *self.trial.stop.borrow() {
+                return;
+            }
+            self.pump(step.min(left), |_| false).await;
+            if ping_seconds.is_some() {
+                self.ping().await;
+            } else if message_seconds.is_some() {
+                self.give_up_echo();
+                self.say(&message, 1).await;
+            }
+        }
+    }
+
+    async fn send(&mut self, bytes: u64, frames: u32) {
+        self.pump(0.05, |_| false).await;
+        let size = usize::try_from(bytes).unwrap_or(usize::MAX).min(COMPARED_BYTES_MAX);
+        let tag = format!("heartline {:08x} ", rand::random::<u32>()).into_bytes();
+        let payload: Vec<u8> =
+            tag.iter().copied().chain(b"0123456789abcdef".iter().copied().cycle()).take(size).collect();
+        self.say(&payload, frames).await;
+        self.pump(ECHO_TIME, |session| session.awaited.is_none()).await;
+        self.give_up_echo();
+    }
+
+    async fn echo(&mut self, messages: u32, with_pings: bool) {
+        for number in 0..messages.min(100) {
+            if self.is_over() {
+                return;
+            }
+            let message = format!("{} {number}", self.trial.settings.message).into_bytes();
+            self.say(&message, 1).await;
+            self.pump(ANSWER_TIME, |session| session.awaited.is_none()).await;
+            self.give_up_echo();
+            if with_pings {
+                self.ping().await;
+                self.pump(ANSWER_TIME, |session| session.pings.is_empty()).await;
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.seen.end.is_some()
+    }
+
+    fn age(&self) -> f64 {
+        clock::now().since(self.opened).as_secs_f64()
+    }
+
+    /// Sends a message in so many frames, while what comes is taken.
+    async fn say(&mut self, payload: &[u8], count: u32) {
+        let bytes = frames(TEXT, payload, count);
+        self.seen.sent.push(self.trial.now());
+        self.awaited = Some((clock::now(), payload.to_vec()));
+        self.write(&bytes).await;
+    }
+
+    async fn ping(&mut self) {
+        let number: u32 = rand::random();
+        self.pings.push((number, clock::now()));
+        self.write(&frame(PING, &number.to_be_bytes())).await;
+    }
+
+    /// Writes while what comes is taken, so that a peer that waits for us to read does not wait for ever.
+    async fn write(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        let mut buffer = vec![0; 64 * 1024];
+        while !rest.is_empty() && !self.is_over() {
+            let stalled = tokio::time::sleep(Duration::from_secs(10));
+            let outcome = tokio::select! {
+                written = self.writer.write(rest) => Some(written),
+                read = self.reader.read(&mut buffer) => {
+                    self.read(read, &buffer);
+                    continue;
+                }
+                () = stalled => None,
+            };
+            match outcome {
+                Some(Ok(written)) => {
+                    rest = &rest[written..];
+                    self.last_byte = clock::now();
+                }
+                Some(Err(error)) => self.failed(&error),
+                None => return,
+            }
+        }
+        if let Err(error) = self.writer.flush().await {
+            self.failed(&error);
+        }
+    }
+
+    /// Takes what comes for so many seconds, or until `enough`, an end, or the order to stop.
+    async fn pump(&mut self, seconds: f64, enough: impl Fn(&Self) -> bool) {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs_f64(seconds.max(0.0));
+        let mut stop = self.trial.stop.clone();
+        let mut buffer = vec![0; 64 * 1024];
+        while !enough(self) && !self.is_over() && !*stop.borrow() {
+            tokio::select! {
+                read = self.reader.read(&mut buffer) => self.read(read, &buffer),
+                () = tokio::time::sleep_until(deadline) => return,
+                _ = stop.changed() => {}
+            }
+            self.answer_pings().await;
+        }
+    }
+
+    async fn answer_pings(&mut self) {
+        for pong in std::mem::take(&mut self.pongs) {
+            if self.writer.write_all(&pong).await.is_err() {
+                return;
+            }
+        }
+        let _ = self.writer.flush().await;
+    }
+
+    fn read(&mut self, read: std::io::Result<usize>, buffer: &[u8]) {
+        match read {
+            Ok(0) => self.ended(Sign::Fin),
+            Ok(length) => {
+                self.reads += 1;
+                self.take(&buffer[..length]);
+                self.last_byte = clock::now();
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    fn failed(&mut self, error: &std::io::Error) {
+        self.ended(match error.kind() {
+            std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe => Sign::Rst,
+            std::io::ErrorKind::TimedOut => Sign::TcpTimeout,
+            std::io::ErrorKind::UnexpectedEof => Sign::Fin,
+            _ => Sign::Tls(error.to_string()),
+        });
+    }
+
+    fn ended(&mut self, sign: Sign) {
+        if self.seen.end.is_some() {
+            return;
+        }
+        let now = clock::now();
+        self.seen.end = Some(End {
+            at: self.trial.now(),
+            age: now.since(self.opened).as_secs_f64(),
+            silence: now.since(self.last_byte).as_secs_f64(),
+            is_ours: false,
+            sign,
+        });
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.seen.bytes_seen += bytes.len() as u64;
+        let base = self.scanner.offset();
+        let mut events = Vec::new();
+        self.scanner.scan(bytes, &mut |event| events.push(event));
+        let mut from = 0;
+        for event in events {
+            let end = match event {
+                WebSocketEvent::Message { end, .. }
+                | WebSocketEvent::Control { end, .. }
+                | WebSocketEvent::Close { end, .. } => usize::try_from(end - base).unwrap_or(usize::MAX),
+                WebSocketEvent::Violation { violation, at } => {
+                    if self.seen.violations.len() < MESSAGES_MAX {
+                        self.seen.violations.push((violation, at));
+                    }
+                    continue;
+                }
+                WebSocketEvent::Frame { .. } => continue,
+            };
+            self.keep(&bytes[from..end]);
+            from = end;
+            self.happened(event);
+        }
+        self.keep(&bytes[from..]);
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = (COMPARED_BYTES_MAX + 1024).saturating_sub(self.pending.len());
+        self.pending.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    fn happened(&mut self, event: WebSocketEvent) {
+        match event {
+            WebSocketEvent::Message { opcode, frames, bytes, .. } => {
+                let raw = std::mem::take(&mut self.pending);
+                self.message(opcode, frames, bytes, &payload(&raw));
+            }
+            WebSocketEvent::Control { opcode, bytes, .. } => self.control(opcode, bytes),
+            WebSocketEvent::Close { code, .. } => {
+                let reason = last_payload(&self.pending).get(2..).unwrap_or_default().to_vec();
+                self.ended(Sign::Close(code, http1::shown(&reason)));
+            }
+            WebSocketEvent::Frame { .. } | WebSocketEvent::Violation { .. } => {}
+        }
+    }
+
+    fn message(&mut self, opcode: Opcode, frames: u32, bytes: u64, payload: &[u8]) {
+        let at = self.trial.now();
+        self.seen.messages_seen += 1;
+        if self.seen.messages.len() < MESSAGES_MAX {
+            self.seen.messages.push(Message {
+                at,
+                read: self.reads,
+                bytes,
+                opcode: Some(opcode),
+                frames,
+                made_at: made_at::made_at(payload, self.trial.began),
+                has_id: false,
+            });
+        }
+        let Some((sent, wanted)) = &self.awaited else { return };
+        if contains(payload, wanted) {
+            self.seen.echoes.push(Some(clock::now().since(*sent).as_secs_f64()));
+            self.awaited = None;
+        } else if wanted.len() > 32 && contains(payload, &wanted[..24]) {
+            self.seen.altered += 1;
+            self.seen.echoes.push(None);
+            self.awaited = None;
+        }
+    }
+
+    fn control(&mut self, opcode: Opcode, bytes: u64) {
+        // A control frame between the frames of a message is no part of it.
+        let length = usize::try_from(bytes).unwrap_or(usize::MAX).min(self.pending.len());
+        let payload = self.pending.split_off(self.pending.len() - length);
+        self.pending.truncate(self.pending.len().saturating_sub(2));
+        let at = self.trial.now();
+        if opcode == Opcode::Ping {
+            if self.seen.server_pings.len() < MESSAGES_MAX {
+                self.seen.server_pings.push(at);
+            }
+            if self.pongs.len() < 64 {
+                self.pongs.push(frame(PONG, &payload));
+            }
+            return;
+        }
+        let number = <[u8; 4]>::try_from(payload.as_slice()).map(u32::from_be_bytes).ok();
+        let known = self.pings.iter().position(|(sent, _)| number == Some(*sent));
+        if let Some(index) = known {
+            let (_, sent) = self.pings.swap_remove(index);
+            self.seen.pings.push(Some(clock::now().since(sent).as_secs_f64()));
+        }
+    }
+
+    /// What was sent has not come back in time.
+    fn give_up_echo(&mut self) {
+        if self.awaited.take().is_some() {
+            self.seen.echoes.push(None);
+        }
+    }
+
+    /// Ends it as one should, unless it has ended.
+    async fn goodbye(&mut self) {
+        self.seen.pings.extend(std::iter::repeat_n(None, self.pings.len()));
+        self.pings.clear();
+        if self.is_over() {
+            return;
+        }
+        let now = clock::now();
+        let ours = End {
+            at: self.trial.now(),
+            age: now.since(self.opened).as_secs_f64(),
+            silence: now.since(self.last_byte).as_secs_f64(),
+            is_ours: true,
+            sign: Sign::Close(Some(CloseCode(1000)), String::new()),
+        };
+        let _ = self.writer.write_all(&frame(CLOSE, &1000_u16.to_be_bytes())).await;
+        let _ = self.writer.flush().await;
+        let deadline = Duration::from_secs_f64(GOODBYE_TIME);
+        let mut buffer = vec![0; 16 * 1024];
+        let rest = async {
+            while !self.scanner.close_seen() {
+                match self.reader.read(&mut buffer).await {
+                    Ok(length @ 1..) => self.scanner.scan(&buffer[..length], &mut |_| {}),
+                    _ => return,
+                }
+            }
+        };
+        let _ = tokio::time::timeout(deadline, rest).await;
+        self.seen.end = Some(ours);
+    }
+}
+
+fn contains(payload: &[u8], wanted: &[u8]) -> bool {
+    !wanted.is_empty() && payload.windows(wanted.len()).any(|window| window == wanted)
+}
+
+/// Payload of the frames of one message from a server, which are not masked.
+fn payload(raw: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((header, length)) = frame_of(rest) {
+        let end = header.saturating_add(length).min(rest.len());
+        payload.extend_from_slice(&rest[header.min(rest.len())..end]);
+        rest = &rest[end..];
+    }
+    payload
+}
+
+/// Payload of a control frame at the end of these bytes: at most 125 bytes behind a header of two.
+fn last_payload(raw: &[u8]) -> &[u8] {
+    (0..=125.min(raw.len().saturating_sub(2)))
+        .map(|length| &raw[raw.len() - length - 2..])
+        .find(|tail| tail[0] & 0x88 == 0x88 && usize::from(tail[1]) == tail.len() - 2)
+        .map_or(&[], |tail| &tail[2..])
+}
+
+/// Bytes of a frame's header and of its payload.
+fn frame_of(bytes: &[u8]) -> Option<(usize, usize)> {
+    let &[_, length, ..] = bytes else { return None };
+    let number = |count: usize| {
+        let bytes = bytes.get(2..2 + count)?;
+        Some(bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte)))
+    };
+    let (header, length) = match length & 0x7f {
+        126 => (4, number(2)?),
+        127 => (10, number(8)?),
+        short => (2, u64::from(short)),
+    };
+    Some((header, usize::try_from(length).unwrap_or(usize::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payload_of_fragments() {
+        assert_eq!(payload(&[0x01, 1, b'a', 0x80, 2, b'b', b'c']), b"abc");
+        assert_eq!(payload(&[0x81, 0]), b"");
+        assert_eq!(last_payload(&[0x01, 1, b'a', 0x89, 2, 7, 8]), [7, 8]);
+        assert!(last_payload(&[0x88, 0]).is_empty());
+    }
+}
