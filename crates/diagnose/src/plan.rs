@@ -203,11 +203,14 @@ impl Plan {
         };
         let plain = seen.plain().expect("a hold follows the plain attempt");
         let mut wanted = vec![hold(Via::Url, None, None)];
-        if seen.target.protocol != Protocol::Sse {
-            wanted.push(hold(Via::Url, Some(HEARTBEAT), None));
-        }
-        if seen.target.protocol == Protocol::WebSocket && echoes(plain) {
-            wanted.push(hold(Via::Url, None, Some(HEARTBEAT)));
+        match seen.target.protocol {
+            Protocol::WebSocket => {
+                wanted.push(hold(Via::Url, Some(HEARTBEAT), None));
+                wanted.extend(echoes(plain).then(|| hold(Via::Url, None, Some(HEARTBEAT))));
+            }
+            // Services of gRPC take frequent PING frames for an attack (grpc/proposal, A8).
+            Protocol::Grpc => wanted.push(hold(Via::Url, None, Some(HEARTBEAT))),
+            Protocol::Sse => {}
         }
         if seen.direct().is_some_and(Attempt::is_open) {
             wanted.push(hold(Via::Direct, None, None));
@@ -274,6 +277,11 @@ fn why_closed(target: &Target, plain: &Attempt) -> Vec<Experiment> {
     let mut wanted = Vec::new();
     match failed.name {
         StageName::Dns | StageName::Tcp => {}
+        StageName::Tls | StageName::Http2 | StageName::Http if target.protocol == Protocol::Grpc => {
+            wanted.push(vary(Check::Http, Vary::Alpn(Alpn::Http1)));
+            wanted.push(vary(Check::Http, Vary::OtherScheme));
+            wanted.push(vary(Check::Host, Vary::NoServerName));
+        }
         StageName::Tls | StageName::Http2 => {
             wanted.push(vary(Check::Http, Vary::OtherScheme));
             wanted.push(vary(Check::Host, Vary::NoServerName));

@@ -5,6 +5,7 @@ mod connect;
 mod crowd;
 mod events;
 mod http1;
+mod http2;
 mod made_at;
 mod run;
 mod websocket;
@@ -13,7 +14,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use diagnose::attempt::{Attempt, Fault, Stage, StageName};
-use diagnose::experiment::{Conduct, Experiment, Vary, Via};
+use diagnose::experiment::{Alpn, Conduct, Experiment, Vary, Via};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::Moment;
 use tokio::sync::watch;
@@ -100,6 +101,14 @@ impl Trial<'_> {
         }
     }
 
+    /// Whether HTTP/2 is spoken: as agreed on in TLS, and in the clear as gRPC does (prior knowledge).
+    pub(crate) fn is_http2(&self) -> bool {
+        let agreed = self.seen.tls.as_ref().map(|tls| tls.alpn.as_deref() == Some("h2"));
+        let is_http1 = self.vary() == Some(&Vary::Alpn(Alpn::Http1));
+        let is_known = self.settings.target.protocol == Protocol::Grpc;
+        agreed.unwrap_or(false) || (is_known && !is_http1)
+    }
+
     /// Name or address, and port, that are connected to.
     pub(crate) fn destination(&self) -> (&str, u16) {
         let target = &self.settings.target;
@@ -174,9 +183,9 @@ async fn alone(
     let mut trial = Trial { settings, experiment: &experiment, began, seen, stop };
     let Some(stream) = connect::connect(&mut trial).await else { return trial.seen };
     match settings.target.protocol {
+        _ if trial.is_http2() => http2::open(&mut trial, stream).await,
         Protocol::WebSocket => websocket::open(&mut trial, stream).await,
-        Protocol::Sse => events::open(&mut trial, stream).await,
-        Protocol::Grpc => {}
+        Protocol::Sse | Protocol::Grpc => events::open(&mut trial, stream).await,
     }
     trial.seen
 }
