@@ -11,9 +11,9 @@ use meter::trend::{History, Present, Totals};
 use meter::{Build, Registry, expose};
 use model::WallTime;
 use model::host::HostFacts;
-use model::live::Backlog;
+use model::live::{Backlog, LiveConnection};
 use model::overview::{Ceiling, Overview, PerProtocol, RouteNow};
-use model::ports::{Hosts, Metrics, MetricsFormat, Operations, Overviews};
+use model::ports::{Connections as _, Hosts, Metrics, MetricsFormat, Operations, Overviews};
 use parking_lot::Mutex;
 use remote::RemoteEngine;
 use tokio::runtime::Handle;
@@ -23,6 +23,7 @@ use web::{About, Ports};
 use crate::Failure;
 use crate::alerting::{Alerting, Board, Elsewhere};
 use crate::config::{Config, Source};
+use crate::findings::{Investigation, Investigator, Records, Sight};
 use crate::history::{Kept, OwnMetrics, Target};
 use crate::host::Host;
 use crate::rules;
@@ -37,6 +38,7 @@ pub struct App {
     own_metrics: OwnMetrics,
     alerting: Alerting,
     telling: Telling,
+    investigator: Investigator,
     admin: web::Server,
 }
 
@@ -52,6 +54,7 @@ struct Core {
     host: Arc<Host>,
     rules: Arc<Board>,
     desk: Arc<Desk>,
+    investigation: Arc<Investigation>,
     source: Option<Source>,
     /// Whether the last reload was taken over.
     is_reloaded: AtomicBool,
@@ -75,7 +78,9 @@ impl App {
         let started_at = clock::wall();
         let kept = Kept::open(&config.data, &config.remote_write)?;
         let engine = engine(&config)?;
-        let gateway = Gateway::start(config.gateway(), Arc::clone(&meters), Some(Arc::clone(&kept) as _))
+        let (investigation, news) = Investigation::new();
+        let records = Records { investigation: Arc::clone(&investigation), journal: Arc::clone(&kept) as _ };
+        let gateway = Gateway::start(config.gateway(), Arc::clone(&meters), Some(Arc::new(records)))
             .await
             .map_err(|error| Failure::Running(error.to_string()))?;
         let history = Mutex::new(History::new(clock::now(), started_at));
@@ -92,11 +97,13 @@ impl App {
             host,
             rules: Arc::default(),
             desk: telling.desk(),
+            investigation: Arc::clone(&investigation),
             source,
             is_reloaded: AtomicBool::new(true),
             config: current,
         });
         let own_metrics = start_own_metrics(&config, &core)?;
+        let investigator = Investigator::start(investigation, news, Looking(Arc::downgrade(&core)))?;
         let (kept, board) = (Arc::clone(&core.kept), Arc::clone(&core.rules));
         let desk = telling.desk();
         let tell = Box::new(move |alerts| desk.told_by_rules(alerts));
@@ -113,7 +120,7 @@ impl App {
             connections = ceiling.connections,
             "this process can hold so many connections"
         );
-        Ok(App { core, own_metrics, alerting, telling, admin })
+        Ok(App { core, own_metrics, alerting, telling, investigator, admin })
     }
 
     /// Addresses on which clients are served.
@@ -139,9 +146,11 @@ impl App {
         self.core.gateway.stop().await;
         self.admin.stop().await;
         let (alerting, telling, own_metrics) = (self.alerting, self.telling, self.own_metrics);
+        let investigator = self.investigator;
         let kept = Arc::clone(&self.core.kept);
         self.core.engine.iter().for_each(RemoteEngine::stop);
         let closing = tokio::task::spawn_blocking(move || {
+            drop(investigator);
             drop(alerting);
             drop(telling);
             drop(own_metrics);
@@ -193,6 +202,7 @@ async fn start_admin(
         rules: Arc::clone(&core.rules) as _,
         alertmanager: Arc::clone(&core.desk) as _,
         incidents: Arc::clone(&core.desk) as _,
+        findings: Arc::clone(&core.investigation) as _,
         history: Arc::clone(&core.kept) as _,
         promql: config.evaluation.promql(),
         engine: core.engine.clone().map(|engine| Arc::new(engine) as _),
@@ -234,6 +244,7 @@ impl Core {
             remotes: self.kept.remote_facts(),
             notifications: self.desk.facts(),
             alertmanagers: self.desk.alertmanager_facts(),
+            findings: self.investigation.facts(),
             query_engine: self.engine.as_ref().map(RemoteEngine::facts),
             ..self.gateway.scrape()
         }
@@ -243,6 +254,18 @@ impl Core {
 impl Hosts for Core {
     fn host(&self) -> HostFacts {
         self.host.facts(self.gateway.accept_queues())
+    }
+}
+
+/// Looks at what is open for findings, as long as the system runs.
+struct Looking(std::sync::Weak<Core>);
+
+impl Sight for Looking {
+    fn look(&self, take: &mut dyn FnMut(&mut dyn Iterator<Item = LiveConnection>, HostFacts)) -> bool {
+        let Some(core) = self.0.upgrade() else { return false };
+        let host = core.host();
+        take(&mut core.gateway.registry().live(), host);
+        true
     }
 }
 

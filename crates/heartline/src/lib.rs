@@ -12,6 +12,7 @@ pub mod demo;
 pub mod diagnose;
 pub mod escalate;
 pub mod explain;
+mod findings;
 mod history;
 mod host;
 pub mod load;

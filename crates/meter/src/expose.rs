@@ -46,6 +46,7 @@ pub fn visit(registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
         rules::visit(family, scrape, sink);
         kept::visit_remotes(family, &scrape.remotes, sink);
         kept::visit_notifications(family, &scrape.notifications, sink);
+        kept::visit_findings(family, &scrape.findings, sink);
         kept::visit_alertmanagers(family, &scrape.alertmanagers, sink);
         if let Some(engine) = &scrape.query_engine {
             kept::visit_query_engine(family, engine, sink);

@@ -250,6 +250,10 @@ families! {
         "Duration of attempts to deliver a message, by kind of channel.";
     NOTIFICATIONS_WAITING: Gauge "heartline_notification_queue_messages" ["channel"]
         "Groups of alerts that a channel has to tell of: waiting, or being told.";
+    FINDING_ACTIVE: Gauge "heartline_finding_active" ["finding", "route", "level"]
+        "1 for each finding that goes on: a cause, by its name in the catalogue, of what happens to the connections of a route; level is how sure that is.";
+    FINDING_RECORDS_DROPPED: Counter "heartline_finding_records_dropped_total" ["reason"]
+        "Close records that findings were not made of: overload, since too many came at once, or routes, since there are more routes than are told apart.";
     ALERTMANAGER_ALERTS: Counter "heartline_alertmanager_alerts_total" ["alertmanager", "result"]
         "Alerts of rules for an Alertmanager elsewhere (alerting.alertmanagers): sent, failed (not taken; they are reported again), or dropped since too many waited.";
     ALERTMANAGER_WAITING: Gauge "heartline_alertmanager_queue_alerts" ["alertmanager"]

@@ -32,6 +32,8 @@ pub struct Scrape {
     pub remotes: Vec<RemoteFacts>,
     /// What people are told.
     pub notifications: NotificationFacts,
+    /// What explains the ends of connections.
+    pub findings: FindingFacts,
     /// Alertmanagers elsewhere that alerts of rules are sent to.
     pub alertmanagers: Vec<AlertmanagerFacts>,
     /// The engine elsewhere that answers queries.
@@ -219,6 +221,26 @@ pub struct NotificationQueue {
     pub counts: Vec<(&'static str, &'static str, u64)>,
     /// Groups of alerts that wait or are being told of.
     pub waiting: u64,
+}
+
+/// What explains the ends of connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FindingFacts {
+    /// Findings that go on.
+    pub active: Vec<ActiveFinding>,
+    /// Records that were left out, by why.
+    pub dropped: Vec<(&'static str, u64)>,
+}
+
+/// A finding that goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ActiveFinding {
+    /// Name of its cause.
+    pub id: Arc<str>,
+    /// Route that it concerns.
+    pub route: Arc<str>,
+    /// How sure it is.
+    pub level: &'static str,
 }
 
 /// An Alertmanager elsewhere.

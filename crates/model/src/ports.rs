@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::finding::Finding;
 use crate::host::HostFacts;
 use crate::id::ConnectionId;
 use crate::live::LiveConnection;
@@ -12,6 +13,7 @@ use crate::record::CloseRecord;
 use crate::recording::Recording;
 use crate::rules::GroupView;
 use crate::series::{Labels, Sample, SeriesSource};
+use crate::time::WallTime;
 
 /// The connections of the running gateway.
 pub trait Connections: Send + Sync {
@@ -151,4 +153,16 @@ pub trait Rules: Send + Sync {
 pub trait Hosts: Send + Sync {
     /// What is known now.
     fn host(&self) -> HostFacts;
+}
+
+/// What explains the ends of connections.
+pub trait Findings: Send + Sync {
+    /// Findings that go on, surest first.
+    fn active(&self) -> Vec<Finding>;
+
+    /// Findings that are over and still kept, newest first.
+    fn over(&self) -> Vec<Finding>;
+
+    /// Somebody tells what was done at that time: a `kind` such as `deploy` or `reload`, and to what.
+    fn told(&self, kind: &str, subject: &str, at: WallTime);
 }

@@ -22,7 +22,7 @@ use meter::queries::QueryMeter;
 use model::WallTime;
 use model::journal::Journal;
 use model::ports::{
-    Connections, History, Hosts, Metrics, Operations, Overviews, QueryEngine, Recordings, Rules,
+    Connections, Findings, History, Hosts, Metrics, Operations, Overviews, QueryEngine, Recordings, Rules,
 };
 
 pub mod body;
@@ -37,6 +37,7 @@ mod assets;
 mod auth;
 mod backoff;
 mod error;
+mod findings;
 mod gate;
 mod headers;
 mod incidents;
@@ -73,6 +74,8 @@ pub struct Ports {
     pub alertmanager: Arc<dyn Alertmanager>,
     /// What is being done about alerts.
     pub incidents: Arc<dyn Incidents>,
+    /// What explains the ends of connections.
+    pub findings: Arc<dyn Findings>,
     /// Series.
     pub history: Arc<dyn History>,
     /// How queries over `history` are understood.

@@ -301,6 +301,16 @@ mod tests {
         }
     }
 
+    impl model::ports::Findings for Silent {
+        fn active(&self) -> Vec<model::finding::Finding> {
+            vec![]
+        }
+        fn over(&self) -> Vec<model::finding::Finding> {
+            vec![]
+        }
+        fn told(&self, _: &str, _: &str, _: WallTime) {}
+    }
+
     impl History for Silent {
         fn receive(&self, _: &[(Labels, Sample)]) -> Received {
             Received::default()
@@ -347,6 +357,7 @@ mod tests {
             rules: Arc::new(Silent),
             alertmanager: Arc::new(Silent),
             incidents: Arc::new(Silent),
+            findings: Arc::new(Silent),
             history: Arc::new(Silent),
             promql: promql::Options::default(),
             engine: None,

@@ -6,7 +6,8 @@ use super::{Sink, histogram};
 use crate::families::{self as f, Family};
 use crate::queries::{QueryMeter, QueryResult};
 use crate::scrape::{
-    AlertmanagerFacts, NotificationFacts, QueryEngineFacts, RemoteFacts, StoreFacts, StorePart,
+    ActiveFinding, AlertmanagerFacts, FindingFacts, NotificationFacts, QueryEngineFacts, RemoteFacts,
+    StoreFacts, StorePart,
 };
 
 /// Gives `sink` the samples of one family.
@@ -106,6 +107,24 @@ pub fn visit_notifications(family: &'static Family, facts: &NotificationFacts, s
                 histogram(&[("type", kind)], f::LATENCY_BOUNDS, observed, |suffix, labels, value| {
                     sink.sample(suffix, labels, value);
                 });
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Gives `sink` the samples of one family about findings.
+pub fn visit_findings(family: &'static Family, facts: &FindingFacts, sink: &mut dyn Sink) {
+    match *family {
+        f::FINDING_ACTIVE => {
+            for finding in &facts.active {
+                let ActiveFinding { id, route, level } = finding;
+                sink.sample("", &[("finding", id), ("route", route), ("level", level)], 1.0);
+            }
+        }
+        f::FINDING_RECORDS_DROPPED => {
+            for (reason, count) in &facts.dropped {
+                sink.sample("", &[("reason", reason)], *count as f64);
             }
         }
         _ => {}

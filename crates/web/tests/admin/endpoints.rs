@@ -417,3 +417,41 @@ async fn the_page_that_acknowledges() {
     }
     admin.post(&good(1), &[("Origin", "https://evil.example")], "").await.is_error(403, "cross_site");
 }
+
+#[tokio::test]
+async fn findings_and_what_people_tell() {
+    let admin = Admin::open().await;
+    let count = |answer: &Value| answer["total"].as_u64();
+    let active = admin.get("/api/v1/findings", &[]).await.is(200).json();
+    assert_eq!(count(&active), Some(1));
+    let item = &active["items"][0];
+    assert_eq!((&item["code"], &item["where"]), (&json!("HL-101"), &json!("upstream_leg")));
+    assert_eq!(item["title"], "the upgrade never reaches your server");
+    assert_eq!(item["evidence"][0]["text"], "The answer is 426 after 10 ms");
+    assert_eq!(item["evidence"][0]["params"], json!({ "status": 426, "seconds": 0.01 }));
+    let chinese = admin.get("/api/v1/findings?lang=zh", &[]).await.is(200).json();
+    assert_eq!(chinese["items"][0]["title"], "升级请求没有到达服务器");
+    assert_eq!(count(&admin.get("/api/v1/findings?state=all", &[]).await.is(200).json()), Some(2));
+    assert_eq!(count(&admin.get("/api/v1/findings?route=other", &[]).await.is(200).json()), Some(0));
+    assert_eq!(count(&admin.get("/api/v1/findings/HL-101", &[]).await.is(200).json()), Some(2));
+    admin.get("/api/v1/findings?state=maybe", &[]).await.is_error(400, "bad_query");
+    admin.get("/api/v1/findings/nothing", &[]).await.is_error(404, "not_found");
+
+    let told = r#"{"kind": "deploy", "subject": "chat 1.2.3"}"#;
+    admin.post("/api/v1/events", &[], told).await.is(202);
+    assert_eq!(*admin.fake.told.lock().expect("not poisoned"), ["deploy chat 1.2.3"]);
+    admin.post("/api/v1/events", &[], "deploy").await.is_error(400, "bad_query");
+}
+
+#[tokio::test]
+async fn manual_pages_of_causes() {
+    let admin = Admin::open().await;
+    let page = admin.get("/findings/ws-upgrade-stripped?lang=en", &[]).await;
+    assert!(page.is(200).body.contains("the upgrade never reaches your server"));
+    assert_eq!(page.header("content-language"), "en");
+    assert!(
+        admin.get("/findings/HL-101?lang=zh-CN", &[]).await.is(200).body.contains("升级请求没有到达服务器")
+    );
+    assert!(admin.get("/findings/", &[]).await.is(200).body.contains("HL-101 ws-upgrade-stripped"));
+    assert!(admin.get("/findings/%3Cb%3E", &[]).await.is(404).body.contains("&lt;b&gt;"));
+}

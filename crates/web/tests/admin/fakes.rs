@@ -11,6 +11,7 @@ use alert::dispatch::{
 };
 use alert::escalation::{AckError, IncidentView, State as IncidentState};
 use model::event::CloseCode;
+use model::finding::{Finding, Level, Place, Said, Severity};
 use model::host::{AcceptQueue, HostFacts};
 use model::journal::{
     EndedRange, Journal, JournalCount, JournalEntry, JournalError, JournalPage, JournalQuery, LostConnection,
@@ -19,7 +20,8 @@ use model::journal::{
 use model::live::{Backlog, LiveConnection, LiveState};
 use model::overview::{Overview, RouteNow};
 use model::ports::{
-    Connections, History, Hosts, Metrics, MetricsFormat, Operations, Overviews, Received, Recordings, Rules,
+    Connections, Findings, History, Hosts, Metrics, MetricsFormat, Operations, Overviews, Received,
+    Recordings, Rules,
 };
 use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
 use model::recording::{Happening, Recorded, Recording};
@@ -43,6 +45,7 @@ pub(crate) struct Fake {
     pub(crate) is_behind: AtomicBool,
     pub(crate) has_no_history: AtomicBool,
     pub(crate) received: Mutex<Vec<(Labels, Sample)>>,
+    pub(crate) told: Mutex<Vec<String>>,
 }
 
 impl Fake {
@@ -63,6 +66,7 @@ impl Fake {
             rules: Arc::clone(self) as Arc<dyn Rules>,
             alertmanager: Arc::clone(self) as Arc<dyn Alertmanager>,
             incidents: Arc::clone(self) as Arc<dyn Incidents>,
+            findings: Arc::clone(self) as Arc<dyn Findings>,
             journal: Some(Arc::clone(self) as Arc<dyn Journal>),
             queries: Arc::default(),
             about: About { version: "1.2.3".to_owned(), started_at: second(0) },
@@ -455,5 +459,40 @@ impl Overviews for Fake {
             routes: vec![RouteNow { name: HOSTILE.into(), connections: Default::default() }],
             ceiling: Default::default(),
         }
+    }
+}
+
+/// A finding of each kind: one that goes on, one that is over.
+fn finding(is_over: bool) -> Finding {
+    Finding {
+        id: "ws-upgrade-stripped".into(),
+        severity: Severity::Critical,
+        level: Level::High,
+        confidence: 0.9,
+        place: Place::UpstreamLeg,
+        title: Said::new("title"),
+        evidence: vec![Said::new("answered").with("status", 426_u16).seconds("seconds", 0.01)],
+        against: Vec::new(),
+        not_excluded: Vec::new(),
+        next_measurement: None,
+        fixes: Vec::new(),
+        route: Some("chat".into()),
+        since: Some(second(1)),
+        until: is_over.then(|| second(2)),
+        affected: None,
+    }
+}
+
+impl Findings for Fake {
+    fn active(&self) -> Vec<Finding> {
+        vec![finding(false)]
+    }
+
+    fn over(&self) -> Vec<Finding> {
+        vec![finding(true)]
+    }
+
+    fn told(&self, kind: &str, subject: &str, _: WallTime) {
+        self.told.lock().expect("not poisoned").push(format!("{kind} {subject}"));
     }
 }

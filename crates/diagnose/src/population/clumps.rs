@@ -1,0 +1,127 @@
+//! Many ends at one moment: a process that went, a proxy that was reloaded.
+
+use std::sync::Arc;
+
+use model::record::CloseRecord;
+use model::{HandshakeResult, Initiator, WallTime};
+
+use super::timers::{code, common};
+use super::{Manner, Population, Told, between};
+
+/// Ends within so many seconds are at one moment.
+const MOMENT: f64 = 5.0;
+/// Least part of an upstream's connections that ends with it.
+const SHARE_MIN: f64 = 0.3;
+/// So long after the moment it is seen who comes back and who cannot, and so long before it is seen what was told.
+const AFTER: f64 = 30.0;
+const BEFORE: f64 = 120.0;
+
+/// Ends at one moment.
+#[derive(Debug)]
+pub struct Clump<'a> {
+    /// The upstream that they were at; none when they were at several.
+    pub upstream: Option<Arc<str>>,
+    /// Who ended most of them, and how.
+    pub manner: Manner,
+    /// The code that most of them have.
+    pub code: Option<u16>,
+    /// The ends, oldest first.
+    pub ends: Vec<&'a CloseRecord>,
+    /// Their part of the connections that were there.
+    pub share: f64,
+    /// From the first to the last, seconds.
+    pub seconds: f64,
+    /// When the first one ended.
+    pub at: WallTime,
+    /// Attempts that found nobody there soon after.
+    pub refused_after: usize,
+    /// Connections that were established there soon after.
+    pub opened_after: usize,
+    /// What people told shortly before or at the moment.
+    pub told: Option<&'a Told>,
+    /// The upstream's process was started about then, as this machine tells; none when it tells nothing.
+    pub is_new_process: Option<bool>,
+    /// The connections were of the same age: opened together, they end together by any timer.
+    pub is_of_one_age: bool,
+}
+
+impl<'a> Population<'a> {
+    /// The largest clump of each upstream, or of all when several have theirs at the same moment.
+    pub fn clumps(&self) -> Vec<Clump<'a>> {
+        let upstreams = self.upstreams();
+        let by = |initiator, upstream: Option<&Arc<str>>| {
+            self.ends_where(|record| {
+                record.initiator == Some(initiator)
+                    && upstream.is_none_or(|is| record.upstream.as_ref() == Some(is))
+            })
+        };
+        let mut found = Vec::new();
+        for initiator in [Initiator::Upstream, Initiator::Client] {
+            let several = self.clump(&by(initiator, None), MOMENT, self.connections(), SHARE_MIN);
+            let several = several.filter(|ends| upstreams_of(ends) > 1 && upstreams.len() > 1);
+            if let Some(ends) = several {
+                found.extend(self.of_clump(None, ends, self.connections()));
+                continue;
+            }
+            for (upstream, connections) in &upstreams {
+                let ends = self.clump(&by(initiator, Some(upstream)), MOMENT, *connections, SHARE_MIN);
+                found.extend(ends.and_then(|ends| self.of_clump(Some(upstream), ends, *connections)));
+            }
+        }
+        found
+    }
+
+    fn of_clump(
+        &self,
+        upstream: Option<&Arc<str>>,
+        ends: Vec<&'a CloseRecord>,
+        of: usize,
+    ) -> Option<Clump<'a>> {
+        let (first, last) = (ends.first()?.closed_at, ends.last()?.closed_at);
+        let is_soon = |at: WallTime| at >= first && between(first, at) <= AFTER;
+        let is_there = |at: Option<&Arc<str>>| upstream.is_none_or(|upstream| at == Some(upstream));
+        let is_refused = |record: &&&CloseRecord| {
+            record.handshake.result == HandshakeResult::Unreachable && is_soon(record.closed_at)
+        };
+        let closed = self.ends.iter().chain(&self.orderly);
+        let reopened =
+            closed.filter(|record| is_soon(record.opened_at) && is_there(record.upstream.as_ref()));
+        let open = self.open.iter().filter(|open| is_soon(open.opened_at) && is_there(Some(&open.upstream)));
+        let manner = common(ends.iter().map(|record| Manner::of(record)))?;
+        let (youngest, oldest) = ends.iter().fold((f64::MAX, 0.0_f64), |(low, high), record| {
+            (low.min(record.duration_seconds), high.max(record.duration_seconds))
+        });
+        Some(Clump {
+            upstream: upstream.cloned(),
+            manner,
+            code: common(ends.iter().map(|record| code(record, manner.initiator))),
+            share: (ends.len() as f64 / of.max(1) as f64).min(1.0),
+            seconds: between(first, last),
+            at: first,
+            refused_after: self.failed.iter().filter(is_refused).count(),
+            opened_after: reopened.count() + open.count(),
+            told: self.told.iter().rev().find(|told| is_about(told.at, first)),
+            is_new_process: upstream.and_then(|upstream| self.is_new_process(upstream, first)),
+            is_of_one_age: oldest - youngest <= (0.1 * oldest).max(0.3),
+            ends,
+        })
+    }
+
+    /// Whether the process that serves this upstream was started about that moment.
+    fn is_new_process(&self, upstream: &str, at: WallTime) -> Option<bool> {
+        let facts = self.host?.upstreams.iter().find(|facts| *facts.upstream == *upstream)?;
+        let started = facts.process.as_ref()?.usage.start_time_seconds?;
+        Some(started > at.as_secs_f64() - MOMENT)
+    }
+}
+
+fn is_about(told: WallTime, at: WallTime) -> bool {
+    between(told, at) <= BEFORE && between(at, told) <= AFTER
+}
+
+fn upstreams_of(ends: &[&CloseRecord]) -> usize {
+    let mut names: Vec<&str> = ends.iter().filter_map(|record| record.upstream.as_deref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.len()
+}

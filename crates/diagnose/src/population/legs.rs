@@ -1,0 +1,83 @@
+//! What the kernel tells of the legs of many connections: loss, a reader that does not read, a queue on the way.
+
+use model::Leg;
+use model::tcp::TcpSample;
+
+use super::{Open, Population};
+
+/// Bytes of a full segment, as good as it is known.
+const SEGMENT: f64 = 1400.0;
+
+/// What slows a leg down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slow {
+    /// Segments are lost on the way.
+    Loss,
+    /// The peer's application does not read.
+    Reader,
+    /// A queue on the way is full of this stream's own data.
+    Queue,
+    /// The way is long.
+    Distance,
+}
+
+/// One leg of a connection that is slow.
+#[derive(Clone, Copy, Debug)]
+pub struct SlowLeg {
+    /// What slows it.
+    pub why: Slow,
+    /// Part of the segments that were sent again.
+    pub loss: f64,
+    /// Part of the sending time in which the peer's window held it back.
+    pub window_share: f64,
+    /// Round trip now, and the least.
+    pub rtt: f64,
+    /// See above.
+    pub min_rtt: f64,
+    /// Bytes that wait.
+    pub waiting: u64,
+}
+
+impl SlowLeg {
+    /// Why this leg is slow, by one look of the kernel; none when it is not. A closed window comes first: probes of it
+    /// count as retransmissions.
+    pub fn of(sample: &TcpSample) -> Option<SlowLeg> {
+        let busy = f64::from(sample.busy_seconds);
+        let window_share = f64::from(sample.rwnd_limited_seconds) / busy.max(0.001);
+        let segments = sample.bytes_acked as f64 / SEGMENT;
+        let loss = f64::from(sample.retransmits) / (segments + f64::from(sample.retransmits)).max(1.0);
+        let rtt = f64::from(sample.rtt_seconds.unwrap_or_default());
+        let min_rtt = f64::from(sample.min_rtt_seconds.unwrap_or_default());
+        let waiting = u64::from(sample.notsent_bytes) + u64::from(sample.unacked_bytes);
+        let is_limited = busy > 2.0 && window_share > 0.7;
+        let why = if is_limited && (sample.zero_window || sample.notsent_bytes > 32 << 10) {
+            Slow::Reader
+        } else if sample.retransmits >= 5 && loss > 0.01 && window_share < 0.5 {
+            Slow::Loss
+        } else if rtt > 0.2 && rtt > 5.0 * min_rtt && sample.notsent_bytes > 0 {
+            Slow::Queue
+        } else if min_rtt > 0.15 && rtt < 2.0 * min_rtt {
+            Slow::Distance
+        } else {
+            return None;
+        };
+        Some(SlowLeg { why, loss, window_share, rtt, min_rtt, waiting })
+    }
+}
+
+impl Population<'_> {
+    /// The slow legs of open and ended connections on this side, and how many were looked at.
+    pub fn slow_legs(&self, leg: Leg) -> (Vec<SlowLeg>, usize) {
+        let open = self.open.iter().filter_map(|open| newest(open, leg));
+        let ended = self.ends.iter().chain(&self.orderly).filter_map(|record| {
+            let facts = record.tcp.as_ref()?.leg(leg).filter(|facts| !facts.shared)?;
+            facts.close.or(facts.last)
+        });
+        let samples: Vec<TcpSample> = open.chain(ended).collect();
+        (samples.iter().filter_map(SlowLeg::of).collect(), samples.len())
+    }
+}
+
+fn newest(open: &Open, leg: Leg) -> Option<TcpSample> {
+    open.tcp.as_ref()?.leg(leg).filter(|facts| !facts.shared)?.last
+}

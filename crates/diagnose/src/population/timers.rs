@@ -1,0 +1,125 @@
+//! Timers in the ends of a population: the same silence before each, or the same age.
+
+use model::record::CloseRecord;
+use model::{Initiator, Reason};
+
+use super::{Manner, Population, Spike, spike};
+
+/// What a timer counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// Time since the last byte.
+    Silence,
+    /// Time since the opening.
+    Age,
+    /// It cannot be told: what ended had been silent from its opening on.
+    Either,
+}
+
+/// Ends that a timer made.
+#[derive(Debug)]
+pub struct Timer<'a> {
+    /// What it counts.
+    pub clock: Clock,
+    /// After how long.
+    pub seconds: f64,
+    /// How it ends connections.
+    pub manner: Manner,
+    /// The code that most of the ends have.
+    pub code: Option<u16>,
+    /// The ends.
+    pub ends: Vec<&'a CloseRecord>,
+    /// Their share of the ends of the same manner.
+    pub share: f64,
+    /// Connections that lived longer than this, since they were not silent for so long.
+    pub outlived: usize,
+    /// Median of the gaps between the Pings of the ends that had any.
+    pub heartbeat: Option<f64>,
+}
+
+impl<'a> Population<'a> {
+    /// All timers that show in the ends, one for each manner of ending.
+    pub fn timers(&self) -> Vec<Timer<'a>> {
+        let mut manners: Vec<Manner> = self.ends.iter().filter_map(|record| Manner::of(record)).collect();
+        manners.sort_unstable();
+        manners.dedup();
+        manners.into_iter().filter_map(|manner| self.timer(manner)).collect()
+    }
+
+    fn timer(&self, manner: Manner) -> Option<Timer<'a>> {
+        let ends = self.ends_where(|record| Manner::of(record) == Some(manner));
+        let silence = spike(ends.iter().map(|record| record.idle_seconds.any));
+        let age = spike(ends.iter().map(|record| record.duration_seconds));
+        let (found, value): (Spike, fn(&CloseRecord) -> f64) = match (silence, age) {
+            (Some(silence), _) => (silence, |record| record.idle_seconds.any),
+            (None, Some(age)) => (age, |record| record.duration_seconds),
+            (None, None) => return None,
+        };
+        let members: Vec<_> = ends.into_iter().filter(|record| found.holds(value(record))).collect();
+        let outlived = self.outlived(found.at);
+        let clock = match (silence, age) {
+            (Some(_), None) => Clock::Silence,
+            (None, _) => Clock::Age,
+            // Nothing was ever said on them: both clocks ran alike.
+            (Some(_), Some(_)) if outlived >= 3 => Clock::Silence,
+            (Some(_), Some(_)) => Clock::Either,
+        };
+        let mut beats: Vec<f64> = members.iter().filter_map(|record| beat(record)).collect();
+        beats.sort_by(f64::total_cmp);
+        Some(Timer {
+            clock,
+            seconds: found.at,
+            manner,
+            code: common(members.iter().map(|record| code(record, manner.initiator))),
+            share: found.share,
+            outlived,
+            heartbeat: (beats.len() * 2 >= members.len())
+                .then(|| beats.get(beats.len() / 2).copied())
+                .flatten(),
+            ends: members,
+        })
+    }
+
+    /// Connections older than that, which never were silent for so long.
+    fn outlived(&self, seconds: f64) -> usize {
+        let longer = 1.3 * seconds + 0.5;
+        let closed = self.ends.iter().chain(&self.orderly);
+        let ended = closed
+            .filter(|record| record.duration_seconds > longer && record.idle_seconds.any < 0.9 * seconds);
+        let open =
+            self.open.iter().filter(|open| open.age_seconds > longer && open.idle_seconds < 0.9 * seconds);
+        ended.count() + open.count()
+    }
+
+    /// Whether the gateway's own limit of time made this end.
+    pub fn is_own(record: &CloseRecord) -> bool {
+        record.initiator == Some(Initiator::Proxy)
+            && matches!(
+                record.reason,
+                Some(Reason::Timeout | Reason::HeartbeatTimeout | Reason::SlowConsumer | Reason::Limit)
+            )
+    }
+}
+
+/// The gap between the Pings of a connection, whichever side they went to.
+fn beat(record: &CloseRecord) -> Option<f64> {
+    let gap = |heartbeat: &Option<model::heartbeat::Heartbeat>| heartbeat.as_ref()?.interval_seconds;
+    gap(&record.heartbeat.client).or_else(|| gap(&record.heartbeat.upstream))
+}
+
+/// The code of the Close frame by which this side ended it.
+pub fn code(record: &CloseRecord, initiator: Initiator) -> Option<u16> {
+    let code = match initiator {
+        Initiator::Client => record.codes.from_client,
+        Initiator::Upstream => record.codes.from_upstream,
+        Initiator::Proxy => None,
+    };
+    code.map(|code| code.0)
+}
+
+/// The value that more than half have.
+pub fn common<T: PartialEq + Copy>(values: impl Iterator<Item = Option<T>> + Clone) -> Option<T> {
+    let all = values.clone().count();
+    let is_most = |value: &T| values.clone().filter(|other| *other == Some(*value)).count() * 2 > all;
+    values.clone().flatten().find(is_most)
+}

@@ -1,0 +1,197 @@
+//! Findings of the running gateway: a thread gives close records and looks at what is open to `diagnose`, and keeps what
+//! it says.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use diagnose::population::{Ledger, Told, Watch, WatchOptions};
+use gateway::clock;
+use meter::scrape::{ActiveFinding, FindingFacts};
+use model::finding::Finding;
+use model::host::HostFacts;
+use model::journal::{JournalSink, Opening};
+use model::live::LiveConnection;
+use model::ports::Findings;
+use model::record::CloseRecord;
+use model::{WallTime, Word as _};
+use parking_lot::Mutex;
+
+use crate::Failure;
+
+/// Close records that wait for the thread; beyond it they are dropped, and counted.
+const QUEUE: usize = 8192;
+/// How often the queue is emptied, and after how many times of it causes are asked.
+const PACE: Duration = Duration::from_millis(500);
+const PACES: u64 = 10;
+
+/// Longest kind and subject of what is told, characters.
+const WORDS_MAX: usize = 100;
+
+/// What open connections are looked at through, and the machines.
+pub(crate) trait Sight: Send {
+    /// Calls `take` with what is open, and what is known of the machines; false when the gateway is gone.
+    fn look(&self, take: &mut dyn FnMut(&mut dyn Iterator<Item = LiveConnection>, HostFacts)) -> bool;
+}
+
+/// What the thread is told.
+enum News {
+    Closed(Arc<CloseRecord>),
+    Told(Told),
+}
+
+/// The findings, as others see them.
+pub(crate) struct Investigation {
+    news: SyncSender<News>,
+    ledger: Mutex<Ledger>,
+    overload: AtomicU64,
+    routes: AtomicU64,
+}
+
+/// The thread; dropping it ends it.
+pub(crate) struct Investigator {
+    stop: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Investigation {
+    /// The place for findings, and what the thread reads.
+    pub(crate) fn new() -> (Arc<Investigation>, NewsReader) {
+        let (news, reader) = sync_channel(QUEUE);
+        let investigation = Investigation {
+            news,
+            ledger: Mutex::default(),
+            overload: AtomicU64::new(0),
+            routes: AtomicU64::new(0),
+        };
+        (Arc::new(investigation), NewsReader(reader))
+    }
+
+    /// For the metrics page.
+    pub(crate) fn facts(&self) -> FindingFacts {
+        let active = self.ledger.lock().active();
+        let active = active.into_iter().map(|finding| ActiveFinding {
+            id: finding.id.as_ref().into(),
+            route: finding.route.unwrap_or_default(),
+            level: finding.level.as_str(),
+        });
+        let mut active: Vec<ActiveFinding> = active.collect();
+        // Two places of one cause are one series.
+        active.sort_by(|a, b| (&a.id, &a.route, a.level).cmp(&(&b.id, &b.route, b.level)));
+        active.dedup();
+        let dropped = vec![("overload", self.overload.load(Relaxed)), ("routes", self.routes.load(Relaxed))];
+        FindingFacts { active, dropped }
+    }
+
+    fn tell(&self, news: News) {
+        if let Err(TrySendError::Full(_)) = self.news.try_send(news) {
+            self.overload.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// What the thread reads.
+pub(crate) struct NewsReader(Receiver<News>);
+
+impl Investigator {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub(crate) fn start(
+        investigation: Arc<Investigation>,
+        news: NewsReader,
+        sight: impl Sight + 'static,
+    ) -> Result<Investigator, Failure> {
+        let (stop, stopped) = sync_channel(1);
+        let thread = std::thread::Builder::new()
+            .name("findings".to_owned())
+            .spawn(move || run(&investigation, &news, &sight, &stopped))
+            .map_err(|error| Failure::Running(format!("findings: {error}")))?;
+        Ok(Investigator { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Investigator {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that makes findings panicked");
+        }
+    }
+}
+
+fn run(investigation: &Investigation, news: &NewsReader, sight: &dyn Sight, stopped: &Receiver<()>) {
+    let mut watch = Watch::new(WatchOptions::default());
+    for pace in 1_u64.. {
+        if stopped.recv_timeout(PACE) != Err(RecvTimeoutError::Timeout) {
+            return;
+        }
+        for news in news.0.try_iter().take(QUEUE) {
+            match news {
+                News::Closed(record) => watch.closed(record),
+                News::Told(told) => watch.told(told),
+            }
+        }
+        if pace % PACES != 0 {
+            continue;
+        }
+        let began = Instant::now();
+        if !sight.look(&mut |open, host| watch.look(open, Some(host))) {
+            return;
+        }
+        let now = clock::wall();
+        let found = watch.judge(now);
+        investigation.routes.store(watch.left_out(), Relaxed);
+        investigation.ledger.lock().looked(found, now);
+        tracing::debug!(
+            seconds = began.elapsed().as_secs_f64(),
+            records = watch.records(),
+            "looked for causes"
+        );
+    }
+}
+
+impl Findings for Investigation {
+    fn active(&self) -> Vec<Finding> {
+        self.ledger.lock().active()
+    }
+
+    fn over(&self) -> Vec<Finding> {
+        self.ledger.lock().over()
+    }
+
+    fn told(&self, kind: &str, subject: &str, at: WallTime) {
+        let cut = |text: &str| text.chars().take(WORDS_MAX).collect();
+        self.tell(News::Told(Told { kind: cut(kind), subject: cut(subject), at }));
+    }
+}
+
+/// Close records for findings, and for the journal when there is one.
+#[derive(Clone)]
+pub(crate) struct Records {
+    pub(crate) investigation: Arc<Investigation>,
+    pub(crate) journal: Arc<dyn JournalSink>,
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records").finish_non_exhaustive()
+    }
+}
+
+impl JournalSink for Records {
+    fn closed(&self, record: Arc<CloseRecord>) {
+        self.investigation.tell(News::Closed(Arc::clone(&record)));
+        self.journal.closed(record);
+    }
+
+    fn opened(&self, opening: Opening) {
+        self.journal.opened(opening);
+    }
+}
