@@ -11,6 +11,9 @@ macro_rules! causes {
 }
 
 causes! {
+    ws_handshake_200_html,
+    ws_handshake_redirect,
+    ws_path_mismatch_404,
     ws_upgrade_stripped,
 }
 

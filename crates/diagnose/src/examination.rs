@@ -62,6 +62,11 @@ impl Examination {
         self.greeting(Via::Url, Some(vary))
     }
 
+    /// The first attempt straight at the upstream that differs in this.
+    pub fn direct_with(&self, vary: &Vary) -> Option<&Attempt> {
+        self.greeting(Via::Direct, Some(vary))
+    }
+
     fn greeting(&self, via: Via, vary: Option<&Vary>) -> Option<&Attempt> {
         self.attempts.iter().find(|attempt| {
             let Experiment { via: way, vary: differs, conduct, .. } = &attempt.experiment;

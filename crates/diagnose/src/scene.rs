@@ -8,6 +8,10 @@ use crate::attempt::{Answer, Attempt, Stage, StageName, Stream};
 use crate::examination::{Examination, Target};
 use crate::experiment::{Check, Conduct, Experiment, Vary, Via};
 
+mod openings;
+
+pub(crate) use openings::*;
+
 /// An examination under construction.
 pub(crate) struct Scene(Examination);
 
@@ -53,7 +57,6 @@ impl Scene {
     }
 
     /// What a request got that differs in one thing.
-    #[allow(dead_code)]
     pub(crate) fn with(self, check: Check, vary: Vary, answer: Answer) -> Scene {
         self.attempt(greeting(check, Via::Url, Some(vary), answer))
     }
