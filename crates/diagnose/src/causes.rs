@@ -11,9 +11,13 @@ macro_rules! causes {
 }
 
 causes! {
+    ws_accept_mismatch,
+    ws_auth_401,
     ws_handshake_200_html,
     ws_handshake_redirect,
+    ws_origin_403,
     ws_path_mismatch_404,
+    ws_subprotocol_mismatch,
     ws_upgrade_stripped,
 }
 

@@ -179,6 +179,13 @@ impl Answer {
         self.status == other.status && self.media_type() == other.media_type() && common * 5 >= all * 4
     }
 
+    /// Versions of the WebSocket protocol that the server speaks, when it says so and 13 is not among them (RFC 6455,
+    /// section 4.4).
+    pub fn lists_other_versions(&self) -> Option<&str> {
+        let versions = self.field("sec-websocket-version").filter(|_| self.status != 101)?;
+        (!versions.split(',').any(|version| version.trim() == "13")).then_some(versions)
+    }
+
     /// A page for people: HTML by its type or its beginning.
     pub fn is_page(&self) -> bool {
         let body = self.body.trim_start().to_ascii_lowercase();
