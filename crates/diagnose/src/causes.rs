@@ -11,6 +11,10 @@ macro_rules! causes {
 }
 
 causes! {
+    alpn_h2_blocks_upgrade,
+    tls_cert_expired_or_untrusted,
+    tls_name_or_vhost_mismatch,
+    tls_plaintext_mismatch,
     ws_accept_mismatch,
     ws_auth_401,
     ws_handshake_200_html,
