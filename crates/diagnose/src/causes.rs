@@ -12,9 +12,12 @@ macro_rules! causes {
 
 causes! {
     alpn_h2_blocks_upgrade,
+    stale_upstream_address,
     tls_cert_expired_or_untrusted,
     tls_name_or_vhost_mismatch,
     tls_plaintext_mismatch,
+    upstream_down_502_503,
+    upstream_handshake_hang_504,
     ws_accept_mismatch,
     ws_auth_401,
     ws_handshake_200_html,

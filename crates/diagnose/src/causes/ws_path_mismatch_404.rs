@@ -61,7 +61,11 @@ pub const CAUSE: Cause = Cause {
             "`ws-upgrade-stripped`: the service may answer a plain GET of this path with 404",
             "`ws-upgrade-stripped`：服务可能对该路径的普通 GET 返回 404",
         ),
-        phrase("wrong_url", "the path of the URL may be mistyped, or not deployed", "URL 的路径可能写错，或尚未部署"),
+        phrase(
+            "same_for_unknown",
+            "A path that nobody serves gets the very same answer",
+            "一个不存在的路径得到完全相同的应答",
+        ),
         phrase(
             "compare_get",
             "Ask {upstream} for {path} with a plain GET: the same 404 means that the upgrade is lost, another answer that the path is",
@@ -78,6 +82,9 @@ pub const CAUSE: Cause = Cause {
     signs: Signs::probe(probe),
 };
 
+/// What a probe asks for to see how a path that nobody serves is answered.
+const UNKNOWN: &str = "/heartline-no-such-path";
+
 fn probe(seen: &Examination) -> Option<Finding> {
     let (plain, answer) = openings::refused(seen).filter(|(_, answer)| answer.status == 404)?;
     let hosts: Vec<_> = seen.of(Check::Host, Via::Url).filter(|attempt| matches!(attempt.experiment.vary, Some(Vary::Host(_)))).collect();
@@ -87,6 +94,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let straight = openings::straight(seen);
     let path = seen.target.path.as_str();
     let right = openings::other_paths(seen).find(|(_, attempt)| attempt.is_open());
+    let unknown = openings::other_paths(seen).find(|(path, attempt)| *path == UNKNOWN && openings::is_alike(attempt, plain));
     let get = seen.direct_with(&Vary::NoUpgrade);
     if straight.opens() && right.is_none() && get.is_some_and(|get| openings::is_alike(get, plain)) {
         return None;
@@ -106,12 +114,12 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let claim = Claim::of(&CAUSE, place, Said::new("not_found").with("path", path).with("status", answer.status))
         .corroborated(right.map(|(path, _)| Said::new("path_opens").with("path", path)))
         .corroborated(openings::opens_straight(seen))
+        .corroborated(unknown.map(|_| Said::new("same_for_unknown")))
         .noted(openings::fails_straight_too(seen))
         .noted((!hosts.is_empty()).then(|| Said::new("host_unchanged")))
         .noted(openings::product(answer))
         .unless((!is_upgrade_excluded).then(|| Said::new("upgrade_stripped")))
         .unless((hosts.is_empty() && right.is_none() && !straight.opens()).then(|| Said::new("host")))
-        .unless((right.is_none() && !straight.opens()).then(|| Said::new("wrong_url")))
         .next(match straight {
             Straight::NotAsked => openings::ask_straight(seen),
             Straight::Opens(_) if !is_upgrade_excluded => {
@@ -152,12 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn alone_it_is_a_suspicion() {
-        let finding = found(probe, missing(), Level::Low);
-        assert_eq!(finding.not_excluded.len(), 3);
-        let finding = found(probe, missing().with(Check::Host, Vary::Host("x.example".into()), answer(404).body("Not Found")), Level::Medium);
-        assert!(finding.next_measurement.is_some());
-        found(probe, missing().direct("10.0.3.7:80").direct_answers(answer(404).body("Not Found")), Level::Medium);
+    fn without_a_comparison_it_is_not_sure() {
+        assert_eq!(found(probe, missing(), Level::Medium).not_excluded.len(), 2);
+        let like = |vary| missing().with(Check::Path, vary, answer(404).body("Not Found"));
+        found(probe, like(Vary::Host("x.example".into())), Level::Medium);
+        let finding = found(probe, like(Vary::Path(UNKNOWN.into())), Level::Medium);
+        assert!(finding.evidence.iter().any(|said| said.code == "same_for_unknown"));
+        let both = like(Vary::Path(UNKNOWN.into())).direct("10.0.3.7:80");
+        assert_eq!(found(probe, both.direct_answers(answer(404).body("Not Found")), Level::Medium).place, Place::Upstream);
     }
 
     #[test]
