@@ -12,7 +12,15 @@ macro_rules! causes {
 
 causes! {
     alpn_h2_blocks_upgrade,
+    edge_rate_limit_or_ban,
+    mtu_blackhole,
+    network_unreachable_or_filtered,
+    protocol_version_mismatch,
+    sse_app_not_flushing,
+    sse_gzip_buffering,
+    sse_proxy_buffering,
     stale_upstream_address,
+    sticky_session_missing,
     tls_cert_expired_or_untrusted,
     tls_name_or_vhost_mismatch,
     tls_plaintext_mismatch,

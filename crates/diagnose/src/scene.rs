@@ -8,8 +8,10 @@ use crate::attempt::{Answer, Attempt, Stage, StageName, Stream};
 use crate::examination::{Examination, Target};
 use crate::experiment::{Check, Conduct, Experiment, Vary, Via};
 
+mod flows;
 mod openings;
 
+pub(crate) use flows::*;
 pub(crate) use openings::*;
 
 /// An examination under construction.
