@@ -87,6 +87,11 @@ impl Examination {
             .filter(move |attempt| attempt.experiment.check == check && attempt.experiment.via == via)
     }
 
+    /// Attempts that opened the stream, at the URL or straight at the upstream.
+    pub fn of_open(&self, via: Via) -> impl Iterator<Item = &Attempt> {
+        self.attempts.iter().filter(move |attempt| attempt.experiment.via == via && attempt.is_open())
+    }
+
     /// Attempts that held a connection silent, at the URL or straight at the upstream.
     pub fn silent(&self, via: Via) -> impl Iterator<Item = &Attempt> {
         self.of(Check::Idle, via).filter(|attempt| {
