@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use model::Word as _;
 use model::finding::Said;
 
-use crate::attempt::{Answer, Attempt, Fault, StageName};
+use crate::attempt::{Answer, Attempt, Fault, Stage, StageName};
 use crate::examination::Examination;
 use crate::experiment::{Check, Conduct, Vary, Via};
 
@@ -91,21 +92,35 @@ pub fn crowd(seen: &Examination, via: Via) -> Option<&[Attempt]> {
     crowds.filter(|crowd| crowd.len() > 1).max_by_key(|crowd| crowd.len())
 }
 
-/// How a crowd was cut off: so many opened, and all that began after them did not.
+/// How a crowd was cut off: so many opened, and all that began well after them did not. Connections that begin at once
+/// may overtake each other a little.
 pub fn cut_off(crowd: &[Attempt]) -> Option<usize> {
     let opened = crowd.iter().filter(|attempt| attempt.is_open()).count();
-    let is_cut = crowd[..opened].iter().all(Attempt::is_open);
-    (is_cut && opened > 0 && opened < crowd.len()).then_some(opened)
+    let last = crowd.iter().rposition(Attempt::is_open)?;
+    let overtaking = (crowd.len() / 10).max(1);
+    (opened < crowd.len() && last < opened + overtaking).then_some(opened)
 }
 
 /// What was varied at the URL, by name, and did not change how the plain request failed.
 pub fn unchanged(seen: &Examination) -> Vec<&'static str> {
     let Some(plain) = seen.plain() else { return Vec::new() };
-    let varied = seen.attempts.iter().filter(|attempt| {
+    named(varied(seen).filter(|attempt| is_alike(plain, attempt)))
+}
+
+/// What was varied at the URL, by name, and made the stream open.
+pub fn opening(seen: &Examination) -> Vec<&'static str> {
+    named(varied(seen).filter(|attempt| attempt.is_open()))
+}
+
+fn varied(seen: &Examination) -> impl Iterator<Item = &Attempt> {
+    seen.attempts.iter().filter(|attempt| {
         attempt.experiment.via == Via::Url && matches!(attempt.experiment.conduct, Conduct::Greet)
-    });
-    let same = varied.filter(|attempt| is_alike(plain, attempt));
-    let names: BTreeSet<_> = same.filter_map(|attempt| attempt.experiment.vary.as_ref()?.field()).collect();
+    })
+}
+
+fn named<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Vec<&'static str> {
+    let names: BTreeSet<_> =
+        attempts.filter_map(|attempt| attempt.experiment.vary.as_ref()?.field()).collect();
     names.into_iter().collect()
 }
 
@@ -131,6 +146,17 @@ pub fn ask_straight(seen: &Examination) -> Option<Said> {
     seen.direct().is_none().then(|| Said::new("pass_upstream"))
 }
 
+/// How an attempt failed, in a word or two.
+pub fn how(attempt: &Attempt) -> String {
+    match (attempt.status(), attempt.failed()) {
+        (Some(status), _) => status.to_string(),
+        (None, Some(Stage { name, fault: Some(fault), .. })) => {
+            format!("{} {}", name.as_str(), fault.as_str())
+        }
+        _ => "-".to_owned(),
+    }
+}
+
 /// The answer in one sentence.
 pub fn answered(answer: &Answer) -> Said {
     Said::new("answered").with("status", answer.status).seconds("seconds", answer.seconds)
@@ -151,7 +177,7 @@ pub fn body(answer: &Answer) -> Option<Said> {
 
 impl Vary {
     /// The part of a request that differs, as it is called in HTTP and TLS; none for what is not about the opening.
-    fn field(&self) -> Option<&'static str> {
+    pub fn field(&self) -> Option<&'static str> {
         Some(match self {
             Vary::NoOrigin | Vary::Origin(_) => "Origin",
             Vary::NoCredentials => "Authorization/Cookie",
@@ -168,6 +194,9 @@ impl Vary {
         })
     }
 }
+
+/// What a failed opening may depend on, by name.
+pub const FIELDS: [&str; 6] = ["Authorization/Cookie", "Host", "Origin", "SNI", "Upgrade", "path"];
 
 impl Answer {
     /// The same code gave both, for the same reason: status, media type, and nearly all words of the body. Numbers, such

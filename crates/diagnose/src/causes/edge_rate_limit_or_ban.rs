@@ -49,7 +49,7 @@ pub const CAUSE: Cause = Cause {
         phrase("too_many", "The answer is 429 (Too Many Requests)", "应答为 429（请求过多）"),
         phrase("retry_after", "It says `Retry-After: {value}`", "应答带有 `Retry-After: {value}`"),
         phrase("crowd", "Of {connections} connections at once {opened} opened, and {failed} were refused with {status} within {seconds}", "同时 {connections} 个连接中 {opened} 个打开，{failed} 个在{seconds}内被以 {status} 拒绝"),
-        phrase("first_ones", "Those that opened were the first", "打开的正是最先发起的那些"),
+        phrase("first_ones", "Those that opened were the first ones", "打开的正是最先发起的那些"),
         phrase("alone_opens", "One alone opens", "单个连接可以打开"),
         phrase("straight_all", "Straight to {upstream} all {connections} open", "直接连接 {upstream} 时 {connections} 个全部打开"),
         phrase("says_429", "The status itself (429) says that it is a limit", "状态 429 本身就表示限制"),
@@ -165,7 +165,7 @@ mod tests {
         none(probe, open().attempt(crowd(Via::Url, limited(3, 17, &slow))));
         let hanging = [times(4, &answer(101)), vec![None; 16]].concat();
         none(probe, open().attempt(crowd(Via::Url, hanging)));
-        let scattered = [times(2, &answer(101)), times(2, &answer(503)), times(2, &answer(101))].concat();
+        let scattered = [times(2, &answer(101)), times(9, &answer(503)), times(2, &answer(101))].concat();
         none(probe, open().attempt(crowd(Via::Url, scattered)));
         let own = open().attempt(crowd(Via::Url, limited(3, 17, &answer(503))));
         none(probe, own.attempt(crowd(Via::Direct, limited(3, 17, &answer(503)))));
