@@ -77,6 +77,14 @@ impl Claim {
         self
     }
 
+    /// The decisive sign is a fact of protocol: the bytes that were seen are the fault itself, and need no second
+    /// observation.
+    #[must_use]
+    pub fn proven(mut self) -> Claim {
+        self.corroborations += 1;
+        self
+    }
+
     /// An observation that is worth telling and proves nothing more.
     #[must_use]
     pub fn noted(mut self, said: impl Into<Option<Said>>) -> Claim {

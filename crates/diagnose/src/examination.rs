@@ -62,6 +62,11 @@ impl Examination {
         self.greeting(Via::Url, Some(vary))
     }
 
+    /// The first attempt straight at the upstream that differs in this.
+    pub fn direct_with(&self, vary: &Vary) -> Option<&Attempt> {
+        self.greeting(Via::Direct, Some(vary))
+    }
+
     fn greeting(&self, via: Via, vary: Option<&Vary>) -> Option<&Attempt> {
         self.attempts.iter().find(|attempt| {
             let Experiment { via: way, vary: differs, conduct, .. } = &attempt.experiment;
@@ -80,6 +85,11 @@ impl Examination {
         self.attempts
             .iter()
             .filter(move |attempt| attempt.experiment.check == check && attempt.experiment.via == via)
+    }
+
+    /// Attempts that opened the stream, at the URL or straight at the upstream.
+    pub fn of_open(&self, via: Via) -> impl Iterator<Item = &Attempt> {
+        self.attempts.iter().filter(move |attempt| attempt.experiment.via == via && attempt.is_open())
     }
 
     /// Attempts that held a connection silent, at the URL or straight at the upstream.

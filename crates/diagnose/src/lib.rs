@@ -10,6 +10,8 @@ pub mod causes;
 pub mod claim;
 pub mod examination;
 pub mod experiment;
+pub mod flows;
+pub mod openings;
 pub mod phrases;
 pub mod plan;
 pub mod population;

@@ -10,6 +10,12 @@ use crate::attempt::{Answer, Attempt, End, Sign, Stage, StageName, Stream};
 use crate::examination::{Examination, Target};
 use crate::experiment::{Check, Conduct, Experiment, Vary, Via};
 
+mod flows;
+mod openings;
+
+pub(crate) use flows::*;
+pub(crate) use openings::*;
+
 /// An examination under construction.
 pub(crate) struct Scene(Examination);
 
@@ -55,7 +61,6 @@ impl Scene {
     }
 
     /// What a request got that differs in one thing.
-    #[allow(dead_code)]
     pub(crate) fn with(self, check: Check, vary: Vary, answer: Answer) -> Scene {
         self.attempt(greeting(check, Via::Url, Some(vary), answer))
     }

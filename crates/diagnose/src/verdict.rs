@@ -1,4 +1,7 @@
-//! The answer of an examination: all causes are asked, then findings are ordered and what they repeat is dropped.
+//! The answer of an examination: all causes are asked, then what another finding explains is dropped, and the rest is
+//! ordered.
+
+use std::ops::RangeInclusive;
 
 use model::finding::{Finding, Level};
 use model::words;
@@ -21,6 +24,23 @@ words! {
     }
 }
 
+/// Causes that say only how an opening failed. They speak when no cause says why.
+const GENERAL: [&str; 5] =
+    ["handshake-refused", "handshake-invalid", "intermittent-handshake", "tls-failed", "not-the-protocol"];
+
+/// Causes by number that are about what comes after the opening, and so say nothing of how that failed: drops,
+/// delay, loss, and events that are held or cut.
+const AFTER_OPENING: [RangeInclusive<u16>; 3] = [200..=499, 601..=603, 605..=608];
+
+/// A cause, and what is a symptom of it.
+const EXPLAINS: [(&str, &[&str]); 5] = [
+    ("mtu-blackhole", &["nat-or-firewall-silent-drop", "packet-loss-retransmission"]),
+    ("protocol-version-mismatch", &["handler-exits-early"]),
+    ("sse-gzip-buffering", &["sse-proxy-buffering"]),
+    ("sse-idle-cut-no-comment-heartbeat", &["idle-timeout-l7-proxy"]),
+    ("ws-auth-401", &["handler-exits-early", "token-expiry-close"]),
+];
+
 /// What an examination comes to, with its findings, surest first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
@@ -39,8 +59,8 @@ pub fn verdict(seen: &Examination) -> Verdict {
             _ => None,
         })
         .collect();
+    drop_explained(&mut findings);
     findings.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-    let is_sure = |finding: &Finding| matches!(finding.level, Level::High | Level::Medium);
     let outcome = match seen.plain() {
         None => Outcome::CouldNotTest,
         Some(_) if findings.iter().any(is_sure) => Outcome::Problem,
@@ -48,4 +68,88 @@ pub fn verdict(seen: &Examination) -> Verdict {
         Some(_) => Outcome::Inconclusive,
     };
     Verdict { outcome, findings }
+}
+
+/// Drops what another finding explains.
+fn drop_explained(findings: &mut Vec<Finding>) {
+    let sure: Vec<String> =
+        findings.iter().filter(|finding| is_sure(finding)).map(|finding| finding.id.to_string()).collect();
+    let is_general = |id: &str| GENERAL.contains(&id);
+    let says_why = sure.iter().any(|id| !is_general(id) && is_about_opening(id));
+    let symptoms: Vec<&str> = EXPLAINS
+        .iter()
+        .filter(|(cause, _)| sure.iter().any(|id| id == cause))
+        .flat_map(|(_, symptoms)| symptoms.iter().copied())
+        .collect();
+    findings.retain(|finding| {
+        let id = finding.id.as_ref();
+        !(says_why && is_general(id)) && !symptoms.contains(&id)
+    });
+}
+
+fn is_sure(finding: &Finding) -> bool {
+    matches!(finding.level, Level::High | Level::Medium)
+}
+
+fn is_about_opening(id: &str) -> bool {
+    causes::by_id(id)
+        .is_some_and(|cause| !AFTER_OPENING.iter().any(|numbers| numbers.contains(&cause.number)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attempt::{Fault, StageName};
+    use crate::experiment::{Check, Vary, Via};
+    use crate::scene::{Scene, answer, event_stream, flushed, listened};
+
+    fn ids(scene: Scene) -> (Outcome, Vec<String>) {
+        let verdict = verdict(&scene.seen());
+        (verdict.outcome, verdict.findings.iter().map(|finding| finding.id.to_string()).collect())
+    }
+
+    #[test]
+    fn a_cause_that_says_why_silences_those_that_say_how() {
+        let scene = Scene::websocket().plain(answer(401));
+        assert_eq!(ids(scene), (Outcome::Problem, vec!["ws-auth-401".to_owned()]));
+        let scene = Scene::websocket().tls().plain_fails(StageName::Tls, Fault::OtherProtocol, 0.01);
+        assert_eq!(ids(scene), (Outcome::Problem, vec!["tls-plaintext-mismatch".to_owned()]));
+    }
+
+    #[test]
+    fn what_nothing_explains_is_told_as_it_is() {
+        let scene = Scene::websocket().plain(answer(418));
+        assert_eq!(ids(scene), (Outcome::Inconclusive, vec!["handshake-refused".to_owned()]));
+        let scene = Scene::websocket().direct("10.0.3.7:80").plain(answer(418)).direct_opens();
+        assert_eq!(ids(scene), (Outcome::Problem, vec!["handshake-refused".to_owned()]));
+    }
+
+    #[test]
+    fn what_comes_after_the_opening_does_not_explain_it() {
+        let sse =
+            Scene::of(model::Protocol::Sse).direct("10.0.3.7:80").plain(event_stream()).plain(answer(502));
+        let scene = sse.attempt(listened(Via::Direct, None, flushed(8, 1, 0.4)));
+        let (_, found) = ids(scene.attempt(listened(Via::Url, None, flushed(8, 8, 0.4))));
+        assert_eq!(found, ["sse-proxy-buffering", "intermittent-handshake"]);
+    }
+
+    #[test]
+    fn symptoms_and_general_causes_are_in_the_catalogue() {
+        for id in GENERAL {
+            assert!(causes::by_id(id).is_some(), "{id}");
+        }
+        for (cause, _) in EXPLAINS {
+            assert!(causes::by_id(cause).is_some(), "{cause}");
+        }
+    }
+
+    #[test]
+    fn a_healthy_service_has_no_finding() {
+        let scene = Scene::websocket().direct("10.0.3.7:80").plain(answer(101)).direct_opens();
+        let scene = scene.with(Check::Origin, Vary::Origin("http://example.com".into()), answer(101));
+        assert_eq!(ids(scene), (Outcome::Healthy, Vec::new()));
+        let scene = Scene::of(model::Protocol::Sse).plain(event_stream());
+        assert_eq!(ids(scene), (Outcome::Healthy, Vec::new()));
+        assert_eq!(ids(Scene::websocket()), (Outcome::CouldNotTest, Vec::new()));
+    }
 }

@@ -3,11 +3,11 @@
 use model::Protocol;
 use model::finding::{Finding, Place, Said, Severity};
 
-use crate::attempt::Answer;
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Vary;
+use crate::openings::{self, Straight};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -27,9 +27,11 @@ pub const CAUSE: Cause = Cause {
             "经过代理时，应用的应答与收到普通 GET 时一样；直接连接时，同一请求得到 101。去掉升级字段后的请求得到完全相同的应答。",
         ),
         look_alikes: text(
-            "`ws-origin-403`: depends on `Origin`. `ws-path-mismatch-404`: 404. `upstream-down-502-503`: the page is the \
-             proxy's.",
-            "`ws-origin-403`：取决于 `Origin`；`ws-path-mismatch-404`：404；`upstream-down-502-503`：页面来自代理。",
+            "`ws-origin-403`: depends on `Origin`. `ws-path-mismatch-404`, `ws-handshake-200-html`: straight to the service a \
+             plain GET gets another answer. `protocol-version-mismatch`: the answer names versions. \
+             `upstream-down-502-503`: the page is the proxy's.",
+            "`ws-origin-403`：取决于 `Origin`；`ws-path-mismatch-404`、`ws-handshake-200-html`：直接向服务发普通 GET 得到不同的应答；\
+             `protocol-version-mismatch`：应答中列出版本；`upstream-down-502-503`：页面来自代理。",
         ),
         fix: text(
             "Let the proxy speak HTTP/1.1 to the service and pass `Upgrade` and `Connection`. Then run the diagnosis \
@@ -48,6 +50,21 @@ pub const CAUSE: Cause = Cause {
             "asks_for_upgrade",
             "The service asks for an upgrade ({status}), and the request had one",
             "服务要求升级（{status}），而请求中已经带有升级字段",
+        ),
+        phrase(
+            "service_answers_get_so",
+            "Straight to {upstream} a plain GET gets this very answer",
+            "直接向 {upstream} 发普通 GET 得到完全相同的应答",
+        ),
+        phrase(
+            "other_field",
+            "the proxy may change something else that the service needs: its path, its `Host`, a field",
+            "代理可能改动了服务所需的其他内容：路径、`Host` 或某个字段",
+        ),
+        phrase(
+            "compare_get",
+            "Ask {upstream} with a plain GET: the same answer ({status}) means that the upgrade is lost",
+            "向 {upstream} 发普通 GET：应答相同（{status}）说明升级字段丢失",
         ),
         phrase(
             "service_ignores",
@@ -69,38 +86,42 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let plain = seen.plain().filter(|_| seen.target.protocol == Protocol::WebSocket)?;
-    let answer = plain.answer.as_ref().filter(|answer| matches!(answer.status, 200 | 400 | 404 | 405 | 426))?;
-    let status = |said: Said| said.with("status", answer.status);
-    let same = seen.with(&Vary::NoUpgrade).and_then(|attempt| attempt.answer.as_ref());
-    let is_same = same.is_some_and(|other| is_alike(other, answer));
-    let asks = answer.status == 426 || answer.body.to_ascii_lowercase().contains("upgrade");
-    if !is_same && !asks {
+    let (plain, answer) = openings::refused(seen)
+        .filter(|(_, answer)| seen.target.protocol == Protocol::WebSocket && answer.lists_other_versions().is_none())?;
+    let asks = answer.status == 426
+        || (matches!(answer.status, 400 | 405) && !answer.is_page() && answer.says(&["upgrade", "websocket"]));
+    let get = seen.with(&Vary::NoUpgrade).map(|get| openings::is_alike(get, plain));
+    let straight_get = seen.direct_with(&Vary::NoUpgrade).map(|get| openings::is_alike(get, plain));
+    let straight = openings::straight(seen);
+    let is_another_matter = get == Some(false)
+        || (straight_get == Some(false) && !asks)
+        || matches!(straight, Straight::Alike(_) | Straight::Otherwise(_))
+        || !(200..500).contains(&answer.status);
+    if is_another_matter {
         return None;
     }
-    let decisive = if asks { Said::new("asks_for_upgrade") } else { Said::new("as_plain_get") };
-    let direct = seen.direct();
-    if direct.is_some_and(|direct| !direct.is_open()) {
+    let is_own_answer = straight.opens() && straight_get == Some(true);
+    // A page or a 404 may as well come from elsewhere, unless the service itself says the same to a plain GET.
+    let may_be = matches!(answer.status, 200 | 400 | 404 | 405) && get == Some(true);
+    let is_from_elsewhere = answer.status == 404 || answer.is_page();
+    if !asks && !is_own_answer && (!may_be || is_from_elsewhere) {
         return None;
     }
-    let opens = direct.map(|direct| {
-        Said::new("direct_opens")
-            .with("upstream", seen.target.direct.as_deref().unwrap_or_default())
-            .with("status", direct.status().unwrap_or_default())
-    });
-    let claim = Claim::of(&CAUSE, Place::UpstreamLeg, status(decisive));
-    let claim = match (opens, asks) {
-        (Some(opens), _) => claim.corroborated(opens),
-        (None, true) => claim.unless(Said::new("service_ignores")).next(Said::new("pass_upstream")),
-        (None, false) => claim.suspected().unless(Said::new("service_ignores")).next(Said::new("pass_upstream")),
+    let upstream = seen.target.direct.as_deref().unwrap_or_default();
+    let decisive = Said::new(if asks { "asks_for_upgrade" } else { "as_plain_get" }).with("status", answer.status);
+    let is_sure = asks || is_own_answer;
+    let next = match straight {
+        Straight::NotAsked => Said::new("pass_upstream"),
+        _ => Said::new("compare_get").with("upstream", upstream).with("status", answer.status),
     };
-    let product = answer.proxy().map(|product| Said::new("server_field").with("product", product));
-    Some(claim.noted(product).fix_by(Said::new("forward"), Said::new("nginx")).finding())
-}
-
-/// Two answers that the same code gave for the same reason.
-fn is_alike(a: &Answer, b: &Answer) -> bool {
-    a.status == b.status && a.body == b.body
+    let claim = Claim::of(&CAUSE, Place::UpstreamLeg, decisive)
+        .corroborated(openings::opens_straight(seen))
+        .corroborated(is_own_answer.then(|| Said::new("service_answers_get_so").with("upstream", upstream)))
+        .unless((!straight.opens()).then(|| Said::new("service_ignores")))
+        .unless((straight.opens() && !is_sure).then(|| Said::new("other_field")))
+        .next((!(straight.opens() && is_sure)).then_some(next));
+    let claim = if is_sure || straight.opens() { claim } else { claim.suspected() };
+    Some(claim.noted(openings::product(answer)).fix_by(Said::new("forward"), Said::new("nginx")).finding())
 }
 
 #[cfg(test)]
@@ -108,36 +129,48 @@ mod tests {
     use model::finding::Level;
 
     use super::*;
-    use crate::scene::{Scene, answer, can_be_told};
+    use crate::attempt::Answer;
+    use crate::experiment::Check;
+    use crate::scene::{Scene, answer, found, none};
+
+    fn refused(answer: &Answer) -> Scene {
+        Scene::websocket().direct("10.0.3.7:8080").plain(answer.clone())
+    }
 
     #[test]
     fn a_proxy_that_forwards_no_upgrade() {
-        let seen = Scene::websocket()
-            .direct("10.0.3.7:8080")
-            .plain(answer(400).body("Can \"Upgrade\" only to \"WebSocket\".").and("server", "nginx/1.24.0"))
-            .direct_opens()
-            .seen();
-        let finding = probe(&seen).expect("it is found");
-        assert_eq!((finding.level, finding.place), (Level::High, Place::UpstreamLeg));
-        can_be_told(&finding);
+        let says = answer(400).body("Can \"Upgrade\" only to \"WebSocket\".").and("server", "nginx/1.24.0");
+        assert_eq!(found(probe, refused(&says).direct_opens(), Level::High).place, Place::UpstreamLeg);
+    }
+
+    #[test]
+    fn a_service_that_answers_so_to_a_plain_get_saw_no_upgrade() {
+        for status in [200, 400, 403, 404] {
+            let own = answer(status).body("<html>chat").and("content-type", "text/html");
+            let scene = refused(&own).direct_opens().direct_with(Check::Handshake, Vary::NoUpgrade, own.clone());
+            found(probe, scene, Level::High);
+        }
     }
 
     #[test]
     fn without_a_comparison_it_is_not_sure() {
-        let seen = Scene::websocket().plain(answer(426).body("Upgrade Required")).seen();
-        let finding = probe(&seen).expect("it is found");
-        assert_eq!(finding.level, Level::Medium);
-        assert!(finding.next_measurement.is_some());
-        can_be_told(&finding);
+        found(probe, Scene::websocket().plain(answer(426).body("Upgrade Required")), Level::Medium);
+        let bare = |scene: Scene| scene.with(Check::Handshake, Vary::NoUpgrade, answer(400));
+        found(probe, bare(Scene::websocket().plain(answer(400))), Level::Low);
+        found(probe, bare(refused(&answer(400)).direct_opens()), Level::Medium);
     }
 
     #[test]
-    fn a_service_that_fails_straight_too_is_another_matter() {
-        let seen = Scene::websocket()
-            .direct("10.0.3.7:8080")
-            .plain(answer(426).body("Upgrade Required"))
-            .direct_answers(answer(426).body("Upgrade Required"))
-            .seen();
-        assert_eq!(probe(&seen), None);
+    fn look_alikes_are_another_matter() {
+        let asks = answer(426).body("Upgrade Required");
+        none(probe, refused(&asks).direct_answers(asks.clone()));
+        none(probe, refused(&asks).direct_opens().with(Check::Handshake, Vary::NoUpgrade, answer(200)));
+        none(probe, Scene::websocket().plain(asks.and("sec-websocket-version", "8, 7")));
+        let page = answer(404).body("Not Found");
+        none(probe, refused(&page).direct_opens().with(Check::Handshake, Vary::NoUpgrade, page.clone()));
+        let elsewhere = refused(&answer(400)).direct_opens();
+        none(probe, elsewhere.direct_with(Check::Handshake, Vary::NoUpgrade, answer(426)));
+        none(probe, refused(&answer(502)).direct_opens());
+        none(probe, Scene::websocket().plain(answer(101)));
     }
 }

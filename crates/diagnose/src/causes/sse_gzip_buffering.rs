@@ -1,0 +1,132 @@
+//! Compression holds events back until its block is full.
+
+use model::Protocol;
+use model::finding::{Finding, Place, Said, Severity};
+
+use crate::cause::{Cause, Manual, Signs, phrase, text};
+use crate::claim::Claim;
+use crate::examination::Examination;
+use crate::experiment::Via;
+use crate::flows;
+use crate::openings;
+
+/// See the module.
+pub const CAUSE: Cause = Cause {
+    id: "sse-gzip-buffering",
+    number: 602,
+    severity: Severity::Critical,
+    manual: Manual {
+        title: text("compression holds events back", "压缩导致事件滞留"),
+        symptoms: text(
+            "It works with curl and not in a browser, which sends `Accept-Encoding`.",
+            "curl 正常，而会发送 `Accept-Encoding` 的浏览器不正常。",
+        ),
+        evidence: text(
+            "With `Accept-Encoding: gzip` the answer has `Content-Encoding`, and events come in bunches or at the end; without, each \
+             comes when it is made.",
+            "带 `Accept-Encoding: gzip` 时应答有 `Content-Encoding`，事件成批或在结束时到达；不带时产生即到达。",
+        ),
+        look_alikes: text(
+            "`sse-proxy-buffering`, `sse-app-not-flushing`: held without compression too.",
+            "`sse-proxy-buffering`、`sse-app-not-flushing`：不压缩时同样滞留。",
+        ),
+        fix: text(
+            "Leave `text/event-stream` out of compression (nginx `gzip_types`, a filter of the middleware), or send \
+             `Cache-Control: no-transform`; where the service compresses by itself, flush the compressor after each event. Then \
+             run the diagnosis with `--checks flush,deflate`: both must be live.",
+            "不要压缩 `text/event-stream`（nginx `gzip_types`、中间件的过滤器），或发送 `Cache-Control: no-transform`；若服务自行压缩，则在每个事件后刷新压缩器。\
+             然后加上 `--checks flush,deflate` 重新诊断：两者都应实时到达。",
+        ),
+        sources: &[
+            "RFC 9111, section 5.2.2.6 (no-transform)",
+            "https://nginx.org/en/docs/http/ngx_http_gzip_module.html#gzip_types",
+            "https://github.com/expressjs/compression#server-sent-events",
+        ],
+    },
+    phrases: &[
+        phrase("held", "With `Accept-Encoding: gzip` ({coding}) {messages} events came in {reads} reads", "带 `Accept-Encoding: gzip`（{coding}）时 {messages} 个事件分 {reads} 次读取到达"),
+        phrase("identity_live", "Without it {messages} events came in {reads} reads, each when it was made", "不带时 {messages} 个事件分 {reads} 次读取到达，产生即到达"),
+        phrase("straight_held", "Straight to {upstream} compression holds them too", "直接连接 {upstream} 时压缩同样造成滞留"),
+        phrase("straight_live", "Straight to {upstream} they are live with compression too", "直接连接 {upstream} 时即使压缩也实时到达"),
+        phrase("buffered", "they may be held without compression too", "不压缩时也可能滞留"),
+        phrase("try_identity", "Repeat without compression: `--checks flush,deflate`", "去掉压缩重试：`--checks flush,deflate`"),
+        phrase("exclude", "In the hop that compresses: leave text/event-stream out, or send `Cache-Control: no-transform` with the stream", "在进行压缩的一跳：排除 text/event-stream，或随数据流发送 `Cache-Control: no-transform`"),
+        phrase("nginx", "gzip off;", "gzip off;"),
+        phrase("flush", "In the service: flush the compressor after each event, or do not compress event streams", "在服务中：每个事件后刷新压缩器，或不压缩事件流"),
+    ],
+    signs: Signs::probe(probe),
+};
+
+fn probe(seen: &Examination) -> Option<Finding> {
+    let identity = flows::flow(seen, Via::Url, false).filter(|_| seen.target.protocol == Protocol::Sse);
+    let coded = flows::flow(seen, Via::Url, true).or_else(|| identity.clone().filter(|flow| flow.coding().is_some()))?;
+    let coding = coded.coding()?;
+    let live = identity.filter(|identity| identity.coding().is_none());
+    if !coded.is_held_against(live.as_ref()) || live.as_ref().is_some_and(|live| !live.is_live()) {
+        return None;
+    }
+    let straight = flows::flow(seen, Via::Direct, true).filter(|flow| flow.coding().is_some());
+    let upstream = seen.target.direct.as_deref().unwrap_or_default();
+    let (place, compared) = match &straight {
+        Some(straight) if straight.is_held_against(live.as_ref()) => (Place::Upstream, Some("straight_held")),
+        Some(straight) if straight.is_live() => (Place::UpstreamLeg, Some("straight_live")),
+        _ => (Place::Unknown, None),
+    };
+    let decisive = Said::new("held").with("coding", coding).with("messages", coded.messages).with("reads", coded.reads);
+    let is_alone = live.is_none();
+    let live = live.map(|live| Said::new("identity_live").with("messages", live.messages).with("reads", live.reads));
+    let claim = Claim::of(&CAUSE, place, decisive)
+        .corroborated(live)
+        .noted(compared.map(|code| Said::new(code).with("upstream", upstream)))
+        .noted(coded.attempt.answer.as_ref().and_then(openings::product))
+        .unless(is_alone.then(|| Said::new("buffered")))
+        .next(Said::new("try_identity"));
+    let claim = if place == Place::Upstream { claim } else { claim.fix_by(Said::new("exclude"), Said::new("nginx")) };
+    let claim = if place == Place::UpstreamLeg { claim } else { claim.fix(Said::new("flush")) };
+    Some(claim.finding())
+}
+
+#[cfg(test)]
+mod tests {
+    use model::finding::Level;
+
+    use super::*;
+    use crate::attempt::Attempt;
+    use crate::experiment::Vary;
+    use crate::scene::{Scene, flushed, found, listened, none};
+
+    fn gzip(via: Via, batch: u32) -> Attempt {
+        listened(via, Some(Vary::Compression(true)), flushed(8, batch, 0.4)).coded("gzip")
+    }
+
+    fn live() -> Scene {
+        let scene = Scene::of(Protocol::Sse).direct("10.0.3.7:80");
+        scene.attempt(listened(Via::Url, None, flushed(8, 1, 0.4)))
+    }
+
+    #[test]
+    fn only_with_compression() {
+        assert_eq!(found(probe, live().attempt(gzip(Via::Url, 8)), Level::High).place, Place::Unknown);
+        let app = live().attempt(gzip(Via::Url, 8)).attempt(gzip(Via::Direct, 8));
+        assert_eq!(found(probe, app, Level::High).place, Place::Upstream);
+        let proxy = live().attempt(gzip(Via::Url, 8)).attempt(gzip(Via::Direct, 1));
+        assert_eq!(found(probe, proxy, Level::High).place, Place::UpstreamLeg);
+        let mut empty = gzip(Via::Url, 8);
+        empty.stream = Some(crate::attempt::Stream::default());
+        found(probe, live().attempt(empty), Level::High);
+    }
+
+    #[test]
+    fn without_a_comparison_it_is_not_sure() {
+        found(probe, Scene::of(Protocol::Sse).attempt(gzip(Via::Url, 8)), Level::Medium);
+    }
+
+    #[test]
+    fn look_alikes_are_another_matter() {
+        let held = Scene::of(Protocol::Sse).attempt(listened(Via::Url, None, flushed(8, 8, 0.4)));
+        none(probe, held.attempt(gzip(Via::Url, 8)));
+        none(probe, live().attempt(gzip(Via::Url, 1)));
+        none(probe, live().attempt(listened(Via::Url, Some(Vary::Compression(true)), flushed(8, 8, 0.4))));
+        none(probe, live());
+    }
+}
