@@ -118,8 +118,9 @@ pub fn code(record: &CloseRecord, initiator: Initiator) -> Option<u16> {
 }
 
 /// The value that more than half have.
-pub fn common<T: PartialEq + Copy>(values: impl Iterator<Item = Option<T>> + Clone) -> Option<T> {
-    let all = values.clone().count();
-    let is_most = |value: &T| values.clone().filter(|other| *other == Some(*value)).count() * 2 > all;
-    values.clone().flatten().find(is_most)
+pub fn common<T: PartialEq + Copy>(values: impl Iterator<Item = Option<T>>) -> Option<T> {
+    let values: Vec<Option<T>> = values.collect();
+    let is_most =
+        |value: &T| values.iter().filter(|other| **other == Some(*value)).count() * 2 > values.len();
+    values.iter().copied().flatten().find(is_most)
 }
