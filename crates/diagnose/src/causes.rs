@@ -12,9 +12,12 @@ macro_rules! causes {
 
 causes! {
     alpn_h2_blocks_upgrade,
+    closes_concentrated,
+    clump_of_closes,
     edge_rate_limit_or_ban,
     handshake_invalid,
     handshake_refused,
+    handshakes_fail,
     high_base_rtt,
     intermittent_handshake,
     long_lived_imbalance,
@@ -43,6 +46,7 @@ causes! {
     tls_failed,
     tls_name_or_vhost_mismatch,
     tls_plaintext_mismatch,
+    unexplained_codes,
     upstream_down_502_503,
     upstream_handshake_hang_504,
     ws_accept_mismatch,

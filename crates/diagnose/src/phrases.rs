@@ -26,4 +26,161 @@ pub const SHARED: &[Phrase] = &[
     ),
     phrase("answered", "The answer is {status} after {seconds}", "{seconds}后应答 {status}"),
     phrase("body_says", "Its body says: {body}", "应答正文：{body}"),
+    phrase(
+        "title_timer",
+        "connections end by the {leg} side after {seconds}, as by a timer",
+        "连接在 {seconds}后由 {leg} 一侧结束，如同定时器到期",
+    ),
+    phrase(
+        "same_silence",
+        "{count} connections ({share} of those that ended so) ended by the {leg} side after {seconds} of silence",
+        "{count} 个连接（同类结束的 {share}）在静默 {seconds}后由 {leg} 一侧结束",
+    ),
+    phrase(
+        "same_age",
+        "{count} connections ({share} of those that ended so) ended by the {leg} side at an age of {seconds}",
+        "{count} 个连接（同类结束的 {share}）在存活 {seconds}时由 {leg} 一侧结束",
+    ),
+    phrase(
+        "same_silence_and_age",
+        "{count} connections ({share} of those that ended so) ended by the {leg} side after {seconds}, silent from their \
+         opening on",
+        "{count} 个连接（同类结束的 {share}）从建立起一直静默，在 {seconds}后由 {leg} 一侧结束",
+    ),
+    phrase("with_code", "The Close frame says {code}", "Close 帧的代码是 {code}"),
+    phrase(
+        "without_word",
+        "Nobody said a word: FIN or RST came on the {leg} leg without a Close frame or an end of the body",
+        "没有任何说明：{leg} 侧直接出现 FIN 或 RST，没有 Close 帧或正文结束标志",
+    ),
+    phrase(
+        "busy_outlive",
+        "{count} connections that were never silent for {seconds} lived longer",
+        "{count} 个从未静默满 {seconds}的连接存活得更久",
+    ),
+    phrase(
+        "ages_differ",
+        "Their ages differ, and their silences are the same",
+        "它们的存活时间各不相同，而静默时间相同",
+    ),
+    phrase(
+        "silences_differ",
+        "Their silences differ, and their ages are the same",
+        "它们的静默时间各不相同，而存活时间相同",
+    ),
+    phrase(
+        "other_clock",
+        "a limit of the age in place of one of the silence, or the reverse: nothing was ever said on these connections",
+        "限制的是存活时间而不是静默时间（或相反）：这些连接上从未有过数据",
+    ),
+    phrase(
+        "hold_busy",
+        "Hold a connection with a heartbeat for longer than that: `heartline diagnose URL --checks idle`",
+        "带心跳保持一个连接更长时间：`heartline diagnose URL --checks idle`",
+    ),
+    phrase(
+        "beat_is_late",
+        "Pings come each {beat}, and the timer fires after {seconds}",
+        "Ping 每 {beat}一次，而定时器在 {seconds}后到期",
+    ),
+    phrase(
+        "hop_or_service",
+        "From here a proxy in front of the service and the service itself look the same",
+        "从这里无法区分服务前面的代理与服务本身",
+    ),
+    phrase(
+        "outlive_age",
+        "Raise the limit above {seconds} where it is set, or let clients come back with jitter and go on where they were",
+        "在设置处把上限调到大于 {seconds}，或让客户端带抖动重连并从中断处继续",
+    ),
+    phrase(
+        "beat_sooner",
+        "Send a heartbeat each {half} or more often, or raise the timer above {seconds} on that side",
+        "每 {half}或更频繁地发送心跳，或把该侧的超时调到大于 {seconds}",
+    ),
+    phrase(
+        "title_clump",
+        "{count} connections of {upstream} ended at one moment",
+        "{upstream} 的 {count} 个连接在同一时刻结束",
+    ),
+    phrase(
+        "ended_together",
+        "{count} connections of {upstream} ({share} of them) ended within {seconds}, of different ages",
+        "{upstream} 的 {count} 个连接（占 {share}）在 {seconds}内结束，存活时间各不相同",
+    ),
+    phrase(
+        "was_told",
+        "Shortly before, somebody told of: {kind} {subject}",
+        "不久之前有人通报：{kind} {subject}",
+    ),
+    phrase(
+        "nobody_there",
+        "{count} attempts soon after found nobody there",
+        "随后有 {count} 次连接尝试无人应答",
+    ),
+    phrase("new_process", "Its process was started then", "其进程在当时重新启动"),
+    phrase("same_process", "Its process is the same as before", "其进程与之前相同"),
+    phrase("maybe_restart", "a restart without a farewell in place of a crash", "没有告别的重启，而不是崩溃"),
+    phrase("maybe_network", "a break of the network to many at once", "同时影响许多连接的网络中断"),
+    phrase(
+        "tell_deploys",
+        "Tell of deploys and reloads: `POST /api/v1/events`; look at the start times of the processes",
+        "通报部署与重载：`POST /api/v1/events`；查看进程的启动时间",
+    ),
+    phrase(
+        "drain",
+        "Close in small groups with 1001 or 1012 before a process goes, and let clients come back with jitter",
+        "进程退出前用 1001 或 1012 分批关闭，并让客户端带抖动重连",
+    ),
+    phrase(
+        "title_code",
+        "connections end with code {code} of the {leg} side",
+        "连接以 {leg} 一侧的代码 {code} 结束",
+    ),
+    phrase(
+        "ended_by_code",
+        "{count} connections ({share} of the ends) were ended by the {leg} side with code {code}",
+        "{count} 个连接（占结束的 {share}）由 {leg} 一侧以代码 {code} 结束",
+    ),
+    phrase(
+        "code_says",
+        "Code {code} is its own word (RFC 6455, section 7.4.1): the {leg} side owns the reason",
+        "代码 {code} 是其自己的说明（RFC 6455 第 7.4.1 节）：原因在 {leg} 一侧",
+    ),
+    phrase(
+        "own_meaning",
+        "code {code} means what the application says it means",
+        "代码 {code} 的含义由应用自行定义",
+    ),
+    phrase("look_up_code", "Look for code {code} in the application", "在应用中查找代码 {code}"),
+    phrase(
+        "ended_at_once",
+        "{count} of them ended within a second of their opening",
+        "其中 {count} 个在建立后一秒内结束",
+    ),
+    phrase(
+        "ask_sender",
+        "In the application of the {leg} side: what sends code {code}, and the log of that instant",
+        "在 {leg} 一侧的应用中：查找发送代码 {code} 的位置以及当时的日志",
+    ),
+    phrase("title_opening", "{count} handshakes fail ({share})", "{count} 次握手失败（{share}）"),
+    phrase(
+        "attempts_failed",
+        "{count} of {all} attempts ({share}) failed in the same way",
+        "{all} 次尝试中有 {count} 次（{share}）以同样的方式失败",
+    ),
+    phrase("all_answered", "They were answered {status}", "它们得到的应答是 {status}"),
+    phrase("said_so", "{count} of them: {detail}", "其中 {count} 次：{detail}"),
+    phrase("mostly_at", "{share} of them at {upstream}", "其中 {share} 发生在 {upstream}"),
+    phrase("as_meant", "the service means it so", "服务本来就如此设计"),
+    phrase(
+        "run_diagnose",
+        "`heartline diagnose URL` with the fields that these clients send",
+        "用这些客户端发送的字段运行 `heartline diagnose URL`",
+    ),
+    phrase(
+        "mend_opening",
+        "Look at the service's log at these times, and at what the answer says",
+        "查看这些时刻的服务日志以及应答内容",
+    ),
 ];

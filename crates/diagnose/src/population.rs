@@ -5,12 +5,16 @@
 //! one of them. [`Ledger`] makes findings of many looks into findings that open, go on and end.
 
 mod clumps;
+pub mod codes;
+pub mod departures;
 mod ledger;
 mod legs;
+pub mod refusals;
 mod signs;
 mod spike;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod timed;
 mod timers;
 mod watch;
 

@@ -8,6 +8,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::openings;
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -48,7 +49,7 @@ pub const CAUSE: Cause = Cause {
         phrase("server", "In what answers: leave the handshake to a maintained library", "在应答方：由维护良好的库处理握手"),
         phrase("proxy", "In the proxy: pass the answer's `Upgrade` and `Connection` on", "在代理中：转发应答的 `Upgrade` 与 `Connection`"),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -103,6 +104,10 @@ fn wrong_head(plain: &Attempt, answer: &Answer) -> Option<Said> {
 
 fn detail(attempt: &Attempt) -> String {
     attempt.failed().map(|stage| stage.detail.clone()).filter(|detail| !detail.is_empty()).unwrap_or("-".to_owned())
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

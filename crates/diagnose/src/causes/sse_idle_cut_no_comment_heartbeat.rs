@@ -8,6 +8,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
+use crate::population::{Population, timed};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -55,7 +56,7 @@ pub const CAUSE: Cause = Cause {
         phrase("raise", "In the hop that cuts: raise its timeout of {seconds} for this path", "在切断的一跳：为该路径提高 {seconds} 的超时"),
         phrase("nginx", "proxy_read_timeout 1h;", "proxy_read_timeout 1h;"),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -102,6 +103,10 @@ fn cut(attempt: &Attempt) -> Option<&End> {
 /// The same silence, within what timers and their polling differ by.
 fn is_same(a: f64, b: f64) -> bool {
     (a - b).abs() <= (0.05 * a).max(0.2)
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    timed::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::openings::{self, Straight};
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -44,7 +45,7 @@ pub const CAUSE: Cause = Cause {
         phrase("set_status", "In the service: answer 200 where clients are to stay connected", "在服务中：需要客户端保持连接时应答 200"),
         phrase("keep_type", "In the proxy: leave `Content-Type` as the service sends it", "在代理中：保留服务发送的 `Content-Type`"),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -83,6 +84,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
 fn is_event_stream(body: &str) -> bool {
     let first = body.trim_start().lines().next().unwrap_or_default();
     ["data:", "event:", "id:", "retry:"].iter().any(|field| first.starts_with(field)) || first.starts_with(": ")
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::{Vary, Via};
 use crate::openings;
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -50,7 +51,7 @@ pub const CAUSE: Cause = Cause {
         phrase("start", "On the service's machine: start the service, listening where the proxy connects to", "在服务所在机器上：启动服务，并监听代理所连接的地址"),
         phrase("address", "In the proxy: correct the address of the service (nginx `proxy_pass`, HAProxy `server`)", "在代理中：改正服务的地址（nginx `proxy_pass`，HAProxy `server`）"),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -103,6 +104,10 @@ pub(super) fn reaches_service(seen: &Examination, plain: &Attempt) -> bool {
         attempt.is_open() || attempt.answer.as_ref().is_some_and(|answer| !is_gateway_error(answer) && answer.status != 500)
     };
     get.is_some_and(is_better) || openings::repeats(seen, Via::Url).any(|again| again != plain && is_better(again))
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

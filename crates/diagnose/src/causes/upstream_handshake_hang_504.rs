@@ -9,6 +9,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::{Vary, Via};
 use crate::openings;
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -55,7 +56,7 @@ pub const CAUSE: Cause = Cause {
         phrase("unblock", "In the service: answer the handshake before anything slow, with a timeout for each step", "在服务中：先应答握手再做耗时操作，并为每一步设置超时"),
         phrase("send_head", "In the service: send the head of the answer at once, before the first message", "在服务中：在首条消息之前立即发送应答头"),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -96,6 +97,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
 /// The connection stands, and the request gets no answer.
 pub(super) fn is_hanging(attempt: &Attempt) -> bool {
     openings::failed(attempt, StageName::Http) == Some(Fault::Timeout)
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

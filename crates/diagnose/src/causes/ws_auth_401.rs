@@ -8,6 +8,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Vary;
 use crate::openings::{self, Straight};
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -74,7 +75,7 @@ pub const CAUSE: Cause = Cause {
         phrase("proxy", "In the proxy: pass `Authorization` and `Cookie` to the service", "在代理中：向服务转发 `Authorization` 与 `Cookie`"),
         phrase("nginx", "proxy_set_header Authorization $http_authorization;", "proxy_set_header Authorization $http_authorization;"),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 /// A refusal for want of credentials.
@@ -174,6 +175,10 @@ fn by_grpc(plain: &Attempt) -> Option<Refusal> {
         confirmed: None,
         is_ambiguous: code == 7,
     })
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

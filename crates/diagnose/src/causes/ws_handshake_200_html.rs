@@ -8,6 +8,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Vary;
 use crate::openings::{self, Straight};
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -70,7 +71,7 @@ pub const CAUSE: Cause = Cause {
             "location {path} {\n    proxy_pass http://UPSTREAM;\n    proxy_http_version 1.1;\n    proxy_set_header Upgrade $http_upgrade;\n    proxy_set_header Connection \"upgrade\";\n}",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -104,6 +105,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
             .fix_by(route, Said::new("nginx").with("path", path))
             .finding(),
     )
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::{Examination, Target};
 use crate::openings::{self, Straight};
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -56,7 +57,7 @@ pub const CAUSE: Cause = Cause {
              Starlette：`redirect_slashes=False`）",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -145,6 +146,10 @@ impl<'a> Way<'a> {
         let slash = if self.path.starts_with('/') { "" } else { "/" };
         format!("{scheme}://{}{slash}{}", self.authority.unwrap_or(own), self.path)
     }
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

@@ -1,0 +1,96 @@
+//! What many ends at one moment mean: one decision for all causes that end connections together.
+
+use model::Leg;
+use model::finding::{Finding, Place, Said};
+
+use super::{Clump, Population};
+use crate::cause::Cause;
+use crate::claim::Claim;
+
+/// The findings of clumps that are this cause.
+pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
+    let clumps = seen.clumps().into_iter().filter(|clump| !is_timer(seen, clump));
+    clumps.filter(|clump| decided(clump) == cause.id).map(|clump| told(cause, seen, &clump)).collect()
+}
+
+/// Connections that were opened together and end together by a timer are no clump.
+fn is_timer(seen: &Population<'_>, clump: &Clump<'_>) -> bool {
+    let is_timed = |timer: &super::Timer<'_>| {
+        let both = timer.ends.iter().filter(|end| clump.ends.iter().any(|other| other.id == end.id)).count();
+        timer.manner == clump.manner && both * 2 > clump.ends.len()
+    };
+    clump.is_of_one_age || seen.timers().iter().any(is_timed)
+}
+
+/// Codes by which a service says that it goes: going away, service restart.
+const GOING: [u16; 2] = [1001, 1012];
+
+/// Which cause a clump is.
+fn decided(clump: &Clump<'_>) -> &'static str {
+    let kind = clump.told.map(|told| told.kind.as_str());
+    match clump.manner.leg() {
+        // Whatever stands in front of this gateway went.
+        Some(Leg::Client) => "proxy-reload-drain",
+        _ if kind == Some("reload") => "proxy-reload-drain",
+        _ if kind.is_some() => "rolling-deploy-or-restart",
+        _ if clump.code.is_some_and(|code| GOING.contains(&code)) => "rolling-deploy-or-restart",
+        // Other words than that they go are an application's own.
+        _ if clump.manner.is_told && clump.code.is_some() => "clump-of-closes",
+        // Gone without a word, and nobody there afterwards: a process died.
+        _ if clump.refused_after > 0 || clump.is_new_process == Some(true) => "server-crash-or-oom",
+        _ if clump.is_new_process == Some(false) => "proxy-reload-drain",
+        _ if clump.upstream.is_none() => "clump-of-closes",
+        _ => "server-crash-or-oom",
+    }
+}
+
+fn told(cause: &'static Cause, seen: &Population<'_>, clump: &Clump<'_>) -> Finding {
+    let place = match (clump.manner.leg(), cause.id) {
+        (Some(Leg::Client), _) => Place::ClientLeg,
+        (_, "proxy-reload-drain") => Place::UpstreamLeg,
+        (_, "clump-of-closes") => Place::Unknown,
+        _ => Place::Upstream,
+    };
+    let at = clump.upstream.as_deref().unwrap_or("several upstreams");
+    let decisive = Said::new("ended_together")
+        .with("count", clump.ends.len())
+        .share("share", clump.share)
+        .with("upstream", at)
+        .seconds("seconds", clump.seconds.max(0.001));
+    let mut claim = Claim::of(cause, place, decisive);
+    if let Some(code) = clump.code {
+        let said = Said::new("with_code").with("code", code);
+        claim = if GOING.contains(&code) { claim.corroborated(said) } else { claim.noted(said) };
+    } else if !clump.manner.is_told {
+        let leg = if clump.manner.leg() == Some(Leg::Client) { "client" } else { "upstream" };
+        claim = claim.noted(Said::new("without_word").with("leg", leg));
+    }
+    if let Some(told) = clump.told {
+        let said =
+            Said::new("was_told").with("kind", told.kind.as_str()).with("subject", told.subject.as_str());
+        claim = claim.corroborated(said);
+    }
+    if clump.refused_after > 0 {
+        claim = claim.corroborated(Said::new("nobody_there").with("count", clump.refused_after));
+    }
+    claim = match clump.is_new_process {
+        Some(true) => claim.corroborated(Said::new("new_process")),
+        Some(false) => claim.corroborated(Said::new("same_process")),
+        None => claim,
+    };
+    let is_alone = clump.told.is_none() && clump.is_new_process.is_none();
+    if is_alone && cause.id == "server-crash-or-oom" {
+        claim = claim.unless(Said::new("maybe_restart")).next(Said::new("tell_deploys"));
+    }
+    if clump.told.is_none() && cause.id == "proxy-reload-drain" {
+        claim = claim.unless(Said::new("maybe_network")).next(Said::new("tell_deploys"));
+    }
+    if cause.id == "clump-of-closes" {
+        claim = claim.suspected().next(Said::new("tell_deploys"));
+    }
+    claim
+        .titled(Said::new("title_clump").with("count", clump.ends.len()).with("upstream", at))
+        .fix(Said::new("drain"))
+        .concerns(seen.route.clone(), clump.at, seen.affected(&clump.ends))
+        .finding()
+}

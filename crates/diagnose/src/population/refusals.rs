@@ -1,0 +1,87 @@
+//! What failed handshakes mean: by outcome and status, and where they fall together.
+
+use std::collections::BTreeMap;
+
+use model::HandshakeResult;
+use model::finding::{Affected, Finding, Place, Said};
+use model::record::CloseRecord;
+
+use super::{ENDS_MIN, Population};
+use crate::cause::Cause;
+use crate::claim::Claim;
+
+/// Least share of the attempts of the window.
+const SHARE_MIN: f64 = 0.1;
+
+/// The findings of failed handshakes that are this cause.
+pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
+    let mut groups: BTreeMap<(HandshakeResult, Option<u16>), Vec<&CloseRecord>> = BTreeMap::new();
+    for record in &seen.failed {
+        // What an upstream that could not be reached was told to the client says nothing of it.
+        let status = record.handshake.status.filter(|_| {
+            !matches!(record.handshake.result, HandshakeResult::Unreachable | HandshakeResult::Timeout)
+        });
+        groups.entry((record.handshake.result, status)).or_default().push(record);
+    }
+    let attempts = seen.failed.len() + seen.connections();
+    groups
+        .into_iter()
+        .filter(|(_, failed)| failed.len() >= ENDS_MIN && failed.len() as f64 >= SHARE_MIN * attempts as f64)
+        .filter(|((result, status), _)| decided(*result, *status) == cause.id)
+        .map(|((_, status), failed)| told(cause, seen, status, &failed, attempts))
+        .collect()
+}
+
+/// Which cause an outcome is.
+fn decided(result: HandshakeResult, status: Option<u16>) -> &'static str {
+    use HandshakeResult::*;
+    match (result, status) {
+        (Unreachable, _) => "upstream-down-502-503",
+        (Timeout, _) => "upstream-handshake-hang-504",
+        (_, Some(401 | 407)) => "ws-auth-401",
+        (_, Some(301..=308)) => "ws-handshake-redirect",
+        (NotEventStream, _) => "sse-wrong-content-type-or-status",
+        (NotUpgraded, Some(200)) => "ws-handshake-200-html",
+        (InvalidUpgrade, _) => "handshake-invalid",
+        _ => "handshakes-fail",
+    }
+}
+
+fn told(
+    cause: &'static Cause,
+    seen: &Population<'_>,
+    status: Option<u16>,
+    failed: &[&CloseRecord],
+    attempts: usize,
+) -> Finding {
+    let share = failed.len() as f64 / attempts.max(1) as f64;
+    let decisive =
+        Said::new("attempts_failed").with("count", failed.len()).with("all", attempts).share("share", share);
+    let place = if cause.id == "upstream-down-502-503" { Place::UpstreamLeg } else { Place::Upstream };
+    let mut claim = Claim::of(cause, place, decisive);
+    if let Some(status) = status {
+        claim = claim.corroborated(Said::new("all_answered").with("status", status));
+    }
+    let mut details: BTreeMap<&str, usize> = BTreeMap::new();
+    for detail in failed.iter().filter_map(|record| record.handshake.detail.as_deref()) {
+        *details.entry(detail).or_default() += 1;
+    }
+    if let Some((detail, count)) = details.into_iter().max_by_key(|(_, count)| *count) {
+        claim = claim.corroborated(Said::new("said_so").with("count", count).with("detail", detail));
+    }
+    let key = |record: &CloseRecord| record.upstream.clone();
+    if let Some(at) = seen.concentration(failed, key, |open| Some(open.upstream.clone())) {
+        claim = claim.noted(Said::new("mostly_at").with("upstream", &*at.value).share("share", at.share));
+    }
+    if cause.id == "handshakes-fail" {
+        claim = claim.unless(Said::new("as_meant")).next(Said::new("run_diagnose"));
+    }
+    let affected =
+        Affected { connections: (failed.len() as f64 * seen.weight).round() as u64, share_of_closes: None };
+    let since = failed.iter().map(|record| record.closed_at).min().unwrap_or(seen.now);
+    claim
+        .titled(Said::new("title_opening").with("count", failed.len()).share("share", share))
+        .fix(Said::new("mend_opening"))
+        .concerns(seen.route.clone(), since, affected)
+        .finding()
+}

@@ -1,0 +1,112 @@
+//! What a timer in the ends of a population means: one decision for all causes that end connections after a time.
+
+use model::finding::{Finding, Place, Said};
+use model::{Initiator, Leg, Protocol};
+
+use super::{Clock, Population, Timer};
+use crate::cause::Cause;
+use crate::claim::Claim;
+
+/// The findings of timers that are this cause.
+pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
+    let timers = seen.timers().into_iter().filter(|timer| timer.manner.initiator != Initiator::Proxy);
+    timers.filter(|timer| decided(seen, timer) == cause.id).map(|timer| told(cause, seen, &timer)).collect()
+}
+
+/// Codes by which services say that credentials are over: policy violation, and the common ones of applications.
+const CREDENTIAL_CODES: [u16; 6] = [1008, 4001, 4003, 4401, 4403, 3000];
+
+/// Which cause a timer is.
+fn decided(seen: &Population<'_>, timer: &Timer<'_>) -> &'static str {
+    let by_word = timer.manner.is_told;
+    match (timer.clock, seen.protocol) {
+        (Clock::Age, _) if timer.code.is_some_and(|code| CREDENTIAL_CODES.contains(&code)) => {
+            "token-expiry-close"
+        }
+        (Clock::Age, Protocol::Grpc) if is_deadline(timer) => "grpc-deadline-on-stream",
+        (Clock::Age, Protocol::Grpc) if is_goaway(timer) => "grpc-max-age-goaway",
+        (Clock::Age, _) => "max-lifetime",
+        // A word that comes after silence is the application's: its own heartbeat, its own policy.
+        (_, Protocol::WebSocket) if by_word => "server-ping-timeout-client-silent",
+        (_, Protocol::Grpc) if is_deadline(timer) => "grpc-deadline-on-stream",
+        (_, Protocol::Grpc) if by_word => "grpc-proxy-read-timeout",
+        (_, _) if is_race(timer) => "heartbeat-period-vs-timeout-race",
+        (_, Protocol::Sse) => "sse-idle-cut-no-comment-heartbeat",
+        (_, _) if timer.manner.is_reset => "idle-timeout-l4-cloud",
+        _ => "idle-timeout-l7-proxy",
+    }
+}
+
+/// Pings come about as often as the timer fires.
+fn is_race(timer: &Timer<'_>) -> bool {
+    timer.heartbeat.is_some_and(|beat| beat >= 0.85 * timer.seconds && beat <= 1.5 * timer.seconds)
+}
+
+fn is_deadline(timer: &Timer<'_>) -> bool {
+    let deadline = |record: &&&model::record::CloseRecord| {
+        let deadline = record.grpc.as_ref().and_then(|grpc| grpc.deadline_seconds);
+        deadline.is_some_and(|deadline| (deadline - record.duration_seconds).abs() < 0.15 * deadline + 0.2)
+    };
+    timer.ends.iter().filter(deadline).count() * 2 > timer.ends.len()
+}
+
+fn is_goaway(timer: &Timer<'_>) -> bool {
+    let goaway = |record: &&&model::record::CloseRecord| {
+        record.grpc.as_ref().is_some_and(|grpc| grpc.upstream.goaway.is_some())
+    };
+    timer.ends.iter().filter(goaway).count() * 2 > timer.ends.len()
+}
+
+fn told(cause: &'static Cause, seen: &Population<'_>, timer: &Timer<'_>) -> Finding {
+    let place = match (timer.manner.leg(), timer.manner.is_told) {
+        (Some(Leg::Client), true) => Place::Client,
+        (Some(Leg::Client), false) => Place::ClientLeg,
+        (Some(Leg::Upstream), true) => Place::Upstream,
+        (Some(Leg::Upstream), false) => Place::UpstreamLeg,
+        (None, _) => Place::Gateway,
+    };
+    let leg = timer.manner.leg().map_or("-", |leg| if leg == Leg::Client { "client" } else { "upstream" });
+    let counted = |code| {
+        Said::new(code)
+            .with("count", timer.ends.len())
+            .share("share", timer.share)
+            .seconds("seconds", timer.seconds)
+            .with("leg", leg)
+    };
+    let decisive = match timer.clock {
+        Clock::Silence => counted("same_silence"),
+        Clock::Age => counted("same_age"),
+        Clock::Either => counted("same_silence_and_age"),
+    };
+    let mut claim = Claim::of(cause, place, decisive);
+    claim = match timer.code {
+        Some(code) => claim.noted(Said::new("with_code").with("code", code)),
+        None if !timer.manner.is_told => claim.noted(Said::new("without_word").with("leg", leg)),
+        None => claim,
+    };
+    claim = match timer.clock {
+        Clock::Silence if timer.outlived > 0 => claim.corroborated(
+            Said::new("busy_outlive").with("count", timer.outlived).seconds("seconds", timer.seconds),
+        ),
+        Clock::Silence => claim.corroborated(Said::new("ages_differ")),
+        Clock::Age => claim.corroborated(Said::new("silences_differ")),
+        Clock::Either => claim.unless(Said::new("other_clock")).next(Said::new("hold_busy")),
+    };
+    if let Some(beat) = timer.heartbeat.filter(|_| cause.id == "heartbeat-period-vs-timeout-race") {
+        claim = claim
+            .corroborated(Said::new("beat_is_late").seconds("beat", beat).seconds("seconds", timer.seconds));
+    }
+    // By which process on that leg is not seen from here, when nobody said a word.
+    if !timer.manner.is_told && timer.clock != Clock::Either && place == Place::UpstreamLeg {
+        claim = claim.noted(Said::new("hop_or_service"));
+    }
+    let fix = match timer.clock {
+        Clock::Age => Said::new("outlive_age").seconds("seconds", timer.seconds),
+        _ => Said::new("beat_sooner").seconds("seconds", timer.seconds).seconds("half", timer.seconds / 2.0),
+    };
+    claim
+        .titled(counted("title_timer"))
+        .fix(fix)
+        .concerns(seen.route.clone(), seen.since(&timer.ends), seen.affected(&timer.ends))
+        .finding()
+}
