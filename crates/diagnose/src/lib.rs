@@ -11,12 +11,15 @@ pub mod claim;
 pub mod examination;
 pub mod experiment;
 pub mod flows;
+pub mod holds;
 pub mod openings;
 pub mod phrases;
 pub mod plan;
 pub mod population;
 pub mod report;
+pub mod roundtrips;
 #[cfg(test)]
 mod scene;
+pub mod sizes;
 pub mod text;
 pub mod verdict;

@@ -11,9 +11,11 @@ use crate::examination::{Examination, Target};
 use crate::experiment::{Check, Conduct, Experiment, Vary, Via};
 
 mod flows;
+mod holds;
 mod openings;
 
 pub(crate) use flows::*;
+pub(crate) use holds::*;
 pub(crate) use openings::*;
 
 /// An examination under construction.

@@ -28,9 +28,21 @@ words! {
 const GENERAL: [&str; 5] =
     ["handshake-refused", "handshake-invalid", "intermittent-handshake", "tls-failed", "not-the-protocol"];
 
+/// Causes that say only how a stream ended or failed. They speak when no cause says why.
+const GENERAL_STREAM: [&str; 7] = [
+    "closed-early",
+    "cut-after-bytes",
+    "echo-altered",
+    "ends-unexplained",
+    "message-size-limit",
+    "messages-lost",
+    "stream-stalls",
+];
+
 /// Causes by number that are about what comes after the opening, and so say nothing of how that failed: drops,
-/// delay, loss, and events that are held or cut.
-const AFTER_OPENING: [RangeInclusive<u16>; 3] = [200..=499, 601..=603, 605..=608];
+/// delay, loss, events that are held or cut, and calls that end.
+const AFTER_OPENING: [RangeInclusive<u16>; 6] =
+    [200..=499, 601..=603, 605..=608, 701..=705, 709..=710, 951..=959];
 
 /// A cause, and what is a symptom of it.
 const EXPLAINS: [(&str, &[&str]); 5] = [
@@ -76,6 +88,8 @@ fn drop_explained(findings: &mut Vec<Finding>) {
         findings.iter().filter(|finding| is_sure(finding)).map(|finding| finding.id.to_string()).collect();
     let is_general = |id: &str| GENERAL.contains(&id);
     let says_why = sure.iter().any(|id| !is_general(id) && is_about_opening(id));
+    let is_general_stream = |id: &str| GENERAL_STREAM.contains(&id);
+    let says_why_later = sure.iter().any(|id| !is_general_stream(id) && !is_about_opening(id));
     let symptoms: Vec<&str> = EXPLAINS
         .iter()
         .filter(|(cause, _)| sure.iter().any(|id| id == cause))
@@ -83,7 +97,7 @@ fn drop_explained(findings: &mut Vec<Finding>) {
         .collect();
     findings.retain(|finding| {
         let id = finding.id.as_ref();
-        !(says_why && is_general(id)) && !symptoms.contains(&id)
+        !(says_why && is_general(id)) && !(says_why_later && is_general_stream(id)) && !symptoms.contains(&id)
     });
 }
 
@@ -135,7 +149,7 @@ mod tests {
 
     #[test]
     fn symptoms_and_general_causes_are_in_the_catalogue() {
-        for id in GENERAL {
+        for id in GENERAL.iter().chain(&GENERAL_STREAM) {
             assert!(causes::by_id(id).is_some(), "{id}");
         }
         for (cause, _) in EXPLAINS {
