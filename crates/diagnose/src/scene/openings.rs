@@ -5,7 +5,7 @@ use model::finding::{Finding, Level};
 
 use super::{Scene, answer, can_be_told, greeting};
 use crate::attempt::{Answer, Attempt, Certificate, Fault, Stage, StageName, Stream, Tls};
-use crate::examination::Examination;
+use crate::examination::{Examination, Target};
 use crate::experiment::{Check, Conduct, Experiment, Vary, Via};
 
 /// An attempt that got no answer: it failed at this stage after so long.
@@ -24,7 +24,7 @@ pub(crate) fn crowd(via: Via, answers: impl IntoIterator<Item = Option<Answer>>)
         None => fails(via, None, StageName::Http, Fault::Timeout, 10.0),
     };
     let crowd: Vec<_> = answers.into_iter().map(member).collect();
-    let connections = u32::try_from(crowd.len()).unwrap();
+    let connections = u32::try_from(crowd.len()).expect("a small number");
     let experiment =
         Experiment { check: Check::Concurrency, via, vary: None, conduct: Conduct::Crowd { connections } };
     Attempt { experiment, crowd, ..fails(via, None, StageName::Http, Fault::Answer, 0.1) }
@@ -61,6 +61,11 @@ impl Attempt {
 }
 
 impl Scene {
+    /// The same target, and nothing seen.
+    pub(crate) fn like(target: &Target) -> Scene {
+        Scene(Examination::new(target.clone()))
+    }
+
     /// Inside TLS.
     pub(crate) fn tls(mut self) -> Scene {
         (self.0.target.is_tls, self.0.target.port) = (true, 443);
