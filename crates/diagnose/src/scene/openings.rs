@@ -5,7 +5,7 @@ use model::finding::{Finding, Level};
 
 use super::{Scene, answer, can_be_told, greeting};
 use crate::attempt::{Answer, Attempt, Certificate, Fault, Stage, StageName, Stream, Tls};
-use crate::examination::{Examination, Target};
+use crate::examination::Examination;
 use crate::experiment::{Check, Conduct, Experiment, Vary, Via};
 
 /// An attempt that got no answer: it failed at this stage after so long.
@@ -61,11 +61,6 @@ impl Attempt {
 }
 
 impl Scene {
-    /// The same target, and nothing seen.
-    pub(crate) fn like(target: &Target) -> Scene {
-        Scene(Examination::new(target.clone()))
-    }
-
     /// Inside TLS.
     pub(crate) fn tls(mut self) -> Scene {
         (self.0.target.is_tls, self.0.target.port) = (true, 443);

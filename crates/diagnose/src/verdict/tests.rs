@@ -1,9 +1,10 @@
 //! Services that are played, each with one fault, and what all causes together say of them.
 
 use super::*;
-use crate::attempt::{Answer, Attempt, Fault, StageName};
-use crate::experiment::{Check, Vary, Via};
-use crate::scene::{Scene, answer, event_stream, fails, flushed, greeting, listened};
+use crate::attempt::{Answer, Attempt, Fault, Stage, StageName};
+use crate::experiment::{Check, Experiment, Vary, Via};
+use crate::plan::{Options, Plan};
+use crate::scene::{Scene, answer, event_stream, fails, flushed, greeted, listened};
 
 fn ids(scene: Scene) -> (Outcome, Vec<String>) {
     let verdict = verdict(&scene.seen());
@@ -58,53 +59,42 @@ fn a_healthy_service_has_no_finding() {
 type Reply = Result<Answer, (StageName, Fault)>;
 
 const OPEN: u16 = 101;
-const UNKNOWN: &str = "/heartline-no-such-path";
 
-/// Makes the usual experiments at a service that this function plays, and asks all causes: those that are sure.
+/// Makes the experiments that a plan wants at a service that this function plays, and asks all causes: those that are
+/// sure.
 fn sure(scene: Scene, play: impl Fn(Via, Option<&Vary>) -> Reply) -> Vec<String> {
-    let target = scene.seen().target;
-    let scene = Scene::like(&target);
-    let mut varied = vec![
-        None,
-        None,
-        None,
-        Some(Vary::NoUpgrade),
-        Some(Vary::LowerCaseFields),
-        Some(Vary::Origin("http://example.com".into())),
-        Some(Vary::Path("/chat/".into())),
-        Some(Vary::Path("/".into())),
-        Some(Vary::Path(UNKNOWN.into())),
-        Some(Vary::Host("10.0.3.7:80".into())),
-    ];
-    varied.extend(target.origin.is_some().then_some(Some(Vary::NoOrigin)));
-    varied.extend((!target.credentials.is_empty()).then_some(Some(Vary::NoCredentials)));
-    varied.extend((!target.subprotocols.is_empty()).then_some(Some(Vary::Subprotocol(None))));
-    let straight = [None, Some(Vary::NoUpgrade)].map(|vary| (Via::Direct, vary));
-    let straight = straight.into_iter().filter(|_| target.direct.is_some());
-    let all = varied.into_iter().map(|vary| (Via::Url, vary)).chain(straight);
-    let scene = all.fold(scene, |scene, (via, vary)| {
-        scene.attempt(replied(via, vary.clone(), play(via, vary.as_ref())))
-    });
-    let verdict = verdict(&scene.seen());
+    let checks =
+        vec![Check::Origin, Check::Host, Check::Credentials, Check::Path, Check::Http, Check::Compression];
+    let mut plan = Plan::new(Options { checks, is_safe: true, idle_max: 0.0 });
+    let mut seen = scene.seen();
+    loop {
+        let made = plan.next(&seen, &[], 0.0).start;
+        if made.is_empty() {
+            break;
+        }
+        let reply = |experiment: Experiment| {
+            let reply = play(experiment.via, experiment.vary.as_ref());
+            replied(experiment, reply)
+        };
+        seen.attempts.extend(made.into_iter().map(reply));
+    }
+    let verdict = verdict(&seen);
     verdict.findings.iter().filter(|finding| is_sure(finding)).map(|finding| finding.id.to_string()).collect()
 }
 
-fn replied(via: Via, vary: Option<Vary>, reply: Reply) -> Attempt {
-    match reply {
-        Ok(answer) => greeting(check(vary.as_ref()), via, vary, answer),
-        Err((stage, fault)) => fails(via, vary, stage, fault, 10.0),
+fn replied(experiment: Experiment, reply: Reply) -> Attempt {
+    let mut attempt = match reply {
+        Ok(answer) => greeted(experiment, answer),
+        Err((stage, fault)) => {
+            let failed = fails(experiment.via, experiment.vary.clone(), stage, fault, 10.0);
+            Attempt { experiment, ..failed }
+        }
+    };
+    if attempt.answer.is_some() && !attempt.is_open() {
+        let (name, fault, detail) = (StageName::Upgrade, Some(Fault::Answer), String::new());
+        attempt.stages.push(Stage { name, seconds: 0.0, fault, detail });
     }
-}
-
-fn check(vary: Option<&Vary>) -> Check {
-    match vary {
-        Some(Vary::Origin(_) | Vary::NoOrigin) => Check::Origin,
-        Some(Vary::Host(_)) => Check::Host,
-        Some(Vary::Path(_)) => Check::Path,
-        Some(Vary::NoCredentials) => Check::Credentials,
-        Some(Vary::NoUpgrade | Vary::LowerCaseFields) => Check::Http,
-        _ => Check::Handshake,
-    }
+    attempt
 }
 
 fn known() -> Scene {
@@ -276,11 +266,69 @@ fn refusals_of_nobody_knows_what() {
     assert_eq!(refused(OPEN), ["handshake-refused"]);
     assert_eq!(refused(403), ["handshake-refused"]);
     assert_eq!(sure(Scene::websocket(), |_, _| Ok(answer(403))), [""; 0]);
-    let ended = sure(known(), |_, _| Err((StageName::Http, Fault::Ended)));
+    let ended = sure(known(), |_, vary| match vary {
+        Some(Vary::OtherScheme) => Err((StageName::Tls, Fault::Ended)),
+        _ => Err((StageName::Http, Fault::Ended)),
+    });
     assert_eq!(ended, ["handshake-refused"]);
     let lower_case =
         sure(known(), |_, vary| Ok(answer(if vary == Some(&Vary::LowerCaseFields) { OPEN } else { 400 })));
     assert_eq!(lower_case, ["handshake-refused"]);
+}
+
+#[test]
+fn the_other_scheme_and_no_scheme() {
+    let plain_port = |_, vary: Option<&Vary>| match vary {
+        Some(Vary::OtherScheme) => Ok(answer(OPEN)),
+        _ => Err((StageName::Tls, Fault::OtherProtocol)),
+    };
+    assert_eq!(sure(Scene::websocket().tls(), plain_port), ["tls-plaintext-mismatch"]);
+    let silent_tls_port = |_, vary: Option<&Vary>| match vary {
+        Some(Vary::OtherScheme) => Err((StageName::Tls, Fault::Certificate)),
+        _ => Err((StageName::Http, Fault::Ended)),
+    };
+    assert_eq!(sure(Scene::websocket(), silent_tls_port), ["tls-plaintext-mismatch"]);
+    let other = |_, vary: Option<&Vary>| match vary {
+        Some(Vary::OtherScheme) => Err((StageName::Tls, Fault::OtherProtocol)),
+        _ => Err((StageName::Http, Fault::OtherProtocol)),
+    };
+    assert_eq!(sure(Scene::websocket(), other), ["not-the-protocol"]);
+    let ended_in_tls = |_, vary: Option<&Vary>| match vary {
+        Some(Vary::OtherScheme) => Err((StageName::Http, Fault::Ended)),
+        _ => Err((StageName::Tls, Fault::Ended)),
+    };
+    assert_eq!(sure(Scene::websocket().tls(), ended_in_tls), ["tls-failed"]);
+}
+
+#[test]
+fn an_event_stream_of_another_type() {
+    let play = |_, _: Option<&Vary>| Ok(answer(200).and("content-type", "text/plain").body("data: 1"));
+    assert_eq!(sure(Scene::of(model::Protocol::Sse), play), ["sse-wrong-content-type-or-status"]);
+    let shop = |_, _: Option<&Vary>| Ok(page(200, "<!doctype html><title>Shop</title>"));
+    assert_eq!(sure(Scene::of(model::Protocol::Sse), shop), ["ws-handshake-200-html"]);
+}
+
+#[test]
+fn a_session_and_a_version() {
+    let session = r#"{"code":1,"message":"Session ID unknown"}"#;
+    let turns = std::cell::Cell::new(0);
+    let found = sure(Scene::websocket(), |_, vary| {
+        turns.set(turns.get() + u32::from(vary.is_none()));
+        Ok(if vary.is_none() && turns.get() % 3 == 0 { answer(OPEN) } else { answer(400).body(session) })
+    });
+    assert_eq!(found, ["sticky-session-missing"]);
+    let version = r#"{"code":5,"message":"Unsupported protocol version"}"#;
+    assert_eq!(sure(known(), |_, _| Ok(answer(400).body(version))), ["protocol-version-mismatch"]);
+}
+
+#[test]
+fn sometimes() {
+    let turns = std::cell::Cell::new(0);
+    let found = sure(known(), |via, vary| {
+        turns.set(turns.get() + u32::from(vary.is_none()));
+        Ok(answer(if via == Via::Direct || turns.get() % 3 == 0 { OPEN } else { 502 }))
+    });
+    assert_eq!(found, ["intermittent-handshake"]);
 }
 
 #[test]
