@@ -136,7 +136,12 @@ impl Plan {
         let vary = |check, vary| greeting(check, Via::Url, Some(vary));
         let mut wanted = Vec::new();
         if target.protocol != Protocol::Grpc && target.origin.is_none() {
-            wanted.push(vary(Check::Origin, Vary::Origin(own_origin(target))));
+            let own = vary(Check::Origin, Vary::Origin(own_origin(target)));
+            let is_refused = seen.attempts.iter().any(|made| made.experiment == own && !made.is_open());
+            wanted.push(own.clone());
+            wanted.extend(
+                (is_refused && target.direct.is_some()).then_some(Experiment { via: Via::Direct, ..own }),
+            );
         }
         if target.is_tls && target.protocol != Protocol::Grpc {
             wanted.push(vary(Check::Http, Vary::Alpn(Alpn::Both)));
@@ -188,7 +193,11 @@ impl Plan {
                 wanted.push(experiment(Check::Keepalive, Via::Url, pings));
             }
         }
-        wanted.push(experiment(Check::Concurrency, Via::Url, Conduct::Crowd { connections: CROWD }));
+        let crowd = |via| experiment(Check::Concurrency, via, Conduct::Crowd { connections: CROWD });
+        let is_refused =
+            seen.of(Check::Concurrency, Via::Url).flat_map(|made| &made.crowd).any(|one| !one.is_open());
+        wanted.push(crowd(Via::Url));
+        wanted.extend((is_refused && target.direct.is_some()).then(|| crowd(Via::Direct)));
         wanted
     }
 
@@ -286,7 +295,7 @@ fn why_closed(target: &Target, plain: &Attempt) -> Vec<Experiment> {
             wanted.push(vary(Check::Http, Vary::OtherScheme));
             wanted.push(vary(Check::Host, Vary::NoServerName));
             wanted.push(vary(Check::Http, Vary::Alpn(Alpn::None)));
-            wanted.push(vary(Check::Http, Vary::Alpn(Alpn::Http1)));
+            wanted.push(vary(Check::Http, Vary::Alpn(Alpn::Both)));
         }
         StageName::Http if !matches!(failed.fault, Some(Fault::Timeout)) => {
             wanted.push(vary(Check::Http, Vary::OtherScheme));
@@ -304,6 +313,9 @@ fn why_refused(target: &Target, plain: &Attempt) -> Vec<Experiment> {
     let mut wanted = Vec::new();
     if target.protocol == Protocol::WebSocket {
         wanted.push(vary(Check::Http, Vary::NoUpgrade));
+        // What the service says to a plain GET tells a lost upgrade from a changed path.
+        let get = Experiment { via: Via::Direct, ..vary(Check::Http, Vary::NoUpgrade) };
+        wanted.extend(target.direct.is_some().then_some(get));
         wanted.push(vary(Check::Http, Vary::LowerCaseFields));
     }
     if target.protocol != Protocol::Grpc {

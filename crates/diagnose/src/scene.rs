@@ -95,7 +95,7 @@ impl Answer {
     }
 }
 
-fn greeting(check: Check, via: Via, vary: Option<Vary>, answer: Answer) -> Attempt {
+pub(crate) fn greeting(check: Check, via: Via, vary: Option<Vary>, answer: Answer) -> Attempt {
     greeted(Experiment { check, via, vary, conduct: Conduct::Greet }, answer)
 }
 

@@ -97,7 +97,10 @@ fn drop_explained(findings: &mut Vec<Finding>) {
         .collect();
     findings.retain(|finding| {
         let id = finding.id.as_ref();
-        !(says_why && is_general(id)) && !(says_why_later && is_general_stream(id)) && !symptoms.contains(&id)
+        let is_explained = symptoms.contains(&id)
+            || (says_why && is_general(id))
+            || (says_why_later && is_general_stream(id));
+        !is_explained
     });
 }
 
@@ -111,59 +114,4 @@ fn is_about_opening(id: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::attempt::{Fault, StageName};
-    use crate::experiment::{Check, Vary, Via};
-    use crate::scene::{Scene, answer, event_stream, flushed, listened};
-
-    fn ids(scene: Scene) -> (Outcome, Vec<String>) {
-        let verdict = verdict(&scene.seen());
-        (verdict.outcome, verdict.findings.iter().map(|finding| finding.id.to_string()).collect())
-    }
-
-    #[test]
-    fn a_cause_that_says_why_silences_those_that_say_how() {
-        let scene = Scene::websocket().plain(answer(401));
-        assert_eq!(ids(scene), (Outcome::Problem, vec!["ws-auth-401".to_owned()]));
-        let scene = Scene::websocket().tls().plain_fails(StageName::Tls, Fault::OtherProtocol, 0.01);
-        assert_eq!(ids(scene), (Outcome::Problem, vec!["tls-plaintext-mismatch".to_owned()]));
-    }
-
-    #[test]
-    fn what_nothing_explains_is_told_as_it_is() {
-        let scene = Scene::websocket().plain(answer(418));
-        assert_eq!(ids(scene), (Outcome::Inconclusive, vec!["handshake-refused".to_owned()]));
-        let scene = Scene::websocket().direct("10.0.3.7:80").plain(answer(418)).direct_opens();
-        assert_eq!(ids(scene), (Outcome::Problem, vec!["handshake-refused".to_owned()]));
-    }
-
-    #[test]
-    fn what_comes_after_the_opening_does_not_explain_it() {
-        let sse =
-            Scene::of(model::Protocol::Sse).direct("10.0.3.7:80").plain(event_stream()).plain(answer(502));
-        let scene = sse.attempt(listened(Via::Direct, None, flushed(8, 1, 0.4)));
-        let (_, found) = ids(scene.attempt(listened(Via::Url, None, flushed(8, 8, 0.4))));
-        assert_eq!(found, ["sse-proxy-buffering", "intermittent-handshake"]);
-    }
-
-    #[test]
-    fn symptoms_and_general_causes_are_in_the_catalogue() {
-        for id in GENERAL.iter().chain(&GENERAL_STREAM) {
-            assert!(causes::by_id(id).is_some(), "{id}");
-        }
-        for (cause, _) in EXPLAINS {
-            assert!(causes::by_id(cause).is_some(), "{cause}");
-        }
-    }
-
-    #[test]
-    fn a_healthy_service_has_no_finding() {
-        let scene = Scene::websocket().direct("10.0.3.7:80").plain(answer(101)).direct_opens();
-        let scene = scene.with(Check::Origin, Vary::Origin("http://example.com".into()), answer(101));
-        assert_eq!(ids(scene), (Outcome::Healthy, Vec::new()));
-        let scene = Scene::of(model::Protocol::Sse).plain(event_stream());
-        assert_eq!(ids(scene), (Outcome::Healthy, Vec::new()));
-        assert_eq!(ids(Scene::websocket()), (Outcome::CouldNotTest, Vec::new()));
-    }
-}
+mod tests;

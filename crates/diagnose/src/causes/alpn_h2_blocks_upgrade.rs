@@ -22,9 +22,9 @@ pub const CAUSE: Cause = Cause {
             "启用 HTTP/2 之后，WebSocket 在 TLS 上失败，或只在部分客户端失败。",
         ),
         evidence: text(
-            "The server agrees on `h2`, where an upgrade does not exist, and the same handshake over `http/1.1` opens. Or it \
+            "The server agrees on `h2` alone, where an upgrade does not exist. Or it opens over `http/1.1`, \
              tells SETTINGS_ENABLE_CONNECT_PROTOCOL = 1 and then refuses the extended CONNECT that browsers send because of it.",
-            "服务器选择了不存在升级机制的 `h2`，而同一握手在 `http/1.1` 上可以打开。或者它声明 SETTINGS_ENABLE_CONNECT_PROTOCOL = 1，\
+            "服务器只接受不存在升级机制的 `h2`。或者在 `http/1.1` 上可以打开，但它声明 SETTINGS_ENABLE_CONNECT_PROTOCOL = 1，\
              却拒绝浏览器据此发送的扩展 CONNECT。",
         ),
         look_alikes: text(
@@ -48,9 +48,8 @@ pub const CAUSE: Cause = Cause {
     phrases: &[
         phrase("broken_title", "extended CONNECT is told, and does not work", "声明了扩展 CONNECT，却不可用"),
         phrase("only_h2_title", "the server speaks HTTP/2 alone", "服务器只支持 HTTP/2"),
-        phrase("told_and_refused", "The server tells SETTINGS_ENABLE_CONNECT_PROTOCOL = 1 and answers an extended CONNECT with {status}", "服务器声明 SETTINGS_ENABLE_CONNECT_PROTOCOL = 1，对扩展 CONNECT 的应答却是 {status}"),
+        phrase("told_and_refused", "The server tells SETTINGS_ENABLE_CONNECT_PROTOCOL = 1 and refuses an extended CONNECT ({how})", "服务器声明 SETTINGS_ENABLE_CONNECT_PROTOCOL = 1，却拒绝扩展 CONNECT（{how}）"),
         phrase("opens_http1", "Over `http/1.1` the same handshake opens", "在 `http/1.1` 上同样的握手可以打开"),
-        phrase("agreed_h2", "The server agreed on `h2`, and no stream opens", "服务器选择了 `h2`，数据流未能打开"),
         phrase("refuses_http1", "The server agrees on no protocol when `http/1.1` alone is offered", "只提供 `http/1.1` 时，服务器不同意任何协议"),
         phrase("chooses_h2", "When `h2` is offered it agrees on that", "提供 `h2` 时它会选择 `h2`"),
         phrase("other_alpn", "it may want another protocol than these two", "它可能需要这两者之外的协议"),
@@ -58,34 +57,36 @@ pub const CAUSE: Cause = Cause {
         phrase("stop_telling", "In what ends TLS: stop telling RFC 8441, or speak HTTP/1.1 to the service (HAProxy: `ws h1`)", "在终止 TLS 的组件中：停止声明 RFC 8441，或以 HTTP/1.1 连接服务（HAProxy：`ws h1`）"),
         phrase("haproxy", "option h2-workaround-bogus-websocket-clients", "option h2-workaround-bogus-websocket-clients"),
         phrase("accept_http1", "In what ends TLS: accept `http/1.1` in ALPN beside `h2`", "在终止 TLS 的组件中：ALPN 除 `h2` 外也接受 `http/1.1`"),
-        phrase("offer_http1", "In the client: offer `http/1.1` alone for WebSocket", "在客户端中：WebSocket 只提供 `http/1.1`"),
     ],
     signs: Signs::probe(probe),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
     let plain = seen.plain().filter(|_| seen.target.protocol == Protocol::WebSocket)?;
-    told_and_refused(seen, plain).or_else(|| kept_h2(seen, plain)).or_else(|| only_h2(seen, plain))
+    told_and_refused(seen, plain).or_else(|| only_h2(seen, plain))
 }
 
+/// Extended CONNECT is sent only to a server that has told that it takes it; whatever then fails is its refusal.
 fn told_and_refused(seen: &Examination, plain: &Attempt) -> Option<Finding> {
-    let extended = seen.with(&Vary::ExtendedConnect).filter(|attempt| !attempt.is_open() && plain.is_open())?;
-    let answer = extended.answer.as_ref().filter(|answer| answer.connect_protocol == Some(true))?;
-    let claim = Claim::of(&CAUSE, Place::UpstreamLeg, Said::new("told_and_refused").with("status", answer.status))
+    let over_h2 = [Vary::ExtendedConnect, Vary::Alpn(Alpn::Both), Vary::Alpn(Alpn::Http2)];
+    let how = over_h2.iter().filter_map(|vary| seen.with(vary)).find_map(refusal).filter(|_| plain.is_open())?;
+    let claim = Claim::of(&CAUSE, Place::UpstreamLeg, Said::new("told_and_refused").with("how", how))
         .titled(Said::new("broken_title"))
         .corroborated(Said::new("opens_http1"))
         .fix_by(Said::new("stop_telling"), Said::new("haproxy"));
     Some(claim.finding())
 }
 
-/// The plain handshake ended up in HTTP/2, and over HTTP/1.1 it opens.
-fn kept_h2(seen: &Examination, plain: &Attempt) -> Option<Finding> {
-    let http1 = seen.with(&Vary::Alpn(Alpn::Http1)).filter(|attempt| attempt.is_open());
-    http1.filter(|_| !plain.is_open() && agreed(plain) == Some("h2"))?;
-    let claim = Claim::of(&CAUSE, Place::Client, Said::new("agreed_h2"))
-        .corroborated(Said::new("opens_http1"))
-        .fix(Said::new("offer_http1"));
-    Some(claim.finding())
+/// How an extended CONNECT was refused.
+fn refusal(attempt: &Attempt) -> Option<String> {
+    let is_refused = match &attempt.answer {
+        Some(answer) => answer.connect_protocol == Some(true) && answer.status != 101,
+        None => {
+            let fault = openings::failed(attempt, StageName::Http);
+            agreed(attempt) == Some("h2") && matches!(fault, Some(Fault::Reset | Fault::Protocol | Fault::Ended))
+        }
+    };
+    (!attempt.is_open() && is_refused).then(|| openings::how(attempt))
 }
 
 /// `http/1.1` alone is refused.
@@ -136,18 +137,16 @@ mod tests {
     }
 
     #[test]
-    fn http2_without_extended_connect_is_healthy() {
-        none(probe, extended(connect(405, false)));
-        let both = fails(Via::Url, Some(Vary::Alpn(Alpn::Both)), StageName::Http, Fault::Answer, 0.01).agreed("h2");
-        none(probe, Scene::websocket().tls().plain(answer(101)).attempt(both));
+    fn a_stream_that_is_reset_is_refused_too() {
+        let reset = fails(Via::Url, Some(Vary::Alpn(Alpn::Both)), StageName::Http, Fault::Reset, 0.01).agreed("h2");
+        found(probe, Scene::websocket().tls().plain(answer(101)).attempt(reset), Level::High);
     }
 
     #[test]
-    fn a_client_that_keeps_http2() {
-        let plain = fails(Via::Url, None, StageName::Http, Fault::Answer, 0.01).agreed("h2");
-        let scene = || Scene::websocket().tls().attempt(plain.clone());
-        found(probe, scene().with(Check::Http, Vary::Alpn(Alpn::Http1), answer(101)), Level::High);
-        none(probe, scene().with(Check::Http, Vary::Alpn(Alpn::Http1), answer(400)));
+    fn http2_without_extended_connect_is_healthy() {
+        none(probe, extended(connect(405, false)));
+        let both = fails(Via::Url, Some(Vary::Alpn(Alpn::Both)), StageName::Upgrade, Fault::Answer, 0.01).agreed("h2");
+        none(probe, Scene::websocket().tls().plain(answer(101)).attempt(both));
     }
 
     #[test]

@@ -87,13 +87,13 @@ fn wrong_head(plain: &Attempt, answer: &Answer) -> Option<Said> {
         Some(value) => Said::new("wrong_field").with("field", field).with("value", value).with("wanted", wanted),
         None => Said::new("no_field").with("field", field).with("wanted", wanted),
     };
+    // The plain request offers none.
     let extensions = answer.field("sec-websocket-extensions").unwrap_or_default();
-    let names = || extensions.split(',').filter_map(|extension| extension.split(';').next()).map(str::trim);
     if !has("upgrade", "websocket") {
         Some(said("Upgrade", "`websocket`"))
     } else if !has("connection", "upgrade") {
         Some(said("Connection", "`Upgrade`"))
-    } else if names().any(|name| !name.is_empty() && name != "permessage-deflate") {
+    } else if !extensions.is_empty() {
         Some(Said::new("extension").with("value", extensions))
     } else if answer.is_accept_right == Some(true) && answer.field("sec-websocket-protocol").is_none() {
         Some(Said::new("not_opened").with("detail", detail(plain)))

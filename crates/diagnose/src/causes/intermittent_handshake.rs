@@ -101,7 +101,7 @@ impl Count {
 fn counted<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Option<Count> {
     let (opened, failed): (Vec<&Attempt>, Vec<&Attempt>) = attempts.partition(|attempt| attempt.is_open());
     let how = openings::how(failed.first()?);
-    (!opened.is_empty()).then(|| Count { opened: opened.len(), failed: failed.len(), how })
+    (!opened.is_empty()).then_some(Count { opened: opened.len(), failed: failed.len(), how })
 }
 
 #[cfg(test)]

@@ -63,7 +63,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
         let spoken = other.and_then(|other| other.answer.as_ref()).filter(|answer| !says_tls(answer));
         let is_strange = fault == Fault::OtherProtocol;
         let may_be = matches!(fault, Fault::Protocol | Fault::Ended | Fault::Reset | Fault::Timeout);
-        if !is_strange && !(may_be && spoken.is_some()) {
+        let is_concerned = is_strange || (may_be && spoken.is_some());
+        if !is_concerned {
             return None;
         }
         (port("no_tls"), spoken.map(|answer| Said::new("speaks_plain").with("status", answer.status)))

