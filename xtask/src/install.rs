@@ -19,6 +19,15 @@ const PACKAGES: [(&str, &str); 9] = [
     ("victoria-metrics", "/usr/bin/victoria-metrics"),
 ];
 
+/// What the fault laboratory takes beside them.
+const LAB: [(&str, &str); 5] = [
+    ("caddy", "/usr/bin/caddy"),
+    ("haproxy", "/usr/sbin/haproxy"),
+    ("iproute2", "/usr/sbin/ip"),
+    ("nftables", "/usr/sbin/nft"),
+    ("nginx-light", "/usr/sbin/nginx"),
+];
+
 /// The Debian package that makes Python environments, for a Python that cannot by itself.
 const PYTHON: &str = "python3-venv";
 
@@ -36,6 +45,12 @@ pub fn packages() -> Result<(), String> {
         missing.push(PYTHON);
     }
     debian(&missing)
+}
+
+/// Installs the proxies and network tools of the fault laboratory, when they are missing.
+pub fn lab() -> Result<(), String> {
+    packages()?;
+    debian(&absent(&LAB))
 }
 
 /// What the bench counts with, and the proxies that it measures.
