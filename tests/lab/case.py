@@ -87,10 +87,13 @@ class Case:
         return "wrong" if claims else "right" if said.outcome == "healthy" else "inconclusive"
 
     def _trap(self, said):
-        fault = self.wrong | (frozenset() if self.right else said.ids(*SURE) - self.also)
-        if said.ids("high") & fault or (self.right and said.ids("high") - self.right - self.also):
+        def astray(*levels):
+            ids = said.ids(*levels)
+            return ids & self.wrong if ANY_HONEST in self.also else ids - self.right - self.also
+
+        if astray("high"):
             return "wrong_high"
-        if said.ids(*SURE) & fault:
+        if astray("medium") and (not self.right or astray("medium") & self.wrong):
             return "wrong"
         return "right" if self.right <= said.ids(*SURE) else self._silent(said)
 
@@ -116,7 +119,7 @@ def case(name, fault, group, also=(), where=(), **options):
 
 def trap(name, group, right=(), wrong=(), also=(), **options):
     """A look-alike, or two causes at once: all of `right` must be found and none of `wrong`. With nothing in `right`
-    the answer is "inconclusive" or "healthy"."""
+    the answer is "inconclusive" or "healthy", or what is in `also`; `ANY_HONEST` there: any but `wrong`."""
     return _register("trap", name, group, {"right": right, "wrong": wrong, "also": also}, **options)
 
 

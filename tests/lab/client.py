@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import socket
 import ssl
-import struct
 import time
 import urllib.parse
 from dataclasses import dataclass
@@ -12,8 +11,6 @@ from dataclasses import dataclass
 import websockets.sync.client
 from harness import wire
 from websockets.exceptions import ConnectionClosed
-
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
 @dataclass
@@ -112,28 +109,6 @@ def ending(url, messages=(), every=None, seconds=15, **options):
         except ConnectionClosed:
             return connection.close_code, time.monotonic() - began
     return None
-
-
-def frame(sock, data=b""):
-    """The next frame as (opcode, first byte, payload), and the bytes behind it; none at the end."""
-    def take(size):
-        nonlocal data
-        while len(data) < size:
-            part = sock.recv(65536)
-            if not part:
-                raise EOFError
-            data += part
-        taken, data = data[:size], data[size:]
-        return taken
-
-    try:
-        first, size = take(2)
-        size &= 127
-        if size > 125:
-            size = struct.unpack(">H", take(2))[0] if size == 126 else struct.unpack(">Q", take(8))[0]
-        return (first & 15, first, take(size)), data
-    except (EOFError, ConnectionError):
-        return None, data
 
 
 def stream(url, seconds=5, count=None, headers="", **options):

@@ -78,12 +78,14 @@ class Site:
 
     # What is said
 
-    def diagnose(self, url, *arguments, trust=None):
-        """What `heartline diagnose` says; `trust`: a PEM file with the authorities that it trusts."""
+    def diagnose(self, url, *arguments, direct=None, trust=None):
+        """What `heartline diagnose` says; `direct`: the address of the upstream, if it is told; `trust`: a PEM file
+        with the authorities that it trusts."""
         if self.proving:
             return Said("unasked")
         environment = os.environ | ({"SSL_CERT_FILE": str(trust)} if trust else {})
-        command = [BINARY, "diagnose", url, "--format", "json", *map(str, arguments)]
+        upstream = ["--upstream", f"http://{direct}"] if direct else []
+        command = [BINARY, "diagnose", url, "--format", "json", *upstream, *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
         try:
             said = json.loads(done.stdout)
