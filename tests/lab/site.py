@@ -23,7 +23,7 @@ CLONE_NEWNET = 0x40000000
 NGINX = """\
 daemon off; user root; pid nginx.pid; error_log error.log warn; worker_processes 1;
 {main}
-events {{ worker_connections 1024; {events} }}
+events {{ {events} }}
 http {{
     access_log off;
     client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;
@@ -113,7 +113,7 @@ class Site:
 
     # Proxies
 
-    def nginx(self, server, http="", main="", events="", listen=""):
+    def nginx(self, server, http="", main="", events="worker_connections 1024;", listen=""):
         """nginx with this server block; a folder of its own is its prefix, and `error.log` lies there."""
         prefix = self._folder("nginx")
         (prefix / "tmp").mkdir()

@@ -1,6 +1,7 @@
 """Event streams that are held, or that nobody can read."""
 
 import contextlib
+import threading
 import time
 import zlib
 
@@ -206,8 +207,6 @@ def failing_with_retry(site):
 
 @case("four-workers-for-streams", fault="sse-worker-pool-exhaustion", group="sse")
 def four_workers(site):
-    import threading
-
     workers, stream = threading.Semaphore(4), service.events(every=0.2)
 
     def serve(sock):
