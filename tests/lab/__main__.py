@@ -1,6 +1,7 @@
 """`python -m lab`: runs the cases and prints the score. Usually started by `cargo xtask lab`."""
 
 import argparse
+import dataclasses
 import importlib
 import json
 import pathlib
@@ -25,6 +26,7 @@ def arguments():
     parser.add_argument("--prove", action="store_true", help="only see that each case shows its fault; asks nothing")
     parser.add_argument("--list", action="store_true", help="print the names of the cases")
     parser.add_argument("--jobs", type=int, default=4, help="cases at a time (default: 4)")
+    parser.add_argument("--bound", type=float, help="seconds that a case may take at most, whatever it allows itself")
     parser.add_argument("--json", metavar="FILE", help="write all results to this file")
     return parser.parse_args()
 
@@ -34,7 +36,7 @@ def chosen(options):
     if unknown:
         sys.exit(f"no case is called {', '.join(sorted(unknown))}: see --list")
     return [
-        case for case in CASES.values()
+        dataclasses.replace(case, seconds=min(case.seconds, options.bound or case.seconds)) for case in CASES.values()
         if (not options.only or case.name in options.only)
         and (not options.group or case.group in options.group)
         and not (options.held_out and not case.held_out)

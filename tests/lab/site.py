@@ -288,7 +288,12 @@ def run(*command, text=None):
 
 
 def kill(process):
-    process.kill()
-    process.wait()
+    """Ends a process; one that has workers ends them when it is asked."""
+    process.terminate()
+    try:
+        process.wait(1)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
     if process.stdout:
         process.stdout.close()
