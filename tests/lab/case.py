@@ -32,9 +32,9 @@ class Said:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """`right`: ids of which one must be found (all of them, of a trap); `also`: ids that are true beside them;
-    `wrong`: ids that must not be found; `where`: places of a fault of no catalogue, as findings name them; `seconds`: its bound in time;
-    `alone`: nothing else may run beside it; `slow`: left out of a short run."""
+    """`right`: ids of which one must be found (of a trap: all); `also`: ids that are true beside them; `wrong`: ids
+    that must not be found; `where`: places of a fault of no catalogue, as findings name them; `seconds`: its bound in
+    time; `alone`: nothing else may run beside it; `slow`: left out of a short run."""
 
     name: str
     kind: str

@@ -117,10 +117,9 @@ def secured(files, serve, alpn=()):
     return wrapped
 
 
-def relay(target, down=bytes, up=bytes, lifetime=None):
-    """What a relay to an address does. `down(data)` and `up(data)` are what it makes of the bytes, none to end the
-    connection; `lifetime`: seconds after which it ends each connection. A function that keeps a state is made for
-    each connection by a class."""
+def relay(target, down=lambda: bytes, up=lambda: bytes, lifetime=3600):
+    """What a relay to an address does. `down()` and `up()` make the function for a connection that changes its bytes
+    (none ends it); `lifetime`: seconds after which each connection is ended."""
     def serve(sock):
         with wire.connect(int(target.rpartition(":")[2])) as other:
             def end():
@@ -128,12 +127,12 @@ def relay(target, down=bytes, up=bytes, lifetime=None):
                     with contextlib.suppress(OSError):
                         one.shutdown(socket.SHUT_RDWR)
 
-            timer = threading.Timer(lifetime or 3600, end)
+            timer = threading.Timer(lifetime, end)
             timer.daemon = True
             timer.start()
             with concurrent.futures.ThreadPoolExecutor(2) as threads:
-                threads.submit(carry, sock, other, up() if isinstance(up, type) and up is not bytes else up, end)
-                threads.submit(carry, other, sock, down() if isinstance(down, type) and down is not bytes else down, end)
+                threads.submit(carry, sock, other, up(), end)
+                threads.submit(carry, other, sock, down(), end)
             timer.cancel()
 
     return serve

@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 from harness.certificates import Authority
 from harness.gateway import BINARY, Gateway, until
@@ -233,19 +232,16 @@ class Netns:
     """`here` is our address on the cable to it, `there` its own; names of interfaces are the same at both ends."""
 
     def __init__(self, site, number, behind):
-        self.site, self.name, self.behind = site, f"lab{number}", behind
+        self.site, self.name = site, f"lab{number}"
         network = ipaddress.ip_network(f"10.77.{number}.0/24")
         self.here, self.there = str(network[1]), str(network[2])
         self.process = site._start(["unshare", "--net", "sleep", "infinity"])
         ours = os.readlink("/proc/self/ns/net")
         until(lambda: os.readlink(f"/proc/{self.process.pid}/ns/net") != ours, "it has a network of its own")
         near = behind.run if behind else run
-        pid = str(self.process.pid)
+        run("ip", "link", "add", self.name, "type", "veth", "peer", "name", "far", "netns", str(self.process.pid))
         if behind:
-            # The cable is made there, where the other end must be.
             behind.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
-        run("ip", "link", "add", self.name, "type", "veth", "peer", "name", "far", "netns", pid)
-        if behind:
             run("ip", "link", "set", self.name, "netns", str(behind.process.pid))
         near("ip", "addr", "add", f"{self.here}/24", "dev", self.name)
         near("ip", "link", "set", self.name, "up")

@@ -1,6 +1,5 @@
 """What runs out."""
 
-import json
 import socket
 import time
 

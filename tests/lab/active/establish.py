@@ -183,7 +183,7 @@ def key_of_its_own(site):
         return data.replace(key.encode(), b"dGhlIHNhbXBsZSBub25jZQ==") if key else data
 
     app = service.echo(site)
-    front = site.raw(service.relay(app, up=asks))
+    front = site.raw(service.relay(app, up=lambda: asks))
     site.shows(client.handshake(f"ws://{front}/").header("sec-websocket-accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
                "the answer is to the proxy's key")
     return site.diagnose(f"ws://{front}/", direct=app)

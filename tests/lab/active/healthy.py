@@ -102,7 +102,8 @@ def only_listens(site):
 def subprotocol_chosen(site):
     app = service.echo(site, subprotocols=["mqtt"])
     offer = "Sec-WebSocket-Protocol: mqtt"
-    site.shows(client.handshake(f"ws://{app}/", f"{offer}\r\n").header("sec-websocket-protocol") == "mqtt", "it is chosen")
+    answer = client.handshake(f"ws://{app}/", f"{offer}\r\n")
+    site.shows(answer.header("sec-websocket-protocol") == "mqtt", "it is chosen")
     return site.diagnose(f"ws://{app}/", "-H", offer, *ALL)
 
 

@@ -164,7 +164,8 @@ def token_expires(site):
     return site.diagnose(f"ws://{app}/", "-H", "Authorization: Bearer short", *IDLE)
 
 
-@case("event-stream-cut-by-nginx", fault="sse-idle-cut-no-comment-heartbeat", also="idle-timeout-l7-proxy", group="lifetime")
+@case("event-stream-cut-by-nginx", group="lifetime", also="idle-timeout-l7-proxy",
+      fault="sse-idle-cut-no-comment-heartbeat")
 def stream_cut(site):
     app = site.raw(service.events(count=1, every=60))
     front = site.nginx(
@@ -175,7 +176,8 @@ def stream_cut(site):
     return site.diagnose(f"http://{front}/events", *IDLE, direct=app)
 
 
-@case("event-stream-cut-by-haproxy", fault="sse-idle-cut-no-comment-heartbeat", also="idle-timeout-l7-proxy", group="lifetime")
+@case("event-stream-cut-by-haproxy", group="lifetime", also="idle-timeout-l7-proxy",
+      fault="sse-idle-cut-no-comment-heartbeat")
 def stream_cut_by_haproxy(site):
     app = site.raw(service.events(count=1, every=60))
     front = site.haproxy(f"server app {app}", defaults="timeout server 3s")

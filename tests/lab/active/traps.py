@@ -84,8 +84,9 @@ def maintenance(site):
     return site.diagnose(f"ws://{front}/", direct=app)
 
 
-@trap("stream-that-is-over-after-20-events", group="lifetime", also=ANY_HONEST, wrong={
-    "max-lifetime", "http-server-timeout-applied-to-stream", "sse-idle-cut-no-comment-heartbeat", "idle-timeout-l7-proxy"})
+@trap("stream-that-is-over-after-20-events", group="lifetime", also=ANY_HONEST,
+      wrong={"max-lifetime", "http-server-timeout-applied-to-stream", "sse-idle-cut-no-comment-heartbeat",
+             "idle-timeout-l7-proxy"})
 def over_after_events(site):
     app = site.raw(service.events(every=0.2, count=20))
     front = site.haproxy(f"server app {app}")
@@ -115,8 +116,8 @@ def gzip_flushed(site):
     return site.diagnose(f"http://{front}/events", *FLUSH, direct=app)
 
 
-@trap("quiet-for-four-seconds-by-nature", group="sse", wrong={"sse-proxy-buffering", "sse-app-not-flushing",
-                                                               "timer-batching", "sse-malformed-framing"})
+@trap("quiet-for-four-seconds-by-nature", group="sse",
+      wrong={"sse-proxy-buffering", "sse-app-not-flushing", "timer-batching", "sse-malformed-framing"})
 def quiet_by_nature(site):
     app = site.raw(service.events(every=2, quiet=4))
     front = site.nginx(f"location / {{ {PLAIN} proxy_pass http://{app}; }}")
@@ -152,7 +153,8 @@ def expired_and_other(site):
     return site.diagnose(f"wss://localhost:{port}/", trust=authority.pem)
 
 
-@trap("held-by-nginx-and-of-the-wrong-type", group="sse", right={"sse-proxy-buffering", "sse-wrong-content-type-or-status"})
+@trap("held-by-nginx-and-of-the-wrong-type", group="sse",
+      right={"sse-proxy-buffering", "sse-wrong-content-type-or-status"})
 def held_and_wrong_type(site):
     app = site.raw(service.events(every=0.1, form="close", kind="text/plain"))
     front = site.nginx(f"location / {{ proxy_pass http://{app}; }}")
