@@ -1,7 +1,9 @@
 """Messages that come late."""
 
+import os
 import queue
 import random
+import signal
 import statistics
 import time
 
@@ -9,6 +11,7 @@ from harness import wire
 
 from .. import client, service
 from ..case import case
+from .establish import echo_program
 
 LATENCY = ("--checks", "latency")
 
@@ -68,6 +71,67 @@ def two_segments(site):
     app = site.raw(service.joined(speak))
     times = round_trips(f"ws://{app}/", 40)
     site.shows(0.035 < statistics.median(times[20:]) < 0.06, f"echoes take 40 ms: {times[20:]}")
+    return site.diagnose(f"ws://{app}/", *LATENCY)
+
+
+@case("one-packet-in-ten-is-lost", fault="packet-loss-retransmission", group="delay")
+def packets_lost(site):
+    far = site.netns()
+    far.nft("table inet filter {\n" + "".join(
+        f"chain {hook} {{\ntype filter hook {hook} priority 0;\nnumgen random mod 100 < 10 drop\n}}\n"
+        for hook in ("input", "output")) + "}\n")
+    app = far.python(echo_program(site))
+    times = round_trips(f"ws://{app}/", 80)
+    site.shows(statistics.median(times) < 0.05 < 0.19 < max(times), f"some take a retransmission more: {times}")
+    return site.diagnose(f"ws://{app}/", *LATENCY)
+
+
+@case("feed-larger-than-the-link", fault="narrow-link-or-bufferbloat", also="head-of-line-large-message", group="delay")
+def narrow_link(site):
+    far = site.netns()
+    far.shape("rate 800kbit burst 16kbit latency 4s")
+    program = site.folder / "feed.py"
+    program.write_text(FEED)
+    app = far.python(program)
+    with client.websocket(f"ws://{app}/", close_timeout=0.1) as connection:
+        began = time.monotonic()
+        connection.ping().wait(10)
+        alone = time.monotonic() - began
+        time.sleep(3)
+        began = time.monotonic()
+        connection.ping().wait(10)
+        site.shows(alone < 0.3 < 1 < time.monotonic() - began, "Pongs wait behind what was sent before")
+    return site.diagnose(f"ws://{app}/", *LATENCY)
+
+
+FEED = """\
+import json, socket, threading, time, websockets.sync.server
+def handler(connection):
+    threading.Thread(target=lambda: list(connection), daemon=True).start()
+    while True:
+        time.sleep(0.05)
+        connection.send(json.dumps({"at": time.time(), "book": "x" * 10_000}))
+sock = socket.create_server(("0.0.0.0", 0))
+print(json.dumps({"port": sock.getsockname()[1]}), flush=True)
+websockets.sync.server.serve(handler, sock=sock, compression=None).serve_forever()
+"""
+
+
+@case("process-that-stops-each-three-seconds", group="delay",
+      fault={"event-loop-stall-or-gc-pause", "event-loop-block-late-pong"})
+def stops(site):
+    app = site.python(echo_program(site))
+
+    def stop_and_go():
+        while True:
+            time.sleep(1.8)
+            os.kill(site.pid(app), signal.SIGSTOP)
+            time.sleep(1.2)
+            os.kill(site.pid(app), signal.SIGCONT)
+
+    site.background(stop_and_go)
+    times = round_trips(f"ws://{app}/", 60, pause=0.2)
+    site.shows(statistics.median(times) < 0.05 < 0.5 < max(times), f"some wait for it: {times}")
     return site.diagnose(f"ws://{app}/", *LATENCY)
 
 

@@ -240,6 +240,20 @@ def other_name(site):
     return site.diagnose(f"wss://localhost:{port}/", trust=authority.pem)
 
 
+@case("nginx-sends-no-server-name", fault="tls-name-or-vhost-mismatch", group="establish")
+def no_server_name(site):
+    """The app finds its site by the server name of TLS, which nginx does not send."""
+    authority = site.authority()
+    tls = context(authority.issue("site"))
+    tls.sni_callback = lambda _, name, __: None if name else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+    port = service.echo(site, ssl=tls).partition(":")[2]
+    front = site.nginx(f"location / {{ {UPGRADE} proxy_pass https://127.0.0.1:{port}; }}")
+    direct = f"localhost:{port}"
+    site.shows(client.status(f"wss://{direct}/", trust=authority.pem) == 101, "straight, with its name, it opens")
+    site.shows(client.status(f"ws://{front}/") == 502, "nginx is refused")
+    return site.diagnose(f"ws://{front}/", "--upstream", f"https://{direct}", trust=authority.pem)
+
+
 @case("h2-only-listener", fault="alpn-h2-blocks-upgrade", group="establish")
 def h2_only(site):
     authority = site.authority()
@@ -433,9 +447,7 @@ def mtu_black_hole(site):
     far = site.netns(behind=router)
     router.nft(
         "table inet filter {\nchain forward {\ntype filter hook forward priority 0;\nip length > 1300 drop\n}\n}\n")
-    echo = site.folder / "echo.py"
-    echo.write_text(ECHO)
-    app = far.python(echo)
+    app = far.python(echo_program(site))
     site.shows(client.echoes(f"ws://{app}/", "small"), "small messages pass")
     try:
         client.echoes(f"ws://{app}/", "x" * 4000, close_timeout=0.1)
@@ -443,6 +455,13 @@ def mtu_black_hole(site):
     except TimeoutError:
         pass
     return site.diagnose(f"ws://{app}/", "--checks", "size", "--timeout", "20s")
+
+
+def echo_program(site):
+    """A program that echoes, on all addresses."""
+    program = site.folder / "echo.py"
+    program.write_text(ECHO)
+    return program
 
 
 ECHO = """\

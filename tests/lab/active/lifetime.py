@@ -10,7 +10,7 @@ from harness import wire
 
 from .. import client, service
 from ..case import case
-from .establish import ECHO, UPGRADE
+from .establish import UPGRADE, echo_program
 
 IDLE = ("--checks", "idle", "--idle-max", "12s")
 
@@ -91,9 +91,7 @@ def forgotten(site, answer):
         f"ct state established accept\ntcp flags & (syn|ack) == syn accept\n{answer}\n}}\n}}\n")
     router.run("sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_loose=0",
                "net.netfilter.nf_conntrack_tcp_timeout_established=3")
-    echo = site.folder / "echo.py"
-    echo.write_text(ECHO)
-    app = far.python(echo)
+    app = far.python(echo_program(site))
     site.shows(client.ending(f"ws://{app}/", every=1, seconds=5) is None, "a busy one lives")
     with client.websocket(f"ws://{app}/", close_timeout=0.1) as connection:
         time.sleep(5)

@@ -205,6 +205,15 @@ def failing_with_retry(site):
     return site.diagnose(f"http://{app}/events")
 
 
+@case("ids-that-nobody-can-come-back-to", group="sse", also="http-server-timeout-applied-to-stream",
+      fault="sse-no-resume")
+def no_resume(site):
+    app = site.raw(service.events(every=0.2, count=15))
+    _, pieces, _ = client.stream(f"http://{app}/events", headers="Last-Event-ID: 9\r\n", count=1)
+    site.shows(b"id: 1\n" in pieces[0][1], "it begins from 1 again")
+    return site.diagnose(f"http://{app}/events", "--checks", "flush,idle", "--idle-max", "6s")
+
+
 @case("four-workers-for-streams", fault="sse-worker-pool-exhaustion", group="sse")
 def four_workers(site):
     workers, stream = threading.Semaphore(4), service.events(every=0.2)

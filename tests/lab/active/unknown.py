@@ -7,7 +7,7 @@ from harness import wire
 
 from .. import client, service
 from ..case import ANY_HONEST, case
-from .establish import UPGRADE
+from .establish import UPGRADE, echo_program
 
 NEAR_APP = {"upstream", "upstream_leg"}
 
@@ -151,6 +151,41 @@ def hears_nothing(site):
     with client.websocket(f"ws://{app}/", close_timeout=0.1) as connection:
         site.shows(not connection.ping().wait(1), "no Pong comes")
     return site.diagnose(f"ws://{app}/")
+
+
+@case("firewall-that-lets-eight-connections-in", fault=ANY_HONEST, where={"upstream_leg", "host"}, group="unknown")
+def eight_connections(site):
+    far = site.netns()
+    far.nft("table inet filter {\nset seen {\ntype ipv4_addr\nflags dynamic\n}\nchain input {\n"
+            "type filter hook input priority 0;\nct state new add @seen { ip saddr ct count over 8 } drop\n}\n}\n")
+    app = far.python(echo_program(site))
+    answers = [client.handshake(f"ws://{app}/") for _ in range(8)]
+    site.shows(all(answer.status == 101 for answer in answers), "eight open")
+    try:
+        client.connect(f"ws://{app}/", seconds=1.5)
+        site.shows(False, "the ninth gets no answer")
+    except TimeoutError:
+        pass
+    for answer in answers:
+        answer.sock.close()
+    return site.diagnose(f"ws://{app}/", "--checks", "concurrency")
+
+
+@case("worker-that-dies-of-large-messages", fault=ANY_HONEST, where="upstream", group="unknown")
+def dies_of_large(site):
+    def speak(sock, rest):
+        for opcode, _, payload in service.frames(sock, rest):
+            if len(payload) > 30_000:
+                return
+            sock.sendall(wire.frame(10 if opcode == 9 else opcode, payload))
+            if opcode == 8:
+                return
+
+    app = site.raw(service.joined(speak))
+    front = site.haproxy(f"server app {app}")
+    site.shows(client.ending(f"ws://{front}/", ["x" * 30_001])[0] == 1006, "it ends without a word")
+    site.shows(client.ending(f"ws://{app}/", ["x" * 30_001])[0] == 1006, "straight as well")
+    return site.diagnose(f"ws://{front}/", "--checks", "size", direct=app)
 
 
 @case("each-event-twice-and-late-by-two-seconds", fault=ANY_HONEST, where=NEAR_APP, group="unknown")
