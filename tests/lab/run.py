@@ -63,6 +63,7 @@ class Running:
 def work(case, folder, proving, answer):
     """The case itself, at the head of a group of processes."""
     os.setsid()
+    tempfile.tempdir = folder
     quiet = os.open(pathlib.Path(folder) / "case.log", os.O_WRONLY | os.O_CREAT)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
