@@ -361,14 +361,20 @@ def stale_address(site):
     return site.diagnose(f"ws://{front}/", direct=app)
 
 
-@case("socketio-polling-without-affinity", fault="sticky-session-missing", group="establish")
+@case("socketio-upgrade-without-affinity", fault="sticky-session-missing", group="establish")
 def without_affinity(site):
+    """The URL is that of a page whose session began by polling."""
     servers = " ".join(f"server {site.node('socketio-server.mjs')};" for _ in range(3))
-    front = site.nginx("location / { proxy_pass http://app; }", http=f"upstream app {{ {servers} }}")
-    url = f"http://{front}/socket.io/?EIO=4&transport=polling"
-    session = json.loads(client.get(url)[2][1:])["sid"]
-    site.shows(client.get(f"{url}&sid={session}")[0] == 400, "another server does not know the session")
-    return site.diagnose(url)
+    front = site.nginx(f"location / {{ {UPGRADE} proxy_pass http://app; }}", http=f"upstream app {{ {servers} }}")
+
+    def begin():
+        return json.loads(client.get(f"http://{front}/socket.io/?EIO=4&transport=polling")[2][1:])["sid"]
+
+    url = f"ws://{front}/socket.io/?EIO=4&transport=websocket&sid="
+    one = url + begin()
+    seen = {client.status(one) for _ in range(3)}
+    site.shows({400, 101} <= seen, f"only one of three servers knows the session: {seen}")
+    return site.diagnose(url + begin())
 
 
 @case("engineio-3-to-a-server-of-4", fault="protocol-version-mismatch", group="establish")
