@@ -58,6 +58,8 @@ http://127.0.0.1:{port} {{
 }}
 """
 
+ENVOY = os.environ.get("LAB_ENVOY", "envoy")
+
 
 class Site:
     """Methods that start a peer return its address, `127.0.0.1:PORT`."""
@@ -142,6 +144,16 @@ class Site:
         def command(port):
             file.write_text(CADDY.format(body=body, options=options, port=port))
             return ["caddy", "run", "--adapter", "caddyfile", "--config", file]
+
+        return self._listening(command)
+
+    def envoy(self, app, manager=None, route=None, cluster=None):
+        """Envoy before an app, with these fields of its HttpConnectionManager, its route and its cluster."""
+        file = self._folder("envoy") / "envoy.json"
+
+        def command(port):
+            file.write_text(json.dumps(envoy(port, app, manager or {}, route or {}, cluster or {})))
+            return [ENVOY, "--concurrency", "1", "--disable-hot-restart", "-l", "error", "-c", file]
 
         return self._listening(command)
 
@@ -274,6 +286,36 @@ class Netns:
         """A Python program inside, which listens on all addresses and prints its port; its address from here."""
         address = self.site.python(script, *arguments, inside=self.inside)
         return address.replace("127.0.0.1", self.there)
+
+
+def envoy(port, app, manager, route, cluster):
+    """Envoy's configuration; what its default is stays so."""
+    def typed(name):
+        return {"@type": f"type.googleapis.com/envoy.extensions.filters.{name}"}
+
+    def address(host, port):
+        return {"socket_address": {"address": host, "port_value": int(port)}}
+
+    routes = [{"match": {"prefix": "/"}, "route": {"cluster": "app", **route}}]
+    http = {
+        **typed("network.http_connection_manager.v3.HttpConnectionManager"),
+        "stat_prefix": "lab",
+        "http_filters": [{"name": "router", "typed_config": typed("http.router.v3.Router")}],
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
+        **manager,
+    }
+    endpoint = {"endpoint": {"address": address(*app.split(":"))}}
+    return {"static_resources": {
+        "listeners": [{
+            "address": address("127.0.0.1", port),
+            "filter_chains": [{"filters": [{"name": "http", "typed_config": http}]}],
+        }],
+        "clusters": [{
+            "name": "app",
+            "load_assignment": {"cluster_name": "app", "endpoints": [{"lb_endpoints": [endpoint]}]},
+            **cluster,
+        }],
+    }}
 
 
 def run(*command, text=None):

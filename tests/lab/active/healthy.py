@@ -58,6 +58,14 @@ def caddy_right(site):
     return site.diagnose(f"ws://{front}/", *ALL, direct=app)
 
 
+@healthy("envoy-with-upgrade-config", group="establish")
+def envoy_right(site):
+    app = service.echo(site)
+    front = site.envoy(app, {"upgrade_configs": [{"upgrade_type": "websocket"}], "stream_idle_timeout": "0s"})
+    site.shows(client.echoes(f"ws://{front}/"), "it echoes")
+    return site.diagnose(f"ws://{front}/", *ALL, direct=app)
+
+
 @healthy("tls-of-an-own-authority", group="establish")
 def own_authority(site):
     authority = site.authority()

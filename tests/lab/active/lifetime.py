@@ -42,6 +42,24 @@ def nginx_read_timeout_alone(site):
     return site.diagnose(f"ws://{front}/", *IDLE)
 
 
+@case("envoy-stream-idle-timeout", fault="idle-timeout-l7-proxy", group="lifetime")
+def envoy_idle_timeout(site):
+    app = service.echo(site)
+    front = site.envoy(app, {"upgrade_configs": [{"upgrade_type": "websocket"}], "stream_idle_timeout": "3s"})
+    code, seconds = client.ending(f"ws://{front}/")
+    site.shows(code == 1006 and 2.5 < seconds < 4.5, f"it is cut after {seconds} s")
+    return site.diagnose(f"ws://{front}/", *IDLE, direct=app)
+
+
+@case("envoy-route-timeout-over-an-event-stream", fault="max-lifetime", group="lifetime")
+def envoy_route_timeout(site):
+    app = site.raw(service.events(every=0.3))
+    front = site.envoy(app, route={"timeout": "4s"})
+    _, pieces, ended = client.stream(f"http://{front}/events", seconds=8)
+    site.shows(ended and 3.5 < pieces[-1][0] < 5, "it is cut while events come")
+    return site.diagnose(f"http://{front}/events", *IDLE, direct=app)
+
+
 @case("heartbeat-as-long-as-the-timeout", group="lifetime", also="idle-timeout-l7-proxy",
       fault={"heartbeat-period-vs-timeout-race", "idle-timeout-l7-proxy"})
 def heartbeat_race(site):

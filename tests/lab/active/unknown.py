@@ -7,6 +7,7 @@ from harness import wire
 
 from .. import client, service
 from ..case import ANY_HONEST, case
+from .capacity import crowd
 from .establish import UPGRADE, echo_program
 
 NEAR_APP = {"upstream", "upstream_leg"}
@@ -186,6 +187,16 @@ def dies_of_large(site):
     site.shows(client.ending(f"ws://{front}/", ["x" * 30_001])[0] == 1006, "it ends without a word")
     site.shows(client.ending(f"ws://{app}/", ["x" * 30_001])[0] == 1006, "straight as well")
     return site.diagnose(f"ws://{front}/", "--checks", "size", direct=app)
+
+
+@case("connection-pool-of-a-proxy-is-full", fault=ANY_HONEST, where={"upstream_leg", "gateway"}, group="unknown")
+def pool_is_full(site):
+    app = service.echo(site)
+    front = site.envoy(app, {"upgrade_configs": [{"upgrade_type": "websocket"}]},
+                       cluster={"circuit_breakers": {"thresholds": [{"max_connections": 4}]}})
+    seen, _ = crowd(f"ws://{front}/", 6, seconds=1)
+    site.shows(seen == [101] * 4 + [None] * 2, f"the fifth waits: {seen}")
+    return site.diagnose(f"ws://{front}/", "--checks", "concurrency", direct=app)
 
 
 @case("each-event-twice-and-late-by-two-seconds", fault=ANY_HONEST, where=NEAR_APP, group="unknown")
