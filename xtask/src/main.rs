@@ -2,6 +2,7 @@
 
 mod bench;
 mod install;
+mod lab;
 mod soak;
 mod steps;
 mod tidy;
@@ -15,6 +16,7 @@ const HELP: &str = "cargo xtask COMMAND
   tidy             the project's own rules: arrows between rooms, file headers, forbidden words
   bench [...]      what Heartline costs beside other proxies: `cargo xtask bench --help`
   soak [...]       whether anything stays behind after many connections: `cargo xtask soak --help`
+  lab [...]        faults made for real, and whether Heartline finds them: `cargo xtask lab --help`
   kill [...]       whether what is killed loses nothing, store and alerts, 50 times: `cargo xtask kill --help`
 
 Steps: fmt clippy deny tidy unit ui docs e2e bench";
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let is_help = arguments.iter().any(|argument| argument == "--help" || argument == "-h");
     match arguments.split_first() {
+        Some((command, more)) if command == "lab" => lab::run(more),
         Some((command, more)) if is_help => help(command, more),
         Some((command, names)) if command == "test" => steps::run(names),
         Some((command, [])) if command == "tidy" => tidy::run(),

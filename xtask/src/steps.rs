@@ -15,7 +15,7 @@ struct Step {
 
 /// What a test runner counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counts {
+pub struct Counts {
     passed: u64,
     failed: u64,
 }
@@ -101,7 +101,8 @@ fn e2e() -> Result<Counts, String> {
     command(&mut pytest)
 }
 
-fn cargo(arguments: &[&str]) -> Result<Counts, String> {
+/// Runs cargo; of tests it says how many passed.
+pub fn cargo(arguments: &[&str]) -> Result<Counts, String> {
     command(tool("cargo").args(arguments))
 }
 

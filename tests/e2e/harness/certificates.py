@@ -40,11 +40,24 @@ class Authority:
         """Files of a certificate and its key."""
         names = f"subjectAltName={alternatives}"
         self._openssl("req", "-new", *self._key(name), "-subj", f"/CN={name}", "-addext", names, "-out", f"{name}.csr")
+        self._sign(f"{name}.csr", f"{name}.pem", until)
+        return self.folder / f"{name}.pem", self.folder / f"{name}.key"
+
+    def _sign(self, request, certificate, until="20990101000000Z"):
         self._openssl(
             "ca", "-batch", "-notext", "-config", "ca.cnf", "-cert", "ca.pem", "-keyfile", "ca.key",
-            "-startdate", "20200101000000Z", "-enddate", until, "-in", f"{name}.csr", "-out", f"{name}.pem",
+            "-startdate", "20200101000000Z", "-enddate", until, "-in", request, "-out", certificate,
         )
-        return self.folder / f"{name}.pem", self.folder / f"{name}.key"
+
+    def issue_intermediate(self, folder):
+        """An authority whose own certificate is of this one."""
+        authority = Authority(folder)
+        self._openssl(
+            "req", "-new", "-key", folder / "ca.key", "-subj", f"/CN={folder.name}",
+            "-addext", "basicConstraints=critical,CA:TRUE", "-out", f"{folder.name}.csr",
+        )
+        self._sign(f"{folder.name}.csr", authority.pem)
+        return authority
 
     def trust(self):
         """What a client needs that trusts this authority alone."""

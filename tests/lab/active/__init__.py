@@ -1,0 +1,1 @@
+"""Cases of the active side: what `heartline diagnose` says."""
