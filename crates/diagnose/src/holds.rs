@@ -1,5 +1,6 @@
 //! What the ends of held streams have in common: a silence, an age, or a moment.
 
+use model::Protocol;
 use model::finding::{Place, Said};
 use model::words::Http2Error;
 
@@ -86,7 +87,7 @@ pub enum Clock {
     Messages,
     /// Nothing: it runs from the opening.
     Age,
-    /// Pings do not; of messages it is not known.
+    /// What the probe sends does not; of messages of the service it is not known.
     NotPings,
     /// It is not known.
     Unknown,
@@ -206,6 +207,12 @@ pub fn timer(seen: &Examination, via: Via) -> Option<Timer<'_>> {
         (Some(silence), Some(_)) => (silence, Clock::Unknown),
         (None, None) => return None,
     };
+    let is_age = told == Clock::Unknown
+        && ends.iter().any(|(attempt, end)| longest_gap(attempt, end) > 1.1 * end.silence);
+    let (seconds, told) = match age.filter(|_| is_age) {
+        Some(age) => (age, Clock::Age),
+        None => (seconds, told),
+    };
     let told = if ends.len() < 2 { Clock::Unknown } else { told };
 
     let busy: Vec<_> = all
@@ -218,19 +225,30 @@ pub fn timer(seen: &Examination, via: Via) -> Option<Timer<'_>> {
         .iter()
         .filter(|(attempt, ..)| attempt.lived() >= 2.0 * seconds)
         .max_by(|(a, ..), (b, ..)| a.lived().total_cmp(&b.lived()));
-    let cut_alike = |wanted: fn(Beat) -> bool| {
+    // Messages that the service does not answer are traffic of one direction alone.
+    let is_answered = |attempt: &Attempt| {
+        seen.target.protocol == Protocol::WebSocket
+            || attempt.stream.as_ref().is_some_and(|stream| stream.messages_seen > 1)
+    };
+    let cut_alike = |wanted: &dyn Fn(&Attempt, Beat) -> bool| {
         busy.iter().any(|&(attempt, beat, _)| {
-            wanted(beat)
+            wanted(attempt, beat)
                 && attempt
                     .peer_end()
                     .is_some_and(|end| (end.age - age.unwrap_or(seconds)).abs() <= tolerance(seconds))
         })
     };
-    let pings_do_not_help = cut_alike(|beat| matches!(beat, Beat::Ping(_)));
+    let pings_do_not_help = cut_alike(&|attempt, beat| match beat {
+        Beat::Ping(_) => true,
+        Beat::Message(_) => !is_answered(attempt),
+        Beat::None => false,
+    });
     let clock = match survived {
         Some((_, Beat::Message(_), _)) if pings_do_not_help => Clock::Messages,
         Some(_) => Clock::Silence,
-        None if cut_alike(|beat| matches!(beat, Beat::Message(_))) => Clock::Age,
+        None if cut_alike(&|attempt, beat| matches!(beat, Beat::Message(_)) && is_answered(attempt)) => {
+            Clock::Age
+        }
         None if pings_do_not_help => Clock::NotPings,
         None => told,
     };
@@ -254,6 +272,12 @@ pub fn timer(seen: &Examination, via: Via) -> Option<Timer<'_>> {
         .count();
     let survived = survived.map(|(attempt, _, period)| (*period, attempt.lived()));
     Some(Timer { seconds, clock, manner, ends, is_apart, survived, outlived })
+}
+
+/// The end says that the credentials do not do (any longer): 1008, 3000 and 3003 of IANA's registry, 4xxx after the
+/// status of HTTP, UNAUTHENTICATED.
+pub fn is_for_credentials(manner: Manner) -> bool {
+    matches!(manner, Manner::Close(1008 | 3000 | 3003 | 4001 | 4003 | 4401 | 4403) | Manner::Status(16))
 }
 
 /// A Close frame, in a sentence.
@@ -297,6 +321,17 @@ pub fn owner(seen: &Examination, timer: &Timer<'_>) -> Owner {
         is_comparable && attempt.peer_end().is_none() && attempt.lived() >= 1.5 * timer.seconds
     });
     if outlives { Owner::Hop } else { Owner::Unknown }
+}
+
+/// The longest silence that the stream survived, by what the service sent.
+fn longest_gap(attempt: &Attempt, end: &End) -> f64 {
+    let Some(stream) = &attempt.stream else { return 0.0 };
+    let heard = stream.messages.iter().map(|message| message.at);
+    let mut heard: Vec<f64> =
+        heard.chain(stream.comments.clone()).chain(stream.server_pings.clone()).collect();
+    heard.push(end.at - end.age);
+    heard.sort_by(f64::total_cmp);
+    heard.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max)
 }
 
 /// The value that all of these have in common.

@@ -12,8 +12,8 @@ pub enum Fate {
     Echoed,
     /// Neither an echo nor an end came.
     Unanswered,
-    /// Another message came in place of its echo, of so many bytes.
-    Altered(u64),
+    /// It came back changed.
+    Altered,
     /// The stream ended.
     Ended(Manner),
 }
@@ -22,7 +22,7 @@ impl Fate {
     /// Of the message of an attempt that sent one.
     pub fn of(attempt: &Attempt) -> Option<Fate> {
         let stream = attempt.stream.as_ref()?;
-        let bytes = sent(attempt)?.0;
+        sent(attempt)?;
         if stream.echoes.first().is_some_and(Option::is_some) {
             return Some(Fate::Echoed);
         }
@@ -30,8 +30,7 @@ impl Fate {
         if let Some(end) = attempt.peer_end() {
             return Some(Fate::Ended(refused.map_or_else(|| Manner::of(attempt, end), Manner::Status)));
         }
-        let other = stream.messages.iter().find(|message| bytes > 64 && message.bytes >= bytes / 8);
-        Some(other.map_or(Fate::Unanswered, |message| Fate::Altered(message.bytes)))
+        Some(if stream.altered > 0 { Fate::Altered } else { Fate::Unanswered })
     }
 }
 

@@ -71,6 +71,11 @@ pub(crate) fn end(age: f64, sign: Sign) -> End {
     End { at: age, age, silence: 0.002, is_ours: false, sign }
 }
 
+/// The plain request opened a stream that did this.
+pub(crate) fn greeted_by(via: Via, seen: Stream) -> Attempt {
+    stream(Check::Handshake, via, Conduct::Greet, seen)
+}
+
 /// A message was sent in one frame and this became of it.
 pub(crate) fn sent(via: Via, bytes: u64, fate: Result<f64, Option<Sign>>) -> Attempt {
     fragmented(via, bytes, 1, fate)
