@@ -31,12 +31,10 @@ pub const CAUSE: Cause = Cause {
         ),
         fix: text(
             "In the service: bound what waits for each connection, by bytes and by age; above it merge, \
-             drop what is stale, or close with 1013. In Heartline a route's limits of slow consumers end \
-             such connections. Prove it: with one client that does not read, memory stays level for ten \
-             minutes.",
-            "在服务中：按字节数和时长限制每个连接的待发送量；超过后合并、丢弃过时数据，或以 1013 关闭。\
-             Heartline 路由的慢消费者限制可结束此类连接。验证：有一个不读取的客户端时，内存十分钟内保持平\
-             稳。",
+             drop what is stale, or close with 1013. Prove it: with one client that does not read, memory \
+             stays level for ten minutes.",
+            "在服务中：按字节数和时长限制每个连接的待发送量；超过后合并、丢弃过时数据，或以 1013 关闭。验\
+             证：有一个不读取的客户端时，内存十分钟内保持平稳。",
         ),
         sources: &[
             "https://nodejs.org/en/learn/modules/backpressuring-in-streams",
