@@ -32,6 +32,7 @@ def judged(kind, outcome, *findings, **sets):
     (["could_not_test"], "inconclusive"),
     (["healthy"], "missed"),
     (["problem", finding("other", "medium")], "wrong"),
+    (["problem", finding("handshake-refused")], "inconclusive"),
     (["problem", finding(), finding("other")], "wrong_high"),
     (["problem", finding(), finding("other", severity="info")], "right"),
 ])

@@ -6,6 +6,9 @@ import hashlib
 # A fault of no catalogue: right is a finding at the right place, or an honest "inconclusive".
 ANY_HONEST = "any honest answer"
 
+# They say only how it failed: true, and no cause. Of a fault of the catalogue they count as nothing said.
+GENERAL = {"handshake-refused", "handshake-invalid", "intermittent-handshake", "tls-failed", "not-the-protocol"}
+
 SURE = ("high", "medium")
 VERDICTS = ("right", "inconclusive", "missed", "wrong", "wrong_high", "broken")
 
@@ -62,7 +65,7 @@ class Case:
     def _fault(self, said):
         if self.right == {ANY_HONEST}:
             return self._honest(said)
-        others = self.right | self.also
+        others = self.right | self.also | GENERAL
         if said.ids("high") - others:
             return "wrong_high"
         if said.ids(*SURE) & self.right:
@@ -89,7 +92,7 @@ class Case:
     def _trap(self, said):
         def astray(*levels):
             ids = said.ids(*levels)
-            return ids & self.wrong if ANY_HONEST in self.also else ids - self.right - self.also
+            return ids & self.wrong if ANY_HONEST in self.also else ids - self.right - self.also - GENERAL
 
         if astray("high"):
             return "wrong_high"

@@ -58,6 +58,7 @@ http://127.0.0.1:{port} {{
 }}
 """
 
+PATIENCE = "40s"
 ENVOY = os.environ.get("LAB_ENVOY", "envoy")
 
 
@@ -80,14 +81,14 @@ class Site:
     # What is said
 
     def diagnose(self, url, *arguments, direct=None, trust=None):
-        """What `heartline diagnose` says; `direct`: the address of the upstream, if it is told; `trust`: a PEM file
-        with the authorities that it trusts."""
+        """What `heartline diagnose` says within `PATIENCE`; `direct`: the address of the upstream, if it is told;
+        `trust`: a PEM file with the authorities that it trusts."""
         if self.proving:
             return Said("unasked")
-        environment = os.environ | ({"SSL_CERT_FILE": str(trust)} if trust else {})
-        upstream = ["--upstream", f"http://{direct}"] if direct else []
-        command = [BINARY, "diagnose", url, "--format", "json", *upstream, *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        told = {"--upstream": direct, "--ca-file": trust, "--timeout": PATIENCE}
+        options = [str(part) for option, value in told.items() if value for part in (option, value)]
+        command = [BINARY, "diagnose", url, "--format", "json", *options, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True)
         try:
             said = json.loads(done.stdout)
         except ValueError:

@@ -65,7 +65,7 @@ def does_not_accept(site):
         pass
     for sock in kept[1:]:
         sock.close()
-    return site.diagnose(f"ws://{app}/", *CROWD, "--timeout", "10s")
+    return site.diagnose(f"ws://{app}/", *CROWD)
 
 
 @case("haproxy-queue-expires", fault="upstream-queue-timeout-503", group="capacity")

@@ -103,10 +103,10 @@ def prefix_added(site):
 @case("origin-not-on-the-list", fault="ws-origin-403", group="establish")
 def origin_not_listed(site):
     app = service.echo(site, origins=["https://old.example.com", None])
-    new = "Origin: https://new.example.com"
-    site.shows(client.status(f"ws://{app}/", f"{new}\r\n") == 403, "the new origin is refused")
+    new = "https://new.example.com"
+    site.shows(client.status(f"ws://{app}/", f"Origin: {new}\r\n") == 403, "the new origin is refused")
     site.shows(client.status(f"ws://{app}/") == 101, "without one it opens")
-    return site.diagnose(f"ws://{app}/", "-H", new)
+    return site.diagnose(f"ws://{app}/", "--origin", new)
 
 
 @case("proxy-changes-host-under-origin-check", fault="ws-origin-403", group="establish")
@@ -117,9 +117,9 @@ def host_changed(site):
 
     app = service.echo(site, process_request=service.refuse(same_origin))
     front = site.nginx(f"location / {{ {UPGRADE} proxy_pass http://{app}; }}")
-    own = f"Origin: http://{front}"
-    site.shows(client.status(f"ws://{front}/", f"{own}\r\n") == 403, "Host is not Origin behind the proxy")
-    return site.diagnose(f"ws://{front}/", "-H", own, direct=app)
+    own = f"http://{front}"
+    site.shows(client.status(f"ws://{front}/", f"Origin: {own}\r\n") == 403, "Host is not Origin behind the proxy")
+    return site.diagnose(f"ws://{front}/", "--origin", own, direct=app)
 
 
 def bearer(request):
@@ -157,19 +157,17 @@ def session_unknown(site):
 @case("subprotocol-not-answered", fault="ws-subprotocol-mismatch", group="establish")
 def subprotocol_not_answered(site):
     app = service.echo(site)
-    offer = "Sec-WebSocket-Protocol: mqtt"
-    answer = client.handshake(f"ws://{app}/", f"{offer}\r\n")
+    answer = client.handshake(f"ws://{app}/", "Sec-WebSocket-Protocol: mqtt\r\n")
     site.shows(answer.status == 101 and not answer.header("sec-websocket-protocol"), "none is chosen")
-    return site.diagnose(f"ws://{app}/", "-H", offer)
+    return site.diagnose(f"ws://{app}/", "--subprotocol", "mqtt")
 
 
 @case("subprotocol-never-offered", fault="ws-subprotocol-mismatch", group="establish")
 def subprotocol_never_offered(site):
     app = site.raw(service.joined(service.raw_echo, extra="Sec-WebSocket-Protocol: graphql-ws\r\n"))
-    offer = "Sec-WebSocket-Protocol: graphql-transport-ws"
-    site.shows(client.handshake(f"ws://{app}/", f"{offer}\r\n").header("sec-websocket-protocol") == "graphql-ws",
-               "another is chosen")
-    return site.diagnose(f"ws://{app}/", "-H", offer)
+    answer = client.handshake(f"ws://{app}/", "Sec-WebSocket-Protocol: graphql-transport-ws\r\n")
+    site.shows(answer.header("sec-websocket-protocol") == "graphql-ws", "another is chosen")
+    return site.diagnose(f"ws://{app}/", "--subprotocol", "graphql-transport-ws")
 
 
 @case("constant-accept", fault="ws-accept-mismatch", group="establish")
@@ -252,14 +250,16 @@ def other_name(site):
 def no_server_name(site):
     """The app finds its site by the server name of TLS, which nginx does not send."""
     authority = site.authority()
-    tls = context(authority.issue("site"))
+    certificate, key = authority.issue("site")
+    tls = context((certificate, key))
     tls.sni_callback = lambda _, name, __: None if name else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
-    port = service.echo(site, ssl=tls).partition(":")[2]
-    front = site.nginx(f"location / {{ {UPGRADE} proxy_pass https://127.0.0.1:{port}; }}")
-    direct = f"localhost:{port}"
-    site.shows(client.status(f"wss://{direct}/", trust=authority.pem) == 101, "straight, with its name, it opens")
-    site.shows(client.status(f"ws://{front}/") == 502, "nginx is refused")
-    return site.diagnose(f"ws://{front}/", "--upstream", f"https://{direct}", trust=authority.pem)
+    app = service.echo(site, ssl=tls).replace("127.0.0.1", "localhost")
+    front = site.nginx(f"location / {{ {UPGRADE} proxy_pass https://{app.replace('localhost', '127.0.0.1')}; }}",
+                       listen=f"ssl; ssl_certificate {certificate}; ssl_certificate_key {key}")
+    url = f"wss://{front.replace('127.0.0.1', 'localhost')}/"
+    site.shows(client.status(f"wss://{app}/", trust=authority.pem) == 101, "straight, with its name, it opens")
+    site.shows(client.status(url, trust=authority.pem) == 502, "nginx is refused")
+    return site.diagnose(url, direct=app, trust=authority.pem)
 
 
 @case("h2-only-listener", fault="alpn-h2-blocks-upgrade", group="establish")
@@ -357,7 +357,7 @@ def handshake_hangs(site):
             site.shows(sock.recv(1) is None, "there is no answer")
         except TimeoutError:
             pass
-    return site.diagnose(f"ws://{app}/", "--timeout", "5s")
+    return site.diagnose(f"ws://{app}/")
 
 
 @case("proxy-dials-an-old-address", fault="stale-upstream-address", also="upstream-down-502-503", group="establish")
@@ -419,7 +419,7 @@ def packets_dropped(site):
         site.shows(False, "nothing answers")
     except TimeoutError:
         pass
-    return site.diagnose(f"ws://{far.there}:8443/", "--timeout", "5s")
+    return site.diagnose(f"ws://{far.there}:8443/")
 
 
 @case("nginx-limit-conn-per-address", fault="edge-rate-limit-or-ban", group="establish")
@@ -468,7 +468,7 @@ def mtu_black_hole(site):
         site.shows(False, "large messages hang")
     except TimeoutError:
         pass
-    return site.diagnose(f"ws://{app}/", "--checks", "size", "--timeout", "20s")
+    return site.diagnose(f"ws://{app}/", "--checks", "size")
 
 
 def echo_program(site):

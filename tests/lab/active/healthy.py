@@ -109,18 +109,17 @@ def only_listens(site):
 @healthy("subprotocol-chosen", group="establish")
 def subprotocol_chosen(site):
     app = service.echo(site, subprotocols=["mqtt"])
-    offer = "Sec-WebSocket-Protocol: mqtt"
-    answer = client.handshake(f"ws://{app}/", f"{offer}\r\n")
+    answer = client.handshake(f"ws://{app}/", "Sec-WebSocket-Protocol: mqtt\r\n")
     site.shows(answer.header("sec-websocket-protocol") == "mqtt", "it is chosen")
-    return site.diagnose(f"ws://{app}/", "-H", offer, *ALL)
+    return site.diagnose(f"ws://{app}/", "--subprotocol", "mqtt", *ALL)
 
 
 @healthy("origin-on-the-list", group="establish")
 def origin_listed(site):
     app = service.echo(site, origins=["https://app.example.com"])
-    right = "Origin: https://app.example.com"
-    site.shows(client.status(f"ws://{app}/", f"{right}\r\n") == 101, "the page's origin is accepted")
-    return site.diagnose(f"ws://{app}/", "-H", right, *ALL)
+    page = "https://app.example.com"
+    site.shows(client.status(f"ws://{app}/", f"Origin: {page}\r\n") == 101, "the page's origin is accepted")
+    return site.diagnose(f"ws://{app}/", "--origin", page, *ALL)
 
 
 @healthy("socketio-over-websocket", group="establish")

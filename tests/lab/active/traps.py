@@ -33,10 +33,11 @@ def speaks_of_origin(site):
         return None if known else (403, "origin of this request is not a known session\n")
 
     app = service.echo(site, process_request=service.refuse(session))
-    cookie, origin = "Cookie: session=old", "Origin: https://app.example.com"
+    cookie, page = "Cookie: session=old", "https://app.example.com"
     site.shows(client.status(f"ws://{app}/", f"{cookie}\r\n") == 403, "without Origin it is refused as well")
-    site.shows(client.status(f"ws://{app}/", f"Cookie: session=live\r\n{origin}\r\n") == 101, "Origin does not matter")
-    return site.diagnose(f"ws://{app}/", "-H", cookie, "-H", origin)
+    known = f"Cookie: session=live\r\nOrigin: {page}\r\n"
+    site.shows(client.status(f"ws://{app}/", known) == 101, "Origin does not matter")
+    return site.diagnose(f"ws://{app}/", "-H", cookie, "--origin", page)
 
 
 @trap("app-knows-no-such-path", group="establish", also=ANY_HONEST,
@@ -167,7 +168,7 @@ def whatever_the_origin(site):
     app = service.echo(site)
     front = site.nginx(f"location / {{ {UPGRADE} deny all; proxy_pass http://{app}; }}")
     site.shows(client.status(f"ws://{front}/") == 403, "nginx denies all")
-    return site.diagnose(f"ws://{front}/", "-H", "Origin: https://app.example.com", direct=app)
+    return site.diagnose(f"ws://{front}/", "--origin", "https://app.example.com", direct=app)
 
 
 @trap("slow-handler-behind-a-small-limit", group="limits", right={"message-too-big-1009", "server-processing-slow"})
@@ -228,10 +229,10 @@ def chat_is_over(site):
 @trap("graphql-refuses-what-it-does-not-know", group="closes")
 def graphql_refuses(site):
     app = site.node("graphql-server.mjs")
-    offer, url = "Sec-WebSocket-Protocol: graphql-transport-ws", f"ws://{app}/graphql"
-    site.shows(client.status(url, f"{offer}\r\n") == 101, "it opens")
+    url = f"ws://{app}/graphql"
+    site.shows(client.status(url, "Sec-WebSocket-Protocol: graphql-transport-ws\r\n") == 101, "it opens")
     site.shows(client.ending(url, ["hello"], subprotocols=["graphql-transport-ws"])[0] == 4400, "no message of ours fits")
-    return site.diagnose(url, "-H", offer, "--checks", "handshake")
+    return site.diagnose(url, "--subprotocol", "graphql-transport-ws", "--checks", "handshake")
 
 
 @trap("large-messages-take-their-time", group="limits", wrong={"message-too-big-1009", "mtu-blackhole"})
