@@ -185,7 +185,7 @@ pub const SHARED: &[Phrase] = &[
         "通报部署与重载：`POST /api/v1/events`；查看进程的启动时间",
     ),
     phrase(
-        "drain",
+        "drain_first",
         "Close in small groups with 1001 or 1012 before a process goes, and let clients come back with jitter",
         "进程退出前用 1001 或 1012 分批关闭，并让客户端带抖动重连",
     ),
@@ -200,7 +200,7 @@ pub const SHARED: &[Phrase] = &[
         "{count} 个连接（占结束的 {share}）由 {leg} 一侧以代码 {code} 结束",
     ),
     phrase(
-        "code_says",
+        "code_is_registered",
         "Code {code} is its own word (RFC 6455, section 7.4.1): the {leg} side owns the reason",
         "代码 {code} 是其自己的说明（RFC 6455 第 7.4.1 节）：原因在 {leg} 一侧",
     ),

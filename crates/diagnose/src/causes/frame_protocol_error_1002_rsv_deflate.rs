@@ -10,6 +10,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::{Vary, Via};
 use crate::holds::Manner;
+use crate::population::{Population, codes};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -25,7 +26,7 @@ pub const CAUSE: Cause = Cause {
         sources: &["RFC 6455, section 5.2","RFC 7692, section 6"],
     },
     phrases: &[phrase("rsv", "{count} frames had RSV1 set, and no extension was agreed on", "{count} 个帧设置了 RSV1，而没有协商任何扩展"),phrase("breach", "Each of {count} streams broke the protocol in the same way", "{count} 条连接都以同样的方式违反协议"),phrase("kind", "What was wrong: {kind}, first at byte {offset}", "违规内容：{kind}，首次出现在第 {offset} 字节"),phrase("with_deflate", "With permessage-deflate offered the stream fails", "提供 permessage-deflate 时连接失败"),phrase("without", "Without the offer the same stream works", "不提供时同样的连接正常"),phrase("straight_clean", "Straight at {upstream} the frames are in order: something on the way changes them", "直连 {upstream} 时帧正常：途中有东西改动了它们"),phrase("straight_too", "Straight at {upstream} it is the same", "直连 {upstream} 也一样"),phrase("by_chance", "that one attempt failed for another reason", "那一次尝试因其他原因失败"),phrase("try_deflate", "Repeat with `--checks deflate`", "用 `--checks deflate` 重复"),phrase("disable", "In the service: switch permessage-deflate off (ws `perMessageDeflate: false`, websockets `compression=None`), or let both `Sec-WebSocket-Extensions` fields pass; then the probe must see no breach", "在服务中：关闭 permessage-deflate（ws `perMessageDeflate: false`、websockets `compression=None`），或放行双向的 `Sec-WebSocket-Extensions`；之后探测不应再看到违规"),],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -72,6 +73,10 @@ fn compression(seen: &Examination) -> Option<Claim> {
             .unless(Said::new("by_chance"))
             .next(Said::new("try_deflate"))
     })
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    codes::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::Manner;
+use crate::population::{Population, codes};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -25,7 +26,7 @@ pub const CAUSE: Cause = Cause {
         sources: &["https://websockets.readthedocs.io/en/stable/faq/server.html","RFC 6455, section 7.4.1"],
     },
     phrases: &[phrase("at_once", "Close {code} came {seconds} after the opening, before any message", "打开 {seconds}后就收到 Close {code}，此前没有任何消息"),phrase("after_one", "Close {code} came {seconds} after the first message was answered", "第一条消息得到应答 {seconds}后收到 Close {code}"),phrase("each_time", "All {count} streams ended like this", "全部 {count} 条连接都这样结束"),phrase("silent_lives", "A stream without messages lived for {seconds}", "没有发送消息的连接存活了 {seconds}"),phrase("straight_too", "Straight at the service it is the same", "直连服务也一样"),phrase("is_meant", "the service means it: one question and one answer, or nothing to say", "服务本意如此：一问一答，或无话可说"),phrase("read_handler", "Read the handler: does it return after the first message, or without waiting for one?", "阅读处理函数：是否在第一条消息后、或未等待消息就返回？"),phrase("loop", "In the service's handler: loop until the client leaves, and await what was started", "在服务的处理函数中：循环直到客户端离开，并等待已启动的任务"),],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -59,6 +60,10 @@ fn early(attempt: &Attempt) -> Option<Said> {
         }
         _ => None,
     }
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    codes::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::Manner;
 use crate::sizes::{Fate, sent};
+use crate::population::{Population, codes};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -23,7 +24,7 @@ pub const CAUSE: Cause = Cause {
         sources: &["RFC 6455, sections 5.6 and 8.1"],
     },
     phrases: &[phrase("refused", "A message of {bytes} in valid UTF-8 was answered with Close 1007", "{bytes}的有效 UTF-8 消息得到 Close 1007"),phrase("straight_passes", "Straight at {upstream} the same message comes back", "直连 {upstream} 时同样的消息能够返回"),phrase("others_pass", "{count} other texts came back", "另有 {count} 条文本能够返回"),phrase("by_meaning", "the service refuses what the message means", "服务因消息的含义拒绝它"),phrase("unchanged", "On the way: switch off what rewrites payload; then the same text must come back", "在途中：关闭改写载荷的功能；之后同样的文本应能返回"),],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -43,6 +44,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let claim =
         if is_straight { claim } else { claim.unless(Said::new("by_meaning")).next(Said::new("pass_upstream")) };
     Some(claim.fix(Said::new("unchanged")).finding())
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    codes::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::examination::Examination;
 use crate::experiment::{Check, Via};
 use crate::holds::Manner;
 use crate::sizes::{Fate, bracket, passes_straight, sent, whole};
+use crate::population::{Population, codes};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -23,7 +24,7 @@ pub const CAUSE: Cause = Cause {
         sources: &["RFC 6455, section 7.4.1","https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html","https://tomcat.apache.org/tomcat-10.1-doc/web-socket-howto.html"],
     },
     phrases: &[phrase("title", "messages above {passed} end the stream with 1009", "超过 {passed}的消息以 1009 结束连接"),phrase("refused", "A message of {failed} was answered with Close 1009", "{failed}的消息得到 Close 1009"),phrase("smaller_passes", "One of {passed} passes", "{passed}的消息可以通过"),phrase("per_frame", "The same {failed} in {frames} frames pass: the limit is that of a frame", "同样的 {failed}分成 {frames} 帧可以通过：上限针对单帧"),phrase("straight_passes", "Straight at {upstream} it passes: the limit sits on the way", "直连 {upstream} 可以通过：上限在途中"),phrase("straight_too", "Straight at {upstream} it is refused as well: the limit is the service's", "直连 {upstream} 同样被拒绝：上限属于服务"),phrase("raise", "Where 1009 comes from: raise the longest message from {passed} to what clients send (websockets `max_size`, ws `maxPayload`), or cut messages; then one of {failed} must pass", "在发出 1009 之处：把最大消息从 {passed}调到客户端所需（websockets `max_size`、ws `maxPayload`），或分片发送；之后 {failed}的消息应能通过"),],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 /// Limits from here on are common defaults (socket.io 1,000,000 bytes, websockets 1 MiB) and no fault.
@@ -54,6 +55,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
         .corroborated(compared.map(|code| Said::new(code).with("upstream", upstream)))
         .noted(per_frame);
     Some(claim.fix(Said::new("raise").bytes("passed", limit.passed).bytes("failed", limit.failed)).finding())
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    codes::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::holds::{Manner, clump};
+use crate::population::{Population, departures};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -21,7 +22,7 @@ pub const CAUSE: Cause = Cause {
         sources: &["https://nginx.org/en/docs/ngx_core_module.html#worker_shutdown_timeout","https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/configmap/#worker-shutdown-timeout"],
     },
     phrases: &[phrase("clump", "{count} streams of different ages ended within one second", "{count} 条存活时长不同的连接在一秒内同时结束"),phrase("straight_lives", "{count} streams straight at the service lived on over that moment", "直连服务的 {count} 条连接在该时刻之后仍然存活"),phrase("hop_died", "the proxy died, or a balancer moved the address", "代理崩溃，或负载均衡切换了地址"),phrase("ask_proxy", "Look when the proxy's workers were started, and at its log at that moment", "查看代理工作进程的启动时间及其当时的日志"),phrase("raise", "In the proxy: `worker_shutdown_timeout` above the life of a stream (nginx; ingress-nginx: 240s by default), and fewer reloads; then hold a stream over a reload", "在代理中：把 `worker_shutdown_timeout` 调到大于连接寿命（nginx；ingress-nginx 默认 240s），并减少重载；然后在重载期间保持连接验证"),],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -35,6 +36,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let claim = Claim::of(&CAUSE, Place::UpstreamLeg, decisive).corroborated(lived);
     let claim = claim.unless(Said::new("hop_died")).next(Said::new("ask_proxy"));
     Some(claim.fix(Said::new("raise")).finding())
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    departures::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::holds::{Manner, clump};
+use crate::population::{Population, departures};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -21,7 +22,7 @@ pub const CAUSE: Cause = Cause {
         sources: &["RFC 6455, section 7.4.1","https://www.iana.org/assignments/websocket/websocket.xhtml (1012)","https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination"],
     },
     phrases: &[phrase("clump", "{count} streams of different ages ended within one second", "{count} 条存活时长不同的连接在一秒内同时结束"),phrase("code_says", "Each ended with Close {code}: the sender goes away or restarts", "每条都以 Close {code} 结束：发送方正在离开或重启"),phrase("straight_too", "Streams straight at the service ended at the same moment", "直连服务的连接也在同一时刻结束"),phrase("gateway_says", "a gateway in between restarts and says so itself", "中间的网关重启并自行发出该帧"),phrase("drain", "Spread the closing of open streams over the drain time, and let clients come back after a random wait", "把已有连接的关闭分散到排空时间内，并让客户端随机等待后重连"),],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -39,6 +40,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
         claim.unless(Said::new("gateway_says")).next(Said::new("pass_upstream"))
     };
     Some(claim.fix(Said::new("drain")).finding())
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    departures::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

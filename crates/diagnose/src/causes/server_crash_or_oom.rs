@@ -6,6 +6,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::holds::{Manner, clump};
+use crate::population::{Population, departures};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -21,7 +22,7 @@ pub const CAUSE: Cause = Cause {
         sources: &["https://docs.kernel.org/admin-guide/cgroup-v2.html (memory.events)","RFC 9293, section 3.10.4"],
     },
     phrases: &[phrase("clump", "{count} streams of different ages ended within one second", "{count} 条存活时长不同的连接在一秒内同时结束"),phrase("no_word", "None of them got a Close frame", "它们都没有收到 Close 帧"),phrase("refused_after", "{seconds} later a new connection failed", "{seconds}后新连接失败"),phrase("planned", "a planned restart without a drain", "没有排空的计划内重启"),phrase("ask_host", "Look at the process's start time and exit code, and at `oom_kill` of its host", "查看进程的启动时间与退出码，以及主机的 `oom_kill`"),phrase("bound", "Bound the memory of each connection and let the process be restarted; the next probe over a peak must see no such moment", "限制每连接内存并自动重启进程；下次在高峰期探测时不应再出现这样的时刻"),],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -36,6 +37,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
         .unless(Said::new("planned"))
         .next(Said::new("ask_host"));
     Some(claim.fix(Said::new("bound")).finding())
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    departures::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

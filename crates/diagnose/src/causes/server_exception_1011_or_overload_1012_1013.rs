@@ -7,6 +7,7 @@ use crate::attempt::{Attempt, Sign};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
+use crate::population::{Population, codes};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -22,7 +23,7 @@ pub const CAUSE: Cause = Cause {
         sources: &["RFC 6455, section 7.4.1","https://www.iana.org/assignments/websocket/websocket.xhtml"],
     },
     phrases: &[phrase("at_opening", "Close {code} came {seconds} after the opening, before anything was sent; its reason: {reason}", "打开 {seconds}后、尚未发送任何数据时收到 Close {code}，原因：{reason}"),phrase("after_message", "Close {code} came {seconds} after a message; its reason: {reason}", "一条消息之后 {seconds}收到 Close {code}，原因：{reason}"),phrase("each_time", "{count} streams ended like this", "{count} 条连接这样结束"),phrase("silent_lives", "A stream without messages lived for {seconds}", "没有发送消息的连接存活了 {seconds}"),phrase("straight_too", "Straight at the service it is the same", "直连服务也一样"),phrase("gateway_says", "a gateway in between says so", "由中间的网关发出"),phrase("unknown_message", "the service takes the probe's message for nonsense; a real client's may pass", "服务不认识探测的消息；真实客户端的消息也许可以通过"),phrase("real_message", "Repeat with a message of a real client: `--message`", "用真实客户端的消息重复：`--message`"),phrase("handle", "In the service: read the log at that instant and handle the error (1011), or add capacity and let clients wait longer each time (1012, 1013)", "在服务中：查看当时的日志并处理错误（1011），或增加容量并让客户端逐次延长等待（1012、1013）"),],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -63,6 +64,10 @@ fn failure(attempt: &Attempt) -> Option<(Said, bool)> {
         Some(sent) if end.at - sent < SOON => Some((said("after_message", (end.at - sent).max(0.0)), code.0 == 1011)),
         _ => None,
     }
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    codes::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! A service gives up a client that does not answer its Pings.
 
-use model::finding::Severity;
+use model::finding::{Finding, Severity};
 
 use crate::cause::{Cause, Manual, Signs, text};
+use crate::population::{Population, timed};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -18,5 +19,9 @@ pub const CAUSE: Cause = Cause {
         sources: &["RFC 6455, section 5.5.2","https://websockets.readthedocs.io/en/stable/topics/keepalive.html"],
     },
     phrases: &[],
-    signs: Signs::Seen { probe: None, connection: None, population: None },
+    signs: Signs::Seen { probe: None, connection: None, population: Some(population) },
 };
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    timed::findings(&CAUSE, seen)
+}

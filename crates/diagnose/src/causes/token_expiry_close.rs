@@ -8,6 +8,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::{Clock, clump, is_for_credentials, timer};
+use crate::population::{Population, timed};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -23,7 +24,7 @@ pub const CAUSE: Cause = Cause {
         sources: &["RFC 6455, section 7.4","https://www.iana.org/assignments/websocket/websocket.xhtml (3000 Unauthorized, 3003 Forbidden)","https://grpc.io/docs/guides/status-codes/"],
     },
     phrases: &[phrase("same_moment", "{count} streams of different ages ended at one moment with a code for credentials", "{count} 条存活时长不同的连接在同一时刻以凭据相关的代码结束"),phrase("reason_says", "The reason speaks of it: {reason}", "原因中提到：{reason}"),phrase("refused_after", "A later attempt with the same credentials was refused ({status})", "之后使用同样凭据的尝试被拒绝（{status}）"),phrase("other_policy", "another policy of the application that has this code", "应用中使用该代码的其他策略"),phrase("compare_exp", "Compare the end with the expiry of the token (`exp`), or hold a stream with a fresh one", "将结束时刻与令牌的到期时间（`exp`）比较，或使用新令牌保持连接"),phrase("renew", "In the client: renew the credentials before they expire, and come back after 4401 with new ones", "在客户端：在凭据过期前续期，收到 4401 后用新凭据重连"),],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -62,6 +63,10 @@ fn at_a_moment(seen: &Examination) -> Option<(Said, &End)> {
     let clump = clump(seen).filter(|clump| clump.manner().is_some_and(is_for_credentials))?;
     let end = clump.at_url.first()?.1;
     Some((Said::new("same_moment").with("count", clump.at_url.len()), end))
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    timed::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

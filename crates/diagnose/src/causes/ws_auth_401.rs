@@ -8,7 +8,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Vary;
 use crate::openings::{self, Straight};
-use crate::population::{Population, refusals};
+use crate::population::{Population, codes, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -178,7 +178,7 @@ fn by_grpc(plain: &Attempt) -> Option<Refusal> {
 }
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
-    refusals::findings(&CAUSE, seen)
+    [refusals::findings(&CAUSE, seen), codes::findings(&CAUSE, seen)].concat()
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ fn told(
     let mut claim = Claim::of(cause, place, counted("ended_by_code"));
     let is_registered = !matches!(code, 3000..=4999) && CloseCode(code).is_sendable();
     if is_registered {
-        claim = claim.corroborated(Said::new("code_says").with("code", code).with("leg", sender));
+        claim = claim.corroborated(Said::new("code_is_registered").with("code", code).with("leg", sender));
     } else {
         claim = claim
             .unless(Said::new("own_meaning").with("code", code))
