@@ -34,9 +34,9 @@ impl Straight<'_> {
     }
 }
 
-/// The plain request, when an answer came to it that opens no stream.
+/// The plain request, when an answer came to it that opens no stream, and it never opened.
 pub fn refused(seen: &Examination) -> Option<(&Attempt, &Answer)> {
-    let plain = seen.plain().filter(|plain| !plain.is_open())?;
+    let plain = seen.plain().filter(|_| !repeats(seen, Via::Url).any(Attempt::is_open))?;
     Some((plain, plain.answer.as_ref()?))
 }
 
@@ -90,15 +90,6 @@ pub fn repeats(seen: &Examination, via: Via) -> impl Iterator<Item = &Attempt> {
 pub fn crowd(seen: &Examination, via: Via) -> Option<&[Attempt]> {
     let crowds = seen.of(Check::Concurrency, via).map(|attempt| attempt.crowd.as_slice());
     crowds.filter(|crowd| crowd.len() > 1).max_by_key(|crowd| crowd.len())
-}
-
-/// How a crowd was cut off: so many opened, and all that began well after them did not. Connections that begin at once
-/// may overtake each other a little.
-pub fn cut_off(crowd: &[Attempt]) -> Option<usize> {
-    let opened = crowd.iter().filter(|attempt| attempt.is_open()).count();
-    let last = crowd.iter().rposition(Attempt::is_open)?;
-    let overtaking = (crowd.len() / 10).max(1);
-    (opened < crowd.len() && last < opened + overtaking).then_some(opened)
 }
 
 /// What was varied at the URL, by name, and did not change how the plain request failed.

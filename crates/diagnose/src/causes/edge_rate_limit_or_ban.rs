@@ -7,6 +7,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
+use crate::occupancy;
 use crate::openings::{self, Straight};
 
 /// See the module.
@@ -45,12 +46,14 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase("limit_title", "of {connections} connections at once {opened} are let in", "同时 {connections} 个连接中只有 {opened} 个被接受"),
+        phrase("limit_title", "no more than {streams} connections at once are let in", "同时最多接受 {streams} 个连接"),
+        phrase(
+            "limited",
+            "With {streams} connections open, {failed} more were refused with {status} within {seconds}; with fewer open, each opened",
+            "已有 {streams} 个连接时，另外 {failed} 个在{seconds}内被以 {status} 拒绝；更少时均能打开",
+        ),
         phrase("too_many", "The answer is 429 (Too Many Requests)", "应答为 429（请求过多）"),
         phrase("retry_after", "It says `Retry-After: {value}`", "应答带有 `Retry-After: {value}`"),
-        phrase("crowd", "Of {connections} connections at once {opened} opened, and {failed} were refused with {status} within {seconds}", "同时 {connections} 个连接中 {opened} 个打开，{failed} 个在{seconds}内被以 {status} 拒绝"),
-        phrase("first_ones", "Those that opened were the first ones", "打开的正是最先发起的那些"),
-        phrase("alone_opens", "One alone opens", "单个连接可以打开"),
         phrase("straight_all", "Straight to {upstream} all {connections} open", "直接连接 {upstream} 时 {connections} 个全部打开"),
         phrase("says_429", "The status itself (429) says that it is a limit", "状态 429 本身就表示限制"),
         phrase("capacity", "the service itself may have room for no more", "服务本身可能已没有余量"),
@@ -63,7 +66,7 @@ pub const CAUSE: Cause = Cause {
 
 fn probe(seen: &Examination) -> Option<Finding> {
     let plain = seen.plain()?;
-    if plain.is_open() { limited_crowd(seen) } else { too_many(seen, plain) }
+    if plain.is_open() { limited(seen) } else { too_many(seen, plain) }
 }
 
 /// One request alone gets 429.
@@ -84,43 +87,34 @@ fn too_many(seen: &Examination, plain: &Attempt) -> Option<Finding> {
     Some(claim.next(Said::new("second_address")).fix(Said::new("raise")).fix(Said::new("wait")).finding())
 }
 
-/// Many at once: some open, the others are refused at once with the same status.
-fn limited_crowd(seen: &Examination) -> Option<Finding> {
-    let crowd = openings::crowd(seen, Via::Url)?;
-    let refused: Vec<_> = crowd.iter().filter(|attempt| !attempt.is_open()).collect();
-    let status = refused.first()?.status().filter(|status| matches!(status, 403 | 429 | 503))?;
-    let answers: Vec<_> = refused.iter().filter_map(|attempt| attempt.answer.as_ref()).collect();
-    let slowest = answers.iter().map(|answer| answer.seconds).fold(0.0, f64::max);
-    let is_alike = answers.len() == refused.len() && answers.iter().all(|answer| answer.status == status);
-    let opened = crowd.len() - refused.len();
-    let is_cut = openings::cut_off(crowd).is_some();
-    if !is_alike || slowest > AT_ONCE_SECONDS || opened == 0 || !(is_cut || status == 429) {
-        return None;
-    }
+/// Some open, and when so many are open all others are refused at once with the same status.
+fn limited(seen: &Examination) -> Option<Finding> {
+    let is_refusal = |attempt: &Attempt| {
+        attempt.answer.as_ref().is_some_and(|answer| matches!(answer.status, 403 | 429 | 503) && answer.seconds < AT_ONCE_SECONDS)
+    };
+    let status = occupancy::at_url(seen).find(|attempt| is_refusal(attempt))?.status()?;
+    let limit = occupancy::limit(occupancy::at_url(seen), |attempt| is_refusal(attempt) && attempt.status() == Some(status))?;
     let straight = openings::crowd(seen, Via::Direct);
     if straight.is_some_and(|straight| !straight.iter().all(Attempt::is_open)) {
         return None;
     }
-    let straight = straight.filter(|straight| straight.len() >= crowd.len());
+    let straight = straight.filter(|straight| straight.len() > limit.streams);
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
-    let all = straight.map(|_| Said::new("straight_all").with("upstream", upstream).with("connections", crowd.len()));
+    let all = straight.map(|all| Said::new("straight_all").with("upstream", upstream).with("connections", all.len()));
+    let answers = || limit.refused.iter().filter_map(|attempt| attempt.answer.as_ref());
     let is_told = status == 429;
-    let decisive = Said::new("crowd")
-        .with("connections", crowd.len())
-        .with("opened", opened)
-        .with("failed", refused.len())
+    let decisive = Said::new("limited")
+        .with("streams", limit.streams)
+        .with("failed", limit.refused.len())
         .with("status", status)
-        .seconds("seconds", slowest);
-    let title = Said::new("limit_title").with("connections", crowd.len()).with("opened", opened);
-    let place = if straight.is_some() { Place::UpstreamLeg } else { Place::Unknown };
-    let claim = Claim::of(&CAUSE, place, decisive)
-        .titled(title)
-        .noted(Said::new("alone_opens"))
-        .noted(is_cut.then(|| Said::new("first_ones")))
-        .corroborated(all.clone())
+        .seconds("seconds", answers().map(|answer| answer.seconds).fold(0.0, f64::max));
+    let is_compared = all.is_some();
+    let claim = Claim::of(&CAUSE, if is_compared { Place::UpstreamLeg } else { Place::Unknown }, decisive)
+        .titled(Said::new("limit_title").with("streams", limit.streams))
+        .corroborated(all)
         .corroborated(is_told.then(|| Said::new("says_429")))
-        .noted(answers.first().and_then(|answer| openings::product(answer)))
-        .unless((all.is_none() && !is_told).then(|| Said::new("capacity")));
+        .noted(answers().find_map(openings::product))
+        .unless((!is_compared && !is_told).then(|| Said::new("capacity")));
     Some(claim.next(Said::new("second_address")).fix(Said::new("raise")).fix(Said::new("wait")).finding())
 }
 
@@ -135,7 +129,7 @@ mod tests {
     use crate::attempt::Answer;
     use crate::scene::{Scene, answer, crowd, found, none, times};
 
-    fn limited(open: usize, refused: usize, refusal: &Answer) -> Vec<Option<Answer>> {
+    fn cut(open: usize, refused: usize, refusal: &Answer) -> Vec<Option<Answer>> {
         [times(open, &answer(101)), times(refused, refusal)].concat()
     }
 
@@ -144,8 +138,18 @@ mod tests {
     }
 
     #[test]
+    fn attempts_beside_held_streams_come_up_against_it_too() {
+        let mut seen = open().plain(answer(101)).plain(answer(503)).plain(answer(503)).seen();
+        for (number, attempt) in seen.attempts.iter_mut().enumerate() {
+            attempt.began = number as f64;
+        }
+        let finding = probe(&seen).expect("it is found");
+        assert_eq!(finding.title, Said::new("limit_title").with("streams", 2_u64));
+    }
+
+    #[test]
     fn exactly_so_many_at_once() {
-        let at_url = crowd(Via::Url, limited(3, 17, &answer(503)));
+        let at_url = crowd(Via::Url, cut(3, 17, &answer(503)));
         assert_eq!(found(probe, open().attempt(at_url.clone()), Level::Medium).place, Place::Unknown);
         let scene = open().attempt(at_url).attempt(crowd(Via::Direct, times(20, &answer(101))));
         assert_eq!(found(probe, scene, Level::High).place, Place::UpstreamLeg);
@@ -153,22 +157,20 @@ mod tests {
 
     #[test]
     fn a_status_that_says_it() {
-        found(probe, open().attempt(crowd(Via::Url, limited(5, 15, &answer(429)))), Level::High);
-        let scattered = [times(1, &answer(429)), times(5, &answer(101)), times(4, &answer(429))].concat();
-        found(probe, open().attempt(crowd(Via::Url, scattered)), Level::High);
+        found(probe, open().attempt(crowd(Via::Url, cut(5, 15, &answer(429)))), Level::High);
         found(probe, Scene::websocket().plain(answer(429).and("retry-after", "30")), Level::High);
     }
 
     #[test]
     fn look_alikes_are_another_matter() {
         let slow = Answer { seconds: 1.0, ..answer(503) };
-        none(probe, open().attempt(crowd(Via::Url, limited(3, 17, &slow))));
+        none(probe, open().attempt(crowd(Via::Url, cut(3, 17, &slow))));
         let hanging = [times(4, &answer(101)), vec![None; 16]].concat();
         none(probe, open().attempt(crowd(Via::Url, hanging)));
         let scattered = [times(2, &answer(101)), times(9, &answer(503)), times(2, &answer(101))].concat();
         none(probe, open().attempt(crowd(Via::Url, scattered)));
-        let own = open().attempt(crowd(Via::Url, limited(3, 17, &answer(503))));
-        none(probe, own.attempt(crowd(Via::Direct, limited(3, 17, &answer(503)))));
+        let own = open().attempt(crowd(Via::Url, cut(3, 17, &answer(503))));
+        none(probe, own.attempt(crowd(Via::Direct, cut(3, 17, &answer(503)))));
         none(probe, open().attempt(crowd(Via::Url, times(20, &answer(101)))));
         none(probe, Scene::websocket().plain(answer(503)));
     }

@@ -7,6 +7,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
+use crate::occupancy;
 use crate::openings;
 
 /// See the module.
@@ -54,7 +55,11 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let (decisive, is_crowd) = match counted(openings::repeats(seen, Via::Url)) {
         Some(count) => (count.said("sometimes"), false),
         None => {
-            let crowd = openings::crowd(seen, Via::Url).filter(|crowd| openings::cut_off(crowd).is_none())?;
+            let crowd = openings::crowd(seen, Via::Url)?;
+            let is_limit = occupancy::limit(occupancy::at_url(seen), |attempt| attempt.answer.is_some()).is_some();
+            if is_limit {
+                return None;
+            }
             (counted(crowd.iter())?.said("at_once"), true)
         }
     };
@@ -99,7 +104,9 @@ impl Count {
 
 /// How many opened and how many did not, when both happened.
 fn counted<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Option<Count> {
-    let (opened, failed): (Vec<&Attempt>, Vec<&Attempt>) = attempts.partition(|attempt| attempt.is_open());
+    let (opened, others): (Vec<&Attempt>, Vec<&Attempt>) = attempts.partition(|attempt| attempt.is_open());
+    // One that the probe itself broke off came to nothing.
+    let failed: Vec<&Attempt> = others.into_iter().filter(|other| other.failed().is_some() || other.answer.is_some()).collect();
     let how = openings::how(failed.first()?);
     (!opened.is_empty()).then_some(Count { opened: opened.len(), failed: failed.len(), how })
 }

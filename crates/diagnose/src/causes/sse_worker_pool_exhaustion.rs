@@ -9,6 +9,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
+use crate::occupancy;
 use crate::openings;
 
 /// See the module.
@@ -46,10 +47,13 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase("limit_title", "{opened} streams at once are all that the service answers", "服务同时只能应答 {opened} 条流"),
-        phrase("crowd", "Of {connections} streams at once {opened} opened; {waiting} were connected and not answered in {seconds}", "同时 {connections} 条流中 {opened} 条打开；{waiting} 条已连接但 {seconds}内没有应答"),
-        phrase("straight_too", "Straight to {upstream} it is the same: {opened} opened", "直接连接 {upstream} 也一样：打开 {opened} 条"),
-        phrase("alone_opens", "One alone opens", "单独一条可以打开"),
+        phrase("limit_title", "the service answers no more than {streams} streams at once", "服务同时最多应答 {streams} 条流"),
+        phrase(
+            "stuck",
+            "With {streams} streams open, {waiting} more were connected and not answered in {seconds}; with fewer open, each opened",
+            "已有 {streams} 条流时，另外 {waiting} 条已连接但{seconds}内没有应答；更少时均能打开",
+        ),
+        phrase("straight_too", "Straight to {upstream} it is the same", "直接连接 {upstream} 也一样"),
         phrase("proxy_queue", "`upstream-queue-timeout-503`: a proxy may hold them", "`upstream-queue-timeout-503`：可能滞留在代理"),
         phrase("other_limit", "another limit of the service may be reached, such as its files", "也可能达到服务的其他限制，例如文件描述符"),
         phrase("look_inside", "On the service's machine: count its workers and its open files while the streams stand, and see whether the CPU is idle", "在服务所在机器上：在流保持期间统计工作线程与打开的文件，并观察 CPU 是否空闲"),
@@ -61,40 +65,34 @@ pub const CAUSE: Cause = Cause {
 
 fn probe(seen: &Examination) -> Option<Finding> {
     seen.plain().filter(|plain| plain.is_open() && seen.target.protocol == Protocol::Sse)?;
-    let crowd = openings::crowd(seen, Via::Url)?;
-    let (opened, seconds) = stuck(crowd)?;
-    let straight = openings::crowd(seen, Via::Direct);
-    if straight.is_some_and(|straight| stuck(straight).is_none()) {
+    let limit = occupancy::limit(occupancy::attempts(seen), is_hanging)?;
+    if !limit.refused.iter().any(|attempt| attempt.experiment.via == Via::Url) {
+        return None;
+    }
+    let straight: Vec<&Attempt> =
+        occupancy::attempts(seen).filter(|attempt| attempt.experiment.via == Via::Direct).collect();
+    let is_same = straight.iter().any(|attempt| is_hanging(attempt));
+    let is_well_straight = openings::crowd(seen, Via::Direct).is_some_and(|crowd| crowd.iter().all(Attempt::is_open));
+    if is_well_straight {
         return None;
     }
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
-    let same = straight.and_then(stuck).map(|(opened, _)| Said::new("straight_too").with("upstream", upstream).with("opened", opened));
-    let is_compared = same.is_some();
-    let decisive = Said::new("crowd")
-        .with("connections", crowd.len())
-        .with("opened", opened)
-        .with("waiting", crowd.len() - opened)
-        .seconds("seconds", seconds);
+    let waited = limit.refused.iter().filter_map(|attempt| attempt.failed()).map(|stage| stage.seconds);
+    let decisive = Said::new("stuck")
+        .with("streams", limit.streams)
+        .with("waiting", limit.refused.len())
+        .seconds("seconds", waited.fold(f64::INFINITY, f64::min));
     Some(
-        Claim::of(&CAUSE, if is_compared { Place::Upstream } else { Place::Unknown }, decisive)
-            .titled(Said::new("limit_title").with("opened", opened))
-            .noted(Said::new("alone_opens"))
-            .corroborated(same)
-            .unless((!is_compared).then(|| Said::new("proxy_queue")))
-            .unless((opened > 200).then(|| Said::new("other_limit")))
+        Claim::of(&CAUSE, if is_same { Place::Upstream } else { Place::Unknown }, decisive)
+            .titled(Said::new("limit_title").with("streams", limit.streams))
+            .corroborated(is_same.then(|| Said::new("straight_too").with("upstream", upstream)))
+            .unless((!is_same).then(|| Said::new("proxy_queue")))
+            .unless((limit.streams > 200).then(|| Said::new("other_limit")))
             .next(openings::ask_straight(seen).unwrap_or(Said::new("look_inside")))
             .fix(Said::new("asynchronous"))
             .fix(Said::new("refuse"))
             .finding(),
     )
-}
-
-/// Some opened, and all others are connected and wait: how many opened, and how long the others waited at least.
-fn stuck(crowd: &[Attempt]) -> Option<(usize, f64)> {
-    let (opened, others): (Vec<&Attempt>, Vec<&Attempt>) = crowd.iter().partition(|attempt| attempt.is_open());
-    let are_waiting = !others.is_empty() && others.iter().all(|attempt| is_hanging(attempt));
-    let waited = others.iter().filter_map(|attempt| attempt.failed()).map(|stage| stage.seconds).fold(f64::INFINITY, f64::min);
-    (are_waiting && !opened.is_empty()).then_some((opened.len(), waited))
 }
 
 #[cfg(test)]

@@ -85,11 +85,23 @@ pub const CAUSE: Cause = Cause {
     signs: Signs::probe(probe),
 };
 
+/// What servers say of a request that is no upgrade, in lower case.
+const ASKS: [&str; 9] = [
+    "upgrade",
+    "not a websocket",
+    "not websocket",
+    "expected websocket",
+    "expected a websocket",
+    "websocket only",
+    "only websocket",
+    "websocket handshake",
+    "websocket request",
+];
+
 fn probe(seen: &Examination) -> Option<Finding> {
     let (plain, answer) = openings::refused(seen)
         .filter(|(_, answer)| seen.target.protocol == Protocol::WebSocket && answer.lists_other_versions().is_none())?;
-    let asks = answer.status == 426
-        || (matches!(answer.status, 400 | 405) && !answer.is_page() && answer.says(&["upgrade", "websocket"]));
+    let asks = answer.status == 426 || (matches!(answer.status, 400 | 405) && !answer.is_page() && answer.says(&ASKS));
     let get = seen.with(&Vary::NoUpgrade).map(|get| openings::is_alike(get, plain));
     let straight_get = seen.direct_with(&Vary::NoUpgrade).map(|get| openings::is_alike(get, plain));
     let straight = openings::straight(seen);
@@ -165,6 +177,7 @@ mod tests {
         let asks = answer(426).body("Upgrade Required");
         none(probe, refused(&asks).direct_answers(asks.clone()));
         none(probe, refused(&asks).direct_opens().with(Check::Handshake, Vary::NoUpgrade, answer(200)));
+        none(probe, Scene::websocket().plain(answer(400).body("websocket token is missing")));
         none(probe, Scene::websocket().plain(asks.and("sec-websocket-version", "8, 7")));
         let page = answer(404).body("Not Found");
         none(probe, refused(&page).direct_opens().with(Check::Handshake, Vary::NoUpgrade, page.clone()));

@@ -17,13 +17,15 @@ pub(crate) fn fails(via: Via, vary: Option<Vary>, name: StageName, fault: Fault,
     Attempt { answer: None, stream: None, stages, ..greeting(Check::Handshake, via, vary, answer(101)) }
 }
 
-/// Connections opened at once: each with this answer, or none after 10 s.
+/// Connections opened one after the other, 3 ms apart, and kept: each with this answer, or none after 10 s.
 pub(crate) fn crowd(via: Via, answers: impl IntoIterator<Item = Option<Answer>>) -> Attempt {
     let member = |answer: Option<Answer>| match answer {
         Some(answer) => greeting(Check::Concurrency, via, None, answer),
         None => fails(via, None, StageName::Http, Fault::Timeout, 10.0),
     };
-    let crowd: Vec<_> = answers.into_iter().map(member).collect();
+    let began =
+        |(number, attempt): (usize, Attempt)| Attempt { began: 1.0 + 0.003 * number as f64, ..attempt };
+    let crowd: Vec<_> = answers.into_iter().map(member).enumerate().map(began).collect();
     let connections = u32::try_from(crowd.len()).expect("a small number");
     let experiment =
         Experiment { check: Check::Concurrency, via, vary: None, conduct: Conduct::Crowd { connections } };

@@ -314,7 +314,7 @@ fn a_session_and_a_version() {
     let turns = std::cell::Cell::new(0);
     let found = sure(Scene::websocket(), |_, vary| {
         turns.set(turns.get() + u32::from(vary.is_none()));
-        Ok(if vary.is_none() && turns.get() % 3 == 0 { answer(OPEN) } else { answer(400).body(session) })
+        Ok(if vary.is_none() && turns.get().is_multiple_of(3) { answer(OPEN) } else { answer(400).body(session) })
     });
     assert_eq!(found, ["sticky-session-missing"]);
     let version = r#"{"code":5,"message":"Unsupported protocol version"}"#;
@@ -326,7 +326,7 @@ fn sometimes() {
     let turns = std::cell::Cell::new(0);
     let found = sure(known(), |via, vary| {
         turns.set(turns.get() + u32::from(vary.is_none()));
-        Ok(answer(if via == Via::Direct || turns.get() % 3 == 0 { OPEN } else { 502 }))
+        Ok(answer(if via == Via::Direct || turns.get().is_multiple_of(3) { OPEN } else { 502 }))
     });
     assert_eq!(found, ["intermittent-handshake"]);
 }

@@ -1,0 +1,83 @@
+//! Whether an opening succeeds depends on how many streams are open at that moment: the sign of a limit, whichever
+//! attempts came up against it.
+
+use crate::attempt::Attempt;
+use crate::examination::Examination;
+use crate::experiment::Via;
+
+/// So many streams and no more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limit<'a> {
+    /// Most streams that were open together.
+    pub streams: usize,
+    /// Attempts that came when so many were open, and did not open.
+    pub refused: Vec<&'a Attempt>,
+}
+
+/// All attempts, those of crowds one by one.
+pub fn attempts(seen: &Examination) -> impl Iterator<Item = &Attempt> {
+    seen.attempts.iter().flat_map(|attempt| match attempt.crowd.as_slice() {
+        [] => std::slice::from_ref(attempt),
+        crowd => crowd,
+    })
+}
+
+/// All attempts at the URL, those of crowds one by one.
+pub fn at_url(seen: &Examination) -> impl Iterator<Item = &Attempt> {
+    attempts(seen).filter(|attempt| attempt.experiment.via == Via::Url)
+}
+
+/// The limit that explains which of these opened: each one that was refused came when at least as many were open as
+/// each one that opened. One place of overtaking is allowed for, since openings that begin together overlap.
+pub fn limit<'a>(
+    attempts: impl Iterator<Item = &'a Attempt>,
+    is_refused: impl Fn(&Attempt) -> bool,
+) -> Option<Limit<'a>> {
+    const REFUSED_MIN: usize = 2;
+    let (opened, others): (Vec<&Attempt>, Vec<&Attempt>) = attempts.partition(|attempt| attempt.is_open());
+    let refused: Vec<&Attempt> = others.into_iter().filter(|attempt| is_refused(attempt)).collect();
+    let beside = |attempt: &Attempt| {
+        let is_there = |other: &&&Attempt| other.began < attempt.began && attempt.began < ended(other);
+        opened.iter().filter(is_there).count()
+    };
+    let most = opened.iter().map(|attempt| beside(attempt)).max()?;
+    let fewest = refused.iter().map(|attempt| beside(attempt)).min()?;
+    let is_limit = refused.len() >= REFUSED_MIN && fewest > 0 && fewest >= most;
+    is_limit.then_some(Limit { streams: most + 1, refused })
+}
+
+/// When its stream ended; one whose end was not seen is there still.
+fn ended(attempt: &Attempt) -> f64 {
+    let end = attempt.stream.as_ref().and_then(|stream| stream.end.as_ref());
+    end.map_or(f64::INFINITY, |end| attempt.began + end.at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scene::{Scene, answer};
+
+    /// Attempts that begin one after the other, 10 ms apart, and stay open.
+    fn streams(statuses: &[u16]) -> Option<usize> {
+        let scene = statuses.iter().fold(Scene::websocket(), |scene, status| scene.plain(answer(*status)));
+        let mut seen = scene.seen();
+        for (number, attempt) in seen.attempts.iter_mut().enumerate() {
+            attempt.began = 0.01 * number as f64;
+        }
+        limit(attempts(&seen), |attempt| attempt.status() == Some(503)).map(|limit| limit.streams)
+    }
+
+    #[test]
+    fn what_opens_below_a_number_and_not_at_it() {
+        assert_eq!(streams(&[101, 101, 101, 503, 503, 503]), Some(3));
+        assert_eq!(streams(&[101, 101, 503, 101, 503, 503]), Some(3));
+    }
+
+    #[test]
+    fn what_fails_whatever_is_open_is_no_limit() {
+        assert_eq!(streams(&[101, 503, 101, 503, 101, 503, 101]), None);
+        assert_eq!(streams(&[503, 503, 101]), None);
+        assert_eq!(streams(&[101, 101, 503]), None);
+        assert_eq!(streams(&[101, 101, 101]), None);
+    }
+}
