@@ -47,7 +47,7 @@ class Case:
     also: frozenset = frozenset()
     wrong: frozenset = frozenset()
     where: frozenset = frozenset()
-    seconds: float = 60
+    seconds: float = 100
     alone: bool = False
     slow: bool = False
 

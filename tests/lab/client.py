@@ -85,11 +85,11 @@ def websocket(url, **options):
     return websockets.sync.client.connect(url, **options)
 
 
-def echoes(url, message="hello", **options):
+def echoes(url, message="hello", seconds=10, **options):
     """Whether a message comes back."""
     with websocket(url, **options) as connection:
         connection.send(message)
-        return connection.recv(timeout=10) == message
+        return connection.recv(timeout=seconds) == message
 
 
 def ending(url, messages=(), every=None, seconds=15, **options):

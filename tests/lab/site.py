@@ -58,7 +58,7 @@ http://127.0.0.1:{port} {{
 }}
 """
 
-PATIENCE = "40s"
+PATIENCE = "60s"
 ENVOY = os.environ.get("LAB_ENVOY", "envoy")
 
 

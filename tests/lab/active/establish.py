@@ -464,7 +464,7 @@ def mtu_black_hole(site):
     app = far.python(echo_program(site))
     site.shows(client.echoes(f"ws://{app}/", "small"), "small messages pass")
     try:
-        client.echoes(f"ws://{app}/", "x" * 4000, close_timeout=0.1)
+        client.echoes(f"ws://{app}/", "x" * 4000, seconds=3, close_timeout=0.1)
         site.shows(False, "large messages hang")
     except TimeoutError:
         pass
