@@ -1,8 +1,9 @@
 //! A client's deadline covers a call that is meant to live long.
 
-use model::finding::Severity;
+use model::finding::{Finding, Severity};
 
 use crate::cause::{Cause, Manual, Signs, text};
+use crate::population::{Population, timed};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -18,5 +19,9 @@ pub const CAUSE: Cause = Cause {
         sources: &["https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md","https://grpc.io/docs/guides/deadlines/"],
     },
     phrases: &[],
-    signs: Signs::Seen { probe: None, connection: None, population: None },
+    signs: Signs::Seen { probe: None, connection: None, population: Some(population) },
 };
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    timed::findings(&CAUSE, seen)
+}

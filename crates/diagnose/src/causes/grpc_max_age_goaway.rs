@@ -10,6 +10,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::{EARLY_SECONDS, holds};
+use crate::population::{Population, timed};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -25,7 +26,7 @@ pub const CAUSE: Cause = Cause {
         sources: &["https://github.com/grpc/proposal/blob/master/A9-server-side-conn-mgt.md","RFC 9113, section 6.8"],
     },
     phrases: &[phrase("same_age", "{count} calls were ended by GOAWAY NO_ERROR at ages around {seconds}", "{count} 个调用在存活约 {seconds}时被 GOAWAY NO_ERROR 结束"),phrase("debug", "Its debug data says: {debug}", "其调试数据：{debug}"),phrase("apart", "They ended at different moments", "它们结束的时刻不同"),phrase("restart", "a restart of the server, or of a proxy", "服务器或代理的重启"),phrase("resume", "Let clients resume on a new connection; or in the server: `MaxConnectionAge` (now about {seconds}) or its grace up", "让客户端在新连接上续传；或在服务器：调大 `MaxConnectionAge`（现约 {seconds}）或其宽限期"),],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -52,6 +53,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
         .corroborated(says);
     let claim = if is_known { claim } else { claim.unless(Said::new("restart")).next(Said::new("repeat_hold")) };
     Some(claim.fix(Said::new("resume").seconds("seconds", seconds)).finding())
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    timed::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

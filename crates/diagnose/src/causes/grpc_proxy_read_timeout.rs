@@ -6,6 +6,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::{Clock, Manner, Owner, compared, owner, timer};
+use crate::population::{Population, timed};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -23,7 +24,7 @@ pub const CAUSE: Cause = Cause {
     phrases: &[phrase("title", "calls that are silent for {seconds} are reset on their way", "静默 {seconds}的调用在途中被重置"),phrase("reset", "The stream was reset ({how}), and the connection stayed", "流被重置（{how}），而连接保持"),phrase("own_timer", "the service's own timer", "服务自身的超时"),phrase("lifetime", "a maximum duration of calls of the same length", "时长相同的调用最大时长"),phrase("let_talk", "Let the service send a message within that time and hold the call again", "让服务在该时长内发送一条消息，再次保持调用"),phrase("raise", "In the proxy: the read timeout of calls above {seconds}; and a message of the service each {half}", "在代理中：把调用的读超时调到大于 {seconds}；并让服务每 {half}发送一条消息"),phrase("nginx", "grpc_read_timeout 1h;
 grpc_send_timeout 1h;", "grpc_read_timeout 1h;
 grpc_send_timeout 1h;"),],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -51,6 +52,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let raise = Said::new("raise").seconds("seconds", timer.seconds).seconds("half", timer.seconds / 2.0);
     let title = Said::new("title").seconds("seconds", timer.seconds);
     Some(claim.titled(title).fix_by(raise, Said::new("nginx")).finding())
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    timed::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]
