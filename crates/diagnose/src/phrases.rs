@@ -89,12 +89,12 @@ pub const SHARED: &[Phrase] = &[
         "连接在 {seconds}后由 {leg} 一侧结束，如同定时器到期",
     ),
     phrase(
-        "same_silence",
+        "ended_after_same_silence",
         "{count} connections ({share} of those that ended so) ended by the {leg} side after {seconds} of silence",
         "{count} 个连接（同类结束的 {share}）在静默 {seconds}后由 {leg} 一侧结束",
     ),
     phrase(
-        "same_age",
+        "ended_at_same_age",
         "{count} connections ({share} of those that ended so) ended by the {leg} side at an age of {seconds}",
         "{count} 个连接（同类结束的 {share}）在存活 {seconds}时由 {leg} 一侧结束",
     ),

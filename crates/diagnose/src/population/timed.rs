@@ -74,8 +74,8 @@ fn told(cause: &'static Cause, seen: &Population<'_>, timer: &Timer<'_>) -> Find
             .with("leg", leg)
     };
     let decisive = match timer.clock {
-        Clock::Silence => counted("same_silence"),
-        Clock::Age => counted("same_age"),
+        Clock::Silence => counted("ended_after_same_silence"),
+        Clock::Age => counted("ended_at_same_age"),
         Clock::Either => counted("same_silence_and_age"),
     };
     let mut claim = Claim::of(cause, place, decisive);
