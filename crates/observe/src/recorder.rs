@@ -32,7 +32,7 @@ type Slot = [AtomicU64; 2];
 /// See the module.
 #[derive(Debug)]
 pub struct Recorder {
-    first: Box<[Slot]>,
+    first: [Slot; FIRST],
     last: OnceLock<Box<[Slot]>>,
     noted: AtomicU64,
 }
@@ -40,7 +40,7 @@ pub struct Recorder {
 impl Recorder {
     /// Takes the memory for the first things.
     pub fn new() -> Recorder {
-        Recorder { first: slots(FIRST), last: OnceLock::new(), noted: AtomicU64::new(0) }
+        Recorder { first: Default::default(), last: OnceLock::new(), noted: AtomicU64::new(0) }
     }
 
     /// Notes what happened so long after the connection was established. Only one task may do so at a time: of two,
