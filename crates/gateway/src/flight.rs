@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use crate::config::RecorderConfig;
 
 /// Memory of a recorder before its ring.
-const RECORDER_BYTES: usize = size_of::<Recorder>() + FIRST * SLOT_BYTES;
+const RECORDER_BYTES: usize = size_of::<Recorder>();
 
 /// Memory of a tape beside its words.
 const TAPE_BYTES: usize = size_of::<(ConnectionId, Tape)>();

@@ -23,6 +23,9 @@ pub const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// The host that the client has asked for.
 pub const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
+/// Characters of the longest address of IPv4.
+const IPV4_CHARS: usize = 15;
+
 /// The peer that sent a request, and whether it may speak for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
@@ -50,7 +53,7 @@ impl Peer {
 
     /// What [`FOR`] is to say behind this gateway.
     pub fn chain(&self, fields: &impl Fields) -> String {
-        let mut chain = String::new();
+        let mut chain = String::with_capacity(IPV4_CHARS);
         if self.is_trusted {
             fields.texts(&FOR).for_each(|hops| chain.extend([hops, ", "]));
         }

@@ -10,6 +10,7 @@ pub mod websocket;
 
 use std::future::pending;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -308,19 +309,23 @@ impl Client {
         pending::<()>().await;
     }
 
-    /// Gives an answer of the gateway's own, and ends the connection.
-    async fn answer(mut self, mut answer: Response<AnswerBody>) {
-        answer::end_connection(&mut answer);
-        let (parts, body) = answer.into_parts();
-        let Ok(body) = body.collect().await else { return };
-        let body = body.to_bytes();
-        let reason = parts.status.canonical_reason().unwrap_or_default().as_bytes();
-        let mut head = Writer::answer(parts.status, reason, OWN_ANSWER_BYTES);
-        parts.headers.iter().for_each(|(name, value)| head.field(name.as_str().as_bytes(), value.as_bytes()));
-        head.field(b"content-length", body.len().to_string().as_bytes());
-        let mut message = head.end();
-        message.extend_from_slice(&body);
-        self.say_last(&message).await;
+    /// Gives an answer of the gateway's own, and ends the connection. In a box, as [`pass_on`](Client::pass_on): both are
+    /// large, and a handshake that succeeds has their place as well.
+    fn answer(mut self, mut answer: Response<AnswerBody>) -> Pin<Box<impl Future<Output = ()>>> {
+        Box::pin(async move {
+            answer::end_connection(&mut answer);
+            let (parts, body) = answer.into_parts();
+            let Ok(body) = body.collect().await else { return };
+            let body = body.to_bytes();
+            let reason = parts.status.canonical_reason().unwrap_or_default().as_bytes();
+            let mut head = Writer::answer(parts.status, reason, OWN_ANSWER_BYTES);
+            let fields = parts.headers.iter();
+            fields.for_each(|(name, value)| head.field(name.as_str().as_bytes(), value.as_bytes()));
+            head.field(b"content-length", body.len().to_string().as_bytes());
+            let mut message = head.end();
+            message.extend_from_slice(&body);
+            self.say_last(&message).await;
+        })
     }
 
     async fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -339,27 +344,29 @@ impl Client {
     }
 
     /// Passes on an answer that opens no stream.
-    async fn pass_on(mut self, mut answered: Answered) {
-        let Ok((framing, head)) = answered.last_head() else {
-            let message = "Bad Gateway: the upstream service's answer is not valid";
-            return self.answer(answer::text(StatusCode::BAD_GATEWAY, message)).await;
-        };
-        let passed = async {
-            self.say(&head).await?;
-            let mut body = Body::new(framing);
-            let mut bytes = BytesMut::from(answered.early);
-            loop {
-                let length = body.read(&bytes, &mut |_, _| {}).map_err(|_| io::ErrorKind::InvalidData)?;
-                self.say(&bytes[..length]).await?;
-                bytes.clear();
-                if body.is_over() || answered.stream.read_buf(&mut bytes).await? == 0 {
-                    return self.stream.shutdown().await;
+    fn pass_on(mut self, mut answered: Answered) -> Pin<Box<impl Future<Output = ()>>> {
+        Box::pin(async move {
+            let Ok((framing, head)) = answered.last_head() else {
+                let message = "Bad Gateway: the upstream service's answer is not valid";
+                return self.answer(answer::text(StatusCode::BAD_GATEWAY, message)).await;
+            };
+            let passed = async {
+                self.say(&head).await?;
+                let mut body = Body::new(framing);
+                let mut bytes = BytesMut::from(answered.early);
+                loop {
+                    let length = body.read(&bytes, &mut |_, _| {}).map_err(|_| io::ErrorKind::InvalidData)?;
+                    self.say(&bytes[..length]).await?;
+                    bytes.clear();
+                    if body.is_over() || answered.stream.read_buf(&mut bytes).await? == 0 {
+                        return self.stream.shutdown().await;
+                    }
                 }
+            };
+            if let Err(error) = passed.await {
+                tracing::debug!(%error, "an answer broke off");
             }
-        };
-        if let Err(error) = passed.await {
-            tracing::debug!(%error, "an answer broke off");
-        }
+        })
     }
 }
 

@@ -102,7 +102,8 @@ impl TcpEvidence {
         if client.is_none() && upstream.is_none() {
             return false;
         }
-        let legs = self.0.get_or_init(|| Box::new(Legs { established, legs: [client, upstream] }));
+        let legs = Box::new(Legs { established, legs: [client, upstream] });
+        let legs = self.0.get_or_init(|| legs);
         let first = |(leg, evidence): (Leg, &LegEvidence)| News::of(leg, &evidence.seen.lock().open, 0);
         legs.each().map(first).for_each(tell);
         true

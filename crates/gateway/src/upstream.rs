@@ -189,9 +189,8 @@ impl Pool {
     /// All upstreams, in the order in which a new connection tries them.
     pub fn candidates(&self, now: Moment) -> impl Iterator<Item = &Arc<Upstream>> {
         let turn = self.turn.fetch_add(1, Relaxed);
-        let states: Vec<State> =
-            self.upstreams.iter().map(|upstream| upstream.state(now, self.fail_timeout)).collect();
-        rank(self.balance, &states, turn).into_iter().map(|index| &self.upstreams[index])
+        let known = self.upstreams.iter().map(|upstream| (upstream, upstream.state(now, self.fail_timeout)));
+        rank(self.balance, known.collect(), turn)
     }
 }
 
@@ -201,15 +200,14 @@ struct State {
     is_left_alone: bool,
 }
 
-/// Positions of the upstreams, best first. Those left alone come last: they are tried when all others fail.
-fn rank(balance: Balance, states: &[State], turn: usize) -> Vec<usize> {
-    let count = states.len();
-    let mut order: Vec<usize> = (0..count).map(|place| (turn + place) % count).collect();
-    order.sort_by_key(|&index| {
-        let state = states[index];
+/// The upstreams, best first. Those left alone come last: they are tried when all others fail.
+fn rank<U>(balance: Balance, mut upstreams: Vec<(U, State)>, turn: usize) -> impl Iterator<Item = U> {
+    let first = turn.checked_rem(upstreams.len()).unwrap_or_default();
+    upstreams.rotate_left(first);
+    upstreams.sort_by_key(|(_, state)| {
         (state.is_left_alone, if balance == Balance::LeastConnections { state.open } else { 0 })
     });
-    order
+    upstreams.into_iter().map(|(upstream, _)| upstream)
 }
 
 /// Why a request got no answer.
@@ -445,9 +443,9 @@ mod tests {
 
     #[track_caller]
     fn check(balance: Balance, states: &[(usize, bool)], turn: usize, expected: &[usize]) {
-        let states: Vec<State> =
-            states.iter().map(|&(open, is_left_alone)| State { open, is_left_alone }).collect();
-        assert_eq!(rank(balance, &states, turn), expected);
+        let states = states.iter().map(|&(open, is_left_alone)| State { open, is_left_alone });
+        let ranked: Vec<usize> = rank(balance, states.enumerate().collect(), turn).collect();
+        assert_eq!(ranked, expected);
     }
 
     #[test]

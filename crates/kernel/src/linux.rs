@@ -23,6 +23,7 @@ pub fn tcp_info(fd: BorrowedFd<'_>) -> io::Result<TcpInfo> {
 
 /// All that a socket shows. Whatever `number` stands for, nothing but answers is written. A socket of which nothing
 /// is in flight or unsent has nothing queued, so most are asked twice only.
+#[inline]
 pub fn account_of(number: RawFd) -> io::Result<Account> {
     let info = info_of(number)?;
     let is_empty = info.unacked == 0 && info.notsent_bytes == Some(0);
@@ -38,6 +39,7 @@ pub fn accept_queue(fd: BorrowedFd<'_>) -> io::Result<AcceptQueue> {
     Ok(AcceptQueue { waiting: raw.tcpi_unacked, limit: raw.tcpi_sacked })
 }
 
+#[inline]
 fn info_of(number: RawFd) -> io::Result<TcpInfo> {
     let (raw, length) = raw_info(number)?;
     Ok(read_info(&raw, length))
@@ -63,6 +65,7 @@ fn raw_info(number: RawFd) -> io::Result<(libc::tcp_info, usize)> {
 }
 
 /// Takes from `raw` what the kernel has filled in: its first `length` bytes.
+#[inline]
 fn read_info(raw: &libc::tcp_info, length: usize) -> TcpInfo {
     macro_rules! filled {
         ($field:ident) => {

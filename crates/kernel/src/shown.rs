@@ -36,6 +36,7 @@ impl Shown {
     ///
     /// # Errors
     /// As [`tcp_info`](crate::tcp_info()) and [`unread_bytes`](crate::unread_bytes).
+    #[inline]
     pub fn account(&self) -> Option<io::Result<Account>> {
         let place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         place.map(sys::account_of)

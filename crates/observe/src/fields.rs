@@ -31,7 +31,8 @@ pub trait Fields {
 
     /// Whether a list has an element, in whatever case.
     fn has_element(&self, name: &HeaderName, wanted: &[u8]) -> bool {
-        self.elements(name).any(|element| element.eq_ignore_ascii_case(wanted))
+        let lists = self.values(name).filter(|list| list.len() >= wanted.len());
+        lists.flat_map(elements).any(|element| element.eq_ignore_ascii_case(wanted))
     }
 }
 

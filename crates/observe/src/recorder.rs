@@ -32,7 +32,7 @@ type Slot = [AtomicU64; 2];
 /// See the module.
 #[derive(Debug)]
 pub struct Recorder {
-    first: Box<[Slot]>,
+    first: [Slot; FIRST],
     last: OnceLock<Box<[Slot]>>,
     noted: AtomicU64,
 }
@@ -40,7 +40,7 @@ pub struct Recorder {
 impl Recorder {
     /// Takes the memory for the first things.
     pub fn new() -> Recorder {
-        Recorder { first: slots(FIRST), last: OnceLock::new(), noted: AtomicU64::new(0) }
+        Recorder { first: Default::default(), last: OnceLock::new(), noted: AtomicU64::new(0) }
     }
 
     /// Notes what happened so long after the connection was established. Only one task may do so at a time: of two,
@@ -72,16 +72,16 @@ impl Recorder {
         let first = noted.min(FIRST as u64);
         let room = self.last.get().map_or(0, |ring| ring.len()) as u64;
         let oldest = noted.saturating_sub(room).max(first);
-        let kept: Vec<(u64, Words)> = (0..first)
+        let mut words: Vec<Words> = (0..first)
             .chain(oldest..noted)
-            .filter_map(|number| Some((number, self.slot(number, || 0)?)))
-            .map(|(number, slot)| (number, slot.each_ref().map(|word| word.load(Relaxed))))
+            .filter_map(|number| self.slot(number, || 0))
+            .map(|slot| slot.each_ref().map(|word| word.load(Relaxed)))
             .collect();
         fence(Acquire);
-        let overwritten = (self.noted.load(Relaxed) + 1).saturating_sub(room);
-        let is_whole = |number: u64| number < first || number >= overwritten;
-        let words = kept.iter().filter(|(number, _)| is_whole(*number)).map(|(_, words)| *words).collect();
-        Tape { words, first: first as usize, noted }
+        let overwritten = (self.noted.load(Relaxed) + 1).saturating_sub(room).clamp(oldest, noted) - oldest;
+        let first = first as usize;
+        words.drain(first..first + overwritten as usize);
+        Tape { words: words.into(), first, noted }
     }
 }
 

@@ -26,6 +26,9 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// Bytes of a key (RFC 6455, section 4.1).
 const KEY_BYTES: usize = 16;
 
+/// Characters of the answer to a key: 20 bytes in base64.
+const ACCEPT_CHARS: usize = 28;
+
 /// Reads keys. Bits behind the last byte may be set: clients that make up 22 random characters set them, and
 /// upstreams take that.
 const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -96,7 +99,7 @@ pub fn classify(version: Version, fields: &impl Fields) -> Asked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// `Sec-WebSocket-Accept` of the answer.
-    accept: String,
+    accept: [u8; ACCEPT_CHARS],
     /// The list of `Sec-WebSocket-Protocol`.
     protocols: Vec<u8>,
     /// The list of `Sec-WebSocket-Extensions`.
@@ -172,7 +175,7 @@ pub struct Agreed {
 /// # Errors
 /// The first rule that it breaks.
 pub fn check_answer(offer: &Offer, fields: &impl Fields) -> Result<Agreed, RejectedCheck> {
-    let accepts = fields.single(&header::SEC_WEBSOCKET_ACCEPT) == Some(offer.accept.as_bytes());
+    let accepts = fields.single(&header::SEC_WEBSOCKET_ACCEPT) == Some(&offer.accept[..]);
     if !accepts || !upgrades_to_websocket(fields) {
         return Err(RejectedCheck::BadAccept);
     }
@@ -240,11 +243,16 @@ fn upgrades_to_websocket(fields: &impl Fields) -> bool {
 }
 
 fn is_key(text: &[u8]) -> bool {
-    KEY_BASE64.decode(text).is_ok_and(|bytes| bytes.len() == KEY_BYTES)
+    // Base64 comes in groups of 3 bytes, the last of which need not be full.
+    let mut room = [0; KEY_BYTES.next_multiple_of(3)];
+    KEY_BASE64.decode_slice(text, &mut room).is_ok_and(|bytes| bytes == KEY_BYTES)
 }
 
-fn accept_of(key: &[u8]) -> String {
-    STANDARD.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
+fn accept_of(key: &[u8]) -> [u8; ACCEPT_CHARS] {
+    let mut accept = [0; ACCEPT_CHARS];
+    let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+    STANDARD.encode_slice(digest, &mut accept).expect("20 bytes fill it");
+    accept
 }
 
 /// A list that stands in several fields, as one.

@@ -76,7 +76,10 @@ impl Fields {
 impl fields::Fields for Fields {
     fn values<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
         let name = name.as_str().as_bytes();
-        self.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let is_it = move |place: &&Place| {
+            place.name.len() == name.len() && self.at(&place.name).eq_ignore_ascii_case(name)
+        };
+        self.places.iter().filter(is_it).map(|place| self.at(&place.value))
     }
 }
 

@@ -4,7 +4,7 @@
 //! `net.ipv4.ip_local_port_range`, some 14,000 by default; when these are gone, each connect(2) searches for one that
 //! is free, at the price of a hundred. So the next source address is taken before.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub struct Sources {
 /// How many connections there are from each source to each address of an upstream.
 #[derive(Debug)]
 pub struct Uses {
-    counts: Mutex<HashMap<Pair, Arc<()>>>,
+    counts: Mutex<BTreeMap<Pair, Arc<()>>>,
     each_max: usize,
 }
 

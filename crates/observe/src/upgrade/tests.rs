@@ -34,7 +34,7 @@ const ANSWER: &str = "upgrade: websocket
 #[track_caller]
 fn accepts(changes: &str) {
     let got = check_request(&Method::GET, Version::HTTP_11, &with(REQUEST, changes));
-    assert_eq!(got.map(|offer| offer.accept), Ok("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned()));
+    assert_eq!(got.map(|offer| offer.accept), Ok(*b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
 }
 
 #[track_caller]
