@@ -314,7 +314,11 @@ fn a_session_and_a_version() {
     let turns = std::cell::Cell::new(0);
     let found = sure(Scene::websocket(), |_, vary| {
         turns.set(turns.get() + u32::from(vary.is_none()));
-        Ok(if vary.is_none() && turns.get().is_multiple_of(3) { answer(OPEN) } else { answer(400).body(session) })
+        Ok(if vary.is_none() && turns.get().is_multiple_of(3) {
+            answer(OPEN)
+        } else {
+            answer(400).body(session)
+        })
     });
     assert_eq!(found, ["sticky-session-missing"]);
     let version = r#"{"code":5,"message":"Unsupported protocol version"}"#;
