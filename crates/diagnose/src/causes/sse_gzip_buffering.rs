@@ -156,6 +156,8 @@ mod tests {
     #[test]
     fn without_a_comparison_it_is_not_sure() {
         found(probe, Scene::of(Protocol::Sse).attempt(gzip(Via::Url, 8)), Level::Medium);
+        let unasked = listened(Via::Url, None, flushed(8, 8, 0.4)).coded("br");
+        found(probe, Scene::of(Protocol::Sse).attempt(unasked), Level::Medium);
     }
 
     #[test]
