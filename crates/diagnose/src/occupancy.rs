@@ -34,8 +34,8 @@ pub fn limit<'a>(
     is_refused: impl Fn(&Attempt) -> bool,
 ) -> Option<Limit<'a>> {
     const REFUSED_MIN: usize = 2;
-    let (opened, others): (Vec<&Attempt>, Vec<&Attempt>) = attempts.partition(|attempt| attempt.is_open());
-    let refused: Vec<&Attempt> = others.into_iter().filter(|attempt| is_refused(attempt)).collect();
+    let (refused, others): (Vec<&Attempt>, Vec<&Attempt>) = attempts.partition(|attempt| is_refused(attempt));
+    let opened: Vec<&Attempt> = others.into_iter().filter(|attempt| attempt.is_open()).collect();
     let beside = |attempt: &Attempt| {
         let is_there = |other: &&&Attempt| other.began < attempt.began && attempt.began < ended(other);
         opened.iter().filter(is_there).count()

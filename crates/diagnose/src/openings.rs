@@ -256,6 +256,14 @@ mod tests {
     }
 
     #[test]
+    fn pages_are_told_by_type_or_beginning() {
+        assert!(answer(200).and("content-type", "text/html; charset=utf-8").is_page());
+        assert!(answer(200).body(" <!DOCTYPE html><title>x").is_page());
+        assert!(answer(200).body("<html lang=en>").is_page());
+        assert!(!answer(200).and("content-type", "text/plain").body("<b>no page</b>").is_page());
+    }
+
+    #[test]
     fn a_login_is_told_by_its_address_or_its_password_field() {
         assert!(answer(302).and("location", "https://idp.example.com/oauth2/authorize?x=1").is_login());
         assert!(!answer(302).and("location", "https://example.com/chat/").is_login());

@@ -56,7 +56,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
         Some(count) => (count.said("sometimes"), false),
         None => {
             let crowd = openings::crowd(seen, Via::Url)?;
-            let is_limit = occupancy::limit(occupancy::at_url(seen), |attempt| attempt.answer.is_some()).is_some();
+            let is_limit = occupancy::limit(occupancy::at_url(seen), |attempt| !attempt.is_open()).is_some();
             if is_limit {
                 return None;
             }

@@ -156,6 +156,8 @@ mod tests {
         let straight = open().attempt(vanished(4096)).attempt(through(Via::Direct, 4096));
         found(probe, straight, Level::High);
         found(probe, open().attempt(through(Via::Url, 1024)).attempt(vanished(4096)), Level::Medium);
+        let taken = open().attempt(sent(Via::Url, 1024, TcpSample::default())).attempt(vanished(4096));
+        assert_eq!(found(probe, taken, Level::Medium).evidence[0], Said::new("edge").bytes("passed", 1024).bytes("failed", 4096));
     }
 
     #[test]

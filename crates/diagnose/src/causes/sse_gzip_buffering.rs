@@ -3,11 +3,12 @@
 use model::Protocol;
 use model::finding::{Finding, Place, Said, Severity};
 
+use super::upstream_handshake_hang_504::is_hanging;
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
-use crate::experiment::Via;
-use crate::flows;
+use crate::experiment::{Check, Vary, Via};
+use crate::flows::{self, Flow};
 use crate::openings;
 
 /// See the module.
@@ -44,6 +45,7 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
+        phrase("no_head", "With `Accept-Encoding: gzip` not even the head of the answer came in {seconds}", "带 `Accept-Encoding: gzip` 时，{seconds}内连应答头都没有到达"),
         phrase("held", "With `Accept-Encoding: gzip` ({coding}) {messages} events came in {reads} reads", "带 `Accept-Encoding: gzip`（{coding}）时 {messages} 个事件分 {reads} 次读取到达"),
         phrase("identity_live", "Without it {messages} events came in {reads} reads, each when it was made", "不带时 {messages} 个事件分 {reads} 次读取到达，产生即到达"),
         phrase("straight_held", "Straight to {upstream} compression holds them too", "直接连接 {upstream} 时压缩同样造成滞留"),
@@ -58,6 +60,31 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
+    held_events(seen).or_else(|| held_head(seen))
+}
+
+/// With compression not even the head comes.
+fn held_head(seen: &Examination) -> Option<Finding> {
+    let live = flows::flow(seen, Via::Url, false).filter(Flow::is_live)?;
+    let coded = seen.of(Check::Compression, Via::Url).find(|attempt| {
+        attempt.experiment.vary == Some(Vary::Compression(true)) && is_hanging(attempt)
+    })?;
+    let straight = flows::flow(seen, Via::Direct, true);
+    let is_live_straight = straight.as_ref().is_some_and(Flow::is_live);
+    let upstream = seen.target.direct.as_deref().unwrap_or_default();
+    let place = if is_live_straight { Place::UpstreamLeg } else { Place::Unknown };
+    let claim = Claim::of(&CAUSE, place, Said::new("no_head").seconds("seconds", coded.failed()?.seconds))
+        .corroborated(identity_live(&live))
+        .noted(is_live_straight.then(|| Said::new("straight_live").with("upstream", upstream)))
+        .fix_by(Said::new("exclude"), Said::new("nginx"));
+    Some(claim.fix(Said::new("flush")).finding())
+}
+
+fn identity_live(live: &Flow<'_>) -> Said {
+    Said::new("identity_live").with("messages", live.messages).with("reads", live.reads)
+}
+
+fn held_events(seen: &Examination) -> Option<Finding> {
     let identity = flows::flow(seen, Via::Url, false).filter(|_| seen.target.protocol == Protocol::Sse);
     let coded = flows::flow(seen, Via::Url, true).or_else(|| identity.clone().filter(|flow| flow.coding().is_some()))?;
     let coding = coded.coding()?;
@@ -74,7 +101,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
     };
     let decisive = Said::new("held").with("coding", coding).with("messages", coded.messages).with("reads", coded.reads);
     let is_alone = live.is_none();
-    let live = live.map(|live| Said::new("identity_live").with("messages", live.messages).with("reads", live.reads));
+    let live = live.as_ref().map(identity_live);
     let claim = Claim::of(&CAUSE, place, decisive)
         .corroborated(live)
         .noted(compared.map(|code| Said::new(code).with("upstream", upstream)))
@@ -91,9 +118,8 @@ mod tests {
     use model::finding::Level;
 
     use super::*;
-    use crate::attempt::Attempt;
-    use crate::experiment::Vary;
-    use crate::scene::{Scene, flushed, found, listened, none};
+    use crate::attempt::{Attempt, Fault, StageName};
+    use crate::scene::{Scene, fails, flushed, found, listened, none};
 
     fn gzip(via: Via, batch: u32) -> Attempt {
         listened(via, Some(Vary::Compression(true)), flushed(8, batch, 0.4)).coded("gzip")
@@ -117,8 +143,21 @@ mod tests {
     }
 
     #[test]
+    fn the_head_may_be_held_too() {
+        let hang = |vary| Attempt {
+            experiment: listened(Via::Url, vary, Vec::new()).experiment,
+            ..fails(Via::Url, None, StageName::Http, Fault::Timeout, 10.0)
+        };
+        found(probe, live().attempt(hang(Some(Vary::Compression(true)))), Level::High);
+        none(probe, live().attempt(hang(None)));
+        none(probe, Scene::of(Protocol::Sse).attempt(hang(Some(Vary::Compression(true)))));
+    }
+
+    #[test]
     fn without_a_comparison_it_is_not_sure() {
         found(probe, Scene::of(Protocol::Sse).attempt(gzip(Via::Url, 8)), Level::Medium);
+        let unasked = listened(Via::Url, None, flushed(8, 8, 0.4)).coded("br");
+        found(probe, Scene::of(Protocol::Sse).attempt(unasked), Level::Medium);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use model::Protocol;
 use model::finding::{Finding, Place, Said, Severity};
 
+use super::upstream_handshake_hang_504::is_hanging;
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
@@ -46,6 +47,9 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
+        phrase("no_head", "Through the proxy not even the head of the answer came in {seconds}", "经过代理时，{seconds}内连应答头都没有到达"),
+        phrase("stale", "`stale-upstream-address`: the proxy may not get through to the service", "`stale-upstream-address`：代理可能无法连通服务"),
+        phrase("wait_longer", "Wait until some KiB of events are made: `curl -N` through the proxy, and straight to {upstream}", "等待产生数 KiB 的事件：分别经过代理与直接向 {upstream} 执行 `curl -N`"),
         phrase("held", "{messages} events came in {reads} reads; the longest waited {seconds} for others", "{messages} 个事件分 {reads} 次读取到达；等待最久的为 {seconds}"),
         phrase("bunched", "{messages} events came in {reads} reads", "{messages} 个事件分 {reads} 次读取到达"),
         phrase("nothing", "No event came while the stream was listened to", "监听期间没有任何事件到达"),
@@ -59,6 +63,22 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
+    held_head(seen).or_else(|| held_events(seen))
+}
+
+/// Not even the head comes: it is held together with the events.
+fn held_head(seen: &Examination) -> Option<Finding> {
+    let plain = seen.plain().filter(|plain| seen.target.protocol == Protocol::Sse && is_hanging(plain))?;
+    let opens = openings::opens_straight(seen)?;
+    let upstream = seen.target.direct.as_deref().unwrap_or_default();
+    let claim = Claim::of(&CAUSE, Place::UpstreamLeg, Said::new("no_head").seconds("seconds", plain.failed()?.seconds))
+        .corroborated(opens)
+        .unless(Said::new("stale"))
+        .next(Said::new("wait_longer").with("upstream", upstream));
+    Some(claim.fix_by(Said::new("no_buffering"), Said::new("nginx")).finding())
+}
+
+fn held_events(seen: &Examination) -> Option<Finding> {
     let flow = flows::flow(seen, Via::Url, false).filter(|_| seen.target.protocol == Protocol::Sse)?;
     let straight = flows::flow(seen, Via::Direct, false);
     if !flow.is_held_against(straight.as_ref()) || flow.coding().is_some() {
@@ -99,7 +119,8 @@ mod tests {
     use model::finding::Level;
 
     use super::*;
-    use crate::scene::{Scene, flushed, found, listened, none, untimed};
+    use crate::attempt::{Fault, StageName};
+    use crate::scene::{Scene, event_stream, flushed, found, listened, none, untimed};
 
     fn held() -> Scene {
         Scene::of(Protocol::Sse).direct("10.0.3.7:80").attempt(listened(Via::Url, None, flushed(8, 8, 0.4)))
@@ -116,6 +137,14 @@ mod tests {
         let scene = || Scene::of(Protocol::Sse).direct("10.0.3.7:80").attempt(untimed(Via::Direct, 1));
         found(probe, scene().attempt(untimed(Via::Url, 4)), Level::High);
         found(probe, scene().attempt(listened(Via::Url, None, Vec::new())), Level::High);
+    }
+
+    #[test]
+    fn the_head_may_be_held_too() {
+        let scene = || Scene::of(Protocol::Sse).direct("10.0.3.7:80").plain_fails(StageName::Http, Fault::Timeout, 10.0);
+        found(probe, scene().direct_answers(event_stream()), Level::Medium);
+        none(probe, scene().direct_fails(StageName::Http, Fault::Timeout, 10.0));
+        none(probe, scene());
     }
 
     #[test]

@@ -50,8 +50,8 @@ pub const CAUSE: Cause = Cause {
         phrase("limit_title", "the service answers no more than {streams} streams at once", "服务同时最多应答 {streams} 条流"),
         phrase(
             "stuck",
-            "With {streams} streams open, {waiting} more were connected and not answered in {seconds}; with fewer open, each opened",
-            "已有 {streams} 条流时，另外 {waiting} 条已连接但{seconds}内没有应答；更少时均能打开",
+            "With {streams} streams open, {waiting} more were connected and waited at least {seconds} for an answer; with fewer open, each was answered at once",
+            "已有 {streams} 条流时，另外 {waiting} 条已连接但至少等待了{seconds}；更少时均立即得到应答",
         ),
         phrase("straight_too", "Straight to {upstream} it is the same", "直接连接 {upstream} 也一样"),
         phrase("proxy_queue", "`upstream-queue-timeout-503`: a proxy may hold them", "`upstream-queue-timeout-503`：可能滞留在代理"),
@@ -64,24 +64,30 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    seen.plain().filter(|plain| plain.is_open() && seen.target.protocol == Protocol::Sse)?;
-    let limit = occupancy::limit(occupancy::attempts(seen), is_hanging)?;
+    let plain = seen.plain().filter(|plain| plain.is_open() && seen.target.protocol == Protocol::Sse)?;
+    let usual = waited(plain)?;
+    let is_waiting = |attempt: &Attempt| {
+        let is_late = waited(attempt).is_some_and(|waited| waited > LATE_SECONDS + 5.0 * usual);
+        is_hanging(attempt) || (attempt.is_open() && is_late)
+    };
+    let limit = occupancy::limit(occupancy::attempts(seen), is_waiting)?;
     if !limit.refused.iter().any(|attempt| attempt.experiment.via == Via::Url) {
         return None;
     }
     let straight: Vec<&Attempt> =
         occupancy::attempts(seen).filter(|attempt| attempt.experiment.via == Via::Direct).collect();
-    let is_same = straight.iter().any(|attempt| is_hanging(attempt));
-    let is_well_straight = openings::crowd(seen, Via::Direct).is_some_and(|crowd| crowd.iter().all(Attempt::is_open));
+    let is_same = straight.iter().any(|attempt| is_waiting(attempt));
+    let is_well_straight =
+        openings::crowd(seen, Via::Direct).is_some_and(|crowd| !crowd.iter().any(is_waiting));
     if is_well_straight {
         return None;
     }
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
-    let waited = limit.refused.iter().filter_map(|attempt| attempt.failed()).map(|stage| stage.seconds);
+    let least = limit.refused.iter().filter_map(|attempt| waited(attempt)).fold(f64::INFINITY, f64::min);
     let decisive = Said::new("stuck")
         .with("streams", limit.streams)
         .with("waiting", limit.refused.len())
-        .seconds("seconds", waited.fold(f64::INFINITY, f64::min));
+        .seconds("seconds", least);
     Some(
         Claim::of(&CAUSE, if is_same { Place::Upstream } else { Place::Unknown }, decisive)
             .titled(Said::new("limit_title").with("streams", limit.streams))
@@ -93,6 +99,15 @@ fn probe(seen: &Examination) -> Option<Finding> {
             .fix(Said::new("refuse"))
             .finding(),
     )
+}
+
+/// An answer that came so much later than usual came when another stream had ended.
+const LATE_SECONDS: f64 = 1.0;
+
+/// How long an answer was waited for, whether it came or not.
+fn waited(attempt: &Attempt) -> Option<f64> {
+    let answered = attempt.answer.as_ref().map(|answer| answer.seconds);
+    answered.or_else(|| Some(attempt.failed()?.seconds))
 }
 
 #[cfg(test)]
@@ -117,6 +132,16 @@ mod tests {
         found(probe, scene, Level::Medium);
         let both = open().attempt(crowd(Via::Url, stuck_after(4))).attempt(crowd(Via::Direct, stuck_after(4)));
         assert_eq!(found(probe, both, Level::High).place, Place::Upstream);
+    }
+
+    #[test]
+    fn those_that_wait_for_an_end_are_late() {
+        let late = Answer { seconds: 2.0, ..event_stream() };
+        let answers = [times(4, &event_stream()), times(16, &late)].concat();
+        found(probe, open().attempt(crowd(Via::Url, answers)), Level::Medium);
+        let slow = Answer { seconds: 2.0, ..event_stream() };
+        let all = times(20, &Answer { seconds: 2.5, ..event_stream() });
+        none(probe, Scene::of(Protocol::Sse).plain(slow).attempt(crowd(Via::Url, all)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The proxy connects to where the service no longer is.
 
+use model::Protocol;
 use model::finding::{Finding, Place, Said, Severity};
 
 use super::upstream_down_502_503::{is_gateway_error, reaches_service};
@@ -65,7 +66,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let answer = plain.answer.as_ref().filter(|answer| is_gateway_error(answer));
     let decisive = match answer {
         Some(answer) => Said::new("gateway_says").with("status", answer.status).seconds("seconds", answer.seconds),
-        None if is_hanging(plain) => Said::new("no_answer").seconds("seconds", plain.failed()?.seconds),
+        None if is_hanging(plain) && seen.target.protocol == Protocol::WebSocket => Said::new("no_answer").seconds("seconds", plain.failed()?.seconds),
         None => return None,
     };
     if reaches_service(seen, plain) {
@@ -107,6 +108,8 @@ mod tests {
         }
         let hang = Scene::websocket().direct("chat.internal:8080").plain_fails(StageName::Http, Fault::Timeout, 10.0);
         found(probe, hang.direct_opens(), Level::Medium);
+        let held = Scene::of(Protocol::Sse).direct("chat.internal:8080").plain_fails(StageName::Http, Fault::Timeout, 10.0);
+        none(probe, held.direct_answers(crate::scene::event_stream()));
     }
 
     #[test]

@@ -150,6 +150,8 @@ mod tests {
     fn another_name_is_another_matter() {
         let other = Certificate { is_for_name: false, refused: Some("NotValidForName".to_owned()), ..valid() };
         none(probe, Scene::websocket().tls().attempt(shows(other, None)));
+        let both = Certificate { is_for_name: false, ..valid() };
+        assert_eq!(title(both, Level::Medium), "issuer_title");
         none(probe, Scene::websocket().tls().plain_fails(StageName::Tls, Fault::Alert, 0.1));
         none(probe, Scene::websocket().tls().plain(answer(101)));
     }

@@ -76,8 +76,9 @@ fn probe(seen: &Examination) -> Option<Finding> {
     }
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
     let is_plain_of_service = |status: u16| !matches!(status, 502..=504);
-    let get = seen.with(&Vary::NoUpgrade).and_then(Attempt::status).filter(|status| is_plain_of_service(*status));
     let comes_with_message = seen.target.protocol != Protocol::WebSocket;
+    let get = seen.with(&Vary::NoUpgrade).filter(|_| !comes_with_message).and_then(Attempt::status);
+    let get = get.filter(|status| is_plain_of_service(*status));
     let compared = direct.map(|_| Said::new("straight_silent").with("upstream", upstream));
     let is_unknown = compared.is_none() && get.is_none();
     let place = if is_unknown { Place::Unknown } else { Place::Upstream };
@@ -89,8 +90,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
         .unless(comes_with_message.then(|| Said::new("first_message")))
         .next(openings::ask_straight(seen).unwrap_or(Said::new("look_inside")));
     let claim = if comes_with_message { claim.fix(Said::new("send_head")) } else { claim };
-    // The head of a call is not due before its first message.
-    let claim = if seen.target.protocol == Protocol::Grpc && answered.is_none() { claim.suspected() } else { claim };
+    // The head of a call is not due before its first message, and a proxy may hold that of an event stream.
+    let is_call = seen.target.protocol == Protocol::Grpc;
+    let is_due = answered.is_some() || !(is_call || (comes_with_message && direct.is_none()));
+    let claim = if is_due { claim } else { claim.suspected() };
     Some(claim.fix(Said::new("unblock")).finding())
 }
 
@@ -133,7 +136,7 @@ mod tests {
     fn without_a_comparison_it_is_not_sure() {
         found(probe, hang(Scene::websocket()), Level::Medium);
         found(probe, Scene::websocket().plain(answer(504)), Level::Medium);
-        found(probe, hang(Scene::of(Protocol::Sse)), Level::Medium);
+        found(probe, hang(Scene::of(Protocol::Sse)), Level::Low);
         found(probe, hang(Scene::of(Protocol::Grpc)), Level::Low);
     }
 

@@ -215,7 +215,8 @@ mod tests {
         assert_eq!(title(Scene::websocket().plain(answer(401)), Level::High), "missing");
         assert_eq!(title(token().plain(answer(401)), Level::Medium), "not_accepted");
         let compared = token().plain(answer(401)).with(Check::Credentials, Vary::NoCredentials, answer(401));
-        assert_eq!(title(compared, Level::High), "not_accepted");
+        let finding = found(probe, compared, Level::High);
+        assert_eq!(finding.evidence.last().map(|said| said.code.as_ref()), Some("same_without"));
         let login = answer(302).and("location", "https://id.example.com/login?next=%2Fchat");
         assert_eq!(title(Scene::websocket().plain(login), Level::High), "missing");
     }
@@ -229,8 +230,11 @@ mod tests {
     #[test]
     fn a_refusal_is_for_credentials_where_they_change_it() {
         let without = |answer| token().plain(crate::scene::answer(403)).with(Check::Credentials, Vary::NoCredentials, answer);
-        found(probe, without(answer(401)), Level::High);
-        found(probe, without(answer(101)), Level::High);
+        let codes = |answer| -> Vec<String> {
+            found(probe, without(answer), Level::High).evidence.iter().map(|said| said.code.to_string()).collect()
+        };
+        assert_eq!(codes(answer(401)), ["status", "sent", "other_without"]);
+        assert_eq!(codes(answer(101)), ["status", "sent", "opens_without"]);
         none(probe, without(answer(403)));
         none(probe, Scene::websocket().plain(answer(403)));
     }

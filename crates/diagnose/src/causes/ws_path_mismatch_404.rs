@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn a_proxy_that_changes_the_path() {
         let scene = missing().direct("10.0.3.7:80").direct_opens();
-        found(probe, missing().direct("10.0.3.7:80").direct_opens(), Level::Low);
+        let ambiguous = found(probe, missing().direct("10.0.3.7:80").direct_opens(), Level::Low);
+        assert_eq!(ambiguous.next_measurement.map(|said| said.code), Some("compare_get".into()));
         let scene = scene.direct_with(Check::Handshake, Vary::NoUpgrade, answer(426).body("Upgrade Required"));
         assert_eq!(found(probe, scene, Level::High).place, Place::UpstreamLeg);
     }

@@ -23,6 +23,11 @@ fn a_cause_that_says_why_silences_those_that_say_how() {
 fn what_nothing_explains_is_told_as_it_is() {
     let scene = Scene::websocket().plain(answer(418));
     assert_eq!(ids(scene), (Outcome::Inconclusive, vec!["handshake-refused".to_owned()]));
+    let scene = Scene::websocket().plain_fails(StageName::Http, Fault::Local, 0.01);
+    assert_eq!(ids(scene), (Outcome::Inconclusive, Vec::new()));
+    let suspected = Scene::websocket().plain(answer(101));
+    let suspected = suspected.with(Check::Origin, Vary::Origin("http://example.com".into()), answer(403));
+    assert_eq!(ids(suspected), (Outcome::Inconclusive, vec!["ws-origin-403".to_owned()]));
     let scene = Scene::websocket().direct("10.0.3.7:80").plain(answer(418)).direct_opens();
     assert_eq!(ids(scene), (Outcome::Problem, vec!["handshake-refused".to_owned()]));
 }
