@@ -55,6 +55,15 @@ impl RoundTrips {
         middle(&self.pings)
     }
 
+    /// Echoes wait for the next step of a clock: those that follow an answer wait a whole period, and the first of a
+    /// stream, whose phase is by chance, less.
+    pub fn is_batched(&self) -> bool {
+        let period = self.echo();
+        let is_early = self.firsts.first().is_some_and(|first| *first < 0.6 * period);
+        let is_steady = self.share(0.85 * period, 1.15 * period) >= 0.7;
+        period >= LEAST_PERIOD && is_early && is_steady && self.ping().is_some_and(|ping| ping < 0.2 * period)
+    }
+
     /// Share of the echoes that took from `least` to `most`.
     pub fn share(&self, least: f64, most: f64) -> f64 {
         let within = self.echoes.iter().filter(|echo| (least..=most).contains(*echo)).count();
@@ -64,6 +73,8 @@ impl RoundTrips {
     }
 }
 
+/// Shorter steps are nobody's complaint.
+const LEAST_PERIOD: f64 = 0.08;
 /// A message that fits into one segment with room to spare.
 const SMALL_BYTES: u64 = 512;
 /// More than two segments of Ethernet.

@@ -1,0 +1,105 @@
+//! Streams end when a number of messages or bytes has gone over them.
+
+use model::finding::{Finding, Place, Said, Severity};
+
+use crate::cause::{Cause, Manual, Signs, phrase, text};
+use crate::attempt::{Attempt, End};
+use crate::claim::Claim;
+use crate::examination::Examination;
+use crate::experiment::Via;
+use crate::holds::Manner;
+use crate::sizes::sent;
+
+/// See the module.
+pub const CAUSE: Cause = Cause {
+    id: "cut-after-bytes",
+    number: 952,
+    severity: Severity::Warning,
+    manual: Manual {
+        title: text("streams end after a fixed number of messages or bytes", "连接在固定数量的消息或字节后结束"),
+        symptoms: text("Busy streams drop sooner than quiet ones.", "繁忙的连接比安静的更早断开。"),
+        evidence: text("Streams that talk at different speeds end after the same number of messages, or the same number of bytes, at different ages.", "以不同速度收发的连接在不同存活时长、但同样的消息数或字节数后结束。"),
+        look_alikes: text("`max-lifetime`: one age. `message-size-limit`: one message is too large. A limit of rate: slow streams live on.", "`max-lifetime`：存活时长相同；`message-size-limit`：单条消息过大；速率限制：慢的连接继续存活。"),
+        fix: text("Find what counts: a quota of the service, a limit of a proxy for requests or bytes (nginx `keepalive_requests` on HTTP/2 before 1.19.7, `client_max_body_size` for calls of gRPC), a bug in a buffer. Then a stream must outlive that number.", "找出计数者：服务的配额、代理的请求数或字节数上限（1.19.7 之前 HTTP/2 的 nginx `keepalive_requests`、gRPC 调用的 `client_max_body_size`）、缓冲区缺陷。之后连接应超过该数量仍存活。"),
+        sources: &["https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size"],
+    },
+    phrases: &[phrase("after_messages", "{count} streams ended after {number} messages of the probe, at ages from {least} to {most}", "{count} 条连接在探测发送 {number} 条消息后结束，存活时长从 {least}到 {most}"),phrase("after_bytes", "{count} streams ended after {bytes} had come, at ages from {least} to {most}", "{count} 条连接在收到 {bytes}后结束，存活时长从 {least}到 {most}"),phrase("by_chance", "a coincidence of two ends", "两次结束的巧合"),phrase("repeat", "Repeat, and talk at a third speed: the number must be the same", "重复并以第三种速度收发：数量应相同"),phrase("straight_lives", "Straight at {upstream} more went over a stream", "直连 {upstream} 时连接承载了更多"),phrase("find", "Find what counts on the way and in the service: a quota, a limit of messages or bytes; then a stream must outlive it", "查找途中与服务中的计数者：配额、消息数或字节数上限；之后连接应超过它仍存活"),],
+    signs: Signs::probe(probe),
+};
+
+fn probe(seen: &Examination) -> Option<Finding> {
+    let ends: Vec<(&Attempt, &End)> = seen
+        .of_open(Via::Url)
+        .filter_map(|attempt| Some((attempt, attempt.peer_end()?)))
+        .filter(|(attempt, end)| !Manner::of(attempt, end).is_normal() && sent(attempt).is_none())
+        .collect();
+    let by_messages = same(&ends, |attempt| attempt.stream.as_ref().map_or(0, |it| it.sent.len() as u64), 3);
+    let by_bytes = same(&ends, |attempt| attempt.stream.as_ref().map_or(0, |it| it.bytes_seen), 1024);
+    let (code, number, alike) =
+        by_messages.map(|(n, it)| ("after_messages", n, it)).or(by_bytes.map(|(n, it)| ("after_bytes", n, it)))?;
+    let ages = alike.iter().map(|(_, end)| end.age);
+    let (least, most) = (ages.clone().fold(f64::MAX, f64::min), ages.fold(0.0, f64::max));
+    let said = Said::new(code).with("count", alike.len()).seconds("least", least).seconds("most", most);
+    let said = if code == "after_bytes" { said.bytes("bytes", number) } else { said.with("number", number) };
+    let carried = |attempt: &Attempt| {
+        let stream = attempt.stream.as_ref();
+        stream.is_some_and(|it| if code == "after_bytes" { it.bytes_seen > number } else { it.sent.len() as u64 > number })
+    };
+    let is_more_straight = seen.of_open(Via::Direct).any(carried);
+    let upstream = seen.target.direct.as_deref().unwrap_or("-");
+    let straight = is_more_straight.then(|| Said::new("straight_lives").with("upstream", upstream));
+    let place = if is_more_straight { Place::UpstreamLeg } else { Place::Unknown };
+    let claim = Claim::of(&CAUSE, place, said).corroborated(straight);
+    let claim = claim.unless((alike.len() < 3).then(|| Said::new("by_chance"))).next(Said::new("repeat"));
+    Some(claim.fix(Said::new("find")).finding())
+}
+
+/// The number that at least two ends have in common though their ages are not alike, and these ends. No stream that
+/// lived on may have carried more.
+fn same<'a>(
+    ends: &[(&'a Attempt, &'a End)],
+    number: impl Fn(&Attempt) -> u64,
+    least: u64,
+) -> Option<(u64, Vec<(&'a Attempt, &'a End)>)> {
+    let first = ends.iter().map(|(attempt, _)| number(attempt)).filter(|number| *number >= least).max()?;
+    let alike: Vec<_> = ends.iter().filter(|(attempt, _)| number(attempt) == first).copied().collect();
+    let ages: Vec<f64> = alike.iter().map(|(_, end)| end.age).collect();
+    let spread = ages.iter().copied().fold(0.0, f64::max) / ages.iter().copied().fold(f64::MAX, f64::min).max(0.001);
+    (alike.len() > 1 && spread > 1.5).then_some((first, alike))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::finding::Level;
+
+    use super::*;
+    use crate::attempt::Sign;
+    use crate::scene::{Scene, URL, close, cut_at, echoed, end, found, none, talked};
+
+    fn talks(messages: u32, age: f64, sign: Sign) -> Attempt {
+        cut_at(URL, talked(1.0), 0.0, age, sign).stream_with(|stream| {
+            stream.sent = (0..messages).map(f64::from).collect();
+        })
+    }
+
+    fn chats(messages: u32, sign: Sign) -> Attempt {
+        echoed(URL, &[0.01; 5], &[]).stream_with(|stream| {
+            stream.sent = (0..messages).map(|nth| f64::from(nth) * 0.01).collect();
+            stream.end = Some(end(0.1, sign));
+        })
+    }
+
+    #[test]
+    fn streams_that_end_after_a_number_of_messages() {
+        let scene = Scene::opened().attempts([talks(5, 5.1, Sign::Fin), chats(5, Sign::Fin)]);
+        found(probe, scene, Level::Medium);
+    }
+
+    #[test]
+    fn ends_without_a_number_in_common_are_others() {
+        none(probe, Scene::opened().attempts([talks(9, 9.1, Sign::Fin), chats(5, Sign::Fin)]));
+        none(probe, Scene::opened().attempts([talks(5, 5.1, Sign::Fin), talks(5, 5.0, Sign::Fin)]));
+        let normal = || close(1000, "");
+        none(probe, Scene::opened().attempts([talks(5, 5.1, normal()), chats(5, normal())]));
+    }
+}
