@@ -105,13 +105,13 @@ mod tests {
     fn a_bad_node_among_ten() {
         const NODES: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
         let node = |number: u64| NODES[(number % 10) as usize];
-        let bad = ends(400, node, |number| node(number) == "c" || number % 97 == 0);
+        let bad = ends(400, node, |number| node(number) == "c" || number.is_multiple_of(97));
         assert_eq!(places(bad.into_iter()), [Place::Upstream]);
     }
 
     #[test]
     fn a_busy_node_is_not_a_bad_one() {
-        let node = |number: u64| if number % 10 == 0 { "small" } else { "large" };
+        let node = |number: u64| if number.is_multiple_of(10) { "small" } else { "large" };
         let even = ends(400, node, |number| random(number + 5) < 0.3);
         assert!(places(even.into_iter()).is_empty());
     }

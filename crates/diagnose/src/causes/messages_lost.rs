@@ -21,7 +21,13 @@ pub const CAUSE: Cause = Cause {
         fix: text("Compare with the service itself. Lost by size: raise the limit of what drops them (a bus or broker behind the service, a proxy that inspects content). Lost by position: look for queues that drop. Then all echoes must come.", "与服务本身对比。按大小丢失：调大丢弃者的上限（服务背后的消息总线、检查内容的代理）。按位置丢失：检查会丢弃的队列。之后所有回显都应到来。"),
         sources: &["RFC 6455, section 5.4"],
     },
-    phrases: &[phrase("by_size", "Messages up to {passed} come back, one of {failed} does not, and the stream stays open", "{passed}以内的消息能够返回，{failed}的没有返回，而连接保持打开"),phrase("by_position", "{lost} of {all} small messages did not come back, and the stream stayed open", "{all} 条小消息中有 {lost} 条没有返回，而连接保持打开"),phrase("straight_all", "Straight at {upstream} they come back", "直连 {upstream} 时能够返回"),phrase("straight_too", "Straight at {upstream} they are lost as well", "直连 {upstream} 同样丢失"),phrase("is_late", "they are late rather than lost", "只是迟到而非丢失"),phrase("on_purpose", "the service does not answer each message", "服务并不应答每条消息"),phrase("find", "Find the first hop that does not pass them on: straight at the service, then hop by hop; then all must come back", "找到第一个不再转发的一跳：先直连服务，再逐跳比较；之后所有消息都应返回"),],
+    phrases: &[
+        phrase(
+            "try_message",
+            "Send a message that the application answers: `--message TEXT`",
+            "发送应用会应答的消息：`--message 文本`",
+        ),
+phrase("by_size", "Messages up to {passed} come back, one of {failed} does not, and the stream stays open", "{passed}以内的消息能够返回，{failed}的没有返回，而连接保持打开"),phrase("by_position", "{lost} of {all} small messages did not come back, and the stream stayed open", "{all} 条小消息中有 {lost} 条没有返回，而连接保持打开"),phrase("straight_all", "Straight at {upstream} they come back", "直连 {upstream} 时能够返回"),phrase("straight_too", "Straight at {upstream} they are lost as well", "直连 {upstream} 同样丢失"),phrase("is_late", "they are late rather than lost", "只是迟到而非丢失"),phrase("on_purpose", "the service does not answer each message", "服务并不应答每条消息"),phrase("find", "Find the first hop that does not pass them on: straight at the service, then hop by hop; then all must come back", "找到第一个不再转发的一跳：先直连服务，再逐跳比较；之后所有消息都应返回"),],
     signs: Signs::probe(probe),
 };
 

@@ -3,7 +3,7 @@
 use model::finding::{Finding, Place, Said, Severity};
 
 use crate::cause::{Cause, Manual, Signs, phrase, text};
-use crate::attempt::{End, Sign};
+use crate::attempt::{Attempt, End, Sign};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
@@ -40,7 +40,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
             && attempt.experiment.vary.is_none()
             && matches!(attempt.status(), Some(401 | 403))
     });
-    let status = after.and_then(|attempt| attempt.status());
+    let status = after.and_then(Attempt::status);
     let claim = Claim::of(&CAUSE, Place::Upstream, said)
         .corroborated(says.then(|| Said::new("reason_says").with("reason", reason)))
         .corroborated(status.map(|status| Said::new("refused_after").with("status", status)));
