@@ -18,14 +18,50 @@ pub const CAUSE: Cause = Cause {
     number: 702,
     severity: Severity::Info,
     manual: Manual {
-        title: text("the server ends connections at a maximum age (GOAWAY)", "服务器在连接达到最大存活时间时将其结束（GOAWAY）"),
-        symptoms: text("Streams end with UNAVAILABLE each so many minutes.", "流每隔若干分钟以 UNAVAILABLE 结束。"),
-        evidence: text("GOAWAY NO_ERROR comes at the same age, give or take the 10 % that gRPC varies it by; after a grace the connection closes with all its streams.", "GOAWAY NO_ERROR 在相同的存活时长到来（gRPC 会随机浮动 10 %）；宽限期后连接及其所有流被关闭。"),
-        look_alikes: text("`rolling-deploy-or-restart`: one moment, different ages. `grpc-too-many-pings`: ENHANCE_YOUR_CALM.", "`rolling-deploy-or-restart`：同一时刻、不同存活时长；`grpc-too-many-pings`：ENHANCE_YOUR_CALM。"),
-        fix: text("Take it as routine: let streams resume on a new connection; set `MaxConnectionAgeGrace` above the longest stream, or `MaxConnectionAge` up. Then a held call must outlive the old age.", "视为常态：让流在新连接上续传；把 `MaxConnectionAgeGrace` 设为大于最长的流，或调大 `MaxConnectionAge`。之后保持的调用应存活超过原来的时长。"),
-        sources: &["https://github.com/grpc/proposal/blob/master/A9-server-side-conn-mgt.md","RFC 9113, section 6.8"],
+        title: text(
+            "the server ends connections at a maximum age (GOAWAY)",
+            "服务器在连接达到最大存活时间时将其结束（GOAWAY）",
+        ),
+        symptoms: text(
+            "Streams end with UNAVAILABLE each so many minutes.",
+            "流每隔若干分钟以 UNAVAILABLE 结束。",
+        ),
+        evidence: text(
+            "GOAWAY NO_ERROR comes at the same age, give or take the 10 % that gRPC varies it by; after a \
+             grace the connection closes with all its streams.",
+            "GOAWAY NO_ERROR 在相同的存活时长到来（gRPC 会随机浮动 10 %）；宽限期后连接及其所有流被关闭。",
+        ),
+        look_alikes: text(
+            "`rolling-deploy-or-restart`: one moment, different ages. `grpc-too-many-pings`: \
+             ENHANCE_YOUR_CALM.",
+            "`rolling-deploy-or-restart`：同一时刻、不同存活时长；`grpc-too-many-pings`：ENHANCE_YOUR_CALM。",
+        ),
+        fix: text(
+            "Take it as routine: let streams resume on a new connection; set `MaxConnectionAgeGrace` above the \
+             longest stream, or `MaxConnectionAge` up. Then a held call must outlive the old age.",
+            "视为常态：让流在新连接上续传；把 `MaxConnectionAgeGrace` 设为大于最长的流，或调大 `MaxConnectionAge`。之后保持的调用应存活超过原来的时长。",
+        ),
+        sources: &[
+            "https://github.com/grpc/proposal/blob/master/A9-server-side-conn-mgt.md",
+            "RFC 9113, section 6.8",
+        ],
     },
-    phrases: &[phrase("same_age", "{count} calls were ended by GOAWAY NO_ERROR at ages around {seconds}", "{count} 个调用在存活约 {seconds}时被 GOAWAY NO_ERROR 结束"),phrase("debug", "Its debug data says: {debug}", "其调试数据：{debug}"),phrase("apart", "They ended at different moments", "它们结束的时刻不同"),phrase("restart", "a restart of the server, or of a proxy", "服务器或代理的重启"),phrase("resume", "Let clients resume on a new connection; or in the server: `MaxConnectionAge` (now about {seconds}) or its grace up", "让客户端在新连接上续传；或在服务器：调大 `MaxConnectionAge`（现约 {seconds}）或其宽限期"),],
+    phrases: &[
+        phrase(
+            "goaway_ages",
+            "{count} calls were ended by GOAWAY NO_ERROR at ages around {seconds}",
+            "{count} 个调用在存活约 {seconds}时被 GOAWAY NO_ERROR 结束",
+        ),
+        phrase("debug", "Its debug data says: {debug}", "其调试数据：{debug}"),
+        phrase("apart", "They ended at different moments", "它们结束的时刻不同"),
+        phrase("restart", "a restart of the server, or of a proxy", "服务器或代理的重启"),
+        phrase(
+            "resume",
+            "Let clients resume on a new connection; or in the server: `MaxConnectionAge` (now about \
+             {seconds}) or its grace up",
+            "让客户端在新连接上续传；或在服务器：调大 `MaxConnectionAge`（现约 {seconds}）或其宽限期",
+        ),
+    ],
     signs: Signs::both(probe, population),
 };
 
@@ -47,7 +83,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let apart = away.iter().any(|(moment, ..)| (moment - first).abs() > 1.0);
     let says = debug.contains("age").then(|| Said::new("debug").with("debug", debug));
     let is_known = apart || says.is_some();
-    let decisive = Said::new("same_age").with("count", away.len()).seconds("seconds", seconds);
+    let decisive = Said::new("goaway_ages").with("count", away.len()).seconds("seconds", seconds);
     let claim = Claim::of(&CAUSE, Place::Upstream, decisive)
         .corroborated(apart.then(|| Said::new("apart")))
         .corroborated(says);
