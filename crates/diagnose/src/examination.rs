@@ -98,6 +98,15 @@ impl Examination {
         self.of_open(via).filter_map(|attempt| attempt.stream.as_ref()?.violations.first().copied()).collect()
     }
 
+    /// Streams that lost the borders of frames: one stream has breaches of several kinds.
+    pub fn scrambled(&self, via: Via) -> usize {
+        let is_scrambled = |attempt: &&Attempt| {
+            let violations = attempt.stream.as_ref().map_or(&[][..], |stream| &stream.violations);
+            violations.iter().any(|(kind, _)| *kind != violations[0].0)
+        };
+        self.of_open(via).filter(is_scrambled).count()
+    }
+
     /// Streams over which something came.
     pub fn heard(&self, via: Via) -> usize {
         let has_spoken = |attempt: &&Attempt| attempt.stream.as_ref().is_some_and(|it| it.bytes_seen > 0);

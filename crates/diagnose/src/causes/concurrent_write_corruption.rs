@@ -61,8 +61,9 @@ pub const CAUSE: Cause = Cause {
 fn probe(seen: &Examination) -> Option<Finding> {
     let broken = seen.breaches(Via::Url);
     let &(kind, offset) = broken.first()?;
-    let differ = broken.iter().any(|other| *other != (kind, offset));
-    let is_rsv_alone = broken.iter().all(|(kind, _)| *kind == FrameViolation::ReservedBit);
+    let differ = broken.iter().any(|other| *other != (kind, offset)) || seen.scrambled(Via::Url) > 0;
+    let is_rsv_alone =
+        broken.iter().all(|(kind, _)| *kind == FrameViolation::ReservedBit) && seen.scrambled(Via::Url) == 0;
     let all = seen.heard(Via::Url);
     if !differ || is_rsv_alone {
         return None;
@@ -98,6 +99,13 @@ mod tests {
     fn breaches_at_random() {
         found(probe, random(), Level::Medium);
         found(probe, random().attempt(broken(DIRECT, FrameViolation::ReservedOpcode, 31)), Level::High);
+    }
+
+    #[test]
+    fn a_stream_whose_frames_lose_their_borders() {
+        let mut scrambled = broken(URL, FrameViolation::ReservedBit, 104);
+        scrambled = scrambled.stream_with(|stream| stream.violations.push((FrameViolation::LengthOverflow, 203)));
+        found(probe, Scene::opened().attempt(scrambled), Level::Medium);
     }
 
     #[test]

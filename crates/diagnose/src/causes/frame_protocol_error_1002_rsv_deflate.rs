@@ -92,7 +92,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
 
 fn breach(seen: &Examination) -> Option<Claim> {
     let broken = seen.breaches(Via::Url);
-    let &(kind, offset) = broken.first()?;
+    let &(kind, offset) = broken.first().filter(|_| seen.scrambled(Via::Url) == 0)?;
     let rsv = broken.iter().filter(|(kind, _)| *kind == FrameViolation::ReservedBit).count();
     let is_alike = broken.iter().all(|(other, _)| *other == kind);
     let talked = seen.heard(Via::Url);

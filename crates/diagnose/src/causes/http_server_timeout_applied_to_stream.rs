@@ -7,7 +7,7 @@ use model::Protocol;
 
 use crate::examination::Examination;
 use crate::experiment::Via;
-use crate::holds::{Clock, Manner, Owner, compared, is_for_credentials, owner, timer};
+use crate::holds::{Clock, Manner, Owner, compared, is_for_credentials, owner, recycles, timer};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -79,8 +79,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let timer = timer(seen, Via::Url)?;
     let owner = owner(seen, &timer);
     let (is_age, helps) = (timer.clock == Clock::Age, timer.survived.is_some());
-    // An event stream that is cut in its silence has a cause of its own.
-    let is_other = seen.target.protocol == Protocol::Sse && !is_age;
+    // Event streams that are cut in their silence and connections that are recycled have causes of their own.
+    let is_other = (seen.target.protocol == Protocol::Sse && !is_age) || recycles(seen, &timer);
     let is_abnormal = !timer.manner.is_normal() || helps;
     let is_told_by = |manner| match manner {
         Manner::Announced | Manner::Away(_) => false,

@@ -12,7 +12,7 @@ use crate::roundtrips::RoundTrips;
 pub const CAUSE: Cause = Cause {
     id: "timer-batching",
     number: 310,
-    severity: Severity::Info,
+    severity: Severity::Warning,
     manual: Manual {
         title: text("the service sends in steps of a timer", "服务按定时器批量发送"),
         symptoms: text(
@@ -57,7 +57,8 @@ pub const CAUSE: Cause = Cause {
 
 fn probe(seen: &Examination) -> Option<Finding> {
     let trips = RoundTrips::of(seen, Via::Url).filter(RoundTrips::is_batched)?;
-    let (period, ping, least) = (trips.echo(), trips.ping()?, *trips.firsts.first()?);
+    let (period, ping) = (trips.echo(), trips.ping()?);
+    let least = trips.firsts.first().into_iter().chain(trips.large.first()).copied().fold(period, f64::min);
     let straight = RoundTrips::of(seen, Via::Direct);
     if straight.as_ref().is_some_and(|straight| !straight.is_batched()) {
         return None;
