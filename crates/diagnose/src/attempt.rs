@@ -304,6 +304,13 @@ impl Attempt {
         self.stream.as_ref()?.end.as_ref().filter(|end| !end.is_ours)
     }
 
+    /// Messages that the probe sent while the stream was open, when.
+    pub fn sent_while_open(&self) -> &[f64] {
+        let Some(stream) = &self.stream else { return &[] };
+        let ended = stream.end.as_ref().map_or(f64::INFINITY, |end| end.at);
+        &stream.sent[..stream.sent.partition_point(|sent| *sent < ended)]
+    }
+
     /// How long the open stream was seen to live, whoever ended it.
     pub fn lived(&self) -> f64 {
         self.stream.as_ref().and_then(|stream| stream.end.as_ref()).map_or(0.0, |end| end.age)
