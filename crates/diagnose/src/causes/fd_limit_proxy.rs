@@ -1,8 +1,13 @@
 //! A proxy may open no more files: it cannot dial the service, or accepts nobody.
 
-use model::finding::Severity;
+use model::finding::{Finding, Said, Severity};
 
-use crate::cause::{Cause, Manual, Signs, text};
+use crate::attempt::{Fault, StageName};
+use crate::cause::{Cause, Manual, Signs, phrase, text};
+use crate::claim::Claim;
+use crate::crowds::{Limit, Straight};
+use crate::examination::Examination;
+use crate::openings;
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -44,6 +49,108 @@ pub const CAUSE: Cause = Cause {
             "https://nginx.org/en/docs/ngx_core_module.html#worker_rlimit_nofile",
         ],
     },
-    phrases: &[],
-    signs: Signs::Seen { probe: None, connection: None, population: None },
+    phrases: &[
+        phrase("limit_title", "a proxy has files for no more than {opened} of these connections", "代理的文件数只够 {opened} 个这样的连接"),
+        phrase(
+            "internal_error",
+            "Of {connections} connections at once {opened} opened; {others} got 500 within {seconds}",
+            "同时 {connections} 个连接中 {opened} 个打开，{others} 个在{seconds}内得到 500",
+        ),
+        phrase(
+            "not_accepted",
+            "Of {connections} connections at once {opened} opened; {others} were connected and got no answer in {seconds}",
+            "同时 {connections} 个连接中 {opened} 个打开，{others} 个已连接但{seconds}内没有应答",
+        ),
+        phrase("page", "The page of the 500 is the proxy's", "500 页面来自代理"),
+        phrase("hop", "The hop in between is {product}, which has no queue for what it has accepted", "中间节点是 {product}，它不会让已接受的连接排队"),
+        phrase("maxconn", "a limit of connections in a proxy, such as HAProxy's `maxconn`", "代理的连接数限制，例如 HAProxy 的 `maxconn`"),
+        phrase("crash", "a fault of the proxy's own code, such as a script", "代理自身代码（例如脚本）的故障"),
+        phrase("error_log", "Look in the proxy's error log for `Too many open files` (24)", "在代理的错误日志中查找 `Too many open files`（24）"),
+        phrase("raise", "In the proxy: a limit of open files of more than two for each connection", "在代理中：打开文件数上限应为连接数的两倍以上"),
+        phrase("nginx", "worker_rlimit_nofile 65536;", "worker_rlimit_nofile 65536;"),
+    ],
+    signs: Signs::probe(probe),
 };
+
+/// What nobody has waited for.
+const AT_ONCE_SECONDS: f64 = 0.5;
+
+fn probe(seen: &Examination) -> Option<Finding> {
+    let limit = Limit::of(seen).filter(|limit| limit.straight != Straight::Limited)?;
+    let is_compared = limit.straight == Straight::Open;
+    let claim = if limit.status() == Some(500) && limit.waited().1 < AT_ONCE_SECONDS {
+        let page = limit.others.first()?.answer.as_ref().filter(|answer| answer.is_page());
+        Claim::of(&CAUSE, limit.place(), limit.said("internal_error"))
+            .corroborated(limit.open_straight(seen))
+            .corroborated(page.and_then(|page| page.proxy()).map(|_| Said::new("page")))
+            .unless(page.is_none().then(|| Said::new("crash")))
+    } else if limit.all_failed(StageName::Http, |fault| fault == Fault::Timeout) && is_compared {
+        let hop = openings::hop(seen);
+        let is_nginx = hop == Some("nginx");
+        let claim = Claim::of(&CAUSE, limit.place(), limit.said("not_accepted"))
+            .corroborated(limit.open_straight(seen))
+            .noted(hop.filter(|_| is_nginx).map(|hop| Said::new("hop").with("product", hop)))
+            .unless(Said::new("maxconn"));
+        if is_nginx { claim } else { claim.suspected() }
+    } else {
+        return None;
+    };
+    Some(
+        claim
+            .titled(limit.said("limit_title"))
+            .noted(Said::new("one_opens"))
+            .unless((!is_compared).then(|| Said::new("service_itself")))
+            .next(openings::ask_straight(seen).unwrap_or(Said::new("error_log")))
+            .fix_by(Said::new("raise"), Said::new("nginx"))
+            .finding(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use model::finding::{Level, Place};
+
+    use super::*;
+    use crate::attempt::Answer;
+    use crate::experiment::Via;
+    use crate::scene::{Scene, answer, crowd, found, none, times};
+
+    fn open() -> Scene {
+        let nginx = answer(101).and("server", "nginx/1.24.0");
+        Scene::websocket().direct("10.0.3.7:80").plain(nginx).direct_opens()
+    }
+
+    fn limited(scene: Scene, others: &[Option<Answer>]) -> Scene {
+        scene.attempt(crowd(Via::Url, [&times(7, &answer(101)), others].concat()))
+    }
+
+    fn page() -> Answer {
+        answer(500).and("server", "nginx/1.24.0").and("content-type", "text/html").body("<html>500")
+    }
+
+    #[test]
+    fn an_internal_error_of_the_proxy_above_the_limit() {
+        let scene = limited(open(), &times(13, &page()));
+        assert_eq!(found(probe, scene, Level::Medium).place, Place::Unknown);
+        let compared = limited(open(), &times(13, &page())).attempt(crowd(Via::Direct, times(20, &answer(101))));
+        assert_eq!(found(probe, compared, Level::High).place, Place::UpstreamLeg);
+    }
+
+    #[test]
+    fn no_answer_above_the_limit_leaves_a_doubt() {
+        let all_straight = || crowd(Via::Direct, times(20, &answer(101)));
+        found(probe, limited(open(), &vec![None; 13]).attempt(all_straight()), Level::Medium);
+        let unnamed = Scene::websocket().direct("10.0.3.7:80").plain(answer(101)).direct_opens();
+        found(probe, limited(unnamed, &vec![None; 13]).attempt(all_straight()), Level::Low);
+    }
+
+    #[test]
+    fn look_alikes_are_another_matter() {
+        none(probe, limited(open(), &vec![None; 13]));
+        none(probe, limited(open(), &times(13, &answer(503))));
+        let own = limited(open(), &times(13, &answer(500)));
+        let straight = [times(7, &answer(101)), times(13, &answer(500))].concat();
+        none(probe, own.attempt(crowd(Via::Direct, straight)));
+        none(probe, Scene::websocket().plain(page()));
+    }
+}
