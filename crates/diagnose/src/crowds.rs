@@ -26,8 +26,8 @@ pub enum Straight {
     NotAsked,
     /// All opened.
     Open,
-    /// Some did not.
-    Limited,
+    /// So many opened, and others did not.
+    Limited(usize),
 }
 
 impl<'a> Limit<'a> {
@@ -37,9 +37,11 @@ impl<'a> Limit<'a> {
         let crowd = openings::crowd(seen, Via::Url)?;
         let opened = openings::cut_off(crowd)?;
         let others = crowd.iter().filter(|attempt| !attempt.is_open()).collect();
-        let straight = match openings::crowd(seen, Via::Direct) {
-            Some(straight) if !straight.iter().all(Attempt::is_open) => Straight::Limited,
-            Some(straight) if straight.len() >= crowd.len() => Straight::Open,
+        let direct = openings::crowd(seen, Via::Direct);
+        let count = direct.map(|direct| direct.iter().filter(|attempt| attempt.is_open()).count());
+        let straight = match direct.zip(count) {
+            Some((direct, opened)) if opened < direct.len() => Straight::Limited(opened),
+            Some((direct, _)) if direct.len() >= crowd.len() => Straight::Open,
             _ => Straight::NotAsked,
         };
         Some(Limit { connections: crowd.len(), opened, others, straight })
@@ -70,7 +72,7 @@ impl<'a> Limit<'a> {
         match self.straight {
             Straight::NotAsked => Place::Unknown,
             Straight::Open => Place::UpstreamLeg,
-            Straight::Limited => Place::Upstream,
+            Straight::Limited(_) => Place::Upstream,
         }
     }
 

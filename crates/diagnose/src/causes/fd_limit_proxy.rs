@@ -76,7 +76,7 @@ pub const CAUSE: Cause = Cause {
 const AT_ONCE_SECONDS: f64 = 0.5;
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let limit = Limit::of(seen).filter(|limit| limit.straight != Straight::Limited)?;
+    let limit = Limit::of(seen).filter(|limit| !matches!(limit.straight, Straight::Limited(_)))?;
     let is_compared = limit.straight == Straight::Open;
     let claim = if limit.status() == Some(500) && limit.waited().1 < AT_ONCE_SECONDS {
         let page = limit.others.first()?.answer.as_ref().filter(|answer| answer.is_page());

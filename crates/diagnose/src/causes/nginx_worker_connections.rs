@@ -77,7 +77,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let limit = Limit::of(seen)?;
     let is_ended = |fault| matches!(fault, Fault::Ended | Fault::Reset);
     let are_ended = limit.all_failed(StageName::Http, is_ended) || limit.all_failed(StageName::Tls, is_ended);
-    if !are_ended || limit.waited().1 > AT_ONCE_SECONDS || limit.straight == Straight::Limited {
+    if !are_ended || limit.waited().1 > AT_ONCE_SECONDS || matches!(limit.straight, Straight::Limited(_)) {
         return None;
     }
     let is_compared = limit.straight == Straight::Open;

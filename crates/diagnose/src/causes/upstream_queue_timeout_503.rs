@@ -65,7 +65,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let limit = Limit::of(seen).filter(|limit| limit.status() == Some(503))?;
     let (least, most) = limit.waited();
     let is_timer = least > WAIT_MIN && most - least < (0.05 * most).max(0.3);
-    if !is_timer || limit.straight == Straight::Limited {
+    if !is_timer || matches!(limit.straight, Straight::Limited(_)) {
         return None;
     }
     let is_compared = limit.straight == Straight::Open;
