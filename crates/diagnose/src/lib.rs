@@ -8,7 +8,6 @@ pub mod attempt;
 pub mod cause;
 pub mod causes;
 pub mod claim;
-pub mod crowds;
 pub mod examination;
 pub mod experiment;
 pub mod flows;

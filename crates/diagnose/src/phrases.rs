@@ -245,6 +245,5 @@ pub const SHARED: &[Phrase] = &[
         "Straight to {upstream} all {connections} open",
         "直接连接 {upstream} 时 {connections} 个全部打开",
     ),
-    phrase("one_opens", "One alone opens", "单个连接可以打开"),
     phrase("service_itself", "the service itself may have room for no more", "服务本身可能已没有余量"),
 ];

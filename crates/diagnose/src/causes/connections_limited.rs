@@ -5,8 +5,8 @@ use model::finding::{Finding, Said, Severity};
 use crate::attempt::{Attempt, Fault};
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
-use crate::crowds::{Limit, Straight};
 use crate::examination::Examination;
+use crate::occupancy::{self, Straight};
 use crate::openings;
 
 /// See the module.
@@ -44,21 +44,21 @@ pub const CAUSE: Cause = Cause {
         sources: &["RFC 9110, sections 10.2.3 and 15.6.4"],
     },
     phrases: &[
-        phrase("limit_title", "of {connections} connections at once {opened} get in", "同时 {connections} 个连接中只有 {opened} 个能进入"),
+        phrase("limit_title", "{streams} connections at once get in and no more", "同时只能进入 {streams} 个连接"),
         phrase(
             "limited",
-            "Of {connections} connections at once {opened} opened, and {others} did not: {how}, after at most {seconds}",
-            "同时 {connections} 个连接中 {opened} 个打开，{others} 个没有：{how}，最长{seconds}",
+            "While {streams} were open, {refused} further ones did not open: {how}, after at most {seconds}",
+            "已有 {streams} 个打开时，另外 {refused} 个未能打开：{how}，最长{seconds}",
         ),
-        phrase("straight_too", "Straight to {upstream} it is the same: {opened} open", "直接连接 {upstream} 也一样：打开 {opened} 个"),
+        phrase("straight_too", "Straight to {upstream} some of as many do not open either", "直接连接 {upstream} 时同样数量中也有未能打开的"),
         phrase("rate", "a limit of new connections in a time, in place of one of their number", "可能是对单位时间内新建连接的限制，而不是对数量的限制"),
         phrase("files", "`fd-limit-app`: the process has no files left", "`fd-limit-app`：进程没有可用文件"),
         phrase("workers", "each connection holds a worker, and there are no more", "每个连接占用一个工作进程，且已全部占满"),
-        phrase("one_more", "Keep {opened} open for a minute, then open one more: when it opens, the limit is one of rate", "保持 {opened} 个打开一分钟后再建立一个：若能打开，则是速率限制"),
+        phrase("one_more", "Keep {streams} open for a minute, then open one more: when it opens, the limit is one of rate", "保持 {streams} 个打开一分钟后再建立一个：若能打开，则是速率限制"),
         phrase(
             "look_inside",
-            "On the service's machine, while {opened} are open: open files of the process against `/proc/PID/limits`, its workers, and Recv-Q in `ss -ltn`",
-            "在服务所在机器上，保持 {opened} 个打开时：对比进程的打开文件数与 `/proc/PID/limits`，查看其工作进程，以及 `ss -ltn` 的 Recv-Q",
+            "On the service's machine, while {streams} are open: open files of the process against `/proc/PID/limits`, its workers, and Recv-Q in `ss -ltn`",
+            "在服务所在机器上，保持 {streams} 个打开时：对比进程的打开文件数与 `/proc/PID/limits`，查看其工作进程，以及 `ss -ltn` 的 Recv-Q",
         ),
         phrase("raise", "Where the limit is: find what is counted and raise it, or refuse with 503 and `Retry-After`", "在存在限制的位置：找出计数的对象并提高上限，或以 503 与 `Retry-After` 拒绝"),
     ],
@@ -66,25 +66,22 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let limit = Limit::of(seen)?;
-    let are_waiting = limit.others.iter().all(|attempt| is_waiting(attempt));
+    let limit = occupancy::compared(seen, |attempt| !attempt.is_open())?;
+    let refused = &limit.limit.refused;
+    let are_waiting = refused.iter().all(|attempt| is_waiting(attempt));
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
-    let same = match limit.straight {
-        Straight::Limited(opened) => Some(Said::new("straight_too").with("opened", opened).with("upstream", upstream)),
-        Straight::NotAsked | Straight::Open => None,
-    };
-    let next = if are_waiting { "look_inside" } else { "one_more" };
-    let is_inside = are_waiting && limit.straight != Straight::Open;
+    let same = (limit.straight == Straight::Limited).then(|| Said::new("straight_too").with("upstream", upstream));
+    let next = Said::new(if are_waiting { "look_inside" } else { "one_more" }).with("streams", limit.limit.streams);
+    let is_inside = are_waiting && !matches!(limit.straight, Straight::Open(_));
     Some(
-        Claim::of(&CAUSE, limit.place(), limit.said("limited").with("how", openings::how(limit.others.first()?)))
+        Claim::of(&CAUSE, limit.place(), limit.said("limited").with("how", openings::how(refused.first()?)))
             .titled(limit.said("limit_title"))
-            .noted(Said::new("one_opens"))
-            .corroborated(limit.open_straight(seen))
+            .corroborated(limit.opens_straight(seen))
             .corroborated(same)
             .unless((!are_waiting).then(|| Said::new("rate")))
             .unless(is_inside.then(|| Said::new("files")))
             .unless(is_inside.then(|| Said::new("workers")))
-            .next(openings::ask_straight(seen).unwrap_or(Said::new(next).with("opened", limit.opened)))
+            .next(openings::ask_straight(seen).unwrap_or(next))
             .fix(Said::new("raise"))
             .finding(),
     )

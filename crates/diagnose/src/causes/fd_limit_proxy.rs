@@ -2,11 +2,12 @@
 
 use model::finding::{Finding, Said, Severity};
 
-use crate::attempt::{Fault, StageName};
+use super::upstream_handshake_hang_504::is_hanging;
+use crate::attempt::Attempt;
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
-use crate::crowds::{Limit, Straight};
 use crate::examination::Examination;
+use crate::occupancy::{self, Straight};
 use crate::openings;
 
 /// See the module.
@@ -50,16 +51,16 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase("limit_title", "a proxy has files for no more than {opened} of these connections", "代理的文件数只够 {opened} 个这样的连接"),
+        phrase("limit_title", "a proxy has files for no more than {streams} of these connections", "代理的文件数只够 {streams} 个这样的连接"),
         phrase(
             "internal_error",
-            "Of {connections} connections at once {opened} opened; {others} got 500 within {seconds}",
-            "同时 {connections} 个连接中 {opened} 个打开，{others} 个在{seconds}内得到 500",
+            "While {streams} were open, {refused} further ones got 500 within {seconds}",
+            "已有 {streams} 个打开时，另外 {refused} 个在{seconds}内得到 500",
         ),
         phrase(
             "not_accepted",
-            "Of {connections} connections at once {opened} opened; {others} were connected and got no answer in {seconds}",
-            "同时 {connections} 个连接中 {opened} 个打开，{others} 个已连接但{seconds}内没有应答",
+            "While {streams} were open, {refused} further ones were connected and got no answer in {seconds}",
+            "已有 {streams} 个打开时，另外 {refused} 个已连接但{seconds}内没有应答",
         ),
         phrase("page", "The page of the 500 is the proxy's", "500 页面来自代理"),
         phrase("hop", "The hop in between is {product}, which has no queue for what it has accepted", "中间节点是 {product}，它不会让已接受的连接排队"),
@@ -76,34 +77,37 @@ pub const CAUSE: Cause = Cause {
 const AT_ONCE_SECONDS: f64 = 0.5;
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let limit = Limit::of(seen).filter(|limit| !matches!(limit.straight, Straight::Limited(_)))?;
-    let is_compared = limit.straight == Straight::Open;
-    let claim = if limit.status() == Some(500) && limit.waited().1 < AT_ONCE_SECONDS {
-        let page = limit.others.first()?.answer.as_ref().filter(|answer| answer.is_page());
-        Claim::of(&CAUSE, limit.place(), limit.said("internal_error"))
-            .corroborated(limit.open_straight(seen))
-            .corroborated(page.and_then(|page| page.proxy()).map(|_| Said::new("page")))
-            .unless(page.is_none().then(|| Said::new("crash")))
-    } else if limit.all_failed(StageName::Http, |fault| fault == Fault::Timeout) && is_compared {
-        let hop = openings::hop(seen);
-        let is_nginx = hop == Some("nginx");
-        let claim = Claim::of(&CAUSE, limit.place(), limit.said("not_accepted"))
-            .corroborated(limit.open_straight(seen))
-            .noted(hop.filter(|_| is_nginx).map(|hop| Said::new("hop").with("product", hop)))
-            .unless(Said::new("maxconn"));
-        if is_nginx { claim } else { claim.suspected() }
-    } else {
-        return None;
+    let claim = internal_error(seen).or_else(|| not_accepted(seen))?;
+    let next = openings::ask_straight(seen).unwrap_or(Said::new("error_log"));
+    Some(claim.next(next).fix_by(Said::new("raise"), Said::new("nginx")).finding())
+}
+
+/// The proxy accepts, and has no file for its own connection to the service.
+fn internal_error(seen: &Examination) -> Option<Claim> {
+    let is_refused = |attempt: &Attempt| {
+        attempt.answer.as_ref().is_some_and(|answer| answer.status == 500 && answer.seconds < AT_ONCE_SECONDS)
     };
-    Some(
-        claim
-            .titled(limit.said("limit_title"))
-            .noted(Said::new("one_opens"))
-            .unless((!is_compared).then(|| Said::new("service_itself")))
-            .next(openings::ask_straight(seen).unwrap_or(Said::new("error_log")))
-            .fix_by(Said::new("raise"), Said::new("nginx"))
-            .finding(),
-    )
+    let limit = occupancy::compared(seen, is_refused).filter(|limit| limit.straight != Straight::Limited)?;
+    let answer = limit.limit.refused.first()?.answer.as_ref()?;
+    let is_proxys = answer.is_page() && answer.proxy().is_some();
+    let claim = Claim::of(&CAUSE, limit.place(), limit.said("internal_error"))
+        .titled(limit.said("limit_title"))
+        .corroborated(limit.opens_straight(seen))
+        .corroborated(is_proxys.then(|| Said::new("page")))
+        .unless((!is_proxys).then(|| Said::new("crash")));
+    Some(claim.unless((limit.straight == Straight::Unknown).then(|| Said::new("service_itself"))))
+}
+
+/// The proxy has no file to accept with, so the kernel alone answers.
+fn not_accepted(seen: &Examination) -> Option<Claim> {
+    let limit = occupancy::compared(seen, is_hanging).filter(|limit| matches!(limit.straight, Straight::Open(_)))?;
+    let hop = openings::hop(seen).filter(|hop| *hop == "nginx");
+    let claim = Claim::of(&CAUSE, limit.place(), limit.said("not_accepted"))
+        .titled(limit.said("limit_title"))
+        .corroborated(limit.opens_straight(seen))
+        .noted(hop.map(|hop| Said::new("hop").with("product", hop)))
+        .unless(Said::new("maxconn"));
+    Some(if hop.is_some() { claim } else { claim.suspected() })
 }
 
 #[cfg(test)]

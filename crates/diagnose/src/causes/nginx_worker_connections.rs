@@ -2,11 +2,11 @@
 
 use model::finding::{Finding, Said, Severity};
 
-use crate::attempt::{Fault, StageName};
+use crate::attempt::{Attempt, Fault, Stage, StageName};
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
-use crate::crowds::{Limit, Straight};
 use crate::examination::Examination;
+use crate::occupancy::{self, Straight};
 use crate::openings;
 
 /// See the module.
@@ -52,11 +52,11 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase("limit_title", "a proxy's worker has no room for more than {opened} of these connections", "代理的工作进程只能容纳 {opened} 个这样的连接"),
+        phrase("limit_title", "a proxy's worker has no room for more than {streams} of these connections", "代理的工作进程只能容纳 {streams} 个这样的连接"),
         phrase(
             "ended",
-            "Of {connections} connections at once {opened} opened; {others} were ended within {seconds} without a byte",
-            "同时 {connections} 个连接中 {opened} 个打开，{others} 个在{seconds}内没有任何字节就被结束",
+            "While {streams} were open, {refused} further ones were ended within {seconds} without a byte",
+            "已有 {streams} 个打开时，另外 {refused} 个在{seconds}内没有任何字节就被结束",
         ),
         phrase("other_hop", "another hop that drops connections above a limit, such as a balancer of TCP", "其他丢弃超限连接的节点，例如 TCP 负载均衡器"),
         phrase("error_log", "Look in the proxy's error log for `worker_connections are not enough`", "在代理的错误日志中查找 `worker_connections are not enough`"),
@@ -74,26 +74,26 @@ pub const CAUSE: Cause = Cause {
 const AT_ONCE_SECONDS: f64 = 0.5;
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let limit = Limit::of(seen)?;
-    let is_ended = |fault| matches!(fault, Fault::Ended | Fault::Reset);
-    let are_ended = limit.all_failed(StageName::Http, is_ended) || limit.all_failed(StageName::Tls, is_ended);
-    if !are_ended || limit.waited().1 > AT_ONCE_SECONDS || matches!(limit.straight, Straight::Limited(_)) {
-        return None;
-    }
-    let is_compared = limit.straight == Straight::Open;
+    let limit = occupancy::compared(seen, is_dropped).filter(|limit| limit.straight != Straight::Limited)?;
     let is_nginx = openings::hop(seen) == Some("nginx");
     Some(
         Claim::of(&CAUSE, limit.place(), limit.said("ended"))
             .titled(limit.said("limit_title"))
-            .noted(Said::new("one_opens"))
-            .corroborated(limit.open_straight(seen))
+            .corroborated(limit.opens_straight(seen))
             .noted(seen.plain()?.answer.as_ref().and_then(openings::product))
             .unless((!is_nginx).then(|| Said::new("other_hop")))
-            .unless((!is_compared).then(|| Said::new("service_itself")))
+            .unless((limit.straight == Straight::Unknown).then(|| Said::new("service_itself")))
             .next(openings::ask_straight(seen).unwrap_or(Said::new("error_log")))
             .fix_by(Said::new("raise"), Said::new("nginx"))
             .finding(),
     )
+}
+
+/// Accepted, and ended at once without an answer.
+fn is_dropped(attempt: &Attempt) -> bool {
+    let is_end = |failed: &&Stage| matches!(failed.fault, Some(Fault::Ended | Fault::Reset));
+    let is_then = |failed: &&Stage| matches!(failed.name, StageName::Tls | StageName::Http);
+    attempt.failed().filter(is_end).filter(is_then).is_some_and(|failed| failed.seconds < AT_ONCE_SECONDS)
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use model::finding::{Finding, Said, Severity};
 
+use crate::attempt::Attempt;
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
-use crate::crowds::{Limit, Straight};
 use crate::examination::Examination;
+use crate::occupancy::{self, Straight};
 use crate::openings;
 
 /// See the module.
@@ -44,11 +45,11 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase("limit_title", "a proxy lets {opened} connections through and refuses others after a wait", "代理只放行 {opened} 个连接，其余等待后被拒绝"),
+        phrase("limit_title", "a proxy lets {streams} connections through and refuses others after a wait", "代理只放行 {streams} 个连接，其余等待后被拒绝"),
         phrase(
             "expired",
-            "Of {connections} connections at once {opened} opened; {others} got 503 after {least} to {seconds}",
-            "同时 {connections} 个连接中 {opened} 个打开，{others} 个在{least}到{seconds}后得到 503",
+            "While {streams} were open, {refused} further ones got 503 after {least} to {seconds}",
+            "已有 {streams} 个打开时，另外 {refused} 个在{least}到{seconds}后得到 503",
         ),
         phrase("haproxy_says", "The body is HAProxy's: no server is available", "应答正文是 HAProxy 的：没有可用的服务器"),
         phrase("other_queue", "the service itself may queue them and give up", "也可能是服务自身让其排队后放弃"),
@@ -62,23 +63,23 @@ pub const CAUSE: Cause = Cause {
 const WAIT_MIN: f64 = 0.5;
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let limit = Limit::of(seen).filter(|limit| limit.status() == Some(503))?;
+    let is_refused = |attempt: &Attempt| {
+        attempt.answer.as_ref().is_some_and(|answer| answer.status == 503 && answer.seconds > WAIT_MIN)
+    };
+    let limit = occupancy::compared(seen, is_refused).filter(|limit| limit.straight != Straight::Limited)?;
     let (least, most) = limit.waited();
-    let is_timer = least > WAIT_MIN && most - least < (0.05 * most).max(0.3);
-    if !is_timer || matches!(limit.straight, Straight::Limited(_)) {
+    if most - least > (0.05 * most).max(0.3) {
         return None;
     }
-    let is_compared = limit.straight == Straight::Open;
-    let answer = limit.others.first()?.answer.as_ref()?;
+    let answer = limit.limit.refused.first()?.answer.as_ref()?;
     let says = answer.says(&["no server is available"]).then(|| Said::new("haproxy_says"));
     Some(
         Claim::of(&CAUSE, limit.place(), limit.said("expired").seconds("least", least))
             .titled(limit.said("limit_title"))
-            .noted(Said::new("one_opens"))
-            .corroborated(limit.open_straight(seen))
+            .corroborated(limit.opens_straight(seen))
             .corroborated(says)
             .noted(openings::product(answer))
-            .unless((!is_compared).then(|| Said::new("other_queue")))
+            .unless((limit.straight == Straight::Unknown).then(|| Said::new("other_queue")))
             .next(openings::ask_straight(seen).unwrap_or(Said::new("access_log")))
             .fix(Said::new("raise"))
             .finding(),
