@@ -7,7 +7,10 @@ import hashlib
 ANY_HONEST = "any honest answer"
 
 # They say only how it failed: true, and no cause. Of a fault of the catalogue they count as nothing said.
-GENERAL = {"handshake-refused", "handshake-invalid", "intermittent-handshake", "tls-failed", "not-the-protocol"}
+GENERAL = {
+    "connections-limited", "handshake-refused", "handshake-invalid", "intermittent-handshake", "tls-failed",
+    "not-the-protocol",
+}
 
 SURE = ("high", "medium")
 VERDICTS = ("right", "inconclusive", "missed", "wrong", "wrong_high", "broken")

@@ -158,6 +158,13 @@ pub fn product(answer: &Answer) -> Option<Said> {
     answer.proxy().map(|product| Said::new("server_field").with("product", product))
 }
 
+/// The product of a hop in between: the answer at the URL names it, and the one straight at the service does not.
+pub fn hop(seen: &Examination) -> Option<&str> {
+    let product = seen.plain()?.answer.as_ref()?.proxy()?;
+    let direct = seen.direct().and_then(|direct| direct.answer.as_ref())?;
+    (direct.proxy() != Some(product)).then_some(product)
+}
+
 /// What the body says, in one sentence; none for a page.
 pub fn body(answer: &Answer) -> Option<Said> {
     const SHOWN: usize = 120;

@@ -240,4 +240,10 @@ pub const SHARED: &[Phrase] = &[
         "Look at the service's log at these times, and at what the answer says",
         "查看这些时刻的服务日志以及应答内容",
     ),
+    phrase(
+        "crowd_opens_straight",
+        "Straight to {upstream} all {connections} open",
+        "直接连接 {upstream} 时 {connections} 个全部打开",
+    ),
+    phrase("service_itself", "the service itself may have room for no more", "服务本身可能已没有余量"),
 ];

@@ -17,7 +17,7 @@ use diagnose::attempt::{Attempt, Fault, Stage, StageName};
 use diagnose::experiment::{Alpn, Conduct, Experiment, Vary, Via};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::Moment;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::clock;
 use crate::target::{Protocol, Target};
@@ -70,6 +70,8 @@ pub(crate) struct Trial<'a> {
     pub(crate) seen: Attempt,
     /// True when it is to end.
     pub(crate) stop: watch::Receiver<bool>,
+    /// Gone as soon as its request is answered, or never will be.
+    pub(crate) waiting: Option<mpsc::Sender<()>>,
 }
 
 impl Trial<'_> {
@@ -82,6 +84,9 @@ impl Trial<'_> {
     pub(crate) fn staged(&mut self, name: StageName, since: Moment, failed: Option<(Fault, String)>) {
         let (fault, detail) = failed.map_or((None, String::new()), |(fault, detail)| (Some(fault), detail));
         let seconds = clock::now().since(since).as_secs_f64();
+        if name == StageName::Http || fault.is_some() {
+            self.waiting = None;
+        }
         self.seen.stages.push(Stage { name, seconds, fault, detail });
     }
 
@@ -167,7 +172,7 @@ pub(crate) async fn attempt(
 ) -> Attempt {
     match experiment.conduct {
         Conduct::Crowd { connections } => crowd::open(settings, experiment, connections, start, stop).await,
-        _ => alone(settings, experiment, start, stop).await,
+        _ => alone(settings, experiment, start, stop, None).await,
     }
 }
 
@@ -177,10 +182,11 @@ async fn alone(
     experiment: Experiment,
     start: Moment,
     stop: watch::Receiver<bool>,
+    waiting: Option<mpsc::Sender<()>>,
 ) -> Attempt {
     let began = clock::now();
     let seen = nothing(experiment.clone(), began.since(start).as_secs_f64());
-    let mut trial = Trial { settings, experiment: &experiment, began, seen, stop };
+    let mut trial = Trial { settings, experiment: &experiment, began, seen, stop, waiting };
     let Some(stream) = connect::connect(&mut trial).await else { return trial.seen };
     match settings.target.protocol {
         _ if trial.is_http2() => http2::open(&mut trial, stream).await,

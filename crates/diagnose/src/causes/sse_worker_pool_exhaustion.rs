@@ -9,7 +9,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
-use crate::occupancy;
+use crate::occupancy::{self, waited};
 use crate::openings;
 
 /// See the module.
@@ -103,12 +103,6 @@ fn probe(seen: &Examination) -> Option<Finding> {
 
 /// An answer that came so much later than usual came when another stream had ended.
 const LATE_SECONDS: f64 = 1.0;
-
-/// How long an answer was waited for, whether it came or not.
-fn waited(attempt: &Attempt) -> Option<f64> {
-    let answered = attempt.answer.as_ref().map(|answer| answer.seconds);
-    answered.or_else(|| Some(attempt.failed()?.seconds))
-}
 
 #[cfg(test)]
 mod tests {
