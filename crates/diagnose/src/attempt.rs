@@ -228,6 +228,8 @@ pub struct Message {
     pub made_at: Option<f64>,
     /// Its event has an `id`.
     pub has_id: bool,
+    /// The byte from which on a text is no UTF-8 (RFC 6455, section 5.6); none when it is valid, or cannot be judged.
+    pub broken_at: Option<u64>,
 }
 
 /// How a stream ended.

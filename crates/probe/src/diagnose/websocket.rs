@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use diagnose::attempt::{End, Fault, Message, Sign, StageName, Stream as Seen};
+use diagnose::attempt::{Answer, End, Fault, Message, Sign, StageName, Stream as Seen};
 use diagnose::experiment::{Conduct, Vary};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use model::event::{CloseCode, WebSocketEvent};
@@ -23,6 +23,8 @@ use crate::websocket::{CLOSE, PING, PONG, TEXT, frame, frames};
 const MESSAGES_MAX: usize = 256;
 /// Longest message whose payload is compared with what was sent.
 const COMPARED_BYTES_MAX: usize = 4 << 20;
+/// How much of the beginning of a stream is kept.
+const BEGINNING_BYTES_MAX: usize = 1024;
 /// How long a greeting waits for a first message, and for each answer.
 const FIRST_MESSAGE_TIME: f64 = 0.3;
 const ANSWER_TIME: f64 = 1.5;
@@ -51,11 +53,26 @@ pub(super) async fn open(trial: &mut Trial<'_>, mut stream: Stream) {
             trial.staged(StageName::Upgrade, began, None);
             let mut session = Session::new(trial, stream, &head.rest, agreed);
             session.conduct().await;
-            let seen = session.seen;
-            trial.seen.stream = Some(seen);
+            match session.second_answer() {
+                Some(answer) => refused_late(trial, answer),
+                None => {
+                    let seen = session.seen;
+                    trial.seen.stream = Some(seen);
+                }
+            }
         }
         Err(detail) => trial.staged(StageName::Upgrade, began, Some((Fault::Answer, detail))),
     }
+}
+
+/// A service that wants none of it after its 101 says so in a second answer, where frames should be: the stream was
+/// never there. Engine.IO does.
+fn refused_late(trial: &mut Trial<'_>, answer: Answer) {
+    if let Some(upgrade) = trial.seen.stages.last_mut() {
+        upgrade.fault = Some(Fault::Answer);
+        upgrade.detail = format!("101, and {} where frames should be", answer.status);
+    }
+    trial.seen.answer = Some(answer);
 }
 
 /// Fields of the request, and the same as a map that a valid answer is judged by.
@@ -135,6 +152,8 @@ struct Session<'a, 'b> {
     opened: Moment,
     last_byte: Moment,
     reads: u64,
+    /// The first bytes of all.
+    beginning: Vec<u8>,
     /// Bytes since the last complete message, frame headers included.
     pending: Vec<u8>,
     /// What was sent and has not come back: when, and its payload.
@@ -157,6 +176,7 @@ impl<'a, 'b> Session<'a, 'b> {
             opened: now,
             last_byte: now,
             reads: 0,
+            beginning: Vec::new(),
             pending: Vec::new(),
             awaited: None,
             pings: Vec::new(),
@@ -350,6 +370,8 @@ impl<'a, 'b> Session<'a, 'b> {
 
     fn take(&mut self, bytes: &[u8]) {
         self.seen.bytes_seen += bytes.len() as u64;
+        let room = BEGINNING_BYTES_MAX - self.beginning.len();
+        self.beginning.extend_from_slice(&bytes[..bytes.len().min(room)]);
         let base = self.scanner.offset();
         let mut events = Vec::new();
         self.scanner.scan(bytes, &mut |event| events.push(event));
@@ -374,6 +396,13 @@ impl<'a, 'b> Session<'a, 'b> {
         self.keep(&bytes[from..]);
     }
 
+    /// An answer of HTTP that came where frames should be.
+    fn second_answer(&self) -> Option<Answer> {
+        let mut head = http1::parse(&self.beginning).ok()??;
+        head.answer.body = http1::shown(&head.rest);
+        Some(head.answer)
+    }
+
     fn keep(&mut self, bytes: &[u8]) {
         let room = (COMPARED_BYTES_MAX + 1024).saturating_sub(self.pending.len());
         self.pending.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -383,7 +412,13 @@ impl<'a, 'b> Session<'a, 'b> {
         match event {
             WebSocketEvent::Message { opcode, frames, bytes, .. } => {
                 let raw = std::mem::take(&mut self.pending);
-                self.message(opcode, frames, bytes, &payload(&raw));
+                // What is compressed, or was not kept whole, is not judged.
+                let payload = payload(&raw);
+                let is_text = opcode == Opcode::Text && raw.first().is_some_and(|first| first & 0x40 == 0);
+                let is_judged = is_text && payload.len() as u64 == bytes;
+                let broken_at = std::str::from_utf8(&payload).err().filter(|_| is_judged);
+                let broken_at = broken_at.map(|error| error.valid_up_to() as u64);
+                self.message(opcode, frames, bytes, &payload, broken_at);
             }
             WebSocketEvent::Control { opcode, bytes, .. } => self.control(opcode, bytes),
             WebSocketEvent::Close { code, .. } => {
@@ -394,7 +429,7 @@ impl<'a, 'b> Session<'a, 'b> {
         }
     }
 
-    fn message(&mut self, opcode: Opcode, frames: u32, bytes: u64, payload: &[u8]) {
+    fn message(&mut self, opcode: Opcode, frames: u32, bytes: u64, payload: &[u8], broken_at: Option<u64>) {
         let at = self.trial.now();
         self.seen.messages_seen += 1;
         if self.seen.messages.len() < MESSAGES_MAX {
@@ -406,6 +441,7 @@ impl<'a, 'b> Session<'a, 'b> {
                 frames,
                 made_at: made_at::made_at(payload, self.trial.began),
                 has_id: false,
+                broken_at,
             });
         }
         let Some((sent, wanted)) = &self.awaited else { return };
