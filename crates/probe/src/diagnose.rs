@@ -11,15 +11,19 @@ mod run;
 mod websocket;
 
 use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
 use diagnose::attempt::{Attempt, Fault, Stage, StageName};
 use diagnose::experiment::{Alpn, Conduct, Experiment, Vary, Via};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use kernel::Account;
 use model::Moment;
+use model::tcp::TcpSample;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock;
+use crate::stream::Stream;
 use crate::target::{Protocol, Target};
 use crate::tls::Trust;
 
@@ -68,6 +72,8 @@ pub(crate) struct Trial<'a> {
     pub(crate) experiment: &'a Experiment,
     pub(crate) began: Moment,
     pub(crate) seen: Attempt,
+    /// Its socket, to ask the kernel about at the end.
+    pub(crate) socket: Option<OwnedFd>,
     /// True when it is to end.
     pub(crate) stop: watch::Receiver<bool>,
     /// Gone as soon as its request is answered, or never will be.
@@ -186,14 +192,23 @@ async fn alone(
 ) -> Attempt {
     let began = clock::now();
     let seen = nothing(experiment.clone(), began.since(start).as_secs_f64());
-    let mut trial = Trial { settings, experiment: &experiment, began, seen, stop, waiting };
-    let Some(stream) = connect::connect(&mut trial).await else { return trial.seen };
-    match settings.target.protocol {
-        _ if trial.is_http2() => http2::open(&mut trial, stream).await,
-        Protocol::WebSocket => websocket::open(&mut trial, stream).await,
-        Protocol::Sse | Protocol::Grpc => events::open(&mut trial, stream).await,
+    let mut trial = Trial { settings, experiment: &experiment, began, seen, socket: None, stop, waiting };
+    if let Some(stream) = connect::connect(&mut trial).await {
+        converse(&mut trial, stream).await;
     }
+    let at_seconds = trial.now() as f32;
+    let account = trial.socket.as_ref().and_then(|socket| Account::of(socket.as_fd()).ok());
+    trial.seen.tcp = account.map(|account| TcpSample { at_seconds, ..account.sample(false) });
     trial.seen
+}
+
+/// What is done above a connection.
+async fn converse(trial: &mut Trial<'_>, stream: Stream) {
+    match trial.settings.target.protocol {
+        _ if trial.is_http2() => http2::open(trial, stream).await,
+        Protocol::WebSocket => websocket::open(trial, stream).await,
+        Protocol::Sse | Protocol::Grpc => events::open(trial, stream).await,
+    }
 }
 
 /// An attempt of which nothing is seen yet.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use diagnose::attempt::{Answer, End, Fault, Message, Sign, StageName, Stream as Seen};
-use diagnose::experiment::{Conduct, Vary};
+use diagnose::attempt::{Answer, End, Fault, Message, Sign, StageName, Stream as Seen, Woken};
+use diagnose::experiment::{Check, Conduct, Vary};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use model::event::{CloseCode, WebSocketEvent};
 use model::{Direction, Moment, Opcode, RejectedCheck};
@@ -13,6 +13,7 @@ use observe::fields::Fields as _;
 use observe::upgrade::{self, Agreed};
 use observe::ws::Scanner;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::sync::watch;
 
 use super::{Trial, http1, made_at};
 use crate::clock;
@@ -32,6 +33,10 @@ const ANSWER_TIME: f64 = 1.5;
 const AFTER_ANSWER_TIME: f64 = 0.1;
 /// How long an echo of a large message is waited for.
 const ECHO_TIME: f64 = 5.0;
+/// Least silence at whose end a Ping asks whether anybody is there, and how long its answer is waited for: what is not
+/// acknowledged is sent again after 0.2, 0.6 and 1.4 s (RFC 6298 with Linux' least timeout).
+const SILENCE_MIN: f64 = 1.0;
+const WAKING_TIME: f64 = 2.5;
 /// How long an orderly end is waited for.
 const GOODBYE_TIME: f64 = 1.0;
 
@@ -149,6 +154,7 @@ struct Session<'a, 'b> {
     reader: ReadHalf<Stream>,
     writer: WriteHalf<Stream>,
     scanner: Scanner,
+    stop: watch::Receiver<bool>,
     opened: Moment,
     last_byte: Moment,
     reads: u64,
@@ -173,6 +179,7 @@ impl<'a, 'b> Session<'a, 'b> {
             reader,
             writer,
             scanner: Scanner::new(Direction::ServerToClient, agreed.deflate),
+            stop: trial.stop.clone(),
             opened: now,
             last_byte: now,
             reads: 0,
@@ -215,6 +222,30 @@ impl<'a, 'b> Session<'a, 'b> {
     }
 
     async fn hold(&mut self, seconds: f64, ping_seconds: Option<f64>, message_seconds: Option<f64>) {
+        self.beat(seconds, ping_seconds, message_seconds).await;
+        let silence = clock::now().since(self.last_byte).as_secs_f64();
+        let is_idle = self.trial.experiment.check == Check::Idle;
+        if is_idle && silence > SILENCE_MIN && !self.is_over() {
+            self.wake().await;
+        }
+    }
+
+    /// The end of a silence, and whether anybody is still there.
+    async fn wake(&mut self) {
+        let ours = self.ours();
+        // It is asked to stop, or about to end by itself: this is the last thing it does.
+        let (_never, stop) = watch::channel(false);
+        self.stop = stop;
+        self.ping().await;
+        self.pump(WAKING_TIME, |session| session.pings.is_empty()).await;
+        let pong = self.seen.pings.pop().flatten();
+        self.pings.clear();
+        let ended = self.seen.end.take().map(|end| Woken::Ended(end.sign));
+        self.seen.woken = ended.or(Some(pong.map_or(Woken::Unanswered, Woken::Answered)));
+        self.seen.end = Some(ours);
+    }
+
+    async fn beat(&mut self, seconds: f64, ping_seconds: Option<f64>, message_seconds: Option<f64>) {
         let step = ping_seconds.or(message_seconds).unwrap_or(seconds).max(0.05);
         let message = self.trial.settings.message.clone().into_bytes();
         loop {
@@ -223,6 +254,9 @@ impl<'a, 'b> Session<'a, 'b> {
                 return;
             }
             self.pump(step.min(left), |_| false).await;
+            if self.age() >= seconds {
+                return;
+            }
             if ping_seconds.is_some() {
                 self.ping().await;
             } else if message_seconds.is_some() {
@@ -312,7 +346,7 @@ impl<'a, 'b> Session<'a, 'b> {
     /// Takes what comes for so many seconds, or until `enough`, an end, or the order to stop.
     async fn pump(&mut self, seconds: f64, enough: impl Fn(&Self) -> bool) {
         let deadline = tokio::time::Instant::now() + Duration::from_secs_f64(seconds.max(0.0));
-        let mut stop = self.trial.stop.clone();
+        let mut stop = self.stop.clone();
         let mut buffer = vec![0; 64 * 1024];
         while !enough(self) && !self.is_over() && !*stop.borrow() {
             tokio::select! {
@@ -485,21 +519,26 @@ impl<'a, 'b> Session<'a, 'b> {
         }
     }
 
-    /// Ends it as one should, unless it has ended.
-    async fn goodbye(&mut self) {
-        self.seen.pings.extend(std::iter::repeat_n(None, self.pings.len()));
-        self.pings.clear();
-        if self.is_over() {
-            return;
-        }
+    /// An end by the probe, now.
+    fn ours(&self) -> End {
         let now = clock::now();
-        let ours = End {
+        End {
             at: self.trial.now(),
             age: now.since(self.opened).as_secs_f64(),
             silence: now.since(self.last_byte).as_secs_f64(),
             is_ours: true,
             sign: Sign::Close(Some(CloseCode(1000)), String::new()),
-        };
+        }
+    }
+
+    /// Ends it as one should, unless it has ended.
+    async fn goodbye(&mut self) {
+        self.seen.pings.extend(std::iter::repeat_n(None, self.pings.len()));
+        self.pings.clear();
+        if self.seen.end.as_ref().is_some_and(|end| !end.is_ours) {
+            return;
+        }
+        let ours = self.seen.end.take().unwrap_or_else(|| self.ours());
         let _ = self.writer.write_all(&frame(CLOSE, &1000_u16.to_be_bytes())).await;
         let _ = self.writer.flush().await;
         let deadline = Duration::from_secs_f64(GOODBYE_TIME);
