@@ -149,6 +149,12 @@ impl Plan {
         match target.protocol {
             Protocol::WebSocket => {
                 wanted.push(vary(Check::Compression, Vary::Compression(true)));
+                if feeds(plain) {
+                    // Whether what comes is late, and what a Ping waits for meanwhile.
+                    let watched =
+                        Conduct::Hold { seconds: 6.0, ping_seconds: Some(0.5), message_seconds: None };
+                    wanted.push(experiment(Check::Latency, Via::Url, watched));
+                }
                 if echoes(plain) {
                     let echo = |via| {
                         experiment(Check::Latency, via, Conduct::Echo { messages: 10, with_pings: true })
@@ -240,10 +246,10 @@ impl Plan {
 
     /// The next message of a search for the largest one that passes.
     fn next_size(&self, seen: &Examination) -> Option<Experiment> {
-        let plain = seen
-            .plain()
-            .filter(|plain| seen.target.protocol == Protocol::WebSocket && takes_messages(plain))?;
+        let plain =
+            seen.plain().filter(|plain| seen.target.protocol != Protocol::Sse && takes_messages(plain))?;
         let send = |bytes| experiment(Check::Size, Via::Url, Conduct::Send { bytes, frames: 1 });
+        let is_grpc = seen.target.protocol == Protocol::Grpc;
         if !self.is_allowed(&send(0)) {
             return None;
         }
@@ -257,7 +263,7 @@ impl Plan {
                 let pieces = experiment(Check::Size, Via::Url, Conduct::Send { bytes: failed, frames: 4 });
                 let straight =
                     experiment(Check::Size, Via::Direct, Conduct::Send { bytes: failed, frames: 1 });
-                let more = [Some(pieces), seen.target.direct.is_some().then_some(straight)];
+                let more = [(!is_grpc).then_some(pieces), seen.target.direct.is_some().then_some(straight)];
                 return more.into_iter().flatten().find(|wanted| !self.begun.contains(wanted));
             }
             (passed, None) => *SIZES.iter().find(|size| **size > passed)?,
@@ -389,6 +395,11 @@ fn echoes(plain: &Attempt) -> bool {
     plain.stream.as_ref().is_some_and(|stream| stream.echoes.iter().any(Option::is_some))
 }
 
+/// Messages come that nobody has asked for.
+fn feeds(plain: &Attempt) -> bool {
+    !echoes(plain) && plain.stream.as_ref().is_some_and(|stream| stream.messages_seen >= 3)
+}
+
 /// Most round trips are quick, and some are late by what TCP waits before it sends again.
 fn is_uneven(seen: &Examination) -> bool {
     let rows = seen.of(Check::Latency, Via::Url).filter_map(|attempt| attempt.stream.as_ref());
@@ -401,7 +412,7 @@ fn is_uneven(seen: &Examination) -> bool {
 
 /// The service did not end the connection over a small message.
 fn takes_messages(plain: &Attempt) -> bool {
-    plain.peer_end().is_none()
+    plain.is_well()
 }
 
 #[cfg(test)]

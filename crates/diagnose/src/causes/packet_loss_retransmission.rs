@@ -2,6 +2,7 @@
 
 use model::finding::{Affected, Finding, Place, Said, Severity};
 use model::Leg;
+use model::tcp::TcpSample;
 
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::attempt::Attempt;
@@ -91,9 +92,13 @@ fn probe(seen: &Examination) -> Option<Finding> {
 /// Retransmissions and late round trips that are no chance.
 const EVENTS_MIN: usize = 4;
 
-/// Its stream worked, and its numbers are of the way alone: no path that died, and no peer that does not read.
+/// Its stream worked, and its numbers are of the way alone: no path that died, no peer that does not read, and no queue,
+/// behind which an acknowledgement comes too late.
 fn is_telling(attempt: &Attempt) -> bool {
-    attempt.tcp.is_some_and(|tcp| tcp.unanswered < 2 && !tcp.zero_window && tcp.rwnd_limited_seconds < 0.1)
+    let is_queued = |tcp: &TcpSample| tcp.rtt_seconds > tcp.min_rtt_seconds.map(|least| least + 0.1);
+    attempt.tcp.is_some_and(|tcp| {
+        tcp.unanswered < 2 && !tcp.zero_window && tcp.rwnd_limited_seconds < 0.1 && !is_queued(&tcp)
+    })
         && attempt.is_open()
 }
 
@@ -141,7 +146,6 @@ fn median(mut values: Vec<f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use model::finding::Level;
-    use model::tcp::TcpSample;
 
     use super::*;
     use crate::scene::{Scene, URL, echoed, found, none};
@@ -164,6 +168,9 @@ mod tests {
         none(probe, Scene::opened().attempt(row(0, 8)));
         none(probe, Scene::opened().attempt(row(6, 0)));
         none(probe, Scene::opened().attempt(row(1, 1)));
+        let queue = |tcp: TcpSample| TcpSample { rtt_seconds: Some(0.4), min_rtt_seconds: Some(0.03), ..tcp };
+        let queued = row(6, 4);
+        none(probe, Scene::opened().attempt(Attempt { tcp: queued.tcp.map(queue), ..queued }));
         let gone = |tcp: TcpSample| TcpSample { unanswered: 4, ..tcp };
         let row_gone = row(6, 4);
         none(probe, Scene::opened().attempt(Attempt { tcp: row_gone.tcp.map(gone), ..row_gone }));
