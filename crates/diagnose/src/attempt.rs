@@ -201,6 +201,10 @@ pub struct Stream {
     pub server_pings: Vec<f64>,
     /// Comment lines of an event stream that came, when.
     pub comments: Vec<f64>,
+    /// Ids of its events that came, in their order, cut to 64 characters.
+    pub ids: Vec<String>,
+    /// Milliseconds after which it tells clients to come back (`retry`); none when it does not.
+    pub retry_ms: Option<u64>,
     /// Blocks of an event stream that never ended with an empty line, or had no `data`.
     pub malformed: u64,
     /// What broke the protocol, and the byte of the stream where.

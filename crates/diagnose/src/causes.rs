@@ -83,6 +83,7 @@ causes! {
     own_limit,
     packet_loss_retransmission,
     page_navigation_normal_1001,
+    ping_flood,
     protocol_version_mismatch,
     proxy_reload_drain,
     reconnect_storm,

@@ -179,6 +179,13 @@ impl Plan {
                 let listen = Conduct::Listen { seconds: 6.0, messages: 24 };
                 wanted.push(experiment(Check::Flush, Via::Url, listen));
                 wanted.extend(target.direct.is_some().then(|| experiment(Check::Flush, Via::Direct, listen)));
+                let resumed = Conduct::Listen { seconds: 3.0, messages: 6 };
+                wanted.extend(left_at(seen).map(|id| Experiment {
+                    check: Check::Flush,
+                    via: Via::Url,
+                    vary: Some(Vary::LastEventId(id.to_owned())),
+                    conduct: resumed,
+                }));
                 let gzip = Some(Vary::Compression(true));
                 wanted.push(Experiment {
                     check: Check::Compression,
@@ -393,6 +400,17 @@ fn is_hold(experiment: &Experiment) -> bool {
 
 fn echoes(plain: &Attempt) -> bool {
     plain.stream.as_ref().is_some_and(|stream| stream.echoes.iter().any(Option::is_some))
+}
+
+/// The id of an event in the middle of the first event stream that the service ended: its client comes back with one,
+/// and nothing behind this one may be lost.
+fn left_at(seen: &Examination) -> Option<&str> {
+    let ended = seen.of_open(Via::Url).find(|attempt| {
+        let is_plain = attempt.experiment.vary.is_none();
+        is_plain && attempt.peer_end().is_some() && attempt.stream.as_ref().is_some_and(|it| it.ids.len() > 3)
+    })?;
+    let ids = &ended.stream.as_ref()?.ids;
+    ids.get(ids.len() / 2).map(String::as_str)
 }
 
 /// Messages come that nobody has asked for.

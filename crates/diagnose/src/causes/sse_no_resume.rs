@@ -1,9 +1,8 @@
 //! After a reconnection the events in between are lost: the service does not go on where the client stopped.
 
-use model::Protocol;
 use model::finding::{Finding, Place, Said, Severity};
 
-use crate::attempt::{Attempt, Message};
+use crate::attempt::Attempt;
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
@@ -40,21 +39,25 @@ pub const CAUSE: Cause = Cause {
     },
     phrases: &[
         phrase(
+            "from_start",
+            "With `Last-Event-ID: {id}` the first event is {first}, which had come before that one",
+            "带 `Last-Event-ID: {id}` 请求时，第一个事件是 {first}，而它早在该事件之前就已到达",
+        ),
+        phrase(
             "ignored",
-            "With `Last-Event-ID`, {seconds} after that event, none of about {missed} events in between came",
-            "在该事件{seconds}之后带 `Last-Event-ID` 请求，其间约 {missed} 个事件一个也没有到达",
+            "With `Last-Event-ID: {id}` none of {missed} events that had come behind it comes again",
+            "带 `Last-Event-ID: {id}` 请求时，其后曾到达的 {missed} 个事件一个也没有再来",
         ),
         phrase(
             "live_goes_on",
-            "New events came at once: the stream itself works",
-            "新事件立即到达：流本身正常",
+            "Other events come: the stream itself works",
+            "其他事件会到达：流本身正常",
         ),
         phrase(
             "kept_shorter",
             "the service may keep events for a shorter time",
             "服务保留事件的时间可能更短",
         ),
-        phrase("quiet", "nothing may have been made in between", "其间可能没有产生事件"),
         phrase(
             "compare_ids",
             "Listen with a second client through the gap, and compare the ids",
@@ -70,50 +73,39 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let resumed = seen.attempts.iter().filter(|_| seen.target.protocol == Protocol::Sse).find(|attempt| {
-        matches!(attempt.experiment.vary, Some(Vary::LastEventId(_))) && attempt.experiment.via == Via::Url
+    let (id, resumed) = seen.of_open(Via::Url).find_map(|attempt| match &attempt.experiment.vary {
+        Some(Vary::LastEventId(id)) => Some((id, ids(attempt))),
+        _ => None,
     })?;
-    let before =
-        seen.of_open(Via::Url).filter(|attempt| attempt.began < resumed.began && attempt != &resumed);
-    let (before, earlier) = before
-        .map(|attempt| (attempt, messages(attempt)))
-        .max_by(|(a, _), (b, _)| a.began.total_cmp(&b.began))?;
-    let period = period(earlier)?;
-    let last = earlier.last().filter(|_| earlier.iter().all(|message| message.has_id))?;
-    let gap = resumed.began - (before.began + last.at);
-    let missed = (gap / period).floor();
-    let came = messages(resumed);
-    if missed < 2.0 || came.is_empty() || replays(came, period) {
+    let first = resumed.first()?;
+    let before = seen.of_open(Via::Url).map(ids).filter(|ids| resumed.as_ptr() != ids.as_ptr());
+    let (earlier, later) = before.filter_map(|ids| at(ids, id)).max_by_key(|(_, later)| later.len())?;
+    if later.is_empty() || later.contains(first) {
         return None;
     }
-    let decisive = Said::new("ignored").seconds("seconds", gap).with("missed", missed as u64);
+    let is_from_start = earlier.contains(first);
+    let decisive = if is_from_start {
+        Said::new("from_start").with("id", id.as_str()).with("first", first.as_str())
+    } else {
+        Said::new("ignored").with("id", id.as_str()).with("missed", later.len())
+    };
     Some(
         Claim::of(&CAUSE, Place::Upstream, decisive)
             .noted(Said::new("live_goes_on"))
             .unless(Said::new("kept_shorter"))
-            .unless(Said::new("quiet"))
             .next(Said::new("compare_ids"))
             .fix(Said::new("ring"))
             .finding(),
     )
 }
 
-fn messages(attempt: &Attempt) -> &[Message] {
-    attempt.stream.as_ref().map_or(&[], |stream| &stream.messages)
+fn ids(attempt: &Attempt) -> &[String] {
+    attempt.stream.as_ref().map_or(&[], |stream| &stream.ids)
 }
 
-/// The usual time between two events; none for a stream without a rhythm.
-fn period(messages: &[Message]) -> Option<f64> {
-    let mut gaps: Vec<f64> = messages.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
-    gaps.sort_by(f64::total_cmp);
-    let middle = *gaps.get(gaps.len() / 2).filter(|_| gaps.len() >= 3)?;
-    let is_steady = gaps.iter().all(|gap| (gap - middle).abs() < 0.5 * middle);
-    (middle > 0.0 && is_steady).then_some(middle)
-}
-
-/// The first events came faster than they are made.
-fn replays(messages: &[Message], period: f64) -> bool {
-    messages.windows(2).any(|pair| pair[1].at - pair[0].at < 0.3 * period)
+/// The ids up to this one, and those behind it.
+fn at<'a>(ids: &'a [String], id: &str) -> Option<(&'a [String], &'a [String])> {
+    Some(ids.split_at(ids.iter().rposition(|other| other == id)? + 1))
 }
 
 #[cfg(test)]
@@ -121,36 +113,32 @@ mod tests {
     use model::finding::Level;
 
     use super::*;
-    use crate::scene::{Scene, flushed, found, listened, none};
+    use crate::scene::{Scene, found, listened, none};
 
-    fn resumed(began: f64, replayed: u32) -> Attempt {
-        let mut came = flushed(replayed, replayed.max(1), 0.001);
-        came.extend(
-            flushed(3, 1, 0.4).into_iter().map(|message| Message { at: message.at + 0.3, ..message }),
-        );
-        let vary = Some(Vary::LastEventId("7".into()));
-        Attempt { began, ..listened(Via::Url, vary, came) }
+    fn brought(vary: Option<Vary>, ids: impl IntoIterator<Item = u32>) -> Attempt {
+        let ids = ids.into_iter().map(|id| id.to_string()).collect();
+        listened(Via::Url, vary, Vec::new()).stream_with(|stream| stream.ids = ids)
     }
 
     fn scene() -> Scene {
-        Scene::of(Protocol::Sse).attempt(listened(Via::Url, None, flushed(8, 1, 0.4)))
+        Scene::sse().attempt(brought(None, 1..=12))
+    }
+
+    fn resumed(ids: impl IntoIterator<Item = u32>) -> Attempt {
+        brought(Some(Vary::LastEventId("7".into())), ids)
     }
 
     #[test]
     fn what_was_made_in_between_is_lost() {
-        found(probe, scene().attempt(resumed(8.0, 0)), Level::Medium);
+        found(probe, scene().attempt(resumed(1..=6)), Level::Medium);
+        found(probe, scene().attempt(resumed(31..=36)), Level::Medium);
     }
 
     #[test]
     fn look_alikes_are_another_matter() {
-        none(probe, scene().attempt(resumed(8.0, 5)));
-        none(probe, scene().attempt(resumed(3.0, 0)));
-        let mut plain = flushed(8, 1, 0.4);
-        plain.iter_mut().for_each(|message| message.has_id = false);
-        none(
-            probe,
-            Scene::of(Protocol::Sse).attempt(listened(Via::Url, None, plain)).attempt(resumed(8.0, 0)),
-        );
+        none(probe, scene().attempt(resumed(8..=13)));
+        none(probe, scene().attempt(resumed([])));
+        none(probe, Scene::sse().attempt(brought(None, 1..=7)).attempt(resumed(1..=6)));
         none(probe, scene());
     }
 }

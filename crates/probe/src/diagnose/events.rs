@@ -17,6 +17,8 @@ use super::{Trial, http1, made_at};
 use crate::clock;
 use crate::stream::Stream;
 
+/// How much of an id is kept.
+const ID_CHARS_MAX: usize = 64;
 const MESSAGES_MAX: usize = 256;
 /// Longest block whose payload is looked at.
 const BLOCK_BYTES_MAX: usize = 64 * 1024;
@@ -201,6 +203,7 @@ impl<'a, 'b> Session<'a, 'b> {
 
     fn event(&mut self, bytes: u64, has_id: bool) {
         let block = std::mem::take(&mut self.block);
+        self.retry(&block);
         self.seen.messages_seen += 1;
         if self.seen.messages.len() >= MESSAGES_MAX {
             return;
@@ -215,6 +218,13 @@ impl<'a, 'b> Session<'a, 'b> {
             has_id,
             broken_at: None,
         });
+        let id = field(&block, "id").filter(|_| has_id);
+        self.seen.ids.extend(id.map(|id| id.chars().take(ID_CHARS_MAX).collect::<String>()));
+    }
+
+    fn retry(&mut self, block: &[u8]) {
+        let told = field(block, "retry").and_then(|value| value.parse().ok());
+        self.seen.retry_ms = told.or(self.seen.retry_ms);
     }
 
     /// The connection below has ended.
@@ -236,6 +246,9 @@ impl<'a, 'b> Session<'a, 'b> {
         let is_text =
             |line: &[u8]| line.starts_with(b"data") || line.starts_with(b"event") || line.starts_with(b"id");
         let is_left = self.block.split(|byte| *byte == b'\n').any(is_text);
+        // A block without data is no event, and what it says holds.
+        let block = std::mem::take(&mut self.block);
+        self.retry(&block);
         self.seen.malformed = u64::from(is_left && self.seen.messages_seen == 0);
         let now = clock::now();
         self.seen.end = Some(End {
@@ -245,5 +258,25 @@ impl<'a, 'b> Session<'a, 'b> {
             is_ours,
             sign,
         });
+    }
+}
+
+/// The last value of a field in a block of an event stream (WHATWG HTML, section 9.2.6).
+fn field<'a>(block: &'a [u8], name: &str) -> Option<&'a str> {
+    let lines = std::str::from_utf8(block).ok()?.split(['\n', '\r']);
+    let value = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix(':')).next_back()?;
+    Some(value.strip_prefix(' ').unwrap_or(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_a_block() {
+        let block = b"retry: 50\r\nid:7\nid: 8\ndata: id: 9\n\n";
+        assert_eq!(field(block, "retry"), Some("50"));
+        assert_eq!(field(block, "id"), Some("8"));
+        assert_eq!(field(block, "event"), None);
     }
 }
