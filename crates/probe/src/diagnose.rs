@@ -11,12 +11,14 @@ mod run;
 mod websocket;
 
 use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
 use diagnose::attempt::{Attempt, Fault, Stage, StageName};
 use diagnose::experiment::{Alpn, Conduct, Experiment, Vary, Via};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::Moment;
+use model::tcp::TcpSample;
 use tokio::sync::watch;
 
 use crate::clock;
@@ -68,6 +70,8 @@ pub(crate) struct Trial<'a> {
     pub(crate) experiment: &'a Experiment,
     pub(crate) began: Moment,
     pub(crate) seen: Attempt,
+    /// The socket below, as long as the attempt lasts.
+    pub(crate) socket: Option<OwnedFd>,
     /// True when it is to end.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -78,11 +82,26 @@ impl Trial<'_> {
         clock::now().since(self.began).as_secs_f64()
     }
 
+    /// What a step of an opening comes to; none when it takes too long, or the attempt is to end.
+    pub(crate) async fn within<T>(&self, step: impl Future<Output = T>) -> Option<T> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            done = tokio::time::timeout(self.settings.stage_time, step) => done.ok(),
+            () = stopped(&mut stop) => None,
+        }
+    }
+
     /// A stage is over, well or not.
     pub(crate) fn staged(&mut self, name: StageName, since: Moment, failed: Option<(Fault, String)>) {
         let (fault, detail) = failed.map_or((None, String::new()), |(fault, detail)| (Some(fault), detail));
         let seconds = clock::now().since(since).as_secs_f64();
         self.seen.stages.push(Stage { name, seconds, fault, detail });
+    }
+
+    /// What the kernel tells of the TCP connection.
+    fn sample(&self) -> Option<TcpSample> {
+        let account = kernel::account(self.socket.as_ref()?.as_fd()).ok()?;
+        Some(TcpSample { at_seconds: self.now() as f32, ..account.sample(false) })
     }
 
     /// What differs from the plain request.
@@ -157,37 +176,52 @@ impl Trial<'_> {
     }
 }
 
+/// Ends when the attempt is to end; never when nobody can say so any more.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Makes one attempt; it ends by itself, in the time that its conduct says and a bounded time for its opening, or
-/// soon after `stop` becomes true.
+/// soon after `stop` becomes true: then without a result, when nothing can be told of it yet.
 pub(crate) async fn attempt(
     settings: &Settings,
     experiment: Experiment,
     start: Moment,
     stop: watch::Receiver<bool>,
-) -> Attempt {
+) -> Option<Attempt> {
     match experiment.conduct {
-        Conduct::Crowd { connections } => crowd::open(settings, experiment, connections, start, stop).await,
+        Conduct::Crowd { connections } => {
+            Some(crowd::open(settings, experiment, connections, start, stop).await)
+        }
         _ => alone(settings, experiment, start, stop).await,
     }
 }
 
-/// An attempt of one connection.
+/// An attempt of one connection; none when it was to end before anything could be told of it.
 async fn alone(
     settings: &Settings,
     experiment: Experiment,
     start: Moment,
     stop: watch::Receiver<bool>,
-) -> Attempt {
+) -> Option<Attempt> {
     let began = clock::now();
     let seen = nothing(experiment.clone(), began.since(start).as_secs_f64());
-    let mut trial = Trial { settings, experiment: &experiment, began, seen, stop };
-    let Some(stream) = connect::connect(&mut trial).await else { return trial.seen };
-    match settings.target.protocol {
-        _ if trial.is_http2() => http2::open(&mut trial, stream).await,
-        Protocol::WebSocket => websocket::open(&mut trial, stream).await,
-        Protocol::Sse | Protocol::Grpc => events::open(&mut trial, stream).await,
+    let mut trial = Trial { settings, experiment: &experiment, began, seen, socket: None, stop };
+    if let Some(stream) = connect::connect(&mut trial).await {
+        match settings.target.protocol {
+            _ if trial.is_http2() => http2::open(&mut trial, stream).await,
+            Protocol::WebSocket => websocket::open(&mut trial, stream).await,
+            Protocol::Sse | Protocol::Grpc => events::open(&mut trial, stream).await,
+        }
     }
-    trial.seen
+    trial.seen.tcp = trial.sample();
+    let is_given_up = |stage: &Stage| {
+        stage.fault == Some(Fault::Timeout) && stage.seconds < settings.stage_time.as_secs_f64()
+    };
+    let is_untold = *trial.stop.borrow() && trial.seen.failed().is_some_and(is_given_up);
+    (!is_untold).then_some(trial.seen)
 }
 
 /// An attempt of which nothing is seen yet.
@@ -204,3 +238,6 @@ fn nothing(experiment: Experiment, began: f64) -> Attempt {
         crowd: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ pub(super) async fn open(
         // In an order that can be told, and no SYN flood.
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
-    let mut crowd = tasks.join_all().await;
+    let mut crowd: Vec<Attempt> = tasks.join_all().await.into_iter().flatten().collect();
     crowd.sort_by(|a, b| a.began.total_cmp(&b.began));
     Attempt { crowd, ..nothing(experiment, began) }
 }

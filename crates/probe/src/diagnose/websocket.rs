@@ -14,7 +14,7 @@ use observe::upgrade::{self, Agreed};
 use observe::ws::Scanner;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 
-use super::{Trial, http1, made_at};
+use super::{Trial, http1, made_at, stopped};
 use crate::clock;
 use crate::stream::Stream;
 use crate::websocket::{CLOSE, PING, PONG, TEXT, frame, frames};
@@ -28,8 +28,10 @@ const FIRST_MESSAGE_TIME: f64 = 0.3;
 const ANSWER_TIME: f64 = 1.5;
 /// How long an echo of a large message is waited for.
 const ECHO_TIME: f64 = 5.0;
+/// How long a peer may take nothing of what is written.
+const STALL_TIME: Duration = Duration::from_secs(10);
 /// How long an orderly end is waited for.
-const GOODBYE_TIME: f64 = 1.0;
+const GOODBYE_TIME: Duration = Duration::from_secs(1);
 
 /// Opens it and does what the experiment says.
 pub(super) async fn open(trial: &mut Trial<'_>, mut stream: Stream) {
@@ -196,8 +198,11 @@ impl<'a, 'b> Session<'a, 'b> {
         let message = self.trial.settings.message.clone().into_bytes();
         loop {
             let left = seconds - self.age();
-            if left <= 0.0 || self.is_over() || *self.trial.stop.borrow() {
+            if self.is_over() || *self.trial.stop.borrow() {
                 return;
+            }
+            if left <= 0.0 {
+                break;
             }
             self.pump(step.min(left), |_| false).await;
             if ping_seconds.is_some() {
@@ -207,6 +212,19 @@ impl<'a, 'b> Session<'a, 'b> {
                 self.say(&message, 1).await;
             }
         }
+        if ping_seconds.or(message_seconds).is_none() {
+            self.knock().await;
+        }
+    }
+
+    /// Asks a stream that was silent whether it is there still: somebody on the way may have forgotten it without a
+    /// word. Its silence counts as before.
+    async fn knock(&mut self) {
+        let silent_since = self.last_byte;
+        self.ping().await;
+        self.last_byte = silent_since;
+        self.pump(ANSWER_TIME, |session| session.pings.is_empty()).await;
+        self.last_byte = silent_since;
     }
 
     async fn send(&mut self, bytes: u64, frames: u32) {
@@ -262,8 +280,9 @@ impl<'a, 'b> Session<'a, 'b> {
     async fn write(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         let mut buffer = vec![0; 64 * 1024];
+        let mut stop = self.trial.stop.clone();
         while !rest.is_empty() && !self.is_over() {
-            let stalled = tokio::time::sleep(Duration::from_secs(10));
+            let stalled = tokio::time::sleep(STALL_TIME);
             let outcome = tokio::select! {
                 written = self.writer.write(rest) => Some(written),
                 read = self.reader.read(&mut buffer) => {
@@ -271,6 +290,7 @@ impl<'a, 'b> Session<'a, 'b> {
                     continue;
                 }
                 () = stalled => None,
+                () = stopped(&mut stop) => None,
             };
             match outcome {
                 Some(Ok(written)) => {
@@ -281,7 +301,7 @@ impl<'a, 'b> Session<'a, 'b> {
                 None => return,
             }
         }
-        if let Err(error) = self.writer.flush().await {
+        if let Ok(Err(error)) = tokio::time::timeout(STALL_TIME, self.writer.flush()).await {
             self.failed(&error);
         }
     }
@@ -303,11 +323,8 @@ impl<'a, 'b> Session<'a, 'b> {
 
     async fn answer_pings(&mut self) {
         for pong in std::mem::take(&mut self.pongs) {
-            if self.writer.write_all(&pong).await.is_err() {
-                return;
-            }
+            self.write(&pong).await;
         }
-        let _ = self.writer.flush().await;
     }
 
     fn read(&mut self, read: std::io::Result<usize>, buffer: &[u8]) {
@@ -461,11 +478,10 @@ impl<'a, 'b> Session<'a, 'b> {
             is_ours: true,
             sign: Sign::Close(Some(CloseCode(1000)), String::new()),
         };
-        let _ = self.writer.write_all(&frame(CLOSE, &1000_u16.to_be_bytes())).await;
-        let _ = self.writer.flush().await;
-        let deadline = Duration::from_secs_f64(GOODBYE_TIME);
         let mut buffer = vec![0; 16 * 1024];
         let rest = async {
+            let _ = self.writer.write_all(&frame(CLOSE, &1000_u16.to_be_bytes())).await;
+            let _ = self.writer.flush().await;
             while !self.scanner.close_seen() {
                 match self.reader.read(&mut buffer).await {
                     Ok(length @ 1..) => self.scanner.scan(&buffer[..length], &mut |_| {}),
@@ -473,7 +489,7 @@ impl<'a, 'b> Session<'a, 'b> {
                 }
             }
         };
-        let _ = tokio::time::timeout(deadline, rest).await;
+        let _ = tokio::time::timeout(GOODBYE_TIME, rest).await;
         self.seen.end = Some(ours);
     }
 }
