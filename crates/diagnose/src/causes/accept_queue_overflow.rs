@@ -8,6 +8,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::openings;
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -63,7 +64,7 @@ pub const CAUSE: Cause = Cause {
         phrase("counters", "On the machine of the listener: `nstat -az TcpExtListenOverflows` before and after, and Recv-Q in `ss -ltn`", "在监听所在机器上：前后对比 `nstat -az TcpExtListenOverflows`，并查看 `ss -ltn` 的 Recv-Q"),
         phrase("accept_sooner", "In the program that listens: a longer backlog with `net.core.somaxconn` as long, and nothing slow in the loop that accepts", "在监听的程序中：增大 backlog 与 `net.core.somaxconn`，接受连接的循环中不做耗时操作"),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 /// Connections of a crowd that must be late.
@@ -141,6 +142,10 @@ fn late(crowd: &[Attempt]) -> Option<Late> {
         soonest: soon.map(|(seconds, _)| *seconds).fold(0.0, f64::max),
         is_cut: times.iter().skip_while(|time| is_soon(time)).all(|time| !is_soon(time)),
     })
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

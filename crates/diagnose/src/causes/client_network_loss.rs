@@ -1,8 +1,9 @@
 //! A client loses or changes its network.
 
-use model::finding::Severity;
+use model::finding::{Finding, Severity};
 
 use crate::cause::{Cause, Manual, Signs, text};
+use crate::population::{Population, paths};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -32,5 +33,9 @@ pub const CAUSE: Cause = Cause {
         sources: &["RFC 5482","https://websockets.readthedocs.io/en/stable/faq/common.html"],
     },
     phrases: &[],
-    signs: Signs::Seen { probe: None, connection: None, population: None },
+    signs: Signs::Seen { probe: None, connection: None, population: Some(population) },
 };
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    paths::findings(&CAUSE, seen)
+}

@@ -9,6 +9,7 @@ use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::occupancy;
 use crate::openings::{self, Straight};
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -61,7 +62,7 @@ pub const CAUSE: Cause = Cause {
         phrase("raise", "In the hop that refuses: raise the limit for this path, or count by user in place of the address", "在拒绝的一跳：提高该路径的限制，或按用户而非地址计数"),
         phrase("wait", "In clients: wait as `Retry-After` says, with jitter, before connecting again", "在客户端：重连前按 `Retry-After` 等待并加随机抖动"),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -120,6 +121,10 @@ fn limited(seen: &Examination) -> Option<Finding> {
 
 /// A refusal that nobody waited for.
 const AT_ONCE_SECONDS: f64 = 0.5;
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
+}
 
 #[cfg(test)]
 mod tests {

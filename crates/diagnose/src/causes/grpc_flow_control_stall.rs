@@ -1,8 +1,9 @@
 //! A receiver reads nothing, and HTTP/2's flow control stops the sender.
 
-use model::finding::Severity;
+use model::finding::{Finding, Severity};
 
 use crate::cause::{Cause, Manual, Signs, text};
+use crate::population::{Population, calls};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -35,5 +36,9 @@ pub const CAUSE: Cause = Cause {
         sources: &["RFC 9113, section 5.2","https://grpc.io/docs/guides/flow-control/"],
     },
     phrases: &[],
-    signs: Signs::Seen { probe: None, connection: None, population: None },
+    signs: Signs::Seen { probe: None, connection: None, population: Some(population) },
 };
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    calls::findings(&CAUSE, seen)
+}

@@ -7,6 +7,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::sizes::sent;
+use crate::population::{Population, calls};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -48,7 +49,7 @@ pub const CAUSE: Cause = Cause {
             "在接收侧：把最大消息调到大于 {bytes}，或分片发送；之后应得到应答",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 /// The limit that all implementations have by default: who is refused above it has found no fault.
@@ -71,6 +72,10 @@ fn too_large(message: &str) -> Option<u64> {
     let rest = rest.split_once("larger than max").or_else(|| rest.split_once("exceeds maximum size"))?.1.to_owned();
     let mut numbers = rest.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
     numbers.next()
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    calls::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

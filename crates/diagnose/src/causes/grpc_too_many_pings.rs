@@ -10,6 +10,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::{Beat, Manner, holds};
+use crate::population::{Population, calls};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -65,7 +66,7 @@ pub const CAUSE: Cause = Cause {
             "在客户端：keepalive 时间设为 5 分钟（现为 {period}）；或在服务器：`MinTime` 调到其下；之后调用应存活超过十个周期",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 /// Clients of gRPC keep to at least 10 s (grpc-go raises what is less); servers may well refuse what is faster.
@@ -84,6 +85,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
         .corroborated(lives.then(|| Said::new("silent_lives").seconds("seconds", silent)));
     let claim = if lives { claim } else { claim.unless(Said::new("other_load")).next(Said::new("hold_silent")) };
     Some(claim.fix(Said::new("less_often").seconds("period", period)).finding())
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    calls::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

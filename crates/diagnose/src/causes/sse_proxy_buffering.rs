@@ -10,6 +10,7 @@ use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::flows::{self, Flow};
 use crate::openings;
+use crate::population::{Population, streams};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -59,7 +60,7 @@ pub const CAUSE: Cause = Cause {
         phrase("no_buffering", "In the service: send `X-Accel-Buffering: no` with the stream; in the proxy: no buffering for this path", "在服务中：随数据流发送 `X-Accel-Buffering: no`；在代理中：对该路径关闭缓冲"),
         phrase("nginx", "proxy_http_version 1.1;\nproxy_buffering off;", "proxy_http_version 1.1;\nproxy_buffering off;"),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -112,6 +113,10 @@ fn said(flow: &Flow<'_>) -> Said {
 
 fn counted(code: &'static str, flow: &Flow<'_>) -> Said {
     Said::new(code).with("messages", flow.messages).with("reads", flow.reads)
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    streams::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

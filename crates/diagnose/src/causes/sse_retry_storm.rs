@@ -1,7 +1,8 @@
 //! Event streams end at once and are opened again at once.
 
 use crate::cause::{Cause, Manual, Signs, text};
-use model::finding::Severity;
+use crate::population::{Population, streams};
+use model::finding::{Finding, Severity};
 
 /// See the module. Only a gateway sees the clients that come back.
 pub const CAUSE: Cause = Cause {
@@ -30,5 +31,9 @@ pub const CAUSE: Cause = Cause {
         sources: &["WHATWG HTML, sections 9.2.3 and 9.2.6 (reconnection time, retry, 204)"],
     },
     phrases: &[],
-    signs: Signs::Seen { probe: None, connection: None, population: None },
+    signs: Signs::Seen { probe: None, connection: None, population: Some(population) },
 };
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    streams::findings(&CAUSE, seen)
+}

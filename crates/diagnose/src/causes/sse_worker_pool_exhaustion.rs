@@ -11,6 +11,7 @@ use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::occupancy::{self, waited};
 use crate::openings;
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -60,7 +61,7 @@ pub const CAUSE: Cause = Cause {
         phrase("asynchronous", "In the service: workers that are not held by a stream, or a pool of its own for streams", "在服务中：使用不被流占用的工作进程，或为流设置独立的池"),
         phrase("refuse", "In the service: answer 503 when all workers are taken, in place of waiting", "在服务中：工作进程占满时应答 503，而不是等待"),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -103,6 +104,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
 
 /// An answer that came so much later than usual came when another stream had ended.
 const LATE_SECONDS: f64 = 1.0;
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
+}
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::occupancy::{self, Straight};
 use crate::openings;
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -56,7 +57,7 @@ pub const CAUSE: Cause = Cause {
         phrase("access_log", "Look in HAProxy's log for the flags `sQ`, and at `scur` and `qcur` of the server in its statistics", "在 HAProxy 日志中查找标志 `sQ`，并在其统计中查看该服务器的 `scur` 与 `qcur`"),
         phrase("raise", "In the proxy: `maxconn` of the server to what it can hold, or more servers", "在代理中：将该服务器的 `maxconn` 提高到其可承受的连接数，或增加服务器"),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 /// Wait that is no refusal at once, seconds.
@@ -84,6 +85,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
             .fix(Said::new("raise"))
             .finding(),
     )
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]
