@@ -98,13 +98,16 @@ impl Examination {
         self.of_open(via).filter_map(|attempt| attempt.stream.as_ref()?.violations.first().copied()).collect()
     }
 
-    /// Streams that lost the borders of frames: one stream has breaches of several kinds.
+    /// Streams that lost the borders of frames: one stream has breaches of several kinds. What answers a fragmented
+    /// message may err in fragments.
     pub fn scrambled(&self, via: Via) -> usize {
         let is_scrambled = |attempt: &&Attempt| {
             let violations = attempt.stream.as_ref().map_or(&[][..], |stream| &stream.violations);
             violations.iter().any(|(kind, _)| *kind != violations[0].0)
         };
-        self.of_open(via).filter(is_scrambled).count()
+        let is_whole =
+            |attempt: &&Attempt| !matches!(attempt.experiment.conduct, Conduct::Send { frames: 2.., .. });
+        self.of_open(via).filter(is_whole).filter(is_scrambled).count()
     }
 
     /// Streams over which something came.

@@ -166,5 +166,7 @@ mod tests {
         let many = [broken(URL, vec![(FrameViolation::ReservedOpcode, 40)]), broken(URL, vec![(FrameViolation::LengthOverflow, 9)])];
         none(probe, Scene::websocket().attempts(many));
         none(probe, Scene::websocket().attempt(broken(URL, Vec::new())));
+        let once = [broken(URL, vec![(FrameViolation::Masked, 9)]), broken(URL, Vec::new())];
+        none(probe, Scene::websocket().attempts(once));
     }
 }

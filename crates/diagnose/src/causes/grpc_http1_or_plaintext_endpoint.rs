@@ -114,6 +114,7 @@ mod tests {
     fn a_connection_that_only_breaks_is_another() {
         none(probe, no_http2(Fault::Reset));
         none(probe, no_http2(Fault::Timeout));
+        none(probe, no_http2(Fault::Timeout).with(Check::Http, Vary::Alpn(Alpn::Http1), answer(404)));
         none(probe, Scene::grpc().plain(answer(200)));
     }
 }

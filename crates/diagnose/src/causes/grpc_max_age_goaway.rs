@@ -3,13 +3,14 @@
 use model::finding::{Finding, Place, Said, Severity};
 
 use crate::cause::{Cause, Manual, Signs, phrase, text};
+use model::Protocol;
 use model::words::Http2Error;
 
 use crate::attempt::Sign;
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
-use crate::holds::{EARLY_SECONDS, Owner, compared, holds, owner, recycles, timer};
+use crate::holds::{Beat, EARLY_SECONDS, Manner, holds, recycles, timer};
 use crate::population::{Population, timed};
 
 /// See the module.
@@ -53,6 +54,11 @@ pub const CAUSE: Cause = Cause {
             "{count} 个调用在存活约 {seconds}时被 GOAWAY NO_ERROR 结束",
         ),
         phrase(
+            "gone_ages",
+            "{count} connections ended whole at ages around {seconds}, busy or not",
+            "{count} 条连接在存活约 {seconds}时整条结束，无论忙闲",
+        ),
+        phrase(
             "no_goaway",
             "a timer that ends connections without GOAWAY: a balancer of TCP, or the service's HTTP server",
             "不发送 GOAWAY 就结束连接的超时：四层负载均衡或服务的 HTTP 服务器",
@@ -75,21 +81,40 @@ pub const CAUSE: Cause = Cause {
     signs: Signs::both(probe, population),
 };
 
+/// The greatest of ages over the least: gRPC varies them by 10 % either way (A9).
+const JITTER: f64 = 1.25;
+
 fn probe(seen: &Examination) -> Option<Finding> {
     going_away(seen).or_else(|| gone(seen))
 }
 
-/// Whole connections end at an age, though no GOAWAY was seen before.
+/// Whole connections end around an age, busy or not, though no GOAWAY was seen before.
 fn gone(seen: &Examination) -> Option<Finding> {
-    let timer = timer(seen, Via::Url).filter(|timer| recycles(seen, timer))?;
-    let owner = owner(seen, &timer);
-    let place = if owner == Owner::Service { Place::Upstream } else { Place::Unknown };
-    let claim = timer
-        .claim(&CAUSE, place)
-        .corroborated(compared(seen, owner, timer.seconds))
+    let timer = timer(seen, Via::Url).filter(|_| seen.target.protocol == Protocol::Grpc);
+    let is_silence = timer.as_ref().is_some_and(|timer| !recycles(seen, timer));
+    let ends = || {
+        holds(seen, Via::Url).filter_map(|(attempt, beat)| {
+            let end = attempt.peer_end().filter(|end| end.age >= EARLY_SECONDS)?;
+            let is_whole = matches!(Manner::of(attempt, end), Manner::Wordless | Manner::Status(14));
+            is_whole.then_some((attempt.began + end.at, end.age, beat != Beat::None))
+        })
+    };
+    let (least, most) = ends().fold((f64::MAX, 0.0_f64), |(least, most), (_, age, _)| (least.min(age), most.max(age)));
+    let (first, ..) = ends().next()?;
+    let apart = ends().any(|(moment, ..)| (moment - first).abs() > 1.0);
+    let is_busy_too = ends().any(|(.., is_busy)| is_busy);
+    let outlived = seen.silent(Via::Direct).any(|hold| hold.peer_end().is_none() && hold.lived() > 1.5 * most);
+    let is_grpc = seen.target.protocol == Protocol::Grpc;
+    if !is_grpc || is_silence || !apart || !is_busy_too || outlived || most > least * JITTER + 0.2 {
+        return None;
+    }
+    let seconds = f64::midpoint(least, most);
+    let decisive = Said::new("gone_ages").with("count", ends().count()).seconds("seconds", seconds);
+    let claim = Claim::of(&CAUSE, Place::Unknown, decisive)
+        .corroborated(Said::new("apart"))
         .unless(Said::new("no_goaway"))
         .next(Said::new("look_for_goaway"));
-    Some(claim.fix(Said::new("resume").seconds("seconds", timer.seconds)).finding())
+    Some(claim.fix(Said::new("resume").seconds("seconds", seconds)).finding())
 }
 
 fn going_away(seen: &Examination) -> Option<Finding> {
@@ -102,8 +127,7 @@ fn going_away(seen: &Examination) -> Option<Finding> {
     let ages = away.iter().map(|(_, age, _)| *age);
     let (least, most) = (ages.clone().fold(f64::MAX, f64::min), ages.fold(0.0, f64::max));
     let &(first, _, debug) = away.first()?;
-    // gRPC varies the age by 10 % either way (A9); the probe's own lateness comes on top.
-    if most > least * 1.25 + 0.2 {
+    if most > least * JITTER + 0.2 {
         return None;
     }
     let seconds = f64::midpoint(least, most);
@@ -148,6 +172,9 @@ mod tests {
         let ends = silent_end(URL, 3.0, &Sign::Fin);
         let heard = cut_at(URL, talked(1.0), 1.0, 3.05, Sign::Fin).stream_with(|stream| stream.messages_seen = 2);
         found(probe, Scene::grpc().attempts(ends.clone()).attempt(heard), Level::Medium);
+        let varied = [(0.0, 2.9), (2.3, 3.2)].map(|(began, age)| cut_at(URL, SILENT, began, age, Sign::Fin));
+        let varied = Scene::grpc().attempts(varied).attempt(cut_at(URL, talked(1.0), 1.0, 3.05, Sign::Fin));
+        found(probe, varied, Level::Medium);
         none(probe, Scene::grpc().attempts(ends.clone()).attempt(lives(URL, talked(1.0), 0.0, 9.0)));
         none(probe, Scene::opened().attempts(ends).attempt(cut_at(URL, talked(1.0), 1.0, 3.05, Sign::Fin)));
     }

@@ -107,6 +107,8 @@ mod tests {
     #[test]
     fn look_alikes_are_others() {
         none(probe, ends(&Sign::Fin));
+        let some_straight = ends(&Sign::Fin).attempt(cut_at(DIRECT, SILENT, 1.0, 8.1, Sign::Fin));
+        none(probe, some_straight.attempt(lives(DIRECT, SILENT, 0.0, 20.0)));
         none(probe, ends(&close(1001, "")).attempt(lives(DIRECT, SILENT, 0.0, 20.0)));
         none(probe, ends(&Sign::Fin).attempt(cut_at(DIRECT, SILENT, 0.0, 9.1, Sign::Fin)));
     }

@@ -115,6 +115,7 @@ mod tests {
     #[test]
     fn look_alikes_are_others() {
         none(probe, leaves(&Sign::Fin));
+        none(probe, leaves(&close(1008, "")));
         none(probe, Scene::opened().attempts(silent_end(URL, 9.0, &close(1001, ""))));
     }
 }

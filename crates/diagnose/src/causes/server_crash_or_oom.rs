@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
     use crate::attempt::{Fault, Sign, StageName};
-    use crate::scene::{SILENT, Scene, URL, close, cut_at, fails, found, none, talked};
+    use crate::scene::{SILENT, Scene, URL, close, cut_at, fails, found, lives, none, talked};
 
     fn ends(sign: &Sign) -> Scene {
         let ends = [cut_at(URL, SILENT, 0.0, 9.0, sign.clone()), cut_at(URL, talked(1.0), 2.3, 6.8, sign.clone())];
@@ -102,6 +102,9 @@ mod tests {
         refused.began = 10.0;
         found(probe, ends(&Sign::Fin).attempt(refused.clone()), Level::Medium);
         none(probe, ends(&close(1001, "")).attempt(refused));
+        let mut opens = lives(URL, SILENT, 0.0, 1.0);
+        opens.began = 10.0;
+        none(probe, ends(&Sign::Fin).attempt(opens));
         none(probe, ends(&Sign::Fin));
     }
 }

@@ -26,6 +26,8 @@ const COMPARED_BYTES_MAX: usize = 4 << 20;
 /// How long a greeting waits for a first message, and for each answer.
 const FIRST_MESSAGE_TIME: f64 = 0.3;
 const ANSWER_TIME: f64 = 1.5;
+/// How long a greeting looks on after the answer: an end that follows at once belongs to it.
+const AFTER_ANSWER_TIME: f64 = 0.1;
 /// How long an echo of a large message is waited for.
 const ECHO_TIME: f64 = 5.0;
 /// How long an orderly end is waited for.
@@ -189,6 +191,7 @@ impl<'a, 'b> Session<'a, 'b> {
         self.say(&message, 1).await;
         self.pump(ANSWER_TIME, |session| session.awaited.is_none()).await;
         self.give_up_echo();
+        self.pump(AFTER_ANSWER_TIME, |_| false).await;
     }
 
     async fn hold(&mut self, seconds: f64, ping_seconds: Option<f64>, message_seconds: Option<f64>) {
