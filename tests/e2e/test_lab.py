@@ -46,6 +46,9 @@ def test_of_a_fault_one_accepted_cause_must_be_found_and_no_other_at_high(said, 
     (["healthy"], "missed"),
     (["problem", finding("any", "low")], "inconclusive"),
     (["problem", finding("any", "medium", "client")], "wrong"),
+    (["problem", finding("any", "medium", "unknown")], "wrong"),
+    (["problem", finding("handshake-invalid", "medium", "unknown")], "right"),
+    (["problem", finding("handshake-invalid", "high", "client")], "wrong_high"),
     (["problem", finding("any"), finding("any", "high", "client")], "wrong_high"),
 ])
 def test_of_an_unknown_fault_the_place_must_be_found(said, verdict):

@@ -77,10 +77,14 @@ class Case:
 
     def _honest(self, said):
         claims = [f for f in said.findings if f.get("severity") != "info"]
-        astray = {f["level"] for f in claims if f["where"] not in self.where}
+
+        def is_true(claim):
+            return claim["where"] in self.where or (claim["id"] in GENERAL and claim["where"] == "unknown")
+
+        astray = {claim["level"] for claim in claims if not is_true(claim)}
         if "high" in astray:
             return "wrong_high"
-        if any(f["where"] in self.where and f["level"] in SURE for f in claims):
+        if any(is_true(claim) and claim["level"] in SURE for claim in claims):
             return "right"
         if "medium" in astray:
             return "wrong"
