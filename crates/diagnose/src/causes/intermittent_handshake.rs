@@ -19,24 +19,19 @@ pub const CAUSE: Cause = Cause {
         title: text("the same handshake succeeds only sometimes", "同样的握手有时成功、有时失败"),
         symptoms: text("It connects after some tries.", "多试几次才能连接。"),
         evidence: text(
-            "The same request was made several times, and some opened and some did not, in no order that \
-             a limit would explain. Straight to the service all open, or it is the same there.",
-            "同样的请求做了多次，有的打开、有的没有，且其顺序不能用限制来解释；直接连接服务时全部打开，\
-             或情况相同。",
+            "The same request was made several times, and some opened and some did not, in no order that a limit would explain. \
+             Straight to the service all open, or it is the same there.",
+            "同样的请求做了多次，有的打开、有的没有，且其顺序不能用限制来解释；直接连接服务时全部打开，或情况相同。",
         ),
         look_alikes: text(
-            "`sticky-session-missing`: the answer speaks of a session. `edge-rate-limit-or-ban`: the \
-             first ones open. One of several backends or of several addresses is broken: the share of \
-             failures is near 1/n.",
-            "`sticky-session-missing`：应答提到会话；`edge-rate-limit-or-ban`：最先的能打开；\
-             多个后端或地址中有一个损坏：失败比例接近 1/n。",
+            "`sticky-session-missing`: the answer speaks of a session. `edge-rate-limit-or-ban`: the first ones open. One of several \
+             backends or of several addresses is broken: the share of failures is near 1/n.",
+            "`sticky-session-missing`：应答提到会话；`edge-rate-limit-or-ban`：最先的能打开；多个后端或地址中有一个损坏：失败比例接近 1/n。",
         ),
         fix: text(
-            "In the balancer: look which backend the failed ones went to, and take it out; switch on \
-             health checks (nginx `max_fails`, HAProxy `check`). Then run the diagnosis again: all must \
-             open.",
-            "在负载均衡中：查看失败的请求到了哪个后端并将其移除；启用健康检查（nginx `max_fails`，HAProxy \
-             `check`）。然后重新诊断：应全部打开。",
+            "In the balancer: look which backend the failed ones went to, and take it out; switch on health checks (nginx \
+             `max_fails`, HAProxy `check`). Then run the diagnosis again: all must open.",
+            "在负载均衡中：查看失败的请求到了哪个后端并将其移除；启用健康检查（nginx `max_fails`，HAProxy `check`）。然后重新诊断：应全部打开。",
         ),
         sources: &[
             "https://nginx.org/en/docs/http/ngx_http_upstream_module.html#server (max_fails, fail_timeout)",
@@ -44,72 +39,31 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase(
-            "limit_title",
-            "no more than {streams} streams at once are opened",
-            "同时最多只能打开 {streams} 条流",
-        ),
-        phrase(
-            "limited",
-            "With {streams} streams open, {failed} more failed: {how}; with fewer open, each opened",
-            "已有 {streams} 条流时，另外 {failed} 条失败：{how}；更少时均能打开",
-        ),
-        phrase(
-            "sometimes",
-            "Of {count} same requests {opened} opened and {failed} failed: {how}",
-            "{count} 次同样的请求中 {opened} 次打开，{failed} 次失败：{how}",
-        ),
-        phrase(
-            "at_once",
-            "Of {count} connections at once {opened} opened and {failed} failed, in no order: {how}",
-            "同时 {count} 个连接中 {opened} 个打开，{failed} 个失败，没有规律：{how}",
-        ),
-        phrase(
-            "straight_all",
-            "Straight to {upstream} all {count} opened",
-            "直接连接 {upstream} 时 {count} 次全部打开",
-        ),
-        phrase(
-            "straight_too",
-            "Straight to {upstream} it is the same: {failed} of {count} failed",
-            "直接连接 {upstream} 也一样：{count} 次中 {failed} 次失败",
-        ),
+        phrase("sometimes", "Of {count} same requests {opened} opened and {failed} failed: {how}", "{count} 次同样的请求中 {opened} 次打开，{failed} 次失败：{how}"),
+        phrase("at_once", "Of {count} connections at once {opened} opened and {failed} failed, in no order: {how}", "同时 {count} 个连接中 {opened} 个打开，{failed} 个失败，没有规律：{how}"),
+        phrase("straight_all", "Straight to {upstream} all {count} opened", "直接连接 {upstream} 时 {count} 次全部打开"),
+        phrase("straight_too", "Straight to {upstream} it is the same: {failed} of {count} failed", "直接连接 {upstream} 也一样：{count} 次中 {failed} 次失败"),
         phrase("limit", "a limit of connections at once may be reached", "可能达到了并发连接的限制"),
-        phrase(
-            "ask_backends",
-            "Ask each backend alone with `--upstream`, some times each",
-            "用 `--upstream` 逐个后端单独测试，各重复几次",
-        ),
-        phrase(
-            "take_out",
-            "In the balancer: take the backend out that fails, and check the health of each",
-            "在负载均衡中：移除失败的后端，并对每个后端做健康检查",
-        ),
-        phrase(
-            "service",
-            "In the service: its log of the failed ones says why",
-            "在服务中：其日志会说明失败的原因",
-        ),
+        phrase("ask_backends", "Ask each backend alone with `--upstream`, some times each", "用 `--upstream` 逐个后端单独测试，各重复几次"),
+        phrase("take_out", "In the balancer: take the backend out that fails, and check the health of each", "在负载均衡中：移除失败的后端，并对每个后端做健康检查"),
+        phrase("service", "In the service: its log of the failed ones says why", "在服务中：其日志会说明失败的原因"),
     ],
     signs: Signs::probe(probe),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let limit = occupancy::limit(occupancy::at_url(seen), |attempt| !attempt.is_open() && is_over(attempt));
-    let (decisive, is_crowd) = match (&limit, counted(openings::repeats(seen, Via::Url))) {
-        (Some(limit), _) => {
-            let said =
-                Said::new("limited").with("streams", limit.streams).with("failed", limit.refused.len());
-            (said.with("how", openings::how(limit.refused.first()?)), false)
-        }
-        (None, Some(count)) => (count.said("sometimes"), false),
-        (None, None) => (counted(openings::crowd(seen, Via::Url)?.iter())?.said("at_once"), true),
+    let is_refused = |attempt: &Attempt| !attempt.is_open() && attempt.is_over();
+    if occupancy::limit(occupancy::at_url(seen), is_refused).is_some() {
+        return None;
+    }
+    let (decisive, is_crowd) = match counted(openings::repeats(seen, Via::Url)) {
+        Some(count) => (count.said("sometimes"), false),
+        None => (counted(openings::crowd(seen, Via::Url)?.iter())?.said("at_once"), true),
     };
     let straight: Vec<_> = openings::repeats(seen, Via::Direct).collect();
     let failed = straight.iter().filter(|attempt| !attempt.is_open()).count();
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
-    let compared =
-        |code: &'static str| Said::new(code).with("upstream", upstream).with("count", straight.len());
+    let compared = |code: &'static str| Said::new(code).with("upstream", upstream).with("count", straight.len());
     let is_well = straight.len() >= ENOUGH && failed == 0;
     let is_same = failed > 0 && failed < straight.len();
     let place = match (is_well, is_same) {
@@ -117,11 +71,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
         (_, true) => Place::Upstream,
         _ => Place::Unknown,
     };
-    let title =
-        limit.map_or(Said::new("title"), |limit| Said::new("limit_title").with("streams", limit.streams));
     Some(
         Claim::of(&CAUSE, place, decisive)
-            .titled(title)
             .corroborated(is_well.then(|| compared("straight_all")))
             .corroborated(is_same.then(|| compared("straight_too").with("failed", failed)))
             .unless(is_crowd.then(|| Said::new("limit")))
@@ -151,14 +102,9 @@ impl Count {
 /// How many opened and how many did not, when both happened.
 fn counted<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Option<Count> {
     let (opened, others): (Vec<&Attempt>, Vec<&Attempt>) = attempts.partition(|attempt| attempt.is_open());
-    let failed: Vec<&Attempt> = others.into_iter().filter(|other| is_over(other)).collect();
+    let failed: Vec<&Attempt> = others.into_iter().filter(|other| other.is_over()).collect();
     let how = openings::how(failed.first()?);
     (!opened.is_empty()).then_some(Count { opened: opened.len(), failed: failed.len(), how })
-}
-
-/// It came to something; one that the probe itself broke off did not.
-fn is_over(attempt: &Attempt) -> bool {
-    attempt.is_open() || attempt.answer.is_some() || attempt.failed().is_some()
 }
 
 #[cfg(test)]
@@ -184,16 +130,14 @@ mod tests {
 
     #[test]
     fn at_once_in_no_order() {
-        let mixed: Vec<_> =
-            (0..20).map(|number| Some(answer(if number % 2 == 0 { 101 } else { 502 }))).collect();
+        let mixed: Vec<_> = (0..20).map(|number| Some(answer(if number % 2 == 0 { 101 } else { 502 }))).collect();
         found(probe, Scene::websocket().plain(answer(101)).attempt(crowd(Via::Url, mixed)), Level::Medium);
     }
 
     #[test]
-    fn a_limit_that_nothing_explains_is_told_as_one() {
+    fn a_limit_is_another_matter() {
         let limited = [times(3, &answer(101)), times(17, &answer(500))].concat();
-        let scene = Scene::websocket().plain(answer(101)).attempt(crowd(Via::Url, limited));
-        assert_eq!(found(probe, scene, Level::Medium).title.code, "limit_title");
+        none(probe, Scene::websocket().plain(answer(101)).attempt(crowd(Via::Url, limited)));
     }
 
     #[test]
