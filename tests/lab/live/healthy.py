@@ -71,12 +71,12 @@ def grpc_streams(site):
 @healthy("planned-drain", group="healthy")
 def planned_drain(site):
     """The gateway itself is told to stop, and sends its clients away over some seconds."""
-    entry = gateway(site, Service(site, "chat", tick=0.5), extra="drain: { window: 8s }")
+    entry = gateway(site, Service(site, "chat", tick=0.5), extra="drain: { window: 20s }")
     Crowd(site, "chat", entry, clients=60, seconds=30, say=(0.3, 1), stay=(8, 40), back=(0.3, 2))
     time.sleep(10)
     entry.signal(signal.SIGTERM)
-    time.sleep(6)
-    site.shows(sum(r["reason"] == "shutdown" for r in records(entry)) > 20, "the gateway has sent 20 clients away")
+    time.sleep(9)
+    site.shows(sum(r["reason"] == "shutdown" for r in records(entry)) > 15, "the gateway has sent 15 clients away")
     return site.findings(entry)
 
 

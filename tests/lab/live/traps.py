@@ -1,5 +1,6 @@
 """Look-alikes, and two causes at once: what a hasty reading of the closes gets wrong."""
 
+import datetime
 import json
 import time
 import urllib.request
@@ -91,7 +92,7 @@ def one_user_agent_that_most_have(site):
 def slow_reader_on_a_narrow_link(site):
     """Clients lag far behind, and it is their link that is narrow: they read whatever comes."""
     away = site.netns()
-    run("tc", "qdisc", "replace", "dev", away.name, "root", "tbf", *"rate 500kbit burst 16kbit latency 4s".split())
+    run("tc", "qdisc", "replace", "dev", away.name, "root", "tbf", *"rate 500kbit burst 16kbit limit 8mb".split())
     entry = gateway(site, Service(site, "chat", tick=0.1, size=4000), listen="0.0.0.0")
     near_by = Crowd(site, "chat", entry, clients=15, seconds=24, stay=(4, 9), back=(0.2, 1))
     Crowd(
@@ -143,12 +144,15 @@ def deploy_that_was_told(site):
     entry = gateway(site, *services, route="fail_timeout: 1s")
     crowd = Crowd(site, "chat", entry, clients=60, seconds=18, say=(0.3, 1), stay=(5, 30), back=(0.2, 2))
     time.sleep(9)
-    if not site.proving:
-        tell(entry, {"kind": "deploy", "title": "chat 2.4.1"})
+    tell(entry, {"kind": "deploy", "subject": "chat 2.4.1", "at": now()})
     services[0].restart(1)
     crowd.seen()
     shows(site, entry, 20, lambda r: ended(r, "upstream", "abnormal"))
     return site.findings(entry)
+
+
+def now():
+    return datetime.datetime.now(datetime.UTC).isoformat()
 
 
 def tell(entry, event):
