@@ -6,8 +6,11 @@ import hashlib
 # A fault of no catalogue: right is a finding at the right place, or an honest "inconclusive".
 ANY_HONEST = "any honest answer"
 
-# They say only how it failed: true, and no cause. Of a fault of the catalogue they count as nothing said.
-GENERAL = {"handshake-refused", "handshake-invalid", "intermittent-handshake", "tls-failed", "not-the-protocol"}
+# They say only what was seen: true, and no cause. Of a fault of the catalogue they count as nothing said.
+GENERAL = {
+    "closed-early", "connections-limited", "echo-altered", "ends-unexplained", "handshake-invalid",
+    "handshake-refused", "intermittent-handshake", "messages-lost", "not-the-protocol", "stream-stalls", "tls-failed",
+}
 
 SURE = ("high", "medium")
 VERDICTS = ("right", "inconclusive", "missed", "wrong", "wrong_high", "broken")
@@ -74,10 +77,14 @@ class Case:
 
     def _honest(self, said):
         claims = [f for f in said.findings if f.get("severity") != "info"]
-        astray = {f["level"] for f in claims if f["where"] not in self.where}
+
+        def is_true(claim):
+            return claim["where"] in self.where or (claim["id"] in GENERAL and claim["where"] == "unknown")
+
+        astray = {claim["level"] for claim in claims if not is_true(claim)}
         if "high" in astray:
             return "wrong_high"
-        if any(f["where"] in self.where and f["level"] in SURE for f in claims):
+        if any(is_true(claim) and claim["level"] in SURE for claim in claims):
             return "right"
         if "medium" in astray:
             return "wrong"

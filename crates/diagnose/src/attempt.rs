@@ -312,6 +312,11 @@ impl Attempt {
         self.stream.is_some()
     }
 
+    /// It came to something; one that the probe itself broke off did not.
+    pub fn is_over(&self) -> bool {
+        self.is_open() || self.answer.is_some() || self.failed().is_some()
+    }
+
     /// Status of the answer.
     pub fn status(&self) -> Option<u16> {
         self.answer.as_ref().map(|answer| answer.status)
@@ -320,6 +325,13 @@ impl Attempt {
     /// How the peer ended the stream; none when it is open still, or the probe ended it.
     pub fn peer_end(&self) -> Option<&End> {
         self.stream.as_ref()?.end.as_ref().filter(|end| !end.is_ours)
+    }
+
+    /// Messages that the probe sent while the stream was open, when.
+    pub fn sent_while_open(&self) -> &[f64] {
+        let Some(stream) = &self.stream else { return &[] };
+        let ended = stream.end.as_ref().map_or(f64::INFINITY, |end| end.at);
+        &stream.sent[..stream.sent.partition_point(|sent| *sent < ended)]
     }
 
     /// How long the open stream was seen to live, whoever ended it.

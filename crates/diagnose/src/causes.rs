@@ -24,6 +24,7 @@ causes! {
     clump_of_closes,
     compression_cpu_memory,
     concurrent_write_corruption,
+    connections_limited,
     conntrack_table_full,
     corporate_proxy_or_antivirus,
     cut_after_bytes,

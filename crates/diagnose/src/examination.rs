@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use model::event::FrameViolation;
 use model::{Protocol, Word as _};
 
 use crate::attempt::Attempt;
@@ -99,6 +100,29 @@ impl Examination {
     /// Attempts that opened the stream, at the URL or straight at the upstream.
     pub fn of_open(&self, via: Via) -> impl Iterator<Item = &Attempt> {
         self.attempts.iter().filter(move |attempt| attempt.experiment.via == via && attempt.is_open())
+    }
+
+    /// The first breach of the protocol on each stream that has one, with its byte.
+    pub fn breaches(&self, via: Via) -> Vec<(FrameViolation, u64)> {
+        self.of_open(via).filter_map(|attempt| attempt.stream.as_ref()?.violations.first().copied()).collect()
+    }
+
+    /// Streams that lost the borders of frames: one stream has breaches of several kinds. What answers a fragmented
+    /// message may err in fragments.
+    pub fn scrambled(&self, via: Via) -> usize {
+        let is_scrambled = |attempt: &&Attempt| {
+            let violations = attempt.stream.as_ref().map_or(&[][..], |stream| &stream.violations);
+            violations.iter().any(|(kind, _)| *kind != violations[0].0)
+        };
+        let is_whole =
+            |attempt: &&Attempt| !matches!(attempt.experiment.conduct, Conduct::Send { frames: 2.., .. });
+        self.of_open(via).filter(is_whole).filter(is_scrambled).count()
+    }
+
+    /// Streams over which something came.
+    pub fn heard(&self, via: Via) -> usize {
+        let has_spoken = |attempt: &&Attempt| attempt.stream.as_ref().is_some_and(|it| it.bytes_seen > 0);
+        self.of_open(via).filter(has_spoken).count()
     }
 
     /// Attempts that held a connection silent, at the URL or straight at the upstream.

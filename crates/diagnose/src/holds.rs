@@ -298,6 +298,15 @@ pub fn compared(seen: &Examination, owner: Owner, seconds: f64) -> Option<Said> 
     Some(if owner == Owner::Hop { said.seconds("seconds", seconds) } else { said })
 }
 
+/// The server ends whole connections of gRPC at an age, as MAX_CONNECTION_AGE does when its grace is over: a proxy
+/// that limits the duration of calls resets the one stream.
+pub fn recycles(seen: &Examination, timer: &Timer<'_>) -> bool {
+    seen.target.protocol == Protocol::Grpc
+        && matches!(timer.manner, Manner::Wordless | Manner::Status(14))
+        && matches!(timer.clock, Clock::Age | Clock::NotPings)
+        && owner(seen, timer) != Owner::Hop
+}
+
 /// The service's own heartbeat, when it comes no more often than the timer allows: its period.
 pub fn late_heartbeat(timer: &Timer<'_>) -> Option<f64> {
     let gaps = timer.ends.iter().filter_map(|(attempt, _)| {

@@ -103,6 +103,19 @@ pub fn opening(seen: &Examination) -> Vec<&'static str> {
     named(varied(seen).filter(|attempt| attempt.is_open()))
 }
 
+/// What a failed opening may depend on and no attempt at the URL has varied, by name.
+pub fn untried(seen: &Examination) -> Vec<&'static str> {
+    let tried = named(varied(seen));
+    let is_there = |field: &&str| seen.target.is_tls || *field != "SNI";
+    FIELDS.into_iter().filter(is_there).filter(|field| !tried.contains(field)).collect()
+}
+
+/// What was varied at the URL, by name, and was refused in another way.
+pub fn otherwise(seen: &Examination) -> Vec<&'static str> {
+    let Some(plain) = seen.plain() else { return Vec::new() };
+    named(varied(seen).filter(|attempt| !attempt.is_open() && !is_alike(plain, attempt)))
+}
+
 fn varied(seen: &Examination) -> impl Iterator<Item = &Attempt> {
     seen.attempts.iter().filter(|attempt| {
         attempt.experiment.via == Via::Url && matches!(attempt.experiment.conduct, Conduct::Greet)
@@ -158,6 +171,13 @@ pub fn product(answer: &Answer) -> Option<Said> {
     answer.proxy().map(|product| Said::new("server_field").with("product", product))
 }
 
+/// The product of a hop in between: the answer at the URL names it, and the one straight at the service does not.
+pub fn hop(seen: &Examination) -> Option<&str> {
+    let product = seen.plain()?.answer.as_ref()?.proxy()?;
+    let direct = seen.direct().and_then(|direct| direct.answer.as_ref())?;
+    (direct.proxy() != Some(product)).then_some(product)
+}
+
 /// What the body says, in one sentence; none for a page.
 pub fn body(answer: &Answer) -> Option<Said> {
     const SHOWN: usize = 120;
@@ -187,7 +207,7 @@ impl Vary {
 }
 
 /// What a failed opening may depend on, by name.
-pub const FIELDS: [&str; 6] = ["Authorization/Cookie", "Host", "Origin", "SNI", "Upgrade", "path"];
+const FIELDS: [&str; 6] = ["Authorization/Cookie", "Host", "Origin", "SNI", "Upgrade", "path"];
 
 impl Answer {
     /// The same code gave both, for the same reason: status, media type, and nearly all words of the body. Numbers, such

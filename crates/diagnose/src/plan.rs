@@ -337,6 +337,10 @@ fn why_refused(target: &Target, plain: &Attempt) -> Vec<Experiment> {
     if let Some(direct) = &target.direct {
         wanted.push(vary(Check::Host, Vary::Host(direct.clone())));
     }
+    // Servers of TLS answer plain HTTP so.
+    if !target.is_tls && plain.status() == Some(400) {
+        wanted.push(vary(Check::Http, Vary::OtherScheme));
+    }
     if target.is_tls {
         wanted.push(vary(Check::Http, Vary::Alpn(Alpn::Both)));
         wanted.push(vary(Check::Http, Vary::Alpn(Alpn::None)));

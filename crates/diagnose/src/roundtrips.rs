@@ -59,9 +59,10 @@ impl RoundTrips {
     /// stream, whose phase is by chance, less.
     pub fn is_batched(&self) -> bool {
         let period = self.echo();
-        let is_early = self.firsts.first().is_some_and(|first| *first < 0.6 * period);
+        let early =
+            self.firsts.first().into_iter().chain(self.large.first()).any(|first| *first < 0.8 * period);
         let is_steady = self.share(0.85 * period, 1.15 * period) >= 0.7;
-        period >= LEAST_PERIOD && is_early && is_steady && self.ping().is_some_and(|ping| ping < 0.2 * period)
+        period >= LEAST_PERIOD && early && is_steady && self.ping().is_some_and(|ping| ping < 0.2 * period)
     }
 
     /// Share of the echoes that took from `least` to `most`.
@@ -76,7 +77,7 @@ impl RoundTrips {
 /// Shorter steps are nobody's complaint.
 const LEAST_PERIOD: f64 = 0.08;
 /// A message that fits into one segment with room to spare.
-const SMALL_BYTES: u64 = 512;
+const SMALL_BYTES: u64 = 1024;
 /// More than two segments of Ethernet.
 const LARGE_BYTES: u64 = 4096;
 /// Above it the time of the transfer counts.

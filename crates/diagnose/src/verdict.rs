@@ -25,8 +25,14 @@ words! {
 }
 
 /// Causes that say only how an opening failed. They speak when no cause says why.
-const GENERAL: [&str; 5] =
-    ["handshake-refused", "handshake-invalid", "intermittent-handshake", "tls-failed", "not-the-protocol"];
+const GENERAL: [&str; 6] = [
+    "connections-limited",
+    "handshake-refused",
+    "handshake-invalid",
+    "intermittent-handshake",
+    "tls-failed",
+    "not-the-protocol",
+];
 
 /// Causes that say only how a stream ended or failed. They speak when no cause says why.
 const GENERAL_STREAM: [&str; 7] = [

@@ -3,7 +3,7 @@
 //! - [`tcp_info`]: round trips, retransmissions, bytes, and what sending waited for
 //! - [`accept_queue`]: connections that wait at a listening socket
 //! - [`unread_bytes`], [`queued_bytes`], [`unsent_bytes`]: the depth of the socket's queues
-//! - [`account`]: all of these together; [`Shown`]: of a socket that someone else owns and may close
+//! - [`Shown`]: all of these together, of a socket that someone else owns and may close
 //! - [`enable_stamps`], [`send_stamped`], [`read_stamps`]: when the peer's kernel acknowledged what was sent
 //!
 //! Every other call takes a borrowed file descriptor, makes system calls that never block, and keeps nothing.
@@ -28,5 +28,5 @@ mod sys;
 pub use accept_queue::{AcceptQueue, accept_queue};
 pub use ack_stamps::{AckStamp, STAMPS_PER_READ, enable_stamps, read_stamps, realtime_now, send_stamped};
 pub use queues::{queued_bytes, unread_bytes, unsent_bytes};
-pub use shown::{Account, Shown, account};
+pub use shown::{Account, Shown};
 pub use tcp_info::{TcpInfo, TcpState, tcp_info};

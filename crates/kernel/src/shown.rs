@@ -30,8 +30,8 @@ pub struct Account {
 }
 
 impl Account {
-    /// Its numbers of payload alone: the FIN of a socket that was shut is the last byte of its queue. `at_seconds` is
-    /// left at 0.
+    /// Numbers of payload alone, of a moment that is the reader's to add: the FIN of a socket that was shut is the last
+    /// byte of its queue.
     pub fn sample(&self, is_shut: bool) -> TcpSample {
         let Account { info, unread_bytes, queued_bytes } = self;
         let fin = u32::from(is_shut);
@@ -55,14 +55,6 @@ impl Account {
             last_ack_seconds: info.last_ack_recv.as_secs_f32(),
         }
     }
-}
-
-/// The kernel's account of a socket, in two or three system calls.
-///
-/// # Errors
-/// As [`tcp_info`](crate::tcp_info()) and [`unread_bytes`](crate::unread_bytes).
-pub fn account(fd: BorrowedFd<'_>) -> io::Result<Account> {
-    sys::account_of(fd.as_raw_fd())
 }
 
 impl Shown {

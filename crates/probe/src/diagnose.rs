@@ -8,19 +8,19 @@ mod http1;
 mod http2;
 mod made_at;
 mod run;
+mod watched;
 mod websocket;
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
 use diagnose::attempt::{Attempt, Fault, Stage, StageName};
 use diagnose::experiment::{Alpn, Conduct, Experiment, Vary, Via};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::Moment;
-use model::tcp::TcpSample;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
+use self::watched::Watched;
 use crate::clock;
 use crate::target::{Protocol, Target};
 use crate::tls::Trust;
@@ -70,10 +70,10 @@ pub(crate) struct Trial<'a> {
     pub(crate) experiment: &'a Experiment,
     pub(crate) began: Moment,
     pub(crate) seen: Attempt,
-    /// The socket below, as long as the attempt lasts.
-    pub(crate) socket: Option<OwnedFd>,
     /// True when it is to end.
     pub(crate) stop: watch::Receiver<bool>,
+    /// Gone as soon as its request is answered, or never will be.
+    pub(crate) waiting: Option<mpsc::Sender<()>>,
 }
 
 impl Trial<'_> {
@@ -95,13 +95,10 @@ impl Trial<'_> {
     pub(crate) fn staged(&mut self, name: StageName, since: Moment, failed: Option<(Fault, String)>) {
         let (fault, detail) = failed.map_or((None, String::new()), |(fault, detail)| (Some(fault), detail));
         let seconds = clock::now().since(since).as_secs_f64();
+        if name == StageName::Http || fault.is_some() {
+            self.waiting = None;
+        }
         self.seen.stages.push(Stage { name, seconds, fault, detail });
-    }
-
-    /// What the kernel tells of the TCP connection.
-    fn sample(&self) -> Option<TcpSample> {
-        let account = kernel::account(self.socket.as_ref()?.as_fd()).ok()?;
-        Some(TcpSample { at_seconds: self.now() as f32, ..account.sample(false) })
     }
 
     /// What differs from the plain request.
@@ -195,7 +192,7 @@ pub(crate) async fn attempt(
         Conduct::Crowd { connections } => {
             Some(crowd::open(settings, experiment, connections, start, stop).await)
         }
-        _ => alone(settings, experiment, start, stop).await,
+        _ => alone(settings, experiment, start, stop, None).await,
     }
 }
 
@@ -205,18 +202,21 @@ async fn alone(
     experiment: Experiment,
     start: Moment,
     stop: watch::Receiver<bool>,
+    waiting: Option<mpsc::Sender<()>>,
 ) -> Option<Attempt> {
     let began = clock::now();
     let seen = nothing(experiment.clone(), began.since(start).as_secs_f64());
-    let mut trial = Trial { settings, experiment: &experiment, began, seen, socket: None, stop };
+    let mut trial = Trial { settings, experiment: &experiment, began, seen, stop, waiting };
     if let Some(stream) = connect::connect(&mut trial).await {
+        let stream = Watched::new(stream);
+        let watch = stream.watch();
         match settings.target.protocol {
             _ if trial.is_http2() => http2::open(&mut trial, stream).await,
             Protocol::WebSocket => websocket::open(&mut trial, stream).await,
             Protocol::Sse | Protocol::Grpc => events::open(&mut trial, stream).await,
         }
+        trial.seen.tcp = watch.sample();
     }
-    trial.seen.tcp = trial.sample();
     let is_given_up = |stage: &Stage| {
         stage.fault == Some(Fault::Timeout) && stage.seconds < settings.stage_time.as_secs_f64()
     };

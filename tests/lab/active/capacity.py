@@ -55,17 +55,14 @@ def nginx_worker_connections(site):
 
 @case("service-does-not-accept", fault="accept-queue-overflow", also="upstream-handshake-hang-504", group="capacity")
 def does_not_accept(site):
-    listener = socket.create_server(("127.0.0.1", 0), backlog=2)
-    app = "127.0.0.1:%d" % listener.getsockname()[1]
-    kept = [socket.create_connection(listener.getsockname(), 1) for _ in range(3)]
+    proof, app = (socket.create_server(("127.0.0.1", 0), backlog=2) for _ in range(2))
+    kept = [socket.create_connection(proof.getsockname(), 1) for _ in range(3)]
     try:
-        kept.append(socket.create_connection(listener.getsockname(), 2))
+        kept.append(socket.create_connection(proof.getsockname(), 2))
         site.shows(False, "the queue is full")
     except TimeoutError:
         pass
-    for sock in kept[1:]:
-        sock.close()
-    return site.diagnose(f"ws://{app}/", *CROWD)
+    return site.diagnose("ws://127.0.0.1:%d/" % app.getsockname()[1], *CROWD)
 
 
 @case("haproxy-queue-expires", fault="upstream-queue-timeout-503", group="capacity")

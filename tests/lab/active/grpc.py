@@ -125,7 +125,7 @@ def without_alpn(site):
     return site.diagnose(f"grpcs://{url}/lab.Feed/Watch", trust=authority.pem)
 
 
-@case("nginx-grpc-pass-to-a-dead-port", fault="grpc-non-grpc-reply", also="upstream-down-502-503", group="grpc")
+@case("nginx-grpc-pass-to-a-dead-port", fault={"grpc-non-grpc-reply", "upstream-down-502-503"}, group="grpc")
 def grpc_pass_dead(site):
     front = site.nginx(f"location / {{ grpc_pass grpc://{site.closed_port()}; }}", listen="http2")
     _, code, _ = call(front, "Watch")

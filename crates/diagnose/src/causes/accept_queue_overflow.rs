@@ -1,8 +1,14 @@
 //! Connections come faster than a process accepts them, and its queue is full.
 
-use model::finding::Severity;
+use model::finding::{Finding, Place, Said, Severity};
 
-use crate::cause::{Cause, Manual, Signs, text};
+use crate::attempt::{Attempt, Fault, StageName};
+use crate::cause::{Cause, Manual, Signs, phrase, text};
+use crate::claim::Claim;
+use crate::examination::Examination;
+use crate::experiment::Via;
+use crate::openings;
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -18,10 +24,11 @@ pub const CAUSE: Cause = Cause {
         ),
         evidence: text(
             "`ListenOverflows` of the kernel counts up, and more wait at the listener (`ss -ltn`, Recv-Q) \
-             than may (Send-Q). The time of TCP itself is 1, 3 or 7 s: the kernel sends SYN again after 1 \
-             s, then 2 s, then 4 s.",
+             than may (Send-Q). TCP itself takes 1, 3 or 7 s, since Linux 6.5 also 2, 4 or 5 s: the \
+             client's kernel sends SYN again then.",
             "内核的 `ListenOverflows` 增加，监听套接字上等待的连接数（`ss -ltn` 的 Recv-Q）超过上限（\
-             Send-Q）。TCP 建立本身耗时 1、3 或 7 秒：内核在 1 秒、2 秒、4 秒后重发 SYN。",
+             Send-Q）。TCP 建立本身耗时 1、3 或 7 秒，自 Linux 6.5 起还可能为 2、4 或 5 秒：客户端内核在这\
+             些时刻重发 SYN。",
         ),
         look_alikes: text(
             "`network-unreachable-or-filtered`, `packet-loss-retransmission`: the same waits without \
@@ -41,9 +48,139 @@ pub const CAUSE: Cause = Cause {
         sources: &[
             "listen(2)",
             "tcp(7), tcp_abort_on_overflow",
-            "RFC 6298, section 2 (1 s before the first SYN is sent again)",
+            "RFC 6298, sections 2 and 5 (when SYN is sent again)",
         ],
     },
-    phrases: &[],
-    signs: Signs::Seen { probe: None, connection: None, population: None },
+    phrases: &[
+        phrase(
+            "syn_again",
+            "Of {connections} connections at once {late} were connected only when SYN was sent again ({times}), or not at all; the others within {seconds}",
+            "同时 {connections} 个连接中 {late} 个在重发 SYN（{times}）后才建立，或始终未建立；其余在{seconds}内建立",
+        ),
+        phrase("first_ones", "Those that were connected at once were the first ones", "立即建立的正是最先发起的那些"),
+        phrase("straight_too", "Straight to {upstream} {late} of {connections} wait in the same way", "直接连接 {upstream} 时 {connections} 个中有 {late} 个同样等待"),
+        phrase("lost", "`packet-loss-retransmission`: SYN segments that are lost by chance", "`packet-loss-retransmission`：SYN 报文段偶然丢失"),
+        phrase("conntrack", "`conntrack-table-full`, or a firewall that limits new connections", "`conntrack-table-full`，或限制新建连接的防火墙"),
+        phrase("counters", "On the machine of the listener: `nstat -az TcpExtListenOverflows` before and after, and Recv-Q in `ss -ltn`", "在监听所在机器上：前后对比 `nstat -az TcpExtListenOverflows`，并查看 `ss -ltn` 的 Recv-Q"),
+        phrase("accept_sooner", "In the program that listens: a longer backlog with `net.core.somaxconn` as long, and nothing slow in the loop that accepts", "在监听的程序中：增大 backlog 与 `net.core.somaxconn`，接受连接的循环中不做耗时操作"),
+    ],
+    signs: Signs::both(probe, population),
 };
+
+/// Connections of a crowd that must be late.
+const LATE_MIN: usize = 3;
+/// Connecting that needs no second SYN, seconds.
+const SOON: f64 = 0.8;
+/// When SYN is sent again, seconds after the first: each time after twice as long (RFC 6298, section 5), on Linux 6.5 and
+/// later five times after 1 s before that (`tcp_syn_linear_timeouts`); and how much later the answer may come.
+const AGAIN: [f64; 7] = [1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 11.0];
+const ANSWER: f64 = 0.25;
+
+fn probe(seen: &Examination) -> Option<Finding> {
+    seen.plain()?.stage(StageName::Tcp).filter(|tcp| tcp.fault.is_none() && tcp.seconds < SOON)?;
+    let crowd = openings::crowd(seen, Via::Url)?;
+    let late = late(crowd)?;
+    let straight = openings::crowd(seen, Via::Direct);
+    let same = straight.and_then(|straight| Some((self::late(straight)?, straight.len())));
+    let upstream = seen.target.direct.as_deref().unwrap_or_default();
+    let straight_too = |(late, all): (Late, usize)| {
+        Said::new("straight_too").with("upstream", upstream).with("late", late.count).with("connections", all)
+    };
+    let decisive = Said::new("syn_again")
+        .with("connections", crowd.len())
+        .with("late", late.count)
+        .with("times", late.times)
+        .seconds("seconds", late.soonest);
+    let place = match (straight, &same) {
+        (_, Some(_)) => Place::Upstream,
+        (Some(_), None) => Place::UpstreamLeg,
+        (None, _) => Place::Unknown,
+    };
+    Some(
+        Claim::of(&CAUSE, place, decisive)
+            .noted(late.is_cut.then(|| Said::new("first_ones")))
+            .corroborated(same.map(straight_too))
+            .unless((!late.is_cut).then(|| Said::new("lost")))
+            .unless(Said::new("conntrack"))
+            .next(Said::new("counters"))
+            .fix(Said::new("accept_sooner"))
+            .finding(),
+    )
+}
+
+/// Connections of a crowd whose SYN was dropped.
+struct Late {
+    count: usize,
+    /// When those that came late came, in words.
+    times: String,
+    /// The slowest of the others.
+    soonest: f64,
+    /// None of those that began after the first late one was soon.
+    is_cut: bool,
+}
+
+fn late(crowd: &[Attempt]) -> Option<Late> {
+    let took = |attempt: &Attempt| {
+        let tcp = attempt.stage(StageName::Tcp)?;
+        (tcp.fault.is_none() || tcp.fault == Some(Fault::Timeout)).then_some((tcp.seconds, tcp.fault.is_some()))
+    };
+    let times: Vec<(f64, bool)> = crowd.iter().filter_map(took).collect();
+    let is_soon = |(seconds, failed): &(f64, bool)| !failed && *seconds < SOON;
+    let again = |seconds: f64| AGAIN.into_iter().find(|at| (0.0..ANSWER).contains(&(seconds - at + 0.02)));
+    let late: Vec<&(f64, bool)> = times.iter().filter(|time| !is_soon(time)).collect();
+    let are_again = late.iter().all(|(seconds, failed)| *failed || again(*seconds).is_some());
+    if times.len() < crowd.len() || late.len() < LATE_MIN || late.len() == times.len() || !are_again {
+        return None;
+    }
+    let mut seen: Vec<f64> = late.iter().filter_map(|(seconds, _)| again(*seconds)).collect();
+    seen.sort_by(f64::total_cmp);
+    seen.dedup();
+    let soon = times.iter().filter(|time| is_soon(time));
+    Some(Late {
+        count: late.len(),
+        times: seen.iter().map(|at| format!("{at} s")).collect::<Vec<_>>().join(", "),
+        soonest: soon.map(|(seconds, _)| *seconds).fold(0.0, f64::max),
+        is_cut: times.iter().skip_while(|time| is_soon(time)).all(|time| !is_soon(time)),
+    })
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::finding::Level;
+
+    use super::*;
+    use crate::scene::{Scene, answer, crowd_of, fails, found, none};
+
+    fn connected(via: Via, after: [f64; 3], soon: usize) -> Attempt {
+        let members = (0..20_usize).map(|number| {
+            let mut attempt = fails(via, None, StageName::Http, Fault::Timeout, 10.0);
+            let seconds = if number < soon { 0.001 } else { after[number % 3] };
+            attempt.stages.iter_mut().find(|stage| stage.name == StageName::Tcp)?.seconds = seconds;
+            Some(attempt)
+        });
+        crowd_of(via, members)
+    }
+
+    fn open() -> Scene {
+        Scene::websocket().direct("10.0.3.7:80").plain(answer(101)).direct_opens()
+    }
+
+    #[test]
+    fn those_above_the_backlog_are_connected_when_syn_is_sent_again() {
+        let url = connected(Via::Url, [1.01, 3.03, 7.1], 5);
+        assert_eq!(found(probe, open().attempt(url.clone()), Level::Medium).place, Place::Unknown);
+        let both = open().attempt(url).attempt(connected(Via::Direct, [1.01, 3.03, 7.1], 5));
+        assert_eq!(found(probe, both, Level::Medium).place, Place::Upstream);
+    }
+
+    #[test]
+    fn look_alikes_are_another_matter() {
+        none(probe, open().attempt(connected(Via::Url, [0.002, 0.001, 0.003], 5)));
+        none(probe, open().attempt(connected(Via::Url, [1.7, 2.2, 5.0], 5)));
+        none(probe, Scene::websocket().plain_fails(StageName::Tcp, Fault::Timeout, 10.0));
+    }
+}

@@ -15,14 +15,55 @@ pub const CAUSE: Cause = Cause {
     number: 951,
     severity: Severity::Warning,
     manual: Manual {
-        title: text("streams end right after their opening, and nobody says why", "连接一打开就结束，且没有说明原因"),
+        title: text(
+            "streams end right after their opening, and nobody says why",
+            "连接一打开就结束，且没有说明原因",
+        ),
         symptoms: text("It connects, and is gone at once.", "刚连上就断开。"),
-        evidence: text("The opening is accepted, and within a second, before anything is sent, the stream ends without a word or by an error.", "打开被接受，而在一秒内、尚未发送任何数据时，连接无声结束或以错误结束。"),
-        look_alikes: text("`handler-exits-early`: a normal Close. `ws-auth-401`: 1008 or 4401. `server-exception-1011-or-overload-1012-1013`: its code says why.", "`handler-exits-early`：正常的 Close；`ws-auth-401`：1008 或 4401；`server-exception-1011-or-overload-1012-1013`：代码说明原因。"),
-        fix: text("Compare with the service itself; if it holds, look at the hop in between: it accepts the upgrade and then fails to reach or to relay. If not, read the service's log at that instant. Then the stream must live longer than a second.", "与服务本身对比：若直连正常，检查中间一跳：它接受升级后无法到达或转发；若不正常，查看服务当时的日志。之后连接应存活超过一秒。"),
+        evidence: text(
+            "The opening is accepted, and within a second, before anything is sent, the stream ends without a \
+             word or by an error.",
+            "打开被接受，而在一秒内、尚未发送任何数据时，连接无声结束或以错误结束。",
+        ),
+        look_alikes: text(
+            "`handler-exits-early`: a normal Close. `ws-auth-401`: 1008 or 4401. \
+             `server-exception-1011-or-overload-1012-1013`: its code says why.",
+            "`handler-exits-early`：正常的 Close；`ws-auth-401`：1008 或 4401；`server-exception-1011-or-overload-1012-1013`：代码说明原因。",
+        ),
+        fix: text(
+            "Compare with the service itself; if it holds, look at the hop in between: it accepts the upgrade \
+             and then fails to reach or to relay. If not, read the service's log at that instant. Then the \
+             stream must live longer than a second.",
+            "与服务本身对比：若直连正常，检查中间一跳：它接受升级后无法到达或转发；若不正常，查看服务当时的日志。之后连接应存活超过一秒。",
+        ),
         sources: &["RFC 6455, section 7.1.7"],
     },
-    phrases: &[phrase("ended", "The stream ended {seconds} after its opening: {how}", "连接在打开 {seconds}后结束：{how}"),phrase("each_time", "{count} of {all} streams did", "{all} 条连接中有 {count} 条如此"),phrase("straight_lives", "Straight at {upstream} it lives", "直连 {upstream} 可以存活"),phrase("straight_too", "Straight at {upstream} it ends as well", "直连 {upstream} 同样结束"),phrase("why_unknown", "a reason that shows only in the log of who ends it", "原因只体现在结束方的日志中"),phrase("read_log", "Read the log of who ends it at that instant: straight comparison says which", "查看结束方当时的日志：与直连对比可知是哪一方"),phrase("find", "Read the log of the hop that ends it, at that instant; then repeat: the stream must live longer than a second", "查看结束连接的一跳当时的日志；然后重复：连接应存活超过一秒"),],
+    phrases: &[
+        phrase(
+            "ended",
+            "The stream ended {seconds} after its opening: {how}",
+            "连接在打开 {seconds}后结束：{how}",
+        ),
+        phrase("each_time", "{count} of {all} streams did", "{all} 条连接中有 {count} 条如此"),
+        phrase("straight_lives", "Straight at {upstream} it lives", "直连 {upstream} 可以存活"),
+        phrase("straight_too", "Straight at {upstream} it ends as well", "直连 {upstream} 同样结束"),
+        phrase(
+            "why_unknown",
+            "a reason that shows only in the log of who ends it",
+            "原因只体现在结束方的日志中",
+        ),
+        phrase(
+            "read_log",
+            "Read the log of who ends it at that instant: straight comparison says which",
+            "查看结束方当时的日志：与直连对比可知是哪一方",
+        ),
+        phrase(
+            "find",
+            "Read the log of the hop that ends it, at that instant; then repeat: the stream must live longer \
+             than a second",
+            "查看结束连接的一跳当时的日志；然后重复：连接应存活超过一秒",
+        ),
+    ],
     signs: Signs::probe(probe),
 };
 
@@ -58,7 +99,7 @@ fn early(attempt: &Attempt) -> Option<(f64, String)> {
     let manner = Manner::of(attempt, end);
     let says_why = manner.is_normal() || is_for_credentials(manner) || matches!(manner, Manner::Close(1011..=1013) | Manner::Status(_));
     // A call of gRPC always begins with a message.
-    let is_unasked = stream.sent.is_empty() || stream.grpc.is_some();
+    let is_unasked = attempt.sent_while_open().is_empty() || stream.grpc.is_some();
     let how = match &end.sign {
         Sign::Close(code, reason) => format!("Close {} {reason}", code.as_ref().map_or(1005, |code| code.0)),
         other => format!("{other:?}"),

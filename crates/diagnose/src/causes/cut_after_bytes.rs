@@ -16,14 +16,58 @@ pub const CAUSE: Cause = Cause {
     number: 952,
     severity: Severity::Warning,
     manual: Manual {
-        title: text("streams end after a fixed number of messages or bytes", "连接在固定数量的消息或字节后结束"),
+        title: text(
+            "streams end after a fixed number of messages or bytes",
+            "连接在固定数量的消息或字节后结束",
+        ),
         symptoms: text("Busy streams drop sooner than quiet ones.", "繁忙的连接比安静的更早断开。"),
-        evidence: text("Streams that talk at different speeds end after the same number of messages, or the same number of bytes, at different ages.", "以不同速度收发的连接在不同存活时长、但同样的消息数或字节数后结束。"),
-        look_alikes: text("`max-lifetime`: one age. `message-size-limit`: one message is too large. A limit of rate: slow streams live on.", "`max-lifetime`：存活时长相同；`message-size-limit`：单条消息过大；速率限制：慢的连接继续存活。"),
-        fix: text("Find what counts: a quota of the service, a limit of a proxy for requests or bytes (nginx `keepalive_requests` on HTTP/2 before 1.19.7, `client_max_body_size` for calls of gRPC), a bug in a buffer. Then a stream must outlive that number.", "找出计数者：服务的配额、代理的请求数或字节数上限（1.19.7 之前 HTTP/2 的 nginx `keepalive_requests`、gRPC 调用的 `client_max_body_size`）、缓冲区缺陷。之后连接应超过该数量仍存活。"),
+        evidence: text(
+            "Streams that talk at different speeds end after the same number of messages, or the same number \
+             of bytes, at different ages.",
+            "以不同速度收发的连接在不同存活时长、但同样的消息数或字节数后结束。",
+        ),
+        look_alikes: text(
+            "`max-lifetime`: one age. `message-size-limit`: one message is too large. A limit of rate: slow \
+             streams live on.",
+            "`max-lifetime`：存活时长相同；`message-size-limit`：单条消息过大；速率限制：慢的连接继续存活。",
+        ),
+        fix: text(
+            "Find what counts: a quota of the service, a limit of a proxy for requests or bytes (nginx \
+             `keepalive_requests` on HTTP/2 before 1.19.7, `client_max_body_size` for calls of gRPC), a bug in \
+             a buffer. Then a stream must outlive that number.",
+            "找出计数者：服务的配额、代理的请求数或字节数上限（1.19.7 之前 HTTP/2 的 nginx `keepalive_requests`、gRPC 调用的 `client_max_body_size`）、缓冲区缺陷。之后连接应超过该数量仍存活。",
+        ),
         sources: &["https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size"],
     },
-    phrases: &[phrase("after_messages", "{count} streams ended after {number} messages of the probe, at ages from {least} to {most}", "{count} 条连接在探测发送 {number} 条消息后结束，存活时长从 {least}到 {most}"),phrase("after_bytes", "{count} streams ended after {bytes} had come, at ages from {least} to {most}", "{count} 条连接在收到 {bytes}后结束，存活时长从 {least}到 {most}"),phrase("by_chance", "a coincidence of two ends", "两次结束的巧合"),phrase("repeat", "Repeat, and talk at a third speed: the number must be the same", "重复并以第三种速度收发：数量应相同"),phrase("straight_lives", "Straight at {upstream} more went over a stream", "直连 {upstream} 时连接承载了更多"),phrase("find", "Find what counts on the way and in the service: a quota, a limit of messages or bytes; then a stream must outlive it", "查找途中与服务中的计数者：配额、消息数或字节数上限；之后连接应超过它仍存活"),],
+    phrases: &[
+        phrase(
+            "after_messages",
+            "{count} streams ended after {number} messages of the probe, at ages from {least} to {most}",
+            "{count} 条连接在探测发送 {number} 条消息后结束，存活时长从 {least}到 {most}",
+        ),
+        phrase(
+            "after_bytes",
+            "{count} streams ended after {bytes} had come, at ages from {least} to {most}",
+            "{count} 条连接在收到 {bytes}后结束，存活时长从 {least}到 {most}",
+        ),
+        phrase("by_chance", "a coincidence of two ends", "两次结束的巧合"),
+        phrase(
+            "repeat",
+            "Repeat, and talk at a third speed: the number must be the same",
+            "重复并以第三种速度收发：数量应相同",
+        ),
+        phrase(
+            "straight_lives",
+            "Straight at {upstream} more went over a stream",
+            "直连 {upstream} 时连接承载了更多",
+        ),
+        phrase(
+            "find",
+            "Find what counts on the way and in the service: a quota, a limit of messages or bytes; then a \
+             stream must outlive it",
+            "查找途中与服务中的计数者：配额、消息数或字节数上限；之后连接应超过它仍存活",
+        ),
+    ],
     signs: Signs::probe(probe),
 };
 
@@ -33,7 +77,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
         .filter_map(|attempt| Some((attempt, attempt.peer_end()?)))
         .filter(|(attempt, end)| !Manner::of(attempt, end).is_normal() && sent(attempt).is_none())
         .collect();
-    let by_messages = same(&ends, |attempt| attempt.stream.as_ref().map_or(0, |it| it.sent.len() as u64), 3);
+    let by_messages = same(&ends, |attempt| attempt.sent_while_open().len() as u64, 3);
     let by_bytes = same(&ends, |attempt| attempt.stream.as_ref().map_or(0, |it| it.bytes_seen), 1024);
     let (code, number, alike) =
         by_messages.map(|(n, it)| ("after_messages", n, it)).or(by_bytes.map(|(n, it)| ("after_bytes", n, it)))?;
@@ -43,7 +87,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let said = if code == "after_bytes" { said.bytes("bytes", number) } else { said.with("number", number) };
     let carried = |attempt: &Attempt| {
         let stream = attempt.stream.as_ref();
-        stream.is_some_and(|it| if code == "after_bytes" { it.bytes_seen > number } else { it.sent.len() as u64 > number })
+        match code {
+            "after_bytes" => stream.is_some_and(|it| it.bytes_seen > number),
+            _ => attempt.sent_while_open().len() as u64 > number,
+        }
     };
     let is_more_straight = seen.of_open(Via::Direct).any(carried);
     let upstream = seen.target.direct.as_deref().unwrap_or("-");

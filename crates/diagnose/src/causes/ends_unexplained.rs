@@ -16,14 +16,46 @@ pub const CAUSE: Cause = Cause {
     number: 954,
     severity: Severity::Warning,
     manual: Manual {
-        title: text("streams end, and what was measured does not tell why", "连接会结束，而已有测量不能说明原因"),
+        title: text(
+            "streams end, and what was measured does not tell why",
+            "连接会结束，而已有测量不能说明原因",
+        ),
         symptoms: text("Streams drop now and then.", "连接时不时断开。"),
-        evidence: text("Held streams end without a word or by an error, at no common silence, age, moment, number of messages or size.", "保持的连接无声结束或以错误结束，没有共同的静默、存活时长、时刻、消息数或大小。"),
-        look_alikes: text("All causes of drops: more ends are needed to tell them apart.", "所有掉线原因：需要更多的结束样本才能区分。"),
-        fix: text("Measure more: hold several streams at once for longer, straight at the service as well, or let the gateway watch the real ones. Then a common silence, age or moment must show.", "继续测量：同时更久地保持多条连接，并直连服务对比，或让网关观察真实连接。之后应显现共同的静默、存活时长或时刻。"),
+        evidence: text(
+            "Held streams end without a word or by an error, at no common silence, age, moment, number of \
+             messages or size.",
+            "保持的连接无声结束或以错误结束，没有共同的静默、存活时长、时刻、消息数或大小。",
+        ),
+        look_alikes: text(
+            "All causes of drops: more ends are needed to tell them apart.",
+            "所有掉线原因：需要更多的结束样本才能区分。",
+        ),
+        fix: text(
+            "Measure more: hold several streams at once for longer, straight at the service as well, or let \
+             the gateway watch the real ones. Then a common silence, age or moment must show.",
+            "继续测量：同时更久地保持多条连接，并直连服务对比，或让网关观察真实连接。之后应显现共同的静默、存活时长或时刻。",
+        ),
         sources: &["RFC 6455, section 7.1.7"],
     },
-    phrases: &[phrase("ended", "{count} held streams ended by the peer, at ages from {least} to {most}", "{count} 条保持的连接被对端结束，存活时长从 {least}到 {most}"),phrase("how", "One of them: {how}, {silence} after the last byte", "其中之一：{how}，距最后一个字节 {silence}"),phrase("any_cause", "a cause that more ends would tell", "更多样本才能确定的原因"),phrase("longer", "Hold several streams at once for longer, and straight at the service as well: `--checks idle --upstream HOST:PORT`", "同时更久地保持多条连接，并直连服务对比：`--checks idle --upstream 主机:端口`"),],
+    phrases: &[
+        phrase(
+            "ended",
+            "{count} held streams ended by the peer, at ages from {least} to {most}",
+            "{count} 条保持的连接被对端结束，存活时长从 {least}到 {most}",
+        ),
+        phrase(
+            "how",
+            "One of them: {how}, {silence} after the last byte",
+            "其中之一：{how}，距最后一个字节 {silence}",
+        ),
+        phrase("any_cause", "a cause that more ends would tell", "更多样本才能确定的原因"),
+        phrase(
+            "longer",
+            "Hold several streams at once for longer, and straight at the service as well: `--checks idle \
+             --upstream HOST:PORT`",
+            "同时更久地保持多条连接，并直连服务对比：`--checks idle --upstream 主机:端口`",
+        ),
+    ],
     signs: Signs::probe(probe),
 };
 

@@ -16,13 +16,44 @@ pub const CAUSE: Cause = Cause {
     severity: Severity::Warning,
     manual: Manual {
         title: text("fragmented messages are not put together", "分片的消息没有被重新组装"),
-        symptoms: text("Large messages arrive cut, or break one kind of device.", "大消息到达时被截断，或使某类设备断开。"),
-        evidence: text("A message in several frames fails, and the same number of bytes in one frame comes back.", "分成多帧的消息失败，而同样字节数的单帧消息能够返回。"),
-        look_alikes: text("`message-too-big-1009`, `message-size-limit`: the single frame fails too.", "`message-too-big-1009`、`message-size-limit`：单帧也会失败。"),
-        fix: text("In the receiver: append frames with opcode 0 until FIN (RFC 6455, 5.4); or let senders and proxies use one frame. Then the message in four frames must come back.", "在接收方：把操作码为 0 的帧追加到 FIN 为止（RFC 6455，5.4）；或让发送方与代理只用单帧。之后四帧的消息应能返回。"),
+        symptoms: text(
+            "Large messages arrive cut, or break one kind of device.",
+            "大消息到达时被截断，或使某类设备断开。",
+        ),
+        evidence: text(
+            "A message in several frames fails, and the same number of bytes in one frame comes back.",
+            "分成多帧的消息失败，而同样字节数的单帧消息能够返回。",
+        ),
+        look_alikes: text(
+            "`message-too-big-1009`, `message-size-limit`: the single frame fails too.",
+            "`message-too-big-1009`、`message-size-limit`：单帧也会失败。",
+        ),
+        fix: text(
+            "In the receiver: append frames with opcode 0 until FIN (RFC 6455, 5.4); or let senders and \
+             proxies use one frame. Then the message in four frames must come back.",
+            "在接收方：把操作码为 0 的帧追加到 FIN 为止（RFC 6455，5.4）；或让发送方与代理只用单帧。之后四帧的消息应能返回。",
+        ),
         sources: &["RFC 6455, section 5.4"],
     },
-    phrases: &[phrase("pieces_fail", "A message of {bytes} in {frames} frames did not come back: {fate}", "{bytes}的消息分成 {frames} 帧后没有返回：{fate}"),phrase("whole_passes", "The same in one frame comes back", "同样的单帧消息能够返回"),phrase("straight_passes", "Straight at {upstream} it comes back in frames as well", "直连 {upstream} 时分帧也能返回"),phrase("assemble", "In the service (or at the hop that speaks WebSocket): append continuation frames until FIN; then the message in {frames} frames must come back", "在服务（或会说 WebSocket 的一跳）中：把后续帧追加到 FIN 为止；之后 {frames} 帧的消息应能返回"),],
+    phrases: &[
+        phrase(
+            "pieces_fail",
+            "A message of {bytes} in {frames} frames did not come back: {fate}",
+            "{bytes}的消息分成 {frames} 帧后没有返回：{fate}",
+        ),
+        phrase("whole_passes", "The same in one frame comes back", "同样的单帧消息能够返回"),
+        phrase(
+            "straight_passes",
+            "Straight at {upstream} it comes back in frames as well",
+            "直连 {upstream} 时分帧也能返回",
+        ),
+        phrase(
+            "assemble",
+            "In the service (or at the hop that speaks WebSocket): append continuation frames until FIN; then \
+             the message in {frames} frames must come back",
+            "在服务（或会说 WebSocket 的一跳）中：把后续帧追加到 FIN 为止；之后 {frames} 帧的消息应能返回",
+        ),
+    ],
     signs: Signs::probe(probe),
 };
 
@@ -33,7 +64,9 @@ fn probe(seen: &Examination) -> Option<Finding> {
             (frames > 1 && fate != Fate::Echoed && fate != Fate::Ended(Manner::Close(1009))).then_some((bytes, frames, fate))
         })
     };
-    let (bytes, frames, fate) = fails(Via::Url)?;
+    // A service whose frames are broken anyway is not judged by its echoes.
+    let is_broken = seen.plain().and_then(|plain| plain.stream.as_ref()).is_some_and(|it| !it.violations.is_empty());
+    let (bytes, frames, fate) = fails(Via::Url).filter(|_| !is_broken)?;
     if !whole(seen, Via::Url).iter().any(|(size, fate)| *size >= bytes && *fate == Fate::Echoed) {
         return None;
     }

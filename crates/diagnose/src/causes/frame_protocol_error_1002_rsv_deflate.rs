@@ -18,14 +18,70 @@ pub const CAUSE: Cause = Cause {
     number: 215,
     severity: Severity::Critical,
     manual: Manual {
-        title: text("frames break the protocol: compression that was not agreed on, or frames that may not be", "帧违反协议：未协商的压缩，或不允许的帧"),
-        symptoms: text("“Invalid frame header”, “RSV1 must be clear”; only some browsers, only larger messages.", "“Invalid frame header”“RSV1 must be clear”；只出现在某些浏览器或较大的消息上。"),
-        evidence: text("A frame has RSV1 set though the handshake agreed on no permessage-deflate, or another breach of RFC 6455 comes in the same way on each stream. Or: with permessage-deflate offered the stream fails, without it it does not.", "握手没有协商 permessage-deflate，帧却设置了 RSV1；或每条连接都以同样的方式违反 RFC 6455；或者：提供 permessage-deflate 时失败，不提供则正常。"),
-        look_alikes: text("`concurrent-write-corruption`: breaches of several kinds, at random places.", "`concurrent-write-corruption`：多种违规，位置随机。"),
-        fix: text("Switch permessage-deflate off in the service (ws `perMessageDeflate: false`, websockets `compression=None`), or at the hop that removes `Sec-WebSocket-Extensions` in one direction only let both pass. Then large messages must come without a breach.", "在服务中关闭 permessage-deflate（ws `perMessageDeflate: false`、websockets `compression=None`），或让只在一个方向移除 `Sec-WebSocket-Extensions` 的一跳放行双向。之后大消息应不再违规。"),
+        title: text(
+            "frames break the protocol: compression that was not agreed on, or frames that may not be",
+            "帧违反协议：未协商的压缩，或不允许的帧",
+        ),
+        symptoms: text(
+            "“Invalid frame header”, “RSV1 must be clear”; only some browsers, only larger messages.",
+            "“Invalid frame header”“RSV1 must be clear”；只出现在某些浏览器或较大的消息上。",
+        ),
+        evidence: text(
+            "A frame has RSV1 set though the handshake agreed on no permessage-deflate, or another breach of \
+             RFC 6455 comes in the same way on each stream. Or: with permessage-deflate offered the stream \
+             fails, without it it does not.",
+            "握手没有协商 permessage-deflate，帧却设置了 RSV1；或每条连接都以同样的方式违反 RFC 6455；或者：提供 permessage-deflate 时失败，不提供则正常。",
+        ),
+        look_alikes: text(
+            "`concurrent-write-corruption`: breaches of several kinds, at random places.",
+            "`concurrent-write-corruption`：多种违规，位置随机。",
+        ),
+        fix: text(
+            "Switch permessage-deflate off in the service (ws `perMessageDeflate: false`, websockets \
+             `compression=None`), or at the hop that removes `Sec-WebSocket-Extensions` in one direction only \
+             let both pass. Then large messages must come without a breach.",
+            "在服务中关闭 permessage-deflate（ws `perMessageDeflate: false`、websockets `compression=None`），或让只在一个方向移除 `Sec-WebSocket-Extensions` 的一跳放行双向。之后大消息应不再违规。",
+        ),
         sources: &["RFC 6455, section 5.2","RFC 7692, section 6"],
     },
-    phrases: &[phrase("rsv", "{count} frames had RSV1 set, and no extension was agreed on", "{count} 个帧设置了 RSV1，而没有协商任何扩展"),phrase("breach", "Each of {count} streams broke the protocol in the same way", "{count} 条连接都以同样的方式违反协议"),phrase("kind", "What was wrong: {kind}, first at byte {offset}", "违规内容：{kind}，首次出现在第 {offset} 字节"),phrase("with_deflate", "With permessage-deflate offered the stream fails", "提供 permessage-deflate 时连接失败"),phrase("without", "Without the offer the same stream works", "不提供时同样的连接正常"),phrase("straight_clean", "Straight at {upstream} the frames are in order: something on the way changes them", "直连 {upstream} 时帧正常：途中有东西改动了它们"),phrase("straight_too", "Straight at {upstream} it is the same", "直连 {upstream} 也一样"),phrase("by_chance", "that one attempt failed for another reason", "那一次尝试因其他原因失败"),phrase("try_deflate", "Repeat with `--checks deflate`", "用 `--checks deflate` 重复"),phrase("disable", "In the service: switch permessage-deflate off (ws `perMessageDeflate: false`, websockets `compression=None`), or let both `Sec-WebSocket-Extensions` fields pass; then the probe must see no breach", "在服务中：关闭 permessage-deflate（ws `perMessageDeflate: false`、websockets `compression=None`），或放行双向的 `Sec-WebSocket-Extensions`；之后探测不应再看到违规"),],
+    phrases: &[
+        phrase(
+            "rsv",
+            "{count} frames had RSV1 set, and no extension was agreed on",
+            "{count} 个帧设置了 RSV1，而没有协商任何扩展",
+        ),
+        phrase(
+            "breach",
+            "Each of {count} streams broke the protocol in the same way",
+            "{count} 条连接都以同样的方式违反协议",
+        ),
+        phrase(
+            "kind",
+            "What was wrong: {kind}, first at byte {offset}",
+            "违规内容：{kind}，首次出现在第 {offset} 字节",
+        ),
+        phrase(
+            "with_deflate",
+            "With permessage-deflate offered the stream fails",
+            "提供 permessage-deflate 时连接失败",
+        ),
+        phrase("without", "Without the offer the same stream works", "不提供时同样的连接正常"),
+        phrase(
+            "straight_clean",
+            "Straight at {upstream} the frames are in order: something on the way changes them",
+            "直连 {upstream} 时帧正常：途中有东西改动了它们",
+        ),
+        phrase("straight_too", "Straight at {upstream} it is the same", "直连 {upstream} 也一样"),
+        phrase("by_chance", "that one attempt failed for another reason", "那一次尝试因其他原因失败"),
+        phrase("try_deflate", "Repeat with `--checks deflate`", "用 `--checks deflate` 重复"),
+        phrase(
+            "disable",
+            "In the service: switch permessage-deflate off (ws `perMessageDeflate: false`, websockets \
+             `compression=None`), or let both `Sec-WebSocket-Extensions` fields pass; then the probe must see \
+             no breach",
+            "在服务中：关闭 permessage-deflate（ws `perMessageDeflate: false`、websockets `compression=None`），或放行双向的 `Sec-WebSocket-Extensions`；之后探测不应再看到违规",
+        ),
+    ],
     signs: Signs::both(probe, population),
 };
 
@@ -35,18 +91,18 @@ fn probe(seen: &Examination) -> Option<Finding> {
 }
 
 fn breach(seen: &Examination) -> Option<Claim> {
-    let broken = breaches(seen, Via::Url);
-    let &(kind, offset) = broken.first()?;
+    let broken = seen.breaches(Via::Url);
+    let &(kind, offset) = broken.first().filter(|_| seen.scrambled(Via::Url) == 0)?;
     let rsv = broken.iter().filter(|(kind, _)| *kind == FrameViolation::ReservedBit).count();
     let is_alike = broken.iter().all(|(other, _)| *other == kind);
-    let talked = seen.of_open(Via::Url).filter(|attempt| attempt.stream.as_ref().is_some_and(|it| it.bytes_seen > 0)).count();
+    let talked = seen.heard(Via::Url);
     let decisive = match (rsv, is_alike) {
         (1.., true) => Said::new("rsv").with("count", rsv),
         (_, true) if broken.len() >= talked.max(1) => Said::new("breach").with("count", broken.len()),
         _ => return None,
     };
     let upstream = seen.target.direct.as_deref().unwrap_or("-");
-    let is_straight = !breaches(seen, Via::Direct).is_empty();
+    let is_straight = !seen.breaches(Via::Direct).is_empty();
     let (place, compared) = match (seen.direct().is_some_and(Attempt::is_open), is_straight) {
         (_, true) => (Place::Upstream, Some("straight_too")),
         (true, false) => (Place::UpstreamLeg, Some("straight_clean")),
@@ -55,11 +111,6 @@ fn breach(seen: &Examination) -> Option<Claim> {
     let kind = Said::new("kind").with("kind", format!("{kind:?}")).with("offset", offset);
     let claim = Claim::of(&CAUSE, place, decisive).proven().noted(kind);
     Some(claim.corroborated(compared.map(|code| Said::new(code).with("upstream", upstream))))
-}
-
-/// The first breach of each stream.
-fn breaches(seen: &Examination, via: Via) -> Vec<(FrameViolation, u64)> {
-    seen.of_open(via).filter_map(|attempt| attempt.stream.as_ref()?.violations.first().copied()).collect()
 }
 
 fn compression(seen: &Examination) -> Option<Claim> {
@@ -115,5 +166,7 @@ mod tests {
         let many = [broken(URL, vec![(FrameViolation::ReservedOpcode, 40)]), broken(URL, vec![(FrameViolation::LengthOverflow, 9)])];
         none(probe, Scene::websocket().attempts(many));
         none(probe, Scene::websocket().attempt(broken(URL, Vec::new())));
+        let once = [broken(URL, vec![(FrameViolation::Masked, 9)]), broken(URL, Vec::new())];
+        none(probe, Scene::websocket().attempts(once));
     }
 }

@@ -16,13 +16,37 @@ pub const CAUSE: Cause = Cause {
     severity: Severity::Critical,
     manual: Manual {
         title: text("TLS does not agree on HTTP/2 (ALPN)", "TLS 没有协商 HTTP/2（ALPN）"),
-        symptoms: text("`missing selected ALPN property` since grpc-go 1.67.", "grpc-go 1.67 起出现 `missing selected ALPN property`。"),
-        evidence: text("The client offers h2, TLS is agreed on, and the server selects no protocol.", "客户端提供 h2，TLS 协商成功，但服务器没有选择任何协议。"),
-        look_alikes: text("`grpc-http1-or-plaintext-endpoint`: the server does select, http/1.1.", "`grpc-http1-or-plaintext-endpoint`：服务器选择了 http/1.1。"),
-        fix: text("Let what terminates TLS offer h2: nginx `http2 on;` (stream: `ssl_alpn h2;`), HAProxy `bind … ssl alpn h2`, AWS NLB an ALPN policy. For the time between: `GRPC_ENFORCE_ALPN_ENABLED=false`. Then `openssl s_client -alpn h2` must say `ALPN protocol: h2`.", "让终止 TLS 的一端提供 h2：nginx `http2 on;`（stream：`ssl_alpn h2;`）、HAProxy `bind … ssl alpn h2`、AWS NLB 的 ALPN 策略。临时措施：`GRPC_ENFORCE_ALPN_ENABLED=false`。之后 `openssl s_client -alpn h2` 应显示 `ALPN protocol: h2`。"),
+        symptoms: text(
+            "`missing selected ALPN property` since grpc-go 1.67.",
+            "grpc-go 1.67 起出现 `missing selected ALPN property`。",
+        ),
+        evidence: text(
+            "The client offers h2, TLS is agreed on, and the server selects no protocol.",
+            "客户端提供 h2，TLS 协商成功，但服务器没有选择任何协议。",
+        ),
+        look_alikes: text(
+            "`grpc-http1-or-plaintext-endpoint`: the server does select, http/1.1.",
+            "`grpc-http1-or-plaintext-endpoint`：服务器选择了 http/1.1。",
+        ),
+        fix: text(
+            "Let what terminates TLS offer h2: nginx `http2 on;` (stream: `ssl_alpn h2;`), HAProxy `bind … ssl alpn h2`, AWS NLB an ALPN policy. For the time between: `GRPC_ENFORCE_ALPN_ENABLED=false`. Then `openssl s_client -alpn h2` must say `ALPN protocol: h2`.",
+            "让终止 TLS 的一端提供 h2：nginx `http2 on;`（stream：`ssl_alpn h2;`）、HAProxy `bind … ssl alpn h2`、AWS NLB 的 ALPN 策略。临时措施：`GRPC_ENFORCE_ALPN_ENABLED=false`。之后 `openssl s_client -alpn h2` 应显示 `ALPN protocol: h2`。",
+        ),
         sources: &["RFC 9113, section 3.2","RFC 7301","https://github.com/grpc/grpc-go/issues/7922"],
     },
-    phrases: &[phrase("none_selected", "TLS was agreed on, h2 was offered, and the server selected no protocol", "TLS 协商成功且提供了 h2，但服务器没有选择协议"),phrase("offer_h2", "Where TLS ends: offer h2; then `openssl s_client -alpn h2 -connect HOST:PORT` must say `ALPN protocol: h2`", "在终止 TLS 处：提供 h2；之后 `openssl s_client -alpn h2 -connect 主机:端口` 应显示 `ALPN protocol: h2`"),],
+    phrases: &[
+        phrase(
+            "none_selected",
+            "TLS was agreed on, h2 was offered, and the server selected no protocol",
+            "TLS 协商成功且提供了 h2，但服务器没有选择协议",
+        ),
+        phrase(
+            "offer_h2",
+            "Where TLS ends: offer h2; then `openssl s_client -alpn h2 -connect HOST:PORT` must say `ALPN \
+             protocol: h2`",
+            "在终止 TLS 处：提供 h2；之后 `openssl s_client -alpn h2 -connect 主机:端口` 应显示 `ALPN protocol: h2`",
+        ),
+    ],
     signs: Signs::probe(probe),
 };
 

@@ -7,6 +7,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::sizes::sent;
+use crate::population::{Population, calls};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -15,14 +16,40 @@ pub const CAUSE: Cause = Cause {
     severity: Severity::Warning,
     manual: Manual {
         title: text("a gRPC message is longer than its receiver takes", "gRPC 消息超过接收方的上限"),
-        symptoms: text("RESOURCE_EXHAUSTED `larger than max (5242880 vs. 4194304)`.", "RESOURCE_EXHAUSTED `larger than max (5242880 vs. 4194304)`。"),
-        evidence: text("Status 8 with a text that names both sizes. “Received”: the receiver's limit; “SENT” or “trying to send”: the sender's.", "状态 8，文本给出两个大小。“Received”：接收方上限；“SENT”或“trying to send”：发送方上限。"),
+        symptoms: text(
+            "RESOURCE_EXHAUSTED `larger than max (5242880 vs. 4194304)`.",
+            "RESOURCE_EXHAUSTED `larger than max (5242880 vs. 4194304)`。",
+        ),
+        evidence: text(
+            "Status 8 with a text that names both sizes. “Received”: the receiver's limit; “SENT” or “trying to send”: the sender's.",
+            "状态 8，文本给出两个大小。“Received”：接收方上限；“SENT”或“trying to send”：发送方上限。",
+        ),
         look_alikes: text("Status 8 without sizes: a quota.", "没有大小的状态 8：配额。"),
-        fix: text("Raise it on the receiving side: grpc-go `MaxRecvMsgSize`, C core and Python `grpc.max_receive_message_length`, Java `maxInboundMessageSize` (4 MiB by default); or send in pieces. Then a message of that size must be answered.", "在接收侧调大：grpc-go `MaxRecvMsgSize`、C core 与 Python `grpc.max_receive_message_length`、Java `maxInboundMessageSize`（默认 4 MiB）；或分片发送。之后该大小的消息应得到应答。"),
-        sources: &["https://pkg.go.dev/google.golang.org/grpc#MaxRecvMsgSize","https://grpc.github.io/grpc/core/group__grpc__arg__keys.html"],
+        fix: text(
+            "Raise it on the receiving side: grpc-go `MaxRecvMsgSize`, C core and Python \
+             `grpc.max_receive_message_length`, Java `maxInboundMessageSize` (4 MiB by default); or send in \
+             pieces. Then a message of that size must be answered.",
+            "在接收侧调大：grpc-go `MaxRecvMsgSize`、C core 与 Python `grpc.max_receive_message_length`、Java `maxInboundMessageSize`（默认 4 MiB）；或分片发送。之后该大小的消息应得到应答。",
+        ),
+        sources: &[
+            "https://pkg.go.dev/google.golang.org/grpc#MaxRecvMsgSize",
+            "https://grpc.github.io/grpc/core/group__grpc__arg__keys.html",
+        ],
     },
-    phrases: &[phrase("status_says", "The call ended with RESOURCE_EXHAUSTED: {message}", "调用以 RESOURCE_EXHAUSTED 结束：{message}"),phrase("raise", "On the side that receives: raise the longest message above {bytes}, or send in pieces; then it must be answered", "在接收侧：把最大消息调到大于 {bytes}，或分片发送；之后应得到应答"),],
-    signs: Signs::probe(probe),
+    phrases: &[
+        phrase(
+            "status_says",
+            "The call ended with RESOURCE_EXHAUSTED: {message}",
+            "调用以 RESOURCE_EXHAUSTED 结束：{message}",
+        ),
+        phrase(
+            "raise",
+            "On the side that receives: raise the longest message above {bytes}, or send in pieces; then it \
+             must be answered",
+            "在接收侧：把最大消息调到大于 {bytes}，或分片发送；之后应得到应答",
+        ),
+    ],
+    signs: Signs::both(probe, population),
 };
 
 /// The limit that all implementations have by default: who is refused above it has found no fault.
@@ -45,6 +72,10 @@ fn too_large(message: &str) -> Option<u64> {
     let rest = rest.split_once("larger than max").or_else(|| rest.split_once("exceeds maximum size"))?.1.to_owned();
     let mut numbers = rest.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
     numbers.next()
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    calls::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

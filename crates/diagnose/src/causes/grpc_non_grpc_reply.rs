@@ -16,13 +16,46 @@ pub const CAUSE: Cause = Cause {
     severity: Severity::Critical,
     manual: Manual {
         title: text("the answer to the call is not gRPC", "对调用的应答不是 gRPC"),
-        symptoms: text("UNAVAILABLE or UNKNOWN `Received http2 header with status: 502`, `unexpected content-type text/html`, `closed the stream without sending trailers`.", "UNAVAILABLE 或 UNKNOWN：`Received http2 header with status: 502`、`unexpected content-type text/html`、`closed the stream without sending trailers`。"),
-        evidence: text("`:status` is not 200, or the type is not `application/grpc`, or the call ends without trailers. Its body or `server` names who answered.", "`:status` 不是 200，或类型不是 `application/grpc`，或调用没有 trailers 就结束；正文或 `server` 指出是谁应答。"),
-        look_alikes: text("`ws-path-mismatch-404`: gRPC's UNIMPLEMENTED is an answer of gRPC.", "`ws-path-mismatch-404`：UNIMPLEMENTED 是 gRPC 的应答。"),
-        fix: text("Route calls to the service: nginx `grpc_pass`, ingress-nginx `backend-protocol: GRPC`; start the service behind it; let the hop pass trailers. Then the call must end with `grpc-status`.", "把调用路由到服务：nginx `grpc_pass`、ingress-nginx `backend-protocol: GRPC`；启动其后的服务；让途中各跳传递 trailers。之后调用应以 `grpc-status` 结束。"),
-        sources: &["https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md","https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md"],
+        symptoms: text(
+            "UNAVAILABLE or UNKNOWN `Received http2 header with status: 502`, `unexpected content-type \
+             text/html`, `closed the stream without sending trailers`.",
+            "UNAVAILABLE 或 UNKNOWN：`Received http2 header with status: 502`、`unexpected content-type text/html`、`closed the stream without sending trailers`。",
+        ),
+        evidence: text(
+            "`:status` is not 200, or the type is not `application/grpc`, or the call ends without trailers. \
+             Its body or `server` names who answered.",
+            "`:status` 不是 200，或类型不是 `application/grpc`，或调用没有 trailers 就结束；正文或 `server` 指出是谁应答。",
+        ),
+        look_alikes: text(
+            "`ws-path-mismatch-404`: gRPC's UNIMPLEMENTED is an answer of gRPC.",
+            "`ws-path-mismatch-404`：UNIMPLEMENTED 是 gRPC 的应答。",
+        ),
+        fix: text(
+            "Route calls to the service: nginx `grpc_pass`, ingress-nginx `backend-protocol: GRPC`; start the \
+             service behind it; let the hop pass trailers. Then the call must end with `grpc-status`.",
+            "把调用路由到服务：nginx `grpc_pass`、ingress-nginx `backend-protocol: GRPC`；启动其后的服务；让途中各跳传递 trailers。之后调用应以 `grpc-status` 结束。",
+        ),
+        sources: &[
+            "https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md",
+            "https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md",
+        ],
     },
-    phrases: &[phrase("not_grpc", "The answer is {status} with type `{type}`", "应答为 {status}，类型 `{type}`"),phrase("no_trailers", "The call ended without trailers: no `grpc-status` came", "调用没有 trailers 就结束：没有收到 `grpc-status`"),phrase("straight_is_grpc", "Straight at {upstream} gRPC answers", "直连 {upstream} 时由 gRPC 应答"),phrase("straight_too", "Straight at {upstream} it is the same", "直连 {upstream} 也一样"),phrase("route", "In the proxy: route the call to the service by `grpc_pass`, and see that the service is up; then the call must end with `grpc-status`", "在代理中：用 `grpc_pass` 把调用路由到服务，并确认服务已启动；之后调用应以 `grpc-status` 结束"),],
+    phrases: &[
+        phrase("not_grpc", "The answer is {status} with type `{type}`", "应答为 {status}，类型 `{type}`"),
+        phrase(
+            "no_trailers",
+            "The call ended without trailers: no `grpc-status` came",
+            "调用没有 trailers 就结束：没有收到 `grpc-status`",
+        ),
+        phrase("straight_is_grpc", "Straight at {upstream} gRPC answers", "直连 {upstream} 时由 gRPC 应答"),
+        phrase("straight_too", "Straight at {upstream} it is the same", "直连 {upstream} 也一样"),
+        phrase(
+            "route",
+            "In the proxy: route the call to the service by `grpc_pass`, and see that the service is up; then \
+             the call must end with `grpc-status`",
+            "在代理中：用 `grpc_pass` 把调用路由到服务，并确认服务已启动；之后调用应以 `grpc-status` 结束",
+        ),
+    ],
     signs: Signs::probe(probe),
 };
 

@@ -15,15 +15,59 @@ pub const CAUSE: Cause = Cause {
     severity: Severity::Warning,
     manual: Manual {
         title: text("a proxy resets calls that are silent for a time", "代理重置静默一段时间的调用"),
-        symptoms: text("An idle server stream fails with INTERNAL or UNAVAILABLE after 60 s.", "空闲的服务端流在 60 秒后以 INTERNAL 或 UNAVAILABLE 失败。"),
-        evidence: text("RST_STREAM (nginx: INTERNAL_ERROR), or a status of the proxy, comes T after the last message while the connection stays; straight at the service the call lives on. PINGs do not help.", "最后一条消息之后 T 收到 RST_STREAM（nginx：INTERNAL_ERROR）或代理给出的状态，而连接保持；直连服务时调用继续存活；PING 没有帮助。"),
-        look_alikes: text("`grpc-max-age-goaway`: GOAWAY. `idle-timeout-l7-proxy`: TCP ends. `max-lifetime`: calls with messages end too.", "`grpc-max-age-goaway`：GOAWAY；`idle-timeout-l7-proxy`：TCP 结束；`max-lifetime`：有消息的调用也会结束。"),
-        fix: text("nginx: `grpc_read_timeout` and `grpc_send_timeout` up (60 s by default); let the service send a message each T/2: PINGs of HTTP/2 do not count. Then a silent call must outlive the old T.", "nginx：调大 `grpc_read_timeout` 与 `grpc_send_timeout`（默认 60 秒）；服务每 T/2 发送一条消息：HTTP/2 的 PING 不算数。之后静默的调用应存活超过原来的 T。"),
-        sources: &["https://nginx.org/en/docs/http/ngx_http_grpc_module.html#grpc_read_timeout","RFC 9113, section 6.4"],
+        symptoms: text(
+            "An idle server stream fails with INTERNAL or UNAVAILABLE after 60 s.",
+            "空闲的服务端流在 60 秒后以 INTERNAL 或 UNAVAILABLE 失败。",
+        ),
+        evidence: text(
+            "RST_STREAM (nginx: INTERNAL_ERROR), or a status of the proxy, comes T after the last message \
+             while the connection stays; straight at the service the call lives on. PINGs do not help.",
+            "最后一条消息之后 T 收到 RST_STREAM（nginx：INTERNAL_ERROR）或代理给出的状态，而连接保持；直连服务时调用继续存活；PING 没有帮助。",
+        ),
+        look_alikes: text(
+            "`grpc-max-age-goaway`: GOAWAY. `idle-timeout-l7-proxy`: TCP ends. `max-lifetime`: calls with \
+             messages end too.",
+            "`grpc-max-age-goaway`：GOAWAY；`idle-timeout-l7-proxy`：TCP 结束；`max-lifetime`：有消息的调用也会结束。",
+        ),
+        fix: text(
+            "nginx: `grpc_read_timeout` and `grpc_send_timeout` up (60 s by default); let the service send a \
+             message each T/2: PINGs of HTTP/2 do not count. Then a silent call must outlive the old T.",
+            "nginx：调大 `grpc_read_timeout` 与 `grpc_send_timeout`（默认 60 秒）；服务每 T/2 发送一条消息：HTTP/2 的 PING 不算数。之后静默的调用应存活超过原来的 T。",
+        ),
+        sources: &[
+            "https://nginx.org/en/docs/http/ngx_http_grpc_module.html#grpc_read_timeout",
+            "RFC 9113, section 6.4",
+        ],
     },
-    phrases: &[phrase("title", "calls that are silent for {seconds} are reset on their way", "静默 {seconds}的调用在途中被重置"),phrase("reset", "The stream was reset ({how}), and the connection stayed", "流被重置（{how}），而连接保持"),phrase("own_timer", "the service's own timer", "服务自身的超时"),phrase("lifetime", "a maximum duration of calls of the same length", "时长相同的调用最大时长"),phrase("let_talk", "Let the service send a message within that time and hold the call again", "让服务在该时长内发送一条消息，再次保持调用"),phrase("raise", "In the proxy: the read timeout of calls above {seconds}; and a message of the service each {half}", "在代理中：把调用的读超时调到大于 {seconds}；并让服务每 {half}发送一条消息"),phrase("nginx", "grpc_read_timeout 1h;
-grpc_send_timeout 1h;", "grpc_read_timeout 1h;
-grpc_send_timeout 1h;"),],
+    phrases: &[
+        phrase(
+            "title",
+            "calls that are silent for {seconds} are reset on their way",
+            "静默 {seconds}的调用在途中被重置",
+        ),
+        phrase(
+            "reset",
+            "The stream was reset ({how}), and the connection stayed",
+            "流被重置（{how}），而连接保持",
+        ),
+        phrase("own_timer", "the service's own timer", "服务自身的超时"),
+        phrase("lifetime", "a maximum duration of calls of the same length", "时长相同的调用最大时长"),
+        phrase(
+            "let_talk",
+            "Let the service send a message within that time and hold the call again",
+            "让服务在该时长内发送一条消息，再次保持调用",
+        ),
+        phrase(
+            "raise",
+            "In the proxy: the read timeout of calls above {seconds}; and a message of the service each {half}",
+            "在代理中：把调用的读超时调到大于 {seconds}；并让服务每 {half}发送一条消息",
+        ),
+        phrase(
+            "nginx",
+            "grpc_read_timeout 1h;\ngrpc_send_timeout 1h;",
+            "grpc_read_timeout 1h;\ngrpc_send_timeout 1h;",
+        ),
+    ],
     signs: Signs::both(probe, population),
 };
 

@@ -18,36 +18,68 @@ pub const CAUSE: Cause = Cause {
     manual: Manual {
         title: text("the answer to the handshake breaks the protocol", "握手应答违反协议"),
         symptoms: text(
-            "`Invalid status line`, `'Upgrade' header is missing`, `'Connection' header value must contain 'Upgrade'`, `Response must \
-             not include … extensions`.",
-            "`Invalid status line`、`'Upgrade' header is missing`、`'Connection' header value must contain 'Upgrade'`、`Response must not \
-             include … extensions`。",
+            "`Invalid status line`, `'Upgrade' header is missing`, `'Connection' header value must \
+             contain 'Upgrade'`, `Response must not include … extensions`.",
+            "`Invalid status line`、`'Upgrade' header is missing`、`'Connection' header value must \
+             contain 'Upgrade'`、`Response must not include … extensions`。",
         ),
         evidence: text(
-            "Status 101 without `Upgrade: websocket` or without `Connection: Upgrade`, or with an extension that nobody offered; or a \
-             head that is no HTTP.",
-            "状态 101 却没有 `Upgrade: websocket` 或 `Connection: Upgrade`，或带有未提供的扩展；或应答头不是 HTTP。",
+            "Status 101 without `Upgrade: websocket` or without `Connection: Upgrade`, or with an \
+             extension that nobody offered; or a head that is no HTTP.",
+            "状态 101 却没有 `Upgrade: websocket` 或 `Connection: Upgrade`，或带有未提供的扩展；\
+             或应答头不是 HTTP。",
         ),
         look_alikes: text(
-            "`ws-accept-mismatch`, `ws-subprotocol-mismatch`: only that field is wrong. `not-the-protocol`: nothing of HTTP came at all.",
-            "`ws-accept-mismatch`、`ws-subprotocol-mismatch`：只有该字段错误；`not-the-protocol`：完全没有 HTTP 内容。",
+            "`ws-accept-mismatch`, `ws-subprotocol-mismatch`: only that field is wrong. \
+             `not-the-protocol`: nothing of HTTP came at all.",
+            "`ws-accept-mismatch`、`ws-subprotocol-mismatch`：只有该字段错误；`not-the-protocol`：\
+             完全没有 HTTP 内容。",
         ),
         fix: text(
-            "In what answers: leave the handshake to a maintained library; in a proxy pass `Upgrade` and `Connection` of the answer on. \
-             Then run the diagnosis again: it must open.",
-            "在应答方：由维护良好的库处理握手；在代理中：转发应答的 `Upgrade` 与 `Connection`。然后重新诊断：应能打开。",
+            "In what answers: leave the handshake to a maintained library; in a proxy pass `Upgrade` and \
+             `Connection` of the answer on. Then run the diagnosis again: it must open.",
+            "在应答方：由维护良好的库处理握手；在代理中：转发应答的 `Upgrade` 与 `Connection`。\
+             然后重新诊断：应能打开。",
         ),
         sources: &["RFC 6455, section 4.1 (the client's checks of the answer)", "RFC 9112, section 4"],
     },
     phrases: &[
-        phrase("wrong_field", "The answer is 101 with `{field}: {value}`, which must be {wanted}", "应答为 101，但 `{field}: {value}`，应为 {wanted}"),
-        phrase("no_field", "The answer is 101 without `{field}`, which must be {wanted}", "应答为 101，但没有 `{field}`，应为 {wanted}"),
-        phrase("extension", "The answer is 101 with an extension that was not offered: {value}", "应答为 101，但带有未提供的扩展：{value}"),
-        phrase("not_opened", "The answer is 101 and opens nothing: {detail}", "应答为 101 却没有打开连接：{detail}"),
+        phrase(
+            "wrong_field",
+            "The answer is 101 with `{field}: {value}`, which must be {wanted}",
+            "应答为 101，但 `{field}: {value}`，应为 {wanted}",
+        ),
+        phrase(
+            "no_field",
+            "The answer is 101 without `{field}`, which must be {wanted}",
+            "应答为 101，但没有 `{field}`，应为 {wanted}",
+        ),
+        phrase(
+            "extension",
+            "The answer is 101 with an extension that was not offered: {value}",
+            "应答为 101，但带有未提供的扩展：{value}",
+        ),
+        phrase(
+            "not_opened",
+            "The answer is 101 and opens nothing: {detail}",
+            "应答为 101 却没有打开连接：{detail}",
+        ),
         phrase("broken", "The answer breaks HTTP: {detail}", "应答违反 HTTP：{detail}"),
-        phrase("straight_right", "Straight to {upstream} it opens: the answer is changed on its way", "直接连接 {upstream} 可以打开：应答在途中被改动"),
-        phrase("server", "In what answers: leave the handshake to a maintained library", "在应答方：由维护良好的库处理握手"),
-        phrase("proxy", "In the proxy: pass the answer's `Upgrade` and `Connection` on", "在代理中：转发应答的 `Upgrade` 与 `Connection`"),
+        phrase(
+            "straight_right",
+            "Straight to {upstream} it opens: the answer is changed on its way",
+            "直接连接 {upstream} 可以打开：应答在途中被改动",
+        ),
+        phrase(
+            "server",
+            "In what answers: leave the handshake to a maintained library",
+            "在应答方：由维护良好的库处理握手",
+        ),
+        phrase(
+            "proxy",
+            "In the proxy: pass the answer's `Upgrade` and `Connection` on",
+            "在代理中：转发应答的 `Upgrade` 与 `Connection`",
+        ),
     ],
     signs: Signs::both(probe, population),
 };
@@ -55,7 +87,9 @@ pub const CAUSE: Cause = Cause {
 fn probe(seen: &Examination) -> Option<Finding> {
     let plain = seen.plain().filter(|plain| !plain.is_open())?;
     let decisive = match &plain.answer {
-        Some(answer) if answer.status == 101 && seen.target.protocol == Protocol::WebSocket => wrong_head(plain, answer)?,
+        Some(answer) if answer.status == 101 && seen.target.protocol == Protocol::WebSocket => {
+            wrong_head(plain, answer)?
+        }
         Some(_) => return None,
         None => {
             let is_broken = openings::failed(plain, StageName::Http) == Some(Fault::Protocol);
@@ -84,7 +118,9 @@ fn wrong_head(plain: &Attempt, answer: &Answer) -> Option<Said> {
         tokens.map(str::trim).any(|value| value.eq_ignore_ascii_case(token))
     };
     let said = |field: &'static str, wanted: &'static str| match answer.field(&field.to_ascii_lowercase()) {
-        Some(value) => Said::new("wrong_field").with("field", field).with("value", value).with("wanted", wanted),
+        Some(value) => {
+            Said::new("wrong_field").with("field", field).with("value", value).with("wanted", wanted)
+        }
         None => Said::new("no_field").with("field", field).with("wanted", wanted),
     };
     // The plain request offers none.
@@ -103,7 +139,11 @@ fn wrong_head(plain: &Attempt, answer: &Answer) -> Option<Said> {
 }
 
 fn detail(attempt: &Attempt) -> String {
-    attempt.failed().map(|stage| stage.detail.clone()).filter(|detail| !detail.is_empty()).unwrap_or("-".to_owned())
+    attempt
+        .failed()
+        .map(|stage| stage.detail.clone())
+        .filter(|detail| !detail.is_empty())
+        .unwrap_or("-".to_owned())
 }
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
@@ -119,7 +159,10 @@ mod tests {
     use crate::scene::{Scene, answer, fails, found, none};
 
     fn head(answer: Answer) -> Scene {
-        let plain = Attempt { answer: Some(answer), ..fails(Via::Url, None, StageName::Upgrade, Fault::Answer, 0.01) };
+        let plain = Attempt {
+            answer: Some(answer),
+            ..fails(Via::Url, None, StageName::Upgrade, Fault::Answer, 0.01)
+        };
         Scene::websocket().direct("10.0.3.7:80").attempt(plain)
     }
 

@@ -111,6 +111,7 @@ mod tests {
     fn without_the_service_it_may_be_the_service() {
         let finding = probe(&races().seen()).expect("it is found");
         assert_eq!(finding.level, Level::Medium);
+        assert_eq!(finding.next_measurement, Some(Said::new("pass_upstream")));
         can_be_told(&finding);
     }
 

@@ -52,16 +52,13 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
+    let is_refused = |attempt: &Attempt| !attempt.is_open() && attempt.is_over();
+    if occupancy::limit(occupancy::at_url(seen), is_refused).is_some() {
+        return None;
+    }
     let (decisive, is_crowd) = match counted(openings::repeats(seen, Via::Url)) {
         Some(count) => (count.said("sometimes"), false),
-        None => {
-            let crowd = openings::crowd(seen, Via::Url)?;
-            let is_limit = occupancy::limit(occupancy::at_url(seen), |attempt| !attempt.is_open()).is_some();
-            if is_limit {
-                return None;
-            }
-            (counted(crowd.iter())?.said("at_once"), true)
-        }
+        None => (counted(openings::crowd(seen, Via::Url)?.iter())?.said("at_once"), true),
     };
     let straight: Vec<_> = openings::repeats(seen, Via::Direct).collect();
     let failed = straight.iter().filter(|attempt| !attempt.is_open()).count();
@@ -105,8 +102,7 @@ impl Count {
 /// How many opened and how many did not, when both happened.
 fn counted<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Option<Count> {
     let (opened, others): (Vec<&Attempt>, Vec<&Attempt>) = attempts.partition(|attempt| attempt.is_open());
-    // One that the probe itself broke off came to nothing.
-    let failed: Vec<&Attempt> = others.into_iter().filter(|other| other.failed().is_some() || other.answer.is_some()).collect();
+    let failed: Vec<&Attempt> = others.into_iter().filter(|other| other.is_over()).collect();
     let how = openings::how(failed.first()?);
     (!opened.is_empty()).then_some(Count { opened: opened.len(), failed: failed.len(), how })
 }
@@ -139,9 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_and_a_constant_failure_are_another_matter() {
-        let limited = [times(3, &answer(101)), times(17, &answer(503))].concat();
+    fn a_limit_is_another_matter() {
+        let limited = [times(3, &answer(101)), times(17, &answer(500))].concat();
         none(probe, Scene::websocket().plain(answer(101)).attempt(crowd(Via::Url, limited)));
+    }
+
+    #[test]
+    fn a_constant_failure_and_a_constant_success_are_another_matter() {
         none(probe, Scene::websocket().plain(answer(502)).plain(answer(502)));
         none(probe, Scene::websocket().plain(answer(101)).attempt(crowd(Via::Url, times(20, &answer(101)))));
     }

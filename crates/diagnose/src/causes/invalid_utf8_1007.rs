@@ -17,13 +17,45 @@ pub const CAUSE: Cause = Cause {
     severity: Severity::Warning,
     manual: Manual {
         title: text("a text message arrives that is not valid UTF-8", "到达的文本消息不是有效的 UTF-8"),
-        symptoms: text("The stream dies on certain texts, emoji, or binary data.", "遇到某些文本、表情或二进制数据时连接断开。"),
-        evidence: text("Close 1007 follows a TEXT message at once. The probe sends valid UTF-8 alone: its bytes were changed on the way, or the receiver judges pieces of a message.", "TEXT 消息之后立即收到 Close 1007。探测只发送有效的 UTF-8：字节在途中被改动，或接收方按片段判断。"),
-        look_alikes: text("A service that refuses a message by its meaning and takes 1007 for it: then no text passes.", "服务因含义拒绝消息并借用 1007：那么没有任何文本能通过。"),
-        fix: text("Send bytes as BINARY, encode text as UTF-8, do not cut it by bytes; switch off what rewrites payload on the way. Then the same text must come back.", "二进制用 BINARY 发送，文本用 UTF-8 编码且不要按字节切断；关闭途中改写载荷的功能。之后同样的文本应能返回。"),
+        symptoms: text(
+            "The stream dies on certain texts, emoji, or binary data.",
+            "遇到某些文本、表情或二进制数据时连接断开。",
+        ),
+        evidence: text(
+            "Close 1007 follows a TEXT message at once. The probe sends valid UTF-8 alone: its bytes were \
+             changed on the way, or the receiver judges pieces of a message.",
+            "TEXT 消息之后立即收到 Close 1007。探测只发送有效的 UTF-8：字节在途中被改动，或接收方按片段判断。",
+        ),
+        look_alikes: text(
+            "A service that refuses a message by its meaning and takes 1007 for it: then no text passes.",
+            "服务因含义拒绝消息并借用 1007：那么没有任何文本能通过。",
+        ),
+        fix: text(
+            "Send bytes as BINARY, encode text as UTF-8, do not cut it by bytes; switch off what rewrites \
+             payload on the way. Then the same text must come back.",
+            "二进制用 BINARY 发送，文本用 UTF-8 编码且不要按字节切断；关闭途中改写载荷的功能。之后同样的文本应能返回。",
+        ),
         sources: &["RFC 6455, sections 5.6 and 8.1"],
     },
-    phrases: &[phrase("refused", "A message of {bytes} in valid UTF-8 was answered with Close 1007", "{bytes}的有效 UTF-8 消息得到 Close 1007"),phrase("straight_passes", "Straight at {upstream} the same message comes back", "直连 {upstream} 时同样的消息能够返回"),phrase("others_pass", "{count} other texts came back", "另有 {count} 条文本能够返回"),phrase("by_meaning", "the service refuses what the message means", "服务因消息的含义拒绝它"),phrase("unchanged", "On the way: switch off what rewrites payload; then the same text must come back", "在途中：关闭改写载荷的功能；之后同样的文本应能返回"),],
+    phrases: &[
+        phrase(
+            "refused",
+            "A message of {bytes} in valid UTF-8 was answered with Close 1007",
+            "{bytes}的有效 UTF-8 消息得到 Close 1007",
+        ),
+        phrase(
+            "straight_passes",
+            "Straight at {upstream} the same message comes back",
+            "直连 {upstream} 时同样的消息能够返回",
+        ),
+        phrase("others_pass", "{count} other texts came back", "另有 {count} 条文本能够返回"),
+        phrase("by_meaning", "the service refuses what the message means", "服务因消息的含义拒绝它"),
+        phrase(
+            "unchanged",
+            "On the way: switch off what rewrites payload; then the same text must come back",
+            "在途中：关闭改写载荷的功能；之后同样的文本应能返回",
+        ),
+    ],
     signs: Signs::both(probe, population),
 };
 

@@ -96,6 +96,7 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
     vec![
         Claim::of(&CAUSE, Place::Gateway, skewed)
             .corroborated(even)
+            .unless(Said::new("weights"))
             .noted(Said::new("older").seconds("old", most.2).seconds("young", least.2))
             .fix(Said::new("least"))
             .fix(Said::new("max_age"))

@@ -5,7 +5,7 @@ use model::finding::{Finding, Place, Said, Severity};
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::examination::Examination;
 use crate::experiment::Via;
-use crate::holds::{Clock, Manner, Owner, compared, owner, timer};
+use crate::holds::{Clock, Manner, Owner, compared, owner, recycles, timer};
 use crate::population::{Population, timed};
 
 /// See the module.
@@ -80,6 +80,9 @@ pub const CAUSE: Cause = Cause {
 fn probe(seen: &Examination) -> Option<Finding> {
     let timer = timer(seen, Via::Url).filter(|timer| matches!(timer.clock, Clock::Age | Clock::NotPings))?;
     let owner = owner(seen, &timer);
+    if recycles(seen, &timer) {
+        return None;
+    }
     let is_theirs = match timer.manner {
         Manner::Wordless | Manner::Reset(_) | Manner::Status(4 | 13 | 14) => owner != Owner::Service,
         Manner::Close(_) => owner == Owner::Hop,

@@ -15,14 +15,58 @@ pub const CAUSE: Cause = Cause {
     number: 955,
     severity: Severity::Warning,
     manual: Manual {
-        title: text("messages above a size end the stream, and nobody says why", "超过某个大小的消息会结束连接，且没有说明"),
-        symptoms: text("Large messages drop the connection with 1006 or an unfitting code.", "大消息使连接以 1006 或不相称的代码断开。"),
-        evidence: text("Messages up to a size pass; from a size on the stream ends, without a word or with a code that does not name a size.", "到某个大小为止的消息可以通过；超过后连接结束，没有 Close 帧，或代码与大小无关。"),
-        look_alikes: text("`message-too-big-1009`: its receiver says so. `mtu-blackhole`: nothing ends, nothing is acknowledged. `messages-lost`: the stream stays open.", "`message-too-big-1009`：接收方会说明；`mtu-blackhole`：没有结束也没有确认；`messages-lost`：连接保持打开。"),
-        fix: text("Find the hop with this limit: buffers of a proxy, a firewall that inspects content, the service's parser; raise it, or cut messages in the application. Then a message above the old limit must come back.", "找到设有该上限的一跳：代理缓冲区、内容检查防火墙、服务的解析器；调大它，或由应用分片发送。之后超过原上限的消息应能返回。"),
+        title: text(
+            "messages above a size end the stream, and nobody says why",
+            "超过某个大小的消息会结束连接，且没有说明",
+        ),
+        symptoms: text(
+            "Large messages drop the connection with 1006 or an unfitting code.",
+            "大消息使连接以 1006 或不相称的代码断开。",
+        ),
+        evidence: text(
+            "Messages up to a size pass; from a size on the stream ends, without a word or with a code that \
+             does not name a size.",
+            "到某个大小为止的消息可以通过；超过后连接结束，没有 Close 帧，或代码与大小无关。",
+        ),
+        look_alikes: text(
+            "`message-too-big-1009`: its receiver says so. `mtu-blackhole`: nothing ends, nothing is \
+             acknowledged. `messages-lost`: the stream stays open.",
+            "`message-too-big-1009`：接收方会说明；`mtu-blackhole`：没有结束也没有确认；`messages-lost`：连接保持打开。",
+        ),
+        fix: text(
+            "Find the hop with this limit: buffers of a proxy, a firewall that inspects content, the service's \
+             parser; raise it, or cut messages in the application. Then a message above the old limit must \
+             come back.",
+            "找到设有该上限的一跳：代理缓冲区、内容检查防火墙、服务的解析器；调大它，或由应用分片发送。之后超过原上限的消息应能返回。",
+        ),
         sources: &["RFC 6455, section 7.4.1"],
     },
-    phrases: &[phrase("edge", "A message of {passed} passes, one of {failed} ends the stream", "{passed}的消息可以通过，{failed}的消息使连接结束"),phrase("straight_passes", "Straight at {upstream} a message of {failed} passes", "直连 {upstream} 时 {failed}的消息可以通过"),phrase("straight_too", "Straight at {upstream} it ends as well", "直连 {upstream} 时同样结束"),phrase("whose", "the service's own limit", "服务自身的上限"),phrase("content", "the content of the message, not its size", "消息的内容而非大小"),phrase("more_sizes", "Repeat with more sizes around the limit: `--checks size`", "在上限附近用更多大小重复：`--checks size`"),phrase("raise", "At the hop or in the service: raise the limit above {failed}, or send in pieces; then a message of {failed} must come back", "在该跳或服务中：把上限调到大于 {failed}，或分片发送；之后 {failed}的消息应能返回"),],
+    phrases: &[
+        phrase(
+            "edge",
+            "A message of {passed} passes, one of {failed} ends the stream",
+            "{passed}的消息可以通过，{failed}的消息使连接结束",
+        ),
+        phrase(
+            "straight_passes",
+            "Straight at {upstream} a message of {failed} passes",
+            "直连 {upstream} 时 {failed}的消息可以通过",
+        ),
+        phrase("straight_too", "Straight at {upstream} it ends as well", "直连 {upstream} 时同样结束"),
+        phrase("whose", "the service's own limit", "服务自身的上限"),
+        phrase("content", "the content of the message, not its size", "消息的内容而非大小"),
+        phrase(
+            "more_sizes",
+            "Repeat with more sizes around the limit: `--checks size`",
+            "在上限附近用更多大小重复：`--checks size`",
+        ),
+        phrase(
+            "raise",
+            "At the hop or in the service: raise the limit above {failed}, or send in pieces; then a message \
+             of {failed} must come back",
+            "在该跳或服务中：把上限调到大于 {failed}，或分片发送；之后 {failed}的消息应能返回",
+        ),
+    ],
     signs: Signs::probe(probe),
 };
 

@@ -16,14 +16,70 @@ pub const CAUSE: Cause = Cause {
     number: 214,
     severity: Severity::Warning,
     manual: Manual {
-        title: text("messages above a limit of the service end the stream (1009)", "超过服务上限的消息会结束连接（1009）"),
-        symptoms: text("The stream drops when a picture or a long text is sent.", "发送图片或长文本时连接断开。"),
-        evidence: text("Close 1009 answers a message of S bytes; smaller ones pass. Who sends 1009 owns the limit. Known ones: Tomcat 8192, Jetty 65536, API Gateway 32 KiB for a frame and 128 KiB for a message.", "S 字节的消息得到 Close 1009，更小的可以通过；谁发送 1009，上限就属于谁。已知上限：Tomcat 8192、Jetty 65536、API Gateway 单帧 32 KiB、单消息 128 KiB。"),
-        look_alikes: text("`message-size-limit`: the stream ends without 1009. `fragmentation-not-supported`: it is the frames, not the size.", "`message-size-limit`：没有 1009 就结束；`fragmentation-not-supported`：与分帧有关，与大小无关。"),
-        fix: text("Raise the limit at the side that sends 1009: websockets `max_size`, ws `maxPayload`, Tomcat `setDefaultMaxTextMessageBufferSize`, uvicorn `--ws-max-size`; or cut messages in the application. Then the message of that size must come back.", "在发送 1009 的一侧调大上限：websockets `max_size`、ws `maxPayload`、Tomcat `setDefaultMaxTextMessageBufferSize`、uvicorn `--ws-max-size`；或由应用分片发送。之后该大小的消息应能返回。"),
-        sources: &["RFC 6455, section 7.4.1","https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html","https://tomcat.apache.org/tomcat-10.1-doc/web-socket-howto.html"],
+        title: text(
+            "messages above a limit of the service end the stream (1009)",
+            "超过服务上限的消息会结束连接（1009）",
+        ),
+        symptoms: text(
+            "The stream drops when a picture or a long text is sent.",
+            "发送图片或长文本时连接断开。",
+        ),
+        evidence: text(
+            "Close 1009 answers a message of S bytes; smaller ones pass. Who sends 1009 owns the limit. Known \
+             ones: Tomcat 8192, Jetty 65536, API Gateway 32 KiB for a frame and 128 KiB for a message.",
+            "S 字节的消息得到 Close 1009，更小的可以通过；谁发送 1009，上限就属于谁。已知上限：Tomcat 8192、Jetty 65536、API Gateway 单帧 32 KiB、单消息 128 KiB。",
+        ),
+        look_alikes: text(
+            "`message-size-limit`: the stream ends without 1009. `fragmentation-not-supported`: it is the \
+             frames, not the size.",
+            "`message-size-limit`：没有 1009 就结束；`fragmentation-not-supported`：与分帧有关，与大小无关。",
+        ),
+        fix: text(
+            "Raise the limit at the side that sends 1009: websockets `max_size`, ws `maxPayload`, Tomcat \
+             `setDefaultMaxTextMessageBufferSize`, uvicorn `--ws-max-size`; or cut messages in the \
+             application. Then the message of that size must come back.",
+            "在发送 1009 的一侧调大上限：websockets `max_size`、ws `maxPayload`、Tomcat `setDefaultMaxTextMessageBufferSize`、uvicorn `--ws-max-size`；或由应用分片发送。之后该大小的消息应能返回。",
+        ),
+        sources: &[
+            "RFC 6455, section 7.4.1",
+            "https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html",
+            "https://tomcat.apache.org/tomcat-10.1-doc/web-socket-howto.html",
+        ],
     },
-    phrases: &[phrase("title", "messages above {passed} end the stream with 1009", "超过 {passed}的消息以 1009 结束连接"),phrase("refused", "A message of {failed} was answered with Close 1009", "{failed}的消息得到 Close 1009"),phrase("smaller_passes", "One of {passed} passes", "{passed}的消息可以通过"),phrase("per_frame", "The same {failed} in {frames} frames pass: the limit is that of a frame", "同样的 {failed}分成 {frames} 帧可以通过：上限针对单帧"),phrase("straight_passes", "Straight at {upstream} it passes: the limit sits on the way", "直连 {upstream} 可以通过：上限在途中"),phrase("straight_too", "Straight at {upstream} it is refused as well: the limit is the service's", "直连 {upstream} 同样被拒绝：上限属于服务"),phrase("raise", "Where 1009 comes from: raise the longest message from {passed} to what clients send (websockets `max_size`, ws `maxPayload`), or cut messages; then one of {failed} must pass", "在发出 1009 之处：把最大消息从 {passed}调到客户端所需（websockets `max_size`、ws `maxPayload`），或分片发送；之后 {failed}的消息应能通过"),],
+    phrases: &[
+        phrase(
+            "title",
+            "messages above {passed} end the stream with 1009",
+            "超过 {passed}的消息以 1009 结束连接",
+        ),
+        phrase(
+            "refused",
+            "A message of {failed} was answered with Close 1009",
+            "{failed}的消息得到 Close 1009",
+        ),
+        phrase("smaller_passes", "One of {passed} passes", "{passed}的消息可以通过"),
+        phrase(
+            "per_frame",
+            "The same {failed} in {frames} frames pass: the limit is that of a frame",
+            "同样的 {failed}分成 {frames} 帧可以通过：上限针对单帧",
+        ),
+        phrase(
+            "straight_passes",
+            "Straight at {upstream} it passes: the limit sits on the way",
+            "直连 {upstream} 可以通过：上限在途中",
+        ),
+        phrase(
+            "straight_too",
+            "Straight at {upstream} it is refused as well: the limit is the service's",
+            "直连 {upstream} 同样被拒绝：上限属于服务",
+        ),
+        phrase(
+            "raise",
+            "Where 1009 comes from: raise the longest message from {passed} to what clients send (websockets \
+             `max_size`, ws `maxPayload`), or cut messages; then one of {failed} must pass",
+            "在发出 1009 之处：把最大消息从 {passed}调到客户端所需（websockets `max_size`、ws `maxPayload`），或分片发送；之后 {failed}的消息应能通过",
+        ),
+    ],
     signs: Signs::both(probe, population),
 };
 

@@ -15,19 +15,54 @@ pub const CAUSE: Cause = Cause {
     severity: Severity::Warning,
     manual: Manual {
         title: text("messages are lost while the stream stays open", "连接保持打开，但消息丢失"),
-        symptoms: text("“Some messages never arrived”, and no disconnect.", "“有些消息始终没到”，而连接没有断开。"),
-        evidence: text("Some echoes come and others do not, by size or by position, and the stream does not end.", "有的回显到来而有的没有，取决于大小或位置，而连接没有结束。"),
-        look_alikes: text("A service that answers only what it likes. `backpressure-drop`: only slow readers miss messages. `mtu-blackhole`: nothing is acknowledged any more.", "只应答部分消息的服务；`backpressure-drop`：只有慢的读取者丢消息；`mtu-blackhole`：之后不再有确认。"),
-        fix: text("Compare with the service itself. Lost by size: raise the limit of what drops them (a bus or broker behind the service, a proxy that inspects content). Lost by position: look for queues that drop. Then all echoes must come.", "与服务本身对比。按大小丢失：调大丢弃者的上限（服务背后的消息总线、检查内容的代理）。按位置丢失：检查会丢弃的队列。之后所有回显都应到来。"),
+        symptoms: text(
+            "“Some messages never arrived”, and no disconnect.",
+            "“有些消息始终没到”，而连接没有断开。",
+        ),
+        evidence: text(
+            "Some echoes come and others do not, by size or by position, and the stream does not end.",
+            "有的回显到来而有的没有，取决于大小或位置，而连接没有结束。",
+        ),
+        look_alikes: text(
+            "A service that answers only what it likes. `backpressure-drop`: only slow readers miss messages. \
+             `mtu-blackhole`: nothing is acknowledged any more.",
+            "只应答部分消息的服务；`backpressure-drop`：只有慢的读取者丢消息；`mtu-blackhole`：之后不再有确认。",
+        ),
+        fix: text(
+            "Compare with the service itself. Lost by size: raise the limit of what drops them (a bus or \
+             broker behind the service, a proxy that inspects content). Lost by position: look for queues that \
+             drop. Then all echoes must come.",
+            "与服务本身对比。按大小丢失：调大丢弃者的上限（服务背后的消息总线、检查内容的代理）。按位置丢失：检查会丢弃的队列。之后所有回显都应到来。",
+        ),
         sources: &["RFC 6455, section 5.4"],
     },
     phrases: &[
         phrase(
-            "try_message",
-            "Send a message that the application answers: `--message TEXT`",
-            "发送应用会应答的消息：`--message 文本`",
+            "real_messages",
+            "Send messages that the service is bound to answer: `--message`",
+            "发送服务必须应答的消息：`--message`",
         ),
-phrase("by_size", "Messages up to {passed} come back, one of {failed} does not, and the stream stays open", "{passed}以内的消息能够返回，{failed}的没有返回，而连接保持打开"),phrase("by_position", "{lost} of {all} small messages did not come back, and the stream stayed open", "{all} 条小消息中有 {lost} 条没有返回，而连接保持打开"),phrase("straight_all", "Straight at {upstream} they come back", "直连 {upstream} 时能够返回"),phrase("straight_too", "Straight at {upstream} they are lost as well", "直连 {upstream} 同样丢失"),phrase("is_late", "they are late rather than lost", "只是迟到而非丢失"),phrase("on_purpose", "the service does not answer each message", "服务并不应答每条消息"),phrase("find", "Find the first hop that does not pass them on: straight at the service, then hop by hop; then all must come back", "找到第一个不再转发的一跳：先直连服务，再逐跳比较；之后所有消息都应返回"),],
+        phrase(
+            "by_size",
+            "Messages up to {passed} come back, one of {failed} does not, and the stream stays open",
+            "{passed}以内的消息能够返回，{failed}的没有返回，而连接保持打开",
+        ),
+        phrase(
+            "by_position",
+            "{lost} of {all} small messages did not come back, and the stream stayed open",
+            "{all} 条小消息中有 {lost} 条没有返回，而连接保持打开",
+        ),
+        phrase("straight_all", "Straight at {upstream} they come back", "直连 {upstream} 时能够返回"),
+        phrase("straight_too", "Straight at {upstream} they are lost as well", "直连 {upstream} 同样丢失"),
+        phrase("is_late", "they are late rather than lost", "只是迟到而非丢失"),
+        phrase("on_purpose", "the service does not answer each message", "服务并不应答每条消息"),
+        phrase(
+            "find",
+            "Find the first hop that does not pass them on: straight at the service, then hop by hop; then all \
+             must come back",
+            "找到第一个不再转发的一跳：先直连服务，再逐跳比较；之后所有消息都应返回",
+        ),
+    ],
     signs: Signs::probe(probe),
 };
 
@@ -40,7 +75,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
         Some(false) => Claim::of(&CAUSE, Place::Upstream, said)
             .corroborated(compared("straight_too"))
             .unless(Said::new("on_purpose"))
-            .next(Said::new("try_message")),
+            .next(Said::new("real_messages")),
         None => Claim::of(&CAUSE, Place::Unknown, said).unless(Said::new("is_late")).next(Said::new("pass_upstream")),
     };
     Some(claim.fix(Said::new("find")).finding())

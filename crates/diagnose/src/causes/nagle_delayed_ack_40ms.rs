@@ -14,14 +14,60 @@ pub const CAUSE: Cause = Cause {
     number: 307,
     severity: Severity::Warning,
     manual: Manual {
-        title: text("small messages wait 40 ms: Nagle's algorithm and a delayed acknowledgement", "小消息要等 40 毫秒：Nagle 算法与延迟确认"),
-        symptoms: text("A constant 40 ms (Linux; 200 ms elsewhere) on each small message; larger ones are faster.", "每条小消息固定多出 40 毫秒（Linux；其他系统 200 毫秒）；较大的消息反而更快。"),
-        evidence: text("Echoes take 40 to 45 ms while Pings take a fraction, and messages of several segments, or the first of a stream, come at once: a second small write waits until the first is acknowledged.", "回显耗时 40 至 45 毫秒而 Ping 只需零头，多段的大消息或连接的首条消息立即返回：第二次小写入要等第一次得到确认。"),
-        look_alikes: text("`packet-loss-retransmission`: there are retransmissions. `timer-batching`: from 0 to the period. `server-processing-slow`: large messages and first ones take as long.", "`packet-loss-retransmission`：有重传；`timer-batching`：从 0 到整个周期；`server-processing-slow`：大消息与首条消息也同样慢。"),
-        fix: text("Set TCP_NODELAY on the sender's socket (Go and Node.js do by default), and write header and payload at once (`writev`, a buffered writer). Then echoes must come within a few milliseconds of a Ping.", "在发送方套接字设置 TCP_NODELAY（Go 与 Node.js 默认设置），并把帧头与载荷一次写出（`writev` 或带缓冲的写入）。之后回显与 Ping 应只差几毫秒。"),
-        sources: &["RFC 896","RFC 9293, section 3.8.6.3","https://man7.org/linux/man-pages/man7/tcp.7.html (TCP_NODELAY)"],
+        title: text(
+            "small messages wait 40 ms: Nagle's algorithm and a delayed acknowledgement",
+            "小消息要等 40 毫秒：Nagle 算法与延迟确认",
+        ),
+        symptoms: text(
+            "A constant 40 ms (Linux; 200 ms elsewhere) on each small message; larger ones are faster.",
+            "每条小消息固定多出 40 毫秒（Linux；其他系统 200 毫秒）；较大的消息反而更快。",
+        ),
+        evidence: text(
+            "Echoes take 40 to 45 ms while Pings take a fraction, and messages of several segments, or the \
+             first of a stream, come at once: a second small write waits until the first is acknowledged.",
+            "回显耗时 40 至 45 毫秒而 Ping 只需零头，多段的大消息或连接的首条消息立即返回：第二次小写入要等第一次得到确认。",
+        ),
+        look_alikes: text(
+            "`packet-loss-retransmission`: there are retransmissions. `timer-batching`: from 0 to the period. \
+             `server-processing-slow`: large messages and first ones take as long.",
+            "`packet-loss-retransmission`：有重传；`timer-batching`：从 0 到整个周期；`server-processing-slow`：大消息与首条消息也同样慢。",
+        ),
+        fix: text(
+            "Set TCP_NODELAY on the sender's socket (Go and Node.js do by default), and write header and \
+             payload at once (`writev`, a buffered writer). Then echoes must come within a few milliseconds of \
+             a Ping.",
+            "在发送方套接字设置 TCP_NODELAY（Go 与 Node.js 默认设置），并把帧头与载荷一次写出（`writev` 或带缓冲的写入）。之后回显与 Ping 应只差几毫秒。",
+        ),
+        sources: &[
+            "RFC 896",
+            "RFC 9293, section 3.8.6.3",
+            "https://man7.org/linux/man-pages/man7/tcp.7.html (TCP_NODELAY)",
+        ],
     },
-    phrases: &[phrase("forty", "{share} of the echoes took 36 to 50 ms, Pings {ping}", "{share}的回显耗时 36 至 50 毫秒，Ping 耗时 {ping}"),phrase("others_fast", "Larger messages, or the first of a stream, came back in {fast}", "较大的消息或连接的首条消息在 {fast}内返回"),phrase("slow_handler", "a handler that takes as long for each message", "每条消息都同样耗时的处理函数"),phrase("try_sizes", "Send a message of 4 KiB and look whether it comes back faster: `--checks size`", "发送 4 KiB 的消息，看是否更快返回：`--checks size`"),phrase("nodelay", "In the service: set TCP_NODELAY, and write a frame's header and payload in one call; then echoes must come as fast as Pings", "在服务中：设置 TCP_NODELAY，并用一次调用写出帧头与载荷；之后回显应与 Ping 一样快"),],
+    phrases: &[
+        phrase(
+            "forty",
+            "{share} of the echoes took 36 to 50 ms, Pings {ping}",
+            "{share}的回显耗时 36 至 50 毫秒，Ping 耗时 {ping}",
+        ),
+        phrase(
+            "others_fast",
+            "Larger messages, or the first of a stream, came back in {fast}",
+            "较大的消息或连接的首条消息在 {fast}内返回",
+        ),
+        phrase("slow_handler", "a handler that takes as long for each message", "每条消息都同样耗时的处理函数"),
+        phrase(
+            "try_sizes",
+            "Send a message of 4 KiB and look whether it comes back faster: `--checks size`",
+            "发送 4 KiB 的消息，看是否更快返回：`--checks size`",
+        ),
+        phrase(
+            "nodelay",
+            "In the service: set TCP_NODELAY, and write a frame's header and payload in one call; then echoes \
+             must come as fast as Pings",
+            "在服务中：设置 TCP_NODELAY，并用一次调用写出帧头与载荷；之后回显应与 Ping 一样快",
+        ),
+    ],
     signs: Signs::probe(probe),
 };
 

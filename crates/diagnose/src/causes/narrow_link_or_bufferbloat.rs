@@ -11,7 +11,7 @@ use crate::population::{Population, Slow, SlowLeg};
 pub const CAUSE: Cause = Cause {
     id: "narrow-link-or-bufferbloat",
     number: 306,
-    severity: Severity::Info,
+    severity: Severity::Warning,
     manual: Manual {
         title: text("the way is narrower than the stream", "链路带宽小于数据流"),
         symptoms: text("The lag grows while much is sent and goes away when it is quiet.", "发送量大时滞后增大，安静时恢复。"),

@@ -8,6 +8,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::forgotten;
+use crate::population::{Population, paths};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -69,7 +70,7 @@ pub const CAUSE: Cause = Cause {
             "由应用以小于 {gap}的周期发送心跳，错过两次后双方都应放弃",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -89,6 +90,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
         .unless(is_alone.then(|| Said::new("path_died")))
         .next(is_alone.then(|| Said::new("hold_shorter")));
     Some(claim.fix(Said::new("beat_faster").seconds("gap", lost.gap)).finding())
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    paths::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

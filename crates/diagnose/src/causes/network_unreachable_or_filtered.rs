@@ -18,26 +18,31 @@ pub const CAUSE: Cause = Cause {
     manual: Manual {
         title: text("no connection comes about", "无法建立连接"),
         symptoms: text(
-            "`ERR_NAME_NOT_RESOLVED`, `ERR_CONNECTION_REFUSED`, `ERR_CONNECTION_TIMED_OUT`, sometimes from some networks only.",
-            "`ERR_NAME_NOT_RESOLVED`、`ERR_CONNECTION_REFUSED`、`ERR_CONNECTION_TIMED_OUT`，有时只在部分网络出现。",
+            "`ERR_NAME_NOT_RESOLVED`, `ERR_CONNECTION_REFUSED`, `ERR_CONNECTION_TIMED_OUT`, sometimes \
+             from some networks only.",
+            "`ERR_NAME_NOT_RESOLVED`、`ERR_CONNECTION_REFUSED`、`ERR_CONNECTION_TIMED_OUT`，\
+             有时只在部分网络出现。",
         ),
         evidence: text(
-            "The first stage that fails: the name has no address; the resolver does not answer; SYN is answered with RST (nobody \
-             listens, or a firewall rejects); SYN is not answered (a firewall drops, or the machine is off); ICMP says \
-             unreachable.",
-            "最先失败的阶段：名称没有地址；解析器不应答；SYN 得到 RST（无人监听，或防火墙拒绝）；SYN 没有应答（防火墙丢弃，或主机不在）；ICMP 报告不可达。",
+            "The first stage that fails: the name has no address; the resolver does not answer; SYN is \
+             answered with RST (nobody listens, or a firewall rejects); SYN is not answered (a firewall \
+             drops, or the machine is off); ICMP says unreachable.",
+            "最先失败的阶段：名称没有地址；解析器不应答；SYN 得到 RST（无人监听，或防火墙拒绝）；SYN \
+             没有应答（防火墙丢弃，或主机不在）；ICMP 报告不可达。",
         ),
         look_alikes: text(
-            "`accept-queue-overflow`: some connections come about, others after 1, 3 or 7 s. `upstream-down-502-503`: a proxy \
-             answers. An HTTP intermediary that cannot upgrade: port 80 fails and `wss` on 443 works from the same network.",
-            "`accept-queue-overflow`：部分连接可以建立，其他的需要 1、3 或 7 秒；`upstream-down-502-503`：有代理应答；不支持升级的 HTTP 中间设备：\
-             同一网络中 80 端口失败而 443 上的 `wss` 正常。",
+            "`accept-queue-overflow`: some connections come about, others after 1, 3 or 7 s. \
+             `upstream-down-502-503`: a proxy answers. An HTTP intermediary that cannot upgrade: port 80 \
+             fails and `wss` on 443 works from the same network.",
+            "`accept-queue-overflow`：部分连接可以建立，其他的需要 1、3 或 7 秒；`upstream-down-502-503`：\
+             有代理应答；不支持升级的 HTTP 中间设备：同一网络中 80 端口失败而 443 上的 `wss` 正常。",
         ),
         fix: text(
-            "By the stage: correct the DNS record; start what should listen, on the address that clients use; open the port in the \
-             firewall or security group; prefer `wss` on port 443, which networks rarely filter. Then run the diagnosis again from \
-             the same network.",
-            "按阶段处理：改正 DNS 记录；启动应监听的程序，并监听客户端所用的地址；在防火墙或安全组中放行端口；优先使用 443 端口的 `wss`，很少被网络过滤。\
+            "By the stage: correct the DNS record; start what should listen, on the address that clients \
+             use; open the port in the firewall or security group; prefer `wss` on port 443, which \
+             networks rarely filter. Then run the diagnosis again from the same network.",
+            "按阶段处理：改正 DNS 记录；启动应监听的程序，并监听客户端所用的地址；\
+             在防火墙或安全组中放行端口；优先使用 443 端口的 `wss`，很少被网络过滤。\
              然后在同一网络中重新诊断。",
         ),
         sources: &[
@@ -50,26 +55,78 @@ pub const CAUSE: Cause = Cause {
         phrase("no_name_title", "the name has no address", "名称没有地址"),
         phrase("resolver_title", "the resolver does not answer", "DNS 解析器没有应答"),
         phrase("refused_title", "the port is closed", "端口未开放"),
-        phrase("timeout_title", "no answer to connections: filtered, or the machine is off", "连接没有应答：被过滤，或主机不在线"),
+        phrase(
+            "timeout_title",
+            "no answer to connections: filtered, or the machine is off",
+            "连接没有应答：被过滤，或主机不在线",
+        ),
         phrase("unreachable_title", "the address cannot be reached", "地址不可达"),
         phrase("local_title", "this machine cannot connect", "本机无法发起连接"),
-        phrase("no_name", "{host} does not exist in DNS, or has no address", "DNS 中不存在 {host}，或它没有地址"),
-        phrase("resolver", "No resolver answered for {host} in {seconds}", "{seconds}内没有解析器应答 {host}"),
-        phrase("refused", "Port {port} of {host} answers with RST after {seconds}", "{host} 的端口 {port} 在{seconds}后以 RST 应答"),
-        phrase("timeout", "Port {port} of {host} did not answer in {seconds}", "{host} 的端口 {port} 在{seconds}内没有应答"),
+        phrase(
+            "no_name",
+            "{host} does not exist in DNS, or has no address",
+            "DNS 中不存在 {host}，或它没有地址",
+        ),
+        phrase(
+            "resolver",
+            "No resolver answered for {host} in {seconds}",
+            "{seconds}内没有解析器应答 {host}",
+        ),
+        phrase(
+            "refused",
+            "Port {port} of {host} answers with RST after {seconds}",
+            "{host} 的端口 {port} 在{seconds}后以 RST 应答",
+        ),
+        phrase(
+            "timeout",
+            "Port {port} of {host} did not answer in {seconds}",
+            "{host} 的端口 {port} 在{seconds}内没有应答",
+        ),
         phrase("unreachable", "ICMP says that {host} cannot be reached", "ICMP 报告 {host} 不可达"),
         phrase("local", "This machine could not open a connection: {detail}", "本机无法打开连接：{detail}"),
         phrase("repeated", "{count} attempts came to the same", "{count} 次尝试结果相同"),
         phrase("own_resolver", "another resolver may know the name", "其他解析器可能认识该名称"),
         phrase("own_network", "it may be this network alone", "可能只是本网络的问题"),
-        phrase("queue", "`accept-queue-overflow`: the machine may have no room for a connection", "`accept-queue-overflow`：主机可能没有空间接受连接"),
-        phrase("ask_other_resolver", "Ask another resolver: `dig @1.1.1.1 {host}`", "向其他解析器查询：`dig @1.1.1.1 {host}`"),
-        phrase("other_network", "Run the diagnosis from a second network, and on the machine itself `ss -ltn`", "在另一个网络中重新诊断，并在目标机器上执行 `ss -ltn`"),
-        phrase("own_limits", "Look at this machine's files, ports and routes: `ulimit -n`, `ss -s`, `ip route`", "检查本机的文件、端口与路由：`ulimit -n`、`ss -s`、`ip route`"),
-        phrase("fix_name", "In DNS: an address record for {host}; or correct the name in the URL", "在 DNS 中：为 {host} 添加地址记录；或改正 URL 中的名称"),
-        phrase("fix_listen", "On {host}: start what listens on port {port}, or correct the port in the URL", "在 {host} 上：启动监听端口 {port} 的程序，或改正 URL 中的端口"),
-        phrase("fix_filter", "In the firewalls on the way to {host}: let port {port} pass", "在通往 {host} 的防火墙中：放行端口 {port}"),
-        phrase("fix_local", "On this machine: free what is used up, or add a route to {host}", "在本机：释放耗尽的资源，或添加到 {host} 的路由"),
+        phrase(
+            "queue",
+            "`accept-queue-overflow`: the machine may have no room for a connection",
+            "`accept-queue-overflow`：主机可能没有空间接受连接",
+        ),
+        phrase(
+            "ask_other_resolver",
+            "Ask another resolver: `dig @1.1.1.1 {host}`",
+            "向其他解析器查询：`dig @1.1.1.1 {host}`",
+        ),
+        phrase(
+            "other_network",
+            "Run the diagnosis from a second network, and on the machine itself `ss -ltn`",
+            "在另一个网络中重新诊断，并在目标机器上执行 `ss -ltn`",
+        ),
+        phrase(
+            "own_limits",
+            "Look at this machine's files, ports and routes: `ulimit -n`, `ss -s`, `ip route`",
+            "检查本机的文件、端口与路由：`ulimit -n`、`ss -s`、`ip route`",
+        ),
+        phrase(
+            "fix_name",
+            "In DNS: an address record for {host}; or correct the name in the URL",
+            "在 DNS 中：为 {host} 添加地址记录；或改正 URL 中的名称",
+        ),
+        phrase(
+            "fix_listen",
+            "On {host}: start what listens on port {port}, or correct the port in the URL",
+            "在 {host} 上：启动监听端口 {port} 的程序，或改正 URL 中的端口",
+        ),
+        phrase(
+            "fix_filter",
+            "In the firewalls on the way to {host}: let port {port} pass",
+            "在通往 {host} 的防火墙中：放行端口 {port}",
+        ),
+        phrase(
+            "fix_local",
+            "On this machine: free what is used up, or add a route to {host}",
+            "在本机：释放耗尽的资源，或添加到 {host} 的路由",
+        ),
     ],
     signs: Signs::probe(probe),
 };
@@ -91,7 +148,9 @@ fn probe(seen: &Examination) -> Option<Finding> {
 fn by_stage(seen: &Examination, stage: &Stage) -> Option<Claim> {
     let host = seen.target.host.as_str();
     let about = |code: &'static str| Said::new(code).with("host", host).with("port", seen.target.port);
-    let claim = |place, title: &'static str, decisive: Said| Claim::of(&CAUSE, place, decisive).titled(Said::new(title));
+    let claim = |place, title: &'static str, decisive: Said| {
+        Claim::of(&CAUSE, place, decisive).titled(Said::new(title))
+    };
     let timed = |code: &'static str| about(code).seconds("seconds", stage.seconds);
     Some(match (stage.name, stage.fault?) {
         (StageName::Dns, Fault::NoName) => claim(Place::Unknown, "no_name_title", about("no_name"))

@@ -16,7 +16,10 @@ pub const CAUSE: Cause = Cause {
     severity: Severity::Critical,
     manual: Manual {
         title: text("something else speaks on this port", "该端口上是另一种协议"),
-        symptoms: text("`Invalid HTTP response`, `malformed`, `bad record`.", "`Invalid HTTP response`、`malformed`、`bad record`。"),
+        symptoms: text(
+            "`Invalid HTTP response`, `malformed`, `bad record`.",
+            "`Invalid HTTP response`、`malformed`、`bad record`。",
+        ),
         evidence: text(
             "The first bytes that come belong to no HTTP and no TLS.",
             "收到的首批字节既不属于 HTTP 也不属于 TLS。",
@@ -32,11 +35,27 @@ pub const CAUSE: Cause = Cause {
         sources: &["RFC 9112, section 4 (status line)", "RFC 8446, section 5.1"],
     },
     phrases: &[
-        phrase("first_bytes", "What came first on port {port} is not what was spoken ({stage}): {detail}", "端口 {port} 上首先收到的内容与所用协议（{stage}）不符：{detail}"),
+        phrase(
+            "first_bytes",
+            "What came first on port {port} is not what was spoken ({stage}): {detail}",
+            "端口 {port} 上首先收到的内容与所用协议（{stage}）不符：{detail}",
+        ),
         phrase("other_scheme_too", "The other scheme is not answered either", "另一种协议同样得不到应答"),
-        phrase("other_scheme", "`tls-plaintext-mismatch`: the other scheme may be meant", "`tls-plaintext-mismatch`：可能应使用另一种协议"),
-        phrase("look", "See what is there: `nc {host} {port}`, and on the machine `ss -ltnp`", "查看该端口上是什么：`nc {host} {port}`，并在目标机器上执行 `ss -ltnp`"),
-        phrase("port", "In the client, or in the hop that forwards: correct the port {port}", "在客户端或转发的一跳中：改正端口 {port}"),
+        phrase(
+            "other_scheme",
+            "`tls-plaintext-mismatch`: the other scheme may be meant",
+            "`tls-plaintext-mismatch`：可能应使用另一种协议",
+        ),
+        phrase(
+            "look",
+            "See what is there: `nc {host} {port}`, and on the machine `ss -ltnp`",
+            "查看该端口上是什么：`nc {host} {port}`，并在目标机器上执行 `ss -ltnp`",
+        ),
+        phrase(
+            "port",
+            "In the client, or in the hop that forwards: correct the port {port}",
+            "在客户端或转发的一跳中：改正端口 {port}",
+        ),
     ],
     signs: Signs::probe(probe),
 };
@@ -51,7 +70,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
     }
     let detail = if stage.detail.is_empty() { "-" } else { &stage.detail };
     let port = seen.target.port;
-    let decisive = Said::new("first_bytes").with("port", port).with("stage", stage.name.as_str()).with("detail", detail);
+    let decisive =
+        Said::new("first_bytes").with("port", port).with("stage", stage.name.as_str()).with("detail", detail);
     Some(
         Claim::of(&CAUSE, Place::Upstream, decisive)
             .corroborated(other.map(|_| Said::new("other_scheme_too")))

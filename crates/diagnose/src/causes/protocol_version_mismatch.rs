@@ -16,24 +16,30 @@ pub const CAUSE: Cause = Cause {
     manual: Manual {
         title: text("client and server speak different versions", "客户端与服务器的协议版本不一致"),
         symptoms: text(
-            "400 with `Unsupported protocol version`; or it connects and drops each 30 s: a client of socket.io 2 at a server of \
-             version 3 or later waits for a pong that the server never sends (25 s + 5 s).",
-            "400 并提示 `Unsupported protocol version`；或者能连接但每 30 秒断开：socket.io 2 的客户端在 3 及以上版本的服务器上等不到 pong（25 秒 + 5 秒）。",
+            "400 with `Unsupported protocol version`; or it connects and drops each 30 s: a client of \
+             socket.io 2 at a server of version 3 or later waits for a pong that the server never sends \
+             (25 s + 5 s).",
+            "400 并提示 `Unsupported protocol version`；或者能连接但每 30 秒断开：socket.io 2 的客户端在 \
+             3 及以上版本的服务器上等不到 pong（25 秒 + 5 秒）。",
         ),
         evidence: text(
-            "The answer lists other versions (`Sec-WebSocket-Version` without 13), or says that the version is not supported; with \
-             another version in the query (`EIO=3`, `EIO=4`) the same request opens.",
-            "应答列出其他版本（`Sec-WebSocket-Version` 不含 13），或说明版本不受支持；在查询串中换一个版本（`EIO=3`、`EIO=4`）时同一请求可以打开。",
+            "The answer lists other versions (`Sec-WebSocket-Version` without 13), or says that the \
+             version is not supported; with another version in the query (`EIO=3`, `EIO=4`) the same \
+             request opens.",
+            "应答列出其他版本（`Sec-WebSocket-Version` 不含 13），或说明版本不受支持；\
+             在查询串中换一个版本（`EIO=3`、`EIO=4`）时同一请求可以打开。",
         ),
         look_alikes: text(
-            "`ws-upgrade-stripped`: no version is spoken of. `idle-timeout-l7-proxy`: nothing flows before the cut.",
+            "`ws-upgrade-stripped`: no version is spoken of. `idle-timeout-l7-proxy`: nothing flows \
+             before the cut.",
             "`ws-upgrade-stripped`：没有提到版本；`idle-timeout-l7-proxy`：断开前没有任何流量。",
         ),
         fix: text(
-            "Use the same major version of the library on both sides, or let the server accept the older one (socket.io \
-             `allowEIO3: true`, off by default). Then run the diagnosis with the client's URL: it must open and stay open for a \
-             minute.",
-            "两端使用相同主版本的库，或让服务器接受旧版本（socket.io `allowEIO3: true`，默认关闭）。然后用客户端的 URL 重新诊断：应能打开并保持一分钟。",
+            "Use the same major version of the library on both sides, or let the server accept the older \
+             one (socket.io `allowEIO3: true`, off by default). Then run the diagnosis with the client's \
+             URL: it must open and stay open for a minute.",
+            "两端使用相同主版本的库，或让服务器接受旧版本（socket.io `allowEIO3: true`，默认关闭）。\
+             然后用客户端的 URL 重新诊断：应能打开并保持一分钟。",
         ),
         sources: &[
             "RFC 6455, section 4.4",
@@ -42,15 +48,48 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase("lists", "The answer ({status}) lists the versions {versions}; version 13 was sent", "应答（{status}）列出的版本为 {versions}；发送的是 13"),
-        phrase("says", "The answer ({status}) says that the version is not supported", "应答（{status}）说明版本不受支持"),
-        phrase("closed", "It opens and is closed with {code}: {reason}", "连接建立后以 {code} 关闭：{reason}"),
-        phrase("other_opens", "{path} opens: only the version in the query differs", "{path} 可以打开：差别只在查询串中的版本"),
+        phrase(
+            "lists",
+            "The answer ({status}) lists the versions {versions}; version 13 was sent",
+            "应答（{status}）列出的版本为 {versions}；发送的是 13",
+        ),
+        phrase(
+            "says",
+            "The answer ({status}) says that the version is not supported",
+            "应答（{status}）说明版本不受支持",
+        ),
+        phrase(
+            "closed",
+            "It opens and is closed with {code}: {reason}",
+            "连接建立后以 {code} 关闭：{reason}",
+        ),
+        phrase(
+            "other_opens",
+            "{path} opens: only the version in the query differs",
+            "{path} 可以打开：差别只在查询串中的版本",
+        ),
         phrase("asked_version", "The request asks for version {version}", "请求的版本为 {version}"),
-        phrase("other_reason", "the text may speak of another version than that of the protocol", "文字提到的可能不是协议的版本"),
-        phrase("try_version", "Repeat with the other version in the URL, such as `EIO=4`", "在 URL 中换用另一个版本重试，例如 `EIO=4`"),
-        phrase("align", "In the client: the major version of the library that the server has; or in the server allow the older one (socket.io `allowEIO3: true`)", "在客户端中：使用与服务器相同主版本的库；或在服务器允许旧版本（socket.io `allowEIO3: true`）"),
-        phrase("version_13", "In the server: speak version 13 (RFC 6455)", "在服务器中：支持版本 13（RFC 6455）"),
+        phrase(
+            "other_reason",
+            "the text may speak of another version than that of the protocol",
+            "文字提到的可能不是协议的版本",
+        ),
+        phrase(
+            "try_version",
+            "Repeat with the other version in the URL, such as `EIO=4`",
+            "在 URL 中换用另一个版本重试，例如 `EIO=4`",
+        ),
+        phrase(
+            "align",
+            "In the client: the major version of the library that the server has; or in the server allow \
+             the older one (socket.io `allowEIO3: true`)",
+            "在客户端中：使用与服务器相同主版本的库；或在服务器允许旧版本（socket.io `allowEIO3: true`）",
+        ),
+        phrase(
+            "version_13",
+            "In the server: speak version 13 (RFC 6455)",
+            "在服务器中：支持版本 13（RFC 6455）",
+        ),
     ],
     signs: Signs::probe(probe),
 };
@@ -94,7 +133,9 @@ fn told(seen: &Examination) -> Option<Finding> {
 }
 
 fn is_about_version(answer: &Answer) -> bool {
-    matches!(answer.status, 400 | 404 | 406 | 426 | 501 | 505) && !answer.is_page() && says_version(&answer.body)
+    matches!(answer.status, 400 | 404 | 406 | 426 | 501 | 505)
+        && !answer.is_page()
+        && says_version(&answer.body)
 }
 
 /// It speaks of a version, and that it is wrong.
@@ -111,7 +152,9 @@ fn without_query(path: &str) -> &str {
 /// The value of a parameter of the query.
 fn query<'a>(path: &'a str, name: &str) -> Option<&'a str> {
     let (_, query) = path.split_once('?')?;
-    query.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
+    query
+        .split('&')
+        .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
 }
 
 #[cfg(test)]
@@ -147,7 +190,10 @@ mod tests {
     fn a_close_that_says_so() {
         let closed = |reason: &str| {
             let sign = Sign::Close(Some(CloseCode(4000)), reason.to_owned());
-            let stream = Stream { end: Some(End { at: 0.1, age: 0.1, silence: 0.0, is_ours: false, sign }), ..Stream::default() };
+            let stream = Stream {
+                end: Some(End { at: 0.1, age: 0.1, silence: 0.0, is_ours: false, sign }),
+                ..Stream::default()
+            };
             let mut seen = Scene::websocket().plain(answer(101)).seen();
             Scene::websocket().attempt(seen.attempts.remove(0).streamed(stream))
         };

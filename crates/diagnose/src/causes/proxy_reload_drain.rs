@@ -14,14 +14,58 @@ pub const CAUSE: Cause = Cause {
     number: 208,
     severity: Severity::Warning,
     manual: Manual {
-        title: text("a proxy on the way was reloaded or restarted and ended its streams", "途中的代理重载或重启，结束了它的连接"),
-        symptoms: text("All sockets through one ingress die some minutes after a deploy of something else.", "在部署了别的东西几分钟后，经过同一入口的所有连接都断开。"),
-        evidence: text("Streams of different ages through the proxy end at one moment without a Close frame; those straight at the service live on, and new ones open.", "经过代理的、存活时长不同的连接在同一时刻结束且没有 Close 帧；直连服务的连接继续存活，新连接可以建立。"),
-        look_alikes: text("`rolling-deploy-or-restart`, `server-crash-or-oom`: those straight at the service end too.", "`rolling-deploy-or-restart`、`server-crash-or-oom`：直连服务的连接也会结束。"),
-        fix: text("nginx: raise `worker_shutdown_timeout` (ingress-nginx `worker-shutdown-timeout`, 240s by default) above the life of a stream, reload less often, give real-time traffic an ingress of its own. Then hold a stream over a reload: it must live on.", "nginx：把 `worker_shutdown_timeout`（ingress-nginx `worker-shutdown-timeout`，默认 240s）调到大于连接寿命，减少重载，并为实时流量使用独立入口。然后在重载期间保持连接：应继续存活。"),
-        sources: &["https://nginx.org/en/docs/ngx_core_module.html#worker_shutdown_timeout","https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/configmap/#worker-shutdown-timeout"],
+        title: text(
+            "a proxy on the way was reloaded or restarted and ended its streams",
+            "途中的代理重载或重启，结束了它的连接",
+        ),
+        symptoms: text(
+            "All sockets through one ingress die some minutes after a deploy of something else.",
+            "在部署了别的东西几分钟后，经过同一入口的所有连接都断开。",
+        ),
+        evidence: text(
+            "Streams of different ages through the proxy end at one moment without a Close frame; those \
+             straight at the service live on, and new ones open.",
+            "经过代理的、存活时长不同的连接在同一时刻结束且没有 Close 帧；直连服务的连接继续存活，新连接可以建立。",
+        ),
+        look_alikes: text(
+            "`rolling-deploy-or-restart`, `server-crash-or-oom`: those straight at the service end too.",
+            "`rolling-deploy-or-restart`、`server-crash-or-oom`：直连服务的连接也会结束。",
+        ),
+        fix: text(
+            "nginx: raise `worker_shutdown_timeout` (ingress-nginx `worker-shutdown-timeout`, 240s by default) \
+             above the life of a stream, reload less often, give real-time traffic an ingress of its own. Then \
+             hold a stream over a reload: it must live on.",
+            "nginx：把 `worker_shutdown_timeout`（ingress-nginx `worker-shutdown-timeout`，默认 240s）调到大于连接寿命，减少重载，并为实时流量使用独立入口。然后在重载期间保持连接：应继续存活。",
+        ),
+        sources: &[
+            "https://nginx.org/en/docs/ngx_core_module.html#worker_shutdown_timeout",
+            "https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/configmap/#worker-shutdown-timeout",
+        ],
     },
-    phrases: &[phrase("clump", "{count} streams of different ages ended within one second", "{count} 条存活时长不同的连接在一秒内同时结束"),phrase("straight_lives", "{count} streams straight at the service lived on over that moment", "直连服务的 {count} 条连接在该时刻之后仍然存活"),phrase("hop_died", "the proxy died, or a balancer moved the address", "代理崩溃，或负载均衡切换了地址"),phrase("ask_proxy", "Look when the proxy's workers were started, and at its log at that moment", "查看代理工作进程的启动时间及其当时的日志"),phrase("raise", "In the proxy: `worker_shutdown_timeout` above the life of a stream (nginx; ingress-nginx: 240s by default), and fewer reloads; then hold a stream over a reload", "在代理中：把 `worker_shutdown_timeout` 调到大于连接寿命（nginx；ingress-nginx 默认 240s），并减少重载；然后在重载期间保持连接验证"),],
+    phrases: &[
+        phrase(
+            "clump",
+            "{count} streams of different ages ended within one second",
+            "{count} 条存活时长不同的连接在一秒内同时结束",
+        ),
+        phrase(
+            "straight_lives",
+            "{count} streams straight at the service lived on over that moment",
+            "直连服务的 {count} 条连接在该时刻之后仍然存活",
+        ),
+        phrase("hop_died", "the proxy died, or a balancer moved the address", "代理崩溃，或负载均衡切换了地址"),
+        phrase(
+            "ask_proxy",
+            "Look when the proxy's workers were started, and at its log at that moment",
+            "查看代理工作进程的启动时间及其当时的日志",
+        ),
+        phrase(
+            "raise",
+            "In the proxy: `worker_shutdown_timeout` above the life of a stream (nginx; ingress-nginx: 240s by \
+             default), and fewer reloads; then hold a stream over a reload",
+            "在代理中：把 `worker_shutdown_timeout` 调到大于连接寿命（nginx；ingress-nginx 默认 240s），并减少重载；然后在重载期间保持连接验证",
+        ),
+    ],
     signs: Signs::both(probe, population),
 };
 
@@ -63,6 +107,8 @@ mod tests {
     #[test]
     fn look_alikes_are_others() {
         none(probe, ends(&Sign::Fin));
+        let some_straight = ends(&Sign::Fin).attempt(cut_at(DIRECT, SILENT, 1.0, 8.1, Sign::Fin));
+        none(probe, some_straight.attempt(lives(DIRECT, SILENT, 0.0, 20.0)));
         none(probe, ends(&close(1001, "")).attempt(lives(DIRECT, SILENT, 0.0, 20.0)));
         none(probe, ends(&Sign::Fin).attempt(cut_at(DIRECT, SILENT, 0.0, 9.1, Sign::Fin)));
     }

@@ -42,8 +42,6 @@ pub const CAUSE: Cause = Cause {
             "{all} 次重连中有 {count} 次在断开后 {seconds}到来，偏差不超过 {width}",
         ),
         phrase("after_clump", "They follow {count} ends within {seconds}", "它们紧跟在 {seconds}内的 {count} 次断开之后"),
-        phrase("network", "one client or test that reconnects on a schedule", "某个按固定间隔重连的客户端或测试程序"),
-        phrase("next_blip", "Watch the next mass close: the same delay must come again", "观察下一次大规模断开：应再次出现相同的间隔"),
         phrase(
             "jitter",
             "In the client: exponential backoff with full jitter in place of a fixed {seconds}",
@@ -64,20 +62,17 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
         .map(|reconnect| reconnect.interval_seconds)
         .collect();
     let Some(timer) = in_step(&delays).filter(|timer| timer.count >= COUNT_MIN) else { return Vec::new() };
-    let clump = seen.clumps().into_iter().max_by_key(|clump| clump.ends.len());
+    // Without a close of many before it, clients that come back after the same delay are no storm.
+    let clumps = seen.clumps().into_iter().filter(|clump| !clump.is_of_one_age && clump.ends.len() >= COUNT_MIN);
+    let Some(clump) = clumps.max_by_key(|clump| clump.ends.len()) else { return Vec::new() };
     let decisive = Said::new("in_step")
         .with("count", timer.count)
         .with("all", delays.len())
         .seconds("seconds", timer.at)
         .seconds("width", timer.width);
-    let claim = Claim::of(&CAUSE, Place::Client, decisive);
-    let (claim, ends) = match &clump {
-        Some(clump) => {
-            let said = Said::new("after_clump").with("count", clump.ends.len()).seconds("seconds", clump.seconds);
-            (claim.corroborated(said), clump.ends.clone())
-        }
-        None => (claim.unless(Said::new("network")).next(Said::new("next_blip")), Vec::new()),
-    };
+    let after = Said::new("after_clump").with("count", clump.ends.len()).seconds("seconds", clump.seconds);
+    let claim = Claim::of(&CAUSE, Place::Client, decisive).corroborated(after);
+    let ends = clump.ends;
     let affected = model::finding::Affected { connections: timer.count as u64, share_of_closes: None };
     vec![
         claim

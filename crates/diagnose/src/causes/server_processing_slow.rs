@@ -16,12 +16,47 @@ pub const CAUSE: Cause = Cause {
     manual: Manual {
         title: text("the service takes long to answer a message", "服务应答消息很慢"),
         symptoms: text("Answers are slow while the network is fast.", "网络很快，应答却很慢。"),
-        evidence: text("Pings come back at once and echoes late, straight at the service too: the loop runs, the handler is slow.", "Ping 立即返回而回显很慢，直连服务也一样：事件循环正常，处理函数慢。"),
-        look_alikes: text("`event-loop-stall-or-gc-pause`: Pings are late too. `nagle-delayed-ack-40ms`: 40 ms, and large messages are faster. `timer-batching`: the first echo of a stream may be early. A gateway that answers Pings itself.", "`event-loop-stall-or-gc-pause`：Ping 也会迟到；`nagle-delayed-ack-40ms`：40 毫秒，且大消息更快；`timer-batching`：连接的第一个回显可能较早；自行应答 Ping 的网关。"),
-        fix: text("Profile the handler: blocking calls, queries of a database, locks; answer first and work afterwards. Then echoes must come within a few times the Ping's round trip.", "分析处理函数：阻塞调用、数据库查询、锁；先应答后处理。之后回显应在 Ping 往返时间的数倍以内。"),
+        evidence: text(
+            "Pings come back at once and echoes late, straight at the service too: the loop runs, the handler \
+             is slow.",
+            "Ping 立即返回而回显很慢，直连服务也一样：事件循环正常，处理函数慢。",
+        ),
+        look_alikes: text(
+            "`event-loop-stall-or-gc-pause`: Pings are late too. `nagle-delayed-ack-40ms`: 40 ms, and large \
+             messages are faster. `timer-batching`: the first echo of a stream may be early. A gateway that \
+             answers Pings itself.",
+            "`event-loop-stall-or-gc-pause`：Ping 也会迟到；`nagle-delayed-ack-40ms`：40 毫秒，且大消息更快；`timer-batching`：连接的第一个回显可能较早；自行应答 Ping 的网关。",
+        ),
+        fix: text(
+            "Profile the handler: blocking calls, queries of a database, locks; answer first and work \
+             afterwards. Then echoes must come within a few times the Ping's round trip.",
+            "分析处理函数：阻塞调用、数据库查询、锁；先应答后处理。之后回显应在 Ping 往返时间的数倍以内。",
+        ),
         sources: &["RFC 6455, section 5.5.3"],
     },
-    phrases: &[phrase("slow_echo", "Echoes take {echo} (median of {count}), Pings {ping}", "回显耗时 {echo}（{count} 次的中位数），Ping 耗时 {ping}"),phrase("straight_too", "Straight at {upstream} echoes take {echo} as well", "直连 {upstream} 时回显同样耗时 {echo}"),phrase("ping_by_gateway", "a gateway answers Pings itself, and the way behind it is slow", "网关自行应答 Ping，而其后的路径很慢"),phrase("profile", "In the service: profile the handler of messages (database, locks, blocking calls); then echoes must come about as fast as Pings", "在服务中：分析消息处理函数（数据库、锁、阻塞调用）；之后回显应与 Ping 差不多快"),],
+    phrases: &[
+        phrase(
+            "slow_echo",
+            "Echoes take {echo} (median of {count}), Pings {ping}",
+            "回显耗时 {echo}（{count} 次的中位数），Ping 耗时 {ping}",
+        ),
+        phrase(
+            "straight_too",
+            "Straight at {upstream} echoes take {echo} as well",
+            "直连 {upstream} 时回显同样耗时 {echo}",
+        ),
+        phrase(
+            "ping_by_gateway",
+            "a gateway answers Pings itself, and the way behind it is slow",
+            "网关自行应答 Ping，而其后的路径很慢",
+        ),
+        phrase(
+            "profile",
+            "In the service: profile the handler of messages (database, locks, blocking calls); then echoes \
+             must come about as fast as Pings",
+            "在服务中：分析消息处理函数（数据库、锁、阻塞调用）；之后回显应与 Ping 差不多快",
+        ),
+    ],
     signs: Signs::probe(probe),
 };
 

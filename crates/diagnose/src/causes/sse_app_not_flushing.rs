@@ -21,21 +21,25 @@ pub const CAUSE: Cause = Cause {
             "几分钟没有任何内容，然后一次全部到达；直接连接服务也一样。",
         ),
         evidence: text(
-            "Straight to the service, events that were made at different times arrive together, in blocks of its buffer (often 4 or \
-             8 KiB) or at the end.",
-            "直接连接服务时，不同时间产生的事件一起到达，按其缓冲区大小（常为 4 或 8 KiB）成块，或在结束时到达。",
+            "Straight to the service, events that were made at different times arrive together, in blocks \
+             of its buffer (often 4 or 8 KiB) or at the end.",
+            "直接连接服务时，不同时间产生的事件一起到达，按其缓冲区大小（常为 4 或 8 KiB）成块，\
+             或在结束时到达。",
         ),
         look_alikes: text(
-            "`sse-proxy-buffering`: straight to the service they are live. `sse-gzip-buffering`: live without compression. Events \
-             that are made together.",
-            "`sse-proxy-buffering`：直接连接服务时实时到达；`sse-gzip-buffering`：不压缩时实时到达；本来就一起产生的事件。",
+            "`sse-proxy-buffering`: straight to the service they are live. `sse-gzip-buffering`: live \
+             without compression. Events that are made together.",
+            "`sse-proxy-buffering`：直接连接服务时实时到达；`sse-gzip-buffering`：不压缩时实时到达；\
+             本来就一起产生的事件。",
         ),
         fix: text(
-            "In the service: flush after each event (Go `http.Flusher`, Node `res.flush()` behind a compression middleware, PHP \
-             `output_buffering=0` and `flush()`, Python a generator without buffering middleware). Then run the diagnosis with \
-             `--upstream` and `--checks flush`: each event must come alone.",
-            "在服务中：每个事件后刷新（Go `http.Flusher`；Node 在压缩中间件之后用 `res.flush()`；PHP `output_buffering=0` 与 `flush()`；Python \
-             使用不经缓冲中间件的生成器）。然后加上 `--upstream` 与 `--checks flush` 重新诊断：每个事件都应单独到达。",
+            "In the service: flush after each event (Go `http.Flusher`, Node `res.flush()` behind a \
+             compression middleware, PHP `output_buffering=0` and `flush()`, Python a generator without \
+             buffering middleware). Then run the diagnosis with `--upstream` and `--checks flush`: each \
+             event must come alone.",
+            "在服务中：每个事件后刷新（Go `http.Flusher`；Node 在压缩中间件之后用 `res.flush()`；PHP \
+             `output_buffering=0` 与 `flush()`；Python 使用不经缓冲中间件的生成器）。然后加上 \
+             `--upstream` 与 `--checks flush` 重新诊断：每个事件都应单独到达。",
         ),
         sources: &[
             "https://pkg.go.dev/net/http#Flusher",
@@ -44,10 +48,27 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase("held", "Straight to {upstream} {messages} events came in {reads} reads; the longest waited {seconds} for others", "直接连接 {upstream} 时 {messages} 个事件分 {reads} 次读取到达；等待最久的为 {seconds}"),
-        phrase("same_through_proxy", "Through the proxy it is the same ({messages} events in {reads} reads)", "经过代理时也一样（{messages} 个事件分 {reads} 次读取）"),
-        phrase("coded", "the answer is compressed ({coding}): the compressor may hold them", "应答已压缩（{coding}）：可能是压缩器造成滞留"),
-        phrase("repeat", "Listen to both ways: `--upstream` with `--checks flush`", "同时监听两条路径：`--upstream` 加 `--checks flush`"),
+        phrase(
+            "held",
+            "Straight to {upstream} {messages} events came in {reads} reads; the longest waited {seconds} \
+             for others",
+            "直接连接 {upstream} 时 {messages} 个事件分 {reads} 次读取到达；等待最久的为 {seconds}",
+        ),
+        phrase(
+            "same_through_proxy",
+            "Through the proxy it is the same ({messages} events in {reads} reads)",
+            "经过代理时也一样（{messages} 个事件分 {reads} 次读取）",
+        ),
+        phrase(
+            "coded",
+            "the answer is compressed ({coding}): the compressor may hold them",
+            "应答已压缩（{coding}）：可能是压缩器造成滞留",
+        ),
+        phrase(
+            "repeat",
+            "Listen to both ways: `--upstream` with `--checks flush`",
+            "同时监听两条路径：`--upstream` 加 `--checks flush`",
+        ),
         phrase("flush", "In the service: flush after each event", "在服务中：每个事件后刷新"),
     ],
     signs: Signs::probe(probe),

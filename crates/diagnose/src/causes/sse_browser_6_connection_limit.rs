@@ -9,34 +9,36 @@ pub const CAUSE: Cause = Cause {
     number: 606,
     severity: Severity::Warning,
     manual: Manual {
-        title: text(
-            "event streams hold all six connections of a browser",
-            "事件流占满了浏览器的六个连接",
-        ),
+        title: text("event streams hold all six connections of a browser", "事件流占满了浏览器的六个连接"),
         symptoms: text(
             "The seventh tab hangs, requests stay `pending`, and no error comes.",
             "第七个标签页卡住，请求一直为 `pending`，且没有任何错误。",
         ),
         evidence: text(
-            "One client holds exactly six streams over HTTP/1.1 and nothing else of it gets on; within milliseconds of one ending \
-             the next begins. Over HTTP/2 it does not occur. Seen by a gateway in its connections; a probe is no browser and has no \
-             such limit.",
-            "同一客户端在 HTTP/1.1 上恰好持有六条流，其余请求都无法推进；其中一条结束后数毫秒内下一条开始。HTTP/2 上不会出现。由网关从其连接中看到；\
-             探测不是浏览器，没有此限制。",
+            "One client holds exactly six streams over HTTP/1.1 and nothing else of it gets on; within \
+             milliseconds of one ending the next begins. Over HTTP/2 it does not occur. Seen by a gateway \
+             in its connections; a probe is no browser and has no such limit.",
+            "同一客户端在 HTTP/1.1 上恰好持有六条流，其余请求都无法推进；\
+             其中一条结束后数毫秒内下一条开始。HTTP/2 上不会出现。由网关从其连接中看到；探测不是浏览器，\
+             没有此限制。",
         ),
         look_alikes: text(
-            "`nginx-worker-connections`, `accept-queue-overflow`: all clients are concerned. `sse-worker-pool-exhaustion`: goes by \
-             the number of all streams.",
-            "`nginx-worker-connections`、`accept-queue-overflow`：影响所有客户端；`sse-worker-pool-exhaustion`：取决于所有流的总数。",
+            "`nginx-worker-connections`, `accept-queue-overflow`: all clients are concerned. \
+             `sse-worker-pool-exhaustion`: goes by the number of all streams.",
+            "`nginx-worker-connections`、`accept-queue-overflow`：影响所有客户端；\
+             `sse-worker-pool-exhaustion`：取决于所有流的总数。",
         ),
         fix: text(
-            "In what ends TLS: HTTP/2 (nginx `http2 on`), where a connection carries 100 streams and more. Or in the page: one \
-             stream for all tabs (SharedWorker, or BroadcastChannel with a leader). Prove it: open eight tabs.",
-            "在终止 TLS 的组件中启用 HTTP/2（nginx `http2 on`），一个连接可承载 100 条以上的流；或在页面中让所有标签页共用一条流（SharedWorker，或带主节点的 \
-             BroadcastChannel）。验证：打开八个标签页。",
+            "In what ends TLS: HTTP/2 (nginx `http2 on`), where a connection carries 100 streams and \
+             more. Or in the page: one stream for all tabs (SharedWorker, or BroadcastChannel with a \
+             leader). Prove it: open eight tabs.",
+            "在终止 TLS 的组件中启用 HTTP/2（nginx `http2 on`），一个连接可承载 100 条以上的流；\
+             或在页面中让所有标签页共用一条流（SharedWorker，或带主节点的 BroadcastChannel）。验证：\
+             打开八个标签页。",
         ),
         sources: &[
-            "https://developer.mozilla.org/docs/Web/API/EventSource (warning on connections per browser and domain)",
+            "https://developer.mozilla.org/docs/Web/API/EventSource (warning on connections per browser \
+             and domain)",
             "RFC 9113, section 6.5.2 (SETTINGS_MAX_CONCURRENT_STREAMS: no less than 100 recommended)",
         ],
     },

@@ -23,20 +23,23 @@ pub const CAUSE: Cause = Cause {
             "curl 正常，而会发送 `Accept-Encoding` 的浏览器不正常。",
         ),
         evidence: text(
-            "With `Accept-Encoding: gzip` the answer has `Content-Encoding`, and events come in bunches or at the end; without, each \
-             comes when it is made.",
-            "带 `Accept-Encoding: gzip` 时应答有 `Content-Encoding`，事件成批或在结束时到达；不带时产生即到达。",
+            "With `Accept-Encoding: gzip` the answer has `Content-Encoding`, and events come in bunches \
+             or at the end; without, each comes when it is made.",
+            "带 `Accept-Encoding: gzip` 时应答有 `Content-Encoding`，事件成批或在结束时到达；\
+             不带时产生即到达。",
         ),
         look_alikes: text(
             "`sse-proxy-buffering`, `sse-app-not-flushing`: held without compression too.",
             "`sse-proxy-buffering`、`sse-app-not-flushing`：不压缩时同样滞留。",
         ),
         fix: text(
-            "Leave `text/event-stream` out of compression (nginx `gzip_types`, a filter of the middleware), or send \
-             `Cache-Control: no-transform`; where the service compresses by itself, flush the compressor after each event. Then \
-             run the diagnosis with `--checks flush,deflate`: both must be live.",
-            "不要压缩 `text/event-stream`（nginx `gzip_types`、中间件的过滤器），或发送 `Cache-Control: no-transform`；若服务自行压缩，则在每个事件后刷新压缩器。\
-             然后加上 `--checks flush,deflate` 重新诊断：两者都应实时到达。",
+            "Leave `text/event-stream` out of compression (nginx `gzip_types`, a filter of the \
+             middleware), or send `Cache-Control: no-transform`; where the service compresses by itself, \
+             flush the compressor after each event. Then run the diagnosis with `--checks flush,deflate`: \
+             both must be live.",
+            "不要压缩 `text/event-stream`（nginx `gzip_types`、中间件的过滤器），或发送 `Cache-Control: \
+             no-transform`；若服务自行压缩，则在每个事件后刷新压缩器。然后加上 `--checks flush,deflate` \
+             重新诊断：两者都应实时到达。",
         ),
         sources: &[
             "RFC 9111, section 5.2.2.6 (no-transform)",
@@ -45,16 +48,49 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase("no_head", "With `Accept-Encoding: gzip` not even the head of the answer came in {seconds}", "带 `Accept-Encoding: gzip` 时，{seconds}内连应答头都没有到达"),
-        phrase("held", "With `Accept-Encoding: gzip` ({coding}) {messages} events came in {reads} reads", "带 `Accept-Encoding: gzip`（{coding}）时 {messages} 个事件分 {reads} 次读取到达"),
-        phrase("identity_live", "Without it {messages} events came in {reads} reads, each when it was made", "不带时 {messages} 个事件分 {reads} 次读取到达，产生即到达"),
-        phrase("straight_held", "Straight to {upstream} compression holds them too", "直接连接 {upstream} 时压缩同样造成滞留"),
-        phrase("straight_live", "Straight to {upstream} they are live with compression too", "直接连接 {upstream} 时即使压缩也实时到达"),
+        phrase(
+            "no_head",
+            "With `Accept-Encoding: gzip` not even the head of the answer came in {seconds}",
+            "带 `Accept-Encoding: gzip` 时，{seconds}内连应答头都没有到达",
+        ),
+        phrase(
+            "held",
+            "With `Accept-Encoding: gzip` ({coding}) {messages} events came in {reads} reads",
+            "带 `Accept-Encoding: gzip`（{coding}）时 {messages} 个事件分 {reads} 次读取到达",
+        ),
+        phrase(
+            "identity_live",
+            "Without it {messages} events came in {reads} reads, each when it was made",
+            "不带时 {messages} 个事件分 {reads} 次读取到达，产生即到达",
+        ),
+        phrase(
+            "straight_held",
+            "Straight to {upstream} compression holds them too",
+            "直接连接 {upstream} 时压缩同样造成滞留",
+        ),
+        phrase(
+            "straight_live",
+            "Straight to {upstream} they are live with compression too",
+            "直接连接 {upstream} 时即使压缩也实时到达",
+        ),
         phrase("buffered", "they may be held without compression too", "不压缩时也可能滞留"),
-        phrase("try_identity", "Repeat without compression: `--checks flush,deflate`", "去掉压缩重试：`--checks flush,deflate`"),
-        phrase("exclude", "In the hop that compresses: leave text/event-stream out, or send `Cache-Control: no-transform` with the stream", "在进行压缩的一跳：排除 text/event-stream，或随数据流发送 `Cache-Control: no-transform`"),
+        phrase(
+            "try_identity",
+            "Repeat without compression: `--checks flush,deflate`",
+            "去掉压缩重试：`--checks flush,deflate`",
+        ),
+        phrase(
+            "exclude",
+            "In the hop that compresses: leave text/event-stream out, or send `Cache-Control: \
+             no-transform` with the stream",
+            "在进行压缩的一跳：排除 text/event-stream，或随数据流发送 `Cache-Control: no-transform`",
+        ),
         phrase("nginx", "gzip off;", "gzip off;"),
-        phrase("flush", "In the service: flush the compressor after each event, or do not compress event streams", "在服务中：每个事件后刷新压缩器，或不压缩事件流"),
+        phrase(
+            "flush",
+            "In the service: flush the compressor after each event, or do not compress event streams",
+            "在服务中：每个事件后刷新压缩器，或不压缩事件流",
+        ),
     ],
     signs: Signs::probe(probe),
 };
@@ -66,9 +102,9 @@ fn probe(seen: &Examination) -> Option<Finding> {
 /// With compression not even the head comes.
 fn held_head(seen: &Examination) -> Option<Finding> {
     let live = flows::flow(seen, Via::Url, false).filter(Flow::is_live)?;
-    let coded = seen.of(Check::Compression, Via::Url).find(|attempt| {
-        attempt.experiment.vary == Some(Vary::Compression(true)) && is_hanging(attempt)
-    })?;
+    let coded = seen
+        .of(Check::Compression, Via::Url)
+        .find(|attempt| attempt.experiment.vary == Some(Vary::Compression(true)) && is_hanging(attempt))?;
     let straight = flows::flow(seen, Via::Direct, true);
     let is_live_straight = straight.as_ref().is_some_and(Flow::is_live);
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
@@ -86,7 +122,8 @@ fn identity_live(live: &Flow<'_>) -> Said {
 
 fn held_events(seen: &Examination) -> Option<Finding> {
     let identity = flows::flow(seen, Via::Url, false).filter(|_| seen.target.protocol == Protocol::Sse);
-    let coded = flows::flow(seen, Via::Url, true).or_else(|| identity.clone().filter(|flow| flow.coding().is_some()))?;
+    let coded = flows::flow(seen, Via::Url, true)
+        .or_else(|| identity.clone().filter(|flow| flow.coding().is_some()))?;
     let coding = coded.coding()?;
     let live = identity.filter(|identity| identity.coding().is_none());
     if !coded.is_held_against(live.as_ref()) || live.as_ref().is_some_and(|live| !live.is_live()) {
@@ -99,7 +136,8 @@ fn held_events(seen: &Examination) -> Option<Finding> {
         Some(straight) if straight.is_live() => (Place::UpstreamLeg, Some("straight_live")),
         _ => (Place::Unknown, None),
     };
-    let decisive = Said::new("held").with("coding", coding).with("messages", coded.messages).with("reads", coded.reads);
+    let decisive =
+        Said::new("held").with("coding", coding).with("messages", coded.messages).with("reads", coded.reads);
     let is_alone = live.is_none();
     let live = live.as_ref().map(identity_live);
     let claim = Claim::of(&CAUSE, place, decisive)
@@ -108,7 +146,8 @@ fn held_events(seen: &Examination) -> Option<Finding> {
         .noted(coded.attempt.answer.as_ref().and_then(openings::product))
         .unless(is_alone.then(|| Said::new("buffered")))
         .next(Said::new("try_identity"));
-    let claim = if place == Place::Upstream { claim } else { claim.fix_by(Said::new("exclude"), Said::new("nginx")) };
+    let claim =
+        if place == Place::Upstream { claim } else { claim.fix_by(Said::new("exclude"), Said::new("nginx")) };
     let claim = if place == Place::UpstreamLeg { claim } else { claim.fix(Said::new("flush")) };
     Some(claim.finding())
 }

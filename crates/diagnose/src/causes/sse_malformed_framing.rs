@@ -8,6 +8,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
+use crate::population::{Population, streams};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -21,30 +22,49 @@ pub const CAUSE: Cause = Cause {
             "请求保持打开，有数据流动，`onopen` 触发而 `onmessage` 从不触发。",
         ),
         evidence: text(
-            "Bytes of fields come, and no event is complete: the empty line behind each is missing, or there is no `data` field.",
+            "Bytes of fields come, and no event is complete: the empty line behind each is missing, or \
+             there is no `data` field.",
             "收到了字段的字节，却没有一个完整的事件：每个事件后缺少空行，或没有 `data` 字段。",
         ),
         look_alikes: text(
-            "A quiet stream: no bytes, or comments only. `sse-proxy-buffering`: events are well formed, and late.",
+            "A quiet stream: no bytes, or comments only. `sse-proxy-buffering`: events are well formed, \
+             and late.",
             "安静的流：没有字节，或只有注释；`sse-proxy-buffering`：事件格式正确，但迟到。",
         ),
         fix: text(
-            "In the service: end each event with an empty line (`data: …\\n\\n`) and write each line of the payload with its own `data:`. \
-             Then run the diagnosis again: messages must come.",
-            "在服务中：每个事件以空行结束（`data: …\\n\\n`），负载的每一行都以 `data:` 开头。然后重新诊断：应能收到消息。",
+            "In the service: end each event with an empty line (`data: …\\n\\n`) and write each line of \
+             the payload with its own `data:`. Then run the diagnosis again: messages must come.",
+            "在服务中：每个事件以空行结束（`data: …\\n\\n`），负载的每一行都以 `data:` 开头。\
+             然后重新诊断：应能收到消息。",
         ),
         sources: &["WHATWG HTML, sections 9.2.5 and 9.2.6"],
     },
     phrases: &[
-        phrase("no_event", "{bytes} came, and not one event was complete", "收到 {bytes}，却没有一个完整的事件"),
-        phrase("blocks", "{count} blocks had no `data`, or did not end", "{count} 个数据块没有 `data`，或没有结束"),
+        phrase(
+            "no_event",
+            "{bytes} came, and not one event was complete",
+            "收到 {bytes}，却没有一个完整的事件",
+        ),
+        phrase(
+            "blocks",
+            "{count} blocks had no `data`, or did not end",
+            "{count} 个数据块没有 `data`，或没有结束",
+        ),
         phrase("again", "On {count} streams it was the same", "{count} 条流的情况相同"),
         phrase("straight_too", "Straight to {upstream} it is the same", "直接连接 {upstream} 也一样"),
         phrase("long_event", "one very long event may be under way", "可能正在传输一个很长的事件"),
-        phrase("listen_longer", "Listen longer, and look at the bytes: `curl -N {url}`", "延长监听并查看原始字节：`curl -N {url}`"),
-        phrase("end_events", "In the service: end each event with an empty line, and give it a `data` field", "在服务中：每个事件以空行结束，并带有 `data` 字段"),
+        phrase(
+            "listen_longer",
+            "Listen longer, and look at the bytes: `curl -N {url}`",
+            "延长监听并查看原始字节：`curl -N {url}`",
+        ),
+        phrase(
+            "end_events",
+            "In the service: end each event with an empty line, and give it a `data` field",
+            "在服务中：每个事件以空行结束，并带有 `data` 字段",
+        ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -52,10 +72,15 @@ fn probe(seen: &Examination) -> Option<Finding> {
         return None;
     }
     let broken = |via| -> Vec<&Stream> {
-        seen.attempts.iter().filter(|attempt| attempt.experiment.via == via).filter_map(broken_stream).collect()
+        seen.attempts
+            .iter()
+            .filter(|attempt| attempt.experiment.via == via)
+            .filter_map(broken_stream)
+            .collect()
     };
     let at_url = broken(Via::Url);
-    let brings_events = |attempt: &Attempt| attempt.stream.as_ref().is_some_and(|stream| stream.messages_seen > 0);
+    let brings_events =
+        |attempt: &Attempt| attempt.stream.as_ref().is_some_and(|stream| stream.messages_seen > 0);
     let stream = at_url.iter().max_by_key(|stream| stream.bytes_seen)?;
     if seen.attempts.iter().any(|attempt| attempt.experiment.via == Via::Url && brings_events(attempt)) {
         return None;
@@ -78,7 +103,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
     )
 }
 
-/// A stream on which fields came and no event. A block or two without data may be a `retry` alone, which is harmless.
+/// A stream on which fields came and no event. A block or two without data may be a `retry` alone, which is
+/// harmless.
 fn broken_stream(attempt: &Attempt) -> Option<&Stream> {
     const BYTES_MIN: u64 = 64;
     const BLOCKS_MIN: u64 = 3;
@@ -86,6 +112,10 @@ fn broken_stream(attempt: &Attempt) -> Option<&Stream> {
         let is_little = stream.comments.is_empty() && stream.bytes_seen >= BYTES_MIN;
         stream.messages_seen == 0 && stream.malformed > 0 && (is_little || stream.malformed >= BLOCKS_MIN)
     })
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    streams::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]
@@ -117,6 +147,9 @@ mod tests {
         none(probe, scene().attempt(broken(Via::Url, 0, 0)));
         let padded = Stream { bytes_seen: 2100, malformed: 1, comments: vec![0.1], ..Stream::default() };
         none(probe, scene().attempt(listened(Via::Url, None, Vec::new()).streamed(padded)));
-        none(probe, scene().attempt(broken(Via::Url, 400, 5)).attempt(listened(Via::Url, None, flushed(3, 1, 1.0))));
+        none(
+            probe,
+            scene().attempt(broken(Via::Url, 400, 5)).attempt(listened(Via::Url, None, flushed(3, 1, 1.0))),
+        );
     }
 }

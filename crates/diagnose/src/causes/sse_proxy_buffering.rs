@@ -10,6 +10,7 @@ use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::flows::{self, Flow};
 use crate::openings;
+use crate::population::{Population, streams};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -23,23 +24,28 @@ pub const CAUSE: Cause = Cause {
             "几分钟没有任何内容，然后一次全部到达；直接连接服务时每个事件立即到达。",
         ),
         evidence: text(
-            "Events that were made at different times arrive in one read, the oldest having waited longest (a sawtooth), often in \
-             blocks of 4096 or 8192 bytes or at the end only. Straight to the service they come one by one. A missing \
-             `X-Accel-Buffering` alone proves nothing: nginx passes a chunked HTTP/1.1 answer on at once.",
-            "不同时间产生的事件在同一次读取中到达，最早的等待最久（锯齿形），常以 4096 或 8192 字节为块，或只在结束时到达；直接连接服务时逐个到达。\
-             仅缺少 `X-Accel-Buffering` 不能说明问题：nginx 会立即转发分块的 HTTP/1.1 应答。",
+            "Events that were made at different times arrive in one read, the oldest having waited \
+             longest (a sawtooth), often in blocks of 4096 or 8192 bytes or at the end only. Straight to \
+             the service they come one by one. A missing `X-Accel-Buffering` alone proves nothing: nginx \
+             passes a chunked HTTP/1.1 answer on at once.",
+            "不同时间产生的事件在同一次读取中到达，最早的等待最久（锯齿形），常以 4096 或 8192 字节为块，\
+             或只在结束时到达；直接连接服务时逐个到达。仅缺少 `X-Accel-Buffering` 不能说明问题：nginx \
+             会立即转发分块的 HTTP/1.1 应答。",
         ),
         look_alikes: text(
-            "`sse-gzip-buffering`: only with `Accept-Encoding`. `sse-app-not-flushing`: straight to the service it is the same. \
-             A service that makes several events at once.",
-            "`sse-gzip-buffering`：仅在带 `Accept-Encoding` 时出现；`sse-app-not-flushing`：直接连接服务也一样；服务本来就一次产生多个事件。",
+            "`sse-gzip-buffering`: only with `Accept-Encoding`. `sse-app-not-flushing`: straight to the \
+             service it is the same. A service that makes several events at once.",
+            "`sse-gzip-buffering`：仅在带 `Accept-Encoding` 时出现；`sse-app-not-flushing`：\
+             直接连接服务也一样；服务本来就一次产生多个事件。",
         ),
         fix: text(
-            "In the service: `X-Accel-Buffering: no`. In the proxy: nginx `proxy_buffering off` and `proxy_http_version 1.1` for \
-             this location; Apache `flushpackets=on`; IIS ARR `responseBufferLimit=\"0\"`. Then run the diagnosis with `--checks flush`: each event \
-             must come alone.",
-            "在服务中：`X-Accel-Buffering: no`。在代理中：nginx 为该 location 设置 `proxy_buffering off` 与 `proxy_http_version 1.1`；Apache \
-             `flushpackets=on`；IIS ARR `responseBufferLimit=\"0\"`。然后加上 `--checks flush` 重新诊断：每个事件都应单独到达。",
+            "In the service: `X-Accel-Buffering: no`. In the proxy: nginx `proxy_buffering off` and \
+             `proxy_http_version 1.1` for this location; Apache `flushpackets=on`; IIS ARR \
+             `responseBufferLimit=\"0\"`. Then run the diagnosis with `--checks flush`: each event must \
+             come alone.",
+            "在服务中：`X-Accel-Buffering: no`。在代理中：nginx 为该 location 设置 `proxy_buffering off` \
+             与 `proxy_http_version 1.1`；Apache `flushpackets=on`；IIS ARR `responseBufferLimit=\"0\"`。\
+             然后加上 `--checks flush` 重新诊断：每个事件都应单独到达。",
         ),
         sources: &[
             "https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering",
@@ -47,19 +53,60 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase("no_head", "Through the proxy not even the head of the answer came in {seconds}", "经过代理时，{seconds}内连应答头都没有到达"),
-        phrase("stale", "`stale-upstream-address`: the proxy may not get through to the service", "`stale-upstream-address`：代理可能无法连通服务"),
-        phrase("wait_longer", "Wait until some KiB of events are made: `curl -N` through the proxy, and straight to {upstream}", "等待产生数 KiB 的事件：分别经过代理与直接向 {upstream} 执行 `curl -N`"),
-        phrase("held", "{messages} events came in {reads} reads; the longest waited {seconds} for others", "{messages} 个事件分 {reads} 次读取到达；等待最久的为 {seconds}"),
-        phrase("bunched", "{messages} events came in {reads} reads", "{messages} 个事件分 {reads} 次读取到达"),
+        phrase(
+            "no_head",
+            "Through the proxy not even the head of the answer came in {seconds}",
+            "经过代理时，{seconds}内连应答头都没有到达",
+        ),
+        phrase(
+            "stale",
+            "`stale-upstream-address`: the proxy may not get through to the service",
+            "`stale-upstream-address`：代理可能无法连通服务",
+        ),
+        phrase(
+            "wait_longer",
+            "Wait until some KiB of events are made: `curl -N` through the proxy, and straight to {upstream}",
+            "等待产生数 KiB 的事件：分别经过代理与直接向 {upstream} 执行 `curl -N`",
+        ),
+        phrase(
+            "held",
+            "{messages} events came in {reads} reads; the longest waited {seconds} for others",
+            "{messages} 个事件分 {reads} 次读取到达；等待最久的为 {seconds}",
+        ),
+        phrase(
+            "bunched",
+            "{messages} events came in {reads} reads",
+            "{messages} 个事件分 {reads} 次读取到达",
+        ),
         phrase("nothing", "No event came while the stream was listened to", "监听期间没有任何事件到达"),
-        phrase("straight_live", "Straight to {upstream} {messages} events came in {reads} reads, each when it was made", "直接连接 {upstream} 时 {messages} 个事件分 {reads} 次读取到达，产生即到达"),
-        phrase("not_chunked", "The answer is not chunked: some proxies hold such bodies", "应答不是分块传输：部分代理会缓冲这样的正文"),
-        phrase("app", "`sse-app-not-flushing`: the service itself may hold them", "`sse-app-not-flushing`：可能是服务自身没有刷新"),
-        phrase("no_buffering", "In the service: send `X-Accel-Buffering: no` with the stream; in the proxy: no buffering for this path", "在服务中：随数据流发送 `X-Accel-Buffering: no`；在代理中：对该路径关闭缓冲"),
-        phrase("nginx", "proxy_http_version 1.1;\nproxy_buffering off;", "proxy_http_version 1.1;\nproxy_buffering off;"),
+        phrase(
+            "straight_live",
+            "Straight to {upstream} {messages} events came in {reads} reads, each when it was made",
+            "直接连接 {upstream} 时 {messages} 个事件分 {reads} 次读取到达，产生即到达",
+        ),
+        phrase(
+            "not_chunked",
+            "The answer is not chunked: some proxies hold such bodies",
+            "应答不是分块传输：部分代理会缓冲这样的正文",
+        ),
+        phrase(
+            "app",
+            "`sse-app-not-flushing`: the service itself may hold them",
+            "`sse-app-not-flushing`：可能是服务自身没有刷新",
+        ),
+        phrase(
+            "no_buffering",
+            "In the service: send `X-Accel-Buffering: no` with the stream; in the proxy: no buffering for \
+             this path",
+            "在服务中：随数据流发送 `X-Accel-Buffering: no`；在代理中：对该路径关闭缓冲",
+        ),
+        phrase(
+            "nginx",
+            "proxy_http_version 1.1;\nproxy_buffering off;",
+            "proxy_http_version 1.1;\nproxy_buffering off;",
+        ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -71,10 +118,14 @@ fn held_head(seen: &Examination) -> Option<Finding> {
     let plain = seen.plain().filter(|plain| seen.target.protocol == Protocol::Sse && is_hanging(plain))?;
     let opens = openings::opens_straight(seen)?;
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
-    let claim = Claim::of(&CAUSE, Place::UpstreamLeg, Said::new("no_head").seconds("seconds", plain.failed()?.seconds))
-        .corroborated(opens)
-        .unless(Said::new("stale"))
-        .next(Said::new("wait_longer").with("upstream", upstream));
+    let claim = Claim::of(
+        &CAUSE,
+        Place::UpstreamLeg,
+        Said::new("no_head").seconds("seconds", plain.failed()?.seconds),
+    )
+    .corroborated(opens)
+    .unless(Said::new("stale"))
+    .next(Said::new("wait_longer").with("upstream", upstream));
     Some(claim.fix_by(Said::new("no_buffering"), Said::new("nginx")).finding())
 }
 
@@ -89,7 +140,8 @@ fn held_events(seen: &Examination) -> Option<Finding> {
     }
     let answer = flow.attempt.answer.as_ref();
     let product = answer.and_then(openings::product);
-    let is_chunked = answer.is_some_and(|answer| answer.version == "2" || answer.field("transfer-encoding").is_some());
+    let is_chunked =
+        answer.is_some_and(|answer| answer.version == "2" || answer.field("transfer-encoding").is_some());
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
     let live = straight.map(|straight| counted("straight_live", &straight).with("upstream", upstream));
     let is_compared = live.is_some();
@@ -112,6 +164,10 @@ fn said(flow: &Flow<'_>) -> Said {
 
 fn counted(code: &'static str, flow: &Flow<'_>) -> Said {
     Said::new(code).with("messages", flow.messages).with("reads", flow.reads)
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    streams::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]
@@ -141,7 +197,9 @@ mod tests {
 
     #[test]
     fn the_head_may_be_held_too() {
-        let scene = || Scene::of(Protocol::Sse).direct("10.0.3.7:80").plain_fails(StageName::Http, Fault::Timeout, 10.0);
+        let scene = || {
+            Scene::of(Protocol::Sse).direct("10.0.3.7:80").plain_fails(StageName::Http, Fault::Timeout, 10.0)
+        };
         found(probe, scene().direct_answers(event_stream()), Level::Medium);
         none(probe, scene().direct_fails(StageName::Http, Fault::Timeout, 10.0));
         none(probe, scene());

@@ -9,8 +9,9 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
-use crate::occupancy;
+use crate::occupancy::{self, waited};
 use crate::openings;
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -18,28 +19,34 @@ pub const CAUSE: Cause = Cause {
     number: 609,
     severity: Severity::Critical,
     manual: Manual {
-        title: text("each event stream holds a worker, and there are no more", "每条事件流占用一个工作线程，且已全部占满"),
+        title: text(
+            "each event stream holds a worker, and there are no more",
+            "每条事件流占用一个工作线程，且已全部占满",
+        ),
         symptoms: text(
             "The whole site hangs when so many have a dashboard open, while the CPU is idle.",
             "打开仪表盘的人数达到一定数量后整个网站卡住，而 CPU 空闲。",
         ),
         evidence: text(
-            "Of many streams at once exactly so many open (often 4, 10, 32 or 150), and the next ones are connected and never \
-             answered, until one ends.",
-            "同时建立多条流时恰好有若干条打开（常为 4、10、32 或 150），其余能连接但得不到应答，直到某条结束。",
+            "Of many streams at once exactly so many open (often 4, 10, 32 or 150), and the next ones are \
+             connected and never answered, until one ends.",
+            "同时建立多条流时恰好有若干条打开（常为 4、10、32 或 150），其余能连接但得不到应答，\
+             直到某条结束。",
         ),
         look_alikes: text(
-            "`edge-rate-limit-or-ban`: those above the limit are refused at once. `upstream-queue-timeout-503`: a proxy holds them. \
-             `fd-limit-app`: the number is near a limit of files. `event-loop-block-late-pong`: the CPU is busy.",
-            "`edge-rate-limit-or-ban`：超出限制的立即被拒绝；`upstream-queue-timeout-503`：滞留在代理；`fd-limit-app`：数量接近文件描述符限制；\
-             `event-loop-block-late-pong`：CPU 繁忙。",
+            "`edge-rate-limit-or-ban`: those above the limit are refused at once. \
+             `upstream-queue-timeout-503`: a proxy holds them. `fd-limit-app`: the number is near a limit \
+             of files. `event-loop-block-late-pong`: the CPU is busy.",
+            "`edge-rate-limit-or-ban`：超出限制的立即被拒绝；`upstream-queue-timeout-503`：滞留在代理；\
+             `fd-limit-app`：数量接近文件描述符限制；`event-loop-block-late-pong`：CPU 繁忙。",
         ),
         fix: text(
-            "In the service: asynchronous workers for streams (gunicorn `--worker-class` of an asynchronous kind; PHP: not FPM), or \
-             a pool of their own, and 503 when it is full in place of waiting. Prove it: the diagnosis with `--checks concurrency` \
-             opens all.",
-            "在服务中：为流使用异步工作进程（gunicorn 使用异步的 `--worker-class`；PHP：不用 FPM），或使用独立的池，池满时应答 503 而不是等待。\
-             验证：加上 `--checks concurrency` 重新诊断，应全部打开。",
+            "In the service: asynchronous workers for streams (gunicorn `--worker-class` of an \
+             asynchronous kind; PHP: not FPM), or a pool of their own, and 503 when it is full in place \
+             of waiting. Prove it: the diagnosis with `--checks concurrency` opens all.",
+            "在服务中：为流使用异步工作进程（gunicorn 使用异步的 `--worker-class`；PHP：不用 FPM），\
+             或使用独立的池，池满时应答 503 而不是等待。验证：加上 `--checks concurrency` 重新诊断，\
+             应全部打开。",
         ),
         sources: &[
             "https://docs.gunicorn.org/en/stable/design.html#choosing-a-worker-type",
@@ -47,20 +54,46 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase("limit_title", "the service answers no more than {streams} streams at once", "服务同时最多应答 {streams} 条流"),
+        phrase(
+            "limit_title",
+            "the service answers no more than {streams} streams at once",
+            "服务同时最多应答 {streams} 条流",
+        ),
         phrase(
             "stuck",
-            "With {streams} streams open, {waiting} more were connected and waited at least {seconds} for an answer; with fewer open, each was answered at once",
+            "With {streams} streams open, {waiting} more were connected and waited at least {seconds} for \
+             an answer; with fewer open, each was answered at once",
             "已有 {streams} 条流时，另外 {waiting} 条已连接但至少等待了{seconds}；更少时均立即得到应答",
         ),
         phrase("straight_too", "Straight to {upstream} it is the same", "直接连接 {upstream} 也一样"),
-        phrase("proxy_queue", "`upstream-queue-timeout-503`: a proxy may hold them", "`upstream-queue-timeout-503`：可能滞留在代理"),
-        phrase("other_limit", "another limit of the service may be reached, such as its files", "也可能达到服务的其他限制，例如文件描述符"),
-        phrase("look_inside", "On the service's machine: count its workers and its open files while the streams stand, and see whether the CPU is idle", "在服务所在机器上：在流保持期间统计工作线程与打开的文件，并观察 CPU 是否空闲"),
-        phrase("asynchronous", "In the service: workers that are not held by a stream, or a pool of its own for streams", "在服务中：使用不被流占用的工作进程，或为流设置独立的池"),
-        phrase("refuse", "In the service: answer 503 when all workers are taken, in place of waiting", "在服务中：工作进程占满时应答 503，而不是等待"),
+        phrase(
+            "proxy_queue",
+            "`upstream-queue-timeout-503`: a proxy may hold them",
+            "`upstream-queue-timeout-503`：可能滞留在代理",
+        ),
+        phrase(
+            "other_limit",
+            "another limit of the service may be reached, such as its files",
+            "也可能达到服务的其他限制，例如文件描述符",
+        ),
+        phrase(
+            "look_inside",
+            "On the service's machine: count its workers and its open files while the streams stand, and \
+             see whether the CPU is idle",
+            "在服务所在机器上：在流保持期间统计工作线程与打开的文件，并观察 CPU 是否空闲",
+        ),
+        phrase(
+            "asynchronous",
+            "In the service: workers that are not held by a stream, or a pool of its own for streams",
+            "在服务中：使用不被流占用的工作进程，或为流设置独立的池",
+        ),
+        phrase(
+            "refuse",
+            "In the service: answer 503 when all workers are taken, in place of waiting",
+            "在服务中：工作进程占满时应答 503，而不是等待",
+        ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -104,10 +137,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
 /// An answer that came so much later than usual came when another stream had ended.
 const LATE_SECONDS: f64 = 1.0;
 
-/// How long an answer was waited for, whether it came or not.
-fn waited(attempt: &Attempt) -> Option<f64> {
-    let answered = attempt.answer.as_ref().map(|answer| answer.seconds);
-    answered.or_else(|| Some(attempt.failed()?.seconds))
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]
@@ -130,7 +161,8 @@ mod tests {
     fn so_many_open_and_the_others_wait() {
         let scene = open().attempt(crowd(Via::Url, stuck_after(4)));
         found(probe, scene, Level::Medium);
-        let both = open().attempt(crowd(Via::Url, stuck_after(4))).attempt(crowd(Via::Direct, stuck_after(4)));
+        let both =
+            open().attempt(crowd(Via::Url, stuck_after(4))).attempt(crowd(Via::Direct, stuck_after(4)));
         assert_eq!(found(probe, both, Level::High).place, Place::Upstream);
     }
 

@@ -17,7 +17,8 @@ pub const CAUSE: Cause = Cause {
     manual: Manual {
         title: text("the answer is no event stream", "应答不是事件流"),
         symptoms: text(
-            "EventSource fires `error`, its `readyState` is 2, and it never connects again; the console speaks of the MIME type.",
+            "EventSource fires `error`, its `readyState` is 2, and it never connects again; the console \
+             speaks of the MIME type.",
             "EventSource 触发 `error`，`readyState` 为 2，且不再重连；控制台提示 MIME 类型错误。",
         ),
         evidence: text(
@@ -25,25 +26,47 @@ pub const CAUSE: Cause = Cause {
             "状态 200 但类型不是 `text/event-stream`；或状态 204，它会让 EventSource 停止。",
         ),
         look_alikes: text(
-            "`ws-handshake-200-html`: the body is a web page, the request went elsewhere. `ws-auth-401`, `upstream-down-502-503`: \
-             the status says why.",
-            "`ws-handshake-200-html`：正文是网页，请求去了别处；`ws-auth-401`、`upstream-down-502-503`：状态码说明了原因。",
+            "`ws-handshake-200-html`: the body is a web page, the request went elsewhere. `ws-auth-401`, \
+             `upstream-down-502-503`: the status says why.",
+            "`ws-handshake-200-html`：正文是网页，请求去了别处；`ws-auth-401`、`upstream-down-502-503`：\
+             状态码说明了原因。",
         ),
         fix: text(
-            "In the service: `Content-Type: text/event-stream` and status 200. End a stream with 204 only when clients are to stay \
-             away. Then run the diagnosis again: the stream must open.",
-            "在服务中：`Content-Type: text/event-stream`，状态 200。只有希望客户端不再连接时才以 204 结束。然后重新诊断：应能打开数据流。",
+            "In the service: `Content-Type: text/event-stream` and status 200. End a stream with 204 only \
+             when clients are to stay away. Then run the diagnosis again: the stream must open.",
+            "在服务中：`Content-Type: text/event-stream`，状态 200。只有希望客户端不再连接时才以 204 \
+             结束。然后重新诊断：应能打开数据流。",
         ),
         sources: &["WHATWG HTML, section 9.2.3 (processing model: type and status; 204)"],
     },
     phrases: &[
-        phrase("wrong_type", "The answer is 200 with `Content-Type: {media_type}`", "应答为 200，但 `Content-Type: {media_type}`"),
+        phrase(
+            "wrong_type",
+            "The answer is 200 with `Content-Type: {media_type}`",
+            "应答为 200，但 `Content-Type: {media_type}`",
+        ),
         phrase("no_type", "The answer is 200 without `Content-Type`", "应答为 200，但没有 `Content-Type`"),
-        phrase("no_content", "The answer is 204: EventSource stops for good", "应答为 204：EventSource 会永久停止"),
+        phrase(
+            "no_content",
+            "The answer is 204: EventSource stops for good",
+            "应答为 204：EventSource 会永久停止",
+        ),
         phrase("is_stream", "Its body is an event stream", "其正文是事件流"),
-        phrase("set_type", "In the service: send `Content-Type: text/event-stream`", "在服务中：发送 `Content-Type: text/event-stream`"),
-        phrase("set_status", "In the service: answer 200 where clients are to stay connected", "在服务中：需要客户端保持连接时应答 200"),
-        phrase("keep_type", "In the proxy: leave `Content-Type` as the service sends it", "在代理中：保留服务发送的 `Content-Type`"),
+        phrase(
+            "set_type",
+            "In the service: send `Content-Type: text/event-stream`",
+            "在服务中：发送 `Content-Type: text/event-stream`",
+        ),
+        phrase(
+            "set_status",
+            "In the service: answer 200 where clients are to stay connected",
+            "在服务中：需要客户端保持连接时应答 200",
+        ),
+        phrase(
+            "keep_type",
+            "In the proxy: leave `Content-Type` as the service sends it",
+            "在代理中：保留服务发送的 `Content-Type`",
+        ),
     ],
     signs: Signs::both(probe, population),
 };
@@ -83,7 +106,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
 /// The text begins with lines of an event stream (WHATWG HTML, section 9.2.5).
 fn is_event_stream(body: &str) -> bool {
     let first = body.trim_start().lines().next().unwrap_or_default();
-    ["data:", "event:", "id:", "retry:"].iter().any(|field| first.starts_with(field)) || first.starts_with(": ")
+    ["data:", "event:", "id:", "retry:"].iter().any(|field| first.starts_with(field))
+        || first.starts_with(": ")
 }
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
@@ -112,8 +136,14 @@ mod tests {
             found(probe, plain(events(media_type)), Level::High);
         }
         assert_eq!(found(probe, plain(answer(200).body("data: 1")), Level::High).evidence[0].code, "no_type");
-        assert_eq!(found(probe, plain(events("text/plain")).direct_answers(event_stream()), Level::High).place, Place::UpstreamLeg);
-        assert_eq!(found(probe, plain(events("text/plain")).direct_answers(events("text/plain")), Level::High).place, Place::Upstream);
+        assert_eq!(
+            found(probe, plain(events("text/plain")).direct_answers(event_stream()), Level::High).place,
+            Place::UpstreamLeg
+        );
+        assert_eq!(
+            found(probe, plain(events("text/plain")).direct_answers(events("text/plain")), Level::High).place,
+            Place::Upstream
+        );
     }
 
     #[test]
@@ -123,7 +153,10 @@ mod tests {
 
     #[test]
     fn look_alikes_are_another_matter() {
-        none(probe, plain(answer(200).and("content-type", "text/html").body("<!doctype html><title>Shop</title>")));
+        none(
+            probe,
+            plain(answer(200).and("content-type", "text/html").body("<!doctype html><title>Shop</title>")),
+        );
         none(probe, plain(answer(404)));
         none(probe, plain(event_stream()));
         none(probe, Scene::websocket().plain(events("text/plain")));

@@ -16,13 +16,49 @@ pub const CAUSE: Cause = Cause {
     severity: Severity::Warning,
     manual: Manual {
         title: text("streams stand still for a time and go on", "连接停顿一段时间后继续"),
-        symptoms: text("Freezes of a second or more, then everything at once.", "停顿一秒或更久，然后一下子全部到来。"),
-        evidence: text("Most Pings come back at once, and some only after a second or more; messages wait in the same way.", "大多数 Ping 立即返回，而有些要一秒以上；消息也同样等待。"),
-        look_alikes: text("`event-loop-stall-or-gc-pause`: all streams of one process at once. `packet-loss-retransmission`: there are retransmissions. `server-processing-slow`: Pings are fast.", "`event-loop-stall-or-gc-pause`：同一进程的所有连接同时停顿；`packet-loss-retransmission`：有重传；`server-processing-slow`：Ping 很快。"),
-        fix: text("Look at the CPU, the pauses of garbage collection and blocking calls of the service at those moments, and at losses on the way. Then the slowest Ping must come within a few times the median.", "查看这些时刻服务的 CPU、垃圾回收停顿与阻塞调用，以及途中的丢包。之后最慢的 Ping 应在中位数的数倍以内。"),
+        symptoms: text(
+            "Freezes of a second or more, then everything at once.",
+            "停顿一秒或更久，然后一下子全部到来。",
+        ),
+        evidence: text(
+            "Most Pings come back at once, and some only after a second or more; messages wait in the same \
+             way.",
+            "大多数 Ping 立即返回，而有些要一秒以上；消息也同样等待。",
+        ),
+        look_alikes: text(
+            "`event-loop-stall-or-gc-pause`: all streams of one process at once. `packet-loss-retransmission`: \
+             there are retransmissions. `server-processing-slow`: Pings are fast.",
+            "`event-loop-stall-or-gc-pause`：同一进程的所有连接同时停顿；`packet-loss-retransmission`：有重传；`server-processing-slow`：Ping 很快。",
+        ),
+        fix: text(
+            "Look at the CPU, the pauses of garbage collection and blocking calls of the service at those \
+             moments, and at losses on the way. Then the slowest Ping must come within a few times the \
+             median.",
+            "查看这些时刻服务的 CPU、垃圾回收停顿与阻塞调用，以及途中的丢包。之后最慢的 Ping 应在中位数的数倍以内。",
+        ),
         sources: &["RFC 6455, section 5.5.3"],
     },
-    phrases: &[phrase("late", "{late} of {all} Pings took up to {most}, the others {middle}", "{all} 个 Ping 中有 {late} 个耗时达 {most}，其余为 {middle}"),phrase("messages_too", "Messages waited as well: up to {most}", "消息也同样等待：最长 {most}"),phrase("straight_too", "Straight at {upstream} it is the same", "直连 {upstream} 也一样"),phrase("loss", "losses on the way", "途中丢包"),phrase("stalled_service", "the service's process stands still (garbage collection, blocking calls)", "服务进程停顿（垃圾回收、阻塞调用）"),phrase("look", "Repeat straight at the service, and look at its CPU and at retransmissions on the way at those moments", "直连服务重复，并查看这些时刻服务的 CPU 与途中的重传"),],
+    phrases: &[
+        phrase(
+            "late",
+            "{late} of {all} Pings took up to {most}, the others {middle}",
+            "{all} 个 Ping 中有 {late} 个耗时达 {most}，其余为 {middle}",
+        ),
+        phrase("messages_too", "Messages waited as well: up to {most}", "消息也同样等待：最长 {most}"),
+        phrase("straight_too", "Straight at {upstream} it is the same", "直连 {upstream} 也一样"),
+        phrase("loss", "losses on the way", "途中丢包"),
+        phrase(
+            "stalled_service",
+            "the service's process stands still (garbage collection, blocking calls)",
+            "服务进程停顿（垃圾回收、阻塞调用）",
+        ),
+        phrase(
+            "look",
+            "Repeat straight at the service, and look at its CPU and at retransmissions on the way at those \
+             moments",
+            "直连服务重复，并查看这些时刻服务的 CPU 与途中的重传",
+        ),
+    ],
     signs: Signs::probe(probe),
 };
 

@@ -17,25 +17,30 @@ pub const CAUSE: Cause = Cause {
     manual: Manual {
         title: text("the server answers for another name", "服务器以另一个名称应答"),
         symptoms: text(
-            "`ERR_CERT_COMMON_NAME_INVALID`; or a valid certificate and another site's 404 or 421, often when connecting by \
-             address or by an alias.",
-            "`ERR_CERT_COMMON_NAME_INVALID`；或者证书有效，却得到另一站点的 404 或 421，常见于用 IP 地址或别名连接。",
+            "`ERR_CERT_COMMON_NAME_INVALID`; or a valid certificate and another site's 404 or 421, often \
+             when connecting by address or by an alias.",
+            "`ERR_CERT_COMMON_NAME_INVALID`；或者证书有效，却得到另一站点的 404 或 421，常见于用 IP \
+             地址或别名连接。",
         ),
         evidence: text(
-            "The certificate's names lack the host; or the server refuses the name (alert `unrecognized_name`, status 421); or \
-             the same request opens with another `Host`.",
-            "证书的名称中没有该主机；或服务器拒绝该名称（告警 `unrecognized_name`、状态 421）；或同一请求换一个 `Host` 即可打开。",
+            "The certificate's names lack the host; or the server refuses the name (alert \
+             `unrecognized_name`, status 421); or the same request opens with another `Host`.",
+            "证书的名称中没有该主机；或服务器拒绝该名称（告警 `unrecognized_name`、状态 421）；\
+             或同一请求换一个 `Host` 即可打开。",
         ),
         look_alikes: text(
-            "`ws-path-mismatch-404`: 404 whatever the host. `tls-cert-expired-or-untrusted`: the names are right.",
+            "`ws-path-mismatch-404`: 404 whatever the host. `tls-cert-expired-or-untrusted`: the names \
+             are right.",
             "`ws-path-mismatch-404`：与主机无关，均为 404；`tls-cert-expired-or-untrusted`：名称正确。",
         ),
         fix: text(
-            "Add the host to the certificate (subjectAltName) and to the server's names (nginx `server_name`), or let clients use \
-             a name that is there. A proxy that speaks TLS to the service must send its name: nginx \
-             `proxy_ssl_server_name on` (it is off by default) and `proxy_ssl_name`. Then run the diagnosis again.",
-            "把该主机加入证书（subjectAltName）与服务器名称（nginx `server_name`），或让客户端使用已有的名称。以 TLS 连接服务的代理必须发送名称：\
-             nginx `proxy_ssl_server_name on`（默认关闭）与 `proxy_ssl_name`。然后重新诊断。",
+            "Add the host to the certificate (subjectAltName) and to the server's names (nginx \
+             `server_name`), or let clients use a name that is there. A proxy that speaks TLS to the \
+             service must send its name: nginx `proxy_ssl_server_name on` (it is off by default) and \
+             `proxy_ssl_name`. Then run the diagnosis again.",
+            "把该主机加入证书（subjectAltName）与服务器名称（nginx `server_name`），\
+             或让客户端使用已有的名称。以 TLS 连接服务的代理必须发送名称：nginx `proxy_ssl_server_name \
+             on`（默认关闭）与 `proxy_ssl_name`。然后重新诊断。",
         ),
         sources: &[
             "RFC 9525, section 6 (names in certificates)",
@@ -45,18 +50,59 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase("not_for_name", "The certificate is for {names}, not for {host}", "证书用于 {names}，而不是 {host}"),
+        phrase(
+            "not_for_name",
+            "The certificate is for {names}, not for {host}",
+            "证书用于 {names}，而不是 {host}",
+        ),
         phrase("no_names", "The certificate names no host at all", "证书没有包含任何主机名"),
-        phrase("unrecognized", "The server does not know the name {host} (TLS alert `unrecognized_name`)", "服务器不认识名称 {host}（TLS 告警 `unrecognized_name`）"),
-        phrase("misdirected", "The answer is 421: the server does not answer for {host}", "应答为 421：服务器不为 {host} 提供服务"),
+        phrase(
+            "unrecognized",
+            "The server does not know the name {host} (TLS alert `unrecognized_name`)",
+            "服务器不认识名称 {host}（TLS 告警 `unrecognized_name`）",
+        ),
+        phrase(
+            "misdirected",
+            "The answer is 421: the server does not answer for {host}",
+            "应答为 421：服务器不为 {host} 提供服务",
+        ),
         phrase("refused", "For {host} the answer is {status}", "对 {host} 的应答为 {status}"),
-        phrase("other_opens", "With `Host: {other}` the same request opens", "改用 `Host: {other}` 时同样的请求可以打开"),
-        phrase("other_certificate", "Without a server name in TLS (SNI) another certificate comes: {names}", "TLS 不带服务器名称（SNI）时得到另一张证书：{names}"),
-        phrase("without_name_agrees", "Without a server name in TLS (SNI) it is agreed on", "TLS 不带服务器名称（SNI）时可以建立"),
-        phrase("straight_opens", "Straight to {upstream} the same `Host` opens", "直接连接 {upstream} 时同样的 `Host` 可以打开"),
-        phrase("vary_name", "Try without SNI and with another `Host`: `--checks host`", "去掉 SNI、更换 `Host` 再试：`--checks host`"),
-        phrase("add_name", "In what ends TLS: add {host} to the certificate and to the server's names", "在终止 TLS 的组件中：把 {host} 加入证书与服务器名称"),
-        phrase("add_host", "In the hop that answers: add {host} to its names, or set the `Host` that it passes on to {other}", "在应答的一跳：把 {host} 加入其名称，或将转发的 `Host` 设为 {other}"),
+        phrase(
+            "other_opens",
+            "With `Host: {other}` the same request opens",
+            "改用 `Host: {other}` 时同样的请求可以打开",
+        ),
+        phrase(
+            "other_certificate",
+            "Without a server name in TLS (SNI) another certificate comes: {names}",
+            "TLS 不带服务器名称（SNI）时得到另一张证书：{names}",
+        ),
+        phrase(
+            "without_name_agrees",
+            "Without a server name in TLS (SNI) it is agreed on",
+            "TLS 不带服务器名称（SNI）时可以建立",
+        ),
+        phrase(
+            "straight_opens",
+            "Straight to {upstream} the same `Host` opens",
+            "直接连接 {upstream} 时同样的 `Host` 可以打开",
+        ),
+        phrase(
+            "vary_name",
+            "Try without SNI and with another `Host`: `--checks host`",
+            "去掉 SNI、更换 `Host` 再试：`--checks host`",
+        ),
+        phrase(
+            "add_name",
+            "In what ends TLS: add {host} to the certificate and to the server's names",
+            "在终止 TLS 的组件中：把 {host} 加入证书与服务器名称",
+        ),
+        phrase(
+            "add_host",
+            "In the hop that answers: add {host} to its names, or set the `Host` that it passes on to \
+             {other}",
+            "在应答的一跳：把 {host} 加入其名称，或将转发的 `Host` 设为 {other}",
+        ),
         phrase("nginx", "server_name {host};", "server_name {host};"),
     ],
     signs: Signs::probe(probe),
@@ -78,22 +124,29 @@ fn wrong_certificate(seen: &Examination, plain: &Attempt) -> Option<Finding> {
         [] => Said::new("no_names"),
         names => Said::new("not_for_name").with("names", listed(names)).with("host", host),
     };
-    let unnamed = seen.with(&Vary::NoServerName).and_then(|attempt| attempt.tls.as_ref()?.certificate.as_ref());
+    let unnamed =
+        seen.with(&Vary::NoServerName).and_then(|attempt| attempt.tls.as_ref()?.certificate.as_ref());
     let other = unnamed.filter(|other| other.names != certificate.names && !other.names.is_empty());
     let other = other.map(|other| Said::new("other_certificate").with("names", listed(&other.names)));
     let claim = Claim::of(&CAUSE, Place::Upstream, decisive).proven().corroborated(other);
-    Some(claim.fix_by(Said::new("add_name").with("host", host), Said::new("nginx").with("host", host)).finding())
+    Some(
+        claim
+            .fix_by(Said::new("add_name").with("host", host), Said::new("nginx").with("host", host))
+            .finding(),
+    )
 }
 
 fn refused_name(seen: &Examination, plain: &Attempt) -> Option<Finding> {
     let host = seen.target.host.as_str();
-    let alert = plain.tls.as_ref().and_then(|tls| tls.alert.as_deref()).unwrap_or_default().to_ascii_lowercase();
+    let alert =
+        plain.tls.as_ref().and_then(|tls| tls.alert.as_deref()).unwrap_or_default().to_ascii_lowercase();
     let decisive = match plain.status() {
         Some(421) => Said::new("misdirected"),
         _ if alert.replace('_', "") == "unrecognizedname" => Said::new("unrecognized"),
         _ => return None,
     };
-    let unnamed = seen.with(&Vary::NoServerName).filter(|attempt| attempt.answer.is_some() || attempt.is_open());
+    let unnamed =
+        seen.with(&Vary::NoServerName).filter(|attempt| attempt.answer.is_some() || attempt.is_open());
     let claim = Claim::of(&CAUSE, Place::Upstream, decisive.with("host", host))
         .proven()
         .corroborated(unnamed.map(|_| Said::new("without_name_agrees")))
@@ -112,14 +165,18 @@ fn other_host(seen: &Examination, plain: &Attempt) -> Option<Finding> {
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
     let straight = openings::straight(seen);
     let place = if straight.is_alike() { Place::Upstream } else { Place::UpstreamLeg };
-    let opens = matches!(straight, Straight::Opens(_)).then(|| Said::new("straight_opens").with("upstream", upstream));
+    let opens = matches!(straight, Straight::Opens(_))
+        .then(|| Said::new("straight_opens").with("upstream", upstream));
     let answer = plain.answer.as_ref()?;
     let claim = Claim::of(&CAUSE, place, Said::new("refused").with("host", host).with("status", status))
         .corroborated(Said::new("other_opens").with("other", other))
         .noted(opens)
         .noted(openings::fails_straight_too(seen))
         .noted(openings::product(answer))
-        .fix_by(Said::new("add_host").with("host", host).with("other", other), Said::new("nginx").with("host", host));
+        .fix_by(
+            Said::new("add_host").with("host", host).with("other", other),
+            Said::new("nginx").with("host", host),
+        );
     Some(claim.finding())
 }
 
@@ -141,7 +198,12 @@ mod tests {
     use crate::scene::{Scene, answer, fails, found, none, shows};
 
     fn of(name: &str) -> Certificate {
-        Certificate { names: vec![name.to_owned()], ends_in_seconds: 5e6, refused: Some("NotValidForName".into()), ..Certificate::default() }
+        Certificate {
+            names: vec![name.to_owned()],
+            ends_in_seconds: 5e6,
+            refused: Some("NotValidForName".into()),
+            ..Certificate::default()
+        }
     }
 
     #[test]
@@ -165,13 +227,21 @@ mod tests {
     fn the_host_alone_decides() {
         let other = Vary::Host("chat.internal".into());
         let scene = || Scene::websocket().direct("10.0.3.7:80").plain(answer(404));
-        assert_eq!(found(probe, scene().with(Check::Host, other.clone(), answer(101)), Level::High).place, Place::UpstreamLeg);
+        assert_eq!(
+            found(probe, scene().with(Check::Host, other.clone(), answer(101)), Level::High).place,
+            Place::UpstreamLeg
+        );
         none(probe, scene().with(Check::Host, other, answer(404)));
     }
 
     #[test]
     fn a_right_name_is_another_matter() {
-        none(probe, Scene::websocket().tls().attempt(shows(Certificate { is_for_name: true, ..of("example.com") }, None)));
+        none(
+            probe,
+            Scene::websocket()
+                .tls()
+                .attempt(shows(Certificate { is_for_name: true, ..of("example.com") }, None)),
+        );
         let tls = Some(Tls { alert: Some("HandshakeFailure".into()), ..Tls::default() });
         let alert = Attempt { tls, ..fails(Via::Url, None, StageName::Tls, Fault::Alert, 0.01) };
         none(probe, Scene::websocket().tls().attempt(alert));

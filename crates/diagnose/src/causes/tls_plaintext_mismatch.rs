@@ -18,36 +18,54 @@ pub const CAUSE: Cause = Cause {
     manual: Manual {
         title: text("TLS is spoken to a plain port, or the reverse", "对明文端口使用了 TLS，或者相反"),
         symptoms: text(
-            "`wrong version number`, `record layer failure`, `ERR_SSL_PROTOCOL_ERROR`; `The plain HTTP request was sent to \
-             HTTPS port`.",
-            "`wrong version number`、`record layer failure`、`ERR_SSL_PROTOCOL_ERROR`；`The plain HTTP request was sent to HTTPS port`。",
+            "`wrong version number`, `record layer failure`, `ERR_SSL_PROTOCOL_ERROR`; `The plain HTTP \
+             request was sent to HTTPS port`.",
+            "`wrong version number`、`record layer failure`、`ERR_SSL_PROTOCOL_ERROR`；`The plain HTTP \
+             request was sent to HTTPS port`。",
         ),
         evidence: text(
             "What was spoken gets no answer in kind, and the other one does on the same port.",
             "所用协议得不到相应的应答，而在同一端口上用另一种协议可以。",
         ),
         look_alikes: text(
-            "`not-the-protocol`: neither of the two is understood there. `tls-failed`: TLS is spoken on both sides and not agreed on.",
+            "`not-the-protocol`: neither of the two is understood there. `tls-failed`: TLS is spoken on \
+             both sides and not agreed on.",
             "`not-the-protocol`：两种协议在该端口都无效；`tls-failed`：双方都使用 TLS 但未能建立。",
         ),
         fix: text(
-            "Correct the scheme or the port in the client (`wss` and 443, `ws` and 80), or end TLS where the port promises it \
-             (nginx: `listen 443 ssl`). A proxy must speak to the service what the service speaks (`proxy_pass http:` or \
-             `https:`). Then run the diagnosis again.",
-            "在客户端改正协议或端口（`wss` 对 443，`ws` 对 80），或在该端口终止 TLS（nginx：`listen 443 ssl`）。代理与服务之间也要使用服务所用的协议\
-             （`proxy_pass http:` 或 `https:`）。然后重新诊断。",
+            "Correct the scheme or the port in the client (`wss` and 443, `ws` and 80), or end TLS where \
+             the port promises it (nginx: `listen 443 ssl`). A proxy must speak to the service what the \
+             service speaks (`proxy_pass http:` or `https:`). Then run the diagnosis again.",
+            "在客户端改正协议或端口（`wss` 对 443，`ws` 对 80），或在该端口终止 TLS（nginx：`listen 443 \
+             ssl`）。代理与服务之间也要使用服务所用的协议（`proxy_pass http:` 或 `https:`）。然后重新诊断。",
         ),
         sources: &["RFC 8446, section 5.1 (the first byte of a record)", "RFC 6455, section 3 (ws and wss)"],
     },
     phrases: &[
         phrase("no_tls", "Port {port} does not answer TLS with TLS", "端口 {port} 对 TLS 没有以 TLS 应答"),
         phrase("no_http", "Port {port} does not answer plain HTTP", "端口 {port} 对明文 HTTP 没有应答"),
-        phrase("says_so", "The answer ({status}) says that the port wants TLS", "应答（{status}）说明该端口需要 TLS"),
-        phrase("speaks_plain", "In the clear the same port answers HTTP ({status})", "同一端口以明文应答 HTTP（{status}）"),
+        phrase(
+            "says_so",
+            "The answer ({status}) says that the port wants TLS",
+            "应答（{status}）说明该端口需要 TLS",
+        ),
+        phrase(
+            "speaks_plain",
+            "In the clear the same port answers HTTP ({status})",
+            "同一端口以明文应答 HTTP（{status}）",
+        ),
         phrase("speaks_tls", "With TLS the same port answers", "同一端口以 TLS 应答"),
-        phrase("other_protocol", "`not-the-protocol`: something else may listen there", "`not-the-protocol`：该端口上可能是其他协议"),
+        phrase(
+            "other_protocol",
+            "`not-the-protocol`: something else may listen there",
+            "`not-the-protocol`：该端口上可能是其他协议",
+        ),
         phrase("try_other", "Try the other scheme: {url}", "尝试另一种协议：{url}"),
-        phrase("use_other", "In the client: {url} in place of {old}; or change what the port speaks", "在客户端中：把 {old} 改为 {url}；或改变该端口所用的协议"),
+        phrase(
+            "use_other",
+            "In the client: {url} in place of {old}; or change what the port speaks",
+            "在客户端中：把 {old} 改为 {url}；或改变该端口所用的协议",
+        ),
     ],
     signs: Signs::probe(probe),
 };
@@ -69,7 +87,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
         }
         (port("no_tls"), spoken.map(|answer| Said::new("speaks_plain").with("status", answer.status)))
     } else {
-        let fault = [StageName::Http, StageName::Http2].into_iter().find_map(|stage| openings::failed(plain, stage));
+        let fault =
+            [StageName::Http, StageName::Http2].into_iter().find_map(|stage| openings::failed(plain, stage));
         let is_unanswered = plain.answer.is_none() && fault.is_some();
         let spoken = other.is_some_and(speaks_tls);
         match wants_tls {
@@ -137,7 +156,10 @@ mod tests {
         let plainly = |scene: Scene, status| scene.with(Check::Http, Vary::OtherScheme, answer(status));
         found(probe, plainly(in_tls(Fault::OtherProtocol), 101), Level::High);
         found(probe, plainly(in_tls(Fault::Ended), 404), Level::High);
-        assert_eq!(found(probe, in_tls(Fault::OtherProtocol), Level::Medium).not_excluded[0].code, "other_protocol");
+        assert_eq!(
+            found(probe, in_tls(Fault::OtherProtocol), Level::Medium).not_excluded[0].code,
+            "other_protocol"
+        );
         none(probe, in_tls(Fault::Ended));
     }
 
@@ -147,9 +169,17 @@ mod tests {
         let silent = || Scene::websocket().plain_fails(StageName::Http, Fault::Ended, 0.01);
         found(probe, silent().attempt(secret), Level::High);
         none(probe, silent());
-        assert!(found(probe, Scene::websocket().plain(answer(400).body(PAGE)), Level::Medium).not_excluded.is_empty());
+        assert!(
+            found(probe, Scene::websocket().plain(answer(400).body(PAGE)), Level::Medium)
+                .not_excluded
+                .is_empty()
+        );
         let says = answer(400).body("Client sent an HTTP request to an HTTPS server.");
-        found(probe, Scene::websocket().plain(says).with(Check::Http, Vary::OtherScheme, answer(101)), Level::High);
+        found(
+            probe,
+            Scene::websocket().plain(says).with(Check::Http, Vary::OtherScheme, answer(101)),
+            Level::High,
+        );
     }
 
     #[test]

@@ -17,13 +17,60 @@ pub const CAUSE: Cause = Cause {
     severity: Severity::Warning,
     manual: Manual {
         title: text("streams end when their credentials expire", "凭据过期时连接被结束"),
-        symptoms: text("Every client drops 15, 30 or 60 min after its login, then gets 401 in a loop.", "每个客户端在登录 15、30 或 60 分钟后掉线，随后反复得到 401。"),
-        evidence: text("Streams end with 1008, 3000, 4401 or the like (gRPC: UNAUTHENTICATED), at the same age or, whatever their age, at the same moment; a heartbeat does not help; the same credentials are then refused.", "连接以 1008、3000、4401 等（gRPC：UNAUTHENTICATED）结束，存活时长相同，或时长不同但时刻相同；心跳无济于事；之后同样的凭据被拒绝。"),
-        look_alikes: text("`max-lifetime`: no code of the application. `ws-auth-401`: refused at the opening. A policy for quiet clients: a heartbeat helps.", "`max-lifetime`：没有应用的代码；`ws-auth-401`：在打开时即被拒绝；针对安静客户端的策略：心跳有帮助。"),
-        fix: text("Renew credentials inside the stream or before they expire; let clients take 4401 as: renew, then come back. Then a stream must outlive the token's lifetime.", "在连接内或过期前续期凭据；客户端收到 4401 时先续期再重连。之后连接应存活超过令牌有效期。"),
-        sources: &["RFC 6455, section 7.4","https://www.iana.org/assignments/websocket/websocket.xhtml (3000 Unauthorized, 3003 Forbidden)","https://grpc.io/docs/guides/status-codes/"],
+        symptoms: text(
+            "Every client drops 15, 30 or 60 min after its login, then gets 401 in a loop.",
+            "每个客户端在登录 15、30 或 60 分钟后掉线，随后反复得到 401。",
+        ),
+        evidence: text(
+            "Streams end with 1008, 3000, 4401 or the like (gRPC: UNAUTHENTICATED), at the same age or, \
+             whatever their age, at the same moment; a heartbeat does not help; the same credentials are then \
+             refused.",
+            "连接以 1008、3000、4401 等（gRPC：UNAUTHENTICATED）结束，存活时长相同，或时长不同但时刻相同；心跳无济于事；之后同样的凭据被拒绝。",
+        ),
+        look_alikes: text(
+            "`max-lifetime`: no code of the application. `ws-auth-401`: refused at the opening. A policy for \
+             quiet clients: a heartbeat helps.",
+            "`max-lifetime`：没有应用的代码；`ws-auth-401`：在打开时即被拒绝；针对安静客户端的策略：心跳有帮助。",
+        ),
+        fix: text(
+            "Renew credentials inside the stream or before they expire; let clients take 4401 as: renew, then \
+             come back. Then a stream must outlive the token's lifetime.",
+            "在连接内或过期前续期凭据；客户端收到 4401 时先续期再重连。之后连接应存活超过令牌有效期。",
+        ),
+        sources: &[
+            "RFC 6455, section 7.4",
+            "https://www.iana.org/assignments/websocket/websocket.xhtml (3000 Unauthorized, 3003 Forbidden)",
+            "https://grpc.io/docs/guides/status-codes/",
+        ],
     },
-    phrases: &[phrase("same_moment", "{count} streams of different ages ended at one moment with a code for credentials", "{count} 条存活时长不同的连接在同一时刻以凭据相关的代码结束"),phrase("reason_says", "The reason speaks of it: {reason}", "原因中提到：{reason}"),phrase("refused_after", "A later attempt with the same credentials was refused ({status})", "之后使用同样凭据的尝试被拒绝（{status}）"),phrase("other_policy", "another policy of the application that has this code", "应用中使用该代码的其他策略"),phrase("compare_exp", "Compare the end with the expiry of the token (`exp`), or hold a stream with a fresh one", "将结束时刻与令牌的到期时间（`exp`）比较，或使用新令牌保持连接"),phrase("renew", "In the client: renew the credentials before they expire, and come back after 4401 with new ones", "在客户端：在凭据过期前续期，收到 4401 后用新凭据重连"),],
+    phrases: &[
+        phrase(
+            "same_moment",
+            "{count} streams of different ages ended at one moment with a code for credentials",
+            "{count} 条存活时长不同的连接在同一时刻以凭据相关的代码结束",
+        ),
+        phrase("reason_says", "The reason speaks of it: {reason}", "原因中提到：{reason}"),
+        phrase(
+            "refused_after",
+            "A later attempt with the same credentials was refused ({status})",
+            "之后使用同样凭据的尝试被拒绝（{status}）",
+        ),
+        phrase(
+            "other_policy",
+            "another policy of the application that has this code",
+            "应用中使用该代码的其他策略",
+        ),
+        phrase(
+            "compare_exp",
+            "Compare the end with the expiry of the token (`exp`), or hold a stream with a fresh one",
+            "将结束时刻与令牌的到期时间（`exp`）比较，或使用新令牌保持连接",
+        ),
+        phrase(
+            "renew",
+            "In the client: renew the credentials before they expire, and come back after 4401 with new ones",
+            "在客户端：在凭据过期前续期，收到 4401 后用新凭据重连",
+        ),
+    ],
     signs: Signs::both(probe, population),
 };
 

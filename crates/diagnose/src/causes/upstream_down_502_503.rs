@@ -16,40 +16,78 @@ pub const CAUSE: Cause = Cause {
     number: 113,
     severity: Severity::Critical,
     manual: Manual {
-        title: text("the proxy does not reach the service: nothing listens there", "代理无法连接服务：目标地址没有监听"),
+        title: text(
+            "the proxy does not reach the service: nothing listens there",
+            "代理无法连接服务：目标地址没有监听",
+        ),
         symptoms: text("502 or 503 at once, for each request.", "所有请求立即得到 502 或 503。"),
         evidence: text(
-            "The proxy answers 502 or 503 within milliseconds, and the service's own address refuses connections. A dropped \
-             SYN in place of a refusal shows as 502 or 504 after the proxy's connect timeout.",
-            "代理在数毫秒内应答 502 或 503，且服务自身的地址拒绝连接。若 SYN 被丢弃，则在代理的连接超时之后得到 502 或 504。",
+            "The proxy answers 502 or 503 within milliseconds, and the service's own address refuses \
+             connections. A dropped SYN in place of a refusal shows as 502 or 504 after the proxy's \
+             connect timeout.",
+            "代理在数毫秒内应答 502 或 503，且服务自身的地址拒绝连接。若 SYN 被丢弃，\
+             则在代理的连接超时之后得到 502 或 504。",
         ),
         look_alikes: text(
-            "`stale-upstream-address`: straight to the service it opens. `ephemeral-port-exhaustion`: the service listens. \
-             `edge-rate-limit-or-ban`: only above a number or a rate. A service that says 503 itself.",
-            "`stale-upstream-address`：直接连接服务可以打开；`ephemeral-port-exhaustion`：服务在监听；`edge-rate-limit-or-ban`：\
-             仅在超过数量或速率时出现；服务自身应答 503。",
+            "`stale-upstream-address`: straight to the service it opens. `ephemeral-port-exhaustion`: the \
+             service listens. `edge-rate-limit-or-ban`: only above a number or a rate. A service that \
+             says 503 itself.",
+            "`stale-upstream-address`：直接连接服务可以打开；`ephemeral-port-exhaustion`：服务在监听；\
+             `edge-rate-limit-or-ban`：仅在超过数量或速率时出现；服务自身应答 503。",
         ),
         fix: text(
-            "Start the service, or correct the address and port in the proxy's configuration (nginx `proxy_pass`, HAProxy \
-             `server`). Check with `ss -ltn` on the service's machine that it listens on the address that the proxy uses, not \
-             on 127.0.0.1 alone. Then run the diagnosis again.",
-            "启动服务，或改正代理配置中的地址与端口（nginx `proxy_pass`，HAProxy `server`）。在服务所在机器上用 `ss -ltn` 确认它监听代理所用的地址，\
-             而不只是 127.0.0.1。然后重新诊断。",
+            "Start the service, or correct the address and port in the proxy's configuration (nginx \
+             `proxy_pass`, HAProxy `server`). Check with `ss -ltn` on the service's machine that it \
+             listens on the address that the proxy uses, not on 127.0.0.1 alone. Then run the diagnosis \
+             again.",
+            "启动服务，或改正代理配置中的地址与端口（nginx `proxy_pass`，HAProxy `server`）。\
+             在服务所在机器上用 `ss -ltn` 确认它监听代理所用的地址，而不只是 127.0.0.1。然后重新诊断。",
         ),
-        sources: &["RFC 9110, sections 15.6.3 to 15.6.5", "RFC 9293, section 3.10.7.1 (RST where nobody listens)"],
+        sources: &[
+            "RFC 9110, sections 15.6.3 to 15.6.5",
+            "RFC 9293, section 3.10.7.1 (RST where nobody listens)",
+        ],
     },
     phrases: &[
-        phrase("gateway_says", "The answer is {status} after {seconds}: the gateway got no answer from the service", "{seconds}后应答 {status}：网关没有得到服务的应答"),
+        phrase(
+            "gateway_says",
+            "The answer is {status} after {seconds}: the gateway got no answer from the service",
+            "{seconds}后应答 {status}：网关没有得到服务的应答",
+        ),
         phrase("refuses", "{upstream} refuses connections", "{upstream} 拒绝连接"),
         phrase("silent", "{upstream} does not answer connections", "{upstream} 不应答连接请求"),
         phrase("no_server", "The answer says that no server is available", "应答说明没有可用的服务器"),
-        phrase("stale", "`stale-upstream-address`: the service may listen, and the proxy connect elsewhere", "`stale-upstream-address`：服务可能在监听，而代理连接了别处"),
+        phrase(
+            "stale",
+            "`stale-upstream-address`: the service may listen, and the proxy connect elsewhere",
+            "`stale-upstream-address`：服务可能在监听，而代理连接了别处",
+        ),
         phrase("says_itself", "the service itself may answer {status}", "{status} 可能由服务自身给出"),
-        phrase("breaks_off", "the service may accept and break off without an answer", "服务可能接受连接后不应答就断开"),
-        phrase("filtered", "the way from here to {upstream} may be filtered, and that of the proxy not", "从此处到 {upstream} 的路径可能被过滤，而代理的路径没有"),
-        phrase("look_listening", "On the service's machine: `ss -ltn` shows whether its port is listened on", "在服务所在机器上：`ss -ltn` 查看端口是否在监听"),
-        phrase("start", "On the service's machine: start the service, listening where the proxy connects to", "在服务所在机器上：启动服务，并监听代理所连接的地址"),
-        phrase("address", "In the proxy: correct the address of the service (nginx `proxy_pass`, HAProxy `server`)", "在代理中：改正服务的地址（nginx `proxy_pass`，HAProxy `server`）"),
+        phrase(
+            "breaks_off",
+            "the service may accept and break off without an answer",
+            "服务可能接受连接后不应答就断开",
+        ),
+        phrase(
+            "filtered",
+            "the way from here to {upstream} may be filtered, and that of the proxy not",
+            "从此处到 {upstream} 的路径可能被过滤，而代理的路径没有",
+        ),
+        phrase(
+            "look_listening",
+            "On the service's machine: `ss -ltn` shows whether its port is listened on",
+            "在服务所在机器上：`ss -ltn` 查看端口是否在监听",
+        ),
+        phrase(
+            "start",
+            "On the service's machine: start the service, listening where the proxy connects to",
+            "在服务所在机器上：启动服务，并监听代理所连接的地址",
+        ),
+        phrase(
+            "address",
+            "In the proxy: correct the address of the service (nginx `proxy_pass`, HAProxy `server`)",
+            "在代理中：改正服务的地址（nginx `proxy_pass`，HAProxy `server`）",
+        ),
     ],
     signs: Signs::both(probe, population),
 };
@@ -63,7 +101,12 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let fault = direct.and_then(|direct| openings::failed(direct, StageName::Tcp));
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
     let about = |code: &'static str| Said::new(code).with("upstream", upstream);
-    let named = answer.says(&["no server is available", "no available server", "no healthy upstream", "connection refused"]);
+    let named = answer.says(&[
+        "no server is available",
+        "no available server",
+        "no healthy upstream",
+        "connection refused",
+    ]);
     let named = named.then(|| Said::new("no_server"));
     let is_vague = answer.status == 503 && named.is_none();
     let decisive = Said::new("gateway_says").with("status", answer.status).seconds("seconds", answer.seconds);
@@ -77,7 +120,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
         (None, _) if answer.status == 504 => return None,
         (None, _) => {
             let itself = is_vague.then(|| Said::new("says_itself").with("status", answer.status));
-            let claim = claim.unless(Said::new("stale")).unless(itself).unless((!is_vague).then(|| Said::new("breaks_off")));
+            let claim = claim
+                .unless(Said::new("stale"))
+                .unless(itself)
+                .unless((!is_vague).then(|| Said::new("breaks_off")));
             if is_vague { claim.suspected() } else { claim }
         }
     };
@@ -101,9 +147,11 @@ pub(super) fn is_gateway_error(answer: &Answer) -> bool {
 pub(super) fn reaches_service(seen: &Examination, plain: &Attempt) -> bool {
     let get = seen.with(&Vary::NoUpgrade);
     let is_better = |attempt: &Attempt| {
-        attempt.is_open() || attempt.answer.as_ref().is_some_and(|answer| !is_gateway_error(answer) && answer.status != 500)
+        attempt.is_open()
+            || attempt.answer.as_ref().is_some_and(|answer| !is_gateway_error(answer) && answer.status != 500)
     };
-    get.is_some_and(is_better) || openings::repeats(seen, Via::Url).any(|again| again != plain && is_better(again))
+    get.is_some_and(is_better)
+        || openings::repeats(seen, Via::Url).any(|again| again != plain && is_better(again))
 }
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {

@@ -23,21 +23,25 @@ pub const CAUSE: Cause = Cause {
             "一直转圈，随后恰好在代理超时（或客户端自身超时）后得到 504。",
         ),
         evidence: text(
-            "TCP and TLS are quick, the request is taken, and no byte of an answer comes; straight to the service it is the same.",
+            "TCP and TLS are quick, the request is taken, and no byte of an answer comes; straight to the \
+             service it is the same.",
             "TCP 与 TLS 都很快，请求已被接收，却没有任何应答字节；直接连接服务也一样。",
         ),
         look_alikes: text(
-            "`accept-queue-overflow`: nobody accepts; the listening socket's Recv-Q is full. `upstream-queue-timeout-503`: the \
-             proxy holds the request. `stale-upstream-address`: straight to the service it opens. Event streams and gRPC calls \
-             whose head comes with the first message only.",
-            "`accept-queue-overflow`：无人接受连接，监听套接字的 Recv-Q 已满；`upstream-queue-timeout-503`：请求滞留在代理；\
-             `stale-upstream-address`：直接连接服务可以打开；事件流与 gRPC 调用可能在首条消息时才发出应答头。",
+            "`accept-queue-overflow`: nobody accepts; the listening socket's Recv-Q is full. \
+             `upstream-queue-timeout-503`: the proxy holds the request. `stale-upstream-address`: \
+             straight to the service it opens. Event streams and gRPC calls whose head comes with the \
+             first message only.",
+            "`accept-queue-overflow`：无人接受连接，监听套接字的 Recv-Q 已满；\
+             `upstream-queue-timeout-503`：请求滞留在代理；`stale-upstream-address`：\
+             直接连接服务可以打开；事件流与 gRPC 调用可能在首条消息时才发出应答头。",
         ),
         fix: text(
-            "In the service: find what the handshake waits for (authentication, a database, a lock, a worker), and give it a \
-             timeout of its own. An event stream should send its head at once. Then run the diagnosis again: an answer must come \
-             at once.",
-            "在服务中：找出握手在等待什么（认证、数据库、锁、工作线程），并设置独立的超时。事件流应立即发送应答头。然后重新诊断：应立即得到应答。",
+            "In the service: find what the handshake waits for (authentication, a database, a lock, a \
+             worker), and give it a timeout of its own. An event stream should send its head at once. \
+             Then run the diagnosis again: an answer must come at once.",
+            "在服务中：找出握手在等待什么（认证、数据库、锁、工作线程），并设置独立的超时。\
+             事件流应立即发送应答头。然后重新诊断：应立即得到应答。",
         ),
         sources: &[
             "RFC 9110, section 15.6.5",
@@ -45,16 +49,53 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase("no_answer", "The connection stands, the request is sent, and no answer came in {seconds}", "连接已建立，请求已发送，{seconds}内没有应答"),
-        phrase("gateway_timeout", "The answer is {status} after {seconds}: the gateway waited for the service in vain", "{seconds}后应答 {status}：网关等不到服务的应答"),
-        phrase("straight_silent", "Straight to {upstream} no answer comes either", "直接连接 {upstream} 也没有应答"),
-        phrase("get_answered", "A plain GET is answered ({status}): only the handshake waits", "普通 GET 有应答（{status}）：只有握手在等待"),
-        phrase("unreachable", "a gateway may not get through to the service at all", "网关可能根本无法连通服务"),
+        phrase(
+            "no_answer",
+            "The connection stands, the request is sent, and no answer came in {seconds}",
+            "连接已建立，请求已发送，{seconds}内没有应答",
+        ),
+        phrase(
+            "gateway_timeout",
+            "The answer is {status} after {seconds}: the gateway waited for the service in vain",
+            "{seconds}后应答 {status}：网关等不到服务的应答",
+        ),
+        phrase(
+            "straight_silent",
+            "Straight to {upstream} no answer comes either",
+            "直接连接 {upstream} 也没有应答",
+        ),
+        phrase(
+            "get_answered",
+            "A plain GET is answered ({status}): only the handshake waits",
+            "普通 GET 有应答（{status}）：只有握手在等待",
+        ),
+        phrase(
+            "unreachable",
+            "a gateway may not get through to the service at all",
+            "网关可能根本无法连通服务",
+        ),
         phrase("held_by_proxy", "a proxy may hold the request", "请求可能滞留在代理"),
-        phrase("first_message", "the head of the answer may come with the first message", "应答头可能在首条消息时才发出"),
-        phrase("look_inside", "On the service's machine: what its threads wait for, and `ss -tn` for requests that are not read (Recv-Q)", "在服务所在机器上：查看线程在等待什么，并用 `ss -tn` 查看未读取的请求（Recv-Q）"),
-        phrase("unblock", "In the service: answer the handshake before anything slow, with a timeout for each step", "在服务中：先应答握手再做耗时操作，并为每一步设置超时"),
-        phrase("send_head", "In the service: send the head of the answer at once, before the first message", "在服务中：在首条消息之前立即发送应答头"),
+        phrase(
+            "first_message",
+            "the head of the answer may come with the first message",
+            "应答头可能在首条消息时才发出",
+        ),
+        phrase(
+            "look_inside",
+            "On the service's machine: what its threads wait for, and `ss -tn` for requests that are not \
+             read (Recv-Q)",
+            "在服务所在机器上：查看线程在等待什么，并用 `ss -tn` 查看未读取的请求（Recv-Q）",
+        ),
+        phrase(
+            "unblock",
+            "In the service: answer the handshake before anything slow, with a timeout for each step",
+            "在服务中：先应答握手再做耗时操作，并为每一步设置超时",
+        ),
+        phrase(
+            "send_head",
+            "In the service: send the head of the answer at once, before the first message",
+            "在服务中：在首条消息之前立即发送应答头",
+        ),
     ],
     signs: Signs::both(probe, population),
 };
@@ -63,7 +104,9 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let plain = seen.plain().filter(|plain| !plain.is_open())?;
     let answered = plain.answer.as_ref().filter(|answer| answer.status == 504);
     let decisive = match answered {
-        Some(answer) => Said::new("gateway_timeout").with("status", answer.status).seconds("seconds", answer.seconds),
+        Some(answer) => {
+            Said::new("gateway_timeout").with("status", answer.status).seconds("seconds", answer.seconds)
+        }
         None if is_hanging(plain) => Said::new("no_answer").seconds("seconds", plain.failed()?.seconds),
         None => return None,
     };
@@ -120,7 +163,8 @@ mod tests {
 
     #[test]
     fn the_service_itself_does_not_answer() {
-        let both = |scene: Scene| scene.direct("10.0.3.7:80").direct_fails(StageName::Http, Fault::Timeout, 10.0);
+        let both =
+            |scene: Scene| scene.direct("10.0.3.7:80").direct_fails(StageName::Http, Fault::Timeout, 10.0);
         assert_eq!(found(probe, both(hang(Scene::websocket())), Level::High).place, Place::Upstream);
         found(probe, both(Scene::websocket().plain(answer(504))), Level::High);
         found(probe, both(hang(Scene::of(Protocol::Sse))), Level::Medium);
@@ -129,7 +173,11 @@ mod tests {
     #[test]
     fn only_the_handshake_waits() {
         found(probe, hang(Scene::websocket()).with(Check::Http, Vary::NoUpgrade, answer(426)), Level::Medium);
-        found(probe, Scene::websocket().plain(answer(504)).with(Check::Http, Vary::NoUpgrade, answer(426)), Level::High);
+        found(
+            probe,
+            Scene::websocket().plain(answer(504)).with(Check::Http, Vary::NoUpgrade, answer(426)),
+            Level::High,
+        );
     }
 
     #[test]

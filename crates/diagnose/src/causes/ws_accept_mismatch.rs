@@ -17,40 +17,71 @@ pub const CAUSE: Cause = Cause {
     manual: Manual {
         title: text("`Sec-WebSocket-Accept` does not belong to the key", "`Sec-WebSocket-Accept` 与密钥不符"),
         symptoms: text(
-            "`Incorrect 'Sec-WebSocket-Accept' header value`: each client that follows the standard closes after 101.",
+            "`Incorrect 'Sec-WebSocket-Accept' header value`: each client that follows the standard \
+             closes after 101.",
             "`Incorrect 'Sec-WebSocket-Accept' header value`：遵守标准的客户端在 101 之后都会关闭。",
         ),
         evidence: text(
-            "The answer is 101, and `Sec-WebSocket-Accept` is absent or not base64(SHA-1(key + GUID)). The same value for \
-             different keys means a stored or constant answer.",
-            "应答为 101，但 `Sec-WebSocket-Accept` 缺失，或不等于 base64(SHA-1(key + GUID))。不同密钥得到相同的值，说明应答是缓存的或固定的。",
+            "The answer is 101, and `Sec-WebSocket-Accept` is absent or not base64(SHA-1(key + GUID)). \
+             The same value for different keys means a stored or constant answer.",
+            "应答为 101，但 `Sec-WebSocket-Accept` 缺失，或不等于 base64(SHA-1(key + GUID))。\
+             不同密钥得到相同的值，说明应答是缓存的或固定的。",
         ),
         look_alikes: text(
-            "`handshake-invalid`: `Upgrade` or `Connection` is wrong. `ws-subprotocol-mismatch`: the hash is right.",
+            "`handshake-invalid`: `Upgrade` or `Connection` is wrong. `ws-subprotocol-mismatch`: the hash \
+             is right.",
             "`handshake-invalid`：`Upgrade` 或 `Connection` 错误；`ws-subprotocol-mismatch`：散列值正确。",
         ),
         fix: text(
-            "Use a maintained WebSocket library in what answers. A proxy that makes a handshake of its own towards the service \
-             must sign its answer for the client's key; nothing may store a 101. Then run the diagnosis again: it must open.",
-            "在应答方使用维护良好的 WebSocket 库。自行与服务重新握手的代理必须用客户端的密钥计算应答；任何环节都不得缓存 101。然后重新诊断：应能打开。",
+            "Use a maintained WebSocket library in what answers. A proxy that makes a handshake of its \
+             own towards the service must sign its answer for the client's key; nothing may store a 101. \
+             Then run the diagnosis again: it must open.",
+            "在应答方使用维护良好的 WebSocket 库。自行与服务重新握手的代理必须用客户端的密钥计算应答；\
+             任何环节都不得缓存 101。然后重新诊断：应能打开。",
         ),
         sources: &["RFC 6455, sections 1.3, 4.1 and 4.2.2"],
     },
     phrases: &[
-        phrase("wrong", "The answer is 101 with a `Sec-WebSocket-Accept` that is not that of the key", "应答为 101，但 `Sec-WebSocket-Accept` 不是该密钥的值"),
-        phrase("absent", "The answer is 101 without `Sec-WebSocket-Accept`", "应答为 101，但没有 `Sec-WebSocket-Accept`"),
-        phrase("constant", "{count} handshakes with different keys got the same value", "{count} 次不同密钥的握手得到相同的值"),
+        phrase(
+            "wrong",
+            "The answer is 101 with a `Sec-WebSocket-Accept` that is not that of the key",
+            "应答为 101，但 `Sec-WebSocket-Accept` 不是该密钥的值",
+        ),
+        phrase(
+            "absent",
+            "The answer is 101 without `Sec-WebSocket-Accept`",
+            "应答为 101，但没有 `Sec-WebSocket-Accept`",
+        ),
+        phrase(
+            "constant",
+            "{count} handshakes with different keys got the same value",
+            "{count} 次不同密钥的握手得到相同的值",
+        ),
         phrase("straight_right", "Straight to {upstream} it is right", "直接连接 {upstream} 时正确"),
-        phrase("straight_wrong", "Straight to {upstream} it is wrong as well", "直接连接 {upstream} 时同样错误"),
-        phrase("server", "In the server: leave the handshake to a maintained library", "在服务器中：由维护良好的库处理握手"),
-        phrase("proxy", "In the proxy: pass the handshake through, or sign for the client's key; store no 101", "在代理中：原样转发握手，或用客户端的密钥计算；不要缓存 101"),
+        phrase(
+            "straight_wrong",
+            "Straight to {upstream} it is wrong as well",
+            "直接连接 {upstream} 时同样错误",
+        ),
+        phrase(
+            "server",
+            "In the server: leave the handshake to a maintained library",
+            "在服务器中：由维护良好的库处理握手",
+        ),
+        phrase(
+            "proxy",
+            "In the proxy: pass the handshake through, or sign for the client's key; store no 101",
+            "在代理中：原样转发握手，或用客户端的密钥计算；不要缓存 101",
+        ),
     ],
     signs: Signs::probe(probe),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let plain = seen.plain().filter(|plain| seen.target.protocol == Protocol::WebSocket && is_wrong(plain))?;
-    let accept = |attempt: &Attempt| attempt.answer.as_ref()?.field("sec-websocket-accept").map(str::to_owned);
+    let plain =
+        seen.plain().filter(|plain| seen.target.protocol == Protocol::WebSocket && is_wrong(plain))?;
+    let accept =
+        |attempt: &Attempt| attempt.answer.as_ref()?.field("sec-websocket-accept").map(str::to_owned);
     let own = accept(plain);
     let ways = seen.attempts.iter().filter(|attempt| attempt.experiment.via == Via::Url);
     let alike = ways.filter(|attempt| own.is_some() && accept(attempt) == own).count();
@@ -92,9 +123,18 @@ mod tests {
     #[test]
     fn a_wrong_hash_is_a_fact() {
         let scene = || Scene::websocket().direct("10.0.3.7:80").plain(accept("c29ycnk=", false));
-        assert_eq!(found(probe, Scene::websocket().plain(accept("c29ycnk=", false)), Level::High).place, Place::Unknown);
-        assert_eq!(found(probe, scene().direct_answers(accept("cmlnaHQ=", true)), Level::High).place, Place::UpstreamLeg);
-        assert_eq!(found(probe, scene().direct_answers(accept("d3Jvbmc=", false)), Level::High).place, Place::Upstream);
+        assert_eq!(
+            found(probe, Scene::websocket().plain(accept("c29ycnk=", false)), Level::High).place,
+            Place::Unknown
+        );
+        assert_eq!(
+            found(probe, scene().direct_answers(accept("cmlnaHQ=", true)), Level::High).place,
+            Place::UpstreamLeg
+        );
+        assert_eq!(
+            found(probe, scene().direct_answers(accept("d3Jvbmc=", false)), Level::High).place,
+            Place::Upstream
+        );
     }
 
     #[test]

@@ -18,26 +18,32 @@ pub const CAUSE: Cause = Cause {
     manual: Manual {
         title: text("credentials are missing or not accepted", "凭据缺失或未被接受"),
         symptoms: text(
-            "401 or 403 in the handshake, or a close right after it with 1008, 3000, 4401 or the like; a loop of \
-             reconnections some minutes after login; a reload of the page helps.",
-            "握手得到 401 或 403，或建立后立即以 1008、3000、4401 等关闭；登录若干分钟后不断重连；刷新页面后恢复。",
+            "401 or 403 in the handshake, or a close right after it with 1008, 3000, 4401 or the like; a \
+             loop of reconnections some minutes after login; a reload of the page helps.",
+            "握手得到 401 或 403，或建立后立即以 1008、3000、4401 等关闭；登录若干分钟后不断重连；\
+             刷新页面后恢复。",
         ),
         evidence: text(
-            "Status 401, `WWW-Authenticate`, a redirection to a login, gRPC UNAUTHENTICATED, or a close of that meaning \
-             within a second; with other credentials the same request is answered otherwise.",
-            "状态 401、`WWW-Authenticate`、重定向到登录页、gRPC UNAUTHENTICATED，或一秒内出现同样含义的关闭；更换凭据后同一请求的应答不同。",
+            "Status 401, `WWW-Authenticate`, a redirection to a login, gRPC UNAUTHENTICATED, or a close \
+             of that meaning within a second; with other credentials the same request is answered \
+             otherwise.",
+            "状态 401、`WWW-Authenticate`、重定向到登录页、gRPC UNAUTHENTICATED，\
+             或一秒内出现同样含义的关闭；更换凭据后同一请求的应答不同。",
         ),
         look_alikes: text(
-            "`ws-origin-403`: depends on `Origin`. `edge-rate-limit-or-ban`: goes by address and rate. `token-expiry-close`: \
-             closes after minutes.",
-            "`ws-origin-403`：取决于 `Origin`；`edge-rate-limit-or-ban`：取决于来源地址与速率；`token-expiry-close`：数分钟后才关闭。",
+            "`ws-origin-403`: depends on `Origin`. `edge-rate-limit-or-ban`: goes by address and rate. \
+             `token-expiry-close`: closes after minutes.",
+            "`ws-origin-403`：取决于 `Origin`；`edge-rate-limit-or-ban`：取决于来源地址与速率；\
+             `token-expiry-close`：数分钟后才关闭。",
         ),
         fix: text(
-            "In the client: put a fresh token into each attempt, and never reuse the URL of the first one; for a cookie of \
-             another site `SameSite=None; Secure`. In the proxy: pass `Authorization` and `Cookie`. Then run the diagnosis \
-             with the same credentials (`-H`): it must open.",
-            "在客户端：每次连接都使用新的令牌，不要重复使用首次连接的 URL；跨站 Cookie 设为 `SameSite=None; Secure`。在代理：转发 \
-             `Authorization` 与 `Cookie`。然后带上同样的凭据（`-H`）重新诊断：应能打开。",
+            "In the client: put a fresh token into each attempt, and never reuse the URL of the first \
+             one; for a cookie of another site `SameSite=None; Secure`. In the proxy: pass \
+             `Authorization` and `Cookie`. Then run the diagnosis with the same credentials (`-H`): it \
+             must open.",
+            "在客户端：每次连接都使用新的令牌，不要重复使用首次连接的 URL；跨站 Cookie 设为 \
+             `SameSite=None; Secure`。在代理：转发 `Authorization` 与 `Cookie`。然后带上同样的凭据（`-H`）\
+             重新诊断：应能打开。",
         ),
         sources: &[
             "RFC 9110, sections 11.6.1, 15.5.2 and 15.5.4",
@@ -50,13 +56,25 @@ pub const CAUSE: Cause = Cause {
         phrase("not_accepted", "the credentials are not accepted", "凭据未被接受"),
         phrase("status", "The answer is {status}", "应答为 {status}"),
         phrase("login", "The answer ({status}) leads to a login", "应答（{status}）指向登录页"),
-        phrase("challenge", "It asks for credentials: `WWW-Authenticate: {scheme}`", "它要求凭据：`WWW-Authenticate: {scheme}`"),
-        phrase("closed", "It opens, and is closed with {code} after {seconds}", "连接建立后，{seconds}即以 {code} 关闭"),
+        phrase(
+            "challenge",
+            "It asks for credentials: `WWW-Authenticate: {scheme}`",
+            "它要求凭据：`WWW-Authenticate: {scheme}`",
+        ),
+        phrase(
+            "closed",
+            "It opens, and is closed with {code} after {seconds}",
+            "连接建立后，{seconds}即以 {code} 关闭",
+        ),
         phrase("reason", "The reason says: {reason}", "关闭原因：{reason}"),
         phrase("grpc", "The call ends with status {code} ({name})", "调用以状态 {code}（{name}）结束"),
         phrase("none_sent", "The request carried no credentials", "请求未携带凭据"),
         phrase("sent", "The request carried {fields}", "请求携带了 {fields}"),
-        phrase("same_without", "Without them the answer is the same: they count for nothing", "去掉凭据后应答相同：凭据没有起作用"),
+        phrase(
+            "same_without",
+            "Without them the answer is the same: they count for nothing",
+            "去掉凭据后应答相同：凭据没有起作用",
+        ),
         phrase(
             "other_without",
             "Without them the answer is another one ({status}): they were read",
@@ -68,12 +86,33 @@ pub const CAUSE: Cause = Cause {
             "the code or status may mean another refusal: the origin, an address, a rule",
             "该状态或关闭码也可能表示其他拒绝：来源、地址或规则",
         ),
-        phrase("pass_credentials", "Pass fresh credentials: `-H 'Authorization: …'` or `-H 'Cookie: …'`", "传入有效的凭据：`-H 'Authorization: …'` 或 `-H 'Cookie: …'`"),
-        phrase("client", "In the client: send fresh credentials with each handshake", "在客户端：每次握手都携带有效的凭据"),
-        phrase("renew", "In the client: renew the token before each attempt, and look whether it is meant for this service", "在客户端：每次连接前更新令牌，并确认它适用于该服务"),
+        phrase(
+            "pass_credentials",
+            "Pass fresh credentials: `-H 'Authorization: …'` or `-H 'Cookie: …'`",
+            "传入有效的凭据：`-H 'Authorization: …'` 或 `-H 'Cookie: …'`",
+        ),
+        phrase(
+            "client",
+            "In the client: send fresh credentials with each handshake",
+            "在客户端：每次握手都携带有效的凭据",
+        ),
+        phrase(
+            "renew",
+            "In the client: renew the token before each attempt, and look whether it is meant for this \
+             service",
+            "在客户端：每次连接前更新令牌，并确认它适用于该服务",
+        ),
         phrase("drop", "In the client: do not send these credentials here", "在客户端：不要在此发送这些凭据"),
-        phrase("proxy", "In the proxy: pass `Authorization` and `Cookie` to the service", "在代理中：向服务转发 `Authorization` 与 `Cookie`"),
-        phrase("nginx", "proxy_set_header Authorization $http_authorization;", "proxy_set_header Authorization $http_authorization;"),
+        phrase(
+            "proxy",
+            "In the proxy: pass `Authorization` and `Cookie` to the service",
+            "在代理中：向服务转发 `Authorization` 与 `Cookie`",
+        ),
+        phrase(
+            "nginx",
+            "proxy_set_header Authorization $http_authorization;",
+            "proxy_set_header Authorization $http_authorization;",
+        ),
     ],
     signs: Signs::both(probe, population),
 };
@@ -92,7 +131,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let without = seen.with(&Vary::NoCredentials);
     let is_given = !seen.target.credentials.is_empty();
     // 403 is for credentials only where they change it.
-    let depends = is_given && without.is_some_and(|without| without.is_open() || !openings::is_alike(without, plain));
+    let depends =
+        is_given && without.is_some_and(|without| without.is_open() || !openings::is_alike(without, plain));
     let refusal = by_answer(plain, depends).or_else(|| by_close(plain)).or_else(|| by_grpc(plain))?;
     let straight = openings::straight(seen);
     let opens_without = without.filter(|without| is_given && without.is_open());
@@ -104,10 +144,13 @@ fn probe(seen: &Examination) -> Option<Finding> {
         true => Said::new("sent").with("fields", seen.target.credentials.join(", ")),
         false => Said::new("none_sent"),
     };
-    let compared = without.filter(|_| is_given && opens_without.is_none()).map(|without| match without.status() {
-        Some(status) if !openings::is_alike(without, plain) => Said::new("other_without").with("status", status),
-        _ => Said::new("same_without"),
-    });
+    let compared =
+        without.filter(|_| is_given && opens_without.is_none()).map(|without| match without.status() {
+            Some(status) if !openings::is_alike(without, plain) => {
+                Said::new("other_without").with("status", status)
+            }
+            _ => Said::new("same_without"),
+        });
     let claim = Claim::of(&CAUSE, place, refusal.decisive)
         .titled(Said::new(if is_given { "not_accepted" } else { "missing" }))
         .corroborated(refusal.confirmed)
@@ -229,9 +272,15 @@ mod tests {
 
     #[test]
     fn a_refusal_is_for_credentials_where_they_change_it() {
-        let without = |answer| token().plain(crate::scene::answer(403)).with(Check::Credentials, Vary::NoCredentials, answer);
+        let without = |answer| {
+            token().plain(crate::scene::answer(403)).with(Check::Credentials, Vary::NoCredentials, answer)
+        };
         let codes = |answer| -> Vec<String> {
-            found(probe, without(answer), Level::High).evidence.iter().map(|said| said.code.to_string()).collect()
+            found(probe, without(answer), Level::High)
+                .evidence
+                .iter()
+                .map(|said| said.code.to_string())
+                .collect()
         };
         assert_eq!(codes(answer(401)), ["status", "sent", "other_without"]);
         assert_eq!(codes(answer(101)), ["status", "sent", "opens_without"]);
@@ -251,7 +300,10 @@ mod tests {
     #[test]
     fn calls_say_it_by_their_status() {
         let ended = |code| {
-            let stream = Stream { grpc: Some(GrpcEnd { code: Some(code), message: String::new() }), ..Stream::default() };
+            let stream = Stream {
+                grpc: Some(GrpcEnd { code: Some(code), message: String::new() }),
+                ..Stream::default()
+            };
             let answer = answer(200).and("content-type", "application/grpc");
             let mut seen = Scene::of(Protocol::Grpc).plain(answer).seen();
             Scene::of(Protocol::Grpc).attempt(seen.attempts.remove(0).streamed(stream))

@@ -16,30 +16,31 @@ pub const CAUSE: Cause = Cause {
     number: 103,
     severity: Severity::Critical,
     manual: Manual {
-        title: text(
-            "a web page answers in place of the stream",
-            "返回的是网页，而不是数据流",
-        ),
+        title: text("a web page answers in place of the stream", "返回的是网页，而不是数据流"),
         symptoms: text(
-            "Browsers report `Unexpected response code: 200`; EventSource complains of the MIME type `text/html`; gRPC of \
-             the content type.",
-            "浏览器报告 `Unexpected response code: 200`；EventSource 报告 MIME 类型为 `text/html`；gRPC 报告 content-type 错误。",
+            "Browsers report `Unexpected response code: 200`; EventSource complains of the MIME type \
+             `text/html`; gRPC of the content type.",
+            "浏览器报告 `Unexpected response code: 200`；EventSource 报告 MIME 类型为 `text/html`；gRPC \
+             报告 content-type 错误。",
         ),
         evidence: text(
-            "Status 200 with an HTML page, the same one that other paths get, such as `/`. Straight to the service the \
-             stream opens.",
+            "Status 200 with an HTML page, the same one that other paths get, such as `/`. Straight to \
+             the service the stream opens.",
             "状态 200 加上 HTML 页面，且与其他路径（如 `/`）得到的页面相同；直接连接服务可以建立数据流。",
         ),
         look_alikes: text(
-            "`ws-upgrade-stripped`: the page is the service's own answer to a plain GET of this path. `ws-auth-401`: the \
-             page asks for a password. `sse-wrong-content-type-or-status`: the body is no page.",
+            "`ws-upgrade-stripped`: the page is the service's own answer to a plain GET of this path. \
+             `ws-auth-401`: the page asks for a password. `sse-wrong-content-type-or-status`: the body is \
+             no page.",
             "`ws-upgrade-stripped`：页面是服务对该路径普通 GET 的应答；`ws-auth-401`：页面要求输入密码；\
              `sse-wrong-content-type-or-status`：正文不是网页。",
         ),
         fix: text(
-            "Route the path of the stream before the catch-all of the single-page application, in each hop that has one \
-             (also in a development server's proxy rules). Then run the diagnosis again: the stream must open.",
-            "在每个带有单页应用兜底规则的环节（包括开发服务器的代理规则）中，把数据流的路径放在兜底规则之前。然后重新诊断：应能建立数据流。",
+            "Route the path of the stream before the catch-all of the single-page application, in each \
+             hop that has one (also in a development server's proxy rules). Then run the diagnosis again: \
+             the stream must open.",
+            "在每个带有单页应用兜底规则的环节（包括开发服务器的代理规则）中，\
+             把数据流的路径放在兜底规则之前。然后重新诊断：应能建立数据流。",
         ),
         sources: &[
             "https://nginx.org/en/docs/http/ngx_http_core_module.html#try_files",
@@ -54,12 +55,12 @@ pub const CAUSE: Cause = Cause {
             "`ws-upgrade-stripped`: the page may be the service's own answer to a plain GET",
             "`ws-upgrade-stripped`：页面可能是服务对普通 GET 的应答",
         ),
+        phrase("wrong_url", "the URL may simply not be that of the stream", "URL 可能本来就不是数据流的地址"),
         phrase(
-            "wrong_url",
-            "the URL may simply not be that of the stream",
-            "URL 可能本来就不是数据流的地址",
+            "compare_root",
+            "Compare with the page at `/`: run with `--checks path`",
+            "与 `/` 的页面对比：加上 `--checks path`",
         ),
-        phrase("compare_root", "Compare with the page at `/`: run with `--checks path`", "与 `/` 的页面对比：加上 `--checks path`"),
         phrase(
             "route",
             "In the hop that serves the page: a location of its own for {path}, above the catch-all",
@@ -67,8 +68,10 @@ pub const CAUSE: Cause = Cause {
         ),
         phrase(
             "nginx",
-            "location {path} {\n    proxy_pass http://UPSTREAM;\n    proxy_http_version 1.1;\n    proxy_set_header Upgrade $http_upgrade;\n    proxy_set_header Connection \"upgrade\";\n}",
-            "location {path} {\n    proxy_pass http://UPSTREAM;\n    proxy_http_version 1.1;\n    proxy_set_header Upgrade $http_upgrade;\n    proxy_set_header Connection \"upgrade\";\n}",
+            "location {path} {\n    proxy_pass http://UPSTREAM;\n    proxy_http_version 1.1;\n    \
+             proxy_set_header Upgrade $http_upgrade;\n    proxy_set_header Connection \"upgrade\";\n}",
+            "location {path} {\n    proxy_pass http://UPSTREAM;\n    proxy_http_version 1.1;\n    \
+             proxy_set_header Upgrade $http_upgrade;\n    proxy_set_header Connection \"upgrade\";\n}",
         ),
     ],
     signs: Signs::both(probe, population),
@@ -89,8 +92,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
         Straight::NotAsked => Place::Unknown,
     };
     let is_upgrade = seen.target.protocol == Protocol::WebSocket;
-    let is_compared = elsewhere.is_some() || seen.direct_with(&Vary::NoUpgrade).is_some() || straight.is_alike();
-    let next = openings::ask_straight(seen).or_else(|| elsewhere.is_none().then(|| Said::new("compare_root")));
+    let is_compared =
+        elsewhere.is_some() || seen.direct_with(&Vary::NoUpgrade).is_some() || straight.is_alike();
+    let next =
+        openings::ask_straight(seen).or_else(|| elsewhere.is_none().then(|| Said::new("compare_root")));
     let path = seen.target.path.split('?').next().unwrap_or_default();
     let route = Said::new("route").with("path", path);
     Some(
@@ -121,7 +126,9 @@ mod tests {
     use crate::scene::{Scene, answer, found, none};
 
     fn page() -> Answer {
-        answer(200).and("content-type", "text/html; charset=utf-8").body("<!doctype html><title>Shop</title><div id=root>")
+        answer(200)
+            .and("content-type", "text/html; charset=utf-8")
+            .body("<!doctype html><title>Shop</title><div id=root>")
     }
 
     fn root(scene: Scene) -> Scene {
@@ -132,7 +139,11 @@ mod tests {
     fn a_fallback_answers_where_the_service_opens() {
         for protocol in [Protocol::WebSocket, Protocol::Sse, Protocol::Grpc] {
             let scene = root(Scene::of(protocol).plain(page())).direct("10.0.3.7:80").direct_answers(
-                if protocol == Protocol::WebSocket { answer(101) } else { answer(200).and("content-type", "text/event-stream") },
+                if protocol == Protocol::WebSocket {
+                    answer(101)
+                } else {
+                    answer(200).and("content-type", "text/event-stream")
+                },
             );
             assert_eq!(found(probe, scene, Level::High).place, Place::UpstreamLeg);
         }

@@ -15,14 +15,18 @@ pub const CAUSE: Cause = Cause {
     number: 102,
     severity: Severity::Critical,
     manual: Manual {
-        title: text("the URL is redirected, and the client does not follow", "该 URL 会被重定向，而客户端不会跟随"),
+        title: text(
+            "the URL is redirected, and the client does not follow",
+            "该 URL 会被重定向，而客户端不会跟随",
+        ),
         symptoms: text(
-            "Browsers report `Unexpected response code: 301` (302, 307, 308). The same address opens in a tab.",
+            "Browsers report `Unexpected response code: 301` (302, 307, 308). The same address opens in a \
+             tab.",
             "浏览器报告 `Unexpected response code: 301`（302、307、308）；在标签页中打开同一地址却正常。",
         ),
         evidence: text(
-            "The handshake is answered 3xx with `Location`. What differs between the two addresses tells why: the scheme, \
-             the host, a slash at the end, another path.",
+            "The handshake is answered 3xx with `Location`. What differs between the two addresses tells \
+             why: the scheme, the host, a slash at the end, another path.",
             "握手得到 3xx 应答并带有 `Location`。两个地址的差别说明原因：协议、主机、末尾的斜杠或路径。",
         ),
         look_alikes: text(
@@ -30,9 +34,10 @@ pub const CAUSE: Cause = Cause {
             "`ws-auth-401`：`Location` 指向登录页；`ws-path-mismatch-404`：404。",
         ),
         fix: text(
-            "Give the client the final address, or exempt the path from the redirection. Then run the diagnosis on the \
-             address that clients use: it must say 101.",
-            "让客户端使用最终地址，或者把该路径排除在重定向之外。然后对客户端所用的地址重新诊断：应得到 101。",
+            "Give the client the final address, or exempt the path from the redirection. Then run the \
+             diagnosis on the address that clients use: it must say 101.",
+            "让客户端使用最终地址，或者把该路径排除在重定向之外。然后对客户端所用的地址重新诊断：应得到 \
+             101。",
         ),
         sources: &[
             "RFC 6455, section 4.1 (clients may follow, and none must)",
@@ -51,10 +56,10 @@ pub const CAUSE: Cause = Cause {
         phrase("use_final", "In the client: {url} in place of {old}", "在客户端中：把 {old} 改为 {url}"),
         phrase(
             "exempt",
-            "In the hop that answers: no redirection for requests with `Upgrade: websocket` (nginx: an own location for this \
-             path; Starlette: `redirect_slashes=False`)",
-            "在发出该应答的一跳：对带 `Upgrade: websocket` 的请求不做重定向（nginx：为该路径单独设置 location；\
-             Starlette：`redirect_slashes=False`）",
+            "In the hop that answers: no redirection for requests with `Upgrade: websocket` (nginx: an \
+             own location for this path; Starlette: `redirect_slashes=False`)",
+            "在发出该应答的一跳：对带 `Upgrade: websocket` 的请求不做重定向（nginx：为该路径单独设置 \
+             location；Starlette：`redirect_slashes=False`）",
         ),
     ],
     signs: Signs::both(probe, population),
@@ -72,7 +77,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
         Straight::Alike(_) => Place::Upstream,
         Straight::NotAsked => Place::Unknown,
     };
-    let opens_there = openings::other_paths(seen).find(|(path, attempt)| *path == way.path && attempt.is_open());
+    let opens_there =
+        openings::other_paths(seen).find(|(path, attempt)| *path == way.path && attempt.is_open());
     let decisive = Said::new("redirected").with("status", answer.status).with("location", location);
     let claim = Claim::of(&CAUSE, place, decisive)
         .proven()
@@ -81,7 +87,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
         .corroborated(openings::opens_straight(seen))
         .corroborated(openings::fails_straight_too(seen))
         .noted(openings::product(answer));
-    let client = Said::new("use_final").with("url", way.url(&seen.target)).with("old", seen.target.url.as_str());
+    let client =
+        Said::new("use_final").with("url", way.url(&seen.target)).with("old", seen.target.url.as_str());
     Some(claim.fix(client).fix(Said::new("exempt")).finding())
 }
 
@@ -140,9 +147,10 @@ impl<'a> Way<'a> {
             (Protocol::Sse, true) => "https",
             (Protocol::Sse, false) => "http",
         };
-        let own = target.url.split_once("://").map_or(target.host.as_str(), |(_, rest)| {
-            rest.split(['/', '?']).next().unwrap_or_default()
-        });
+        let own = target
+            .url
+            .split_once("://")
+            .map_or(target.host.as_str(), |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
         let slash = if self.path.starts_with('/') { "" } else { "/" };
         format!("{scheme}://{}{slash}{}", self.authority.unwrap_or(own), self.path)
     }
@@ -189,8 +197,12 @@ mod tests {
 
     #[test]
     fn the_hop_is_told_by_comparison() {
-        assert_eq!(found(probe, to(301, "/chat/").direct("10.0.3.7:80").direct_opens(), Level::High).place, Place::UpstreamLeg);
-        let both = to(301, "/chat/").direct("10.0.3.7:80").direct_answers(answer(301).and("location", "/chat/"));
+        assert_eq!(
+            found(probe, to(301, "/chat/").direct("10.0.3.7:80").direct_opens(), Level::High).place,
+            Place::UpstreamLeg
+        );
+        let both =
+            to(301, "/chat/").direct("10.0.3.7:80").direct_answers(answer(301).and("location", "/chat/"));
         assert_eq!(found(probe, both, Level::High).place, Place::Upstream);
     }
 

@@ -17,23 +17,29 @@ pub const CAUSE: Cause = Cause {
     manual: Manual {
         title: text("client and server do not agree on a subprotocol", "客户端与服务器未能就子协议达成一致"),
         symptoms: text(
-            "Browsers close at once: `Sent non-empty 'Sec-WebSocket-Protocol' header but no response was received`. \
-             Command-line clients that offer none connect.",
-            "浏览器立即关闭：`Sent non-empty 'Sec-WebSocket-Protocol' header but no response was received`；不提供子协议的命令行客户端可以连接。",
+            "Browsers close at once: `Sent non-empty 'Sec-WebSocket-Protocol' header but no response was \
+             received`. Command-line clients that offer none connect.",
+            "浏览器立即关闭：`Sent non-empty 'Sec-WebSocket-Protocol' header but no response was \
+             received`；不提供子协议的命令行客户端可以连接。",
         ),
         evidence: text(
-            "The answer is 101, and `Sec-WebSocket-Protocol` is absent although subprotocols were offered, or names one that \
-             was not. Or the handshake is refused with one set of subprotocols and opens with another.",
-            "应答为 101，但虽然提供了子协议，`Sec-WebSocket-Protocol` 却缺失，或给出了未提供的值；或者用一组子协议握手被拒绝，而换一组可以打开。",
+            "The answer is 101, and `Sec-WebSocket-Protocol` is absent although subprotocols were \
+             offered, or names one that was not. Or the handshake is refused with one set of subprotocols \
+             and opens with another.",
+            "应答为 101，但虽然提供了子协议，`Sec-WebSocket-Protocol` 却缺失，或给出了未提供的值；\
+             或者用一组子协议握手被拒绝，而换一组可以打开。",
         ),
         look_alikes: text(
-            "`ws-accept-mismatch`: `Sec-WebSocket-Accept` is wrong. `ws-auth-401`: the server closes, and says why.",
+            "`ws-accept-mismatch`: `Sec-WebSocket-Accept` is wrong. `ws-auth-401`: the server closes, and \
+             says why.",
             "`ws-accept-mismatch`：`Sec-WebSocket-Accept` 错误；`ws-auth-401`：由服务器关闭并说明原因。",
         ),
         fix: text(
-            "In the server: answer with exactly one of the offered subprotocols. In the client: offer what the server knows; a \
-             token in the list must be echoed as well. Then run the diagnosis with `--subprotocol`: it must be agreed on.",
-            "在服务器：只回应所提供子协议中的一个。在客户端：提供服务器支持的子协议；放在列表中的令牌也必须被回显。然后加上 `--subprotocol` 重新诊断：应达成一致。",
+            "In the server: answer with exactly one of the offered subprotocols. In the client: offer \
+             what the server knows; a token in the list must be echoed as well. Then run the diagnosis \
+             with `--subprotocol`: it must be agreed on.",
+            "在服务器：只回应所提供子协议中的一个。在客户端：提供服务器支持的子协议；\
+             放在列表中的令牌也必须被回显。然后加上 `--subprotocol` 重新诊断：应达成一致。",
         ),
         sources: &[
             "RFC 6455, sections 4.1 (step 6 of the client's checks) and 11.3.4",
@@ -43,16 +49,44 @@ pub const CAUSE: Cause = Cause {
     phrases: &[
         phrase("offered", "Offered: {offered}", "提供的子协议：{offered}"),
         phrase("absent", "The answer is 101 and names no subprotocol", "应答为 101，但没有给出子协议"),
-        phrase("foreign", "The answer is 101 and names {name}, which was not offered", "应答为 101，但给出了未提供的 {name}"),
-        phrase("refused_with", "With these subprotocols the answer is {status}", "提供这些子协议时应答为 {status}"),
+        phrase(
+            "foreign",
+            "The answer is 101 and names {name}, which was not offered",
+            "应答为 101，但给出了未提供的 {name}",
+        ),
+        phrase(
+            "refused_with",
+            "With these subprotocols the answer is {status}",
+            "提供这些子协议时应答为 {status}",
+        ),
         phrase("opens_without", "Without a subprotocol it opens", "不提供子协议时可以打开"),
         phrase("opens_with", "With the subprotocol {name} it opens", "提供子协议 {name} 时可以打开"),
-        phrase("straight_names", "Straight to {upstream} the answer names {name}", "直接连接 {upstream} 时应答给出 {name}"),
-        phrase("server", "In the server: select one of {offered} in the handshake", "在服务器中：握手时从 {offered} 中选择一个"),
+        phrase(
+            "straight_names",
+            "Straight to {upstream} the answer names {name}",
+            "直接连接 {upstream} 时应答给出 {name}",
+        ),
+        phrase(
+            "server",
+            "In the server: select one of {offered} in the handshake",
+            "在服务器中：握手时从 {offered} 中选择一个",
+        ),
         phrase("client", "In the client: offer {name}", "在客户端中：提供 {name}"),
-        phrase("client_none", "In the client: offer no subprotocol, or one that the server knows", "在客户端中：不提供子协议，或提供服务器支持的子协议"),
-        phrase("proxy", "In the proxy: pass `Sec-WebSocket-Protocol` in both directions", "在代理中：双向转发 `Sec-WebSocket-Protocol`"),
-        phrase("repeat", "Repeat with another subprotocol: `--subprotocol NAME`", "换一个子协议重试：`--subprotocol 名称`"),
+        phrase(
+            "client_none",
+            "In the client: offer no subprotocol, or one that the server knows",
+            "在客户端中：不提供子协议，或提供服务器支持的子协议",
+        ),
+        phrase(
+            "proxy",
+            "In the proxy: pass `Sec-WebSocket-Protocol` in both directions",
+            "在代理中：双向转发 `Sec-WebSocket-Protocol`",
+        ),
+        phrase(
+            "repeat",
+            "Repeat with another subprotocol: `--subprotocol NAME`",
+            "换一个子协议重试：`--subprotocol 名称`",
+        ),
     ],
     signs: Signs::probe(probe),
 };
@@ -85,11 +119,15 @@ fn wrong_choice(seen: &Examination) -> Option<Finding> {
     let claim = Claim::of(&CAUSE, place, decisive)
         .proven()
         .noted((!offered.is_empty()).then(|| Said::new("offered").with("offered", offered.join(", "))))
-        .corroborated(straight.map(|name| Said::new("straight_names").with("upstream", upstream).with("name", name)));
+        .corroborated(
+            straight.map(|name| Said::new("straight_names").with("upstream", upstream).with("name", name)),
+        );
     let claim = match straight {
         Some(_) => claim.fix(Said::new("proxy")),
         None if offered.is_empty() => claim.fix(Said::new("client").with("name", chosen.unwrap_or_default())),
-        None => claim.fix(Said::new("server").with("offered", offered.join(", "))).fix(Said::new("client_none")),
+        None => {
+            claim.fix(Said::new("server").with("offered", offered.join(", "))).fix(Said::new("client_none"))
+        }
     };
     Some(claim.finding())
 }
@@ -98,7 +136,9 @@ fn wrong_choice(seen: &Examination) -> Option<Finding> {
 fn wrong_offer(seen: &Examination) -> Option<Finding> {
     let (_, answer) = openings::refused(seen)?;
     let opening = seen.attempts.iter().find_map(|attempt| match &attempt.experiment.vary {
-        Some(Vary::Subprotocol(other)) if attempt.experiment.via == Via::Url && attempt.is_open() => Some(other),
+        Some(Vary::Subprotocol(other)) if attempt.experiment.via == Via::Url && attempt.is_open() => {
+            Some(other)
+        }
         _ => None,
     })?;
     let offered = &seen.target.subprotocols;
@@ -139,7 +179,10 @@ mod tests {
         assert_eq!(found(probe, mqtt(answer(101)), Level::High).evidence[0].code, "absent");
         assert_eq!(found(probe, mqtt(names("chat")), Level::High).evidence[0].code, "foreign");
         assert_eq!(found(probe, mqtt(names("mqtt, chat")), Level::High).evidence[0].code, "foreign");
-        assert_eq!(found(probe, Scene::websocket().plain(names("chat")), Level::High).evidence[0].code, "foreign");
+        assert_eq!(
+            found(probe, Scene::websocket().plain(names("chat")), Level::High).evidence[0].code,
+            "foreign"
+        );
     }
 
     #[test]
@@ -153,7 +196,11 @@ mod tests {
         let scene = mqtt(answer(400)).with(Check::Handshake, Vary::Subprotocol(None), answer(101));
         assert_eq!(found(probe, scene, Level::High).place, Place::Client);
         let wants = Vary::Subprotocol(Some("mqtt".into()));
-        found(probe, Scene::websocket().plain(answer(400)).with(Check::Handshake, wants, names("mqtt")), Level::High);
+        found(
+            probe,
+            Scene::websocket().plain(answer(400)).with(Check::Handshake, wants, names("mqtt")),
+            Level::High,
+        );
     }
 
     #[test]

@@ -17,28 +17,36 @@ pub const CAUSE: Cause = Cause {
     manual: Manual {
         title: text("the upgrade never reaches your server", "升级请求没有到达服务器"),
         symptoms: text(
-            "Browsers report `Unexpected response code: 400` or `426`. Straight to the service's port it works. \
-             socket.io stays on polling.",
-            "浏览器报告 `Unexpected response code: 400` 或 `426`；直接连接服务端口正常；socket.io 一直停留在轮询。",
+            "Browsers report `Unexpected response code: 400` or `426`. Straight to the service's port it \
+             works. socket.io stays on polling.",
+            "浏览器报告 `Unexpected response code: 400` 或 `426`；直接连接服务端口正常；socket.io \
+             一直停留在轮询。",
         ),
         evidence: text(
-            "Through the proxy the application answers as if it had got a plain GET; straight to it the same request is \
-             answered 101. The same request without the fields of an upgrade gets the very same answer.",
-            "经过代理时，应用的应答与收到普通 GET 时一样；直接连接时，同一请求得到 101。去掉升级字段后的请求得到完全相同的应答。",
+            "Through the proxy the application answers as if it had got a plain GET; straight to it the \
+             same request is answered 101. The same request without the fields of an upgrade gets the \
+             very same answer.",
+            "经过代理时，应用的应答与收到普通 GET 时一样；直接连接时，同一请求得到 101。\
+             去掉升级字段后的请求得到完全相同的应答。",
         ),
         look_alikes: text(
-            "`ws-origin-403`: depends on `Origin`. `ws-path-mismatch-404`, `ws-handshake-200-html`: straight to the service a \
-             plain GET gets another answer. `protocol-version-mismatch`: the answer names versions. \
-             `upstream-down-502-503`: the page is the proxy's.",
-            "`ws-origin-403`：取决于 `Origin`；`ws-path-mismatch-404`、`ws-handshake-200-html`：直接向服务发普通 GET 得到不同的应答；\
-             `protocol-version-mismatch`：应答中列出版本；`upstream-down-502-503`：页面来自代理。",
+            "`ws-origin-403`: depends on `Origin`. `ws-path-mismatch-404`, `ws-handshake-200-html`: \
+             straight to the service a plain GET gets another answer. `protocol-version-mismatch`: the \
+             answer names versions. `upstream-down-502-503`: the page is the proxy's.",
+            "`ws-origin-403`：取决于 `Origin`；`ws-path-mismatch-404`、`ws-handshake-200-html`：\
+             直接向服务发普通 GET 得到不同的应答；`protocol-version-mismatch`：应答中列出版本；\
+             `upstream-down-502-503`：页面来自代理。",
         ),
         fix: text(
-            "Let the proxy speak HTTP/1.1 to the service and pass `Upgrade` and `Connection`. Then run the diagnosis \
-             again: it must say 101.",
+            "Let the proxy speak HTTP/1.1 to the service and pass `Upgrade` and `Connection`. Then run \
+             the diagnosis again: it must say 101.",
             "让代理以 HTTP/1.1 连接服务，并转发 `Upgrade` 与 `Connection`。然后重新诊断：应得到 101。",
         ),
-        sources: &["RFC 9110, section 7.6.1", "RFC 6455, section 4.2.1", "https://nginx.org/en/docs/http/websocket.html"],
+        sources: &[
+            "RFC 9110, section 7.6.1",
+            "RFC 6455, section 4.2.1",
+            "https://nginx.org/en/docs/http/websocket.html",
+        ],
     },
     phrases: &[
         phrase(
@@ -78,8 +86,10 @@ pub const CAUSE: Cause = Cause {
         ),
         phrase(
             "nginx",
-            "proxy_http_version 1.1;\nproxy_set_header Upgrade $http_upgrade;\nproxy_set_header Connection \"upgrade\";",
-            "proxy_http_version 1.1;\nproxy_set_header Upgrade $http_upgrade;\nproxy_set_header Connection \"upgrade\";",
+            "proxy_http_version 1.1;\nproxy_set_header Upgrade $http_upgrade;\nproxy_set_header \
+             Connection \"upgrade\";",
+            "proxy_http_version 1.1;\nproxy_set_header Upgrade $http_upgrade;\nproxy_set_header \
+             Connection \"upgrade\";",
         ),
     ],
     signs: Signs::probe(probe),
@@ -99,9 +109,11 @@ const ASKS: [&str; 9] = [
 ];
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let (plain, answer) = openings::refused(seen)
-        .filter(|(_, answer)| seen.target.protocol == Protocol::WebSocket && answer.lists_other_versions().is_none())?;
-    let asks = answer.status == 426 || (matches!(answer.status, 400 | 405) && !answer.is_page() && answer.says(&ASKS));
+    let (plain, answer) = openings::refused(seen).filter(|(_, answer)| {
+        seen.target.protocol == Protocol::WebSocket && answer.lists_other_versions().is_none()
+    })?;
+    let asks = answer.status == 426
+        || (matches!(answer.status, 400 | 405) && !answer.is_page() && answer.says(&ASKS));
     let get = seen.with(&Vary::NoUpgrade).map(|get| openings::is_alike(get, plain));
     let straight_get = seen.direct_with(&Vary::NoUpgrade).map(|get| openings::is_alike(get, plain));
     let straight = openings::straight(seen);
@@ -113,14 +125,16 @@ fn probe(seen: &Examination) -> Option<Finding> {
         return None;
     }
     let is_own_answer = straight.opens() && straight_get == Some(true);
-    // A page or a 404 may as well come from elsewhere, unless the service itself says the same to a plain GET.
+    // A page or a 404 may as well come from elsewhere, unless the service itself says the same to a plain
+    // GET.
     let may_be = matches!(answer.status, 200 | 400 | 404 | 405) && get == Some(true);
     let is_from_elsewhere = answer.status == 404 || answer.is_page();
     if !asks && !is_own_answer && (!may_be || is_from_elsewhere) {
         return None;
     }
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
-    let decisive = Said::new(if asks { "asks_for_upgrade" } else { "as_plain_get" }).with("status", answer.status);
+    let decisive =
+        Said::new(if asks { "asks_for_upgrade" } else { "as_plain_get" }).with("status", answer.status);
     let is_sure = asks || is_own_answer;
     let next = match straight {
         Straight::NotAsked => Said::new("pass_upstream"),
@@ -159,7 +173,8 @@ mod tests {
     fn a_service_that_answers_so_to_a_plain_get_saw_no_upgrade() {
         for status in [200, 400, 403, 404] {
             let own = answer(status).body("<html>chat").and("content-type", "text/html");
-            let scene = refused(&own).direct_opens().direct_with(Check::Handshake, Vary::NoUpgrade, own.clone());
+            let scene =
+                refused(&own).direct_opens().direct_with(Check::Handshake, Vary::NoUpgrade, own.clone());
             found(probe, scene, Level::High);
         }
     }

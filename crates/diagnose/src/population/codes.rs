@@ -53,7 +53,15 @@ fn decided(
     });
     let at_once = ends.iter().filter(|record| record.duration_seconds < AT_ONCE).count();
     let is_at_once = ends.len() >= ENDS_MIN && at_once * 10 >= ends.len() * 9;
+    // A ping timeout that python's websockets, and others, tell as an internal error.
+    let unanswered = ends.iter().filter(|record| has_unanswered(record, initiator)).count();
+    let is_ping_timeout = unanswered * 2 > ends.len() && ends.len() >= COUNT_MIN;
     match code {
+        1001 | 1002 | 1006 | 1008 | 1011 | 3000..=4999 if is_ping_timeout => match initiator {
+            Initiator::Upstream if seen.dead_paths().len() * 2 > ends.len() => None,
+            Initiator::Upstream => Some("server-ping-timeout-client-silent"),
+            _ => Some("event-loop-block-late-pong"),
+        },
         1009 if ends.len() >= COUNT_MIN => Some("message-too-big-1009"),
         1007 if ends.len() >= COUNT_MIN => Some("invalid-utf8-1007"),
         1002 if ends.len() >= COUNT_MIN => Some("frame-protocol-error-1002-rsv-deflate"),
@@ -70,6 +78,13 @@ fn decided(
     }
 }
 
+/// Whether Pings towards the side that did not end it were not answered.
+fn has_unanswered(record: &CloseRecord, initiator: Initiator) -> bool {
+    let towards =
+        if initiator == Initiator::Client { &record.heartbeat.upstream } else { &record.heartbeat.client };
+    towards.as_ref().is_some_and(|heartbeat| heartbeat.missed > 0)
+}
+
 fn told(
     cause: &'static Cause,
     seen: &Population<'_>,
@@ -83,7 +98,18 @@ fn told(
     let counted = |said| {
         Said::new(said).with("count", ends.len()).with("code", code).with("leg", sender).share("share", share)
     };
+    let unanswered = ends.iter().filter(|record| has_unanswered(record, initiator)).count();
+    let is_about_pings =
+        matches!(cause.id, "server-ping-timeout-client-silent" | "event-loop-block-late-pong");
+    let place = match cause.id {
+        "server-ping-timeout-client-silent" => Place::Client,
+        "event-loop-block-late-pong" => Place::Upstream,
+        _ => place,
+    };
     let mut claim = Claim::of(cause, place, counted("ended_by_code"));
+    if is_about_pings {
+        claim = claim.corroborated(Said::new("pings_unanswered").with("count", unanswered));
+    }
     let is_registered = !matches!(code, 3000..=4999) && CloseCode(code).is_sendable();
     if is_registered {
         claim = claim.corroborated(Said::new("code_is_registered").with("code", code).with("leg", sender));

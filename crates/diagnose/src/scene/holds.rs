@@ -98,7 +98,7 @@ pub(crate) fn fragmented(via: Via, bytes: u64, frames: u32, fate: Result<f64, Op
 pub(crate) fn echoed(via: Via, echoes: &[f64], pings: &[f64]) -> Attempt {
     let some = |values: &[f64]| values.iter().copied().map(Some).collect();
     let seen = Stream { echoes: some(echoes), pings: some(pings), ..Stream::default() };
-    let messages = u32::try_from(echoes.len()).expect("a few");
+    let messages = u32::try_from(echoes.len()).expect("few");
     stream(Check::Latency, via, Conduct::Echo { messages, with_pings: true }, seen)
 }
 

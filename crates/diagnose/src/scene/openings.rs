@@ -23,9 +23,16 @@ pub(crate) fn crowd(via: Via, answers: impl IntoIterator<Item = Option<Answer>>)
         Some(answer) => greeting(Check::Concurrency, via, None, answer),
         None => fails(via, None, StageName::Http, Fault::Timeout, 10.0),
     };
+    crowd_of(via, answers.into_iter().map(|answer| Some(member(answer))))
+}
+
+/// Connections opened at once: each as given, or opened by 101.
+pub(crate) fn crowd_of(via: Via, members: impl IntoIterator<Item = Option<Attempt>>) -> Attempt {
+    let opened = || greeting(Check::Concurrency, via, None, answer(101));
     let began =
         |(number, attempt): (usize, Attempt)| Attempt { began: 1.0 + 0.003 * number as f64, ..attempt };
-    let crowd: Vec<_> = answers.into_iter().map(member).enumerate().map(began).collect();
+    let members = members.into_iter().map(|member| member.unwrap_or_else(opened));
+    let crowd: Vec<_> = members.enumerate().map(began).collect();
     let connections = u32::try_from(crowd.len()).expect("a small number");
     let experiment =
         Experiment { check: Check::Concurrency, via, vary: None, conduct: Conduct::Crowd { connections } };

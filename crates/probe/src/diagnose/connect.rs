@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd as _;
 use std::sync::Arc;
 
 use diagnose::attempt::{Certificate, Fault, StageName, Tls};
@@ -84,7 +83,6 @@ async fn connect_tcp(trial: &mut Trial<'_>, addresses: &[SocketAddr]) -> Option<
                 trial.staged(StageName::Tcp, began, None);
                 // A probe sends whole messages; nothing is won by waiting for more.
                 let _ = socket.set_nodelay(true);
-                trial.socket = socket.as_fd().try_clone_to_owned().ok();
                 return Some(socket);
             }
             Some(Ok(Err(error))) => failed = (tcp_fault(&error), format!("{address}: {error}")),

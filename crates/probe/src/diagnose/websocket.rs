@@ -14,9 +14,9 @@ use observe::upgrade::{self, Agreed};
 use observe::ws::Scanner;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 
+use super::watched::Watched;
 use super::{Trial, http1, made_at, stopped};
 use crate::clock;
-use crate::stream::Stream;
 use crate::websocket::{CLOSE, PING, PONG, TEXT, frame, frames};
 
 /// Messages of which facts are kept.
@@ -26,6 +26,8 @@ const COMPARED_BYTES_MAX: usize = 4 << 20;
 /// How long a greeting waits for a first message, and for each answer.
 const FIRST_MESSAGE_TIME: f64 = 0.3;
 const ANSWER_TIME: f64 = 1.5;
+/// How long a greeting looks on after the answer: an end that follows at once belongs to it.
+const AFTER_ANSWER_TIME: f64 = 0.1;
 /// How long an echo of a large message is waited for.
 const ECHO_TIME: f64 = 5.0;
 /// How long a peer may take nothing of what is written.
@@ -34,7 +36,7 @@ const STALL_TIME: Duration = Duration::from_secs(10);
 const GOODBYE_TIME: Duration = Duration::from_secs(1);
 
 /// Opens it and does what the experiment says.
-pub(super) async fn open(trial: &mut Trial<'_>, mut stream: Stream) {
+pub(super) async fn open(trial: &mut Trial<'_>, mut stream: Watched) {
     let (fields, offered) = fields(trial);
     let Some(mut head) = http1::ask(trial, &mut stream, &fields).await else { return };
     let began = clock::now();
@@ -129,8 +131,8 @@ fn agreed(status: u16, offered: &HeaderMap, fields: &HeaderMap) -> Result<Agreed
 /// An open WebSocket.
 struct Session<'a, 'b> {
     trial: &'a Trial<'b>,
-    reader: ReadHalf<Stream>,
-    writer: WriteHalf<Stream>,
+    reader: ReadHalf<Watched>,
+    writer: WriteHalf<Watched>,
     scanner: Scanner,
     opened: Moment,
     last_byte: Moment,
@@ -146,7 +148,7 @@ struct Session<'a, 'b> {
 }
 
 impl<'a, 'b> Session<'a, 'b> {
-    fn new(trial: &'a Trial<'b>, stream: Stream, rest: &[u8], agreed: Agreed) -> Session<'a, 'b> {
+    fn new(trial: &'a Trial<'b>, stream: Watched, rest: &[u8], agreed: Agreed) -> Session<'a, 'b> {
         let (reader, writer) = tokio::io::split(stream);
         let now = clock::now();
         let mut session = Session {
@@ -191,6 +193,7 @@ impl<'a, 'b> Session<'a, 'b> {
         self.say(&message, 1).await;
         self.pump(ANSWER_TIME, |session| session.awaited.is_none()).await;
         self.give_up_echo();
+        self.pump(AFTER_ANSWER_TIME, |_| false).await;
     }
 
     async fn hold(&mut self, seconds: f64, ping_seconds: Option<f64>, message_seconds: Option<f64>) {
