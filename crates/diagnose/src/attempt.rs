@@ -294,6 +294,11 @@ impl Attempt {
         self.stream.is_some()
     }
 
+    /// It came to something; one that the probe itself broke off did not.
+    pub fn is_over(&self) -> bool {
+        self.is_open() || self.answer.is_some() || self.failed().is_some()
+    }
+
     /// Status of the answer.
     pub fn status(&self) -> Option<u16> {
         self.answer.as_ref().map(|answer| answer.status)

@@ -287,7 +287,11 @@ pub const SHARED: &[Phrase] = &[
         "另一种可能：空闲流被中间设备遗忘，或客户端失去网络",
     ),
     phrase("calls_ended", "{count} calls ended so", "{count} 个调用以此方式结束"),
-    phrase("calls_goaway_says", "The upstream's GOAWAY says {error}: {debug}", "上游的 GOAWAY 为 {error}：{debug}"),
+    phrase(
+        "calls_goaway_says",
+        "The upstream's GOAWAY says {error}: {debug}",
+        "上游的 GOAWAY 为 {error}：{debug}",
+    ),
     phrase("calls_status_says", "Their status says: {message}", "其状态说明为：{message}"),
     phrase(
         "calls_stalled_for",

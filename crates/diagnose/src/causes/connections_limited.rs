@@ -66,7 +66,7 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let limit = occupancy::compared(seen, |attempt| !attempt.is_open())?;
+    let limit = occupancy::compared(seen, |attempt| !attempt.is_open() && attempt.is_over())?;
     let refused = &limit.limit.refused;
     let are_waiting = refused.iter().all(|attempt| is_waiting(attempt));
     let upstream = seen.target.direct.as_deref().unwrap_or_default();

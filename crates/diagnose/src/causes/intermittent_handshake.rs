@@ -45,16 +45,6 @@ pub const CAUSE: Cause = Cause {
     },
     phrases: &[
         phrase(
-            "limit_title",
-            "no more than {streams} streams at once are opened",
-            "同时最多只能打开 {streams} 条流",
-        ),
-        phrase(
-            "limited",
-            "With {streams} streams open, {failed} more failed: {how}; with fewer open, each opened",
-            "已有 {streams} 条流时，另外 {failed} 条失败：{how}；更少时均能打开",
-        ),
-        phrase(
             "sometimes",
             "Of {count} same requests {opened} opened and {failed} failed: {how}",
             "{count} 次同样的请求中 {opened} 次打开，{failed} 次失败：{how}",
@@ -95,15 +85,13 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let limit = occupancy::limit(occupancy::at_url(seen), |attempt| !attempt.is_open() && is_over(attempt));
-    let (decisive, is_crowd) = match (&limit, counted(openings::repeats(seen, Via::Url))) {
-        (Some(limit), _) => {
-            let said =
-                Said::new("limited").with("streams", limit.streams).with("failed", limit.refused.len());
-            (said.with("how", openings::how(limit.refused.first()?)), false)
-        }
-        (None, Some(count)) => (count.said("sometimes"), false),
-        (None, None) => (counted(openings::crowd(seen, Via::Url)?.iter())?.said("at_once"), true),
+    let is_refused = |attempt: &Attempt| !attempt.is_open() && attempt.is_over();
+    if occupancy::limit(occupancy::at_url(seen), is_refused).is_some() {
+        return None;
+    }
+    let (decisive, is_crowd) = match counted(openings::repeats(seen, Via::Url)) {
+        Some(count) => (count.said("sometimes"), false),
+        None => (counted(openings::crowd(seen, Via::Url)?.iter())?.said("at_once"), true),
     };
     let straight: Vec<_> = openings::repeats(seen, Via::Direct).collect();
     let failed = straight.iter().filter(|attempt| !attempt.is_open()).count();
@@ -117,11 +105,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
         (_, true) => Place::Upstream,
         _ => Place::Unknown,
     };
-    let title =
-        limit.map_or(Said::new("title"), |limit| Said::new("limit_title").with("streams", limit.streams));
     Some(
         Claim::of(&CAUSE, place, decisive)
-            .titled(title)
             .corroborated(is_well.then(|| compared("straight_all")))
             .corroborated(is_same.then(|| compared("straight_too").with("failed", failed)))
             .unless(is_crowd.then(|| Said::new("limit")))
@@ -151,14 +136,9 @@ impl Count {
 /// How many opened and how many did not, when both happened.
 fn counted<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Option<Count> {
     let (opened, others): (Vec<&Attempt>, Vec<&Attempt>) = attempts.partition(|attempt| attempt.is_open());
-    let failed: Vec<&Attempt> = others.into_iter().filter(|other| is_over(other)).collect();
+    let failed: Vec<&Attempt> = others.into_iter().filter(|other| other.is_over()).collect();
     let how = openings::how(failed.first()?);
     (!opened.is_empty()).then_some(Count { opened: opened.len(), failed: failed.len(), how })
-}
-
-/// It came to something; one that the probe itself broke off did not.
-fn is_over(attempt: &Attempt) -> bool {
-    attempt.is_open() || attempt.answer.is_some() || attempt.failed().is_some()
 }
 
 #[cfg(test)]
@@ -190,10 +170,9 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_nothing_explains_is_told_as_one() {
+    fn a_limit_is_another_matter() {
         let limited = [times(3, &answer(101)), times(17, &answer(500))].concat();
-        let scene = Scene::websocket().plain(answer(101)).attempt(crowd(Via::Url, limited));
-        assert_eq!(found(probe, scene, Level::Medium).title.code, "limit_title");
+        none(probe, Scene::websocket().plain(answer(101)).attempt(crowd(Via::Url, limited)));
     }
 
     #[test]
