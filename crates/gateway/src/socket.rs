@@ -460,33 +460,8 @@ impl Handle {
             None => self.last.lock().as_deref()?.clone(),
         };
         Some(Reading {
-            sample: sample(&account, self.is_shut.load(Relaxed)),
+            sample: account.sample(self.is_shut.load(Relaxed)),
             is_lost: account.info.state == TcpState::Close || self.will_reset.load(Relaxed),
         })
-    }
-}
-
-/// Numbers of payload alone: the FIN of a socket that was shut is the last byte of its queue.
-fn sample(account: &Account, is_shut: bool) -> TcpSample {
-    let Account { info, unread_bytes, queued_bytes } = account;
-    let fin = u32::from(is_shut);
-    let notsent = info.notsent_bytes.unwrap_or_default().saturating_sub(fin);
-    let window = info.snd_wnd.unwrap_or(u32::MAX);
-    let seconds = |time: Option<Duration>| time.unwrap_or_default().as_secs_f32();
-    TcpSample {
-        at_seconds: 0.0,
-        rtt_seconds: (!info.rtt.is_zero()).then_some(info.rtt.as_secs_f32()),
-        min_rtt_seconds: info.min_rtt.map(|time| time.as_secs_f32()),
-        retransmits: info.retransmits,
-        unanswered: info.timeouts.max(info.probes),
-        unread_bytes: *unread_bytes,
-        notsent_bytes: notsent,
-        unacked_bytes: queued_bytes.saturating_sub(fin).saturating_sub(notsent),
-        zero_window: window < notsent.min(info.snd_mss),
-        bytes_acked: info.bytes_acked.unwrap_or_default(),
-        busy_seconds: seconds(info.busy_time),
-        rwnd_limited_seconds: seconds(info.rwnd_limited),
-        sndbuf_limited_seconds: seconds(info.sndbuf_limited),
-        last_ack_seconds: info.last_ack_recv.as_secs_f32(),
     }
 }

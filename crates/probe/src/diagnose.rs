@@ -8,6 +8,7 @@ mod http1;
 mod http2;
 mod made_at;
 mod run;
+mod watched;
 mod websocket;
 
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use model::Moment;
 use tokio::sync::{mpsc, watch};
 
+use self::watched::Watched;
 use crate::clock;
 use crate::target::{Protocol, Target};
 use crate::tls::Trust;
@@ -188,11 +190,14 @@ async fn alone(
     let seen = nothing(experiment.clone(), began.since(start).as_secs_f64());
     let mut trial = Trial { settings, experiment: &experiment, began, seen, stop, waiting };
     let Some(stream) = connect::connect(&mut trial).await else { return trial.seen };
+    let stream = Watched::new(stream);
+    let watch = stream.watch();
     match settings.target.protocol {
         _ if trial.is_http2() => http2::open(&mut trial, stream).await,
         Protocol::WebSocket => websocket::open(&mut trial, stream).await,
         Protocol::Sse | Protocol::Grpc => events::open(&mut trial, stream).await,
     }
+    trial.seen.tcp = watch.sample();
     trial.seen
 }
 

@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::Trial;
+use super::watched::Watched;
 use crate::clock;
-use crate::stream::Stream;
 
 /// Longest head of an answer.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -33,7 +33,7 @@ pub(super) struct Head {
 /// Sends a GET with these fields behind `Host`, and reads the answer's head; none when there is none, which is noted.
 pub(super) async fn ask(
     trial: &mut Trial<'_>,
-    stream: &mut Stream,
+    stream: &mut Watched,
     fields: &[(String, String)],
 ) -> Option<Head> {
     let asked = clock::now();
@@ -67,7 +67,7 @@ fn request(trial: &Trial<'_>, fields: &[(String, String)]) -> String {
     request + "\r\n"
 }
 
-async fn read_head(stream: &mut Stream) -> Result<Head, (Fault, String)> {
+async fn read_head(stream: &mut Watched) -> Result<Head, (Fault, String)> {
     let mut bytes = Vec::with_capacity(1024);
     loop {
         match stream.read_buf(&mut bytes).await {
@@ -126,7 +126,7 @@ fn cut(value: &[u8]) -> String {
 }
 
 /// Reads the beginning of a body that is for people.
-pub(super) async fn read_page(stream: &mut Stream, head: &mut Head) {
+pub(super) async fn read_page(stream: &mut Watched, head: &mut Head) {
     let mut bytes = std::mem::take(&mut head.rest);
     let length = head.answer.field("content-length").and_then(|length| length.parse().ok());
     let enough = BODY_BYTES_MAX.min(length.unwrap_or(BODY_BYTES_MAX));

@@ -16,10 +16,10 @@ use observe::grpc::{self, Scanner};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::watched::Watched;
 use super::{Trial, events, http1, made_at};
 use crate::clock;
 use crate::http2::{make_room, request};
-use crate::stream::Stream;
 use crate::target::Protocol;
 
 const MESSAGES_MAX: usize = 256;
@@ -30,7 +30,7 @@ const FIRST_MESSAGE_TIME: f64 = 2.0;
 const END_TIME: f64 = 1.0;
 
 /// Opens a stream on a connection of HTTP/2 and does what the experiment says.
-pub(super) async fn open(trial: &mut Trial<'_>, stream: Stream) {
+pub(super) async fn open(trial: &mut Trial<'_>, stream: Watched) {
     let began = clock::now();
     let within = trial.settings.stage_time;
     let (mut requests, mut connection) = match timeout(

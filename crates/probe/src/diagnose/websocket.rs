@@ -14,9 +14,9 @@ use observe::upgrade::{self, Agreed};
 use observe::ws::Scanner;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 
+use super::watched::Watched;
 use super::{Trial, http1, made_at};
 use crate::clock;
-use crate::stream::Stream;
 use crate::websocket::{CLOSE, PING, PONG, TEXT, frame, frames};
 
 /// Messages of which facts are kept.
@@ -34,7 +34,7 @@ const ECHO_TIME: f64 = 5.0;
 const GOODBYE_TIME: f64 = 1.0;
 
 /// Opens it and does what the experiment says.
-pub(super) async fn open(trial: &mut Trial<'_>, mut stream: Stream) {
+pub(super) async fn open(trial: &mut Trial<'_>, mut stream: Watched) {
     let (fields, offered) = fields(trial);
     let Some(mut head) = http1::ask(trial, &mut stream, &fields).await else { return };
     let began = clock::now();
@@ -129,8 +129,8 @@ fn agreed(status: u16, offered: &HeaderMap, fields: &HeaderMap) -> Result<Agreed
 /// An open WebSocket.
 struct Session<'a, 'b> {
     trial: &'a Trial<'b>,
-    reader: ReadHalf<Stream>,
-    writer: WriteHalf<Stream>,
+    reader: ReadHalf<Watched>,
+    writer: WriteHalf<Watched>,
     scanner: Scanner,
     opened: Moment,
     last_byte: Moment,
@@ -146,7 +146,7 @@ struct Session<'a, 'b> {
 }
 
 impl<'a, 'b> Session<'a, 'b> {
-    fn new(trial: &'a Trial<'b>, stream: Stream, rest: &[u8], agreed: Agreed) -> Session<'a, 'b> {
+    fn new(trial: &'a Trial<'b>, stream: Watched, rest: &[u8], agreed: Agreed) -> Session<'a, 'b> {
         let (reader, writer) = tokio::io::split(stream);
         let now = clock::now();
         let mut session = Session {
