@@ -9,6 +9,7 @@ use model::{Protocol, Word as _};
 use crate::attempt::{Attempt, Fault, StageName};
 use crate::examination::{Examination, Target};
 use crate::experiment::{Alpn, Check, Conduct, Experiment, Vary, Via};
+use crate::roundtrips::RoundTrips;
 
 /// What may be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +52,10 @@ pub struct Step {
 const AT_ONCE: usize = 3;
 /// Connections of a crowd.
 const CROWD: u32 = 20;
+/// Echoes that are timed.
+const ECHOES: u32 = 10;
+/// Messages that come by themselves while a plain request is open, of what is called a feed.
+const FEED_MIN: u64 = 3;
 /// How often the plain request is repeated when it fails.
 const REPEATED: usize = 4;
 /// The second silent hold begins so much later than the first, so that a clock that cuts both at once is told from a
@@ -151,10 +156,14 @@ impl Plan {
                 wanted.push(vary(Check::Compression, Vary::Compression(true)));
                 if echoes(plain) {
                     let echo = |via| {
-                        experiment(Check::Latency, via, Conduct::Echo { messages: 10, with_pings: true })
+                        experiment(Check::Latency, via, Conduct::Echo { messages: ECHOES, with_pings: true })
                     };
                     wanted.push(echo(Via::Url));
                     wanted.extend(target.direct.is_some().then(|| echo(Via::Direct)));
+                    if RoundTrips::of(seen, Via::Url).is_some_and(|trips| trips.late().is_some()) {
+                        let more = Conduct::Echo { messages: 4 * ECHOES, with_pings: true };
+                        wanted.push(experiment(Check::Latency, Via::Url, more));
+                    }
                     wanted.push(experiment(
                         Check::Fragments,
                         Via::Url,
@@ -165,6 +174,14 @@ impl Plan {
                         Via::Url,
                         Conduct::Send { bytes: 4096, frames: 4 },
                     ));
+                } else if plain.stream.as_ref().is_some_and(|stream| stream.messages_seen >= FEED_MIN) {
+                    // Pings beside what comes by itself: whether they wait behind it.
+                    let beside =
+                        Conduct::Hold { seconds: 6.0, ping_seconds: Some(0.5), message_seconds: None };
+                    wanted.push(experiment(Check::Latency, Via::Url, beside));
+                    wanted.extend(
+                        target.direct.is_some().then(|| experiment(Check::Latency, Via::Direct, beside)),
+                    );
                 }
             }
             Protocol::Sse => {
