@@ -159,6 +159,8 @@ impl Plan {
                         experiment(Check::Latency, via, Conduct::Echo { messages: ECHOES, with_pings: true })
                     };
                     wanted.push(echo(Via::Url));
+                    let longer = Conduct::Echo { messages: 40, with_pings: true };
+                    wanted.extend(is_uneven(seen).then(|| experiment(Check::Latency, Via::Url, longer)));
                     wanted.extend(target.direct.is_some().then(|| echo(Via::Direct)));
                     if RoundTrips::of(seen, Via::Url).is_some_and(|trips| trips.late().is_some()) {
                         let more = Conduct::Echo { messages: 4 * ECHOES, with_pings: true };
@@ -402,6 +404,16 @@ fn is_hold(experiment: &Experiment) -> bool {
 
 fn echoes(plain: &Attempt) -> bool {
     plain.stream.as_ref().is_some_and(|stream| stream.echoes.iter().any(Option::is_some))
+}
+
+/// Most round trips are quick, and some are late by what TCP waits before it sends again.
+fn is_uneven(seen: &Examination) -> bool {
+    let rows = seen.of(Check::Latency, Via::Url).filter_map(|attempt| attempt.stream.as_ref());
+    let mut trips: Vec<f64> =
+        rows.flat_map(|stream| stream.echoes.iter().chain(&stream.pings)).flatten().copied().collect();
+    trips.sort_by(f64::total_cmp);
+    let middle = trips.get(trips.len() / 2).copied().unwrap_or_default();
+    trips.last().is_some_and(|latest| *latest > middle + 0.15 && middle < 0.1)
 }
 
 /// The service did not end the connection over a small message.

@@ -17,7 +17,7 @@ import urllib.parse
 
 import grpc
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 FAR = (1e9, 1e9)
 
@@ -62,7 +62,7 @@ class Client:
                 self.seen["visits"] += 1
             except ConnectionClosed as end:
                 self.seen[f"closed {end.rcvd.code if end.rcvd else 1006}"] += 1
-            except (OSError, InvalidHandshake, asyncio.IncompleteReadError, TimeoutError) as error:
+            except (OSError, WebSocketException, asyncio.IncompleteReadError, TimeoutError) as error:
                 self.seen[f"failed {type(error).__name__}"] += 1
             self.visits += 1
             if not self.option("back"):

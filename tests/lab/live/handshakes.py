@@ -43,7 +43,7 @@ def no_answer(site):
 @case("upgrade-stripped", fault="ws-upgrade-stripped", group="handshakes")
 def upgrade_stripped(site):
     """nginx between the gateway and the service does not pass the upgrade on."""
-    entry = gateway(site, nginx(site, Service(site, "chat"), ""))
+    entry = gateway(site, nginx(site, Service(site, "chat"), "proxy_http_version 1.1;"))
     Crowd(site, "chat", entry, **COME).seen()
     shows(site, entry, 200, lambda r: r["handshake"]["status"] in (400, 426))
     return site.findings(entry)

@@ -14,7 +14,7 @@ LIVELY = {"clients": 50, "seconds": 18, "say": (0.1, 1.2), "stay": (4, 15), "bac
 def closes_after_20_messages(site):
     """The service takes 20 messages of a connection and ends it, however long that takes."""
     entry = gateway(site, Service(site, "chat", messages=20, code=0))
-    Crowd(site, "chat", entry, **LIVELY).seen()
+    Crowd(site, "chat", entry, **LIVELY | {"say": (0.05, 0.6)}).seen()
     shows(site, entry, 40, lambda r: ended(r, "upstream", "abnormal") and r["messages"]["client_to_server"] == 20)
     return site.findings(entry)
 
