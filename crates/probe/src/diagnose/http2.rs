@@ -413,6 +413,7 @@ impl<'a, 'b> Call<'a, 'b> {
                     frames: 1,
                     made_at,
                     has_id: false,
+                    broken_at: None,
                 });
             }
         });
