@@ -8,6 +8,7 @@ use model::words::{Http2Error, Opcode};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::Experiment;
+use crate::holds::Manner;
 
 words! {
     /// Stages of an opening, in their order.
@@ -341,6 +342,12 @@ impl Attempt {
     /// How the peer ended the stream; none when it is open still, or the probe ended it.
     pub fn peer_end(&self) -> Option<&End> {
         self.stream.as_ref()?.end.as_ref().filter(|end| !end.is_ours)
+    }
+
+    /// The stream was opened, and the peer did not end it, or as announced: a call that is done.
+    pub fn is_well(&self) -> bool {
+        let is_done = |end: &End| Manner::of(self, end) == Manner::Announced;
+        self.is_open() && self.peer_end().is_none_or(is_done)
     }
 
     /// Messages that the probe sent while the stream was open, when.

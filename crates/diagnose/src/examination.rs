@@ -150,9 +150,7 @@ impl Examination {
     /// the connection stayed.
     pub fn sizes(&self, via: Via) -> impl Iterator<Item = (u64, bool)> {
         self.of(Check::Size, via).filter_map(|attempt| match attempt.experiment.conduct {
-            Conduct::Send { bytes, frames: 1 } if attempt.is_open() => {
-                Some((bytes, attempt.peer_end().is_none()))
-            }
+            Conduct::Send { bytes, frames: 1 } if attempt.is_open() => Some((bytes, attempt.is_well())),
             _ => None,
         })
     }

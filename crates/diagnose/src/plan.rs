@@ -53,8 +53,6 @@ const AT_ONCE: usize = 3;
 const CROWD: u32 = 20;
 /// Echoes that are timed.
 const ECHOES: u32 = 10;
-/// Messages that come by themselves while a plain request is open, of what is called a feed.
-const FEED_MIN: u64 = 3;
 /// How often the plain request is repeated when it fails.
 const REPEATED: usize = 4;
 /// The second silent hold begins so much later than the first, so that a clock that cuts both at once is told from a
@@ -159,6 +157,15 @@ impl Plan {
         match target.protocol {
             Protocol::WebSocket => {
                 wanted.push(vary(Check::Compression, Vary::Compression(true)));
+                if feeds(plain) {
+                    // Whether what comes is late, and what a Ping waits for meanwhile.
+                    let watched =
+                        Conduct::Hold { seconds: 6.0, ping_seconds: Some(0.5), message_seconds: None };
+                    wanted.push(experiment(Check::Latency, Via::Url, watched));
+                    wanted.extend(
+                        target.direct.is_some().then(|| experiment(Check::Latency, Via::Direct, watched)),
+                    );
+                }
                 if echoes(plain) {
                     let echo = |via| {
                         experiment(Check::Latency, via, Conduct::Echo { messages: ECHOES, with_pings: true })
@@ -174,14 +181,6 @@ impl Plan {
                     let is_lost = seen.attempts.iter().any(|made| made.experiment == pieces && !echoes(made));
                     wanted.extend([send(Via::Url, 1), pieces]);
                     wanted.extend((is_lost && target.direct.is_some()).then(|| send(Via::Direct, 4)));
-                } else if plain.stream.as_ref().is_some_and(|stream| stream.messages_seen >= FEED_MIN) {
-                    // Pings beside what comes by itself: whether they wait behind it.
-                    let beside =
-                        Conduct::Hold { seconds: 6.0, ping_seconds: Some(0.5), message_seconds: None };
-                    wanted.push(experiment(Check::Latency, Via::Url, beside));
-                    wanted.extend(
-                        target.direct.is_some().then(|| experiment(Check::Latency, Via::Direct, beside)),
-                    );
                 } else if takes_messages(plain) {
                     // Nothing is learnt by an echo, so that none has to be waited for before the next one.
                     let (_, failed) = seen.size_limit(Via::Url);
@@ -270,9 +269,9 @@ impl Plan {
 
     /// The next message of a search for the largest one that passes.
     fn next_size(&self, seen: &Examination) -> Option<Experiment> {
-        let plain = seen
-            .plain()
-            .filter(|plain| seen.target.protocol == Protocol::WebSocket && takes_messages(plain))?;
+        let plain =
+            seen.plain().filter(|plain| seen.target.protocol != Protocol::Sse && takes_messages(plain))?;
+        let is_grpc = seen.target.protocol == Protocol::Grpc;
         if !self.is_allowed(&size(0)) {
             return None;
         }
@@ -286,7 +285,7 @@ impl Plan {
                 let pieces = experiment(Check::Size, Via::Url, Conduct::Send { bytes: failed, frames: 4 });
                 let straight =
                     experiment(Check::Size, Via::Direct, Conduct::Send { bytes: failed, frames: 1 });
-                let more = [Some(pieces), seen.target.direct.is_some().then_some(straight)];
+                let more = [(!is_grpc).then_some(pieces), seen.target.direct.is_some().then_some(straight)];
                 return more.into_iter().flatten().find(|wanted| !self.begun.contains(wanted));
             }
             (passed, None) => *SIZES.iter().find(|size| **size > passed)?,
@@ -431,6 +430,11 @@ fn echoes(plain: &Attempt) -> bool {
     plain.stream.as_ref().is_some_and(|stream| stream.echoes.iter().any(Option::is_some))
 }
 
+/// Messages come that nobody has asked for.
+fn feeds(plain: &Attempt) -> bool {
+    !echoes(plain) && plain.stream.as_ref().is_some_and(|stream| stream.messages_seen >= 3)
+}
+
 /// Most round trips are quick, and some are late by what TCP waits before it sends again.
 fn is_uneven(seen: &Examination) -> bool {
     let rows = seen.of(Check::Latency, Via::Url).filter_map(|attempt| attempt.stream.as_ref());
@@ -443,7 +447,7 @@ fn is_uneven(seen: &Examination) -> bool {
 
 /// The service did not end the connection over a small message.
 fn takes_messages(plain: &Attempt) -> bool {
-    plain.peer_end().is_none()
+    plain.is_well()
 }
 
 #[cfg(test)]

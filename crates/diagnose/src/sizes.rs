@@ -80,10 +80,15 @@ pub fn echoes(seen: &Examination, via: Via) -> bool {
         .any(|stream| stream.echoes.iter().any(Option::is_some))
 }
 
+/// It was taken: it came back, or its call was done, or nothing ever comes back there.
+fn passes(fate: Fate, echoes: bool) -> bool {
+    matches!(fate, Fate::Echoed | Fate::Ended(Manner::Announced)) || (fate == Fate::Unanswered && !echoes)
+}
+
 /// The limit of size there, when there is one: an answer that is missing counts only where others come.
 pub fn bracket(seen: &Examination, via: Via) -> Option<Bracket> {
     let echoes = echoes(seen, via);
-    let passes = |fate: Fate| fate == Fate::Echoed || (fate == Fate::Unanswered && !echoes);
+    let passes = |fate: Fate| passes(fate, echoes);
     let all = whole(seen, via);
     let &(failed, fate) = all.iter().filter(|(_, fate)| !passes(*fate)).min_by_key(|(bytes, _)| *bytes)?;
     let passed = all.iter().filter(|(_, fate)| passes(*fate)).map(|(bytes, _)| *bytes).max()?;
@@ -92,7 +97,6 @@ pub fn bracket(seen: &Examination, via: Via) -> Option<Bracket> {
 
 /// A message of at least this size passed straight at the service.
 pub fn passes_straight(seen: &Examination, bytes: u64) -> bool {
-    whole(seen, Via::Direct).iter().any(|&(size, fate)| {
-        size >= bytes && (fate == Fate::Echoed || (fate == Fate::Unanswered && !echoes(seen, Via::Direct)))
-    })
+    let echoes = echoes(seen, Via::Direct);
+    whole(seen, Via::Direct).iter().any(|&(size, fate)| size >= bytes && passes(fate, echoes))
 }

@@ -134,7 +134,7 @@ fn told(seen: &Examination) -> Option<Finding> {
 
 fn is_about_version(answer: &Answer) -> bool {
     matches!(answer.status, 400 | 404 | 406 | 426 | 501 | 505)
-        && !answer.is_page()
+        && !answer.body.starts_with('<')
         && says_version(&answer.body)
 }
 
