@@ -91,16 +91,18 @@ def frames(sock, data=b""):
 
 
 def raw_echo(sock, rest=b"", say=None):
-    """Echoes each frame with `say(opcode, payload)`, in place of a frame of its own; answers Pings and Close."""
-    for opcode, _, payload in frames(sock, rest):
+    """Echoes each message with `say(opcode, payload)`, in place of a frame of its own; answers Pings and Close."""
+    kind, whole = 0, b""
+    for opcode, first, payload in frames(sock, rest):
         if opcode == 8:
             return sock.sendall(wire.frame(8, payload))
         if opcode == 9:
             sock.sendall(wire.frame(10, payload))
-        elif opcode != 10 and say:
-            say(opcode, payload)
         elif opcode != 10:
-            sock.sendall(wire.frame(opcode, payload))
+            kind, whole = opcode or kind, whole + payload
+            if first & 128:
+                say(kind, whole) if say else sock.sendall(wire.frame(kind, whole))
+                whole = b""
 
 
 def secured(files, serve, alpn=()):

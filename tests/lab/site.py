@@ -168,8 +168,12 @@ class Site:
     # Services
 
     def raw(self, serve):
-        """A service of raw sockets: `serve(sock)` runs in a thread for each connection (`harness.wire`)."""
-        backend = self.ends.enter_context(Backend(lambda _, sock, __: serve(sock)))
+        """A service of raw sockets: `serve(sock)` runs in a thread for each connection (`harness.wire`), without end."""
+        def patient(_, sock, __):
+            sock.settimeout(None)
+            serve(sock)
+
+        backend = self.ends.enter_context(Backend(patient))
         return backend.address
 
     def python(self, script, *arguments, inside=()):

@@ -206,6 +206,8 @@ pub struct Stream {
     pub violations: Vec<(FrameViolation, u64)>,
     /// How it ended.
     pub end: Option<End>,
+    /// What came of a Ping after a silence that the probe ended; none when there was none.
+    pub woken: Option<Woken>,
     /// Status of a gRPC call.
     pub grpc: Option<GrpcEnd>,
 }
@@ -228,6 +230,20 @@ pub struct Message {
     pub made_at: Option<f64>,
     /// Its event has an `id`.
     pub has_id: bool,
+    /// The byte from which on a text is no UTF-8 (RFC 6455, section 5.6); none when it is valid, or cannot be judged.
+    pub broken_at: Option<u64>,
+}
+
+/// What came of a Ping that was sent on a stream that had been silent for long.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Woken {
+    /// Its Pong, after so many seconds.
+    Answered(f64),
+    /// Nothing within a few seconds.
+    Unanswered,
+    /// The end of the stream.
+    Ended(Sign),
 }
 
 /// How a stream ended.

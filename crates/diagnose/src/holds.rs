@@ -4,7 +4,7 @@ use model::Protocol;
 use model::finding::{Place, Said};
 use model::words::Http2Error;
 
-use crate::attempt::{Attempt, End, Sign};
+use crate::attempt::{Attempt, End, Sign, Woken};
 use crate::cause::Cause;
 use crate::claim::Claim;
 use crate::examination::Examination;
@@ -436,14 +436,26 @@ pub struct Forgotten<'a> {
     pub lost: &'a Attempt,
 }
 
+impl Forgotten<'_> {
+    /// How the stream ended when something was sent again; none when nothing came.
+    pub fn sign(&self) -> Option<&Sign> {
+        match self.lost.stream.as_ref()?.woken.as_ref() {
+            Some(Woken::Ended(sign)) => Some(sign),
+            _ => self.lost.peer_end().map(|end| &end.sign),
+        }
+    }
+}
+
 /// A connection that somebody on the way forgot while it was silent.
 pub fn forgotten(seen: &Examination, via: Via) -> Option<Forgotten<'_>> {
     let gap = |attempt: &Attempt, beat: Beat| beat.period().unwrap_or(attempt.lived());
     let answers = |attempt: &Attempt, beat: Beat| -> Vec<Option<f64>> {
         let stream = attempt.stream.as_ref();
-        stream.map_or(Vec::new(), |stream| match beat {
-            Beat::Message(_) => stream.echoes.clone(),
-            _ => stream.pings.clone(),
+        stream.map_or(Vec::new(), |stream| match (beat, &stream.woken) {
+            (Beat::Message(_), _) => stream.echoes.clone(),
+            (_, Some(Woken::Answered(seconds))) => vec![Some(*seconds)],
+            (_, Some(Woken::Unanswered | Woken::Ended(_))) => vec![None],
+            (_, None) => stream.pings.clone(),
         })
     };
     let is_lost = |attempt: &Attempt, beat: Beat| {
@@ -457,7 +469,7 @@ pub fn forgotten(seen: &Examination, via: Via) -> Option<Forgotten<'_>> {
     let bridged = holds(seen, via)
         .filter(|&(attempt, beat)| {
             let answers = answers(attempt, beat);
-            answers.iter().flatten().count() * 2 > answers.len() && attempt.lived() >= gap_seconds
+            answers.iter().flatten().count() * 2 > answers.len() && attempt.lived() >= 0.9 * gap_seconds
         })
         .map(|(attempt, beat)| gap(attempt, beat))
         .filter(|gap| *gap < gap_seconds)

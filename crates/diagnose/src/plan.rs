@@ -9,6 +9,7 @@ use model::{Protocol, Word as _};
 use crate::attempt::{Attempt, Fault, StageName};
 use crate::examination::{Examination, Target};
 use crate::experiment::{Alpn, Check, Conduct, Experiment, Vary, Via};
+use crate::roundtrips::RoundTrips;
 
 /// What may be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +52,10 @@ pub struct Step {
 const AT_ONCE: usize = 3;
 /// Connections of a crowd.
 const CROWD: u32 = 20;
+/// Echoes that are timed.
+const ECHOES: u32 = 10;
+/// Messages that come by themselves while a plain request is open, of what is called a feed.
+const FEED_MIN: u64 = 3;
 /// How often the plain request is repeated when it fails.
 const REPEATED: usize = 4;
 /// The second silent hold begins so much later than the first, so that a clock that cuts both at once is told from a
@@ -157,10 +162,16 @@ impl Plan {
                 wanted.push(vary(Check::Compression, Vary::Compression(true)));
                 if echoes(plain) {
                     let echo = |via| {
-                        experiment(Check::Latency, via, Conduct::Echo { messages: 10, with_pings: true })
+                        experiment(Check::Latency, via, Conduct::Echo { messages: ECHOES, with_pings: true })
                     };
                     wanted.push(echo(Via::Url));
+                    let longer = Conduct::Echo { messages: 40, with_pings: true };
+                    wanted.extend(is_uneven(seen).then(|| experiment(Check::Latency, Via::Url, longer)));
                     wanted.extend(target.direct.is_some().then(|| echo(Via::Direct)));
+                    if RoundTrips::of(seen, Via::Url).is_some_and(|trips| trips.late().is_some()) {
+                        let more = Conduct::Echo { messages: 4 * ECHOES, with_pings: true };
+                        wanted.push(experiment(Check::Latency, Via::Url, more));
+                    }
                     let send = |via, frames| {
                         experiment(Check::Fragments, via, Conduct::Send { bytes: 4096, frames })
                     };
@@ -168,7 +179,16 @@ impl Plan {
                     let is_lost = seen.attempts.iter().any(|made| made.experiment == pieces && !echoes(made));
                     wanted.extend([send(Via::Url, 1), pieces]);
                     wanted.extend((is_lost && target.direct.is_some()).then(|| send(Via::Direct, 4)));
-                } else if takes_messages(plain) {
+                } else if plain.stream.as_ref().is_some_and(|stream| stream.messages_seen >= FEED_MIN) {
+                    // Pings beside what comes by itself: whether they wait behind it.
+                    let beside =
+                        Conduct::Hold { seconds: 6.0, ping_seconds: Some(0.5), message_seconds: None };
+                    wanted.push(experiment(Check::Latency, Via::Url, beside));
+                    wanted.extend(
+                        target.direct.is_some().then(|| experiment(Check::Latency, Via::Direct, beside)),
+                    );
+                }
+                if !echoes(plain) && takes_messages(plain) {
                     // Nothing is learnt by an echo, so that none has to be waited for before the next one.
                     let (_, failed) = seen.size_limit(Via::Url);
                     let sizes = SIZES.into_iter().filter(|size| failed.is_none_or(|failed| *size < failed));
@@ -415,6 +435,16 @@ fn is_hold(experiment: &Experiment) -> bool {
 
 fn echoes(plain: &Attempt) -> bool {
     plain.stream.as_ref().is_some_and(|stream| stream.echoes.iter().any(Option::is_some))
+}
+
+/// Most round trips are quick, and some are late by what TCP waits before it sends again.
+fn is_uneven(seen: &Examination) -> bool {
+    let rows = seen.of(Check::Latency, Via::Url).filter_map(|attempt| attempt.stream.as_ref());
+    let mut trips: Vec<f64> =
+        rows.flat_map(|stream| stream.echoes.iter().chain(&stream.pings)).flatten().copied().collect();
+    trips.sort_by(f64::total_cmp);
+    let middle = trips.get(trips.len() / 2).copied().unwrap_or_default();
+    trips.last().is_some_and(|latest| *latest > middle + 0.15 && middle < 0.1)
 }
 
 /// The service did not end the connection over a small message.

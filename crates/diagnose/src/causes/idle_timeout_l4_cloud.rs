@@ -2,7 +2,7 @@
 
 use model::finding::{Finding, Place, Said, Severity};
 
-use crate::attempt::Sign;
+use crate::attempt::{End, Sign};
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
@@ -72,8 +72,8 @@ pub const CAUSE: Cause = Cause {
 
 fn probe(seen: &Examination) -> Option<Finding> {
     let lost = forgotten(seen, Via::Url)?;
-    let end = lost.lost.peer_end().filter(|end| end.sign == Sign::Rst && end.silence < 1.0)?;
-    if end.age < lost.gap * 0.9 {
+    let is_early = |end: &End| end.silence >= 1.0 || end.age < lost.gap * 0.9;
+    if lost.sign() != Some(&Sign::Rst) || lost.lost.peer_end().is_some_and(is_early) {
         return None;
     }
     let outlives =
@@ -99,9 +99,9 @@ mod tests {
     use model::finding::Level;
 
     use super::*;
-    use crate::attempt::Attempt;
+    use crate::attempt::{Attempt, Stream, Woken};
     use crate::experiment::Conduct;
-    use crate::scene::{Scene, URL, can_be_told, cut_at, lives, pinged};
+    use crate::scene::{SILENT, Scene, URL, can_be_told, cut_at, lives, pinged};
 
     fn lost(gap: f64, sign: Sign) -> Attempt {
         let mut attempt = cut_at(URL, pinged(gap), 0.0, gap + 0.01, sign);
@@ -119,6 +119,19 @@ mod tests {
         let finding = probe(&seen).expect("it is found");
         assert_eq!(finding.level, Level::High);
         can_be_told(&finding);
+    }
+
+    #[test]
+    fn a_reset_in_answer_to_a_ping_after_silence() {
+        let woken = |woken| {
+            lives(URL, SILENT, 0.0, 12.0).stream_with(|stream: &mut Stream| stream.woken = Some(woken))
+        };
+        let busy = || Scene::opened().attempt(answered(pinged(1.0), 12.0));
+        let seen = busy().attempt(woken(Woken::Ended(Sign::Rst))).seen();
+        assert_eq!(probe(&seen).map(|finding| finding.level), Some(Level::High));
+        for other in [Woken::Answered(0.01), Woken::Unanswered, Woken::Ended(Sign::Fin)] {
+            assert_eq!(probe(&busy().attempt(woken(other)).seen()), None);
+        }
     }
 
     #[test]

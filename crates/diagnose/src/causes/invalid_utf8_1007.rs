@@ -22,9 +22,11 @@ pub const CAUSE: Cause = Cause {
             "遇到某些文本、表情或二进制数据时连接断开。",
         ),
         evidence: text(
-            "Close 1007 follows a TEXT message at once. The probe sends valid UTF-8 alone: its bytes were \
-             changed on the way, or the receiver judges pieces of a message.",
-            "TEXT 消息之后立即收到 Close 1007。探测只发送有效的 UTF-8：字节在途中被改动，或接收方按片段判断。",
+            "A TEXT message of the service is not UTF-8 from some byte on. Or Close 1007 follows a TEXT message \
+             at once: the probe sends valid UTF-8 alone, so its bytes were changed on the way, or the receiver \
+             judges pieces of a message.",
+            "服务发来的 TEXT 消息从某个字节起不是 UTF-8；或者 TEXT 消息之后立即收到 Close 1007：探测只发送有效的 \
+             UTF-8，因此字节在途中被改动，或接收方按片段判断。",
         ),
         look_alikes: text(
             "A service that refuses a message by its meaning and takes 1007 for it: then no text passes.",
@@ -51,6 +53,22 @@ pub const CAUSE: Cause = Cause {
         phrase("others_pass", "{count} other texts came back", "另有 {count} 条文本能够返回"),
         phrase("by_meaning", "the service refuses what the message means", "服务因消息的含义拒绝它"),
         phrase(
+            "broken",
+            "{count} text messages of the service are not UTF-8, the first one from byte {offset} of {bytes} on",
+            "服务发来的 {count} 条文本消息不是 UTF-8，第一条从第 {offset} 字节（共 {bytes}）起",
+        ),
+        phrase(
+            "straight_valid",
+            "Straight at {upstream} its texts are valid",
+            "直连 {upstream} 时文本有效",
+        ),
+        phrase("straight_too", "Straight at {upstream} it is the same", "直连 {upstream} 也一样"),
+        phrase(
+            "encode",
+            "In the service: send bytes as BINARY, and cut text by characters; then each text must be valid",
+            "在服务中：二进制用 BINARY 发送，文本按字符而非字节切分；之后每条文本都应有效",
+        ),
+        phrase(
             "unchanged",
             "On the way: switch off what rewrites payload; then the same text must come back",
             "在途中：关闭改写载荷的功能；之后同样的文本应能返回",
@@ -60,9 +78,34 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
+    broken(seen).or_else(|| refused(seen))
+}
+
+/// Texts of the service are not UTF-8.
+fn broken(seen: &Examination) -> Option<Finding> {
+    let texts = |via| seen.of_open(via).filter_map(|attempt| attempt.stream.as_ref()).flat_map(|it| &it.messages);
+    let broken = |via| texts(via).filter_map(|text| Some((text.bytes, text.broken_at?)));
+    let (bytes, offset) = broken(Via::Url).next()?;
+    let is_straight = broken(Via::Direct).next().is_some();
+    let (place, compared) = match (is_straight, texts(Via::Direct).next()) {
+        (true, _) => (Place::Upstream, Some("straight_too")),
+        (false, Some(_)) => (Place::UpstreamLeg, Some("straight_valid")),
+        (false, None) => (Place::Unknown, None),
+    };
+    let upstream = seen.target.direct.as_deref().unwrap_or("-");
+    let decisive = Said::new("broken").with("count", broken(Via::Url).count()).with("offset", offset);
+    let claim = Claim::of(&CAUSE, place, decisive.bytes("bytes", bytes))
+        .proven()
+        .corroborated(compared.map(|code| Said::new(code).with("upstream", upstream)));
+    let is_theirs = place == Place::UpstreamLeg;
+    Some(claim.fix(Said::new(if is_theirs { "unchanged" } else { "encode" })).finding())
+}
+
+/// Valid text is answered with Close 1007.
+fn refused(seen: &Examination) -> Option<Finding> {
     let sends = |via| seen.of_open(via).filter_map(|attempt| Some((sent(attempt)?, Fate::of(attempt)?)));
-    let refused = |fate| fate == Fate::Ended(Manner::Close(1007));
-    let ((bytes, frames), _) = sends(Via::Url).find(|((_, frames), fate)| *frames == 1 && refused(*fate))?;
+    let is_refused = |fate| fate == Fate::Ended(Manner::Close(1007));
+    let ((bytes, frames), _) = sends(Via::Url).find(|((_, frames), fate)| *frames == 1 && is_refused(*fate))?;
     let passed = sends(Via::Url).filter(|(_, fate)| *fate == Fate::Echoed).count();
     let is_straight = sends(Via::Direct).any(|(what, fate)| what == (bytes, frames) && fate == Fate::Echoed);
     if !is_straight && passed == 0 {
@@ -87,11 +130,26 @@ mod tests {
     use model::finding::Level;
 
     use super::*;
-    use crate::scene::{self, DIRECT, Scene, URL, close, found, none};
+    use crate::attempt::{Attempt, Message, Stream};
+    use crate::scene::{self, DIRECT, Scene, URL, close, found, greeted_by, message, none};
 
     fn refused() -> Scene {
         let refused = scene::sent(URL, 4096, Err(Some(close(1007, "invalid UTF-8"))));
         Scene::opened().direct("10.0.3.7:80").attempt(refused)
+    }
+
+    fn says(via: Via, broken_at: Option<u64>) -> Attempt {
+        let text = Message { broken_at, ..message(0.01, 1, 4) };
+        greeted_by(via, Stream { messages: vec![text], messages_seen: 1, ..Stream::default() })
+    }
+
+    #[test]
+    fn text_of_the_service_that_is_no_utf8_is_a_fact() {
+        let seen = || Scene::websocket().direct("10.0.3.7:80").attempt(says(URL, Some(3)));
+        assert_eq!(found(probe, seen(), Level::High).place, Place::Unknown);
+        assert_eq!(found(probe, seen().attempt(says(DIRECT, Some(3))), Level::High).place, Place::Upstream);
+        assert_eq!(found(probe, seen().attempt(says(DIRECT, None)), Level::High).place, Place::UpstreamLeg);
+        none(probe, Scene::websocket().attempt(says(URL, None)));
     }
 
     #[test]

@@ -3,8 +3,11 @@
 use model::finding::{Affected, Finding, Place, Said, Severity};
 use model::Leg;
 
+use crate::attempt::Attempt;
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
+use crate::examination::Examination;
+use crate::experiment::{Check, Via};
 use crate::population::{Population, Slow, SlowLeg};
 
 /// See the module.
@@ -27,10 +30,77 @@ pub const CAUSE: Cause = Cause {
             "{all} 个连接中有 {count} 个的往返时间为 {rtt}，而最小值为 {least}",
         ),
         phrase("waits", "{bytes} wait to be sent, with {share} of the segments sent again", "有 {bytes} 等待发送，重传比例为 {share}"),
+        phrase(
+            "grown",
+            "While {rate} a second came in, the kernel's round trip grew to {rtt}; the least one was {least}",
+            "在每秒接收 {rate} 期间，内核测得的往返时间增大到 {rtt}，而最小值为 {least}",
+        ),
+        phrase("pings_wait", "Pings took up to {ping} beside it", "同时 Ping 耗时最长达 {ping}"),
+        phrase("straight_quick", "Straight to {upstream} the same stream leaves it at {rtt}", "直接连接 {upstream} 时同样的数据流下往返时间为 {rtt}"),
+        phrase("own_link", "the link of this machine may be the narrow one", "也可能是本机的链路过窄"),
+        phrase("elsewhere", "Run the diagnosis from a machine with another link", "从使用其他链路的机器运行诊断"),
+        phrase("feed_less", "In the service: send less for each client: merge what is stale, compress, pace", "在服务中：减少向每个客户端发送的数据：合并过时数据、压缩、限速"),
         phrase("send_less", "Send less to these clients: merge, compress, pace", "减少向这些客户端的发送：合并、压缩、限速"),
     ],
-    signs: Signs::population(population),
+    signs: Signs::both(probe, population),
 };
+
+/// Least round trip that a queue makes, and how many times the least one it is.
+const RTT_MIN: f32 = 0.2;
+const RATIO_MIN: f32 = 5.0;
+/// Bytes that a stream must have brought to fill a queue.
+const BYTES_MIN: u64 = 64 << 10;
+
+fn probe(seen: &Examination) -> Option<Finding> {
+    let fed = |via| seen.of(Check::Latency, via).filter_map(queue);
+    let queue = fed(Via::Url).filter(Queue::is_full).max_by(|a, b| a.rtt.total_cmp(&b.rtt))?;
+    let quick = fed(Via::Direct).find(|straight| !straight.is_full());
+    let is_compared = quick.is_some();
+    let upstream = seen.target.direct.as_deref().unwrap_or_default();
+    let decisive = Said::new("grown")
+        .bytes("rate", queue.rate)
+        .seconds("rtt", queue.rtt.into())
+        .seconds("least", queue.least.into());
+    let pings = queue.ping.filter(|ping| *ping > RTT_MIN.into()).map(|ping| Said::new("pings_wait").seconds("ping", ping));
+    let straight = quick.map(|quick| {
+        Said::new("straight_quick").with("upstream", upstream).seconds("rtt", quick.rtt.into())
+    });
+    Some(
+        Claim::of(&CAUSE, Place::UpstreamLeg, decisive)
+            .corroborated(pings)
+            .corroborated(straight)
+            .unless((!is_compared).then(|| Said::new("own_link")))
+            .next(Said::new("elsewhere"))
+            .fix(Said::new("feed_less"))
+            .finding(),
+    )
+}
+
+/// What a stream that comes by itself makes of the round trip.
+struct Queue {
+    rate: u64,
+    rtt: f32,
+    least: f32,
+    /// The longest Ping.
+    ping: Option<f64>,
+}
+
+impl Queue {
+    fn is_full(&self) -> bool {
+        self.rtt > RTT_MIN && self.rtt > RATIO_MIN * self.least
+    }
+}
+
+fn queue(attempt: &Attempt) -> Option<Queue> {
+    let (stream, tcp) = (attempt.stream.as_ref()?, attempt.tcp?);
+    let seconds = attempt.lived().max(1.0);
+    (stream.bytes_seen > BYTES_MIN).then_some(Queue {
+        rate: (stream.bytes_seen as f64 / seconds) as u64,
+        rtt: tcp.rtt_seconds?,
+        least: tcp.min_rtt_seconds?,
+        ping: stream.pings.iter().flatten().copied().reduce(f64::max),
+    })
+}
 
 /// Connections that it is told for.
 const COUNT_MIN: usize = 2;
@@ -66,4 +136,35 @@ fn on(seen: &Population<'_>, leg: Leg) -> Option<Finding> {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::finding::Level;
+    use model::tcp::TcpSample;
+
+    use super::*;
+    use crate::scene::{Scene, echoed, found, none};
+
+    fn fed(via: Via, bytes_seen: u64, rtt: f32, least: f32) -> Attempt {
+        let pings = [0.02, 0.9 * f64::from(rtt)];
+        let mut attempt = echoed(via, &[], &pings);
+        attempt.stream.get_or_insert_default().bytes_seen = bytes_seen;
+        let tcp = TcpSample { rtt_seconds: Some(rtt), min_rtt_seconds: Some(least), ..TcpSample::default() };
+        Attempt { tcp: Some(tcp), ..attempt }
+    }
+
+    #[test]
+    fn the_round_trip_grows_under_the_stream() {
+        let scene = || Scene::opened().direct("10.0.3.7:80").attempt(fed(Via::Url, 600_000, 1.5, 0.02));
+        found(probe, scene(), Level::Medium);
+        found(probe, scene().attempt(fed(Via::Direct, 600_000, 0.002, 0.001)), Level::High);
+    }
+
+    #[test]
+    fn look_alikes_are_another_matter() {
+        none(probe, Scene::opened().attempt(fed(Via::Url, 600_000, 0.3, 0.25)));
+        none(probe, Scene::opened().attempt(fed(Via::Url, 4_000, 1.5, 0.02)));
+        none(probe, Scene::opened().attempt(fed(Via::Url, 600_000, 0.05, 0.001)));
+    }
 }

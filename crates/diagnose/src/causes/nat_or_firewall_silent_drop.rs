@@ -75,7 +75,7 @@ pub const CAUSE: Cause = Cause {
 
 fn probe(seen: &Examination) -> Option<Finding> {
     let lost = forgotten(seen, Via::Url)?;
-    if lost.lost.peer_end().is_some_and(|end| end.sign != Sign::TcpTimeout) {
+    if lost.sign().is_some_and(|sign| *sign != Sign::TcpTimeout) {
         return None;
     }
     let tcp = lost.lost.tcp.filter(|tcp| tcp.unacked_bytes > 0 && (tcp.retransmits > 0 || tcp.unanswered > 0))?;
@@ -102,8 +102,8 @@ mod tests {
     use model::tcp::TcpSample;
 
     use super::*;
-    use crate::attempt::Attempt;
-    use crate::scene::{Scene, URL, can_be_told, lives, pinged};
+    use crate::attempt::{Attempt, Woken};
+    use crate::scene::{SILENT, Scene, URL, can_be_told, lives, pinged};
 
     fn lost(unacked_bytes: u32) -> Attempt {
         let mut attempt = lives(URL, pinged(5.0), 0.0, 12.0).stream_with(|stream| stream.pings = vec![None, None]);
@@ -124,6 +124,17 @@ mod tests {
         let finding = probe(&Scene::opened().attempt(lost(12)).seen()).expect("it is found");
         assert_eq!(finding.level, Level::Medium);
         can_be_told(&finding);
+    }
+
+    #[test]
+    fn a_ping_after_silence_that_nobody_acknowledges() {
+        let mut silent = lives(URL, SILENT, 0.0, 12.0).stream_with(|stream| stream.woken = Some(Woken::Unanswered));
+        let lively = lives(URL, pinged(1.0), 0.0, 12.0).stream_with(|stream| stream.pings = vec![Some(0.01); 11]);
+        silent.tcp = lost(12).tcp;
+        let seen = Scene::opened().attempt(silent.clone()).attempt(lively).seen();
+        assert_eq!(probe(&seen).map(|finding| finding.level), Some(Level::High));
+        silent.tcp = None;
+        assert_eq!(probe(&Scene::opened().attempt(silent).seen()), None);
     }
 
     #[test]

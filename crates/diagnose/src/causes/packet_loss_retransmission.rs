@@ -3,9 +3,14 @@
 use model::finding::{Affected, Finding, Place, Said, Severity};
 use model::Leg;
 
+use crate::attempt::Attempt;
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
+use crate::examination::Examination;
+use crate::experiment::Via;
+use crate::occupancy;
 use crate::population::{Population, Slow, SlowLeg};
+use crate::roundtrips::RoundTrips;
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -29,10 +34,68 @@ pub const CAUSE: Cause = Cause {
         ),
         phrase("window_open", "The peer's window held sending back for {share} of the time alone", "对端窗口只在 {share} 的时间里限制了发送"),
         phrase("owner", "Look for loss on the {leg} leg: counters of interfaces and switches, Wi-Fi, the carrier", "在 {leg} 侧查找丢包：接口与交换机计数器、Wi-Fi、运营商"),
-        phrase("reordering", "packets that come in another order", "报文乱序"),
+        phrase("resent", "{count} segments were sent again over {connections} connections of this probe", "本次探测的 {connections} 个连接共重传 {count} 个报文段"),
+        phrase(
+            "late_trips",
+            "{late} of {all} round trips took {least} and more, as long as a lost segment is waited for; the middle one took {middle}",
+            "{all} 次往返中有 {late} 次耗时 {least}以上，与等待重传的时间相当；中位数为 {middle}",
+        ),
+        phrase("straight_clean", "Straight to {upstream} none of {all} round trips was late, and nothing was sent again", "直接连接 {upstream} 时 {all} 次往返均未迟到，也没有重传"),
+        phrase("own_network", "the network of this machine may lose them", "也可能是本机所在网络丢包"),
+        phrase("elsewhere", "Run the diagnosis from a machine in another network", "从另一网络中的机器运行诊断"),
+        phrase("probe_title", "segments are lost on the way", "途中丢包"),
+        phrase("on_the_way", "Look for loss on the way: counters of interfaces and switches, Wi-Fi, the carrier", "在途中查找丢包：接口与交换机计数器、Wi-Fi、运营商"),
     ],
-    signs: Signs::population(population),
+    signs: Signs::both(probe, population),
 };
+
+/// Segments sent again, and late round trips, that are no chance.
+const RESENT_MIN: u32 = 3;
+const LATE_MIN: usize = 2;
+
+fn probe(seen: &Examination) -> Option<Finding> {
+    let sent = |via: Via| occupancy::attempts(seen).filter(move |attempt| attempt.experiment.via == via);
+    let lossy = || sent(Via::Url).filter(|attempt| resent(attempt) > 0);
+    let count: u32 = lossy().map(resent).sum();
+    let late = RoundTrips::of(seen, Via::Url)?.late().filter(|late| late.count >= LATE_MIN)?;
+    if count < RESENT_MIN {
+        return None;
+    }
+    let straight = RoundTrips::of(seen, Via::Direct).filter(|trips| trips.late().is_none());
+    let straight = straight.filter(|_| sent(Via::Direct).all(|attempt| resent(attempt) == 0));
+    let upstream = seen.target.direct.as_deref().unwrap_or_default();
+    let clean = straight.map(|trips| {
+        let all = trips.echoes.len() + trips.pings.len();
+        Said::new("straight_clean").with("upstream", upstream).with("all", all)
+    });
+    let is_compared = clean.is_some();
+    let decisive = Said::new("resent").with("count", u64::from(count)).with("connections", lossy().count());
+    let late_trips = Said::new("late_trips")
+        .with("late", late.count)
+        .with("all", late.all)
+        .seconds("least", late.least)
+        .seconds("middle", late.middle);
+    Some(
+        Claim::of(&CAUSE, Place::UpstreamLeg, decisive)
+            .titled(Said::new("probe_title"))
+            .corroborated(late_trips)
+            .corroborated(clean)
+            .unless((!is_compared).then(|| Said::new("own_network")))
+            .next(Said::new("elsewhere"))
+            .fix(Said::new("on_the_way"))
+            .finding(),
+    )
+}
+
+/// Segments that were sent again since they were lost: none where a window was shut, nothing was ever acknowledged, or
+/// acknowledgements waited in a queue for longer than the kernel does.
+fn resent(attempt: &Attempt) -> u32 {
+    let is_lost = |tcp: &model::tcp::TcpSample| {
+        let is_queued = tcp.rtt_seconds.is_some_and(|rtt| rtt > 0.2);
+        !tcp.zero_window && !is_queued && tcp.unanswered < 3
+    };
+    attempt.tcp.filter(is_lost).map_or(0, |tcp| tcp.retransmits)
+}
 
 /// Connections that it is told for.
 const COUNT_MIN: usize = 3;
@@ -64,4 +127,35 @@ fn on(seen: &Population<'_>, leg: Leg) -> Option<Finding> {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::finding::Level;
+    use model::tcp::TcpSample;
+
+    use super::*;
+    use crate::scene::{Scene, echoed, found, none};
+
+    fn echoes(via: Via, late: usize, retransmits: u32, rtt: f32) -> Attempt {
+        let trips: Vec<f64> = (0..20).map(|number| if number < late { 0.21 } else { 0.0002 }).collect();
+        let tcp = TcpSample { retransmits, rtt_seconds: Some(rtt), ..TcpSample::default() };
+        Attempt { tcp: Some(tcp), ..echoed(via, &trips, &trips) }
+    }
+
+    #[test]
+    fn segments_sent_again_and_round_trips_as_late_as_that() {
+        let scene = || Scene::opened().direct("10.0.3.7:80").attempt(echoes(Via::Url, 3, 4, 0.03));
+        found(probe, scene(), Level::Medium);
+        found(probe, scene().attempt(echoes(Via::Direct, 0, 0, 0.001)), Level::High);
+        found(probe, scene().attempt(echoes(Via::Direct, 3, 4, 0.03)), Level::Medium);
+    }
+
+    #[test]
+    fn look_alikes_are_another_matter() {
+        none(probe, Scene::opened().attempt(echoes(Via::Url, 3, 0, 0.001)));
+        none(probe, Scene::opened().attempt(echoes(Via::Url, 0, 4, 0.03)));
+        none(probe, Scene::opened().attempt(echoes(Via::Url, 3, 4, 0.4)));
+        none(probe, Scene::opened().attempt(echoes(Via::Url, 20, 4, 0.03)));
+    }
 }

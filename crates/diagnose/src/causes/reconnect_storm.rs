@@ -4,7 +4,7 @@ use model::finding::{Finding, Place, Said, Severity};
 
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
-use crate::population::{Population, Spike, spike};
+use crate::population::Population;
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -83,10 +83,27 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
     ]
 }
 
-/// The delay that most have. Immediate ones are in step as well.
-fn in_step(delays: &[f64]) -> Option<Spike> {
-    let shifted = spike(delays.iter().map(|delay| delay + 0.5))?;
-    Some(Spike { at: (shifted.at - 0.5).max(0.0), ..shifted })
+/// How far delays of clients that come back in step spread: 50 ms, or a tenth.
+fn spread(delay: f64) -> f64 {
+    (0.1 * delay).max(0.05)
+}
+
+/// The delay that most have.
+fn in_step(delays: &[f64]) -> Option<Step> {
+    let mut delays = delays.to_vec();
+    delays.sort_by(f64::total_cmp);
+    let within = |start: usize| delays.partition_point(|delay| *delay <= delays[start] + spread(delays[start])) - start;
+    let best = (0..delays.len()).max_by_key(|start| within(*start))?;
+    let count = within(best);
+    let at = delays[best + count / 2];
+    (count * 5 >= delays.len() * 3).then_some(Step { at, width: spread(at), count })
+}
+
+/// Delays that are the same.
+struct Step {
+    at: f64,
+    width: f64,
+    count: usize,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::record::CloseRecord;
 use model::{HandshakeResult, Initiator, WallTime};
 
-use super::timers::{code, common};
+use super::timers::{code, common, is_one_moment};
 use super::{Manner, Population, Told, between};
 
 /// Ends within so many seconds are at one moment.
@@ -39,6 +39,8 @@ pub struct Clump<'a> {
     pub refused_after: usize,
     /// Connections that were established there soon after.
     pub opened_after: usize,
+    /// Of these, reconnects of clients that were there before.
+    pub back_after: usize,
     /// What people told shortly before or at the moment.
     pub told: Option<&'a Told>,
     /// The upstream's process was started about then, as this machine tells; none when it tells nothing.
@@ -116,10 +118,12 @@ impl<'a> Population<'a> {
             seconds: between(first, last),
             at: first,
             refused_after: self.failed.iter().filter(is_refused).count(),
+            back_after: reopened.clone().filter(|record| record.reconnect.is_some()).count()
+                + open.clone().filter(|open| open.reconnect.is_some()).count(),
             opened_after: reopened.count() + open.count(),
             told: self.told.iter().rev().find(|told| is_about(told.at, first)),
             is_new_process: upstream.and_then(|upstream| self.is_new_process(upstream, first)),
-            is_of_one_age: oldest - youngest <= (0.1 * oldest).max(0.3),
+            is_of_one_age: oldest - youngest <= (0.1 * oldest).max(0.3) && !is_one_moment(&ends),
             ends,
         })
     }

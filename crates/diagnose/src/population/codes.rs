@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use model::event::CloseCode;
 use model::finding::{Finding, Place, Said};
+use model::heartbeat::Heartbeat;
 use model::record::CloseRecord;
 use model::{Initiator, Protocol};
 
@@ -15,6 +16,8 @@ use crate::claim::Claim;
 const COUNT_MIN: usize = 3;
 /// Least share of the ends for codes that say nothing by themselves.
 const SHARE_MIN: f64 = 0.3;
+/// Codes that say, at a certain age, that credentials are over.
+const TIMED: [u16; 6] = super::timed::CREDENTIAL_CODES;
 /// Youngest age that is no handler that ends at once, seconds.
 const AT_ONCE: f64 = 1.0;
 
@@ -65,7 +68,7 @@ fn decided(
         1009 if ends.len() >= COUNT_MIN => Some("message-too-big-1009"),
         1007 if ends.len() >= COUNT_MIN => Some("invalid-utf8-1007"),
         1002 if ends.len() >= COUNT_MIN => Some("frame-protocol-error-1002-rsv-deflate"),
-        _ if is_clump || is_timed => None,
+        _ if is_clump => None,
         1008 | 4001 | 4003 | 4401 | 4403 if is_at_once => Some("ws-auth-401"),
         1011..=1013 if ends.len() >= COUNT_MIN => Some("server-exception-1011-or-overload-1012-1013"),
         1000 | 1005 if is_at_once && initiator == Initiator::Upstream && share >= SHARE_MIN => {
@@ -73,16 +76,20 @@ fn decided(
         }
         // A service that ends its own connections in an orderly way says all there is to say.
         1000 | 1001 | 1005 => None,
+        _ if is_timed && TIMED.contains(&code) => None,
         _ if ends.len() >= ENDS_MIN && share >= SHARE_MIN => Some("unexplained-codes"),
         _ => None,
     }
 }
 
-/// Whether Pings towards the side that did not end it were not answered.
+/// Whether Pings were not answered: those of the side that ended it, as far as the gateway can tell whose they were.
 fn has_unanswered(record: &CloseRecord, initiator: Initiator) -> bool {
-    let towards =
-        if initiator == Initiator::Client { &record.heartbeat.upstream } else { &record.heartbeat.client };
-    towards.as_ref().is_some_and(|heartbeat| heartbeat.missed > 0)
+    let missed =
+        |heartbeat: &Option<Heartbeat>| heartbeat.as_ref().is_some_and(|heartbeat| heartbeat.missed > 0);
+    match initiator {
+        Initiator::Upstream => missed(&record.heartbeat.client),
+        _ => missed(&record.heartbeat.upstream),
+    }
 }
 
 fn told(

@@ -28,7 +28,7 @@ const GOING: [u16; 2] = [1001, 1012];
 /// Which cause a clump is.
 fn decided(clump: &Clump<'_>) -> Option<&'static str> {
     let kind = clump.told.map(|told| told.kind.as_str());
-    let is_back = clump.opened_after * 2 >= clump.ends.len();
+    let is_back = !clump.manner.is_told && clump.back_after * 10 >= clump.ends.len() * 7;
     Some(match clump.manner.leg() {
         // Whatever stands in front of this gateway went, and its clients come back.
         Some(Leg::Client) if is_back => "proxy-reload-drain",

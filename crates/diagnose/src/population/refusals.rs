@@ -92,10 +92,10 @@ fn told(
     }
     match cause.id {
         "handshakes-fail" => {
-            claim = claim.suspected().unless(Said::new("as_meant")).next(Said::new("run_diagnose"))
+            claim = claim.suspected().unless(Said::new("as_meant")).next(Said::new("run_diagnose"));
         }
         "accept-queue-overflow" => {
-            claim = claim.unless(Said::new("maybe_firewall")).next(Said::new("look_at_queue"))
+            claim = claim.unless(Said::new("maybe_firewall")).next(Said::new("look_at_queue"));
         }
         "upstream-handshake-hang-504" => claim = claim.unless(Said::new("maybe_workers")),
         "sse-worker-pool-exhaustion" => {

@@ -16,7 +16,16 @@ pub(crate) fn flushed(count: u32, batch: u32, period: f64) -> Vec<Message> {
         let read = number / batch;
         let at = made((read * batch + batch - 1).min(count - 1)) + 0.01;
         let made_at = Some(made(number) + 100.0);
-        Message { at, read: read.into(), bytes: 40, opcode: None, frames: 1, made_at, has_id: true }
+        Message {
+            at,
+            read: read.into(),
+            bytes: 40,
+            opcode: None,
+            frames: 1,
+            made_at,
+            has_id: true,
+            broken_at: None,
+        }
     };
     (0..count).map(message).collect()
 }

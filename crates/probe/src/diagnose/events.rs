@@ -213,6 +213,7 @@ impl<'a, 'b> Session<'a, 'b> {
             frames: 1,
             made_at: made_at::made_at(&block, self.trial.began),
             has_id,
+            broken_at: None,
         });
     }
 

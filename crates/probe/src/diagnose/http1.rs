@@ -93,7 +93,8 @@ async fn read_head(stream: &mut Watched) -> Result<Head, (Fault, String)> {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Option<Head>, httparse::Error> {
+/// The head of an answer; none when there is more to come.
+pub(super) fn parse(bytes: &[u8]) -> Result<Option<Head>, httparse::Error> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut head = httparse::Response::new(&mut fields);
     let httparse::Status::Complete(end) = head.parse(bytes)? else { return Ok(None) };

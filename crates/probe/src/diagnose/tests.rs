@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use bytes::Bytes;
-use diagnose::attempt::Sign;
+use diagnose::attempt::{Sign, Woken};
 use diagnose::experiment::Check;
 use model::Http2Error;
 use model::event::CloseCode;
@@ -32,7 +32,7 @@ fn settings(scheme: &str, port: u16) -> Settings {
 }
 
 fn experiment(conduct: Conduct) -> Experiment {
-    Experiment { check: Check::Handshake, via: Via::Url, vary: None, conduct }
+    Experiment { check: Check::Idle, via: Via::Url, vary: None, conduct }
 }
 
 /// What an attempt sees of a peer.
@@ -111,9 +111,9 @@ async fn resets_and_silent_ends() {
 
 #[tokio::test]
 async fn a_silent_stream_is_asked_in_the_end_whether_it_is_there() {
-    let attempt = seen("ws", silent(0.3), |peer| async { read_on(joined(peer).await).await }).await;
+    let attempt = seen("ws", silent(1.2), |peer| async { read_on(joined(peer).await).await }).await;
     let stream = attempt.stream.as_ref().expect("open");
-    assert_eq!(stream.pings, [None]);
+    assert_eq!(stream.woken, Some(Woken::Unanswered));
     assert!(end(&attempt).is_ours);
     assert_eq!(end(&attempt).silence, end(&attempt).age);
     assert_eq!(attempt.tcp.map(|tcp| tcp.unacked_bytes), Some(0));

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use diagnose::attempt::{End, Fault, Message, Sign, StageName, Stream as Seen};
-use diagnose::experiment::{Conduct, Vary};
+use diagnose::attempt::{Answer, End, Fault, Message, Sign, StageName, Stream as Seen, Woken};
+use diagnose::experiment::{Check, Conduct, Vary};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use model::event::{CloseCode, WebSocketEvent};
 use model::{Direction, Moment, Opcode, RejectedCheck};
@@ -13,6 +13,7 @@ use observe::fields::Fields as _;
 use observe::upgrade::{self, Agreed};
 use observe::ws::Scanner;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::sync::watch;
 
 use super::watched::Watched;
 use super::{Trial, http1, made_at, stopped};
@@ -23,6 +24,8 @@ use crate::websocket::{CLOSE, PING, PONG, TEXT, frame, frames};
 const MESSAGES_MAX: usize = 256;
 /// Longest message whose payload is compared with what was sent.
 const COMPARED_BYTES_MAX: usize = 4 << 20;
+/// How much of the beginning of a stream is kept.
+const BEGINNING_BYTES_MAX: usize = 1024;
 /// How long a greeting waits for a first message, and for each answer.
 const FIRST_MESSAGE_TIME: f64 = 0.3;
 const ANSWER_TIME: f64 = 1.5;
@@ -30,6 +33,10 @@ const ANSWER_TIME: f64 = 1.5;
 const AFTER_ANSWER_TIME: f64 = 0.1;
 /// How long an echo of a large message is waited for.
 const ECHO_TIME: f64 = 5.0;
+/// Least silence at whose end a Ping asks whether anybody is there, and how long its answer is waited for: what is not
+/// acknowledged is sent again after 0.2, 0.6 and 1.4 s (RFC 6298 with Linux' least timeout).
+const SILENCE_MIN: f64 = 1.0;
+const WAKING_TIME: f64 = 2.5;
 /// How long a peer may take nothing of what is written.
 const STALL_TIME: Duration = Duration::from_secs(10);
 /// How long an orderly end is waited for.
@@ -53,11 +60,26 @@ pub(super) async fn open(trial: &mut Trial<'_>, mut stream: Watched) {
             trial.staged(StageName::Upgrade, began, None);
             let mut session = Session::new(trial, stream, &head.rest, agreed);
             session.conduct().await;
-            let seen = session.seen;
-            trial.seen.stream = Some(seen);
+            match session.second_answer() {
+                Some(answer) => refused_late(trial, answer),
+                None => {
+                    let seen = session.seen;
+                    trial.seen.stream = Some(seen);
+                }
+            }
         }
         Err(detail) => trial.staged(StageName::Upgrade, began, Some((Fault::Answer, detail))),
     }
+}
+
+/// A service that wants none of it after its 101 says so in a second answer, where frames should be: the stream was
+/// never there. Engine.IO does.
+fn refused_late(trial: &mut Trial<'_>, answer: Answer) {
+    if let Some(upgrade) = trial.seen.stages.last_mut() {
+        upgrade.fault = Some(Fault::Answer);
+        upgrade.detail = format!("101, and {} where frames should be", answer.status);
+    }
+    trial.seen.answer = Some(answer);
 }
 
 /// Fields of the request, and the same as a map that a valid answer is judged by.
@@ -134,9 +156,12 @@ struct Session<'a, 'b> {
     reader: ReadHalf<Watched>,
     writer: WriteHalf<Watched>,
     scanner: Scanner,
+    stop: watch::Receiver<bool>,
     opened: Moment,
     last_byte: Moment,
     reads: u64,
+    /// The first bytes of all.
+    beginning: Vec<u8>,
     /// Bytes since the last complete message, frame headers included.
     pending: Vec<u8>,
     /// What was sent and has not come back: when, and its payload.
@@ -156,9 +181,11 @@ impl<'a, 'b> Session<'a, 'b> {
             reader,
             writer,
             scanner: Scanner::new(Direction::ServerToClient, agreed.deflate),
+            stop: trial.stop.clone(),
             opened: now,
             last_byte: now,
             reads: 0,
+            beginning: Vec::new(),
             pending: Vec::new(),
             awaited: None,
             pings: Vec::new(),
@@ -197,17 +224,41 @@ impl<'a, 'b> Session<'a, 'b> {
     }
 
     async fn hold(&mut self, seconds: f64, ping_seconds: Option<f64>, message_seconds: Option<f64>) {
+        self.beat(seconds, ping_seconds, message_seconds).await;
+        let silence = clock::now().since(self.last_byte).as_secs_f64();
+        let is_idle = self.trial.experiment.check == Check::Idle;
+        if is_idle && silence > SILENCE_MIN && !self.is_over() {
+            self.wake().await;
+        }
+    }
+
+    /// The end of a silence, and whether anybody is still there.
+    async fn wake(&mut self) {
+        let ours = self.ours();
+        // It is asked to stop, or about to end by itself: this is the last thing it does.
+        let (_never, stop) = watch::channel(false);
+        self.stop = stop;
+        self.ping().await;
+        self.pump(WAKING_TIME, |session| session.pings.is_empty()).await;
+        let pong = self.seen.pings.pop().flatten();
+        self.pings.clear();
+        let ended = self.seen.end.take().map(|end| Woken::Ended(end.sign));
+        self.seen.woken = ended.or(Some(pong.map_or(Woken::Unanswered, Woken::Answered)));
+        self.seen.end = Some(ours);
+    }
+
+    async fn beat(&mut self, seconds: f64, ping_seconds: Option<f64>, message_seconds: Option<f64>) {
         let step = ping_seconds.or(message_seconds).unwrap_or(seconds).max(0.05);
         let message = self.trial.settings.message.clone().into_bytes();
         loop {
             let left = seconds - self.age();
-            if self.is_over() || *self.trial.stop.borrow() {
+            if left <= 0.0 || self.is_over() || *self.trial.stop.borrow() {
                 return;
             }
-            if left <= 0.0 {
-                break;
-            }
             self.pump(step.min(left), |_| false).await;
+            if self.age() >= seconds {
+                return;
+            }
             if ping_seconds.is_some() {
                 self.ping().await;
             } else if message_seconds.is_some() {
@@ -215,19 +266,6 @@ impl<'a, 'b> Session<'a, 'b> {
                 self.say(&message, 1).await;
             }
         }
-        if ping_seconds.or(message_seconds).is_none() {
-            self.knock().await;
-        }
-    }
-
-    /// Asks a stream that was silent whether it is there still: somebody on the way may have forgotten it without a
-    /// word. Its silence counts as before.
-    async fn knock(&mut self) {
-        let silent_since = self.last_byte;
-        self.ping().await;
-        self.last_byte = silent_since;
-        self.pump(ANSWER_TIME, |session| session.pings.is_empty()).await;
-        self.last_byte = silent_since;
     }
 
     async fn send(&mut self, bytes: u64, frames: u32) {
@@ -283,7 +321,7 @@ impl<'a, 'b> Session<'a, 'b> {
     async fn write(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         let mut buffer = vec![0; 64 * 1024];
-        let mut stop = self.trial.stop.clone();
+        let mut stop = self.stop.clone();
         while !rest.is_empty() && !self.is_over() {
             let stalled = tokio::time::sleep(STALL_TIME);
             let outcome = tokio::select! {
@@ -312,7 +350,7 @@ impl<'a, 'b> Session<'a, 'b> {
     /// Takes what comes for so many seconds, or until `enough`, an end, or the order to stop.
     async fn pump(&mut self, seconds: f64, enough: impl Fn(&Self) -> bool) {
         let deadline = tokio::time::Instant::now() + Duration::from_secs_f64(seconds.max(0.0));
-        let mut stop = self.trial.stop.clone();
+        let mut stop = self.stop.clone();
         let mut buffer = vec![0; 64 * 1024];
         while !enough(self) && !self.is_over() && !*stop.borrow() {
             tokio::select! {
@@ -367,6 +405,8 @@ impl<'a, 'b> Session<'a, 'b> {
 
     fn take(&mut self, bytes: &[u8]) {
         self.seen.bytes_seen += bytes.len() as u64;
+        let room = BEGINNING_BYTES_MAX - self.beginning.len();
+        self.beginning.extend_from_slice(&bytes[..bytes.len().min(room)]);
         let base = self.scanner.offset();
         let mut events = Vec::new();
         self.scanner.scan(bytes, &mut |event| events.push(event));
@@ -391,6 +431,13 @@ impl<'a, 'b> Session<'a, 'b> {
         self.keep(&bytes[from..]);
     }
 
+    /// An answer of HTTP that came where frames should be.
+    fn second_answer(&self) -> Option<Answer> {
+        let mut head = http1::parse(&self.beginning).ok()??;
+        head.answer.body = http1::shown(&head.rest);
+        Some(head.answer)
+    }
+
     fn keep(&mut self, bytes: &[u8]) {
         let room = (COMPARED_BYTES_MAX + 1024).saturating_sub(self.pending.len());
         self.pending.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -400,7 +447,13 @@ impl<'a, 'b> Session<'a, 'b> {
         match event {
             WebSocketEvent::Message { opcode, frames, bytes, .. } => {
                 let raw = std::mem::take(&mut self.pending);
-                self.message(opcode, frames, bytes, &payload(&raw));
+                // What is compressed, or was not kept whole, is not judged.
+                let payload = payload(&raw);
+                let is_text = opcode == Opcode::Text && raw.first().is_some_and(|first| first & 0x40 == 0);
+                let is_judged = is_text && payload.len() as u64 == bytes;
+                let broken_at = std::str::from_utf8(&payload).err().filter(|_| is_judged);
+                let broken_at = broken_at.map(|error| error.valid_up_to() as u64);
+                self.message(opcode, frames, bytes, &payload, broken_at);
             }
             WebSocketEvent::Control { opcode, bytes, .. } => self.control(opcode, bytes),
             WebSocketEvent::Close { code, .. } => {
@@ -411,7 +464,7 @@ impl<'a, 'b> Session<'a, 'b> {
         }
     }
 
-    fn message(&mut self, opcode: Opcode, frames: u32, bytes: u64, payload: &[u8]) {
+    fn message(&mut self, opcode: Opcode, frames: u32, bytes: u64, payload: &[u8], broken_at: Option<u64>) {
         let at = self.trial.now();
         self.seen.messages_seen += 1;
         if self.seen.messages.len() < MESSAGES_MAX {
@@ -423,6 +476,7 @@ impl<'a, 'b> Session<'a, 'b> {
                 frames,
                 made_at: made_at::made_at(payload, self.trial.began),
                 has_id: false,
+                broken_at,
             });
         }
         let Some((sent, wanted)) = &self.awaited else { return };
@@ -466,21 +520,26 @@ impl<'a, 'b> Session<'a, 'b> {
         }
     }
 
-    /// Ends it as one should, unless it has ended.
-    async fn goodbye(&mut self) {
-        self.seen.pings.extend(std::iter::repeat_n(None, self.pings.len()));
-        self.pings.clear();
-        if self.is_over() {
-            return;
-        }
+    /// An end by the probe, now.
+    fn ours(&self) -> End {
         let now = clock::now();
-        let ours = End {
+        End {
             at: self.trial.now(),
             age: now.since(self.opened).as_secs_f64(),
             silence: now.since(self.last_byte).as_secs_f64(),
             is_ours: true,
             sign: Sign::Close(Some(CloseCode(1000)), String::new()),
-        };
+        }
+    }
+
+    /// Ends it as one should, unless it has ended.
+    async fn goodbye(&mut self) {
+        self.seen.pings.extend(std::iter::repeat_n(None, self.pings.len()));
+        self.pings.clear();
+        if self.seen.end.as_ref().is_some_and(|end| !end.is_ours) {
+            return;
+        }
+        let ours = self.seen.end.take().unwrap_or_else(|| self.ours());
         let mut buffer = vec![0; 16 * 1024];
         let rest = async {
             let _ = self.writer.write_all(&frame(CLOSE, &1000_u16.to_be_bytes())).await;
