@@ -9,7 +9,6 @@ use model::{Protocol, Word as _};
 use crate::attempt::{Attempt, Fault, StageName};
 use crate::examination::{Examination, Target};
 use crate::experiment::{Alpn, Check, Conduct, Experiment, Vary, Via};
-use crate::roundtrips::RoundTrips;
 
 /// What may be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -168,10 +167,6 @@ impl Plan {
                     let longer = Conduct::Echo { messages: 40, with_pings: true };
                     wanted.extend(is_uneven(seen).then(|| experiment(Check::Latency, Via::Url, longer)));
                     wanted.extend(target.direct.is_some().then(|| echo(Via::Direct)));
-                    if RoundTrips::of(seen, Via::Url).is_some_and(|trips| trips.late().is_some()) {
-                        let more = Conduct::Echo { messages: 4 * ECHOES, with_pings: true };
-                        wanted.push(experiment(Check::Latency, Via::Url, more));
-                    }
                     let send = |via, frames| {
                         experiment(Check::Fragments, via, Conduct::Send { bytes: 4096, frames })
                     };

@@ -117,7 +117,9 @@ mod tests {
             let url = || open().attempt(limited(Via::Url, other));
             assert_eq!(found(probe, url(), Level::Medium).place, Place::Unknown);
             let same = url().attempt(limited(Via::Direct, other));
-            assert_eq!(found(probe, same, Level::Medium).place, Place::Upstream);
+            let finding = found(probe, same, Level::Medium);
+            assert_eq!(finding.place, Place::Upstream);
+            assert!(finding.evidence.iter().any(|said| said.code == "straight_too"), "{finding:?}");
         }
     }
 

@@ -32,7 +32,8 @@ fn settings(scheme: &str, port: u16) -> Settings {
 }
 
 fn experiment(conduct: Conduct) -> Experiment {
-    Experiment { check: Check::Idle, via: Via::Url, vary: None, conduct }
+    let check = if matches!(conduct, Conduct::Hold { .. }) { Check::Idle } else { Check::Handshake };
+    Experiment { check, via: Via::Url, vary: None, conduct }
 }
 
 /// What an attempt sees of a peer.
@@ -111,7 +112,7 @@ async fn resets_and_silent_ends() {
 
 #[tokio::test]
 async fn a_silent_stream_is_asked_in_the_end_whether_it_is_there() {
-    let attempt = seen("ws", silent(1.2), |peer| async { read_on(joined(peer).await).await }).await;
+    let attempt = seen("ws", silent(1.1), |peer| async { read_on(joined(peer).await).await }).await;
     let stream = attempt.stream.as_ref().expect("open");
     assert_eq!(stream.woken, Some(Woken::Unanswered));
     assert!(end(&attempt).is_ours);

@@ -33,12 +33,12 @@ const ANSWER_TIME: f64 = 1.5;
 const AFTER_ANSWER_TIME: f64 = 0.1;
 /// How long an echo of a large message is waited for.
 const ECHO_TIME: f64 = 5.0;
+/// How long a peer may take nothing of what is written.
+const STALL_TIME: Duration = Duration::from_secs(10);
 /// Least silence at whose end a Ping asks whether anybody is there, and how long its answer is waited for: what is not
 /// acknowledged is sent again after 0.2, 0.6 and 1.4 s (RFC 6298 with Linux' least timeout).
 const SILENCE_MIN: f64 = 1.0;
 const WAKING_TIME: f64 = 2.5;
-/// How long a peer may take nothing of what is written.
-const STALL_TIME: Duration = Duration::from_secs(10);
 /// How long an orderly end is waited for.
 const GOODBYE_TIME: Duration = Duration::from_secs(1);
 
