@@ -310,10 +310,6 @@ impl<'a, 'b> Call<'a, 'b> {
         };
         let is_greeting = enough == 1;
         self.follow(&mut body, seconds, beat, enough).await;
-        let is_silent = matches!(self.trial.experiment.conduct, Conduct::Hold { .. }) && beat.is_none();
-        if is_silent && self.seen.end.is_none() && !*self.trial.stop.borrow() {
-            self.ping().await;
-        }
         if self.seen.end.is_none() && is_greeting {
             // The service may answer when the request is over, as an unary call does.
             let _ = self.sender.send_data(Bytes::new(), true);

@@ -321,7 +321,7 @@ impl<'a, 'b> Session<'a, 'b> {
     async fn write(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         let mut buffer = vec![0; 64 * 1024];
-        let mut stop = self.trial.stop.clone();
+        let mut stop = self.stop.clone();
         while !rest.is_empty() && !self.is_over() {
             let stalled = tokio::time::sleep(STALL_TIME);
             let outcome = tokio::select! {
