@@ -30,7 +30,7 @@ pub const CAUSE: Cause = Cause {
              and resumption in the client. Compare with the same networks a week ago before acting.",
             "服务端只能更早发现：25 秒心跳、20 至 30 秒的 TCP_USER_TIMEOUT，以及客户端续传。行动前先与一周前的同类网络比较。",
         ),
-        sources: &["RFC 5482","https://websockets.readthedocs.io/en/stable/faq/common.html"],
+        sources: &["RFC 5482", "https://websockets.readthedocs.io/en/stable/faq/common.html"],
     },
     phrases: &[],
     signs: Signs::Seen { probe: None, connection: None, population: Some(population) },

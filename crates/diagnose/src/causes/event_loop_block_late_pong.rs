@@ -2,8 +2,8 @@
 
 use model::finding::{Finding, Place, Said, Severity};
 
-use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::attempt::{Attempt, Sign};
+use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
@@ -40,7 +40,7 @@ pub const CAUSE: Cause = Cause {
              under load.",
             "把阻塞工作移出事件循环（线程、进程、异步数据库客户端），然后增加进程；最后才调大 `ping_timeout`。之后在负载下保持的连接应存活超过十次心跳。",
         ),
-        sources: &["https://websockets.readthedocs.io/en/stable/faq/server.html","RFC 6455, section 5.5.3"],
+        sources: &["https://websockets.readthedocs.io/en/stable/faq/server.html", "RFC 6455, section 5.5.3"],
     },
     phrases: &[
         phrase(

@@ -1,7 +1,7 @@
 //! The way is narrower than the stream.
 
-use model::finding::{Affected, Finding, Place, Said, Severity};
 use model::Leg;
+use model::finding::{Affected, Finding, Place, Said, Severity};
 
 use crate::attempt::Attempt;
 use crate::cause::{Cause, Manual, Signs, phrase, text};
@@ -17,10 +17,22 @@ pub const CAUSE: Cause = Cause {
     severity: Severity::Warning,
     manual: Manual {
         title: text("the way is narrower than the stream", "链路带宽小于数据流"),
-        symptoms: text("The lag grows while much is sent and goes away when it is quiet.", "发送量大时滞后增大，安静时恢复。"),
-        evidence: text("The round trip is many times the least one and bytes wait to be sent, with few retransmissions and an open window.", "往返时间是最小值的许多倍且有数据等待发送，重传很少，窗口打开。"),
-        look_alikes: text("A reader that does not read closes its window; loss has retransmissions.", "不读取数据的对端会关闭窗口；丢包会有重传。"),
-        fix: text("Send less: merge, compress, pace. Then the round trip must come back to the least one.", "减少发送：合并、压缩、限速。之后往返时间应回到最小值附近。"),
+        symptoms: text(
+            "The lag grows while much is sent and goes away when it is quiet.",
+            "发送量大时滞后增大，安静时恢复。",
+        ),
+        evidence: text(
+            "The round trip is many times the least one and bytes wait to be sent, with few retransmissions and an open window.",
+            "往返时间是最小值的许多倍且有数据等待发送，重传很少，窗口打开。",
+        ),
+        look_alikes: text(
+            "A reader that does not read closes its window; loss has retransmissions.",
+            "不读取数据的对端会关闭窗口；丢包会有重传。",
+        ),
+        fix: text(
+            "Send less: merge, compress, pace. Then the round trip must come back to the least one.",
+            "减少发送：合并、压缩、限速。之后往返时间应回到最小值附近。",
+        ),
         sources: &["tcp(7), TCP_INFO"],
     },
     phrases: &[
@@ -29,18 +41,38 @@ pub const CAUSE: Cause = Cause {
             "On {count} of {all} connections the round trip is {rtt}, and the least one {least}",
             "{all} 个连接中有 {count} 个的往返时间为 {rtt}，而最小值为 {least}",
         ),
-        phrase("waits", "{bytes} wait to be sent, with {share} of the segments sent again", "有 {bytes} 等待发送，重传比例为 {share}"),
+        phrase(
+            "waits",
+            "{bytes} wait to be sent, with {share} of the segments sent again",
+            "有 {bytes} 等待发送，重传比例为 {share}",
+        ),
         phrase(
             "grown",
             "While {rate} a second came in, the kernel's round trip grew to {rtt}; the least one was {least}",
             "在每秒接收 {rate} 期间，内核测得的往返时间增大到 {rtt}，而最小值为 {least}",
         ),
         phrase("pings_wait", "Pings took up to {ping} beside it", "同时 Ping 耗时最长达 {ping}"),
-        phrase("straight_quick", "Straight to {upstream} the same stream leaves it at {rtt}", "直接连接 {upstream} 时同样的数据流下往返时间为 {rtt}"),
+        phrase(
+            "straight_quick",
+            "Straight to {upstream} the same stream leaves it at {rtt}",
+            "直接连接 {upstream} 时同样的数据流下往返时间为 {rtt}",
+        ),
         phrase("own_link", "the link of this machine may be the narrow one", "也可能是本机的链路过窄"),
-        phrase("elsewhere", "Run the diagnosis from a machine with another link", "从使用其他链路的机器运行诊断"),
-        phrase("feed_less", "In the service: send less for each client: merge what is stale, compress, pace", "在服务中：减少向每个客户端发送的数据：合并过时数据、压缩、限速"),
-        phrase("send_less", "Send less to these clients: merge, compress, pace", "减少向这些客户端的发送：合并、压缩、限速"),
+        phrase(
+            "elsewhere",
+            "Run the diagnosis from a machine with another link",
+            "从使用其他链路的机器运行诊断",
+        ),
+        phrase(
+            "feed_less",
+            "In the service: send less for each client: merge what is stale, compress, pace",
+            "在服务中：减少向每个客户端发送的数据：合并过时数据、压缩、限速",
+        ),
+        phrase(
+            "send_less",
+            "Send less to these clients: merge, compress, pace",
+            "减少向这些客户端的发送：合并、压缩、限速",
+        ),
     ],
     signs: Signs::both(probe, population),
 };
@@ -61,10 +93,12 @@ fn probe(seen: &Examination) -> Option<Finding> {
         .bytes("rate", queue.rate)
         .seconds("rtt", queue.rtt.into())
         .seconds("least", queue.least.into());
-    let pings = queue.ping.filter(|ping| *ping > RTT_MIN.into()).map(|ping| Said::new("pings_wait").seconds("ping", ping));
-    let straight = quick.map(|quick| {
-        Said::new("straight_quick").with("upstream", upstream).seconds("rtt", quick.rtt.into())
-    });
+    let pings = queue
+        .ping
+        .filter(|ping| *ping > RTT_MIN.into())
+        .map(|ping| Said::new("pings_wait").seconds("ping", ping));
+    let straight = quick
+        .map(|quick| Said::new("straight_quick").with("upstream", upstream).seconds("rtt", quick.rtt.into()));
     Some(
         Claim::of(&CAUSE, Place::UpstreamLeg, decisive)
             .corroborated(pings)
@@ -128,7 +162,11 @@ fn on(seen: &Population<'_>, leg: Leg) -> Option<Finding> {
         Claim::of(&CAUSE, place, queued)
             .corroborated(waits)
             .fix(Said::new("send_less"))
-            .concerns(seen.route.clone(), seen.now, Affected { connections: slow.len() as u64, share_of_closes: None })
+            .concerns(
+                seen.route.clone(),
+                seen.now,
+                Affected { connections: slow.len() as u64, share_of_closes: None },
+            )
             .finding(),
     )
 }

@@ -1,7 +1,7 @@
 //! Segments are lost on one leg.
 
-use model::finding::{Affected, Finding, Place, Said, Severity};
 use model::Leg;
+use model::finding::{Affected, Finding, Place, Said, Severity};
 
 use crate::attempt::Attempt;
 use crate::cause::{Cause, Manual, Signs, phrase, text};
@@ -19,10 +19,22 @@ pub const CAUSE: Cause = Cause {
     severity: Severity::Warning,
     manual: Manual {
         title: text("segments are lost on one leg", "一侧链路丢包"),
-        symptoms: text("Messages lag in bursts: the median is fine and the 99th percentile jumps by 200 ms and more.", "消息成批滞后：中位数正常，而 99 分位跳增 200 毫秒以上。"),
-        evidence: text("The kernel has sent more than 1 % of the segments again, on one leg alone, while the peer's window was open.", "内核在某一侧重传了超过 1 % 的报文段，而对端窗口是打开的。"),
-        look_alikes: text("A reader that does not read makes probes of its closed window, which count as retransmissions: here the window was open. A full queue delays without loss.", "不读取数据的对端会引发零窗口探测，它们也计入重传：而这里窗口是打开的。队列拥塞只增加时延而不丢包。"),
-        fix: text("The owner of that network; smaller messages; a point of presence nearer to the clients. Then the share of segments sent again must fall below 1 %.", "联系该网络的负责人；减小消息；在离客户端更近的地方接入。之后重传比例应降到 1 % 以下。"),
+        symptoms: text(
+            "Messages lag in bursts: the median is fine and the 99th percentile jumps by 200 ms and more.",
+            "消息成批滞后：中位数正常，而 99 分位跳增 200 毫秒以上。",
+        ),
+        evidence: text(
+            "The kernel has sent more than 1 % of the segments again, on one leg alone, while the peer's window was open.",
+            "内核在某一侧重传了超过 1 % 的报文段，而对端窗口是打开的。",
+        ),
+        look_alikes: text(
+            "A reader that does not read makes probes of its closed window, which count as retransmissions: here the window was open. A full queue delays without loss.",
+            "不读取数据的对端会引发零窗口探测，它们也计入重传：而这里窗口是打开的。队列拥塞只增加时延而不丢包。",
+        ),
+        fix: text(
+            "The owner of that network; smaller messages; a point of presence nearer to the clients. Then the share of segments sent again must fall below 1 %.",
+            "联系该网络的负责人；减小消息；在离客户端更近的地方接入。之后重传比例应降到 1 % 以下。",
+        ),
         sources: &["tcp(7), TCP_INFO", "RFC 6298"],
     },
     phrases: &[
@@ -32,19 +44,43 @@ pub const CAUSE: Cause = Cause {
             "{count} of {all} connections have sent {share} of their segments again",
             "{all} 个连接中有 {count} 个重传了 {share} 的报文段",
         ),
-        phrase("window_open", "The peer's window held sending back for {share} of the time alone", "对端窗口只在 {share} 的时间里限制了发送"),
-        phrase("owner", "Look for loss on the {leg} leg: counters of interfaces and switches, Wi-Fi, the carrier", "在 {leg} 侧查找丢包：接口与交换机计数器、Wi-Fi、运营商"),
-        phrase("resent", "{count} segments were sent again over {connections} connections of this probe", "本次探测的 {connections} 个连接共重传 {count} 个报文段"),
+        phrase(
+            "window_open",
+            "The peer's window held sending back for {share} of the time alone",
+            "对端窗口只在 {share} 的时间里限制了发送",
+        ),
+        phrase(
+            "owner",
+            "Look for loss on the {leg} leg: counters of interfaces and switches, Wi-Fi, the carrier",
+            "在 {leg} 侧查找丢包：接口与交换机计数器、Wi-Fi、运营商",
+        ),
+        phrase(
+            "resent",
+            "{count} segments were sent again over {connections} connections of this probe",
+            "本次探测的 {connections} 个连接共重传 {count} 个报文段",
+        ),
         phrase(
             "late_trips",
             "{late} of {all} round trips took {least} and more, as long as a lost segment is waited for; the middle one took {middle}",
             "{all} 次往返中有 {late} 次耗时 {least}以上，与等待重传的时间相当；中位数为 {middle}",
         ),
-        phrase("straight_clean", "Straight to {upstream} none of {all} round trips was late, and nothing was sent again", "直接连接 {upstream} 时 {all} 次往返均未迟到，也没有重传"),
+        phrase(
+            "straight_clean",
+            "Straight to {upstream} none of {all} round trips was late, and nothing was sent again",
+            "直接连接 {upstream} 时 {all} 次往返均未迟到，也没有重传",
+        ),
         phrase("own_network", "the network of this machine may lose them", "也可能是本机所在网络丢包"),
-        phrase("elsewhere", "Run the diagnosis from a machine in another network", "从另一网络中的机器运行诊断"),
+        phrase(
+            "elsewhere",
+            "Run the diagnosis from a machine in another network",
+            "从另一网络中的机器运行诊断",
+        ),
         phrase("probe_title", "segments are lost on the way", "途中丢包"),
-        phrase("on_the_way", "Look for loss on the way: counters of interfaces and switches, Wi-Fi, the carrier", "在途中查找丢包：接口与交换机计数器、Wi-Fi、运营商"),
+        phrase(
+            "on_the_way",
+            "Look for loss on the way: counters of interfaces and switches, Wi-Fi, the carrier",
+            "在途中查找丢包：接口与交换机计数器、Wi-Fi、运营商",
+        ),
     ],
     signs: Signs::both(probe, population),
 };
@@ -112,14 +148,19 @@ fn on(seen: &Population<'_>, leg: Leg) -> Option<Finding> {
     }
     let of = |value: fn(&SlowLeg) -> f64| median(slow.iter().map(value).collect());
     let place = if leg == Leg::Client { Place::ClientLeg } else { Place::UpstreamLeg };
-    let lost = Said::new("lost").with("count", slow.len()).with("all", all).share("share", of(|slow| slow.loss));
+    let lost =
+        Said::new("lost").with("count", slow.len()).with("all", all).share("share", of(|slow| slow.loss));
     let open = Said::new("window_open").share("share", of(|slow| slow.window_share));
     Some(
         Claim::of(&CAUSE, place, lost)
             .titled(Said::new("title").with("leg", leg.to_string()))
             .corroborated(open)
             .fix(Said::new("owner").with("leg", leg.to_string()))
-            .concerns(seen.route.clone(), seen.now, Affected { connections: slow.len() as u64, share_of_closes: None })
+            .concerns(
+                seen.route.clone(),
+                seen.now,
+                Affected { connections: slow.len() as u64, share_of_closes: None },
+            )
             .finding(),
     )
 }

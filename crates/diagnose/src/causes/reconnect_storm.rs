@@ -41,13 +41,21 @@ pub const CAUSE: Cause = Cause {
             "{count} of {all} reconnects came {seconds} after their close, within {width}",
             "{all} 次重连中有 {count} 次在断开后 {seconds}到来，偏差不超过 {width}",
         ),
-        phrase("after_clump", "They follow {count} ends within {seconds}", "它们紧跟在 {seconds}内的 {count} 次断开之后"),
+        phrase(
+            "after_clump",
+            "They follow {count} ends within {seconds}",
+            "它们紧跟在 {seconds}内的 {count} 次断开之后",
+        ),
         phrase(
             "jitter",
             "In the client: exponential backoff with full jitter in place of a fixed {seconds}",
             "在客户端：用带完全随机抖动的指数退避代替固定的 {seconds}",
         ),
-        phrase("admit", "In front of the service: limit new connections per second", "在服务前：限制每秒新建连接数"),
+        phrase(
+            "admit",
+            "In front of the service: limit new connections per second",
+            "在服务前：限制每秒新建连接数",
+        ),
     ],
     signs: Signs::population(population),
 };
@@ -63,7 +71,8 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
         .collect();
     let Some(timer) = in_step(&delays).filter(|timer| timer.count >= COUNT_MIN) else { return Vec::new() };
     // Without a close of many before it, clients that come back after the same delay are no storm.
-    let clumps = seen.clumps().into_iter().filter(|clump| !clump.is_of_one_age && clump.ends.len() >= COUNT_MIN);
+    let clumps =
+        seen.clumps().into_iter().filter(|clump| !clump.is_of_one_age && clump.ends.len() >= COUNT_MIN);
     let Some(clump) = clumps.max_by_key(|clump| clump.ends.len()) else { return Vec::new() };
     let decisive = Said::new("in_step")
         .with("count", timer.count)
@@ -92,7 +101,9 @@ fn spread(delay: f64) -> f64 {
 fn in_step(delays: &[f64]) -> Option<Step> {
     let mut delays = delays.to_vec();
     delays.sort_by(f64::total_cmp);
-    let within = |start: usize| delays.partition_point(|delay| *delay <= delays[start] + spread(delays[start])) - start;
+    let within = |start: usize| {
+        delays.partition_point(|delay| *delay <= delays[start] + spread(delays[start])) - start
+    };
     let best = (0..delays.len()).max_by_key(|start| within(*start))?;
     let count = within(best);
     let at = delays[best + count / 2];
@@ -136,7 +147,10 @@ mod tests {
     fn reconnects_with_jitter_are_none() {
         let records = (0..200).map(|number| {
             let age = 5.0 + 80.0 * random(number);
-            back(end(number).lived(300.0 * random(number + 7), age, random(number)), 30.0 * random(number + 1000))
+            back(
+                end(number).lived(300.0 * random(number + 7), age, random(number)),
+                30.0 * random(number + 1000),
+            )
         });
         assert_eq!(level(records), None);
     }
