@@ -51,7 +51,7 @@ pub struct DiagnoseOptions {
     /// Field to send with each request, such as 'Authorization: Bearer …'; may be repeated.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = field)]
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// Origin to send, as a page of https://example.com would.
+    /// Origin to send, as a page of that site would.
     #[arg(long, value_name = "ORIGIN")]
     origin: Option<HeaderValue>,
     /// WebSocket subprotocol to offer; may be repeated.
