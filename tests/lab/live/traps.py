@@ -13,7 +13,7 @@ from .timers import BUSY, FALL_QUIET, LIFETIME, cut_in_silence
 IDLE = "idle-timeout-l7-proxy"
 
 
-@trap("own-idle-timeout", right=["own limit"], wrong=[IDLE, "idle-timeout-l4-cloud", "max-lifetime"], group="traps")
+@trap("own-idle-timeout", right=["own-limit"], wrong=[IDLE, "idle-timeout-l4-cloud", "max-lifetime"], group="traps")
 def own_idle_timeout(site):
     """The timer that ends silent connections is the gateway's own `timeouts.idle`."""
     entry = gateway(site, Service(site, "chat"), route="timeouts: { idle: 2s }")
@@ -21,13 +21,7 @@ def own_idle_timeout(site):
     for crowd in crowds:
         crowd.seen()
     shows(site, entry, 40, lambda r: ended(r, "proxy", "timeout"))
-    return told_apart(site.findings(entry))
-
-
-def told_apart(said):
-    """The same findings; those that the gateway claims of itself are all called `own limit`."""
-    renamed = [finding | {"id": "own limit"} if finding["where"] == "gateway" else finding for finding in said.findings]
-    return Said(said.outcome, renamed)
+    return site.findings(entry)
 
 
 @trap("crash-among-idle-cuts", right=[IDLE], also=[CRASH, RESTART, "upstream-down-502-503"], wrong=LIFETIME, group="traps")
