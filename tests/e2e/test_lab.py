@@ -11,7 +11,8 @@ import pytest
 TESTS = pathlib.Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 
-from lab.case import ANY_HONEST, Case, Said  # noqa: E402
+from lab.__main__ import load  # noqa: E402
+from lab.case import ANY_HONEST, CASES, GENERAL, Case, Said  # noqa: E402
 
 
 def finding(id="cause", level="high", where="upstream", severity="critical"):
@@ -79,6 +80,13 @@ def test_a_trap_is_passed_by_all_that_is_right_and_nothing_wrong(said, sets, ver
 ])
 def test_of_a_healthy_control_nothing_may_be_found(said, verdict):
     assert judged("healthy", *said) == verdict
+
+
+def test_causes_that_cases_name_are_in_the_catalogue():
+    load()
+    pages = {page.stem for page in (TESTS.parent / "docs/findings").glob("*.md")}
+    named = GENERAL.union(*(case.right | case.also | case.wrong for case in CASES.values())) - {ANY_HONEST}
+    assert named <= pages
 
 
 # A heartline that finds the same everywhere, and starts a process of its own first.

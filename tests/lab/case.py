@@ -6,10 +6,10 @@ import hashlib
 # A fault of no catalogue: right is a finding at the right place, or an honest "inconclusive".
 ANY_HONEST = "any honest answer"
 
-# They say only how it failed: true, and no cause. Of a fault of the catalogue they count as nothing said.
+# They say only what was seen: true, and no cause. Of a fault of the catalogue they count as nothing said.
 GENERAL = {
-    "connections-limited", "handshake-refused", "handshake-invalid", "intermittent-handshake", "tls-failed",
-    "not-the-protocol",
+    "closed-early", "connections-limited", "echo-altered", "ends-unexplained", "handshake-invalid",
+    "handshake-refused", "intermittent-handshake", "messages-lost", "not-the-protocol", "stream-stalls", "tls-failed",
 }
 
 SURE = ("high", "medium")

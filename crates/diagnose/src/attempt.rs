@@ -300,6 +300,24 @@ pub struct GrpcEnd {
 }
 
 impl Attempt {
+    /// Leaves out texts that the service wrote.
+    pub(crate) fn leave_out_texts(&mut self) {
+        // What failed may have been quoted.
+        self.stages.iter_mut().for_each(|stage| stage.detail.clear());
+        if let Some(answer) = &mut self.answer {
+            answer.body.clear();
+        }
+        if let Some(stream) = &mut self.stream {
+            if let Some(grpc) = &mut stream.grpc {
+                grpc.message.clear();
+            }
+            if let Some(End { sign: Sign::Close(_, text) | Sign::GoAway(_, text), .. }) = &mut stream.end {
+                text.clear();
+            }
+        }
+        self.crowd.iter_mut().for_each(Attempt::leave_out_texts);
+    }
+
     /// The stage at which it failed.
     pub fn failed(&self) -> Option<&Stage> {
         self.stages.iter().find(|stage| stage.fault.is_some())

@@ -40,12 +40,21 @@ pub struct Examination {
     pub target: Target,
     /// What was done, in the order in which it ended.
     pub attempts: Vec<Attempt>,
+    /// The time was over before all was done.
+    pub is_cut: bool,
 }
 
 impl Examination {
     /// Nothing is known yet.
     pub fn new(target: Target) -> Examination {
-        Examination { target, attempts: Vec::new() }
+        Examination { target, attempts: Vec::new(), is_cut: false }
+    }
+
+    /// Leaves out texts that the service wrote: bodies of answers, reasons of ends, messages of statuses.
+    pub fn leave_out_texts(&mut self) {
+        for attempt in &mut self.attempts {
+            attempt.leave_out_texts();
+        }
     }
 
     /// The plain attempt at the URL.

@@ -246,4 +246,77 @@ pub const SHARED: &[Phrase] = &[
         "直接连接 {upstream} 时 {connections} 个全部打开",
     ),
     phrase("service_itself", "the service itself may have room for no more", "服务本身可能已没有余量"),
+    phrase("ended_share", "They are {share} of all that ended", "它们占全部结束的 {share}"),
+    phrase(
+        "pings_unanswered",
+        "On {count} of them Pings towards the other side had no answer",
+        "其中 {count} 个连接上，发往另一侧的 Ping 没有得到应答",
+    ),
+    phrase(
+        "maybe_firewall",
+        "a firewall on the way that drops, in place of a full accept queue",
+        "途中丢弃报文的防火墙，而不是接受队列已满",
+    ),
+    phrase(
+        "look_at_queue",
+        "On the service's machine: `ss -ltn` (Recv-Q above Send-Q) and ListenOverflows in `nstat`",
+        "在服务所在机器上：`ss -ltn`（Recv-Q 大于 Send-Q）以及 `nstat` 中的 ListenOverflows",
+    ),
+    phrase("maybe_workers", "a pool of workers that is used up", "工作进程池已耗尽"),
+    phrase("maybe_hang", "a handshake that hangs for another reason", "握手因其他原因挂起"),
+    phrase("some_are_served", "{count} are served meanwhile", "同时有 {count} 个正在被服务"),
+    phrase(
+        "unacked_at_end",
+        "On {count} connections nothing was acknowledged any more when they ended, and bytes were on their way",
+        "有 {count} 个连接在结束时已不再有确认，且仍有数据在途",
+    ),
+    phrase(
+        "silent_before",
+        "They had been silent for {seconds} before the first byte that was not acknowledged",
+        "在首个未被确认的字节之前，它们已静默 {seconds}",
+    ),
+    phrase("busy_before", "They were in use until then", "在此之前它们一直有数据往来"),
+    phrase(
+        "watch_and_beat",
+        "A heartbeat each 25 s or more often, and TCP_USER_TIMEOUT of 20-30 s on the server's side",
+        "每 25 秒或更频繁地发送心跳，并在服务端设置 20-30 秒的 TCP_USER_TIMEOUT",
+    ),
+    phrase(
+        "maybe_other_loss",
+        "the other of: a path that forgot an idle flow, a client that lost its network",
+        "另一种可能：空闲流被中间设备遗忘，或客户端失去网络",
+    ),
+    phrase("calls_ended", "{count} calls ended so", "{count} 个调用以此方式结束"),
+    phrase(
+        "calls_goaway_says",
+        "The upstream's GOAWAY says {error}: {debug}",
+        "上游的 GOAWAY 为 {error}：{debug}",
+    ),
+    phrase("calls_status_says", "Their status says: {message}", "其状态说明为：{message}"),
+    phrase(
+        "calls_stalled_for",
+        "Data waited for the receiver's window for {seconds} (median)",
+        "数据等待接收方窗口 {seconds}（中位数）",
+    ),
+    phrase(
+        "see_manual",
+        "See the manual page of this cause: `heartline explain {id}`",
+        "参见该原因的手册页：`heartline explain {id}`",
+    ),
+    phrase(
+        "unterminated",
+        "{count} streams brought {bytes} and not one event",
+        "{count} 个流传送了 {bytes}，却没有一个事件",
+    ),
+    phrase(
+        "short_and_back",
+        "{count} streams lived {seconds} (median) and their clients were back after {back}",
+        "{count} 个流存活 {seconds}（中位数），其客户端在 {back}后重连",
+    ),
+    phrase(
+        "in_batches",
+        "{count} of {all} streams bring {mean} events with each read",
+        "{all} 个流中有 {count} 个每次读取带来 {mean} 个事件",
+    ),
+    phrase("maybe_other_batch", "the service itself writes in batches", "服务本身成批写出"),
 ];

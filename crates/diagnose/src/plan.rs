@@ -51,6 +51,8 @@ pub struct Step {
 const AT_ONCE: usize = 3;
 /// Connections of a crowd.
 const CROWD: u32 = 20;
+/// Echoes that are timed.
+const ECHOES: u32 = 10;
 /// How often the plain request is repeated when it fails.
 const REPEATED: usize = 4;
 /// The second silent hold begins so much later than the first, so that a clock that cuts both at once is told from a
@@ -62,6 +64,12 @@ const SIZES: [u64; 6] = [1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 2
 const BISECTIONS: usize = 12;
 /// Seconds between heartbeats of a hold that is kept busy.
 const HEARTBEAT: f64 = 1.0;
+/// Seconds between heartbeats as services send them; a hold with them is made when it has time for two.
+const SPARSE_HEARTBEAT: f64 = 25.0;
+/// Seconds between PING frames that clients of gRPC may send (its keepalive is no more frequent than that by default:
+/// grpc/proposal, A8), and how long a server needs to mind.
+const KEEPALIVE: f64 = 10.0;
+const KEEPALIVE_SECONDS: f64 = 45.0;
 
 /// The state of an examination's plan.
 #[derive(Clone, Debug)]
@@ -154,25 +162,30 @@ impl Plan {
                     let watched =
                         Conduct::Hold { seconds: 6.0, ping_seconds: Some(0.5), message_seconds: None };
                     wanted.push(experiment(Check::Latency, Via::Url, watched));
+                    wanted.extend(
+                        target.direct.is_some().then(|| experiment(Check::Latency, Via::Direct, watched)),
+                    );
                 }
                 if echoes(plain) {
                     let echo = |via| {
-                        experiment(Check::Latency, via, Conduct::Echo { messages: 10, with_pings: true })
+                        experiment(Check::Latency, via, Conduct::Echo { messages: ECHOES, with_pings: true })
                     };
                     wanted.push(echo(Via::Url));
                     let longer = Conduct::Echo { messages: 40, with_pings: true };
                     wanted.extend(is_uneven(seen).then(|| experiment(Check::Latency, Via::Url, longer)));
                     wanted.extend(target.direct.is_some().then(|| echo(Via::Direct)));
-                    wanted.push(experiment(
-                        Check::Fragments,
-                        Via::Url,
-                        Conduct::Send { bytes: 4096, frames: 1 },
-                    ));
-                    wanted.push(experiment(
-                        Check::Fragments,
-                        Via::Url,
-                        Conduct::Send { bytes: 4096, frames: 4 },
-                    ));
+                    let send = |via, frames| {
+                        experiment(Check::Fragments, via, Conduct::Send { bytes: 4096, frames })
+                    };
+                    let pieces = send(Via::Url, 4);
+                    let is_lost = seen.attempts.iter().any(|made| made.experiment == pieces && !echoes(made));
+                    wanted.extend([send(Via::Url, 1), pieces]);
+                    wanted.extend((is_lost && target.direct.is_some()).then(|| send(Via::Direct, 4)));
+                } else if takes_messages(plain) {
+                    // Nothing is learnt by an echo, so that none has to be waited for before the next one.
+                    let (_, failed) = seen.size_limit(Via::Url);
+                    let sizes = SIZES.into_iter().filter(|size| failed.is_none_or(|failed| *size < failed));
+                    wanted.extend(sizes.map(size));
                 }
             }
             Protocol::Sse => {
@@ -204,8 +217,6 @@ impl Plan {
             }
             Protocol::Grpc => {
                 wanted.push(vary(Check::Deadline, Vary::DeadlineMs(Some(2000))));
-                let pings = Conduct::Hold { seconds: 5.0, ping_seconds: Some(0.2), message_seconds: None };
-                wanted.push(experiment(Check::Keepalive, Via::Url, pings));
             }
         }
         let crowd = |via| experiment(Check::Concurrency, via, Conduct::Crowd { connections: CROWD });
@@ -218,10 +229,19 @@ impl Plan {
 
     /// Begins holds, and ends those that nothing more is learnt from.
     fn hold(&mut self, seen: &Examination, running: &[Running], now: f64, step: &mut Step) {
-        if !self.options.checks.contains(&Check::Idle) || self.options.idle_max <= 0.0 {
+        let seconds = self.options.idle_max;
+        let pinged = Conduct::Hold {
+            seconds: KEEPALIVE_SECONDS,
+            ping_seconds: Some(KEEPALIVE),
+            message_seconds: None,
+        };
+        let keepalive = experiment(Check::Keepalive, Via::Url, pinged);
+        let is_patient = seen.target.protocol == Protocol::Grpc && seconds >= KEEPALIVE_SECONDS;
+        let keepalive = Some(keepalive).filter(|wanted| is_patient && self.is_allowed(wanted));
+        self.begin(keepalive.into_iter().collect(), usize::MAX, step);
+        if !self.options.checks.contains(&Check::Idle) || seconds <= 0.0 {
             return;
         }
-        let seconds = self.options.idle_max;
         let hold = |via, ping_seconds, message_seconds| {
             experiment(Check::Idle, via, Conduct::Hold { seconds, ping_seconds, message_seconds })
         };
@@ -230,14 +250,17 @@ impl Plan {
         match seen.target.protocol {
             Protocol::WebSocket => {
                 wanted.push(hold(Via::Url, Some(HEARTBEAT), None));
+                let is_long = seconds > 2.0 * SPARSE_HEARTBEAT;
+                wanted.extend(is_long.then(|| hold(Via::Url, Some(SPARSE_HEARTBEAT), None)));
                 wanted.extend(echoes(plain).then(|| hold(Via::Url, None, Some(HEARTBEAT))));
             }
             // Services of gRPC take frequent PING frames for an attack (grpc/proposal, A8).
             Protocol::Grpc => wanted.push(hold(Via::Url, None, Some(HEARTBEAT))),
             Protocol::Sse => {}
         }
-        if seen.direct().is_some_and(Attempt::is_open) {
+        if let Some(direct) = seen.direct().filter(|direct| direct.is_open()) {
             wanted.push(hold(Via::Direct, None, None));
+            wanted.extend(echoes(direct).then(|| hold(Via::Direct, None, Some(HEARTBEAT))));
         }
         self.begin(wanted, usize::MAX, step);
         let silent = hold(Via::Url, None, None);
@@ -255,9 +278,8 @@ impl Plan {
     fn next_size(&self, seen: &Examination) -> Option<Experiment> {
         let plain =
             seen.plain().filter(|plain| seen.target.protocol != Protocol::Sse && takes_messages(plain))?;
-        let send = |bytes| experiment(Check::Size, Via::Url, Conduct::Send { bytes, frames: 1 });
         let is_grpc = seen.target.protocol == Protocol::Grpc;
-        if !self.is_allowed(&send(0)) {
+        if !self.is_allowed(&size(0)) {
             return None;
         }
         let tried: Vec<(u64, bool)> = seen.sizes(Via::Url).collect();
@@ -275,7 +297,7 @@ impl Plan {
             }
             (passed, None) => *SIZES.iter().find(|size| **size > passed)?,
         };
-        let wanted = send(bytes);
+        let wanted = size(bytes);
         let is_pointless = tried.len() > 2 && !echoes(plain) && bytes > 64 << 10 && self.options.is_safe;
         (!self.begun.contains(&wanted) && !is_pointless).then_some(wanted)
     }
@@ -375,7 +397,15 @@ fn paths(path: &str) -> Vec<String> {
     let last = path.trim_end_matches('/').rsplit('/').next().map(|last| format!("/{last}"));
     let mut all = vec![format!("{toggled}{query}"), "/".to_owned()];
     all.extend(last.filter(|last| last != path).map(|last| format!("{last}{query}")));
+    all.extend(other_engine(&query).map(|query| format!("{path}{query}")));
     all
+}
+
+/// The query of the other version of engine.io that is in use: a client of one is refused by a server of the other
+/// (socket.io/docs/v4/troubleshooting-connection-issues).
+fn other_engine(query: &str) -> Option<String> {
+    let swapped = |from, to| query.contains(from).then(|| query.replace(from, to));
+    swapped("EIO=3", "EIO=4").or_else(|| swapped("EIO=4", "EIO=3"))
 }
 
 /// The origin that a page of the service itself has.
@@ -394,8 +424,13 @@ fn experiment(check: Check, via: Via, conduct: Conduct) -> Experiment {
     Experiment { check, via, vary: None, conduct }
 }
 
+fn size(bytes: u64) -> Experiment {
+    experiment(Check::Size, Via::Url, Conduct::Send { bytes, frames: 1 })
+}
+
+/// What goes on beside the rest.
 fn is_hold(experiment: &Experiment) -> bool {
-    experiment.check == Check::Idle
+    matches!(experiment.check, Check::Idle | Check::Keepalive)
 }
 
 fn echoes(plain: &Attempt) -> bool {
@@ -552,9 +587,47 @@ mod tests {
     }
 
     #[test]
+    fn heartbeats_of_a_hold() {
+        let beats = |scene: Scene, idle_max, status| {
+            let checks = vec![Check::Idle, Check::Keepalive];
+            let options = Options { idle_max, checks, ..Options::default() };
+            let made = played(scene, options, |experiment| refused(experiment, status));
+            let beat = |experiment: &Experiment| match experiment.conduct {
+                Conduct::Hold { ping_seconds, message_seconds, .. } => Some((ping_seconds, message_seconds)),
+                _ => None,
+            };
+            made.iter().filter_map(beat).collect::<Vec<_>>()
+        };
+        let silent = (None, None);
+        let pinged = |period| (Some(period), None);
+        let url = [silent, pinged(HEARTBEAT), pinged(SPARSE_HEARTBEAT), silent];
+        assert_eq!(beats(Scene::websocket(), 70.0, 101), url);
+        assert_eq!(beats(Scene::websocket(), 20.0, 101), [silent, pinged(HEARTBEAT), silent]);
+    }
+
+    #[test]
+    fn sizes_follow_each_other_at_once_where_nothing_comes_back() {
+        let options = Options { checks: vec![Check::Size], ..Options::default() };
+        let mut seen = Scene::websocket().seen();
+        let mut plan = Plan::new(options);
+        let first = plan.next(&seen, &[], 0.0).start;
+        seen.attempts.extend(first.iter().map(|experiment| refused(experiment, 101)));
+        let next = plan.next(&seen, &[], 1.0).start;
+        assert_eq!(next, [size(SIZES[0]), size(SIZES[1]), size(SIZES[2])]);
+        seen.attempts.extend(next.iter().map(|experiment| {
+            let mut attempt = refused(experiment, 101);
+            crate::scene::passes(&mut attempt, experiment != &size(SIZES[1]));
+            attempt
+        }));
+        let limit = plan.next(&seen, &[], 2.0).start;
+        assert_eq!(limit, [size((SIZES[0] + SIZES[1]) / 2)]);
+    }
+
+    #[test]
     fn paths_beside_a_path() {
         assert_eq!(paths("/ws/chat?a=1"), ["/ws/chat/?a=1", "/", "/chat?a=1"]);
         assert_eq!(paths("/ws/"), ["/ws", "/", "/ws"]);
         assert!(paths("/").is_empty());
+        assert!(paths("/io/?EIO=3&t=1").contains(&"/io/?EIO=4&t=1".to_owned()));
     }
 }

@@ -4,14 +4,17 @@
 //! people told of deploys; it keeps a bounded window of each route and protocol. A [`Population`] is what causes see of
 //! one of them. [`Ledger`] makes findings of many looks into findings that open, go on and end.
 
+pub mod calls;
 mod clumps;
 pub mod codes;
 pub mod departures;
 mod ledger;
 mod legs;
+pub mod paths;
 pub mod refusals;
 mod signs;
 mod spike;
+pub mod streams;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod timed;

@@ -65,6 +65,16 @@ impl RoundTrips {
         period >= LEAST_PERIOD && early && is_steady && self.ping().is_some_and(|ping| ping < 0.2 * period)
     }
 
+    /// Those that took as long as a lost segment is waited for, when most did not.
+    pub fn late(&self) -> Option<Late> {
+        let all = sorted(self.echoes.iter().chain(&self.pings).copied());
+        let middle = middle(&all)?;
+        let from = RESENT_AFTER.max(5.0 * middle);
+        let late = all.iter().filter(|trip| **trip >= from);
+        let least = late.clone().copied().next()?;
+        Some(Late { count: late.count(), all: all.len(), least, middle })
+    }
+
     /// Share of the echoes that took from `least` to `most`.
     pub fn share(&self, least: f64, most: f64) -> f64 {
         let within = self.echoes.iter().filter(|echo| (least..=most).contains(*echo)).count();
@@ -74,6 +84,21 @@ impl RoundTrips {
     }
 }
 
+/// Round trips that took far longer than most. Seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Late {
+    /// How many.
+    pub count: usize,
+    /// Of so many, Pings included.
+    pub all: usize,
+    /// The shortest of them.
+    pub least: f64,
+    /// The middle one of all.
+    pub middle: f64,
+}
+
+/// Linux waits 200 ms and more before it sends a segment again (`TCP_RTO_MIN`).
+const RESENT_AFTER: f64 = 0.19;
 /// Shorter steps are nobody's complaint.
 const LEAST_PERIOD: f64 = 0.08;
 /// A message that fits into one segment with room to spare.

@@ -51,7 +51,7 @@ pub struct DiagnoseOptions {
     /// Field to send with each request, such as 'Authorization: Bearer …'; may be repeated.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = field)]
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// Origin to send, as a page of https://example.com would.
+    /// Origin to send, as a page of that site would.
     #[arg(long, value_name = "ORIGIN")]
     origin: Option<HeaderValue>,
     /// WebSocket subprotocol to offer; may be repeated.
@@ -75,7 +75,8 @@ pub struct DiagnoseOptions {
     /// When to stop and judge by what was seen until then.
     #[arg(long, value_name = "DURATION", default_value = "3m", value_parser = duration)]
     timeout: Duration,
-    /// Leave out texts that the service sent: bodies of answers and reasons of Close frames.
+    /// Leave out texts that the service sent, such as bodies of answers and reasons of Close frames; what they would
+    /// have told is not used either.
     #[arg(long)]
     no_payload: bool,
     /// When to use colours.
@@ -129,13 +130,16 @@ pub async fn run(options: DiagnoseOptions) -> Result<(), Failure> {
     let plan = options.plan();
     let seen = Examination::new(options.examined(&settings));
     let mut progress = progress::Progress::new();
-    let (seen, is_cut) = probe::diagnose::examine(settings, seen, plan, options.timeout, &mut progress).await;
+    let mut seen = probe::diagnose::examine(settings, seen, plan, options.timeout, &mut progress).await;
     progress.end();
+    if options.no_payload {
+        seen.leave_out_texts();
+    }
     let verdict = verdict(&seen);
     let report = match options.format {
         Format::Text => report::text(&seen, &verdict, options.language(), options.style()),
         Format::Markdown => report::markdown(&seen, &verdict, options.language()),
-        Format::Json => options.json(&seen, &verdict, is_cut),
+        Format::Json => options.json(&seen, &verdict),
     };
     println!("{}", report.trim_end());
     match verdict.outcome {
@@ -218,7 +222,7 @@ impl DiagnoseOptions {
         }
     }
 
-    fn json(&self, seen: &Examination, verdict: &Verdict, is_cut: bool) -> String {
+    fn json(&self, seen: &Examination, verdict: &Verdict) -> String {
         let stages = seen.plain().map_or(&[][..], |plain| &plain.stages);
         let stages: Vec<Value> = stages
             .iter()
@@ -233,7 +237,7 @@ impl DiagnoseOptions {
         let findings: Vec<_> =
             verdict.findings.iter().map(|finding| told(finding, self.language())).collect();
         let mut report = json!({
-            "target": seen.target.url, "outcome": verdict.outcome, "cut_short": is_cut,
+            "target": seen.target.url, "outcome": verdict.outcome, "cut_short": seen.is_cut,
             "checks": seen.checks(), "stages": stages, "findings": findings,
         });
         if self.verbose {

@@ -47,6 +47,7 @@ enum News {
 pub(crate) struct Investigation {
     news: SyncSender<News>,
     ledger: Mutex<Ledger>,
+    looks: AtomicU64,
     overload: AtomicU64,
     routes: AtomicU64,
 }
@@ -64,6 +65,7 @@ impl Investigation {
         let investigation = Investigation {
             news,
             ledger: Mutex::default(),
+            looks: AtomicU64::new(0),
             overload: AtomicU64::new(0),
             routes: AtomicU64::new(0),
         };
@@ -83,7 +85,7 @@ impl Investigation {
         active.sort_by(|a, b| (&a.id, &a.route, a.level).cmp(&(&b.id, &b.route, b.level)));
         active.dedup();
         let dropped = vec![("overload", self.overload.load(Relaxed)), ("routes", self.routes.load(Relaxed))];
-        FindingFacts { active, dropped }
+        FindingFacts { active, looks: self.looks.load(Relaxed), dropped }
     }
 
     fn tell(&self, news: News) {
@@ -149,6 +151,7 @@ fn run(investigation: &Investigation, news: &NewsReader, sight: &dyn Sight, stop
         let found = watch.judge(now);
         investigation.routes.store(watch.left_out(), Relaxed);
         investigation.ledger.lock().looked(found, now);
+        investigation.looks.fetch_add(1, Relaxed);
         tracing::debug!(
             seconds = began.elapsed().as_secs_f64(),
             records = watch.records(),

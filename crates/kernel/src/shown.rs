@@ -30,16 +30,8 @@ pub struct Account {
 }
 
 impl Account {
-    /// Of a socket that is at hand, in two or three system calls.
-    ///
-    /// # Errors
-    /// As [`tcp_info`](crate::tcp_info()) and [`unread_bytes`](crate::unread_bytes).
-    pub fn of(fd: BorrowedFd<'_>) -> io::Result<Account> {
-        sys::account_of(fd.as_raw_fd())
-    }
-
-    /// Its numbers of payload alone, the moment left out: the FIN of a socket that was shut is the last byte of its
-    /// queue.
+    /// Numbers of payload alone, of a moment that is the reader's to add: the FIN of a socket that was shut is the last
+    /// byte of its queue.
     pub fn sample(&self, is_shut: bool) -> TcpSample {
         let Account { info, unread_bytes, queued_bytes } = self;
         let fin = u32::from(is_shut);

@@ -252,6 +252,8 @@ families! {
         "Groups of alerts that a channel has to tell of: waiting, or being told.";
     FINDING_ACTIVE: Gauge "heartline_finding_active" ["finding", "route", "level"]
         "1 for each finding that goes on: a cause, by its name in the catalogue, of what happens to the connections of a route; level is how sure that is.";
+    FINDING_LOOKS: Counter "heartline_finding_looks_total" []
+        "How often causes were looked for in what has ended and is open.";
     FINDING_RECORDS_DROPPED: Counter "heartline_finding_records_dropped_total" ["reason"]
         "Close records that findings were not made of: overload, since too many came at once, or routes, since there are more routes than are told apart.";
     ALERTMANAGER_ALERTS: Counter "heartline_alertmanager_alerts_total" ["alertmanager", "result"]

@@ -228,6 +228,8 @@ pub struct NotificationQueue {
 pub struct FindingFacts {
     /// Findings that go on.
     pub active: Vec<ActiveFinding>,
+    /// How often causes were looked for.
+    pub looks: u64,
     /// Records that were left out, by why.
     pub dropped: Vec<(&'static str, u64)>,
 }

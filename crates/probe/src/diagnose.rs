@@ -8,22 +8,20 @@ mod http1;
 mod http2;
 mod made_at;
 mod run;
+mod watched;
 mod websocket;
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
 use diagnose::attempt::{Attempt, Fault, Stage, StageName};
 use diagnose::experiment::{Alpn, Conduct, Experiment, Vary, Via};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use kernel::Account;
 use model::Moment;
-use model::tcp::TcpSample;
 use tokio::sync::{mpsc, watch};
 
+use self::watched::Watched;
 use crate::clock;
-use crate::stream::Stream;
 use crate::target::{Protocol, Target};
 use crate::tls::Trust;
 
@@ -72,8 +70,6 @@ pub(crate) struct Trial<'a> {
     pub(crate) experiment: &'a Experiment,
     pub(crate) began: Moment,
     pub(crate) seen: Attempt,
-    /// Its socket, to ask the kernel about at the end.
-    pub(crate) socket: Option<OwnedFd>,
     /// True when it is to end.
     pub(crate) stop: watch::Receiver<bool>,
     /// Gone as soon as its request is answered, or never will be.
@@ -84,6 +80,15 @@ impl Trial<'_> {
     /// Seconds since it began.
     pub(crate) fn now(&self) -> f64 {
         clock::now().since(self.began).as_secs_f64()
+    }
+
+    /// What a step of an opening comes to; none when it takes too long, or the attempt is to end.
+    pub(crate) async fn within<T>(&self, step: impl Future<Output = T>) -> Option<T> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            done = tokio::time::timeout(self.settings.stage_time, step) => done.ok(),
+            () = stopped(&mut stop) => None,
+        }
     }
 
     /// A stage is over, well or not.
@@ -168,47 +173,55 @@ impl Trial<'_> {
     }
 }
 
+/// Ends when the attempt is to end; never when nobody can say so any more.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Makes one attempt; it ends by itself, in the time that its conduct says and a bounded time for its opening, or
-/// soon after `stop` becomes true.
+/// soon after `stop` becomes true: then without a result, when nothing can be told of it yet.
 pub(crate) async fn attempt(
     settings: &Settings,
     experiment: Experiment,
     start: Moment,
     stop: watch::Receiver<bool>,
-) -> Attempt {
+) -> Option<Attempt> {
     match experiment.conduct {
-        Conduct::Crowd { connections } => crowd::open(settings, experiment, connections, start, stop).await,
+        Conduct::Crowd { connections } => {
+            Some(crowd::open(settings, experiment, connections, start, stop).await)
+        }
         _ => alone(settings, experiment, start, stop, None).await,
     }
 }
 
-/// An attempt of one connection.
+/// An attempt of one connection; none when it was to end before anything could be told of it.
 async fn alone(
     settings: &Settings,
     experiment: Experiment,
     start: Moment,
     stop: watch::Receiver<bool>,
     waiting: Option<mpsc::Sender<()>>,
-) -> Attempt {
+) -> Option<Attempt> {
     let began = clock::now();
     let seen = nothing(experiment.clone(), began.since(start).as_secs_f64());
-    let mut trial = Trial { settings, experiment: &experiment, began, seen, socket: None, stop, waiting };
+    let mut trial = Trial { settings, experiment: &experiment, began, seen, stop, waiting };
     if let Some(stream) = connect::connect(&mut trial).await {
-        converse(&mut trial, stream).await;
+        let stream = Watched::new(stream);
+        let watch = stream.watch();
+        match settings.target.protocol {
+            _ if trial.is_http2() => http2::open(&mut trial, stream).await,
+            Protocol::WebSocket => websocket::open(&mut trial, stream).await,
+            Protocol::Sse | Protocol::Grpc => events::open(&mut trial, stream).await,
+        }
+        trial.seen.tcp = watch.sample();
     }
-    let at_seconds = trial.now() as f32;
-    let account = trial.socket.as_ref().and_then(|socket| Account::of(socket.as_fd()).ok());
-    trial.seen.tcp = account.map(|account| TcpSample { at_seconds, ..account.sample(false) });
-    trial.seen
-}
-
-/// What is done above a connection.
-async fn converse(trial: &mut Trial<'_>, stream: Stream) {
-    match trial.settings.target.protocol {
-        _ if trial.is_http2() => http2::open(trial, stream).await,
-        Protocol::WebSocket => websocket::open(trial, stream).await,
-        Protocol::Sse | Protocol::Grpc => events::open(trial, stream).await,
-    }
+    let is_given_up = |stage: &Stage| {
+        stage.fault == Some(Fault::Timeout) && stage.seconds < settings.stage_time.as_secs_f64()
+    };
+    let is_untold = *trial.stop.borrow() && trial.seen.failed().is_some_and(is_given_up);
+    (!is_untold).then_some(trial.seen)
 }
 
 /// An attempt of which nothing is seen yet.
@@ -225,3 +238,6 @@ fn nothing(experiment: Experiment, began: f64) -> Attempt {
         crowd: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

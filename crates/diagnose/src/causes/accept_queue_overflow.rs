@@ -8,6 +8,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::openings;
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -56,14 +57,38 @@ pub const CAUSE: Cause = Cause {
             "Of {connections} connections at once {late} were connected only when SYN was sent again ({times}), or not at all; the others within {seconds}",
             "同时 {connections} 个连接中 {late} 个在重发 SYN（{times}）后才建立，或始终未建立；其余在{seconds}内建立",
         ),
-        phrase("first_ones", "Those that were connected at once were the first ones", "立即建立的正是最先发起的那些"),
-        phrase("straight_too", "Straight to {upstream} {late} of {connections} wait in the same way", "直接连接 {upstream} 时 {connections} 个中有 {late} 个同样等待"),
-        phrase("lost", "`packet-loss-retransmission`: SYN segments that are lost by chance", "`packet-loss-retransmission`：SYN 报文段偶然丢失"),
-        phrase("conntrack", "`conntrack-table-full`, or a firewall that limits new connections", "`conntrack-table-full`，或限制新建连接的防火墙"),
-        phrase("counters", "On the machine of the listener: `nstat -az TcpExtListenOverflows` before and after, and Recv-Q in `ss -ltn`", "在监听所在机器上：前后对比 `nstat -az TcpExtListenOverflows`，并查看 `ss -ltn` 的 Recv-Q"),
-        phrase("accept_sooner", "In the program that listens: a longer backlog with `net.core.somaxconn` as long, and nothing slow in the loop that accepts", "在监听的程序中：增大 backlog 与 `net.core.somaxconn`，接受连接的循环中不做耗时操作"),
+        phrase(
+            "first_ones",
+            "Those that were connected at once were the first ones",
+            "立即建立的正是最先发起的那些",
+        ),
+        phrase(
+            "straight_too",
+            "Straight to {upstream} {late} of {connections} wait in the same way",
+            "直接连接 {upstream} 时 {connections} 个中有 {late} 个同样等待",
+        ),
+        phrase(
+            "lost",
+            "`packet-loss-retransmission`: SYN segments that are lost by chance",
+            "`packet-loss-retransmission`：SYN 报文段偶然丢失",
+        ),
+        phrase(
+            "conntrack",
+            "`conntrack-table-full`, or a firewall that limits new connections",
+            "`conntrack-table-full`，或限制新建连接的防火墙",
+        ),
+        phrase(
+            "counters",
+            "On the machine of the listener: `nstat -az TcpExtListenOverflows` before and after, and Recv-Q in `ss -ltn`",
+            "在监听所在机器上：前后对比 `nstat -az TcpExtListenOverflows`，并查看 `ss -ltn` 的 Recv-Q",
+        ),
+        phrase(
+            "accept_sooner",
+            "In the program that listens: a longer backlog with `net.core.somaxconn` as long, and nothing slow in the loop that accepts",
+            "在监听的程序中：增大 backlog 与 `net.core.somaxconn`，接受连接的循环中不做耗时操作",
+        ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 /// Connections of a crowd that must be late.
@@ -121,7 +146,8 @@ struct Late {
 fn late(crowd: &[Attempt]) -> Option<Late> {
     let took = |attempt: &Attempt| {
         let tcp = attempt.stage(StageName::Tcp)?;
-        (tcp.fault.is_none() || tcp.fault == Some(Fault::Timeout)).then_some((tcp.seconds, tcp.fault.is_some()))
+        (tcp.fault.is_none() || tcp.fault == Some(Fault::Timeout))
+            .then_some((tcp.seconds, tcp.fault.is_some()))
     };
     let times: Vec<(f64, bool)> = crowd.iter().filter_map(took).collect();
     let is_soon = |(seconds, failed): &(f64, bool)| !failed && *seconds < SOON;
@@ -141,6 +167,10 @@ fn late(crowd: &[Attempt]) -> Option<Late> {
         soonest: soon.map(|(seconds, _)| *seconds).fold(0.0, f64::max),
         is_cut: times.iter().skip_while(|time| is_soon(time)).all(|time| !is_soon(time)),
     })
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! A client loses or changes its network.
 
-use model::finding::Severity;
+use model::finding::{Finding, Severity};
 
 use crate::cause::{Cause, Manual, Signs, text};
+use crate::population::{Population, paths};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -29,8 +30,12 @@ pub const CAUSE: Cause = Cause {
              and resumption in the client. Compare with the same networks a week ago before acting.",
             "服务端只能更早发现：25 秒心跳、20 至 30 秒的 TCP_USER_TIMEOUT，以及客户端续传。行动前先与一周前的同类网络比较。",
         ),
-        sources: &["RFC 5482","https://websockets.readthedocs.io/en/stable/faq/common.html"],
+        sources: &["RFC 5482", "https://websockets.readthedocs.io/en/stable/faq/common.html"],
     },
     phrases: &[],
-    signs: Signs::Seen { probe: None, connection: None, population: None },
+    signs: Signs::Seen { probe: None, connection: None, population: Some(population) },
 };
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    paths::findings(&CAUSE, seen)
+}

@@ -37,5 +37,13 @@ pub const CAUSE: Cause = Cause {
         sources: &["RFC 5905 (NTP)", "RFC 7679, section 3.7 (errors and uncertainties of one-way delay)"],
     },
     phrases: &[],
-    signs: Signs::Seen { probe: None, connection: None, population: None },
+    signs: Signs::Hidden(text(
+        "No finding is made of it: of messages that carry a time nobody knows that it is that of their \
+         making. On a route with `event_time` Heartline shows it in figures: \
+         `sse_event_clock_ahead_seconds` is how far a producer's clock is ahead at least, and \
+         `sse_event_generation_delay_min_seconds` bounds the offset.",
+        "不会为此产生结论：无法得知消息携带的时间是否就是其产生时间。对设置了 `event_time` 的路由，\
+         Heartline 以数值显示：`sse_event_clock_ahead_seconds` 是生产者时钟至少超前的时间，\
+         `sse_event_generation_delay_min_seconds` 给出偏差的上界。",
+    )),
 };

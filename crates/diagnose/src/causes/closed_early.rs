@@ -2,8 +2,8 @@
 
 use model::finding::{Finding, Place, Said, Severity};
 
-use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::attempt::{Attempt, Sign};
+use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
@@ -97,7 +97,9 @@ fn early(attempt: &Attempt) -> Option<(f64, String)> {
     let end = attempt.peer_end().filter(|end| end.age < EARLY_SECONDS)?;
     let stream = attempt.stream.as_ref()?;
     let manner = Manner::of(attempt, end);
-    let says_why = manner.is_normal() || is_for_credentials(manner) || matches!(manner, Manner::Close(1011..=1013) | Manner::Status(_));
+    let says_why = manner.is_normal()
+        || is_for_credentials(manner)
+        || matches!(manner, Manner::Close(1011..=1013) | Manner::Status(_));
     // A call of gRPC always begins with a message.
     let is_unasked = attempt.sent_while_open().is_empty() || stream.grpc.is_some();
     let how = match &end.sign {

@@ -40,10 +40,22 @@ pub const CAUSE: Cause = Cause {
             "{count} of {all} unclean ends ({share}) are at {value}, which has {exposure} of the connections",
             "{all} 次异常断开中有 {count} 次（{share}）发生在 {value}，而其连接只占 {exposure}",
         ),
-        phrase("not_by_chance", "By chance that comes less than once in a thousand times", "偶然发生的概率低于千分之一"),
+        phrase(
+            "not_by_chance",
+            "By chance that comes less than once in a thousand times",
+            "偶然发生的概率低于千分之一",
+        ),
         phrase("why_there", "what is different there is not seen from here", "从这里看不出该处有何不同"),
-        phrase("compare_node", "Compare {value} with the other upstreams: version, limits, host", "将 {value} 与其他上游对比：版本、限制、主机"),
-        phrase("compare_network", "Run `heartline diagnose` from within {value}", "在 {value} 内运行 `heartline diagnose`"),
+        phrase(
+            "compare_node",
+            "Compare {value} with the other upstreams: version, limits, host",
+            "将 {value} 与其他上游对比：版本、限制、主机",
+        ),
+        phrase(
+            "compare_network",
+            "Run `heartline diagnose` from within {value}",
+            "在 {value} 内运行 `heartline diagnose`",
+        ),
     ],
     signs: Signs::population(population),
 };
@@ -54,13 +66,22 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
     let timers = seen.timers();
     let is_told = |record: &CloseRecord| {
         let is_same = |end: &&CloseRecord| end.id == record.id;
-        clumps.iter().any(|clump| clump.ends.iter().any(is_same)) || timers.iter().any(|timer| timer.ends.iter().any(is_same))
+        clumps.iter().any(|clump| clump.ends.iter().any(is_same))
+            || timers.iter().any(|timer| timer.ends.iter().any(is_same))
     };
-    let unclean = seen.ends_where(|record| Manner::of(record).is_some_and(|manner| !manner.is_told) && !is_told(record));
-    let node = seen.concentration(&unclean, |record| record.upstream.clone(), |open| Some(open.upstream.clone()));
-    let net = seen.concentration(&unclean, |record| Some(network(record.client.ip)), |open| Some(network(open.client.ip)));
-    let node = node.map(|found| (found.value.to_string(), found.count, found.share, found.exposure, Place::Upstream));
-    let net = net.map(|found| (found.value.to_string(), found.count, found.share, found.exposure, Place::ClientLeg));
+    let unclean = seen
+        .ends_where(|record| Manner::of(record).is_some_and(|manner| !manner.is_told) && !is_told(record));
+    let node =
+        seen.concentration(&unclean, |record| record.upstream.clone(), |open| Some(open.upstream.clone()));
+    let net = seen.concentration(
+        &unclean,
+        |record| Some(network(record.client.ip)),
+        |open| Some(network(open.client.ip)),
+    );
+    let node = node
+        .map(|found| (found.value.to_string(), found.count, found.share, found.exposure, Place::Upstream));
+    let net = net
+        .map(|found| (found.value.to_string(), found.count, found.share, found.exposure, Place::ClientLeg));
     let told = |(value, count, share, exposure, place): (String, usize, f64, f64, Place)| {
         let concentrated = Said::new("concentrated")
             .with("count", count)
@@ -91,7 +112,11 @@ mod tests {
     }
 
     /// Ends at random times: unclean ones where `is_unclean` says so, Close frames else.
-    fn ends(count: u64, upstream: impl Fn(u64) -> &'static str, is_unclean: impl Fn(u64) -> bool) -> Vec<Made> {
+    fn ends(
+        count: u64,
+        upstream: impl Fn(u64) -> &'static str,
+        is_unclean: impl Fn(u64) -> bool,
+    ) -> Vec<Made> {
         let made = |number: u64| {
             let age = 10.0 + 400.0 * random(number);
             let made = end(number).lived(500.0 * random(number + 77), age, age * random(number + 3));

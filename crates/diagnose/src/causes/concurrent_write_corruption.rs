@@ -37,7 +37,10 @@ pub const CAUSE: Cause = Cause {
              many streams at once.",
             "让一个任务独占连接的写端，或对每个完整帧加锁（gorilla/websocket 只允许一个并发写者）。之后即使同时有多条连接，探测也不应看到违规。",
         ),
-        sources: &["RFC 6455, section 5.2","https://pkg.go.dev/github.com/gorilla/websocket#hdr-Concurrency"],
+        sources: &[
+            "RFC 6455, section 5.2",
+            "https://pkg.go.dev/github.com/gorilla/websocket#hdr-Concurrency",
+        ],
     },
     phrases: &[
         phrase(
@@ -74,7 +77,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let claim = Claim::of(&CAUSE, if straight { Place::Upstream } else { Place::Unknown }, decisive)
         .noted(Said::new("kind").with("kind", format!("{kind:?}")).with("offset", offset))
         .corroborated(straight.then(|| Said::new("straight_too").with("upstream", upstream)));
-    let claim = if straight { claim } else { claim.unless(Said::new("damaged")).next(Said::new("pass_upstream")) };
+    let claim =
+        if straight { claim } else { claim.unless(Said::new("damaged")).next(Said::new("pass_upstream")) };
     Some(claim.fix(Said::new("one_writer")).finding())
 }
 
@@ -91,7 +95,10 @@ mod tests {
     }
 
     fn random() -> Scene {
-        let breaches = [broken(URL, FrameViolation::ReservedOpcode, 412), broken(URL, FrameViolation::LengthOverflow, 97)];
+        let breaches = [
+            broken(URL, FrameViolation::ReservedOpcode, 412),
+            broken(URL, FrameViolation::LengthOverflow, 97),
+        ];
         Scene::opened().direct("10.0.3.7:80").attempts(breaches)
     }
 
@@ -104,14 +111,18 @@ mod tests {
     #[test]
     fn a_stream_whose_frames_lose_their_borders() {
         let mut scrambled = broken(URL, FrameViolation::ReservedBit, 104);
-        scrambled = scrambled.stream_with(|stream| stream.violations.push((FrameViolation::LengthOverflow, 203)));
+        scrambled =
+            scrambled.stream_with(|stream| stream.violations.push((FrameViolation::LengthOverflow, 203)));
         found(probe, Scene::opened().attempt(scrambled), Level::Medium);
     }
 
     #[test]
     fn the_same_breach_each_time_is_another() {
         none(probe, Scene::opened().attempts([0, 1].map(|_| broken(URL, FrameViolation::Masked, 0))));
-        none(probe, Scene::opened().attempts([14, 90].map(|at| broken(URL, FrameViolation::ReservedBit, at))));
+        none(
+            probe,
+            Scene::opened().attempts([14, 90].map(|at| broken(URL, FrameViolation::ReservedBit, at))),
+        );
         none(probe, Scene::opened());
     }
 }

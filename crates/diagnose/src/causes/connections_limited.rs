@@ -44,23 +44,47 @@ pub const CAUSE: Cause = Cause {
         sources: &["RFC 9110, sections 10.2.3 and 15.6.4"],
     },
     phrases: &[
-        phrase("limit_title", "{streams} connections at once get in and no more", "同时只能进入 {streams} 个连接"),
+        phrase(
+            "limit_title",
+            "{streams} connections at once get in and no more",
+            "同时只能进入 {streams} 个连接",
+        ),
         phrase(
             "limited",
             "While {streams} were open, {refused} further ones did not open: {how}, after at most {seconds}",
             "已有 {streams} 个打开时，另外 {refused} 个未能打开：{how}，最长{seconds}",
         ),
-        phrase("straight_too", "Straight to {upstream} some of as many do not open either", "直接连接 {upstream} 时同样数量中也有未能打开的"),
-        phrase("rate", "a limit of new connections in a time, in place of one of their number", "可能是对单位时间内新建连接的限制，而不是对数量的限制"),
+        phrase(
+            "straight_too",
+            "Straight to {upstream} some of as many do not open either",
+            "直接连接 {upstream} 时同样数量中也有未能打开的",
+        ),
+        phrase(
+            "rate",
+            "a limit of new connections in a time, in place of one of their number",
+            "可能是对单位时间内新建连接的限制，而不是对数量的限制",
+        ),
         phrase("files", "`fd-limit-app`: the process has no files left", "`fd-limit-app`：进程没有可用文件"),
-        phrase("workers", "each connection holds a worker, and there are no more", "每个连接占用一个工作进程，且已全部占满"),
-        phrase("one_more", "Keep {streams} open for a minute, then open one more: when it opens, the limit is one of rate", "保持 {streams} 个打开一分钟后再建立一个：若能打开，则是速率限制"),
+        phrase(
+            "workers",
+            "each connection holds a worker, and there are no more",
+            "每个连接占用一个工作进程，且已全部占满",
+        ),
+        phrase(
+            "one_more",
+            "Keep {streams} open for a minute, then open one more: when it opens, the limit is one of rate",
+            "保持 {streams} 个打开一分钟后再建立一个：若能打开，则是速率限制",
+        ),
         phrase(
             "look_inside",
             "On the service's machine, while {streams} are open: open files of the process against `/proc/PID/limits`, its workers, and Recv-Q in `ss -ltn`",
             "在服务所在机器上，保持 {streams} 个打开时：对比进程的打开文件数与 `/proc/PID/limits`，查看其工作进程，以及 `ss -ltn` 的 Recv-Q",
         ),
-        phrase("raise", "Where the limit is: find what is counted and raise it, or refuse with 503 and `Retry-After`", "在存在限制的位置：找出计数的对象并提高上限，或以 503 与 `Retry-After` 拒绝"),
+        phrase(
+            "raise",
+            "Where the limit is: find what is counted and raise it, or refuse with 503 and `Retry-After`",
+            "在存在限制的位置：找出计数的对象并提高上限，或以 503 与 `Retry-After` 拒绝",
+        ),
     ],
     signs: Signs::probe(probe),
 };
@@ -70,8 +94,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let refused = &limit.limit.refused;
     let are_waiting = refused.iter().all(|attempt| is_waiting(attempt));
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
-    let same = (limit.straight == Straight::Limited).then(|| Said::new("straight_too").with("upstream", upstream));
-    let next = Said::new(if are_waiting { "look_inside" } else { "one_more" }).with("streams", limit.limit.streams);
+    let same =
+        (limit.straight == Straight::Limited).then(|| Said::new("straight_too").with("upstream", upstream));
+    let next =
+        Said::new(if are_waiting { "look_inside" } else { "one_more" }).with("streams", limit.limit.streams);
     let is_inside = are_waiting && !matches!(limit.straight, Straight::Open(_));
     Some(
         Claim::of(&CAUSE, limit.place(), limit.said("limited").with("how", openings::how(refused.first()?)))
@@ -117,7 +143,9 @@ mod tests {
             let url = || open().attempt(limited(Via::Url, other));
             assert_eq!(found(probe, url(), Level::Medium).place, Place::Unknown);
             let same = url().attempt(limited(Via::Direct, other));
-            assert_eq!(found(probe, same, Level::Medium).place, Place::Upstream);
+            let finding = found(probe, same, Level::Medium);
+            assert_eq!(finding.place, Place::Upstream);
+            assert!(finding.evidence.iter().any(|said| said.code == "straight_too"), "{finding:?}");
         }
     }
 
@@ -126,7 +154,8 @@ mod tests {
         none(probe, open().attempt(crowd(Via::Url, times(20, &answer(101)))));
         none(probe, open());
         none(probe, Scene::websocket().plain(answer(418)).attempt(limited(Via::Url, None)));
-        let spread: Vec<_> = (0..20).map(|number| Some(answer(if number % 3 == 0 { 418 } else { 101 }))).collect();
+        let spread: Vec<_> =
+            (0..20).map(|number| Some(answer(if number % 3 == 0 { 418 } else { 101 }))).collect();
         none(probe, open().attempt(crowd(Via::Url, spread)));
     }
 }

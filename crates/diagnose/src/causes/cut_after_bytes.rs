@@ -2,8 +2,8 @@
 
 use model::finding::{Finding, Place, Said, Severity};
 
-use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::attempt::{Attempt, End};
+use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
@@ -79,8 +79,9 @@ fn probe(seen: &Examination) -> Option<Finding> {
         .collect();
     let by_messages = same(&ends, |attempt| attempt.sent_while_open().len() as u64, 3);
     let by_bytes = same(&ends, |attempt| attempt.stream.as_ref().map_or(0, |it| it.bytes_seen), 1024);
-    let (code, number, alike) =
-        by_messages.map(|(n, it)| ("after_messages", n, it)).or(by_bytes.map(|(n, it)| ("after_bytes", n, it)))?;
+    let (code, number, alike) = by_messages
+        .map(|(n, it)| ("after_messages", n, it))
+        .or(by_bytes.map(|(n, it)| ("after_bytes", n, it)))?;
     let ages = alike.iter().map(|(_, end)| end.age);
     let (least, most) = (ages.clone().fold(f64::MAX, f64::min), ages.fold(0.0, f64::max));
     let said = Said::new(code).with("count", alike.len()).seconds("least", least).seconds("most", most);
@@ -111,7 +112,8 @@ fn same<'a>(
     let first = ends.iter().map(|(attempt, _)| number(attempt)).filter(|number| *number >= least).max()?;
     let alike: Vec<_> = ends.iter().filter(|(attempt, _)| number(attempt) == first).copied().collect();
     let ages: Vec<f64> = alike.iter().map(|(_, end)| end.age).collect();
-    let spread = ages.iter().copied().fold(0.0, f64::max) / ages.iter().copied().fold(f64::MAX, f64::min).max(0.001);
+    let spread =
+        ages.iter().copied().fold(0.0, f64::max) / ages.iter().copied().fold(f64::MAX, f64::min).max(0.001);
     (alike.len() > 1 && spread > 1.5).then_some((first, alike))
 }
 

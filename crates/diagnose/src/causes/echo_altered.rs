@@ -42,7 +42,11 @@ pub const CAUSE: Cause = Cause {
         ),
         phrase("others_same", "{count} others came back as they were sent", "另有 {count} 条原样返回"),
         phrase("straight_same", "Straight at {upstream} none is changed", "直连 {upstream} 时没有改动"),
-        phrase("straight_too", "Straight at {upstream} they are changed as well", "直连 {upstream} 同样被改动"),
+        phrase(
+            "straight_too",
+            "Straight at {upstream} they are changed as well",
+            "直连 {upstream} 同样被改动",
+        ),
         phrase("on_purpose", "the service means to change them", "服务本意如此"),
         phrase(
             "whose_change",
@@ -76,7 +80,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let upstream = seen.target.direct.as_deref().unwrap_or("-");
     let said = Said::new("altered").with("count", changed.len()).bytes("bytes", bytes);
     let is_straight = !altered(Via::Direct).is_empty();
-    let is_clean_straight = !is_straight && whole(seen, Via::Direct).iter().any(|(size, fate)| *size >= bytes && *fate == Fate::Echoed);
+    let is_clean_straight = !is_straight
+        && whole(seen, Via::Direct).iter().any(|(size, fate)| *size >= bytes && *fate == Fate::Echoed);
     let (place, compared) = match (is_straight, is_clean_straight) {
         (true, _) => (Place::Upstream, Some("straight_too")),
         (false, true) => (Place::UpstreamLeg, Some("straight_same")),
@@ -107,7 +112,9 @@ mod tests {
 
     #[test]
     fn some_messages_are_changed() {
-        let scene = || Scene::opened().direct("10.0.3.7:80").attempts([scene::sent(URL, 1024, Ok(0.01)), altered(URL)]);
+        let scene = || {
+            Scene::opened().direct("10.0.3.7:80").attempts([scene::sent(URL, 1024, Ok(0.01)), altered(URL)])
+        };
         found(probe, scene(), Level::Medium);
         found(probe, scene().attempt(scene::sent(DIRECT, 16_384, Ok(0.01))), Level::High);
         found(probe, scene().attempt(altered(DIRECT)), Level::Medium);

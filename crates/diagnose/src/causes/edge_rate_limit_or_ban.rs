@@ -9,6 +9,7 @@ use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::occupancy;
 use crate::openings::{self, Straight};
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -85,7 +86,7 @@ pub const CAUSE: Cause = Cause {
             "在客户端：重连前按 `Retry-After` 等待并加随机抖动",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -149,6 +150,10 @@ fn limited(seen: &Examination) -> Option<Finding> {
 
 /// A refusal that nobody waited for.
 const AT_ONCE_SECONDS: f64 = 0.5;
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
+}
 
 #[cfg(test)]
 mod tests {

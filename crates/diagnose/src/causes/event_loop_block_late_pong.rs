@@ -2,12 +2,13 @@
 
 use model::finding::{Finding, Place, Said, Severity};
 
-use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::attempt::{Attempt, Sign};
+use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::holds;
+use crate::population::{Population, codes};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -39,7 +40,7 @@ pub const CAUSE: Cause = Cause {
              under load.",
             "把阻塞工作移出事件循环（线程、进程、异步数据库客户端），然后增加进程；最后才调大 `ping_timeout`。之后在负载下保持的连接应存活超过十次心跳。",
         ),
-        sources: &["https://websockets.readthedocs.io/en/stable/faq/server.html","RFC 6455, section 5.5.3"],
+        sources: &["https://websockets.readthedocs.io/en/stable/faq/server.html", "RFC 6455, section 5.5.3"],
     },
     phrases: &[
         phrase(
@@ -59,7 +60,7 @@ pub const CAUSE: Cause = Cause {
             "在服务中：把阻塞工作移出事件循环；之后才考虑调大 ping 超时",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -86,6 +87,10 @@ fn missing_pong(attempt: &Attempt) -> Option<(&str, usize)> {
     let said = reason.to_ascii_lowercase();
     let is_for_pong = said.contains("pong") || (said.contains("ping") && said.contains("time"));
     (is_for_pong && pings > 0).then_some((reason, pings))
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    codes::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

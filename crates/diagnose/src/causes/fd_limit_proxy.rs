@@ -51,7 +51,11 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase("limit_title", "a proxy has files for no more than {streams} of these connections", "代理的文件数只够 {streams} 个这样的连接"),
+        phrase(
+            "limit_title",
+            "a proxy has files for no more than {streams} of these connections",
+            "代理的文件数只够 {streams} 个这样的连接",
+        ),
         phrase(
             "internal_error",
             "While {streams} were open, {refused} further ones got 500 within {seconds}",
@@ -63,11 +67,31 @@ pub const CAUSE: Cause = Cause {
             "已有 {streams} 个打开时，另外 {refused} 个已连接但{seconds}内没有应答",
         ),
         phrase("page", "The page of the 500 is the proxy's", "500 页面来自代理"),
-        phrase("hop", "The hop in between is {product}, which has no queue for what it has accepted", "中间节点是 {product}，它不会让已接受的连接排队"),
-        phrase("maxconn", "a limit of connections in a proxy, such as HAProxy's `maxconn`", "代理的连接数限制，例如 HAProxy 的 `maxconn`"),
-        phrase("crash", "a fault of the proxy's own code, such as a script", "代理自身代码（例如脚本）的故障"),
-        phrase("error_log", "Look in the proxy's error log for `Too many open files` (24)", "在代理的错误日志中查找 `Too many open files`（24）"),
-        phrase("raise", "In the proxy: a limit of open files of more than two for each connection", "在代理中：打开文件数上限应为连接数的两倍以上"),
+        phrase(
+            "hop",
+            "The hop in between is {product}, which has no queue for what it has accepted",
+            "中间节点是 {product}，它不会让已接受的连接排队",
+        ),
+        phrase(
+            "maxconn",
+            "a limit of connections in a proxy, such as HAProxy's `maxconn`",
+            "代理的连接数限制，例如 HAProxy 的 `maxconn`",
+        ),
+        phrase(
+            "crash",
+            "a fault of the proxy's own code, such as a script",
+            "代理自身代码（例如脚本）的故障",
+        ),
+        phrase(
+            "error_log",
+            "Look in the proxy's error log for `Too many open files` (24)",
+            "在代理的错误日志中查找 `Too many open files`（24）",
+        ),
+        phrase(
+            "raise",
+            "In the proxy: a limit of open files of more than two for each connection",
+            "在代理中：打开文件数上限应为连接数的两倍以上",
+        ),
         phrase("nginx", "worker_rlimit_nofile 65536;", "worker_rlimit_nofile 65536;"),
     ],
     signs: Signs::probe(probe),
@@ -100,7 +124,8 @@ fn internal_error(seen: &Examination) -> Option<Claim> {
 
 /// The proxy has no file to accept with, so the kernel alone answers.
 fn not_accepted(seen: &Examination) -> Option<Claim> {
-    let limit = occupancy::compared(seen, is_hanging).filter(|limit| matches!(limit.straight, Straight::Open(_)))?;
+    let limit =
+        occupancy::compared(seen, is_hanging).filter(|limit| matches!(limit.straight, Straight::Open(_)))?;
     let hop = openings::hop(seen).filter(|hop| *hop == "nginx");
     let claim = Claim::of(&CAUSE, limit.place(), limit.said("not_accepted"))
         .titled(limit.said("limit_title"))
@@ -136,7 +161,8 @@ mod tests {
     fn an_internal_error_of_the_proxy_above_the_limit() {
         let scene = limited(open(), &times(13, &page()));
         assert_eq!(found(probe, scene, Level::Medium).place, Place::Unknown);
-        let compared = limited(open(), &times(13, &page())).attempt(crowd(Via::Direct, times(20, &answer(101))));
+        let compared =
+            limited(open(), &times(13, &page())).attempt(crowd(Via::Direct, times(20, &answer(101))));
         assert_eq!(found(probe, compared, Level::High).place, Place::UpstreamLeg);
     }
 

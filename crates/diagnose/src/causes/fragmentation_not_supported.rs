@@ -61,11 +61,13 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let fails = |via| {
         seen.of_open(via).find_map(|attempt| {
             let ((bytes, frames), fate) = (sent(attempt)?, Fate::of(attempt)?);
-            (frames > 1 && fate != Fate::Echoed && fate != Fate::Ended(Manner::Close(1009))).then_some((bytes, frames, fate))
+            (frames > 1 && fate != Fate::Echoed && fate != Fate::Ended(Manner::Close(1009)))
+                .then_some((bytes, frames, fate))
         })
     };
     // A service whose frames are broken anyway is not judged by its echoes.
-    let is_broken = seen.plain().and_then(|plain| plain.stream.as_ref()).is_some_and(|it| !it.violations.is_empty());
+    let is_broken =
+        seen.plain().and_then(|plain| plain.stream.as_ref()).is_some_and(|it| !it.violations.is_empty());
     let (bytes, frames, fate) = fails(Via::Url).filter(|_| !is_broken)?;
     if !whole(seen, Via::Url).iter().any(|(size, fate)| *size >= bytes && *fate == Fate::Echoed) {
         return None;

@@ -42,7 +42,7 @@ pub const CAUSE: Cause = Cause {
              let both pass. Then large messages must come without a breach.",
             "在服务中关闭 permessage-deflate（ws `perMessageDeflate: false`、websockets `compression=None`），或让只在一个方向移除 `Sec-WebSocket-Extensions` 的一跳放行双向。之后大消息应不再违规。",
         ),
-        sources: &["RFC 6455, section 5.2","RFC 7692, section 6"],
+        sources: &["RFC 6455, section 5.2", "RFC 7692, section 6"],
     },
     phrases: &[
         phrase(
@@ -145,9 +145,16 @@ mod tests {
 
     #[test]
     fn compression_that_was_not_agreed_on_is_a_fact() {
-        let rsv = || Scene::websocket().direct("10.0.3.7:80").attempt(broken(URL, vec![(FrameViolation::ReservedBit, 14)]));
+        let rsv = || {
+            Scene::websocket()
+                .direct("10.0.3.7:80")
+                .attempt(broken(URL, vec![(FrameViolation::ReservedBit, 14)]))
+        };
         assert_eq!(found(probe, rsv(), Level::High).place, Place::Unknown);
-        assert_eq!(found(probe, rsv().attempt(broken(DIRECT, Vec::new())), Level::High).place, Place::UpstreamLeg);
+        assert_eq!(
+            found(probe, rsv().attempt(broken(DIRECT, Vec::new())), Level::High).place,
+            Place::UpstreamLeg
+        );
         let masked = Scene::websocket().attempt(broken(URL, vec![(FrameViolation::Masked, 0)]));
         found(probe, masked, Level::High);
     }
@@ -157,13 +164,17 @@ mod tests {
         let seen = Stream { end: Some(end(0.4, Sign::Fin)), ..Stream::default() };
         let mut offered = greeted_by(URL, seen);
         let vary = Some(Vary::Compression(true));
-        offered.experiment = Experiment { check: Check::Compression, via: URL, vary, conduct: Conduct::Greet };
+        offered.experiment =
+            Experiment { check: Check::Compression, via: URL, vary, conduct: Conduct::Greet };
         found(probe, Scene::opened().attempt(offered), Level::Medium);
     }
 
     #[test]
     fn breaches_of_many_kinds_and_none_at_all_are_others() {
-        let many = [broken(URL, vec![(FrameViolation::ReservedOpcode, 40)]), broken(URL, vec![(FrameViolation::LengthOverflow, 9)])];
+        let many = [
+            broken(URL, vec![(FrameViolation::ReservedOpcode, 40)]),
+            broken(URL, vec![(FrameViolation::LengthOverflow, 9)]),
+        ];
         none(probe, Scene::websocket().attempts(many));
         none(probe, Scene::websocket().attempt(broken(URL, Vec::new())));
         let once = [broken(URL, vec![(FrameViolation::Masked, 9)]), broken(URL, Vec::new())];

@@ -32,7 +32,7 @@ pub const CAUSE: Cause = Cause {
             "Let what terminates TLS offer h2: nginx `http2 on;` (stream: `ssl_alpn h2;`), HAProxy `bind … ssl alpn h2`, AWS NLB an ALPN policy. For the time between: `GRPC_ENFORCE_ALPN_ENABLED=false`. Then `openssl s_client -alpn h2` must say `ALPN protocol: h2`.",
             "让终止 TLS 的一端提供 h2：nginx `http2 on;`（stream：`ssl_alpn h2;`）、HAProxy `bind … ssl alpn h2`、AWS NLB 的 ALPN 策略。临时措施：`GRPC_ENFORCE_ALPN_ENABLED=false`。之后 `openssl s_client -alpn h2` 应显示 `ALPN protocol: h2`。",
         ),
-        sources: &["RFC 9113, section 3.2","RFC 7301","https://github.com/grpc/grpc-go/issues/7922"],
+        sources: &["RFC 9113, section 3.2", "RFC 7301", "https://github.com/grpc/grpc-go/issues/7922"],
     },
     phrases: &[
         phrase(
@@ -53,12 +53,18 @@ pub const CAUSE: Cause = Cause {
 fn probe(seen: &Examination) -> Option<Finding> {
     let plain = seen.plain().filter(|_| seen.target.protocol == Protocol::Grpc && seen.target.is_tls)?;
     let is_selected = plain.tls.as_ref().is_none_or(|tls| tls.alpn.is_some());
-    let is_agreed = plain.stage(StageName::Tls).is_some_and(|stage| matches!(stage.fault, None | Some(Fault::Alpn)));
+    let is_agreed =
+        plain.stage(StageName::Tls).is_some_and(|stage| matches!(stage.fault, None | Some(Fault::Alpn)));
     let is_refused = plain.tls.as_ref().is_some_and(|tls| tls.alert.is_some());
     if is_selected || !is_agreed || is_refused {
         return None;
     }
-    Some(Claim::of(&CAUSE, Place::UpstreamLeg, Said::new("none_selected")).proven().fix(Said::new("offer_h2")).finding())
+    Some(
+        Claim::of(&CAUSE, Place::UpstreamLeg, Said::new("none_selected"))
+            .proven()
+            .fix(Said::new("offer_h2"))
+            .finding(),
+    )
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! A receiver reads nothing, and HTTP/2's flow control stops the sender.
 
-use model::finding::Severity;
+use model::finding::{Finding, Severity};
 
 use crate::cause::{Cause, Manual, Signs, text};
+use crate::population::{Population, calls};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -32,8 +33,12 @@ pub const CAUSE: Cause = Cause {
              their own. Then messages must flow while one stream is not read.",
             "把每个流读到末尾，取消无人读取的流，让慢消费者使用独立的通道。之后即使有一个流不被读取，消息也应继续流动。",
         ),
-        sources: &["RFC 9113, section 5.2","https://grpc.io/docs/guides/flow-control/"],
+        sources: &["RFC 9113, section 5.2", "https://grpc.io/docs/guides/flow-control/"],
     },
     phrases: &[],
-    signs: Signs::Seen { probe: None, connection: None, population: None },
+    signs: Signs::Seen { probe: None, connection: None, population: Some(population) },
 };
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    calls::findings(&CAUSE, seen)
+}

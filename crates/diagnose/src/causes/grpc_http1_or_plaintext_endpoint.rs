@@ -38,7 +38,7 @@ pub const CAUSE: Cause = Cause {
             "Let the listener speak HTTP/2: nginx `http2 on;` with `grpc_pass grpc://…`, ingress-nginx `backend-protocol: GRPC`, or use the service's right port. Then the diagnosis must open the call.",
             "让监听端支持 HTTP/2：nginx `http2 on;` 并用 `grpc_pass grpc://…`，ingress-nginx `backend-protocol: GRPC`，或改用服务的正确端口。之后诊断应能打开调用。",
         ),
-        sources: &["RFC 9113, section 3.4","https://nginx.org/en/docs/http/ngx_http_grpc_module.html"],
+        sources: &["RFC 9113, section 3.4", "https://nginx.org/en/docs/http/ngx_http_grpc_module.html"],
     },
     phrases: &[
         phrase(
@@ -71,13 +71,15 @@ pub const CAUSE: Cause = Cause {
 fn probe(seen: &Examination) -> Option<Finding> {
     let plain = seen.plain().filter(|_| seen.target.protocol == Protocol::Grpc)?;
     let failed = plain.failed()?;
-    let is_other = matches!(failed.fault, Some(Fault::OtherProtocol | Fault::Protocol | Fault::Ended | Fault::Reset));
+    let is_other =
+        matches!(failed.fault, Some(Fault::OtherProtocol | Fault::Protocol | Fault::Ended | Fault::Reset));
     let is_first = matches!(failed.name, StageName::Http2 | StageName::Http);
     let speaks = seen.with(&Vary::Alpn(Alpn::Http1)).and_then(|attempt| attempt.answer.as_ref());
     let http1 = speaks.filter(|answer| answer.version.starts_with('1')).map(|answer| {
         Said::new("answers_http1").with("version", answer.version.as_str()).with("status", answer.status)
     });
-    let alpn = plain.tls.as_ref().and_then(|tls| tls.alpn.as_deref()).filter(|alpn| alpn.starts_with("http/1"));
+    let alpn =
+        plain.tls.as_ref().and_then(|tls| tls.alpn.as_deref()).filter(|alpn| alpn.starts_with("http/1"));
     let is_shown = failed.detail.contains("HTTP/1") || http1.is_some() || alpn.is_some();
     if !is_first || !is_other || (failed.fault != Some(Fault::OtherProtocol) && !is_shown) {
         return None;
@@ -87,7 +89,12 @@ fn probe(seen: &Examination) -> Option<Finding> {
         .corroborated(http1)
         .corroborated(alpn.map(|alpn| Said::new("alpn_says").with("alpn", alpn)));
     let claim = if is_shown { claim } else { claim.unless(Said::new("no_http")) };
-    Some(claim.next((!is_shown).then(|| Said::new("try_http1"))).fix_by(Said::new("enable"), Said::new("nginx")).finding())
+    Some(
+        claim
+            .next((!is_shown).then(|| Said::new("try_http1")))
+            .fix_by(Said::new("enable"), Said::new("nginx"))
+            .finding(),
+    )
 }
 
 #[cfg(test)]
@@ -96,8 +103,8 @@ mod tests {
 
     use super::*;
     use crate::experiment::Check;
-    use crate::scene::{Scene, answer, fails, found, none};
     use crate::experiment::Via;
+    use crate::scene::{Scene, answer, fails, found, none};
 
     fn no_http2(fault: Fault) -> Scene {
         Scene::grpc().attempt(fails(Via::Url, None, StageName::Http2, fault, 0.01))

@@ -99,11 +99,13 @@ fn gone(seen: &Examination) -> Option<Finding> {
             is_whole.then_some((attempt.began + end.at, end.age, beat != Beat::None))
         })
     };
-    let (least, most) = ends().fold((f64::MAX, 0.0_f64), |(least, most), (_, age, _)| (least.min(age), most.max(age)));
+    let (least, most) =
+        ends().fold((f64::MAX, 0.0_f64), |(least, most), (_, age, _)| (least.min(age), most.max(age)));
     let (first, ..) = ends().next()?;
     let apart = ends().any(|(moment, ..)| (moment - first).abs() > 1.0);
     let is_busy_too = ends().any(|(.., is_busy)| is_busy);
-    let outlived = seen.silent(Via::Direct).any(|hold| hold.peer_end().is_none() && hold.lived() > 1.5 * most);
+    let outlived =
+        seen.silent(Via::Direct).any(|hold| hold.peer_end().is_none() && hold.lived() > 1.5 * most);
     let is_grpc = seen.target.protocol == Protocol::Grpc;
     if !is_grpc || is_silence || !apart || !is_busy_too || outlived || most > least * JITTER + 0.2 {
         return None;
@@ -138,7 +140,8 @@ fn going_away(seen: &Examination) -> Option<Finding> {
     let claim = Claim::of(&CAUSE, Place::Upstream, decisive)
         .corroborated(apart.then(|| Said::new("apart")))
         .corroborated(says);
-    let claim = if is_known { claim } else { claim.unless(Said::new("restart")).next(Said::new("repeat_hold")) };
+    let claim =
+        if is_known { claim } else { claim.unless(Said::new("restart")).next(Said::new("repeat_hold")) };
     Some(claim.fix(Said::new("resume").seconds("seconds", seconds)).finding())
 }
 
@@ -154,9 +157,10 @@ mod tests {
     use crate::scene::{SILENT, Scene, URL, cut_at, found, lives, none, silent_end, talked};
 
     fn away(error: Http2Error, debug: &str, ages: &[f64]) -> Scene {
-        let ends = ages.iter().zip([0.0, 2.3, 5.0]).map(|(age, began)| {
-            cut_at(URL, SILENT, began, *age, Sign::GoAway(error, debug.to_owned()))
-        });
+        let ends = ages
+            .iter()
+            .zip([0.0, 2.3, 5.0])
+            .map(|(age, began)| cut_at(URL, SILENT, began, *age, Sign::GoAway(error, debug.to_owned())));
         Scene::grpc().attempts(ends)
     }
 
@@ -170,7 +174,8 @@ mod tests {
     #[test]
     fn connections_that_end_at_an_age_are_recycled() {
         let ends = silent_end(URL, 3.0, &Sign::Fin);
-        let heard = cut_at(URL, talked(1.0), 1.0, 3.05, Sign::Fin).stream_with(|stream| stream.messages_seen = 2);
+        let heard =
+            cut_at(URL, talked(1.0), 1.0, 3.05, Sign::Fin).stream_with(|stream| stream.messages_seen = 2);
         found(probe, Scene::grpc().attempts(ends.clone()).attempt(heard), Level::Medium);
         let varied = [(0.0, 2.9), (2.3, 3.2)].map(|(began, age)| cut_at(URL, SILENT, began, age, Sign::Fin));
         let varied = Scene::grpc().attempts(varied).attempt(cut_at(URL, talked(1.0), 1.0, 3.05, Sign::Fin));

@@ -6,6 +6,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
+use crate::population::{Population, calls};
 use crate::sizes::sent;
 
 /// See the module.
@@ -48,7 +49,7 @@ pub const CAUSE: Cause = Cause {
             "在接收侧：把最大消息调到大于 {bytes}，或分片发送；之后应得到应答",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 /// The limit that all implementations have by default: who is refused above it has found no fault.
@@ -61,16 +62,22 @@ fn probe(seen: &Examination) -> Option<Finding> {
         let size = too_large(&end.message).filter(|_| own.is_none_or(|own| own <= ORDINARY_BYTES))?;
         Some((end.message.as_str(), size))
     })?;
-    let claim = Claim::of(&CAUSE, Place::Upstream, Said::new("status_says").with("message", message)).proven();
+    let claim =
+        Claim::of(&CAUSE, Place::Upstream, Said::new("status_says").with("message", message)).proven();
     Some(claim.fix(Said::new("raise").bytes("bytes", size)).finding())
 }
 
 /// The size that was too large, by the text of the status.
 fn too_large(message: &str) -> Option<u64> {
     let rest = message.to_ascii_lowercase();
-    let rest = rest.split_once("larger than max").or_else(|| rest.split_once("exceeds maximum size"))?.1.to_owned();
+    let rest =
+        rest.split_once("larger than max").or_else(|| rest.split_once("exceeds maximum size"))?.1.to_owned();
     let mut numbers = rest.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
     numbers.next()
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    calls::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

@@ -69,7 +69,9 @@ fn probe(seen: &Examination) -> Option<Finding> {
         _ => (Place::Unknown, None),
     };
     let answer = plain.answer.as_ref();
-    let product = answer.and_then(|answer| answer.proxy()).map(|product| Said::new("server_field").with("product", product));
+    let product = answer
+        .and_then(|answer| answer.proxy())
+        .map(|product| Said::new("server_field").with("product", product));
     let body = answer.map(|answer| answer.body.as_str()).filter(|body| !body.is_empty());
     let claim = Claim::of(&CAUSE, place, decisive)
         .proven()
@@ -88,7 +90,8 @@ fn foreign(attempt: &Attempt) -> Option<Said> {
     }
     let stream = attempt.stream.as_ref()?;
     let ended = attempt.peer_end().is_some_and(|end| end.sign == Sign::BodyEnd);
-    let has_status = stream.grpc.as_ref().is_some_and(|end| end.code.is_some()) || answer.field("grpc-status").is_some();
+    let has_status =
+        stream.grpc.as_ref().is_some_and(|end| end.code.is_some()) || answer.field("grpc-status").is_some();
     (ended && !has_status).then(|| Said::new("no_trailers"))
 }
 
@@ -98,11 +101,12 @@ mod tests {
 
     use super::*;
     use crate::attempt::Stream;
-    use crate::scene::{Scene, answer, end, found, greeted_by, none};
     use crate::experiment::Via;
+    use crate::scene::{Scene, answer, end, found, greeted_by, none};
 
     fn call(code: Option<u32>) -> Attempt {
-        let mut call = greeted_by(Via::Url, Stream { end: Some(end(0.1, Sign::BodyEnd)), ..Stream::default() });
+        let mut call =
+            greeted_by(Via::Url, Stream { end: Some(end(0.1, Sign::BodyEnd)), ..Stream::default() });
         call.answer = Some(answer(200).and("content-type", "application/grpc+proto"));
         match code {
             Some(code) => call.grpc(code, ""),

@@ -123,7 +123,8 @@ mod tests {
         found(probe, resets(), Level::Medium);
         let deaf = resets().attempt(cut_at(URL, talked(1.0), 0.5, 2.0, RESET));
         found(probe, deaf.attempt(lives(DIRECT, SILENT, 0.0, 5.0)), Level::Medium);
-        let talks = resets().attempt(lives(URL, talked(1.0), 0.0, 5.0)).attempt(lives(DIRECT, SILENT, 0.0, 5.0));
+        let talks =
+            resets().attempt(lives(URL, talked(1.0), 0.0, 5.0)).attempt(lives(DIRECT, SILENT, 0.0, 5.0));
         found(probe, talks, Level::High);
     }
 

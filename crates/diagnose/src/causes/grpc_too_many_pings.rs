@@ -10,6 +10,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::{Beat, Manner, holds};
+use crate::population::{Population, calls};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -55,7 +56,11 @@ pub const CAUSE: Cause = Cause {
             "GOAWAY ENHANCE_YOUR_CALM ended the call after {seconds}, with a PING each {period}",
             "每 {period}发送一次 PING，{seconds}后 GOAWAY ENHANCE_YOUR_CALM 结束了调用",
         ),
-        phrase("silent_lives", "A call without PINGs lived for {seconds}", "没有 PING 的调用存活了 {seconds}"),
+        phrase(
+            "silent_lives",
+            "A call without PINGs lived for {seconds}",
+            "没有 PING 的调用存活了 {seconds}",
+        ),
         phrase("other_load", "another limit on load that has this code", "使用该代码的其他负载限制"),
         phrase("hold_silent", "Hold a call without PINGs as long", "同样长时间地保持一个没有 PING 的调用"),
         phrase(
@@ -65,7 +70,7 @@ pub const CAUSE: Cause = Cause {
             "在客户端：keepalive 时间设为 5 分钟（现为 {period}）；或在服务器：`MinTime` 调到其下；之后调用应存活超过十个周期",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 /// Clients of gRPC keep to at least 10 s (grpc-go raises what is less); servers may well refuse what is faster.
@@ -80,10 +85,19 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let (period, age) = holds(seen, Via::Url).find_map(|(attempt, beat)| calm(attempt, beat))?;
     let silent = seen.silent(Via::Url).map(Attempt::lived).fold(0.0, f64::max);
     let lives = silent > 1.5 * age;
-    let claim = Claim::of(&CAUSE, Place::Upstream, Said::new("calm").seconds("seconds", age).seconds("period", period))
-        .corroborated(lives.then(|| Said::new("silent_lives").seconds("seconds", silent)));
-    let claim = if lives { claim } else { claim.unless(Said::new("other_load")).next(Said::new("hold_silent")) };
+    let claim = Claim::of(
+        &CAUSE,
+        Place::Upstream,
+        Said::new("calm").seconds("seconds", age).seconds("period", period),
+    )
+    .corroborated(lives.then(|| Said::new("silent_lives").seconds("seconds", silent)));
+    let claim =
+        if lives { claim } else { claim.unless(Said::new("other_load")).next(Said::new("hold_silent")) };
     Some(claim.fix(Said::new("less_often").seconds("period", period)).finding())
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    calls::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

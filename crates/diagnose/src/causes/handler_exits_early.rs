@@ -18,7 +18,10 @@ pub const CAUSE: Cause = Cause {
     number: 211,
     severity: Severity::Critical,
     manual: Manual {
-        title: text("the service's handler returned and closed the stream", "服务的处理函数返回，连接随之关闭"),
+        title: text(
+            "the service's handler returned and closed the stream",
+            "服务的处理函数返回，连接随之关闭",
+        ),
         symptoms: text(
             "“It connects and closes at once”, or after one message; no error anywhere.",
             "“一连上就断”，或收到一条消息后就断；没有任何错误。",
@@ -38,7 +41,7 @@ pub const CAUSE: Cause = Cause {
              and await what it started. Then a held stream must outlive its first message.",
             "在处理函数中：循环读取消息直到客户端离开（`async for message in websocket`），并等待已启动的任务。之后保持的连接应在第一条消息后继续存活。",
         ),
-        sources: &["https://websockets.readthedocs.io/en/stable/faq/server.html","RFC 6455, section 7.4.1"],
+        sources: &["https://websockets.readthedocs.io/en/stable/faq/server.html", "RFC 6455, section 7.4.1"],
     },
     phrases: &[
         phrase(
@@ -100,7 +103,9 @@ fn early(attempt: &Attempt) -> Option<Said> {
     let end = attempt.peer_end()?;
     let Manner::Close(code @ (1000 | 1005)) = Manner::of(attempt, end) else { return None };
     let stream = attempt.stream.as_ref()?;
-    let said = |code_of: &'static str, seconds| Some(Said::new(code_of).with("code", code).seconds("seconds", seconds));
+    let said = |code_of: &'static str, seconds| {
+        Some(Said::new(code_of).with("code", code).seconds("seconds", seconds))
+    };
     match (attempt.sent_while_open(), stream.messages_seen) {
         ([], 0) if end.age < SOON => said("at_once", end.age),
         ([sent], 1) if end.at - sent < SOON && stream.echoes.iter().any(Option::is_some) => {
@@ -126,7 +131,10 @@ mod tests {
         let messages: Vec<_> = (0..echoes).map(|nth| message(age - 0.01, nth as u64, 9)).collect();
         let messages_seen = echoes as u64;
         let echoes = vec![Some(0.01); echoes];
-        greeted_by(via, Stream { sent, echoes, messages, messages_seen, end: Some(end(age, sign)), ..Stream::default() })
+        greeted_by(
+            via,
+            Stream { sent, echoes, messages, messages_seen, end: Some(end(age, sign)), ..Stream::default() },
+        )
     }
 
     #[test]

@@ -14,7 +14,10 @@ pub const CAUSE: Cause = Cause {
     number: 203,
     severity: Severity::Warning,
     manual: Manual {
-        title: text("the heartbeat races an idle timeout of the same length", "心跳周期与空闲超时几乎相等，形成竞争"),
+        title: text(
+            "the heartbeat races an idle timeout of the same length",
+            "心跳周期与空闲超时几乎相等，形成竞争",
+        ),
         symptoms: text(
             "Some idle clients drop, apparently at random; others live for hours. There is a heartbeat.",
             "部分空闲客户端看似随机地掉线，其他的则存活数小时；心跳是有的。",
@@ -33,7 +36,10 @@ pub const CAUSE: Cause = Cause {
              `proxy_read_timeout`, HAProxy `timeout tunnel`). Then silent streams must outlive ten intervals.",
             "把心跳周期设为超时的三分之一，或把超时设为三个周期（nginx `proxy_read_timeout`、HAProxy `timeout tunnel`）。然后静默连接应存活超过十个周期。",
         ),
-        sources: &["RFC 6455, section 5.5.2", "https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_read_timeout"],
+        sources: &[
+            "RFC 6455, section 5.5.2",
+            "https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_read_timeout",
+        ],
     },
     phrases: &[
         phrase(
@@ -53,7 +59,8 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let timer = timer(seen, Via::Url).filter(|timer| timer.manner == Manner::Wordless && timer.clock != Clock::Age)?;
+    let timer = timer(seen, Via::Url)
+        .filter(|timer| timer.manner == Manner::Wordless && timer.clock != Clock::Age)?;
     let period = late_heartbeat(&timer)?;
     let owner = owner(seen, &timer);
     let beats = |attempt: &crate::attempt::Attempt| {

@@ -1,7 +1,7 @@
 //! The way itself is long.
 
-use model::finding::{Affected, Finding, Place, Said, Severity};
 use model::Leg;
+use model::finding::{Affected, Finding, Place, Said, Severity};
 
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
@@ -14,10 +14,22 @@ pub const CAUSE: Cause = Cause {
     severity: Severity::Info,
     manual: Manual {
         title: text("the way itself is long", "链路本身距离远"),
-        symptoms: text("The service is always slow for one region, whatever the load.", "某个地区始终很慢，与负载无关。"),
-        evidence: text("The least round trip of the leg is 150 ms or more, and the present one is near it.", "该侧的最小往返时间不低于 150 毫秒，当前往返时间与之接近。"),
-        look_alikes: text("A full queue has a short least round trip; loss has retransmissions.", "队列拥塞时最小往返时间很短；丢包会有重传。"),
-        fix: text("Serve from a place nearer to these clients, and make fewer round trips before the first message.", "在离这些客户端更近的地方提供服务，并减少首条消息之前的往返次数。"),
+        symptoms: text(
+            "The service is always slow for one region, whatever the load.",
+            "某个地区始终很慢，与负载无关。",
+        ),
+        evidence: text(
+            "The least round trip of the leg is 150 ms or more, and the present one is near it.",
+            "该侧的最小往返时间不低于 150 毫秒，当前往返时间与之接近。",
+        ),
+        look_alikes: text(
+            "A full queue has a short least round trip; loss has retransmissions.",
+            "队列拥塞时最小往返时间很短；丢包会有重传。",
+        ),
+        fix: text(
+            "Serve from a place nearer to these clients, and make fewer round trips before the first message.",
+            "在离这些客户端更近的地方提供服务，并减少首条消息之前的往返次数。",
+        ),
         sources: &["tcp(7), TCP_INFO"],
     },
     phrases: &[
@@ -56,7 +68,11 @@ fn on(seen: &Population<'_>, leg: Leg) -> Option<Finding> {
         Claim::of(&CAUSE, place, far)
             .unless(Said::new("tunnel"))
             .fix(Said::new("near"))
-            .concerns(seen.route.clone(), seen.now, Affected { connections: slow.len() as u64, share_of_closes: None })
+            .concerns(
+                seen.route.clone(),
+                seen.now,
+                Affected { connections: slow.len() as u64, share_of_closes: None },
+            )
             .finding(),
     )
 }

@@ -97,7 +97,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
     if owner == Owner::Unknown {
         claim = claim.unless(Said::new("gateway_speaks")).next(Said::new("pass_upstream"));
     }
-    let talks = timer.ends.iter().any(|(attempt, _)| attempt.stream.as_ref().is_some_and(|it| it.messages_seen > 0));
+    let talks =
+        timer.ends.iter().any(|(attempt, _)| attempt.stream.as_ref().is_some_and(|it| it.messages_seen > 0));
     if talks && !helps && !is_age {
         claim = claim.unless(Said::new("own_heartbeat")).next(Said::new("try_message"));
     }
@@ -114,7 +115,9 @@ mod tests {
 
     use super::*;
     use crate::attempt::Sign;
-    use crate::scene::{DIRECT, SILENT, Scene, URL, close, cut_at, found, lives, none, pinged, silent_end, talked};
+    use crate::scene::{
+        DIRECT, SILENT, Scene, URL, close, cut_at, found, lives, none, pinged, silent_end, talked,
+    };
 
     fn ends(sign: &Sign) -> Scene {
         Scene::opened().direct("10.0.3.7:80").attempts(silent_end(URL, 5.0, sign))

@@ -54,7 +54,11 @@ pub const CAUSE: Cause = Cause {
             "A stream that speaks each {bridged} lives on beyond that time",
             "每 {bridged}发送一次数据的连接存活超过该时长",
         ),
-        phrase("by_chance", "the service, or its host, went away in that time", "服务或其主机在这段时间内退出"),
+        phrase(
+            "by_chance",
+            "the service, or its host, went away in that time",
+            "服务或其主机在这段时间内退出",
+        ),
         phrase(
             "hold_shorter",
             "Hold a stream with a heartbeat each third of that time",
@@ -82,11 +86,12 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let owner = if is_fine_straight { Owner::Hop } else { Owner::Unknown };
     let bridged = lost.bridged.map(|bridged| Said::new("shorter_is_fine").seconds("bridged", bridged));
     let is_alone = bridged.is_none();
-    let claim = Claim::of(&CAUSE, Place::UpstreamLeg, Said::new("reset_after_silence").seconds("gap", lost.gap))
-        .corroborated(bridged)
-        .corroborated(compared(seen, owner, lost.gap))
-        .unless(is_alone.then(|| Said::new("by_chance")))
-        .next(is_alone.then(|| Said::new("hold_shorter")));
+    let claim =
+        Claim::of(&CAUSE, Place::UpstreamLeg, Said::new("reset_after_silence").seconds("gap", lost.gap))
+            .corroborated(bridged)
+            .corroborated(compared(seen, owner, lost.gap))
+            .unless(is_alone.then(|| Said::new("by_chance")))
+            .next(is_alone.then(|| Said::new("hold_shorter")));
     Some(claim.fix(Said::new("beat_faster").seconds("gap", lost.gap)).finding())
 }
 

@@ -57,7 +57,11 @@ pub const CAUSE: Cause = Cause {
             "时长相同的最大存活时间，它也会切断有流量的连接",
         ),
         phrase("own_timer", "the service's own timer", "服务自身的超时"),
-        phrase("pings_do_not_count", "Pings do not count as traffic there, messages do", "在那里 Ping 不算流量，消息才算"),
+        phrase(
+            "pings_do_not_count",
+            "Pings do not count as traffic there, messages do",
+            "在那里 Ping 不算流量，消息才算",
+        ),
         phrase(
             "beat_faster",
             "Send a heartbeat each {half} or more often, from the client or the service",
@@ -122,7 +126,9 @@ mod tests {
 
     use super::*;
     use crate::attempt::Sign;
-    use crate::scene::{DIRECT, SILENT, Scene, URL, can_be_told, close, cut_at, lives, pinged, silent_end, talked};
+    use crate::scene::{
+        DIRECT, SILENT, Scene, URL, can_be_told, close, cut_at, lives, pinged, silent_end, talked,
+    };
 
     fn level(scene: Scene) -> Option<Level> {
         let finding = probe(&scene.seen())?;
@@ -144,9 +150,12 @@ mod tests {
 
     #[test]
     fn without_the_service_its_own_timer_is_not_excluded() {
-        let scene = Scene::opened()
-            .attempts(silent_end(URL, 60.0, &Sign::Fin))
-            .attempt(lives(URL, pinged(20.0), 0.0, 150.0));
+        let scene = Scene::opened().attempts(silent_end(URL, 60.0, &Sign::Fin)).attempt(lives(
+            URL,
+            pinged(20.0),
+            0.0,
+            150.0,
+        ));
         assert_eq!(level(scene), Some(Level::Medium));
     }
 

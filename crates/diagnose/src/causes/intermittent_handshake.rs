@@ -19,19 +19,24 @@ pub const CAUSE: Cause = Cause {
         title: text("the same handshake succeeds only sometimes", "同样的握手有时成功、有时失败"),
         symptoms: text("It connects after some tries.", "多试几次才能连接。"),
         evidence: text(
-            "The same request was made several times, and some opened and some did not, in no order that a limit would explain. \
-             Straight to the service all open, or it is the same there.",
-            "同样的请求做了多次，有的打开、有的没有，且其顺序不能用限制来解释；直接连接服务时全部打开，或情况相同。",
+            "The same request was made several times, and some opened and some did not, in no order that \
+             a limit would explain. Straight to the service all open, or it is the same there.",
+            "同样的请求做了多次，有的打开、有的没有，且其顺序不能用限制来解释；直接连接服务时全部打开，\
+             或情况相同。",
         ),
         look_alikes: text(
-            "`sticky-session-missing`: the answer speaks of a session. `edge-rate-limit-or-ban`: the first ones open. One of several \
-             backends or of several addresses is broken: the share of failures is near 1/n.",
-            "`sticky-session-missing`：应答提到会话；`edge-rate-limit-or-ban`：最先的能打开；多个后端或地址中有一个损坏：失败比例接近 1/n。",
+            "`sticky-session-missing`: the answer speaks of a session. `edge-rate-limit-or-ban`: the \
+             first ones open. One of several backends or of several addresses is broken: the share of \
+             failures is near 1/n.",
+            "`sticky-session-missing`：应答提到会话；`edge-rate-limit-or-ban`：最先的能打开；\
+             多个后端或地址中有一个损坏：失败比例接近 1/n。",
         ),
         fix: text(
-            "In the balancer: look which backend the failed ones went to, and take it out; switch on health checks (nginx \
-             `max_fails`, HAProxy `check`). Then run the diagnosis again: all must open.",
-            "在负载均衡中：查看失败的请求到了哪个后端并将其移除；启用健康检查（nginx `max_fails`，HAProxy `check`）。然后重新诊断：应全部打开。",
+            "In the balancer: look which backend the failed ones went to, and take it out; switch on \
+             health checks (nginx `max_fails`, HAProxy `check`). Then run the diagnosis again: all must \
+             open.",
+            "在负载均衡中：查看失败的请求到了哪个后端并将其移除；启用健康检查（nginx `max_fails`，HAProxy \
+             `check`）。然后重新诊断：应全部打开。",
         ),
         sources: &[
             "https://nginx.org/en/docs/http/ngx_http_upstream_module.html#server (max_fails, fail_timeout)",
@@ -39,14 +44,42 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase("sometimes", "Of {count} same requests {opened} opened and {failed} failed: {how}", "{count} 次同样的请求中 {opened} 次打开，{failed} 次失败：{how}"),
-        phrase("at_once", "Of {count} connections at once {opened} opened and {failed} failed, in no order: {how}", "同时 {count} 个连接中 {opened} 个打开，{failed} 个失败，没有规律：{how}"),
-        phrase("straight_all", "Straight to {upstream} all {count} opened", "直接连接 {upstream} 时 {count} 次全部打开"),
-        phrase("straight_too", "Straight to {upstream} it is the same: {failed} of {count} failed", "直接连接 {upstream} 也一样：{count} 次中 {failed} 次失败"),
+        phrase(
+            "sometimes",
+            "Of {count} same requests {opened} opened and {failed} failed: {how}",
+            "{count} 次同样的请求中 {opened} 次打开，{failed} 次失败：{how}",
+        ),
+        phrase(
+            "at_once",
+            "Of {count} connections at once {opened} opened and {failed} failed, in no order: {how}",
+            "同时 {count} 个连接中 {opened} 个打开，{failed} 个失败，没有规律：{how}",
+        ),
+        phrase(
+            "straight_all",
+            "Straight to {upstream} all {count} opened",
+            "直接连接 {upstream} 时 {count} 次全部打开",
+        ),
+        phrase(
+            "straight_too",
+            "Straight to {upstream} it is the same: {failed} of {count} failed",
+            "直接连接 {upstream} 也一样：{count} 次中 {failed} 次失败",
+        ),
         phrase("limit", "a limit of connections at once may be reached", "可能达到了并发连接的限制"),
-        phrase("ask_backends", "Ask each backend alone with `--upstream`, some times each", "用 `--upstream` 逐个后端单独测试，各重复几次"),
-        phrase("take_out", "In the balancer: take the backend out that fails, and check the health of each", "在负载均衡中：移除失败的后端，并对每个后端做健康检查"),
-        phrase("service", "In the service: its log of the failed ones says why", "在服务中：其日志会说明失败的原因"),
+        phrase(
+            "ask_backends",
+            "Ask each backend alone with `--upstream`, some times each",
+            "用 `--upstream` 逐个后端单独测试，各重复几次",
+        ),
+        phrase(
+            "take_out",
+            "In the balancer: take the backend out that fails, and check the health of each",
+            "在负载均衡中：移除失败的后端，并对每个后端做健康检查",
+        ),
+        phrase(
+            "service",
+            "In the service: its log of the failed ones says why",
+            "在服务中：其日志会说明失败的原因",
+        ),
     ],
     signs: Signs::probe(probe),
 };
@@ -63,7 +96,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let straight: Vec<_> = openings::repeats(seen, Via::Direct).collect();
     let failed = straight.iter().filter(|attempt| !attempt.is_open()).count();
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
-    let compared = |code: &'static str| Said::new(code).with("upstream", upstream).with("count", straight.len());
+    let compared =
+        |code: &'static str| Said::new(code).with("upstream", upstream).with("count", straight.len());
     let is_well = straight.len() >= ENOUGH && failed == 0;
     let is_same = failed > 0 && failed < straight.len();
     let place = match (is_well, is_same) {
@@ -130,7 +164,8 @@ mod tests {
 
     #[test]
     fn at_once_in_no_order() {
-        let mixed: Vec<_> = (0..20).map(|number| Some(answer(if number % 2 == 0 { 101 } else { 502 }))).collect();
+        let mixed: Vec<_> =
+            (0..20).map(|number| Some(answer(if number % 2 == 0 { 101 } else { 502 }))).collect();
         found(probe, Scene::websocket().plain(answer(101)).attempt(crowd(Via::Url, mixed)), Level::Medium);
     }
 

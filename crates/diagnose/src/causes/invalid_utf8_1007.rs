@@ -7,8 +7,8 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::Manner;
-use crate::sizes::{Fate, sent};
 use crate::population::{Population, codes};
+use crate::sizes::{Fate, sent};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -57,11 +57,7 @@ pub const CAUSE: Cause = Cause {
             "{count} text messages of the service are not UTF-8, the first one from byte {offset} of {bytes} on",
             "服务发来的 {count} 条文本消息不是 UTF-8，第一条从第 {offset} 字节（共 {bytes}）起",
         ),
-        phrase(
-            "straight_valid",
-            "Straight at {upstream} its texts are valid",
-            "直连 {upstream} 时文本有效",
-        ),
+        phrase("straight_valid", "Straight at {upstream} its texts are valid", "直连 {upstream} 时文本有效"),
         phrase("straight_too", "Straight at {upstream} it is the same", "直连 {upstream} 也一样"),
         phrase(
             "encode",
@@ -83,7 +79,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
 
 /// Texts of the service are not UTF-8.
 fn broken(seen: &Examination) -> Option<Finding> {
-    let texts = |via| seen.of_open(via).filter_map(|attempt| attempt.stream.as_ref()).flat_map(|it| &it.messages);
+    let texts =
+        |via| seen.of_open(via).filter_map(|attempt| attempt.stream.as_ref()).flat_map(|it| &it.messages);
     let broken = |via| texts(via).filter_map(|text| Some((text.bytes, text.broken_at?)));
     let (bytes, offset) = broken(Via::Url).next()?;
     let is_straight = broken(Via::Direct).next().is_some();
@@ -105,7 +102,8 @@ fn broken(seen: &Examination) -> Option<Finding> {
 fn refused(seen: &Examination) -> Option<Finding> {
     let sends = |via| seen.of_open(via).filter_map(|attempt| Some((sent(attempt)?, Fate::of(attempt)?)));
     let is_refused = |fate| fate == Fate::Ended(Manner::Close(1007));
-    let ((bytes, frames), _) = sends(Via::Url).find(|((_, frames), fate)| *frames == 1 && is_refused(*fate))?;
+    let ((bytes, frames), _) =
+        sends(Via::Url).find(|((_, frames), fate)| *frames == 1 && is_refused(*fate))?;
     let passed = sends(Via::Url).filter(|(_, fate)| *fate == Fate::Echoed).count();
     let is_straight = sends(Via::Direct).any(|(what, fate)| what == (bytes, frames) && fate == Fate::Echoed);
     if !is_straight && passed == 0 {
@@ -116,8 +114,11 @@ fn refused(seen: &Examination) -> Option<Finding> {
     let claim = Claim::of(&CAUSE, place, Said::new("refused").bytes("bytes", bytes))
         .corroborated(is_straight.then(|| Said::new("straight_passes").with("upstream", upstream)))
         .noted((passed > 0).then(|| Said::new("others_pass").with("count", passed)));
-    let claim =
-        if is_straight { claim } else { claim.unless(Said::new("by_meaning")).next(Said::new("pass_upstream")) };
+    let claim = if is_straight {
+        claim
+    } else {
+        claim.unless(Said::new("by_meaning")).next(Said::new("pass_upstream"))
+    };
     Some(claim.fix(Said::new("unchanged")).finding())
 }
 

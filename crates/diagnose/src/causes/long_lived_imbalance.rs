@@ -46,8 +46,16 @@ pub const CAUSE: Cause = Cause {
         ),
         phrase("older", "The oldest ones are {old} and {young} old", "最老的连接分别已存活 {old} 和 {young}"),
         phrase("weights", "the upstreams are meant to have different parts", "各上游本来就应承担不同的比例"),
-        phrase("least", "Balance the route by `least_connections`", "将该路由的均衡方式设为 `least_connections`"),
-        phrase("max_age", "In the service: a maximum age of connections, with jitter", "在服务中：为连接设置带抖动的最大存活时间"),
+        phrase(
+            "least",
+            "Balance the route by `least_connections`",
+            "将该路由的均衡方式设为 `least_connections`",
+        ),
+        phrase(
+            "max_age",
+            "In the service: a maximum age of connections, with jitter",
+            "在服务中：为连接设置带抖动的最大存活时间",
+        ),
     ],
     signs: Signs::population(population),
 };
@@ -68,11 +76,13 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
     }
     upstreams.sort_by_key(|(_, count, _)| *count);
     let (Some(least), Some(most)) = (upstreams.first(), upstreams.last()) else { return Vec::new() };
-    let is_skewed = upstreams.len() > 1 && seen.open.len() >= OPEN_MIN && most.1 as f64 >= RATIO_MIN * least.1 as f64;
+    let is_skewed =
+        upstreams.len() > 1 && seen.open.len() >= OPEN_MIN && most.1 as f64 >= RATIO_MIN * least.1 as f64;
     // Since when both had a chance: the younger one's oldest connection.
     let since = least.2.clamp(1.0, NEW_SECONDS);
     let opened = |upstream: &str| {
-        let open = seen.open.iter().filter(|open| *open.upstream == *upstream && open.age_seconds <= since + 0.5);
+        let open =
+            seen.open.iter().filter(|open| *open.upstream == *upstream && open.age_seconds <= since + 0.5);
         let ended = seen.ends.iter().chain(&seen.orderly).filter(|record| {
             record.upstream.as_deref() == Some(upstream) && between(record.opened_at, seen.now) <= since + 0.5
         });
@@ -96,6 +106,7 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
     vec![
         Claim::of(&CAUSE, Place::Gateway, skewed)
             .corroborated(even)
+            .unless(Said::new("weights"))
             .noted(Said::new("older").seconds("old", most.2).seconds("young", least.2))
             .fix(Said::new("least"))
             .fix(Said::new("max_age"))

@@ -45,7 +45,11 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase("title", "streams end at an age of {seconds}, busy or not", "连接存活 {seconds}即结束，无论忙闲"),
+        phrase(
+            "title",
+            "streams end at an age of {seconds}, busy or not",
+            "连接存活 {seconds}即结束，无论忙闲",
+        ),
         phrase("own_timer", "the service itself ends its streams at that age", "服务自身在该时长结束连接"),
         phrase(
             "messages_only",
@@ -118,7 +122,9 @@ mod tests {
 
     use super::*;
     use crate::attempt::{Sign, Stream};
-    use crate::scene::{DIRECT, SILENT, Scene, URL, can_be_told, close, cut_at, lives, message, pinged, silent_end, talked};
+    use crate::scene::{
+        DIRECT, SILENT, Scene, URL, can_be_told, close, cut_at, lives, message, pinged, silent_end, talked,
+    };
 
     fn level(scene: Scene) -> Option<Level> {
         let finding = probe(&scene.seen())?;
@@ -148,9 +154,13 @@ mod tests {
 
     #[test]
     fn pings_alone_do_not_tell_it_from_silence_of_messages() {
-        let scene = Scene::opened()
-            .attempts(silent_end(URL, 30.0, &Sign::Fin))
-            .attempt(cut_at(URL, pinged(9.0), 2.0, 30.0, Sign::Fin));
+        let scene = Scene::opened().attempts(silent_end(URL, 30.0, &Sign::Fin)).attempt(cut_at(
+            URL,
+            pinged(9.0),
+            2.0,
+            30.0,
+            Sign::Fin,
+        ));
         assert_eq!(level(scene), Some(Level::Medium));
     }
 
@@ -168,16 +178,27 @@ mod tests {
 
     #[test]
     fn look_alikes_are_others() {
-        let idle = Scene::opened()
-            .attempts(silent_end(URL, 30.0, &Sign::Fin))
-            .attempt(lives(URL, talked(9.0), 0.0, 80.0));
+        let idle = Scene::opened().attempts(silent_end(URL, 30.0, &Sign::Fin)).attempt(lives(
+            URL,
+            talked(9.0),
+            0.0,
+            80.0,
+        ));
         assert_eq!(level(idle), None, "an idle timeout");
-        assert_eq!(level(ends(30.0).attempts(silent_end(DIRECT, 30.0, &Sign::Fin))), None, "the service's own");
+        assert_eq!(
+            level(ends(30.0).attempts(silent_end(DIRECT, 30.0, &Sign::Fin))),
+            None,
+            "the service's own"
+        );
         let done = Scene::sse().attempts(silent_end(URL, 30.0, &Sign::BodyEnd));
         assert_eq!(level(done), None, "an end as announced");
-        let bye = Scene::opened()
-            .attempts(silent_end(URL, 30.0, &close(1000, "done")))
-            .attempt(cut_at(URL, talked(9.0), 2.0, 30.0, close(1000, "done")));
+        let bye = Scene::opened().attempts(silent_end(URL, 30.0, &close(1000, "done"))).attempt(cut_at(
+            URL,
+            talked(9.0),
+            2.0,
+            30.0,
+            close(1000, "done"),
+        ));
         assert_eq!(level(bye), None, "work that is done");
     }
 }

@@ -83,7 +83,9 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let raise = Said::new("raise").bytes("failed", limit.failed);
     let is_narrow = limit.tries > 3;
     let straight = bracket(seen, Via::Direct).filter(|direct| direct.is_same(&limit)).is_some()
-        || whole(seen, Via::Direct).iter().any(|(bytes, fate)| *bytes >= limit.failed && matches!(fate, Fate::Ended(_)));
+        || whole(seen, Via::Direct)
+            .iter()
+            .any(|(bytes, fate)| *bytes >= limit.failed && matches!(fate, Fate::Ended(_)));
     let claim = if passes_straight(seen, limit.failed) {
         let said = Said::new("straight_passes").with("upstream", upstream).bytes("failed", limit.failed);
         Claim::of(&CAUSE, Place::UpstreamLeg, edge).corroborated(said)
@@ -93,11 +95,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
     } else {
         Claim::of(&CAUSE, Place::Unknown, edge).unless(Said::new("whose")).next(Said::new("pass_upstream"))
     };
-    let claim = if is_narrow {
-        claim
-    } else {
-        claim.unless(Said::new("content")).next(Said::new("more_sizes"))
-    };
+    let claim =
+        if is_narrow { claim } else { claim.unless(Said::new("content")).next(Said::new("more_sizes")) };
     Some(claim.fix(raise).finding())
 }
 
@@ -112,7 +111,9 @@ mod tests {
     fn limit(sign: &Sign) -> Scene {
         let fates = [(1024, true), (4096, true), (65_536, false), (16_384, true), (40_960, false)];
         let fate = |passes: bool| if passes { Ok(0.01) } else { Err(Some(sign.clone())) };
-        Scene::opened().direct("10.0.3.7:80").attempts(fates.map(|(bytes, passes)| sent(URL, bytes, fate(passes))))
+        Scene::opened()
+            .direct("10.0.3.7:80")
+            .attempts(fates.map(|(bytes, passes)| sent(URL, bytes, fate(passes))))
     }
 
     #[test]

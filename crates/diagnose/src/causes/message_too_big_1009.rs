@@ -7,8 +7,8 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::{Check, Via};
 use crate::holds::Manner;
-use crate::sizes::{Fate, bracket, passes_straight, sent, whole};
 use crate::population::{Population, codes};
+use crate::sizes::{Fate, bracket, passes_straight, sent, whole};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -98,10 +98,12 @@ fn probe(seen: &Examination) -> Option<Finding> {
         Some((bytes, _)) if passes_straight(seen, bytes) => (Place::UpstreamLeg, Some("straight_passes")),
         _ => (Place::Unknown, None),
     };
-    let frames = seen.of(Check::Size, Via::Url).chain(seen.of(Check::Fragments, Via::Url)).find_map(|attempt| {
-        let (bytes, frames) = sent(attempt)?;
-        (frames > 1 && bytes >= limit.failed && Fate::of(attempt) == Some(Fate::Echoed)).then_some((bytes, frames))
-    });
+    let frames =
+        seen.of(Check::Size, Via::Url).chain(seen.of(Check::Fragments, Via::Url)).find_map(|attempt| {
+            let (bytes, frames) = sent(attempt)?;
+            (frames > 1 && bytes >= limit.failed && Fate::of(attempt) == Some(Fate::Echoed))
+                .then_some((bytes, frames))
+        });
     let per_frame = frames.map(|(bytes, frames)| {
         Said::new("per_frame").bytes("failed", bytes).with("frames", u64::from(frames))
     });
@@ -138,7 +140,8 @@ mod tests {
         assert_eq!(found(probe, own, Level::High).place, Place::Upstream);
         let hop = limit(1009, 100, 200).attempt(scene::sent(DIRECT, 200, Ok(0.01)));
         assert_eq!(found(probe, hop, Level::High).place, Place::UpstreamLeg);
-        let frame = found(probe, limit(1009, 100, 200).attempt(fragmented(URL, 200, 4, Ok(0.01))), Level::High);
+        let frame =
+            found(probe, limit(1009, 100, 200).attempt(fragmented(URL, 200, 4, Ok(0.01))), Level::High);
         assert!(frame.evidence.iter().any(|said| said.code == "per_frame"));
     }
 

@@ -76,7 +76,9 @@ fn probe(seen: &Examination) -> Option<Finding> {
             .corroborated(compared("straight_too"))
             .unless(Said::new("on_purpose"))
             .next(Said::new("real_messages")),
-        None => Claim::of(&CAUSE, Place::Unknown, said).unless(Said::new("is_late")).next(Said::new("pass_upstream")),
+        None => Claim::of(&CAUSE, Place::Unknown, said)
+            .unless(Said::new("is_late"))
+            .next(Said::new("pass_upstream")),
     };
     Some(claim.fix(Said::new("find")).finding())
 }
@@ -98,7 +100,11 @@ fn by_position(seen: &Examination) -> Option<(Said, Option<bool>)> {
 
 fn lost(seen: &Examination, via: Via) -> Option<(usize, usize)> {
     let rows = seen.of(Check::Latency, via).filter(|attempt| attempt.peer_end().is_none());
-    let echoes: Vec<_> = rows.filter_map(|attempt| attempt.stream.as_ref()).filter(|it| it.altered == 0).flat_map(|it| &it.echoes).collect();
+    let echoes: Vec<_> = rows
+        .filter_map(|attempt| attempt.stream.as_ref())
+        .filter(|it| it.altered == 0)
+        .flat_map(|it| &it.echoes)
+        .collect();
     (!echoes.is_empty()).then(|| (echoes.iter().filter(|echo| echo.is_none()).count(), echoes.len()))
 }
 

@@ -55,7 +55,11 @@ pub const CAUSE: Cause = Cause {
             "Larger messages, or the first of a stream, came back in {fast}",
             "较大的消息或连接的首条消息在 {fast}内返回",
         ),
-        phrase("slow_handler", "a handler that takes as long for each message", "每条消息都同样耗时的处理函数"),
+        phrase(
+            "slow_handler",
+            "a handler that takes as long for each message",
+            "每条消息都同样耗时的处理函数",
+        ),
         phrase(
             "try_sizes",
             "Send a message of 4 KiB and look whether it comes back faster: `--checks size`",
@@ -78,7 +82,13 @@ fn probe(seen: &Examination) -> Option<Finding> {
     if held < 0.5 || held + quick < 0.9 {
         return None;
     }
-    let fastest = trips.large.first().copied().into_iter().chain(trips.firsts.first().copied()).fold(f64::MAX, f64::min);
+    let fastest = trips
+        .large
+        .first()
+        .copied()
+        .into_iter()
+        .chain(trips.firsts.first().copied())
+        .fold(f64::MAX, f64::min);
     let is_fast = fastest < 0.02;
     if !is_fast && !trips.large.is_empty() {
         return None;

@@ -1,13 +1,13 @@
 //! The way is narrower than the stream.
 
-use model::finding::{Affected, Finding, Place, Said, Severity};
 use model::Leg;
+use model::finding::{Affected, Finding, Place, Said, Severity};
 
-use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::attempt::Attempt;
+use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
-use crate::experiment::Via;
+use crate::experiment::{Check, Via};
 use crate::population::{Population, Slow, SlowLeg};
 
 /// See the module.
@@ -17,10 +17,22 @@ pub const CAUSE: Cause = Cause {
     severity: Severity::Warning,
     manual: Manual {
         title: text("the way is narrower than the stream", "链路带宽小于数据流"),
-        symptoms: text("The lag grows while much is sent and goes away when it is quiet.", "发送量大时滞后增大，安静时恢复。"),
-        evidence: text("The round trip is many times the least one and bytes wait to be sent, with few retransmissions and an open window.", "往返时间是最小值的许多倍且有数据等待发送，重传很少，窗口打开。"),
-        look_alikes: text("A reader that does not read closes its window; loss has retransmissions.", "不读取数据的对端会关闭窗口；丢包会有重传。"),
-        fix: text("Send less: merge, compress, pace. Then the round trip must come back to the least one.", "减少发送：合并、压缩、限速。之后往返时间应回到最小值附近。"),
+        symptoms: text(
+            "The lag grows while much is sent and goes away when it is quiet.",
+            "发送量大时滞后增大，安静时恢复。",
+        ),
+        evidence: text(
+            "The round trip is many times the least one and bytes wait to be sent, with few retransmissions and an open window.",
+            "往返时间是最小值的许多倍且有数据等待发送，重传很少，窗口打开。",
+        ),
+        look_alikes: text(
+            "A reader that does not read closes its window; loss has retransmissions.",
+            "不读取数据的对端会关闭窗口；丢包会有重传。",
+        ),
+        fix: text(
+            "Send less: merge, compress, pace. Then the round trip must come back to the least one.",
+            "减少发送：合并、压缩、限速。之后往返时间应回到最小值附近。",
+        ),
         sources: &["tcp(7), TCP_INFO"],
     },
     phrases: &[
@@ -30,75 +42,102 @@ pub const CAUSE: Cause = Cause {
             "{all} 个连接中有 {count} 个的往返时间为 {rtt}，而最小值为 {least}",
         ),
         phrase(
-            "fills",
-            "While {bytes} came, the kernel's round trip grew from {least} to {rtt} on {count} of {all} streams",
-            "在收到 {bytes} 期间，{all} 条连接中有 {count} 条的内核往返时间从 {least}增加到 {rtt}",
+            "waits",
+            "{bytes} wait to be sent, with {share} of the segments sent again",
+            "有 {bytes} 等待发送，重传比例为 {share}",
         ),
         phrase(
-            "pings_wait",
-            "A Ping took {ping}: Pongs wait behind what was sent before",
-            "一次 Ping 用了 {ping}：Pong 排在先前发送的数据之后",
+            "grown",
+            "While {rate} a second came in, the kernel's round trip grew to {rtt}; the least one was {least}",
+            "在每秒接收 {rate} 期间，内核测得的往返时间增大到 {rtt}，而最小值为 {least}",
+        ),
+        phrase("pings_wait", "Pings took up to {ping} beside it", "同时 Ping 耗时最长达 {ping}"),
+        phrase(
+            "straight_quick",
+            "Straight to {upstream} the same stream leaves it at {rtt}",
+            "直接连接 {upstream} 时同样的数据流下往返时间为 {rtt}",
+        ),
+        phrase("own_link", "the link of this machine may be the narrow one", "也可能是本机的链路过窄"),
+        phrase(
+            "elsewhere",
+            "Run the diagnosis from a machine with another link",
+            "从使用其他链路的机器运行诊断",
         ),
         phrase(
-            "others_fill",
-            "others fill the same link",
-            "其他流量占满同一链路",
+            "feed_less",
+            "In the service: send less for each client: merge what is stale, compress, pace",
+            "在服务中：减少向每个客户端发送的数据：合并过时数据、压缩、限速",
         ),
         phrase(
-            "alone",
-            "Ping the host while no stream is open: is the round trip short then?",
-            "在没有任何连接时 ping 该主机：往返时间是否变短？",
+            "send_less",
+            "Send less to these clients: merge, compress, pace",
+            "减少向这些客户端的发送：合并、压缩、限速",
         ),
-        phrase("waits", "{bytes} wait to be sent, with {share} of the segments sent again", "有 {bytes} 等待发送，重传比例为 {share}"),
-        phrase("send_less", "Send less to these clients: merge, compress, pace", "减少向这些客户端的发送：合并、压缩、限速"),
     ],
     signs: Signs::both(probe, population),
 };
 
-/// Connections that it is told for.
-const COUNT_MIN: usize = 2;
-
-/// Round trips that nobody calls a queue, seconds, and how many times the least one a queue makes it.
+/// Least round trip that a queue makes, and how many times the least one it is.
 const RTT_MIN: f32 = 0.2;
-const TIMES: f32 = 4.0;
-/// Bytes below which a stream fills nothing.
-const BYTES_MIN: u64 = 32 << 10;
+const RATIO_MIN: f32 = 5.0;
+/// Bytes that a stream must have brought to fill a queue.
+const BYTES_MIN: u64 = 64 << 10;
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let all: Vec<_> = seen.of_open(Via::Url).filter_map(|attempt| Some((attempt, queued(attempt)?))).collect();
-    let slow: Vec<_> = all.iter().filter_map(|(attempt, queued)| Some((attempt, (*queued)?))).collect();
-    let &(attempt, (least, rtt)) = slow.iter().max_by(|(_, (_, a)), (_, (_, b))| a.total_cmp(b))?;
-    // A long way is long for all streams, a link that is full for those that fill it.
-    let bytes = attempt.stream.as_ref().map_or(0, |stream| stream.bytes_seen);
-    let said = Said::new("fills")
-        .bytes("bytes", bytes)
-        .seconds("least", least.into())
-        .seconds("rtt", rtt.into())
-        .with("count", slow.len())
-        .with("all", all.len());
-    let pings = slow.iter().filter_map(|(attempt, _)| attempt.stream.as_ref()).flat_map(|stream| &stream.pings);
-    let ping = pings.flatten().copied().fold(0.0, f64::max);
-    let waits = (ping > f64::from(least) * f64::from(TIMES) && ping > f64::from(RTT_MIN))
-        .then(|| Said::new("pings_wait").seconds("ping", ping));
+    let fed = |via| seen.of(Check::Latency, via).filter_map(queue);
+    let queue = fed(Via::Url).filter(Queue::is_full).max_by(|a, b| a.rtt.total_cmp(&b.rtt))?;
+    let quick = fed(Via::Direct).find(|straight| !straight.is_full());
+    let is_compared = quick.is_some();
+    let upstream = seen.target.direct.as_deref().unwrap_or_default();
+    let decisive = Said::new("grown")
+        .bytes("rate", queue.rate)
+        .seconds("rtt", queue.rtt.into())
+        .seconds("least", queue.least.into());
+    let pings = queue
+        .ping
+        .filter(|ping| *ping > RTT_MIN.into())
+        .map(|ping| Said::new("pings_wait").seconds("ping", ping));
+    let straight = quick
+        .map(|quick| Said::new("straight_quick").with("upstream", upstream).seconds("rtt", quick.rtt.into()));
     Some(
-        Claim::of(&CAUSE, Place::ClientLeg, said)
-            .corroborated(waits)
-            .unless(Said::new("others_fill"))
-            .next(Said::new("alone"))
-            .fix(Said::new("send_less"))
+        Claim::of(&CAUSE, Place::UpstreamLeg, decisive)
+            .corroborated(pings)
+            .corroborated(straight)
+            .unless((!is_compared).then(|| Said::new("own_link")))
+            .next(Said::new("elsewhere"))
+            .fix(Said::new("feed_less"))
             .finding(),
     )
 }
 
-/// Of a stream that brings much: its least round trip and the one at its end, when a queue has grown between them.
-/// Segments that were sent again are no part of either (RFC 6298, section 3).
-#[allow(clippy::option_option, reason = "streams that bring little tell nothing, others whether there is a queue")]
-fn queued(attempt: &Attempt) -> Option<Option<(f32, f32)>> {
-    let tcp = attempt.tcp.filter(|_| attempt.stream.as_ref().is_some_and(|it| it.bytes_seen >= BYTES_MIN))?;
-    let (least, rtt) = tcp.min_rtt_seconds.zip(tcp.rtt_seconds)?;
-    let is_queue = rtt >= RTT_MIN && rtt >= TIMES * least;
-    Some(is_queue.then_some((least, rtt)))
+/// What a stream that comes by itself makes of the round trip.
+struct Queue {
+    rate: u64,
+    rtt: f32,
+    least: f32,
+    /// The longest Ping.
+    ping: Option<f64>,
 }
+
+impl Queue {
+    fn is_full(&self) -> bool {
+        self.rtt > RTT_MIN && self.rtt > RATIO_MIN * self.least
+    }
+}
+
+fn queue(attempt: &Attempt) -> Option<Queue> {
+    let (stream, tcp) = (attempt.stream.as_ref()?, attempt.tcp?);
+    let seconds = attempt.lived().max(1.0);
+    (stream.bytes_seen > BYTES_MIN).then_some(Queue {
+        rate: (stream.bytes_seen as f64 / seconds) as u64,
+        rtt: tcp.rtt_seconds?,
+        least: tcp.min_rtt_seconds?,
+        ping: stream.pings.iter().flatten().copied().reduce(f64::max),
+    })
+}
+
+/// Connections that it is told for.
+const COUNT_MIN: usize = 2;
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
     [Leg::Client, Leg::Upstream].into_iter().filter_map(|leg| on(seen, leg)).collect()
@@ -123,7 +162,11 @@ fn on(seen: &Population<'_>, leg: Leg) -> Option<Finding> {
         Claim::of(&CAUSE, place, queued)
             .corroborated(waits)
             .fix(Said::new("send_less"))
-            .concerns(seen.route.clone(), seen.now, Affected { connections: slow.len() as u64, share_of_closes: None })
+            .concerns(
+                seen.route.clone(),
+                seen.now,
+                Affected { connections: slow.len() as u64, share_of_closes: None },
+            )
             .finding(),
     )
 }
@@ -139,26 +182,27 @@ mod tests {
     use model::tcp::TcpSample;
 
     use super::*;
-    use crate::attempt::Stream;
-    use crate::scene::{Scene, URL, found, greeted_by, none};
+    use crate::scene::{Scene, echoed, found, none};
 
-    fn brought(bytes_seen: u64, least: f32, rtt: f32, retransmits: u32) -> Attempt {
-        let sample =
-            TcpSample { min_rtt_seconds: Some(least), rtt_seconds: Some(rtt), retransmits, ..TcpSample::default() };
-        let stream = Stream { bytes_seen, pings: vec![Some(f64::from(rtt) * 1.1)], ..Stream::default() };
-        Attempt { tcp: Some(sample), ..greeted_by(URL, stream) }
+    fn fed(via: Via, bytes_seen: u64, rtt: f32, least: f32) -> Attempt {
+        let pings = [0.02, 0.9 * f64::from(rtt)];
+        let mut attempt = echoed(via, &[], &pings);
+        attempt.stream.get_or_insert_default().bytes_seen = bytes_seen;
+        let tcp = TcpSample { rtt_seconds: Some(rtt), min_rtt_seconds: Some(least), ..TcpSample::default() };
+        Attempt { tcp: Some(tcp), ..attempt }
     }
 
     #[test]
-    fn a_round_trip_that_grows_with_what_is_sent() {
-        found(probe, Scene::websocket().attempt(brought(200_000, 0.03, 0.8, 0)), Level::Medium);
+    fn the_round_trip_grows_under_the_stream() {
+        let scene = || Scene::opened().direct("10.0.3.7:80").attempt(fed(Via::Url, 600_000, 1.5, 0.02));
+        found(probe, scene(), Level::Medium);
+        found(probe, scene().attempt(fed(Via::Direct, 600_000, 0.002, 0.001)), Level::High);
     }
 
     #[test]
-    fn long_ways_loss_and_quiet_streams_are_others() {
-        none(probe, Scene::websocket().attempt(brought(200_000, 0.3, 0.35, 0)));
-        none(probe, Scene::websocket().attempt(brought(200_000, 0.03, 0.04, 9)));
-        none(probe, Scene::websocket().attempt(brought(400, 0.03, 0.8, 0)));
-        none(probe, Scene::websocket().attempt(brought(200_000, 0.002, 0.05, 0)));
+    fn look_alikes_are_another_matter() {
+        none(probe, Scene::opened().attempt(fed(Via::Url, 600_000, 0.3, 0.25)));
+        none(probe, Scene::opened().attempt(fed(Via::Url, 4_000, 1.5, 0.02)));
+        none(probe, Scene::opened().attempt(fed(Via::Url, 600_000, 0.05, 0.001)));
     }
 }

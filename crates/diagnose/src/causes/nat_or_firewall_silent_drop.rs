@@ -8,6 +8,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::forgotten;
+use crate::population::{Population, paths};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -15,7 +16,10 @@ pub const CAUSE: Cause = Cause {
     number: 206,
     severity: Severity::Warning,
     manual: Manual {
-        title: text("a NAT or firewall forgets silent flows and drops what comes later", "NAT 或防火墙遗忘静默的流，之后的数据被丢弃"),
+        title: text(
+            "a NAT or firewall forgets silent flows and drops what comes later",
+            "NAT 或防火墙遗忘静默的流，之后的数据被丢弃",
+        ),
         symptoms: text(
             "“Connected, but nothing arrives until I reload.” The service thinks for a quarter of an hour that the client is there.",
             "“显示已连接，但刷新之前收不到任何东西。”服务在一刻钟内都认为客户端还在。",
@@ -56,7 +60,11 @@ pub const CAUSE: Cause = Cause {
             "A stream that speaks each {bridged} lives on beyond that time",
             "每 {bridged}发送一次数据的连接存活超过该时长",
         ),
-        phrase("path_died", "the path broke in that time for another reason", "路径在这段时间内因其他原因中断"),
+        phrase(
+            "path_died",
+            "the path broke in that time for another reason",
+            "路径在这段时间内因其他原因中断",
+        ),
         phrase(
             "hold_shorter",
             "Hold a stream with a heartbeat each third of that time",
@@ -69,7 +77,7 @@ pub const CAUSE: Cause = Cause {
             "由应用以小于 {gap}的周期发送心跳，错过两次后双方都应放弃",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -77,7 +85,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
     if lost.sign().is_some_and(|sign| *sign != Sign::TcpTimeout) {
         return None;
     }
-    let tcp = lost.lost.tcp.filter(|tcp| tcp.unacked_bytes > 0 && (tcp.retransmits > 0 || tcp.unanswered > 0))?;
+    let tcp =
+        lost.lost.tcp.filter(|tcp| tcp.unacked_bytes > 0 && (tcp.retransmits > 0 || tcp.unanswered > 0))?;
     let decisive = Said::new("never_acked")
         .seconds("gap", lost.gap)
         .bytes("bytes", tcp.unacked_bytes.into())
@@ -91,6 +100,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
     Some(claim.fix(Said::new("beat_faster").seconds("gap", lost.gap)).finding())
 }
 
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    paths::findings(&CAUSE, seen)
+}
+
 #[cfg(test)]
 mod tests {
     use model::finding::Level;
@@ -101,14 +114,17 @@ mod tests {
     use crate::scene::{SILENT, Scene, URL, can_be_told, lives, pinged};
 
     fn lost(unacked_bytes: u32) -> Attempt {
-        let mut attempt = lives(URL, pinged(5.0), 0.0, 12.0).stream_with(|stream| stream.pings = vec![None, None]);
-        attempt.tcp = Some(TcpSample { unacked_bytes, retransmits: 4, unanswered: 4, ..TcpSample::default() });
+        let mut attempt =
+            lives(URL, pinged(5.0), 0.0, 12.0).stream_with(|stream| stream.pings = vec![None, None]);
+        attempt.tcp =
+            Some(TcpSample { unacked_bytes, retransmits: 4, unanswered: 4, ..TcpSample::default() });
         attempt
     }
 
     #[test]
     fn nothing_is_acknowledged_after_a_silence() {
-        let lively = lives(URL, pinged(1.0), 0.0, 12.0).stream_with(|stream| stream.pings = vec![Some(0.01); 11]);
+        let lively =
+            lives(URL, pinged(1.0), 0.0, 12.0).stream_with(|stream| stream.pings = vec![Some(0.01); 11]);
         let finding = probe(&Scene::opened().attempt(lost(12)).attempt(lively).seen()).expect("it is found");
         assert_eq!(finding.level, Level::High);
         can_be_told(&finding);
@@ -123,8 +139,10 @@ mod tests {
 
     #[test]
     fn a_ping_after_silence_that_nobody_acknowledges() {
-        let mut silent = lives(URL, SILENT, 0.0, 12.0).stream_with(|stream| stream.woken = Some(Woken::Unanswered));
-        let lively = lives(URL, pinged(1.0), 0.0, 12.0).stream_with(|stream| stream.pings = vec![Some(0.01); 11]);
+        let mut silent =
+            lives(URL, SILENT, 0.0, 12.0).stream_with(|stream| stream.woken = Some(Woken::Unanswered));
+        let lively =
+            lives(URL, pinged(1.0), 0.0, 12.0).stream_with(|stream| stream.pings = vec![Some(0.01); 11]);
         silent.tcp = lost(12).tcp;
         let seen = Scene::opened().attempt(silent.clone()).attempt(lively).seen();
         assert_eq!(probe(&seen).map(|finding| finding.level), Some(Level::High));

@@ -52,15 +52,31 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase("limit_title", "a proxy's worker has no room for more than {streams} of these connections", "代理的工作进程只能容纳 {streams} 个这样的连接"),
+        phrase(
+            "limit_title",
+            "a proxy's worker has no room for more than {streams} of these connections",
+            "代理的工作进程只能容纳 {streams} 个这样的连接",
+        ),
         phrase(
             "ended",
             "While {streams} were open, {refused} further ones were ended within {seconds} without a byte",
             "已有 {streams} 个打开时，另外 {refused} 个在{seconds}内没有任何字节就被结束",
         ),
-        phrase("other_hop", "another hop that drops connections above a limit, such as a balancer of TCP", "其他丢弃超限连接的节点，例如 TCP 负载均衡器"),
-        phrase("error_log", "Look in the proxy's error log for `worker_connections are not enough`", "在代理的错误日志中查找 `worker_connections are not enough`"),
-        phrase("raise", "In the proxy: more than two connections of a worker for each user, and files for them", "在代理中：每个用户预留两个以上的工作进程连接名额，以及相应的文件数"),
+        phrase(
+            "other_hop",
+            "another hop that drops connections above a limit, such as a balancer of TCP",
+            "其他丢弃超限连接的节点，例如 TCP 负载均衡器",
+        ),
+        phrase(
+            "error_log",
+            "Look in the proxy's error log for `worker_connections are not enough`",
+            "在代理的错误日志中查找 `worker_connections are not enough`",
+        ),
+        phrase(
+            "raise",
+            "In the proxy: more than two connections of a worker for each user, and files for them",
+            "在代理中：每个用户预留两个以上的工作进程连接名额，以及相应的文件数",
+        ),
         phrase(
             "nginx",
             "worker_rlimit_nofile 65536;\nevents {\n    worker_connections 32768;\n}",
@@ -110,7 +126,11 @@ mod tests {
             _ => Some(fails(Via::Url, None, StageName::Http, Fault::Ended, seconds)),
         });
         let nginx = answer(101).and("server", "nginx/1.24.0");
-        Scene::websocket().direct("10.0.3.7:80").plain(nginx).direct_opens().attempt(crowd_of(Via::Url, members))
+        Scene::websocket()
+            .direct("10.0.3.7:80")
+            .plain(nginx)
+            .direct_opens()
+            .attempt(crowd_of(Via::Url, members))
     }
 
     #[test]
@@ -123,7 +143,10 @@ mod tests {
     #[test]
     fn look_alikes_are_another_matter() {
         none(probe, ended(3.0));
-        none(probe, ended(0.002).attempt(crowd(Via::Direct, [times(7, &answer(101)), vec![None; 13]].concat())));
+        none(
+            probe,
+            ended(0.002).attempt(crowd(Via::Direct, [times(7, &answer(101)), vec![None; 13]].concat())),
+        );
         let refused = [times(7, &answer(101)), times(13, &answer(503))].concat();
         none(probe, Scene::websocket().plain(answer(101)).attempt(crowd(Via::Url, refused)));
         none(probe, Scene::websocket().plain_fails(StageName::Http, Fault::Ended, 0.01));

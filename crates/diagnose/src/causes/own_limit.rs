@@ -15,13 +15,12 @@ pub const CAUSE: Cause = Cause {
     manual: Manual {
         title: text("Heartline's own limit ends connections", "Heartline 自身的限制结束了连接"),
         symptoms: text(
-            "Connections end after the same silence, or when a client does not read; the close records say `proxy`.",
-            "连接在同样的静默时间后结束，或在客户端不读取数据时结束；关闭记录中的发起方为 `proxy`。",
+            "Connections end after the same silence; the close records say `proxy`.",
+            "连接在同样的静默时间后结束；关闭记录中的发起方为 `proxy`。",
         ),
         evidence: text(
-            "The first cause of each end is a decision of this gateway: `idle_timeout`, `half_close_timeout` or \
-             `slow_consumer`.",
-            "每次结束的首个原因都是本网关的决定：`idle_timeout`、`half_close_timeout` 或 `slow_consumer`。",
+            "The first cause of each end is a decision of this gateway: `idle_timeout` or `half_close_timeout`.",
+            "每次结束的首个原因都是本网关的决定：`idle_timeout` 或 `half_close_timeout`。",
         ),
         look_alikes: text(
             "A timer of another hop ends connections by FIN or RST on a leg; here nothing came on either leg before.",
@@ -40,8 +39,16 @@ pub const CAUSE: Cause = Cause {
             "{count} connections were ended by the route's {limit}, and nothing came on either leg before",
             "{count} 个连接被该路由的 {limit} 结束，此前两侧都没有结束信号",
         ),
-        phrase("recorded", "Each close record names this gateway as the initiator", "每条关闭记录的发起方都是本网关"),
-        phrase("raise", "Raise `{limit}` of the route, or send a heartbeat more often", "调大该路由的 `{limit}`，或更频繁地发送心跳"),
+        phrase(
+            "recorded",
+            "Each close record names this gateway as the initiator",
+            "每条关闭记录的发起方都是本网关",
+        ),
+        phrase(
+            "raise",
+            "Raise `{limit}` of the route, or send a heartbeat more often",
+            "调大该路由的 `{limit}`，或更频繁地发送心跳",
+        ),
     ],
     signs: Signs::population(population),
 };
@@ -50,11 +57,7 @@ pub const CAUSE: Cause = Cause {
 const COUNT_MIN: usize = 3;
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
-    let limits = [
-        (What::IdleTimeout, "idle_timeout"),
-        (What::HalfCloseTimeout, "half_close_timeout"),
-        (What::SlowConsumer, "slow_consumer_timeout"),
-    ];
+    let limits = [(What::IdleTimeout, "timeouts.idle"), (What::HalfCloseTimeout, "timeouts.half_close")];
     let told = |(what, limit): (What, &'static str)| {
         let ends = seen.ends_where(|record| record.causes.first().is_some_and(|cause| cause.what == what));
         (ends.len() >= COUNT_MIN).then(|| {
@@ -81,15 +84,17 @@ mod tests {
     #[test]
     fn an_idle_timeout_of_the_route_is_ours() {
         let records = (0..20).map(|number| {
-            end(number).lived(number as f64, 30.0, 10.0).by(Leg::Client, What::IdleTimeout, Reason::Timeout).with(
-                |record| {
+            end(number)
+                .lived(number as f64, 30.0, 10.0)
+                .by(Leg::Client, What::IdleTimeout, Reason::Timeout)
+                .with(|record| {
                     record.initiator = Some(Initiator::Proxy);
                     record.causes[0].leg = None;
-                },
-            )
+                })
         });
         let findings = judged(records);
-        let ids: Vec<_> = findings.iter().map(|finding| (finding.id.as_ref(), finding.level, finding.place)).collect();
+        let ids: Vec<_> =
+            findings.iter().map(|finding| (finding.id.as_ref(), finding.level, finding.place)).collect();
         assert_eq!(ids, [("own-limit", Level::High, Place::Gateway)]);
     }
 }

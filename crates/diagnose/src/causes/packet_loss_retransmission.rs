@@ -1,15 +1,16 @@
 //! Segments are lost on one leg.
 
-use model::finding::{Affected, Finding, Place, Said, Severity};
 use model::Leg;
-use model::tcp::TcpSample;
+use model::finding::{Affected, Finding, Place, Said, Severity};
 
-use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::attempt::Attempt;
+use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
+use crate::experiment::Via;
 use crate::occupancy;
 use crate::population::{Population, Slow, SlowLeg};
+use crate::roundtrips::RoundTrips;
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -18,10 +19,22 @@ pub const CAUSE: Cause = Cause {
     severity: Severity::Warning,
     manual: Manual {
         title: text("segments are lost on one leg", "一侧链路丢包"),
-        symptoms: text("Messages lag in bursts: the median is fine and the 99th percentile jumps by 200 ms and more.", "消息成批滞后：中位数正常，而 99 分位跳增 200 毫秒以上。"),
-        evidence: text("The kernel has sent more than 1 % of the segments again, on one leg alone, while the peer's window was open.", "内核在某一侧重传了超过 1 % 的报文段，而对端窗口是打开的。"),
-        look_alikes: text("A reader that does not read makes probes of its closed window, which count as retransmissions: here the window was open. A full queue delays without loss.", "不读取数据的对端会引发零窗口探测，它们也计入重传：而这里窗口是打开的。队列拥塞只增加时延而不丢包。"),
-        fix: text("The owner of that network; smaller messages; a point of presence nearer to the clients. Then the share of segments sent again must fall below 1 %.", "联系该网络的负责人；减小消息；在离客户端更近的地方接入。之后重传比例应降到 1 % 以下。"),
+        symptoms: text(
+            "Messages lag in bursts: the median is fine and the 99th percentile jumps by 200 ms and more.",
+            "消息成批滞后：中位数正常，而 99 分位跳增 200 毫秒以上。",
+        ),
+        evidence: text(
+            "The kernel has sent more than 1 % of the segments again, on one leg alone, while the peer's window was open.",
+            "内核在某一侧重传了超过 1 % 的报文段，而对端窗口是打开的。",
+        ),
+        look_alikes: text(
+            "A reader that does not read makes probes of its closed window, which count as retransmissions: here the window was open. A full queue delays without loss.",
+            "不读取数据的对端会引发零窗口探测，它们也计入重传：而这里窗口是打开的。队列拥塞只增加时延而不丢包。",
+        ),
+        fix: text(
+            "The owner of that network; smaller messages; a point of presence nearer to the clients. Then the share of segments sent again must fall below 1 %.",
+            "联系该网络的负责人；减小消息；在离客户端更近的地方接入。之后重传比例应降到 1 % 以下。",
+        ),
         sources: &["tcp(7), TCP_INFO", "RFC 6298"],
     },
     phrases: &[
@@ -32,87 +45,96 @@ pub const CAUSE: Cause = Cause {
             "{all} 个连接中有 {count} 个重传了 {share} 的报文段",
         ),
         phrase(
-            "sent_again",
-            "On {streams} of {all} streams the probe's kernel sent {count} segments again: {share} of all",
-            "{all} 条连接中有 {streams} 条上，探测端内核重传了 {count} 个报文段：占 {share}",
+            "window_open",
+            "The peer's window held sending back for {share} of the time alone",
+            "对端窗口只在 {share} 的时间里限制了发送",
         ),
         phrase(
-            "late",
-            "{late} of {count} round trips took {seconds} or more longer than the quickest: a time after which TCP sends again",
-            "{count} 次往返中有 {late} 次比最快的多用 {seconds}以上：正是 TCP 重传的时间",
+            "owner",
+            "Look for loss on the {leg} leg: counters of interfaces and switches, Wi-Fi, the carrier",
+            "在 {leg} 侧查找丢包：接口与交换机计数器、Wi-Fi、运营商",
         ),
-        phrase("by_chance", "few segments in all: this may be chance", "报文段总数不多：可能是偶然"),
-        phrase("measure_longer", "Repeat with `--checks latency`, some times", "用 `--checks latency` 重复数次"),
-        phrase("window_open", "The peer's window held sending back for {share} of the time alone", "对端窗口只在 {share} 的时间里限制了发送"),
-        phrase("owner", "Look for loss on the {leg} leg: counters of interfaces and switches, Wi-Fi, the carrier", "在 {leg} 侧查找丢包：接口与交换机计数器、Wi-Fi、运营商"),
-        phrase("reordering", "packets that come in another order", "报文乱序"),
+        phrase(
+            "resent",
+            "{count} segments were sent again over {connections} connections of this probe",
+            "本次探测的 {connections} 个连接共重传 {count} 个报文段",
+        ),
+        phrase(
+            "late_trips",
+            "{late} of {all} round trips took {least} and more, as long as a lost segment is waited for; the middle one took {middle}",
+            "{all} 次往返中有 {late} 次耗时 {least}以上，与等待重传的时间相当；中位数为 {middle}",
+        ),
+        phrase(
+            "straight_clean",
+            "Straight to {upstream} none of {all} round trips was late, and nothing was sent again",
+            "直接连接 {upstream} 时 {all} 次往返均未迟到，也没有重传",
+        ),
+        phrase("own_network", "the network of this machine may lose them", "也可能是本机所在网络丢包"),
+        phrase(
+            "elsewhere",
+            "Run the diagnosis from a machine in another network",
+            "从另一网络中的机器运行诊断",
+        ),
+        phrase("probe_title", "segments are lost on the way", "途中丢包"),
+        phrase(
+            "on_the_way",
+            "Look for loss on the way: counters of interfaces and switches, Wi-Fi, the carrier",
+            "在途中查找丢包：接口与交换机计数器、Wi-Fi、运营商",
+        ),
     ],
     signs: Signs::both(probe, population),
 };
 
-/// Connections that it is told for.
-const COUNT_MIN: usize = 3;
-
-/// Least wait of TCP before it sends a segment again on Linux (TCP_RTO_MIN; RFC 6298 asks for 1 s), seconds.
-const RESENT_AFTER: f64 = 0.19;
-/// Bytes of a full segment, as good as it is known.
-const SEGMENT: u64 = 1400;
+/// Segments sent again, and late round trips, that are no chance.
+const RESENT_MIN: u32 = 3;
+const LATE_MIN: usize = 2;
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let all: Vec<_> = occupancy::at_url(seen).filter(|attempt| is_telling(attempt)).collect();
-    let again = |attempt: &&&Attempt| attempt.tcp.is_some_and(|tcp| tcp.retransmits > 0);
-    let count: u32 = all.iter().filter_map(|attempt| Some(attempt.tcp?.retransmits)).sum();
-    let segments: u64 = all.iter().map(|attempt| segments(attempt)).sum::<u64>() + u64::from(count);
-    let trips: Vec<f64> = all.iter().flat_map(|attempt| round_trips(attempt)).collect();
-    let quickest = trips.iter().copied().fold(f64::INFINITY, f64::min);
-    let late = trips.iter().filter(|trip| **trip >= quickest + RESENT_AFTER).count();
-    let share = f64::from(count) / segments.max(1) as f64;
-    // Answers that are lost are sent again by the other side: they are late, and nothing more is known of them.
-    if count == 0 || late == 0 || count as usize + late < EVENTS_MIN || late * 2 > trips.len() || share < 0.01 {
+    let sent = |via: Via| occupancy::attempts(seen).filter(move |attempt| attempt.experiment.via == via);
+    let lossy = || sent(Via::Url).filter(|attempt| resent(attempt) > 0);
+    let count: u32 = lossy().map(resent).sum();
+    let late = RoundTrips::of(seen, Via::Url)?.late().filter(|late| late.count >= LATE_MIN)?;
+    if count < RESENT_MIN {
         return None;
     }
-    let said = Said::new("sent_again")
-        .with("streams", all.iter().filter(again).count())
-        .with("all", all.len())
-        .with("count", u64::from(count))
-        .share("share", share);
-    let late = Said::new("late").with("late", late).with("count", trips.len()).seconds("seconds", RESENT_AFTER);
-    let is_few = (count < 5).then(|| Said::new("by_chance"));
+    let straight = RoundTrips::of(seen, Via::Direct).filter(|trips| trips.late().is_none());
+    let straight = straight.filter(|_| sent(Via::Direct).all(|attempt| resent(attempt) == 0));
+    let upstream = seen.target.direct.as_deref().unwrap_or_default();
+    let clean = straight.map(|trips| {
+        let all = trips.echoes.len() + trips.pings.len();
+        Said::new("straight_clean").with("upstream", upstream).with("all", all)
+    });
+    let is_compared = clean.is_some();
+    let decisive = Said::new("resent").with("count", u64::from(count)).with("connections", lossy().count());
+    let late_trips = Said::new("late_trips")
+        .with("late", late.count)
+        .with("all", late.all)
+        .seconds("least", late.least)
+        .seconds("middle", late.middle);
     Some(
-        Claim::of(&CAUSE, Place::ClientLeg, said)
-            .titled(Said::new("title").with("leg", Leg::Client.to_string()))
-            .corroborated(late)
-            .next(is_few.as_ref().map(|_| Said::new("measure_longer")))
-            .unless(is_few)
-            .fix(Said::new("owner").with("leg", Leg::Client.to_string()))
+        Claim::of(&CAUSE, Place::UpstreamLeg, decisive)
+            .titled(Said::new("probe_title"))
+            .corroborated(late_trips)
+            .corroborated(clean)
+            .unless((!is_compared).then(|| Said::new("own_network")))
+            .next(Said::new("elsewhere"))
+            .fix(Said::new("on_the_way"))
             .finding(),
     )
 }
 
-/// Retransmissions and late round trips that are no chance.
-const EVENTS_MIN: usize = 4;
-
-/// Its stream worked, and its numbers are of the way alone: no path that died, no peer that does not read, and no queue,
-/// behind which an acknowledgement comes too late.
-fn is_telling(attempt: &Attempt) -> bool {
-    let is_queued = |tcp: &TcpSample| tcp.rtt_seconds > tcp.min_rtt_seconds.map(|least| least + 0.1);
-    attempt.tcp.is_some_and(|tcp| {
-        tcp.unanswered < 2 && !tcp.zero_window && tcp.rwnd_limited_seconds < 0.1 && !is_queued(&tcp)
-    })
-        && attempt.is_open()
+/// Segments that were sent again since they were lost: none where a window was shut, nothing was ever acknowledged, or
+/// acknowledgements waited in a queue for longer than the kernel does.
+fn resent(attempt: &Attempt) -> u32 {
+    let is_lost = |tcp: &model::tcp::TcpSample| {
+        let is_queued = tcp.rtt_seconds.is_some_and(|rtt| rtt > 0.2);
+        !tcp.zero_window && !is_queued && tcp.unanswered < 3
+    };
+    attempt.tcp.filter(is_lost).map_or(0, |tcp| tcp.retransmits)
 }
 
-/// About how many segments it sent: the request, and each frame or what fills segments.
-fn segments(attempt: &Attempt) -> u64 {
-    let bytes = attempt.tcp.map_or(0, |tcp| tcp.bytes_acked);
-    let frames = attempt.stream.as_ref().map_or(0, |it| it.sent.len() + it.pings.len() + it.server_pings.len());
-    (2 + frames as u64).max(bytes / SEGMENT)
-}
-
-fn round_trips(attempt: &Attempt) -> impl Iterator<Item = f64> {
-    let stream = attempt.stream.iter();
-    stream.flat_map(|stream| stream.echoes.iter().chain(&stream.pings)).filter_map(|trip| *trip)
-}
+/// Connections that it is told for.
+const COUNT_MIN: usize = 3;
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
     [Leg::Client, Leg::Upstream].into_iter().filter_map(|leg| on(seen, leg)).collect()
@@ -126,14 +148,19 @@ fn on(seen: &Population<'_>, leg: Leg) -> Option<Finding> {
     }
     let of = |value: fn(&SlowLeg) -> f64| median(slow.iter().map(value).collect());
     let place = if leg == Leg::Client { Place::ClientLeg } else { Place::UpstreamLeg };
-    let lost = Said::new("lost").with("count", slow.len()).with("all", all).share("share", of(|slow| slow.loss));
+    let lost =
+        Said::new("lost").with("count", slow.len()).with("all", all).share("share", of(|slow| slow.loss));
     let open = Said::new("window_open").share("share", of(|slow| slow.window_share));
     Some(
         Claim::of(&CAUSE, place, lost)
             .titled(Said::new("title").with("leg", leg.to_string()))
             .corroborated(open)
             .fix(Said::new("owner").with("leg", leg.to_string()))
-            .concerns(seen.route.clone(), seen.now, Affected { connections: slow.len() as u64, share_of_closes: None })
+            .concerns(
+                seen.route.clone(),
+                seen.now,
+                Affected { connections: slow.len() as u64, share_of_closes: None },
+            )
             .finding(),
     )
 }
@@ -146,33 +173,30 @@ fn median(mut values: Vec<f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use model::finding::Level;
+    use model::tcp::TcpSample;
 
     use super::*;
-    use crate::scene::{Scene, URL, echoed, found, none};
+    use crate::scene::{Scene, echoed, found, none};
 
-    fn row(retransmits: u32, late: usize) -> Attempt {
-        let mut echoes = vec![0.001; 20];
-        echoes[..late].fill(0.21);
-        let tcp = Some(TcpSample { retransmits, bytes_acked: 900, ..TcpSample::default() });
-        Attempt { tcp, ..echoed(URL, &echoes, &[0.001; 20]) }
+    fn echoes(via: Via, late: usize, retransmits: u32, rtt: f32) -> Attempt {
+        let trips: Vec<f64> = (0..20).map(|number| if number < late { 0.21 } else { 0.0002 }).collect();
+        let tcp = TcpSample { retransmits, rtt_seconds: Some(rtt), ..TcpSample::default() };
+        Attempt { tcp: Some(tcp), ..echoed(via, &trips, &trips) }
     }
 
     #[test]
-    fn segments_that_are_sent_again_and_round_trips_that_wait_for_it() {
-        found(probe, Scene::opened().attempt(row(6, 4)), Level::High);
-        found(probe, Scene::opened().attempts([row(1, 2), row(1, 2)]), Level::Medium);
+    fn segments_sent_again_and_round_trips_as_late_as_that() {
+        let scene = || Scene::opened().direct("10.0.3.7:80").attempt(echoes(Via::Url, 3, 4, 0.03));
+        found(probe, scene(), Level::Medium);
+        found(probe, scene().attempt(echoes(Via::Direct, 0, 0, 0.001)), Level::High);
+        found(probe, scene().attempt(echoes(Via::Direct, 3, 4, 0.03)), Level::Medium);
     }
 
     #[test]
-    fn look_alikes_are_others() {
-        none(probe, Scene::opened().attempt(row(0, 8)));
-        none(probe, Scene::opened().attempt(row(6, 0)));
-        none(probe, Scene::opened().attempt(row(1, 1)));
-        let queue = |tcp: TcpSample| TcpSample { rtt_seconds: Some(0.4), min_rtt_seconds: Some(0.03), ..tcp };
-        let queued = row(6, 4);
-        none(probe, Scene::opened().attempt(Attempt { tcp: queued.tcp.map(queue), ..queued }));
-        let gone = |tcp: TcpSample| TcpSample { unanswered: 4, ..tcp };
-        let row_gone = row(6, 4);
-        none(probe, Scene::opened().attempt(Attempt { tcp: row_gone.tcp.map(gone), ..row_gone }));
+    fn look_alikes_are_another_matter() {
+        none(probe, Scene::opened().attempt(echoes(Via::Url, 3, 0, 0.001)));
+        none(probe, Scene::opened().attempt(echoes(Via::Url, 0, 4, 0.03)));
+        none(probe, Scene::opened().attempt(echoes(Via::Url, 3, 4, 0.4)));
+        none(probe, Scene::opened().attempt(echoes(Via::Url, 20, 4, 0.03)));
     }
 }

@@ -43,6 +43,11 @@ pub const CAUSE: Cause = Cause {
         ),
         phrase("each_stream", "It is so on each of {streams} streams", "{streams} 条连接都如此"),
         phrase("straight_too", "Straight at {upstream} it is the same", "直连 {upstream} 也一样"),
+        phrase(
+            "straight_none",
+            "Straight at {upstream} there is no flood",
+            "直连 {upstream} 时没有大量 Ping",
+        ),
         phrase("from_hop", "a hop on the way sends them", "由途中的一跳发送"),
         phrase(
             "one_timer",
@@ -62,13 +67,19 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let (rate, count) = rates(Via::Url).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
     let streams = rates(Via::Url).count();
     let is_straight = rates(Via::Direct).next().is_some();
+    // What only passes frames on makes none: without a comparison the other end of the WebSocket is meant.
+    let is_hop = !is_straight && seen.direct().is_some_and(Attempt::is_open);
+    let place = if is_hop { Place::UpstreamLeg } else { Place::Upstream };
     let upstream = seen.target.direct.as_deref().unwrap_or("-");
     let decisive = Said::new("flood").with("rate", rate.round() as u64).with("count", count);
-    let claim = Claim::of(&CAUSE, if is_straight { Place::Upstream } else { Place::Unknown }, decisive)
+    let claim = Claim::of(&CAUSE, place, decisive)
         .corroborated((streams > 1).then(|| Said::new("each_stream").with("streams", streams)))
-        .corroborated(is_straight.then(|| Said::new("straight_too").with("upstream", upstream)));
-    let claim =
-        if is_straight { claim } else { claim.unless(Said::new("from_hop")).next(Said::new("pass_upstream")) };
+        .corroborated(is_straight.then(|| Said::new("straight_too").with("upstream", upstream)))
+        .corroborated(is_hop.then(|| Said::new("straight_none").with("upstream", upstream)));
+    let claim = match is_straight || is_hop {
+        true => claim,
+        false => claim.unless(Said::new("from_hop")).next(Said::new("pass_upstream")),
+    };
     Some(claim.fix(Said::new("one_timer")).finding())
 }
 
@@ -96,8 +107,12 @@ mod tests {
     #[test]
     fn many_pings_a_second() {
         let scene = || Scene::websocket().direct("10.0.3.7:80").attempt(pinged(URL, 256, 0.0002));
-        assert_eq!(found(probe, scene(), Level::Medium).place, Place::Unknown);
-        assert_eq!(found(probe, scene().attempt(pinged(DIRECT, 100, 0.02)), Level::High).place, Place::Upstream);
+        assert_eq!(found(probe, scene(), Level::Medium).place, Place::Upstream);
+        assert_eq!(
+            found(probe, scene().attempt(pinged(DIRECT, 100, 0.02)), Level::High).place,
+            Place::Upstream
+        );
+        assert_eq!(found(probe, scene().direct_opens(), Level::High).place, Place::UpstreamLeg);
     }
 
     #[test]

@@ -53,7 +53,11 @@ pub const CAUSE: Cause = Cause {
             "{count} streams straight at the service lived on over that moment",
             "直连服务的 {count} 条连接在该时刻之后仍然存活",
         ),
-        phrase("hop_died", "the proxy died, or a balancer moved the address", "代理崩溃，或负载均衡切换了地址"),
+        phrase(
+            "hop_died",
+            "the proxy died, or a balancer moved the address",
+            "代理崩溃，或负载均衡切换了地址",
+        ),
         phrase(
             "ask_proxy",
             "Look when the proxy's workers were started, and at its log at that moment",
@@ -95,7 +99,8 @@ mod tests {
     use crate::scene::{DIRECT, SILENT, Scene, URL, close, cut_at, found, lives, none, talked};
 
     fn ends(sign: &Sign) -> Scene {
-        let ends = [cut_at(URL, SILENT, 0.0, 9.0, sign.clone()), cut_at(URL, talked(1.0), 2.3, 6.8, sign.clone())];
+        let ends =
+            [cut_at(URL, SILENT, 0.0, 9.0, sign.clone()), cut_at(URL, talked(1.0), 2.3, 6.8, sign.clone())];
         Scene::opened().direct("10.0.3.7:80").attempts(ends)
     }
 

@@ -4,7 +4,7 @@ use model::finding::{Finding, Place, Said, Severity};
 
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
-use crate::population::{Population, Spike, spike};
+use crate::population::Population;
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -41,15 +41,21 @@ pub const CAUSE: Cause = Cause {
             "{count} of {all} reconnects came {seconds} after their close, within {width}",
             "{all} 次重连中有 {count} 次在断开后 {seconds}到来，偏差不超过 {width}",
         ),
-        phrase("after_clump", "They follow {count} ends within {seconds}", "它们紧跟在 {seconds}内的 {count} 次断开之后"),
-        phrase("network", "one client or test that reconnects on a schedule", "某个按固定间隔重连的客户端或测试程序"),
-        phrase("next_blip", "Watch the next mass close: the same delay must come again", "观察下一次大规模断开：应再次出现相同的间隔"),
+        phrase(
+            "after_clump",
+            "They follow {count} ends within {seconds}",
+            "它们紧跟在 {seconds}内的 {count} 次断开之后",
+        ),
         phrase(
             "jitter",
             "In the client: exponential backoff with full jitter in place of a fixed {seconds}",
             "在客户端：用带完全随机抖动的指数退避代替固定的 {seconds}",
         ),
-        phrase("admit", "In front of the service: limit new connections per second", "在服务前：限制每秒新建连接数"),
+        phrase(
+            "admit",
+            "In front of the service: limit new connections per second",
+            "在服务前：限制每秒新建连接数",
+        ),
     ],
     signs: Signs::population(population),
 };
@@ -64,20 +70,18 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
         .map(|reconnect| reconnect.interval_seconds)
         .collect();
     let Some(timer) = in_step(&delays).filter(|timer| timer.count >= COUNT_MIN) else { return Vec::new() };
-    let clump = seen.clumps().into_iter().max_by_key(|clump| clump.ends.len());
+    // Without a close of many before it, clients that come back after the same delay are no storm.
+    let clumps =
+        seen.clumps().into_iter().filter(|clump| !clump.is_of_one_age && clump.ends.len() >= COUNT_MIN);
+    let Some(clump) = clumps.max_by_key(|clump| clump.ends.len()) else { return Vec::new() };
     let decisive = Said::new("in_step")
         .with("count", timer.count)
         .with("all", delays.len())
         .seconds("seconds", timer.at)
         .seconds("width", timer.width);
-    let claim = Claim::of(&CAUSE, Place::Client, decisive);
-    let (claim, ends) = match &clump {
-        Some(clump) => {
-            let said = Said::new("after_clump").with("count", clump.ends.len()).seconds("seconds", clump.seconds);
-            (claim.corroborated(said), clump.ends.clone())
-        }
-        None => (claim.unless(Said::new("network")).next(Said::new("next_blip")), Vec::new()),
-    };
+    let after = Said::new("after_clump").with("count", clump.ends.len()).seconds("seconds", clump.seconds);
+    let claim = Claim::of(&CAUSE, Place::Client, decisive).corroborated(after);
+    let ends = clump.ends;
     let affected = model::finding::Affected { connections: timer.count as u64, share_of_closes: None };
     vec![
         claim
@@ -88,10 +92,29 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
     ]
 }
 
-/// The delay that most have. Immediate ones are in step as well.
-fn in_step(delays: &[f64]) -> Option<Spike> {
-    let shifted = spike(delays.iter().map(|delay| delay + 0.5))?;
-    Some(Spike { at: (shifted.at - 0.5).max(0.0), ..shifted })
+/// How far delays of clients that come back in step spread: 50 ms, or a tenth.
+fn spread(delay: f64) -> f64 {
+    (0.1 * delay).max(0.05)
+}
+
+/// The delay that most have.
+fn in_step(delays: &[f64]) -> Option<Step> {
+    let mut delays = delays.to_vec();
+    delays.sort_by(f64::total_cmp);
+    let within = |start: usize| {
+        delays.partition_point(|delay| *delay <= delays[start] + spread(delays[start])) - start
+    };
+    let best = (0..delays.len()).max_by_key(|start| within(*start))?;
+    let count = within(best);
+    let at = delays[best + count / 2];
+    (count * 5 >= delays.len() * 3).then_some(Step { at, width: spread(at), count })
+}
+
+/// Delays that are the same.
+struct Step {
+    at: f64,
+    width: f64,
+    count: usize,
 }
 
 #[cfg(test)]
@@ -124,7 +147,10 @@ mod tests {
     fn reconnects_with_jitter_are_none() {
         let records = (0..200).map(|number| {
             let age = 5.0 + 80.0 * random(number);
-            back(end(number).lived(300.0 * random(number + 7), age, random(number)), 30.0 * random(number + 1000))
+            back(
+                end(number).lived(300.0 * random(number + 7), age, random(number)),
+                30.0 * random(number + 1000),
+            )
         });
         assert_eq!(level(records), None);
     }

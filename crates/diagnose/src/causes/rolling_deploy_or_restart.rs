@@ -101,7 +101,8 @@ mod tests {
     use crate::scene::{DIRECT, SILENT, Scene, URL, close, cut_at, found, none, silent_end, talked};
 
     fn leaves(sign: &Sign) -> Scene {
-        let ends = [cut_at(URL, SILENT, 0.0, 9.0, sign.clone()), cut_at(URL, talked(1.0), 2.3, 6.8, sign.clone())];
+        let ends =
+            [cut_at(URL, SILENT, 0.0, 9.0, sign.clone()), cut_at(URL, talked(1.0), 2.3, 6.8, sign.clone())];
         Scene::opened().direct("10.0.3.7:80").attempts(ends)
     }
 

@@ -92,7 +92,8 @@ mod tests {
     use crate::scene::{SILENT, Scene, URL, close, cut_at, fails, found, lives, none, talked};
 
     fn ends(sign: &Sign) -> Scene {
-        let ends = [cut_at(URL, SILENT, 0.0, 9.0, sign.clone()), cut_at(URL, talked(1.0), 2.3, 6.8, sign.clone())];
+        let ends =
+            [cut_at(URL, SILENT, 0.0, 9.0, sign.clone()), cut_at(URL, talked(1.0), 2.3, 6.8, sign.clone())];
         Scene::opened().attempts(ends)
     }
 

@@ -2,8 +2,8 @@
 
 use model::finding::{Finding, Place, Said, Severity};
 
-use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::attempt::{Attempt, Sign};
+use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
@@ -36,7 +36,7 @@ pub const CAUSE: Cause = Cause {
              clients that wait longer after each failure. Then the same message must be answered.",
             "1011：查看服务当时的日志并处理错误。1013：增加容量，客户端每次失败后等待更久。之后同样的消息应得到应答。",
         ),
-        sources: &["RFC 6455, section 7.4.1","https://www.iana.org/assignments/websocket/websocket.xhtml"],
+        sources: &["RFC 6455, section 7.4.1", "https://www.iana.org/assignments/websocket/websocket.xhtml"],
     },
     phrases: &[
         phrase(
@@ -109,10 +109,14 @@ fn failure(attempt: &Attempt) -> Option<(Said, bool)> {
         return None;
     }
     let reason = if reason.is_empty() { "-" } else { reason };
-    let said = |name, seconds| Said::new(name).with("code", code.0).with("reason", reason).seconds("seconds", seconds);
+    let said = |name, seconds| {
+        Said::new(name).with("code", code.0).with("reason", reason).seconds("seconds", seconds)
+    };
     match sent {
         None if end.age < SOON => Some((said("at_opening", end.age), false)),
-        Some(sent) if end.at - sent < SOON => Some((said("after_message", (end.at - sent).max(0.0)), code.0 == 1011)),
+        Some(sent) if end.at - sent < SOON => {
+            Some((said("after_message", (end.at - sent).max(0.0)), code.0 == 1011))
+        }
         _ => None,
     }
 }

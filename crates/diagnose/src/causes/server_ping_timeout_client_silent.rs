@@ -3,7 +3,7 @@
 use model::finding::{Finding, Severity};
 
 use crate::cause::{Cause, Manual, Signs, text};
-use crate::population::{Population, timed};
+use crate::population::{Population, codes, timed};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -45,5 +45,5 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
-    timed::findings(&CAUSE, seen)
+    [timed::findings(&CAUSE, seen), codes::findings(&CAUSE, seen)].concat()
 }

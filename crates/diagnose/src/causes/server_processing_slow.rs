@@ -71,7 +71,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
         return None;
     }
     let upstream = seen.target.direct.as_deref().unwrap_or("-");
-    let said = Said::new("slow_echo").seconds("echo", echo).seconds("ping", ping).with("count", trips.echoes.len());
+    let said =
+        Said::new("slow_echo").seconds("echo", echo).seconds("ping", ping).with("count", trips.echoes.len());
     let too = straight.as_ref().map(|straight| {
         Said::new("straight_too").with("upstream", upstream).seconds("echo", straight.echo())
     });
@@ -90,7 +91,10 @@ fn is_slow(trips: &RoundTrips) -> bool {
     let echo = trips.echo();
     // What is lost now and then makes some late and leaves others quick.
     let is_slow_mostly = trips.share(0.5 * echo, f64::INFINITY) >= 0.8;
-    echo >= SLOW_SECONDS && is_slow_mostly && trips.ping().is_some_and(|ping| ping <= 0.2 * echo) && !trips.is_batched()
+    echo >= SLOW_SECONDS
+        && is_slow_mostly
+        && trips.ping().is_some_and(|ping| ping <= 0.2 * echo)
+        && !trips.is_batched()
 }
 
 #[cfg(test)]
@@ -112,7 +116,10 @@ mod tests {
     #[test]
     fn a_handler_that_is_slow() {
         found(probe, scene(), Level::Medium);
-        assert_eq!(found(probe, scene().attempt(echoes(DIRECT, 0.3, 0.001)), Level::High).place, Place::Upstream);
+        assert_eq!(
+            found(probe, scene().attempt(echoes(DIRECT, 0.3, 0.001)), Level::High).place,
+            Place::Upstream
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
+use crate::population::{Population, streams};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -63,7 +64,7 @@ pub const CAUSE: Cause = Cause {
             "在服务中：每个事件以空行结束，并带有 `data` 字段",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -111,6 +112,10 @@ fn broken_stream(attempt: &Attempt) -> Option<&Stream> {
         let is_little = stream.comments.is_empty() && stream.bytes_seen >= BYTES_MIN;
         stream.messages_seen == 0 && stream.malformed > 0 && (is_little || stream.malformed >= BLOCKS_MIN)
     })
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    streams::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

@@ -48,11 +48,7 @@ pub const CAUSE: Cause = Cause {
             "With `Last-Event-ID: {id}` none of {missed} events that had come behind it comes again",
             "带 `Last-Event-ID: {id}` 请求时，其后曾到达的 {missed} 个事件一个也没有再来",
         ),
-        phrase(
-            "live_goes_on",
-            "Other events come: the stream itself works",
-            "其他事件会到达：流本身正常",
-        ),
+        phrase("live_goes_on", "Other events come: the stream itself works", "其他事件会到达：流本身正常"),
         phrase(
             "kept_shorter",
             "the service may keep events for a shorter time",

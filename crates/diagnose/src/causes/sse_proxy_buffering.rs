@@ -10,6 +10,7 @@ use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::flows::{self, Flow};
 use crate::openings;
+use crate::population::{Population, streams};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -105,7 +106,7 @@ pub const CAUSE: Cause = Cause {
             "proxy_http_version 1.1;\nproxy_buffering off;",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -163,6 +164,10 @@ fn said(flow: &Flow<'_>) -> Said {
 
 fn counted(code: &'static str, flow: &Flow<'_>) -> Said {
     Said::new(code).with("messages", flow.messages).with("reads", flow.reads)
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    streams::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

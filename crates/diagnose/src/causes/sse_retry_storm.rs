@@ -8,8 +8,9 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
+use crate::population::{Population, streams};
 
-/// See the module. Only a gateway sees the clients that come back.
+/// See the module. A probe sees what one client is told, a gateway the clients that come back.
 pub const CAUSE: Cause = Cause {
     id: "sse-retry-storm",
     number: 610,
@@ -49,7 +50,11 @@ pub const CAUSE: Cause = Cause {
         ),
         phrase("nothing_came", "None of them brought an event", "它们都没有带来任何事件"),
         phrase("straight_too", "Straight at {upstream} it is the same", "直连 {upstream} 也一样"),
-        phrase("polling", "polling on purpose: each stream brings what is new", "有意轮询：每条流带来最新内容"),
+        phrase(
+            "polling",
+            "polling on purpose: each stream brings what is new",
+            "有意轮询：每条流带来最新内容",
+        ),
         phrase(
             "count_requests",
             "Count the requests of one client in the service's log: more than a few a minute?",
@@ -62,7 +67,7 @@ pub const CAUSE: Cause = Cause {
             "在服务中：保持流打开，发送 `retry: 5000` 或更大的值，对不应再连接的客户端应答 204",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 /// Streams that are over sooner are no streams, seconds.
@@ -96,6 +101,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
             .fix(Said::new("keep_open"))
             .finding(),
     )
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    streams::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

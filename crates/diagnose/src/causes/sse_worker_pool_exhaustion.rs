@@ -11,6 +11,7 @@ use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::occupancy::{self, waited};
 use crate::openings;
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -92,7 +93,7 @@ pub const CAUSE: Cause = Cause {
             "在服务中：工作进程占满时应答 503，而不是等待",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -135,6 +136,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
 
 /// An answer that came so much later than usual came when another stream had ended.
 const LATE_SECONDS: f64 = 1.0;
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
+}
 
 #[cfg(test)]
 mod tests {

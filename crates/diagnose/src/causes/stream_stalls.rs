@@ -2,8 +2,8 @@
 
 use model::finding::{Finding, Place, Said, Severity};
 
-use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::attempt::Stream;
+use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
@@ -67,7 +67,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let messages = stalls(seen, Via::Url, |stream| &stream.echoes);
     let straight = stalls(seen, Via::Direct, |stream| &stream.pings);
     let upstream = seen.target.direct.as_deref().unwrap_or("-");
-    let said = Said::new("late").with("late", late).with("all", all).seconds("most", most).seconds("middle", middle);
+    let said =
+        Said::new("late").with("late", late).with("all", all).seconds("most", most).seconds("middle", middle);
     let place = if straight.is_some() { Place::Upstream } else { Place::Unknown };
     let claim = Claim::of(&CAUSE, place, said)
         .corroborated(messages.map(|(_, _, most, _)| Said::new("messages_too").seconds("most", most)))

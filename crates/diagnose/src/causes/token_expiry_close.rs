@@ -2,8 +2,8 @@
 
 use model::finding::{Finding, Place, Said, Severity};
 
-use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::attempt::{Attempt, End, Sign};
+use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
@@ -125,7 +125,13 @@ mod tests {
 
     fn ends(reason: &str) -> Scene {
         let sign = close(4401, reason);
-        Scene::opened().attempts(silent_end(URL, 20.0, &sign)).attempt(cut_at(URL, talked(1.0), 1.0, 20.1, sign))
+        Scene::opened().attempts(silent_end(URL, 20.0, &sign)).attempt(cut_at(
+            URL,
+            talked(1.0),
+            1.0,
+            20.1,
+            sign,
+        ))
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::occupancy::{self, Straight};
 use crate::openings;
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -45,18 +46,38 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
-        phrase("limit_title", "a proxy lets {streams} connections through and refuses others after a wait", "代理只放行 {streams} 个连接，其余等待后被拒绝"),
+        phrase(
+            "limit_title",
+            "a proxy lets {streams} connections through and refuses others after a wait",
+            "代理只放行 {streams} 个连接，其余等待后被拒绝",
+        ),
         phrase(
             "expired",
             "While {streams} were open, {refused} further ones got 503 after {least} to {seconds}",
             "已有 {streams} 个打开时，另外 {refused} 个在{least}到{seconds}后得到 503",
         ),
-        phrase("haproxy_says", "The body is HAProxy's: no server is available", "应答正文是 HAProxy 的：没有可用的服务器"),
-        phrase("other_queue", "the service itself may queue them and give up", "也可能是服务自身让其排队后放弃"),
-        phrase("access_log", "Look in HAProxy's log for the flags `sQ`, and at `scur` and `qcur` of the server in its statistics", "在 HAProxy 日志中查找标志 `sQ`，并在其统计中查看该服务器的 `scur` 与 `qcur`"),
-        phrase("raise", "In the proxy: `maxconn` of the server to what it can hold, or more servers", "在代理中：将该服务器的 `maxconn` 提高到其可承受的连接数，或增加服务器"),
+        phrase(
+            "haproxy_says",
+            "The body is HAProxy's: no server is available",
+            "应答正文是 HAProxy 的：没有可用的服务器",
+        ),
+        phrase(
+            "other_queue",
+            "the service itself may queue them and give up",
+            "也可能是服务自身让其排队后放弃",
+        ),
+        phrase(
+            "access_log",
+            "Look in HAProxy's log for the flags `sQ`, and at `scur` and `qcur` of the server in its statistics",
+            "在 HAProxy 日志中查找标志 `sQ`，并在其统计中查看该服务器的 `scur` 与 `qcur`",
+        ),
+        phrase(
+            "raise",
+            "In the proxy: `maxconn` of the server to what it can hold, or more servers",
+            "在代理中：将该服务器的 `maxconn` 提高到其可承受的连接数，或增加服务器",
+        ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 /// Wait that is no refusal at once, seconds.
@@ -84,6 +105,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
             .fix(Said::new("raise"))
             .finding(),
     )
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]
@@ -117,7 +142,10 @@ mod tests {
         none(probe, limited([times(8, &after(1.0)), times(8, &after(4.0))].concat()));
         none(probe, limited(vec![None; 16]));
         let same = limited(times(16, &after(1.0)));
-        none(probe, same.attempt(crowd(Via::Direct, [times(4, &answer(101)), times(16, &after(1.0))].concat())));
+        none(
+            probe,
+            same.attempt(crowd(Via::Direct, [times(4, &answer(101)), times(16, &after(1.0))].concat())),
+        );
         none(probe, Scene::websocket().plain(after(1.0)));
     }
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use model::record::CloseRecord;
 use model::{HandshakeResult, Initiator, WallTime};
 
-use super::timers::{code, common};
+use super::timers::{code, common, is_one_moment};
 use super::{Manner, Population, Told, between};
 
 /// Ends within so many seconds are at one moment.
 const MOMENT: f64 = 5.0;
 /// Least part of an upstream's connections that ends with it.
 const SHARE_MIN: f64 = 0.3;
+/// How many times more ends a second than at other times.
+const DENSER: f64 = 5.0;
 /// So long after the moment it is seen who comes back and who cannot, and so long before it is seen what was told.
 const AFTER: f64 = 30.0;
 const BEFORE: f64 = 120.0;
@@ -37,6 +39,8 @@ pub struct Clump<'a> {
     pub refused_after: usize,
     /// Connections that were established there soon after.
     pub opened_after: usize,
+    /// Of these, reconnects of clients that were there before.
+    pub back_after: usize,
     /// What people told shortly before or at the moment.
     pub told: Option<&'a Told>,
     /// The upstream's process was started about then, as this machine tells; none when it tells nothing.
@@ -58,17 +62,32 @@ impl<'a> Population<'a> {
         let mut found = Vec::new();
         for initiator in [Initiator::Upstream, Initiator::Client] {
             let several = self.clump(&by(initiator, None), MOMENT, self.connections(), SHARE_MIN);
-            let several = several.filter(|ends| upstreams_of(ends) > 1 && upstreams.len() > 1);
+            let several =
+                several.filter(|ends| upstreams_of(ends) > 1 && upstreams.len() > 1 && self.is_dense(ends));
             if let Some(ends) = several {
                 found.extend(self.of_clump(None, ends, self.connections()));
                 continue;
             }
             for (upstream, connections) in &upstreams {
                 let ends = self.clump(&by(initiator, Some(upstream)), MOMENT, *connections, SHARE_MIN);
+                let ends = ends.filter(|ends| self.is_dense(ends));
                 found.extend(ends.and_then(|ends| self.of_clump(Some(upstream), ends, *connections)));
             }
         }
         found
+    }
+
+    /// Whether so many end at no other time: where connections are short, many end at any moment.
+    fn is_dense(&self, ends: &[&CloseRecord]) -> bool {
+        let (Some(first), Some(last)) = (ends.first(), ends.last()) else { return false };
+        let others = self.ends.iter().chain(&self.orderly);
+        let is_other = |at: WallTime| at < first.closed_at || at > last.closed_at;
+        let outside: Vec<WallTime> =
+            others.map(|record| record.closed_at).filter(|at| is_other(*at)).collect();
+        let inside = ends.len() as f64 / between(first.closed_at, last.closed_at).max(0.5);
+        let began = outside.iter().copied().min().unwrap_or(self.now);
+        let around = (between(began, self.now) - MOMENT).max(MOMENT);
+        inside >= DENSER * outside.len() as f64 / around
     }
 
     fn of_clump(
@@ -99,10 +118,12 @@ impl<'a> Population<'a> {
             seconds: between(first, last),
             at: first,
             refused_after: self.failed.iter().filter(is_refused).count(),
+            back_after: reopened.clone().filter(|record| record.reconnect.is_some()).count()
+                + open.clone().filter(|open| open.reconnect.is_some()).count(),
             opened_after: reopened.count() + open.count(),
             told: self.told.iter().rev().find(|told| is_about(told.at, first)),
             is_new_process: upstream.and_then(|upstream| self.is_new_process(upstream, first)),
-            is_of_one_age: oldest - youngest <= (0.1 * oldest).max(0.3),
+            is_of_one_age: oldest - youngest <= (0.1 * oldest).max(0.3) && !is_one_moment(&ends),
             ends,
         })
     }

@@ -10,7 +10,7 @@ use crate::claim::Claim;
 /// The findings of clumps that are this cause.
 pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
     let clumps = seen.clumps().into_iter().filter(|clump| !is_timer(seen, clump));
-    clumps.filter(|clump| decided(clump) == cause.id).map(|clump| told(cause, seen, &clump)).collect()
+    clumps.filter(|clump| decided(clump) == Some(cause.id)).map(|clump| told(cause, seen, &clump)).collect()
 }
 
 /// Connections that were opened together and end together by a timer are no clump.
@@ -26,22 +26,27 @@ fn is_timer(seen: &Population<'_>, clump: &Clump<'_>) -> bool {
 const GOING: [u16; 2] = [1001, 1012];
 
 /// Which cause a clump is.
-fn decided(clump: &Clump<'_>) -> &'static str {
+fn decided(clump: &Clump<'_>) -> Option<&'static str> {
     let kind = clump.told.map(|told| told.kind.as_str());
-    match clump.manner.leg() {
-        // Whatever stands in front of this gateway went.
-        Some(Leg::Client) => "proxy-reload-drain",
+    let is_back = !clump.manner.is_told && clump.back_after * 10 >= clump.ends.len() * 7;
+    Some(match clump.manner.leg() {
+        // Whatever stands in front of this gateway went, and its clients come back.
+        Some(Leg::Client) if is_back => "proxy-reload-drain",
+        // Clients that go together may have nothing left to do.
+        Some(Leg::Client) => return None,
         _ if kind == Some("reload") => "proxy-reload-drain",
         _ if kind.is_some() => "rolling-deploy-or-restart",
         _ if clump.code.is_some_and(|code| GOING.contains(&code)) => "rolling-deploy-or-restart",
         // Other words than that they go are an application's own.
         _ if clump.manner.is_told && clump.code.is_some() => "clump-of-closes",
+        // An end of the body as announced, or a status, is an answer.
+        _ if clump.manner.is_told => return None,
         // Gone without a word, and nobody there afterwards: a process died.
         _ if clump.refused_after > 0 || clump.is_new_process == Some(true) => "server-crash-or-oom",
         _ if clump.is_new_process == Some(false) => "proxy-reload-drain",
         _ if clump.upstream.is_none() => "clump-of-closes",
         _ => "server-crash-or-oom",
-    }
+    })
 }
 
 fn told(cause: &'static Cause, seen: &Population<'_>, clump: &Clump<'_>) -> Finding {

@@ -1,6 +1,7 @@
 //! What the kernel tells of the legs of many connections: loss, a reader that does not read, a queue on the way.
 
 use model::Leg;
+use model::record::CloseRecord;
 use model::tcp::TcpSample;
 
 use super::{Open, Population};
@@ -19,6 +20,8 @@ pub enum Slow {
     Queue,
     /// The way is long.
     Distance,
+    /// Nothing is acknowledged any more.
+    Dead,
 }
 
 /// One leg of a connection that is slow.
@@ -50,7 +53,10 @@ impl SlowLeg {
         let min_rtt = f64::from(sample.min_rtt_seconds.unwrap_or_default());
         let waiting = u64::from(sample.notsent_bytes) + u64::from(sample.unacked_bytes);
         let is_limited = busy > 2.0 && window_share > 0.7;
-        let why = if is_limited && (sample.zero_window || sample.notsent_bytes > 32 << 10) {
+        let is_dead = sample.unanswered >= 2 && sample.unacked_bytes > 0 && !sample.zero_window;
+        let why = if is_dead {
+            Slow::Dead
+        } else if is_limited && (sample.zero_window || sample.notsent_bytes > 32 << 10) {
             Slow::Reader
         } else if sample.retransmits >= 5 && loss > 0.01 && window_share < 0.5 {
             Slow::Loss
@@ -65,7 +71,15 @@ impl SlowLeg {
     }
 }
 
-impl Population<'_> {
+impl<'a> Population<'a> {
+    /// Ends of connections whose client's side acknowledged nothing any more.
+    pub fn dead_paths(&self) -> Vec<&'a CloseRecord> {
+        self.ends_where(|record| {
+            let sample = record.tcp.as_ref().and_then(|tcp| tcp.client.as_ref()?.close);
+            sample.as_ref().and_then(SlowLeg::of).is_some_and(|slow| slow.why == Slow::Dead)
+        })
+    }
+
     /// The slow legs of open and ended connections on this side, and how many were looked at.
     pub fn slow_legs(&self, leg: Leg) -> (Vec<SlowLeg>, usize) {
         let open = self.open.iter().filter_map(|open| newest(open, leg));

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use model::HandshakeResult;
 use model::finding::{Affected, Finding, Place, Said};
 use model::record::CloseRecord;
+use model::{HandshakeResult, Protocol};
 
-use super::{ENDS_MIN, Population};
+use super::{ENDS_MIN, Population, spike};
 use crate::cause::Cause;
 use crate::claim::Claim;
 
@@ -27,17 +27,34 @@ pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
     groups
         .into_iter()
         .filter(|(_, failed)| failed.len() >= ENDS_MIN && failed.len() as f64 >= SHARE_MIN * attempts as f64)
-        .filter(|((result, status), _)| decided(*result, *status) == cause.id)
+        .filter(|((result, status), failed)| decided(seen, *result, *status, failed) == cause.id)
         .map(|((_, status), failed)| told(cause, seen, status, &failed, attempts))
         .collect()
 }
 
+/// Longest time to a refusal, seconds: what takes longer was not refused but not answered.
+const AT_ONCE: f64 = 0.5;
+
 /// Which cause an outcome is.
-fn decided(result: HandshakeResult, status: Option<u16>) -> &'static str {
+fn decided(
+    seen: &Population<'_>,
+    result: HandshakeResult,
+    status: Option<u16>,
+    failed: &[&CloseRecord],
+) -> &'static str {
     use HandshakeResult::*;
+    let slow = failed.iter().filter(|record| record.handshake.seconds > AT_ONCE).count();
+    let is_slow = slow * 2 > failed.len();
+    let is_timed = spike(failed.iter().map(|record| record.handshake.seconds)).is_some();
+    // Some are served all the while.
+    let is_served = !seen.open.is_empty();
     match (result, status) {
+        (Unreachable, _) if is_slow => "accept-queue-overflow",
         (Unreachable, _) => "upstream-down-502-503",
+        (Timeout, _) if is_served && seen.protocol == Protocol::Sse => "sse-worker-pool-exhaustion",
         (Timeout, _) => "upstream-handshake-hang-504",
+        (_, Some(503)) if is_timed => "upstream-queue-timeout-503",
+        (_, Some(429)) => "edge-rate-limit-or-ban",
         (_, Some(401 | 407)) => "ws-auth-401",
         (_, Some(301..=308)) => "ws-handshake-redirect",
         (NotEventStream, _) => "sse-wrong-content-type-or-status",
@@ -73,8 +90,20 @@ fn told(
     if let Some(at) = seen.concentration(failed, key, |open| Some(open.upstream.clone())) {
         claim = claim.noted(Said::new("mostly_at").with("upstream", &*at.value).share("share", at.share));
     }
-    if cause.id == "handshakes-fail" {
-        claim = claim.unless(Said::new("as_meant")).next(Said::new("run_diagnose"));
+    match cause.id {
+        "handshakes-fail" => {
+            claim = claim.suspected().unless(Said::new("as_meant")).next(Said::new("run_diagnose"));
+        }
+        "accept-queue-overflow" => {
+            claim = claim.unless(Said::new("maybe_firewall")).next(Said::new("look_at_queue"));
+        }
+        "upstream-handshake-hang-504" => claim = claim.unless(Said::new("maybe_workers")),
+        "sse-worker-pool-exhaustion" => {
+            claim = claim
+                .noted(Said::new("some_are_served").with("count", seen.open.len()))
+                .unless(Said::new("maybe_hang"));
+        }
+        _ => {}
     }
     let affected =
         Affected { connections: (failed.len() as f64 * seen.weight).round() as u64, share_of_closes: None };

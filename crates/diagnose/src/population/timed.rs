@@ -10,21 +10,26 @@ use crate::claim::Claim;
 /// The findings of timers that are this cause.
 pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
     let timers = seen.timers().into_iter().filter(|timer| timer.manner.initiator != Initiator::Proxy);
-    timers.filter(|timer| decided(seen, timer) == cause.id).map(|timer| told(cause, seen, &timer)).collect()
+    timers
+        .filter(|timer| decided(seen, timer) == Some(cause.id))
+        .map(|timer| told(cause, seen, &timer))
+        .collect()
 }
 
 /// Codes by which services say that credentials are over: policy violation, and the common ones of applications.
-const CREDENTIAL_CODES: [u16; 6] = [1008, 4001, 4003, 4401, 4403, 3000];
+pub(super) const CREDENTIAL_CODES: [u16; 6] = [1008, 4001, 4003, 4401, 4403, 3000];
 
 /// Which cause a timer is.
-fn decided(seen: &Population<'_>, timer: &Timer<'_>) -> &'static str {
+fn decided(seen: &Population<'_>, timer: &Timer<'_>) -> Option<&'static str> {
     let by_word = timer.manner.is_told;
-    match (timer.clock, seen.protocol) {
+    Some(match (timer.clock, seen.protocol) {
         (Clock::Age, _) if timer.code.is_some_and(|code| CREDENTIAL_CODES.contains(&code)) => {
             "token-expiry-close"
         }
         (Clock::Age, Protocol::Grpc) if is_deadline(timer) => "grpc-deadline-on-stream",
         (Clock::Age, Protocol::Grpc) if is_goaway(timer) => "grpc-max-age-goaway",
+        // Whoever says a word, or ends a body as announced, is done: that is no cut, and a code tells more.
+        (Clock::Age, _) if by_word => return None,
         (Clock::Age, _) => "max-lifetime",
         // A word that comes after silence is the application's: its own heartbeat, its own policy.
         (_, Protocol::WebSocket) if by_word => "server-ping-timeout-client-silent",
@@ -34,7 +39,7 @@ fn decided(seen: &Population<'_>, timer: &Timer<'_>) -> &'static str {
         (_, Protocol::Sse) => "sse-idle-cut-no-comment-heartbeat",
         (_, _) if timer.manner.is_reset => "idle-timeout-l4-cloud",
         _ => "idle-timeout-l7-proxy",
-    }
+    })
 }
 
 /// Pings come about as often as the timer fires.

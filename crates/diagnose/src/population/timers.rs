@@ -56,6 +56,9 @@ impl<'a> Population<'a> {
             (None, None) => return None,
         };
         let members: Vec<_> = ends.into_iter().filter(|record| found.holds(value(record))).collect();
+        if is_one_moment(&members) {
+            return None;
+        }
         let outlived = self.outlived(found.at);
         let clock = match (silence, age) {
             (Some(_), None) => Clock::Silence,
@@ -99,6 +102,17 @@ impl<'a> Population<'a> {
                 Some(Reason::Timeout | Reason::HeartbeatTimeout | Reason::SlowConsumer | Reason::Limit)
             )
     }
+}
+
+/// Whether the ends are nearer to each other than the openings were: one moment ended them all, not a timer of each.
+pub(super) fn is_one_moment(ends: &[&CloseRecord]) -> bool {
+    let spread = |at: fn(&CloseRecord) -> f64| {
+        let values = || ends.iter().map(|record| at(record));
+        values().fold(0.0, f64::max) - values().fold(f64::MAX, f64::min)
+    };
+    let closed = spread(|record| record.closed_at.as_secs_f64());
+    let opened = spread(|record| record.opened_at.as_secs_f64());
+    closed < 0.5 && closed * 3.0 < opened
 }
 
 /// The gap between the Pings of a connection, whichever side they went to.

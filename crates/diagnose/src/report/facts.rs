@@ -39,6 +39,11 @@ pub(super) fn lines(seen: &Examination, language: Language, is_verbose: bool) ->
         lines.extend((!answer.body.is_empty()).then(|| format!("< {}", first_line(&answer.body))));
     }
     lines.extend(passed(seen, language));
+    let cut = t(
+        "the time was over before all was measured: see --timeout",
+        "时间已到，测量未全部完成：见 --timeout",
+    );
+    lines.extend(seen.is_cut.then(|| cut.of(language).to_owned()));
     if is_verbose {
         lines.extend(seen.attempts.iter().map(|attempt| one(attempt, language)));
     }

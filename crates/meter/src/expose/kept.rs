@@ -122,6 +122,7 @@ pub fn visit_findings(family: &'static Family, facts: &FindingFacts, sink: &mut 
                 sink.sample("", &[("finding", id), ("route", route), ("level", level)], 1.0);
             }
         }
+        f::FINDING_LOOKS => sink.sample("", &[], facts.looks as f64),
         f::FINDING_RECORDS_DROPPED => {
             for (reason, count) in &facts.dropped {
                 sink.sample("", &[("reason", reason)], *count as f64);

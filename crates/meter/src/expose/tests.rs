@@ -136,7 +136,7 @@ fn every_family_of_the_table_has_samples_and_its_labels() {
     scrape.alertmanagers =
         vec![crate::scrape::AlertmanagerFacts { alerts: counts.clone(), ..Default::default() }];
     scrape.findings =
-        crate::scrape::FindingFacts { active: vec![Default::default()], dropped: counts.clone() };
+        crate::scrape::FindingFacts { active: vec![Default::default()], looks: 1, dropped: counts.clone() };
     scrape.query_engine = Some(crate::scrape::QueryEngineFacts { requests: counts, ..Default::default() });
     scrape.notifications = NotificationFacts {
         queues: vec![NotificationQueue {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd as _;
 use std::sync::Arc;
 
 use diagnose::attempt::{Certificate, Fault, StageName, Tls};
@@ -19,6 +18,9 @@ use crate::clock;
 use crate::stream::Stream;
 use crate::target::Protocol;
 use crate::tls::{self, Shown};
+
+/// Most addresses of a name that are tried.
+const ADDRESSES_MAX: usize = 4;
 
 /// Connects as the attempt says; none when a stage failed, which is noted.
 pub(super) async fn connect(trial: &mut Trial<'_>) -> Option<Stream> {
@@ -41,9 +43,9 @@ async fn resolve(trial: &mut Trial<'_>) -> Option<Vec<SocketAddr>> {
     if let Ok(address) = host.parse() {
         return Some(vec![SocketAddr::new(address, port)]);
     }
-    let found = timeout(trial.settings.stage_time, tokio::net::lookup_host((host.as_str(), port))).await;
+    let found = trial.within(tokio::net::lookup_host((host.as_str(), port))).await;
     let failed = match found {
-        Ok(Ok(addresses)) => {
+        Some(Ok(addresses)) => {
             let addresses: Vec<_> = addresses.collect();
             if !addresses.is_empty() {
                 trial.staged(StageName::Dns, began, None);
@@ -51,8 +53,8 @@ async fn resolve(trial: &mut Trial<'_>) -> Option<Vec<SocketAddr>> {
             }
             (Fault::NoName, "the name has no address".to_owned())
         }
-        Ok(Err(error)) => (name_fault(&host, &error), error.to_string()),
-        Err(_) => (Fault::Resolver, "the resolver did not answer".to_owned()),
+        Some(Err(error)) => (name_fault(&host, &error), error.to_string()),
+        None => (Fault::Resolver, "the resolver did not answer".to_owned()),
     };
     trial.staged(StageName::Dns, began, Some(failed));
     None
@@ -71,18 +73,20 @@ fn name_fault(host: &str, error: &io::Error) -> Fault {
 async fn connect_tcp(trial: &mut Trial<'_>, addresses: &[SocketAddr]) -> Option<TcpStream> {
     let began = clock::now();
     let mut failed = (Fault::Local, String::new());
-    for address in addresses.iter().take(4) {
+    let addresses = &addresses[..addresses.len().min(ADDRESSES_MAX)];
+    // All of them together have the time of a stage.
+    let each = trial.settings.stage_time / u32::try_from(addresses.len()).unwrap_or(1).max(1);
+    for address in addresses {
         trial.seen.peer = Some(address.to_string());
-        match timeout(trial.settings.stage_time, TcpStream::connect(address)).await {
-            Ok(Ok(socket)) => {
+        match trial.within(timeout(each, TcpStream::connect(address))).await {
+            Some(Ok(Ok(socket))) => {
                 trial.staged(StageName::Tcp, began, None);
                 // A probe sends whole messages; nothing is won by waiting for more.
                 let _ = socket.set_nodelay(true);
-                trial.socket = socket.as_fd().try_clone_to_owned().ok();
                 return Some(socket);
             }
-            Ok(Err(error)) => failed = (tcp_fault(&error), format!("{address}: {error}")),
-            Err(_) => failed = (Fault::Timeout, format!("{address}: no answer to SYN")),
+            Some(Ok(Err(error))) => failed = (tcp_fault(&error), format!("{address}: {error}")),
+            Some(Err(_)) | None => failed = (Fault::Timeout, format!("{address}: no answer to SYN")),
         }
     }
     trial.staged(StageName::Tcp, began, Some(failed));
@@ -119,11 +123,10 @@ async fn shake_hands(trial: &mut Trial<'_>, socket: TcpStream) -> Option<Stream>
         Some(Vary::NoServerName) => ServerName::IpAddress(IpAddr::V4(Ipv4Addr::from([127, 0, 0, 1]))),
         _ => name,
     };
-    let agreed =
-        timeout(trial.settings.stage_time, TlsConnector::from(config).connect(greeted, socket)).await;
+    let agreed = trial.within(TlsConnector::from(config).connect(greeted, socket)).await;
     let mut facts = Tls { certificate: certificate(&shown, &host), ..Tls::default() };
     let failed = match agreed {
-        Ok(Ok(stream)) => {
+        Some(Ok(stream)) => {
             let (_, session) = stream.get_ref();
             facts.version = session.protocol_version().map(version);
             facts.alpn = session.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
@@ -131,12 +134,12 @@ async fn shake_hands(trial: &mut Trial<'_>, socket: TcpStream) -> Option<Stream>
             trial.staged(StageName::Tls, began, None);
             return Some(Stream::Tls(Box::new(stream.into())));
         }
-        Ok(Err(error)) => {
+        Some(Err(error)) => {
             let (fault, alert) = tls_fault(&error);
             facts.alert = alert;
             (fault, error.to_string())
         }
-        Err(_) => (Fault::Timeout, "TLS was not agreed on in time".to_owned()),
+        None => (Fault::Timeout, "TLS was not agreed on in time".to_owned()),
     };
     trial.seen.tls = Some(facts);
     trial.staged(StageName::Tls, began, Some(failed));

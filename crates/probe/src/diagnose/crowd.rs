@@ -8,7 +8,7 @@ use model::Moment;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::{Settings, nothing};
+use super::{Settings, nothing, stopped};
 use crate::clock;
 
 /// Stages that one may wait in for as long as a stage may take: name, TCP, TLS, HTTP/2, HTTP.
@@ -44,23 +44,17 @@ pub(super) async fn open(
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
     drop(waiting);
-    let is_stopped = async {
-        // Nobody who could stop it is left: it ends by itself.
-        if stop.wait_for(|stop| *stop).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
     let all_answered = async {
         answered.recv().await;
         tokio::time::sleep(Duration::from_secs_f64(KEPT)).await;
     };
     tokio::select! {
-        () = is_stopped => {}
+        () = stopped(&mut stop) => {}
         () = all_answered => {}
     }
     // It fails when all have ended already.
     let _ = end.send(true);
-    let mut crowd = tasks.join_all().await;
+    let mut crowd: Vec<Attempt> = tasks.join_all().await.into_iter().flatten().collect();
     crowd.sort_by(|a, b| a.began.total_cmp(&b.began));
     Attempt { crowd, ..nothing(experiment, began) }
 }

@@ -13,9 +13,9 @@ use observe::body::{Body, Framing};
 use observe::sse::Scanner;
 use tokio::io::AsyncReadExt as _;
 
+use super::watched::Watched;
 use super::{Trial, http1, made_at};
 use crate::clock;
-use crate::stream::Stream;
 
 /// How much of an id is kept.
 const ID_CHARS_MAX: usize = 64;
@@ -26,7 +26,7 @@ const BLOCK_BYTES_MAX: usize = 64 * 1024;
 const FIRST_EVENT_TIME: f64 = 3.0;
 
 /// Opens it and does what the experiment says.
-pub(super) async fn open(trial: &mut Trial<'_>, mut stream: Stream) {
+pub(super) async fn open(trial: &mut Trial<'_>, mut stream: Watched) {
     let fields = fields(trial);
     let Some(mut head) = http1::ask(trial, &mut stream, &fields).await else { return };
     let began = clock::now();
@@ -115,7 +115,7 @@ impl<'a, 'b> Session<'a, 'b> {
         }
     }
 
-    async fn conduct(&mut self, stream: &mut Stream) {
+    async fn conduct(&mut self, stream: &mut Watched) {
         let (seconds, enough) = patience(self.trial.experiment.conduct);
         let deadline = tokio::time::Instant::now() + Duration::from_secs_f64(seconds);
         let mut stop = self.trial.stop.clone();

@@ -4,21 +4,21 @@ use std::fmt::Write as _;
 
 use diagnose::attempt::{Answer, Fault, StageName};
 use diagnose::experiment::Vary;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::Trial;
+use super::watched::Watched;
 use crate::clock;
-use crate::stream::Stream;
 
 /// Longest head of an answer.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Most fields of an answer that are read, and that are kept.
 const FIELDS_MAX: usize = 128;
-const FIELDS_KEPT: usize = 64;
+pub(super) const FIELDS_KEPT: usize = 64;
 /// Longest value that is kept.
-const VALUE_BYTES_MAX: usize = 512;
+const VALUE_CHARS_MAX: usize = 512;
 /// How much of the body of an answer that opens nothing is kept, and how long it is waited for.
 const BODY_BYTES_MAX: usize = 512;
 const BODY_TIME: std::time::Duration = std::time::Duration::from_secs(1);
@@ -33,25 +33,24 @@ pub(super) struct Head {
 /// Sends a GET with these fields behind `Host`, and reads the answer's head; none when there is none, which is noted.
 pub(super) async fn ask(
     trial: &mut Trial<'_>,
-    stream: &mut Stream,
+    stream: &mut Watched,
     fields: &[(String, String)],
 ) -> Option<Head> {
     let asked = clock::now();
     let request = request(trial, fields);
-    let within = trial.settings.stage_time;
-    let read = timeout(within, async {
+    let read = trial.within(async {
         stream.write_all(request.as_bytes()).await.map_err(|error| ended(&error))?;
         stream.flush().await.map_err(|error| ended(&error))?;
         read_head(stream).await
     });
     let failed = match read.await {
-        Ok(Ok(mut head)) => {
+        Some(Ok(mut head)) => {
             head.answer.seconds = clock::now().since(asked).as_secs_f64();
             trial.staged(StageName::Http, asked, None);
             return Some(head);
         }
-        Ok(Err(failed)) => failed,
-        Err(_) => (Fault::Timeout, "no answer".to_owned()),
+        Some(Err(failed)) => failed,
+        None => (Fault::Timeout, "no answer".to_owned()),
     };
     trial.staged(StageName::Http, asked, Some(failed));
     None
@@ -67,7 +66,7 @@ fn request(trial: &Trial<'_>, fields: &[(String, String)]) -> String {
     request + "\r\n"
 }
 
-async fn read_head(stream: &mut Stream) -> Result<Head, (Fault, String)> {
+async fn read_head(stream: &mut Watched) -> Result<Head, (Fault, String)> {
     let mut bytes = Vec::with_capacity(1024);
     loop {
         match stream.read_buf(&mut bytes).await {
@@ -106,7 +105,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<Head>, httparse::Error> {
             HeaderName::from_bytes(field.name.as_bytes()).ok().zip(HeaderValue::from_bytes(field.value).ok());
         if let Some((name, value)) = pair {
             if kept.len() < FIELDS_KEPT {
-                kept.push((name.as_str().to_owned(), cut(field.value)));
+                kept.push(told(&name, field.value));
             }
             map.append(name, value);
         }
@@ -121,13 +120,18 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<Head>, httparse::Error> {
     Ok(Some(Head { answer, fields: map, rest: bytes[end..].to_vec() }))
 }
 
-fn cut(value: &[u8]) -> String {
+/// A field of an answer as it is kept; of a cookie, which may let its bearer in, without its value.
+pub(super) fn told(name: &HeaderName, value: &[u8]) -> (String, String) {
     let text = String::from_utf8_lossy(value);
-    text.chars().take(VALUE_BYTES_MAX).collect()
+    let text = match text.split_once('=') {
+        Some((cookie, _)) if *name == header::SET_COOKIE => format!("{cookie}=…"),
+        _ => text.chars().take(VALUE_CHARS_MAX).collect(),
+    };
+    (name.as_str().to_owned(), text)
 }
 
 /// Reads the beginning of a body that is for people.
-pub(super) async fn read_page(stream: &mut Stream, head: &mut Head) {
+pub(super) async fn read_page(stream: &mut Watched, head: &mut Head) {
     let mut bytes = std::mem::take(&mut head.rest);
     let length = head.answer.field("content-length").and_then(|length| length.parse().ok());
     let enough = BODY_BYTES_MAX.min(length.unwrap_or(BODY_BYTES_MAX));
@@ -171,6 +175,13 @@ mod tests {
         assert_eq!(head.rest, b"rest");
         assert!(parse(b"HTTP/1.1 200").expect("valid").is_none());
         assert!(parse(b"SSH-2.0-OpenSSH\r\n").is_err());
+    }
+
+    #[test]
+    fn cookies_are_told_by_name() {
+        let told = |name, value: &str| told(&name, value.as_bytes()).1;
+        assert_eq!(told(header::SET_COOKIE, "sid=secret; Path=/"), "sid=…");
+        assert_eq!(told(header::LOCATION, "/a?b=c"), "/a?b=c");
     }
 
     #[test]

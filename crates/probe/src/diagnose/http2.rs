@@ -16,10 +16,10 @@ use observe::grpc::{self, Scanner};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::watched::Watched;
 use super::{Trial, events, http1, made_at};
 use crate::clock;
 use crate::http2::{make_room, request};
-use crate::stream::Stream;
 use crate::target::Protocol;
 
 const MESSAGES_MAX: usize = 256;
@@ -30,18 +30,14 @@ const FIRST_MESSAGE_TIME: f64 = 2.0;
 const END_TIME: f64 = 1.0;
 
 /// Opens a stream on a connection of HTTP/2 and does what the experiment says.
-pub(super) async fn open(trial: &mut Trial<'_>, stream: Stream) {
+pub(super) async fn open(trial: &mut Trial<'_>, stream: Watched) {
     let began = clock::now();
-    let within = trial.settings.stage_time;
-    let (mut requests, mut connection) = match timeout(
-        within,
-        client::Builder::new().enable_push(false).handshake::<_, Bytes>(stream),
-    )
-    .await
-    {
-        Ok(Ok(joined)) => joined,
-        Ok(Err(error)) => return trial.staged(StageName::Http2, began, Some(fault(&error))),
-        Err(_) => return trial.staged(StageName::Http2, began, Some((Fault::Timeout, String::new()))),
+    let mut client = client::Builder::new();
+    let joining = client.enable_push(false).handshake::<_, Bytes>(stream);
+    let (mut requests, mut connection) = match trial.within(joining).await {
+        Some(Ok(joined)) => joined,
+        Some(Err(error)) => return trial.staged(StageName::Http2, began, Some(fault(&error))),
+        None => return trial.staged(StageName::Http2, began, Some((Fault::Timeout, String::new()))),
     };
     let pings = connection.ping_pong();
     let (tell, over) = watch::channel(None);
@@ -54,15 +50,16 @@ pub(super) async fn open(trial: &mut Trial<'_>, stream: Stream) {
         let _ = tell.send(Some(sign));
     });
     let asked = clock::now();
-    match timeout(within, ask(trial, &mut requests)).await {
-        Ok(Ok(opened)) => {
+    let answer = trial.within(ask(trial, &mut requests)).await;
+    match answer {
+        Some(Ok(opened)) => {
             let mut answer = opened.answer;
             answer.seconds = clock::now().since(asked).as_secs_f64();
             trial.staged(StageName::Http, asked, None);
             answered(trial, answer, opened.fields, opened.body, opened.sender, pings, over).await;
         }
-        Ok(Err((name, failed))) => trial.staged(name, asked, Some(failed)),
-        Err(_) => trial.staged(StageName::Http, asked, Some((Fault::Timeout, "no answer".to_owned()))),
+        Some(Err((name, failed))) => trial.staged(name, asked, Some(failed)),
+        None => trial.staged(StageName::Http, asked, Some((Fault::Timeout, "no answer".to_owned()))),
     }
     driver.abort();
 }
@@ -92,9 +89,8 @@ async fn ask(trial: &Trial<'_>, requests: &mut SendRequest<Bytes>) -> Result<Ope
         send_message(trial, &mut sender);
     }
     let (parts, body) = answer.await.map_err(at(StageName::Http))?.into_parts();
-    let kept = parts.headers.iter().take(64).map(|(name, value)| {
-        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).chars().take(512).collect())
-    });
+    let kept = parts.headers.iter().take(http1::FIELDS_KEPT);
+    let kept = kept.map(|(name, value)| http1::told(name, value.as_bytes()));
     let answer = Answer {
         version: "2".to_owned(),
         status: parts.status.as_u16(),

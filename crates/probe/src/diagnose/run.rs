@@ -14,6 +14,8 @@ use tokio::task::JoinSet;
 use super::Settings;
 use crate::clock;
 
+/// How long attempts have to end when the time is over.
+const GRACE: Duration = Duration::from_secs(3);
 /// How often the plan is asked beside.
 const STEP: Duration = Duration::from_millis(200);
 
@@ -23,33 +25,32 @@ pub trait Progress {
     fn running(&mut self, seconds: f64, experiments: &[&Experiment]);
 }
 
-/// Examines until the plan wants no more or `limit` has passed; the second result is whether it was cut short.
+/// Examines until the plan wants no more or `limit` has passed.
 pub async fn examine(
     settings: Settings,
     seen: Examination,
     options: Options,
     limit: Duration,
     progress: &mut dyn Progress,
-) -> (Examination, bool) {
+) -> Examination {
     let settings = Arc::new(settings);
     let start = clock::now();
     let mut plan = Plan::new(options);
     let mut seen = seen;
-    let mut tasks: JoinSet<(u64, Attempt)> = JoinSet::new();
+    let mut tasks: JoinSet<(u64, Option<Attempt>)> = JoinSet::new();
     let mut stops: BTreeMap<u64, (Running, watch::Sender<bool>)> = BTreeMap::new();
     let mut number = 0;
-    let mut is_cut = false;
     loop {
         let seconds = clock::now().since(start).as_secs_f64();
-        is_cut |= seconds > limit.as_secs_f64();
+        seen.is_cut |= seconds > limit.as_secs_f64();
         let running: Vec<Running> = stops.values().map(|(running, _)| running.clone()).collect();
         let step = plan.next(&seen, &running, seconds);
         for (running, stop) in stops.values() {
-            if is_cut || step.stop.contains(&running.number) {
+            if seen.is_cut || step.stop.contains(&running.number) {
                 let _ = stop.send(true);
             }
         }
-        for experiment in step.start.into_iter().filter(|_| !is_cut) {
+        for experiment in step.start.into_iter().filter(|_| !seen.is_cut) {
             number += 1;
             let (stop, stopped) = watch::channel(false);
             let running = Running { number, experiment: experiment.clone(), began: seconds };
@@ -57,15 +58,15 @@ pub async fn examine(
             let (settings, number) = (Arc::clone(&settings), number);
             tasks.spawn(async move { (number, super::attempt(&settings, experiment, start, stopped).await) });
         }
-        if tasks.is_empty() {
-            return (seen, is_cut);
+        if tasks.is_empty() || seconds > (limit + GRACE).as_secs_f64() {
+            return seen;
         }
         let under_way: Vec<&Experiment> = stops.values().map(|(running, _)| &running.experiment).collect();
         progress.running(seconds, &under_way);
         match tokio::time::timeout(STEP, tasks.join_next()).await {
             Ok(Some(Ok((number, attempt)))) => {
                 stops.remove(&number);
-                seen.attempts.push(attempt);
+                seen.attempts.extend(attempt);
             }
             Ok(Some(Err(broken))) => std::panic::resume_unwind(broken.into_panic()),
             Ok(None) | Err(_) => {}

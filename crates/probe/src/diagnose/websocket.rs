@@ -15,9 +15,9 @@ use observe::ws::Scanner;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::watch;
 
-use super::{Trial, http1, made_at};
+use super::watched::Watched;
+use super::{Trial, http1, made_at, stopped};
 use crate::clock;
-use crate::stream::Stream;
 use crate::websocket::{CLOSE, PING, PONG, TEXT, frame, frames};
 
 /// Messages of which facts are kept.
@@ -33,15 +33,17 @@ const ANSWER_TIME: f64 = 1.5;
 const AFTER_ANSWER_TIME: f64 = 0.1;
 /// How long an echo of a large message is waited for.
 const ECHO_TIME: f64 = 5.0;
+/// How long a peer may take nothing of what is written.
+const STALL_TIME: Duration = Duration::from_secs(10);
 /// Least silence at whose end a Ping asks whether anybody is there, and how long its answer is waited for: what is not
 /// acknowledged is sent again after 0.2, 0.6 and 1.4 s (RFC 6298 with Linux' least timeout).
 const SILENCE_MIN: f64 = 1.0;
 const WAKING_TIME: f64 = 2.5;
 /// How long an orderly end is waited for.
-const GOODBYE_TIME: f64 = 1.0;
+const GOODBYE_TIME: Duration = Duration::from_secs(1);
 
 /// Opens it and does what the experiment says.
-pub(super) async fn open(trial: &mut Trial<'_>, mut stream: Stream) {
+pub(super) async fn open(trial: &mut Trial<'_>, mut stream: Watched) {
     let (fields, offered) = fields(trial);
     let Some(mut head) = http1::ask(trial, &mut stream, &fields).await else { return };
     let began = clock::now();
@@ -151,8 +153,8 @@ fn agreed(status: u16, offered: &HeaderMap, fields: &HeaderMap) -> Result<Agreed
 /// An open WebSocket.
 struct Session<'a, 'b> {
     trial: &'a Trial<'b>,
-    reader: ReadHalf<Stream>,
-    writer: WriteHalf<Stream>,
+    reader: ReadHalf<Watched>,
+    writer: WriteHalf<Watched>,
     scanner: Scanner,
     stop: watch::Receiver<bool>,
     opened: Moment,
@@ -171,7 +173,7 @@ struct Session<'a, 'b> {
 }
 
 impl<'a, 'b> Session<'a, 'b> {
-    fn new(trial: &'a Trial<'b>, stream: Stream, rest: &[u8], agreed: Agreed) -> Session<'a, 'b> {
+    fn new(trial: &'a Trial<'b>, stream: Watched, rest: &[u8], agreed: Agreed) -> Session<'a, 'b> {
         let (reader, writer) = tokio::io::split(stream);
         let now = clock::now();
         let mut session = Session {
@@ -319,8 +321,9 @@ impl<'a, 'b> Session<'a, 'b> {
     async fn write(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         let mut buffer = vec![0; 64 * 1024];
+        let mut stop = self.stop.clone();
         while !rest.is_empty() && !self.is_over() {
-            let stalled = tokio::time::sleep(Duration::from_secs(10));
+            let stalled = tokio::time::sleep(STALL_TIME);
             let outcome = tokio::select! {
                 written = self.writer.write(rest) => Some(written),
                 read = self.reader.read(&mut buffer) => {
@@ -328,6 +331,7 @@ impl<'a, 'b> Session<'a, 'b> {
                     continue;
                 }
                 () = stalled => None,
+                () = stopped(&mut stop) => None,
             };
             match outcome {
                 Some(Ok(written)) => {
@@ -338,7 +342,7 @@ impl<'a, 'b> Session<'a, 'b> {
                 None => return,
             }
         }
-        if let Err(error) = self.writer.flush().await {
+        if let Ok(Err(error)) = tokio::time::timeout(STALL_TIME, self.writer.flush()).await {
             self.failed(&error);
         }
     }
@@ -360,11 +364,8 @@ impl<'a, 'b> Session<'a, 'b> {
 
     async fn answer_pings(&mut self) {
         for pong in std::mem::take(&mut self.pongs) {
-            if self.writer.write_all(&pong).await.is_err() {
-                return;
-            }
+            self.write(&pong).await;
         }
-        let _ = self.writer.flush().await;
     }
 
     fn read(&mut self, read: std::io::Result<usize>, buffer: &[u8]) {
@@ -539,11 +540,10 @@ impl<'a, 'b> Session<'a, 'b> {
             return;
         }
         let ours = self.seen.end.take().unwrap_or_else(|| self.ours());
-        let _ = self.writer.write_all(&frame(CLOSE, &1000_u16.to_be_bytes())).await;
-        let _ = self.writer.flush().await;
-        let deadline = Duration::from_secs_f64(GOODBYE_TIME);
         let mut buffer = vec![0; 16 * 1024];
         let rest = async {
+            let _ = self.writer.write_all(&frame(CLOSE, &1000_u16.to_be_bytes())).await;
+            let _ = self.writer.flush().await;
             while !self.scanner.close_seen() {
                 match self.reader.read(&mut buffer).await {
                     Ok(length @ 1..) => self.scanner.scan(&buffer[..length], &mut |_| {}),
@@ -551,7 +551,7 @@ impl<'a, 'b> Session<'a, 'b> {
                 }
             }
         };
-        let _ = tokio::time::timeout(deadline, rest).await;
+        let _ = tokio::time::timeout(GOODBYE_TIME, rest).await;
         self.seen.end = Some(ours);
     }
 }

@@ -1,0 +1,213 @@
+//! Attempts at scripted peers.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use diagnose::attempt::{Sign, Woken};
+use diagnose::experiment::Check;
+use model::Http2Error;
+use model::event::CloseCode;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+const PING: Conduct = Conduct::Hold { seconds: 5.0, ping_seconds: Some(0.05), message_seconds: None };
+
+fn silent(seconds: f64) -> Conduct {
+    Conduct::Hold { seconds, ping_seconds: None, message_seconds: None }
+}
+
+fn settings(scheme: &str, port: u16) -> Settings {
+    Settings {
+        target: format!("{scheme}://127.0.0.1:{port}/a.B/C").parse().expect("a URL"),
+        direct: None,
+        fields: HeaderMap::new(),
+        subprotocols: Vec::new(),
+        message: "hello".to_owned(),
+        resolved: Vec::new(),
+        trust: Trust::System,
+        stage_time: Duration::from_secs(20),
+    }
+}
+
+fn experiment(conduct: Conduct) -> Experiment {
+    let check = if matches!(conduct, Conduct::Hold { .. }) { Check::Idle } else { Check::Handshake };
+    Experiment { check, via: Via::Url, vary: None, conduct }
+}
+
+/// What an attempt sees of a peer.
+async fn seen<F>(scheme: &str, conduct: Conduct, serve: impl FnOnce(TcpStream) -> F) -> Attempt
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let settings = settings(scheme, listener.local_addr().expect("bound").port());
+    let (_stop, stopped) = watch::channel(false);
+    let attempt =
+        tokio::spawn(async move { attempt(&settings, experiment(conduct), clock::now(), stopped).await });
+    let (peer, _) = listener.accept().await.expect("it connects");
+    serve(peer).await;
+    attempt.await.expect("no panic").expect("it was not told to end")
+}
+
+async fn read_head(peer: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\r\n\r\n") && peer.read_buf(&mut bytes).await.expect("a request") > 0 {}
+    String::from_utf8(bytes).expect("text")
+}
+
+/// Opens a WebSocket.
+async fn joined(mut peer: TcpStream) -> TcpStream {
+    use base64::Engine as _;
+    use sha1::Digest as _;
+    let head = read_head(&mut peer).await;
+    let key = head.split("Sec-WebSocket-Key: ").nth(1).and_then(|rest| rest.lines().next()).expect("a key");
+    let hash = sha1::Sha1::digest(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
+    let accept = base64::engine::general_purpose::STANDARD.encode(hash);
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    );
+    peer.write_all(answer.as_bytes()).await.expect("it reads");
+    peer
+}
+
+/// Reads until the other side goes.
+async fn read_on(mut peer: TcpStream) {
+    let mut rest = Vec::new();
+    let _ = peer.read_to_end(&mut rest).await;
+}
+
+fn end(attempt: &Attempt) -> &diagnose::attempt::End {
+    attempt.stream.as_ref().and_then(|stream| stream.end.as_ref()).expect("it opened and ended")
+}
+
+#[tokio::test]
+async fn a_close_frame_and_a_word_with_it() {
+    let attempt = seen("ws", silent(9.0), |peer| async {
+        let mut peer = joined(peer).await;
+        peer.write_all(b"\x81\x02hi\x88\x05\x03\xf1big").await.expect("it reads");
+        read_on(peer).await;
+    })
+    .await;
+    assert_eq!(end(&attempt).sign, Sign::Close(Some(CloseCode(1009)), "big".to_owned()));
+    assert!(!end(&attempt).is_ours);
+    assert_eq!(attempt.stream.expect("open").messages_seen, 1);
+    assert!(attempt.tcp.expect("the kernel knows").bytes_acked > 0);
+}
+
+#[tokio::test]
+async fn resets_and_silent_ends() {
+    let attempt = seen("ws", silent(9.0), |peer| async { drop(joined(peer).await) }).await;
+    assert_eq!(end(&attempt).sign, Sign::Fin);
+    let attempt = seen("ws", PING, |peer| async {
+        let peer = joined(peer).await;
+        // What was not read when it closes is answered with RST.
+        peer.readable().await.expect("a Ping");
+    })
+    .await;
+    assert_eq!(end(&attempt).sign, Sign::Rst);
+}
+
+#[tokio::test]
+async fn a_silent_stream_is_asked_in_the_end_whether_it_is_there() {
+    let attempt = seen("ws", silent(1.1), |peer| async { read_on(joined(peer).await).await }).await;
+    let stream = attempt.stream.as_ref().expect("open");
+    assert_eq!(stream.woken, Some(Woken::Unanswered));
+    assert!(end(&attempt).is_ours);
+    assert_eq!(end(&attempt).silence, end(&attempt).age);
+    assert_eq!(attempt.tcp.map(|tcp| tcp.unacked_bytes), Some(0));
+}
+
+#[tokio::test]
+async fn bodies_that_end_and_bodies_that_are_cut() {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
+    let listen = Conduct::Listen { seconds: 9.0, messages: 9 };
+    let answered = async |rest: &'static str| {
+        let attempt = seen("http", listen, |mut peer| async move {
+            read_head(&mut peer).await;
+            peer.write_all(format!("{HEAD}{rest}").as_bytes()).await.expect("it reads");
+        });
+        let attempt = attempt.await;
+        let messages = attempt.stream.as_ref().map(|stream| stream.messages_seen);
+        (end(&attempt).sign.clone(), messages)
+    };
+    let chunked = "Transfer-Encoding: chunked\r\n\r\n9\r\ndata: a\n\n\r\n0\r\n\r\n";
+    assert_eq!(answered(chunked).await, (Sign::BodyEnd, Some(1)));
+    assert_eq!(answered(&chunked[..chunked.len() - 5]).await, (Sign::BodyCut, Some(1)));
+    assert_eq!(answered("\r\ndata: a\n\n").await, (Sign::Fin, Some(1)));
+    assert_eq!(answered("Content-Length: 20\r\n\r\ndata: a\n\n").await, (Sign::BodyCut, Some(1)));
+}
+
+/// What a call sees of a service of HTTP/2 that answers 200 and then does this.
+async fn called(then: impl FnOnce(h2::SendStream<Bytes>) + Send + 'static, is_away: bool) -> Attempt {
+    seen("grpc", silent(9.0), |peer| async move {
+        let mut connection = h2::server::handshake(peer).await.expect("HTTP/2");
+        let (_, mut answer) = connection.accept().await.expect("a request").expect("valid");
+        let head = http::Response::builder().header("content-type", "application/grpc");
+        let stream = answer.send_response(head.body(()).expect("valid"), false).expect("it is open");
+        let mut pings = connection.ping_pong().expect("not yet taken");
+        tokio::select! {
+            // Its answer has arrived when that of a PING comes.
+            _ = pings.ping(h2::Ping::opaque()) => {}
+            _ = connection.accept() => panic!("one call was to be made"),
+        }
+        then(stream);
+        if is_away {
+            connection.abrupt_shutdown(h2::Reason::ENHANCE_YOUR_CALM);
+        }
+        while connection.accept().await.is_some() {}
+    })
+    .await
+}
+
+#[tokio::test]
+async fn ends_of_calls() {
+    let attempt = called(|mut stream| stream.send_reset(h2::Reason::REFUSED_STREAM), false).await;
+    assert_eq!(end(&attempt).sign, Sign::RstStream(Http2Error::RefusedStream));
+    let attempt = called(drop, true).await;
+    assert!(matches!(end(&attempt).sign, Sign::GoAway(Http2Error::EnhanceYourCalm, _)), "{attempt:?}");
+    let trailers = |mut stream: h2::SendStream<Bytes>| {
+        let mut fields = HeaderMap::new();
+        fields.insert("grpc-status", HeaderValue::from_static("14"));
+        fields.insert("grpc-message", HeaderValue::from_static("not%20now"));
+        stream.send_trailers(fields).expect("it is open");
+    };
+    let attempt = called(trailers, false).await;
+    assert_eq!(end(&attempt).sign, Sign::BodyEnd);
+    let status = attempt.stream.and_then(|stream| stream.grpc).expect("a status");
+    assert_eq!((status.code, status.message.as_str()), (Some(14), "not now"));
+}
+
+#[tokio::test]
+async fn what_is_stopped_before_an_answer_tells_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let settings = settings("ws", listener.local_addr().expect("bound").port());
+    let (stop, stopped) = watch::channel(false);
+    let attempt =
+        tokio::spawn(
+            async move { attempt(&settings, experiment(Conduct::Greet), clock::now(), stopped).await },
+        );
+    let (mut peer, _) = listener.accept().await.expect("it connects");
+    read_head(&mut peer).await;
+    stop.send(true).expect("it runs");
+    assert_eq!(attempt.await.expect("no panic"), None);
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_nothing_holds_nobody() {
+    let conduct = Conduct::Send { bytes: 32 << 20, frames: 1 };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let settings = settings("ws", listener.local_addr().expect("bound").port());
+    let (stop, stopped) = watch::channel(false);
+    let attempt =
+        tokio::spawn(async move { attempt(&settings, experiment(conduct), clock::now(), stopped).await });
+    let (peer, _) = listener.accept().await.expect("it connects");
+    let peer = joined(peer).await;
+    peer.readable().await.expect("a message begins");
+    stop.send(true).expect("it runs");
+    let attempt = attempt.await.expect("no panic").expect("it had opened");
+    assert!(end(&attempt).is_ours);
+    drop(peer);
+}
