@@ -354,6 +354,11 @@ impl Attempt {
         self.is_open() && self.peer_end().is_none_or(is_done)
     }
 
+    /// Its stream, when its frames keep their borders: behind a breach anything may look like a message or a Ping.
+    pub fn intact(&self) -> Option<&Stream> {
+        self.stream.as_ref().filter(|stream| stream.violations.is_empty())
+    }
+
     /// Messages that the probe sent while the stream was open, when.
     pub fn sent_while_open(&self) -> &[f64] {
         let Some(stream) = &self.stream else { return &[] };

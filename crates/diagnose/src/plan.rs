@@ -337,6 +337,7 @@ fn why_closed(target: &Target, plain: &Attempt) -> Vec<Experiment> {
         StageName::Http if !matches!(failed.fault, Some(Fault::Timeout)) => {
             wanted.push(vary(Check::Http, Vary::OtherScheme));
             wanted.push(vary(Check::Http, Vary::NoUpgrade));
+            wanted.extend(target.is_tls.then(|| vary(Check::Http, Vary::Alpn(Alpn::Both))));
         }
         StageName::Http => wanted.push(vary(Check::Http, Vary::NoUpgrade)),
         StageName::Upgrade | StageName::FirstMessage => wanted.extend(why_refused(target, plain)),
@@ -549,6 +550,45 @@ mod tests {
             matches!(experiment.conduct, Conduct::Crowd { .. }) || experiment.check == Check::Size
         };
         assert_eq!(made.iter().find(is_hard), None);
+    }
+
+    #[test]
+    fn a_stream_that_the_service_ends_is_resumed_in_its_middle() {
+        let played_by = |is_ended: bool| {
+            played(Scene::sse(), Options::default(), |experiment| {
+                let mut attempt = crate::scene::greeted(experiment.clone(), crate::scene::event_stream());
+                let stream = attempt.stream.as_mut().expect("it is open");
+                stream.ids = (1..=8).map(|id: u32| id.to_string()).collect();
+                let end = crate::scene::end(3.0, crate::attempt::Sign::BodyEnd);
+                stream.end = is_ended.then_some(end);
+                attempt
+            })
+        };
+        let is_resumed = |made: &[Experiment]| {
+            made.iter().any(|made| made.vary == Some(Vary::LastEventId("5".to_owned())))
+        };
+        assert!(is_resumed(&played_by(true)));
+        assert!(!is_resumed(&played_by(false)));
+    }
+
+    #[test]
+    fn a_feed_is_watched_with_pings_and_an_uneven_echo_longer() {
+        let is_made = |made: &[Experiment], wanted: Conduct| made.iter().any(|made| made.conduct == wanted);
+        let watched = Conduct::Hold { seconds: 6.0, ping_seconds: Some(0.5), message_seconds: None };
+        let longer = Conduct::Echo { messages: 40, with_pings: true };
+        let made = |messages_seen, echo: Option<f64>| {
+            played(Scene::websocket(), Options::default(), |experiment| {
+                let mut attempt = refused(experiment, 101);
+                let stream = attempt.stream.as_mut().expect("it is open");
+                stream.messages_seen = messages_seen;
+                stream.echoes = vec![Some(0.001), echo, Some(0.002)];
+                stream.echoes.retain(|_| echo.is_some());
+                attempt
+            })
+        };
+        assert!(is_made(&made(9, None), watched) && !is_made(&made(1, None), watched));
+        assert!(!is_made(&made(9, Some(0.3)), watched));
+        assert!(is_made(&made(1, Some(0.3)), longer) && !is_made(&made(1, Some(0.003)), longer));
     }
 
     #[test]

@@ -65,6 +65,11 @@ pub const CAUSE: Cause = Cause {
             "在 `http/1.1` 上同样的握手可以打开",
         ),
         phrase(
+            "mute",
+            "TLS agrees on no protocol when `http/1.1` is offered, and a request of HTTP/1.1 gets no answer",
+            "提供 `http/1.1` 时 TLS 未协商出任何协议，HTTP/1.1 请求也得不到应答",
+        ),
+        phrase(
             "refuses_http1",
             "The server agrees on no protocol when `http/1.1` alone is offered",
             "只提供 `http/1.1` 时，服务器不同意任何协议",
@@ -97,7 +102,7 @@ pub const CAUSE: Cause = Cause {
 
 fn probe(seen: &Examination) -> Option<Finding> {
     let plain = seen.plain().filter(|_| seen.target.protocol == Protocol::WebSocket)?;
-    told_and_refused(seen, plain).or_else(|| only_h2(seen, plain))
+    told_and_refused(seen, plain).or_else(|| only_h2(seen, plain)).or_else(|| mute(seen, plain))
 }
 
 /// Extended CONNECT is sent only to a server that has told that it takes it; whatever then fails is its
@@ -127,6 +132,22 @@ fn refusal(attempt: &Attempt) -> Option<String> {
 }
 
 /// `http/1.1` alone is refused.
+/// It agrees on HTTP/2 when that is offered, and on nothing when HTTP/1.1 is, to which it gives no answer.
+fn mute(seen: &Examination, plain: &Attempt) -> Option<Finding> {
+    let is_mute = matches!(
+        openings::failed(plain, StageName::Http)?,
+        Fault::Ended | Fault::Reset | Fault::OtherProtocol | Fault::Protocol
+    );
+    let offered = seen.with(&Vary::Alpn(Alpn::Both))?;
+    (is_mute && agreed(plain).is_none() && agreed(offered) == Some("h2")).then(|| {
+        Claim::of(&CAUSE, Place::Upstream, Said::new("mute"))
+            .titled(Said::new("only_h2_title"))
+            .corroborated(Said::new("chooses_h2"))
+            .fix(Said::new("accept_http1"))
+            .finding()
+    })
+}
+
 fn only_h2(seen: &Examination, plain: &Attempt) -> Option<Finding> {
     let alert =
         plain.tls.as_ref().and_then(|tls| tls.alert.as_deref()).unwrap_or_default().to_ascii_lowercase();
@@ -191,6 +212,18 @@ mod tests {
         let both = fails(Via::Url, Some(Vary::Alpn(Alpn::Both)), StageName::Upgrade, Fault::Answer, 0.01)
             .agreed("h2");
         none(probe, Scene::websocket().tls().plain(answer(101)).attempt(both));
+    }
+
+    #[test]
+    fn a_server_that_gives_http1_no_answer() {
+        let scene = || Scene::websocket().tls().plain_fails(StageName::Http, Fault::Ended, 0.01);
+        let both = |alpn| {
+            fails(Via::Url, Some(Vary::Alpn(Alpn::Both)), StageName::Upgrade, Fault::Answer, 0.01)
+                .agreed(alpn)
+        };
+        found(probe, scene().attempt(both("h2")), Level::High);
+        none(probe, scene().attempt(both("http/1.1")));
+        none(probe, scene());
     }
 
     #[test]

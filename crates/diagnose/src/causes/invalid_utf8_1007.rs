@@ -79,8 +79,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
 
 /// Texts of the service are not UTF-8.
 fn broken(seen: &Examination) -> Option<Finding> {
-    let texts =
-        |via| seen.of_open(via).filter_map(|attempt| attempt.stream.as_ref()).flat_map(|it| &it.messages);
+    let texts = |via| seen.of_open(via).filter_map(|attempt| attempt.intact()).flat_map(|it| &it.messages);
     let broken = |via| texts(via).filter_map(|text| Some((text.bytes, text.broken_at?)));
     let (bytes, offset) = broken(Via::Url).next()?;
     let is_straight = broken(Via::Direct).next().is_some();
@@ -131,6 +130,8 @@ mod tests {
     use model::finding::Level;
 
     use super::*;
+    use model::event::FrameViolation;
+
     use crate::attempt::{Attempt, Message, Stream};
     use crate::scene::{self, DIRECT, Scene, URL, close, found, greeted_by, message, none};
 
@@ -151,6 +152,9 @@ mod tests {
         assert_eq!(found(probe, seen().attempt(says(DIRECT, Some(3))), Level::High).place, Place::Upstream);
         assert_eq!(found(probe, seen().attempt(says(DIRECT, None)), Level::High).place, Place::UpstreamLeg);
         none(probe, Scene::websocket().attempt(says(URL, None)));
+        let scrambled = says(URL, Some(3))
+            .stream_with(|stream| stream.violations.push((FrameViolation::ReservedOpcode, 9)));
+        none(probe, Scene::websocket().attempt(scrambled));
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
 
 /// Pings a second on a stream that is flooded with them, and how many were noted.
 fn rate(attempt: &Attempt) -> Option<(f64, usize)> {
-    let pings = &attempt.stream.as_ref()?.server_pings;
+    let pings = &attempt.intact()?.server_pings;
     let seconds = pings.last()? - pings.first()?;
     let rate = pings.len() as f64 / seconds.max(0.5);
     (pings.len() >= PINGS_MIN && rate >= RATE_MIN).then_some((rate, pings.len()))
@@ -93,6 +93,7 @@ fn rate(attempt: &Attempt) -> Option<(f64, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use model::event::FrameViolation;
     use model::finding::Level;
 
     use super::*;
@@ -120,5 +121,8 @@ mod tests {
         none(probe, Scene::websocket().attempt(pinged(URL, 60, 1.0)));
         none(probe, Scene::websocket().attempt(pinged(URL, 10, 0.001)));
         none(probe, Scene::websocket().attempt(pinged(URL, 0, 1.0)));
+        let scrambled = pinged(URL, 256, 0.0002)
+            .stream_with(|stream| stream.violations.push((FrameViolation::ReservedOpcode, 9)));
+        none(probe, Scene::websocket().attempt(scrambled));
     }
 }
