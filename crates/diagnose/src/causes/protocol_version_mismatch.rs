@@ -108,7 +108,8 @@ fn listed(seen: &Examination) -> Option<Finding> {
 
 /// The server says that the version is wrong.
 fn told(seen: &Examination) -> Option<Finding> {
-    let plain = seen.plain()?;
+    // What opens straight speaks the version that the service speaks.
+    let plain = seen.plain().filter(|_| !openings::straight(seen).opens())?;
     let decisive = match (&plain.answer, plain.peer_end().map(|end| &end.sign)) {
         (Some(answer), _) if !plain.is_open() && is_about_version(answer) => {
             Said::new("says").with("status", answer.status)
@@ -133,7 +134,7 @@ fn told(seen: &Examination) -> Option<Finding> {
 }
 
 fn is_about_version(answer: &Answer) -> bool {
-    matches!(answer.status, 400 | 404 | 406 | 426 | 501 | 505)
+    matches!(answer.status, 400 | 404 | 406 | 426 | 501)
         && !answer.body.starts_with('<')
         && says_version(&answer.body)
 }

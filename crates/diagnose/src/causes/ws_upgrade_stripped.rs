@@ -50,6 +50,12 @@ pub const CAUSE: Cause = Cause {
     },
     phrases: &[
         phrase(
+            "saw_older_http",
+            "The service saw another version of HTTP than the one that was spoken ({status}): a hop has changed it, and \
+             with it the upgrade is gone",
+            "服务看到的 HTTP 版本与发送的不同（{status}）：途中某一跳改变了版本，升级也随之丢失",
+        ),
+        phrase(
             "as_plain_get",
             "The answer ({status}) is the same as to a plain GET: the service saw no upgrade",
             "应答（{status}）与普通 GET 的应答相同：服务没有看到升级请求",
@@ -112,7 +118,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let (plain, answer) = openings::refused(seen).filter(|(_, answer)| {
         seen.target.protocol == Protocol::WebSocket && answer.lists_other_versions().is_none()
     })?;
+    // The request spoke HTTP/1.1, and the service saw another version (RFC 9110, section 15.6.6): a hop has changed it.
+    let is_older = answer.status == 505;
     let asks = answer.status == 426
+        || is_older
         || (matches!(answer.status, 400 | 405) && !answer.is_page() && answer.says(&ASKS));
     let get = seen.with(&Vary::NoUpgrade).map(|get| openings::is_alike(get, plain));
     let straight_get = seen.direct_with(&Vary::NoUpgrade).map(|get| openings::is_alike(get, plain));
@@ -120,7 +129,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let is_another_matter = get == Some(false)
         || (straight_get == Some(false) && !asks)
         || matches!(straight, Straight::Alike(_) | Straight::Otherwise(_))
-        || !(200..500).contains(&answer.status);
+        || !((200..500).contains(&answer.status) || is_older);
     if is_another_matter {
         return None;
     }
@@ -133,8 +142,12 @@ fn probe(seen: &Examination) -> Option<Finding> {
         return None;
     }
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
-    let decisive =
-        Said::new(if asks { "asks_for_upgrade" } else { "as_plain_get" }).with("status", answer.status);
+    let sentence = match (is_older, asks) {
+        (true, _) => "saw_older_http",
+        (false, true) => "asks_for_upgrade",
+        (false, false) => "as_plain_get",
+    };
+    let decisive = Said::new(sentence).with("status", answer.status);
     let is_sure = asks || is_own_answer;
     let next = match straight {
         Straight::NotAsked => Said::new("pass_upstream"),
@@ -161,6 +174,14 @@ mod tests {
 
     fn refused(answer: &Answer) -> Scene {
         Scene::websocket().direct("10.0.3.7:8080").plain(answer.clone())
+    }
+
+    #[test]
+    fn a_proxy_that_speaks_an_older_http() {
+        let older = answer(505).body("unsupported HTTP version: HTTP/1.0").and("server", "nginx/1.22.1");
+        found(probe, refused(&older).direct_opens(), Level::High);
+        found(probe, Scene::websocket().plain(older.clone()), Level::Medium);
+        none(probe, refused(&older).direct_answers(older.clone()));
     }
 
     #[test]
