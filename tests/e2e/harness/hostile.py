@@ -140,8 +140,8 @@ def bounded_memory(gateway, more):
     assert grown < more, f"{grown} bytes more"
 
 
-# Series that come and go with time, whatever clients do.
-PASSING = ("_seconds_mean{", "_oldest_connection_start_", "heartline_upstream_process")
+# Series that come and go with time, whatever clients do; and findings, whose labels are causes and routes alone.
+PASSING = ("_seconds_mean{", "_oldest_connection_start_", "heartline_upstream_process", "heartline_finding_active{")
 
 
 def series(gateway):
