@@ -96,6 +96,7 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
             .unless(Said::new("why_there"))
             .fix(Said::new(fix).with("value", value))
             .concerns(seen.route.clone(), seen.since(&unclean), seen.affected(&unclean))
+            .selects(seen.selection(&unclean))
             .finding()
     };
     node.into_iter().chain(net).map(told).collect()
