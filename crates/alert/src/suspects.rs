@@ -3,8 +3,9 @@
 use model::finding::{Finding, Topic};
 use model::series::Labels;
 
-/// Most findings that an alert is told with.
-const SUSPECTS_MAX: usize = 2;
+/// Annotations that tell people of an alert's findings, the likeliest first: what, how sure and how much; with `_fix`
+/// behind the name what helps, with `_url` where there is more.
+pub const NAMES: [&str; 2] = ["finding", "finding_2"];
 
 /// Parts of names, of alerts and of metrics, that say what an alert is about.
 const WORDS: [(&str, Topic); 24] = [
@@ -56,7 +57,7 @@ pub fn suspects<'a>(labels: &Labels, generator_url: &str, active: &'a [Finding])
     };
     let mut meant: Vec<&Finding> = active.iter().filter(is_meant).collect();
     meant.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
-    meant.truncate(SUSPECTS_MAX);
+    meant.truncate(NAMES.len());
     meant
 }
 

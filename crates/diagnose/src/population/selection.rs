@@ -7,7 +7,7 @@ use model::finding::Selection;
 use model::record::CloseRecord;
 use model::{ConnectionId, HandshakeResult, Word as _};
 
-use super::Population;
+use super::{Population, network};
 
 /// Most others that a filter may take, for each connection that is meant.
 const STRANGERS_MAX: f64 = 0.1;
@@ -71,7 +71,7 @@ fn further(ends: &[&CloseRecord]) -> Vec<String> {
         Some(format!("{field}<={}", rounded(most, most, f64::ceil)))
     };
     let words = words.into_iter().filter_map(|field| shared(ends, field));
-    words.chain(numbers.into_iter().filter_map(greatest)).collect()
+    words.chain(shared_network(ends)).chain(numbers.into_iter().filter_map(greatest)).collect()
 }
 
 /// Of these, those that a term takes; none when it is no term.
@@ -85,6 +85,13 @@ fn shared(ends: &[&CloseRecord], field: TextField) -> Option<String> {
     let text = ends.first()?.text(field)?;
     let is_shared = ends.iter().all(|record| record.text(field).as_ref() == Some(&text));
     is_shared.then(|| term(field.as_str(), &text))
+}
+
+/// The network that all clients are in.
+fn shared_network(ends: &[&CloseRecord]) -> Option<String> {
+    let of = network(ends.first()?.client.ip);
+    let is_shared = ends.iter().all(|record| network(record.client.ip) == of);
+    is_shared.then(|| format!("ip:{of}/{}", if of.is_ipv4() { 24 } else { 48 }))
 }
 
 /// The number that all of them have.
