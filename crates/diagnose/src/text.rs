@@ -167,8 +167,14 @@ pub(crate) fn shown(value: &Param, language: Language) -> String {
         Param::Seconds(seconds) => duration(*seconds, language),
         Param::Bytes(bytes) => size(*bytes),
         Param::Share(share) => format!("{:.0} %", share * 100.0),
-        Param::Text(text) => text.clone(),
+        Param::Text(text) => visible(text),
     }
+}
+
+/// What strangers wrote, so that it cannot steer a terminal.
+fn visible(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_debug().collect() } else { c.to_string() };
+    text.chars().map(shown).collect()
 }
 
 /// A duration with three digits that count.
@@ -262,6 +268,7 @@ mod tests {
         check(Param::Bytes(65_536), "64 KiB", "64 KiB");
         check(Param::Bytes(65_535), "65535 B", "65535 B");
         check(Param::Share(0.513), "51 %", "51 %");
+        check(Param::Text("a\u{1b}[31m".to_owned()), "a\\u{1b}[31m", "a\\u{1b}[31m");
     }
 
     #[test]

@@ -149,24 +149,34 @@ pub async fn run(options: DiagnoseOptions) -> Result<(), Failure> {
     }
 }
 
+/// How a report looks unless it is said: as wide as COLUMNS, with colours on a terminal, unless NO_COLOR is set.
+pub(crate) fn style(is_verbose: bool) -> Style {
+    let is_colorless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let usual = Style::default();
+    Style {
+        has_color: std::io::stdout().is_terminal() && !is_colorless,
+        columns: columns.unwrap_or(usual.columns),
+        is_verbose,
+        ..usual
+    }
+}
+
 impl DiagnoseOptions {
     fn language(&self) -> Language {
         self.lang.unwrap_or_else(preferred)
     }
 
     fn style(&self) -> Style {
-        let is_terminal = std::io::stdout().is_terminal();
-        let is_colorless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let usual = style(self.verbose);
         Style {
             has_color: match self.color {
-                When::Auto => is_terminal && !is_colorless,
+                When::Auto => usual.has_color,
                 When::Always => true,
                 When::Never => false,
             },
             is_ascii: self.ascii,
-            columns: columns.unwrap_or(Style::default().columns),
-            is_verbose: self.verbose,
+            ..usual
         }
     }
 

@@ -82,6 +82,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Ack(options) => block_on(escalate::ack(options)),
         Command::Connections(options) => block_on(look::connections(options)),
         Command::Show(options) => block_on(look::show(options)),
+        Command::Findings(options) => block_on(look::findings(options)),
         Command::Alerts(options) => block_on(look::alerts(options)),
         Command::Channel(command) => block_on(channel::run(command)),
         Command::Diagnose(options) => block_on(diagnose::run(*options)),

@@ -8,9 +8,13 @@ use axum::extract::{Path, Query, State};
 use diagnose::causes;
 use diagnose::text::{Told, told};
 use http::{HeaderMap, StatusCode, Uri};
-use model::WallTime;
+use model::finding::Finding;
+use model::record::CloseRecord;
+use model::{Language, WallTime};
 use serde::{Deserialize, Serialize};
 
+use crate::Ports;
+use crate::body::Explanation;
 use crate::error::ApiError;
 use crate::headers::language;
 use crate::router::Site;
@@ -71,6 +75,17 @@ pub(crate) async fn finding(
     found.retain(|finding| finding.id == cause.id);
     let items: Vec<Told> = found.iter().map(|finding| told(finding, language)).collect();
     Ok(Json(FindingList { total: items.len(), items }))
+}
+
+/// The findings that explain the end of a connection, surest first.
+pub(crate) fn explanations(ports: &Ports, record: &CloseRecord, language: Language) -> Vec<Explanation> {
+    let found = [ports.findings.active(), ports.findings.over()].concat();
+    let explains = |finding: &&Finding| finding.selected().is_some_and(|selected| selected.takes(record));
+    let mut found: Vec<Told> = found.iter().filter(explains).map(|finding| told(finding, language)).collect();
+    found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    let brief =
+        |Told { id, code, title, level, confidence, .. }| Explanation { id, code, title, level, confidence };
+    found.into_iter().map(brief).collect()
 }
 
 /// What was done.

@@ -157,6 +157,10 @@ impl Alertmanager for Fake {
         Err(SilenceError::Unknown)
     }
 
+    fn suspects(&self, _: u64) -> Vec<Finding> {
+        self.active()
+    }
+
     fn explain(&self, _: u64) -> Option<Explained> {
         None
     }

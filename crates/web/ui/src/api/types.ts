@@ -186,6 +186,8 @@ export type ConnectionView = { "state": "live",
 live: LiveConnection, } | { "state": "closed",
 /** Its close record. */
 closed: CloseRecord,
+/** The findings that explain its end, surest first. */
+findings: Array<Explanation>,
 };
 
 /** Connections that the firewall follows (`nf_conntrack`). */
@@ -260,6 +262,20 @@ export type EventsPerRead = {
   mean: number,
   /** Maximum. */
   max: number,
+};
+
+/** A finding that explains the end of one connection, in the language of the reader. */
+export type Explanation = {
+  /** Name of its cause, as in `/api/v1/findings/{id}`. */
+  id: string,
+  /** Its cause's number, such as `HL-101`. */
+  code: string,
+  /** One line. */
+  title: string,
+  /** How sure it is. */
+  level: Level,
+  /** The same from 0 to 1. */
+  confidence: number,
 };
 
 /** A machine as its exporter tells. */
@@ -456,6 +472,9 @@ export type Layer = "websocket" | "http" | "tls" | "tcp" | "policy";
 
 /** One of the two TCP connections that the gateway joins. */
 export type Leg = "client" | "upstream";
+
+/** How sure a finding is. */
+export type Level = "high" | "medium" | "low" | "inconclusive";
 
 /** A list, cut to what was asked for. */
 export type List<T> = {
