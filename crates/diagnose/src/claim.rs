@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use model::WallTime;
-use model::finding::{Affected, Finding, Fix, Level, Place, Said};
+use model::finding::{Affected, Finding, Fix, Level, Place, Said, Selection, Topic};
 
 use crate::cause::Cause;
 
@@ -49,6 +49,8 @@ impl Claim {
             since: None,
             until: None,
             affected: None,
+            topic: None,
+            selection: None,
         };
         Claim { finding, corroborations: 0, is_weak: false }
     }
@@ -133,6 +135,21 @@ impl Claim {
         self.finding.route = Some(route);
         self.finding.since = Some(since);
         self.finding.affected = Some(affected);
+        let is_about_ends = affected.share_of_closes.is_some();
+        self.about(if is_about_ends { Topic::Ends } else { Topic::Delivery })
+    }
+
+    /// What it explains, where [`Claim::concerns`] does not say it by the share.
+    #[must_use]
+    pub fn about(mut self, topic: Topic) -> Claim {
+        self.finding.topic = Some(topic);
+        self
+    }
+
+    /// The ends that it explains.
+    #[must_use]
+    pub fn selects(mut self, selection: Option<Selection>) -> Claim {
+        self.finding.selection = selection;
         self
     }
 

@@ -12,6 +12,7 @@ mod ledger;
 mod legs;
 pub mod paths;
 pub mod refusals;
+mod selection;
 mod signs;
 mod spike;
 pub mod streams;

@@ -480,6 +480,8 @@ fn finding(is_over: bool) -> Finding {
         since: Some(second(1)),
         until: is_over.then(|| second(2)),
         affected: None,
+        topic: None,
+        selection: None,
     }
 }
 
