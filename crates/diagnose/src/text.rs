@@ -1,6 +1,6 @@
 //! Findings in the words of a language.
 
-use model::finding::{Affected, Finding, Level, Param, Place, Said, Severity};
+use model::finding::{Affected, Finding, Level, Param, Place, Said, Severity, Vantage};
 use model::language::Language;
 use model::{WallTime, Word as _};
 use serde::Serialize;
@@ -47,6 +47,9 @@ pub struct Told {
     pub until: Option<WallTime>,
     /// How much it explains.
     pub affected: Option<Affected>,
+    /// Who sees it, in a running gateway.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vantages: Vec<Vantage>,
 }
 
 /// A sentence, with what it was made of.
@@ -104,6 +107,7 @@ pub fn told(finding: &Finding, language: Language) -> Told {
         since: finding.since,
         until: finding.until,
         affected: finding.affected,
+        vantages: finding.vantages.clone(),
     }
 }
 

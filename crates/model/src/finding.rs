@@ -91,6 +91,31 @@ pub struct Finding {
     pub until: Option<WallTime>,
     /// How much it explains.
     pub affected: Option<Affected>,
+    /// What its confidence is made of, so that it can be judged again beside what another vantage sees.
+    #[serde(default)]
+    pub grounds: Grounds,
+    /// Who sees it; empty outside a running gateway.
+    #[serde(default)]
+    pub vantages: Vec<Vantage>,
+}
+
+/// What a confidence is made of, beside what speaks against the cause and the look-alikes that are left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grounds {
+    /// Independent observations that say the same as the decisive sign.
+    pub corroborations: u32,
+    /// There is no decisive sign: it fits, but others fit too.
+    pub is_suspicion: bool,
+}
+
+/// From where a cause is seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Vantage {
+    /// In what passes through this gateway.
+    Inside,
+    /// By a scheduled probe, with its name.
+    Probe(Arc<str>),
 }
 
 /// How much a finding explains.
