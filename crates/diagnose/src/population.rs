@@ -32,7 +32,7 @@ use model::{Initiator, Leg, Protocol, Reason, WallTime};
 use serde::{Deserialize, Serialize};
 
 pub use clumps::Clump;
-pub use ledger::Ledger;
+pub use ledger::{Ledger, Reach};
 pub use legs::{Slow, SlowLeg};
 pub use signs::{Concentration, chance};
 pub use spike::{Spike, spike};

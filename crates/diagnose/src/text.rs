@@ -1,6 +1,6 @@
 //! Findings in the words of a language.
 
-use model::finding::{Affected, Finding, Level, Param, Place, Said, Selection, Severity, Topic};
+use model::finding::{Affected, Finding, Level, Param, Place, Said, Selection, Severity, Topic, Vantage};
 use model::language::Language;
 use model::{WallTime, Word as _};
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,9 @@ pub struct Told {
     pub topic: Option<Topic>,
     /// Which ends it explains.
     pub selection: Option<Selection>,
+    /// Who sees it, in a running gateway.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub vantages: Vec<Vantage>,
 }
 
 /// A sentence, with what it was made of.
@@ -110,6 +113,7 @@ pub fn told(finding: &Finding, language: Language) -> Told {
         affected: finding.affected,
         topic: finding.topic,
         selection: finding.selection.clone(),
+        vantages: finding.vantages.clone(),
     }
 }
 

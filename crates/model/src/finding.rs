@@ -111,6 +111,12 @@ pub struct Finding {
     /// The ends that it explains; none when it is not about ends, or no filter tells them from others.
     #[serde(default)]
     pub selection: Option<Selection>,
+    /// What its confidence is made of, so that it can be judged again beside what another vantage sees.
+    #[serde(default)]
+    pub grounds: Grounds,
+    /// Who sees it; empty outside a running gateway.
+    #[serde(default)]
+    pub vantages: Vec<Vantage>,
 }
 
 /// Which connections that have ended are meant: those that a filter takes, from a finding's `since` on.
@@ -143,6 +149,25 @@ impl Finding {
         let Selection { filter, latest } = self.selection.as_ref()?;
         Some(Selected { filter: filter.parse().ok()?, since: self.since?, latest: *latest })
     }
+}
+
+/// What a confidence is made of, beside what speaks against the cause and the look-alikes that are left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grounds {
+    /// Independent observations that say the same as the decisive sign.
+    pub corroborations: u32,
+    /// There is no decisive sign: it fits, but others fit too.
+    pub is_suspicion: bool,
+}
+
+/// From where a cause is seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Vantage {
+    /// In what passes through this gateway.
+    Inside,
+    /// By a scheduled probe, with its name.
+    Probe(Arc<str>),
 }
 
 /// How much a finding explains.
