@@ -117,7 +117,7 @@ def test_a_cut_is_explained_wherever_people_look(gateway):
     text = dingtalk["markdown"]["text"]
     assert "原因：连接在 2" in text and "确定" in text and "处理：每 1" in text, text
     until(lambda: gateway.sink.at("/telegram/bot1:x/sendMessage"), "a template is filled")
-    filled = [json.loads(body)["text"] for _, _, body in gateway.sink.at("/telegram/bot1:x/sendMessage")]
+    filled = "".join(one["text"] for one in gateway.sink.json("/telegram/bot1:x/sendMessage"))
     assert f"[{annotations['finding']}]" in filled, filled
     # What is about something else has no cause: never a guess.
     hook, slack, _ = about(gateway, "HandshakesFail")

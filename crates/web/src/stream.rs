@@ -234,6 +234,10 @@ mod tests {
             None
         }
 
+        fn suspects(&self, _: u64) -> Vec<model::finding::Finding> {
+            Vec::new()
+        }
+
         fn configuration(&self) -> String {
             String::new()
         }
