@@ -114,6 +114,7 @@ def test_a_cut_is_explained_wherever_people_look(gateway):
     text = slack["attachments"][0]["text"]
     assert f"Cause: {annotations['finding']} · <https://gw.example/findings/{CAUSE}|Finding>\n" in text, text
     assert f"Fix: {annotations['finding_fix']}\n" in text and "heartbeat" in annotations["finding_fix"], text
+    assert slack["attachments"][0]["title_link"] == "https://gw.example/#/connections?set=closed&q=route%3Atest"
     text = dingtalk["markdown"]["text"]
     assert "原因：连接在 2" in text and "确定" in text and "处理：每 1" in text, text
     until(lambda: gateway.sink.at("/telegram/bot1:x/sendMessage"), "a template is filled")

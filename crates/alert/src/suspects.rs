@@ -76,35 +76,17 @@ fn weight(finding: &Finding) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use model::finding::{Affected, Level, Place, Said, Severity};
+    use serde_json::json;
 
     use super::*;
 
-    fn finding(
-        id: &'static str,
-        route: &str,
-        topic: Topic,
-        (confidence, share): (f64, Option<f64>),
-    ) -> Finding {
-        Finding {
-            id: id.into(),
-            severity: Severity::Warning,
-            level: Level::Medium,
-            confidence,
-            place: Place::Upstream,
-            title: Said::new("title"),
-            evidence: Vec::new(),
-            against: Vec::new(),
-            not_excluded: Vec::new(),
-            next_measurement: None,
-            fixes: Vec::new(),
-            route: Some(route.into()),
-            since: None,
-            until: None,
-            affected: Some(Affected { connections: 9, share_of_closes: share }),
-            topic: Some(topic),
-            selection: None,
-        }
+    fn finding(id: &str, route: &str, topic: Topic, (confidence, share): (f64, Option<f64>)) -> Finding {
+        let finding = json!({
+            "id": id, "severity": "warning", "level": "medium", "confidence": confidence, "place": "upstream",
+            "title": {"code": "title", "params": {}}, "evidence": [], "against": [], "not_excluded": [], "fixes": [],
+            "route": route, "topic": topic, "affected": {"connections": 9, "share_of_closes": share},
+        });
+        serde_json::from_value(finding).expect("a finding")
     }
 
     #[track_caller]

@@ -19,9 +19,12 @@ pub(super) fn explain(notice: &mut Notice, active: &[Finding], language: Languag
     }
 }
 
-/// Adds [`NAMES`], but for those that the alert has already.
+/// Adds [`NAMES`]; what a rule says itself stays.
 pub(super) fn annotate(annotations: &mut Pairs, found: &[&Finding], language: Language, external_url: &str) {
     for (name, finding) in NAMES.iter().zip(found) {
+        if annotations.iter().any(|(known, _)| known == name) {
+            continue;
+        }
         let cause = causes::by_id(&finding.id);
         let title = match cause {
             Some(cause) if names_clients(&finding.title) => cause.manual.title.of(language).to_owned(),
@@ -37,9 +40,7 @@ pub(super) fn annotate(annotations: &mut Pairs, found: &[&Finding], language: La
         let fix = fix.map(|text| said_in(cause, text, language));
         let url = (!external_url.is_empty()).then(|| format!("{external_url}/findings/{}", finding.id));
         for (end, text) in [("", Some(text)), ("_fix", fix), ("_url", url)] {
-            let name = format!("{name}{end}");
-            let is_free = annotations.iter().all(|(known, _)| *known != name);
-            annotations.extend(text.filter(|_| is_free).map(|text| (name, text)));
+            annotations.extend(text.map(|text| (format!("{name}{end}"), text)));
         }
     }
 }
@@ -105,7 +106,7 @@ mod tests {
 
     #[test]
     fn what_a_rule_says_itself_stays() {
-        let own = [("finding", "ours"), ("finding_fix", "restart"), ("finding_url", "https://wiki")];
+        let own = [("summary", "slow"), ("finding", "ours")];
         check(&[timer()], Language::English, &own, &own);
     }
 
