@@ -49,6 +49,7 @@ impl Claim {
             since: None,
             until: None,
             affected: None,
+            doubt: None,
         };
         Claim { finding, corroborations: 0, is_weak: false }
     }

@@ -91,6 +91,33 @@ pub struct Finding {
     pub until: Option<WallTime>,
     /// How much it explains.
     pub affected: Option<Affected>,
+    /// Somebody says that it is wrong.
+    pub doubt: Option<Doubt>,
+}
+
+/// Longest note of a doubt, characters.
+pub const NOTE_MAX: usize = 500;
+
+/// Somebody looked and says that a finding is wrong. It holds for as long as the finding says the same as then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Doubt {
+    /// When that was said.
+    pub at: WallTime,
+    /// Why, at most [`NOTE_MAX`] characters; may be empty.
+    pub note: String,
+}
+
+/// How much of what ended not as it should has a cause, lately.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Coverage {
+    /// Length of the time that is looked at.
+    pub window_seconds: f64,
+    /// Ends of established connections in it, without those that a client made as one should.
+    pub ends: u64,
+    /// Those of them that at least one finding is about.
+    pub explained: u64,
 }
 
 /// How much a finding explains.

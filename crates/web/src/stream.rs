@@ -308,6 +308,18 @@ mod tests {
         fn over(&self) -> Vec<model::finding::Finding> {
             vec![]
         }
+        fn coverage(&self) -> model::finding::Coverage {
+            model::finding::Coverage::default()
+        }
+        fn doubt(
+            &self,
+            _: &str,
+            _: Option<&str>,
+            _: Option<model::finding::Place>,
+            _: Option<model::finding::Doubt>,
+        ) -> usize {
+            0
+        }
         fn told(&self, _: &str, _: &str, _: WallTime) {}
     }
 

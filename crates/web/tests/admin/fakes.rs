@@ -11,7 +11,7 @@ use alert::dispatch::{
 };
 use alert::escalation::{AckError, IncidentView, State as IncidentState};
 use model::event::CloseCode;
-use model::finding::{Finding, Level, Place, Said, Severity};
+use model::finding::{Coverage, Doubt, Finding, Level, Place, Said, Severity};
 use model::host::{AcceptQueue, HostFacts};
 use model::journal::{
     EndedRange, Journal, JournalCount, JournalEntry, JournalError, JournalPage, JournalQuery, LostConnection,
@@ -46,6 +46,7 @@ pub(crate) struct Fake {
     pub(crate) has_no_history: AtomicBool,
     pub(crate) received: Mutex<Vec<(Labels, Sample)>>,
     pub(crate) told: Mutex<Vec<String>>,
+    pub(crate) doubt: Mutex<Option<Doubt>>,
 }
 
 impl Fake {
@@ -480,16 +481,29 @@ fn finding(is_over: bool) -> Finding {
         since: Some(second(1)),
         until: is_over.then(|| second(2)),
         affected: None,
+        doubt: None,
     }
 }
 
 impl Findings for Fake {
     fn active(&self) -> Vec<Finding> {
-        vec![finding(false)]
+        vec![Finding { doubt: self.doubt.lock().expect("not poisoned").clone(), ..finding(false) }]
     }
 
     fn over(&self) -> Vec<Finding> {
         vec![finding(true)]
+    }
+
+    fn coverage(&self) -> Coverage {
+        Coverage { window_seconds: 600.0, ends: 10, explained: 7 }
+    }
+
+    fn doubt(&self, _: &str, route: Option<&str>, _: Option<Place>, doubt: Option<Doubt>) -> usize {
+        if route.is_some_and(|route| route != "chat") {
+            return 0;
+        }
+        *self.doubt.lock().expect("not poisoned") = doubt;
+        1
     }
 
     fn told(&self, kind: &str, subject: &str, _: WallTime) {

@@ -38,6 +38,15 @@ export type AckFacts = {
   last_seconds: number,
 };
 
+/** How much a finding explains. */
+export type Affected = {
+  /** Connections that it concerns. */
+  connections: number,
+  /** Their share of all that ended in the same time and not as they should, 0 to 1; none where it is not about
+   * ends. */
+  share_of_closes: number | null,
+};
+
 /** Whether the API asks for a token, and whether this request gave one. */
 export type Auth = {
   /** A token is configured. */
@@ -196,6 +205,16 @@ export type ConntrackFacts = {
   limit: number | null,
 };
 
+/** How much of what ended not as it should has a cause, lately. */
+export type Coverage = {
+  /** Length of the time that is looked at. */
+  window_seconds: number,
+  /** Ends of established connections in it, without those that a client made as one should. */
+  ends: number,
+  /** Those of them that at least one finding is about. */
+  explained: number,
+};
+
 /** CPUs of a machine. */
 export type CpuFacts = {
   /** How many are online. */
@@ -211,6 +230,14 @@ export type CpuMode = "user" | "nice" | "system" | "idle" | "iowait" | "irq" | "
 
 /** Which way bytes go through the gateway. */
 export type Direction = "client_to_server" | "server_to_client";
+
+/** Somebody looked and says that a finding is wrong. It holds for as long as the finding says the same as then. */
+export type Doubt = {
+  /** When that was said. */
+  at: WallTime,
+  /** Why, at most [`NOTE_MAX`] characters; may be empty. */
+  note: string,
+};
 
 /** Connections that ended alike. */
 export type EndedCount = {
@@ -274,12 +301,34 @@ export type ExporterFacts = {
   machine: MachineFacts | null,
 };
 
+/** Body of `POST /api/v1/findings/{id}/feedback`. */
+export type Feedback = {
+  /** Whether the finding is wrong; false takes that back. */
+  wrong: boolean,
+  /** Why. */
+  note: string,
+  /** Route of the finding; all of the cause when left out. */
+  route?: string,
+  /** Its place; all when left out. */
+  where?: Place,
+};
+
 /** Open files of a machine (`/proc/sys/fs/file-nr`). */
 export type FileFacts = {
   /** Open. */
   open: number | null,
   /** Most that may be open. */
   limit: number | null,
+};
+
+/** Findings, and how much they explain. */
+export type FindingList = {
+  /** Those asked for: what goes on, surest first, then what is over, newest first. */
+  items: Array<Told>,
+  /** How many they are. */
+  total: number,
+  /** How much of what ended lately has a cause. */
+  coverage: Coverage,
 };
 
 /** How a frame breaks RFC 6455 (sections 5.1 to 5.5). */
@@ -457,6 +506,9 @@ export type Layer = "websocket" | "http" | "tls" | "tcp" | "policy";
 /** One of the two TCP connections that the gateway joins. */
 export type Leg = "client" | "upstream";
 
+/** How sure a finding is. */
+export type Level = "high" | "medium" | "low" | "inconclusive";
+
 /** A list, cut to what was asked for. */
 export type List<T> = {
   /** When it was taken. */
@@ -630,6 +682,9 @@ export type PerProtocol<T> = {
   grpc: T,
 };
 
+/** Where a cause sits, along the way from the client to the service. */
+export type Place = "client" | "client_leg" | "gateway" | "upstream_leg" | "upstream" | "host" | "unknown";
+
 /** What a process uses and may use (proc(5)). */
 export type ProcessFacts = {
   /** User and system CPU time. */
@@ -731,6 +786,18 @@ export type Recorded = {
   /** Why. */
   reason: Reason, });
   
+/** Something that helps. */
+export type Remedy = {
+  /** Lines to paste. */
+  config: string | null,
+  /** The sentence. */
+  text: string,
+  /** Its code in the catalogue. */
+  code: string,
+  /** What stands in its gaps: seconds, bytes and shares as plain numbers. */
+  params: Record<string, string | number>,
+};
+
 /** What tasks wait for (pressure stall information). */
 export type Resource = "cpu" | "io" | "memory";
 
@@ -741,6 +808,19 @@ export type RouteNow = {
   /** Open connections. */
   connections: PerProtocol<number>,
 };
+
+/** A sentence, with what it was made of. */
+export type Sentence = {
+  /** The sentence. */
+  text: string,
+  /** Its code in the catalogue. */
+  code: string,
+  /** What stands in its gaps: seconds, bytes and shares as plain numbers. */
+  params: Record<string, string | number>,
+};
+
+/** How much a cause hurts. */
+export type Severity = "critical" | "warning" | "info";
 
 /** Where bytes of one direction wait in the kernel, by the newest sample. */
 export type SocketBacklog = {
@@ -853,6 +933,46 @@ export type TcpSockets = {
   memory_pressure_bytes: number | null,
   /** Beyond it sockets are closed (`tcp_mem`, the third). */
   memory_limit_bytes: number | null,
+};
+
+/** A finding as people and programs read it. */
+export type Told = {
+  /** Name of its cause. */
+  id: string,
+  /** Its cause's number, such as `HL-101`. */
+  code: string,
+  /** How much it hurts. */
+  severity: Severity,
+  /** How sure it is. */
+  level: Level,
+  /** The same from 0 to 1. */
+  confidence: number,
+  /** Where the cause sits. */
+  where: Place,
+  /** One line. */
+  title: string,
+  /** What stands in the title's gaps. */
+  params: Record<string, string | number>,
+  /** What speaks for it. */
+  evidence: Array<Sentence>,
+  /** What speaks against it. */
+  against: Array<Sentence>,
+  /** Look-alikes that are left. */
+  not_excluded: Array<Sentence>,
+  /** The measurement that would decide. */
+  next_measurement: Sentence | null,
+  /** What helps. */
+  fixes: Array<Remedy>,
+  /** Route of a gateway. */
+  route: string | null,
+  /** First sign of it. */
+  since: WallTime | null,
+  /** End of it. */
+  until: WallTime | null,
+  /** How much it explains. */
+  affected: Affected | null,
+  /** Somebody says that it is wrong. */
+  doubt?: Doubt,
 };
 
 /** Columns of equal length, one entry a step, oldest first. */
