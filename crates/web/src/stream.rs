@@ -234,6 +234,10 @@ mod tests {
             None
         }
 
+        fn deliveries(&self) -> alert::delivery::DeliveryList {
+            alert::delivery::DeliveryList::default()
+        }
+
         fn configuration(&self) -> String {
             String::new()
         }

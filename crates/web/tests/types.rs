@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use alert::delivery::DeliveryList;
+use alert::dispatch::{GettableAlert, GettableSilence};
 use alert::escalation::IncidentView;
 use model::Direction;
 use model::host::HostFacts;
 use model::live::LiveConnection;
 use model::overview::Overview;
 use model::recording::Recorded;
+use model::rules::{AlertsView, RulesView};
 use ts_rs::{Config, TS, TypeVisitor};
 use web::body::{ConnectionView, ErrorBody, Feedback, FindingList, List, Login, Status};
 
@@ -70,6 +73,11 @@ fn render() -> String {
         .add::<FindingList>()
         .add::<Feedback>()
         .add::<IncidentView>()
+        .add::<RulesView>()
+        .add::<AlertsView>()
+        .add::<GettableAlert>()
+        .add::<GettableSilence>()
+        .add::<DeliveryList>()
         .add::<Recorded>()
         .add::<ErrorBody>()
         .add::<Direction>();

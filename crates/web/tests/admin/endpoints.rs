@@ -437,6 +437,9 @@ async fn findings_and_what_people_tell() {
     admin.get("/api/v1/findings?state=maybe", &[]).await.is_error(400, "bad_query");
     admin.get("/api/v1/findings/nothing", &[]).await.is_error(404, "not_found");
 
+    let deliveries = admin.get("/api/v1/deliveries", &[]).await.is(200).json();
+    assert_eq!((&deliveries["total"], &deliveries["items"][0]["outcome"]), (&json!(1), &json!("delivered")));
+
     let feedback = "/api/v1/findings/HL-101/feedback";
     let wrong = r#"{"wrong": true, "note": "a\u001bb", "route": "chat"}"#;
     let doubted = admin.post(feedback, &[], wrong).await.is(200).json();

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use alert::delivery::{Delivery, DeliveryList};
 use alert::dispatch::{
     AlertGroup, AlertsQuery, Explained, GettableAlert, GettableSilence, PostedAlert, PostedSilence,
     ReceiverName, SilenceError,
@@ -160,6 +161,11 @@ impl Alertmanager for Fake {
 
     fn explain(&self, _: u64) -> Option<Explained> {
         None
+    }
+
+    fn deliveries(&self) -> DeliveryList {
+        let items = vec![Delivery::of(HOSTILE, "slack", &[], 1000)];
+        DeliveryList { total: items.len(), items, channels: vec![] }
     }
 
     fn configuration(&self) -> String {
