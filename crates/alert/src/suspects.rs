@@ -39,7 +39,7 @@ const WORDS: [(&str, Topic); 24] = [
 ///
 /// An alert with the label `finding` is about that one. Else its label `route` says whose findings are meant, and its
 /// name, or else the metrics of its expression, which. Where these say nothing of what it is about, all findings of the
-/// route are meant; without a route too, none are.
+/// route are meant; without a route too, none are. What somebody has called wrong is left out.
 pub fn suspects<'a>(labels: &Labels, generator_url: &str, active: &'a [Finding]) -> Vec<&'a Finding> {
     let (route, named) = (labels.get("route"), labels.get("finding"));
     let topics = match topics(labels.get("alertname")) {
@@ -53,7 +53,7 @@ pub fn suspects<'a>(labels: &Labels, generator_url: &str, active: &'a [Finding])
             (topics, "") => finding.topic.is_none_or(|topic| topics.contains(&topic)),
             (_, named) => finding.id == named,
         };
-        is_of_route && is_of_topic
+        is_of_route && is_of_topic && finding.doubt.is_none()
     };
     let mut meant: Vec<&Finding> = active.iter().filter(is_meant).collect();
     meant.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
@@ -76,6 +76,7 @@ fn weight(finding: &Finding) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use model::finding::Doubt;
     use serde_json::json;
 
     use super::*;
@@ -91,12 +92,14 @@ mod tests {
 
     #[track_caller]
     fn check(labels: &[(&str, &str)], expression: &str, expected: &[&str]) {
+        let doubt = Some(Doubt { at: Default::default(), note: String::new() });
         let active = [
             finding("minor", "chat", Topic::Ends, (0.9, Some(0.1))),
             finding("timer", "chat", Topic::Ends, (0.8, Some(0.9))),
             finding("crash", "chat", Topic::Ends, (0.9, Some(0.5))),
             finding("refusal", "chat", Topic::Openings, (0.6, None)),
             finding("loss", "feed", Topic::Delivery, (0.5, None)),
+            Finding { doubt, ..finding("wrong", "feed", Topic::Delivery, (0.9, None)) },
         ];
         let found = suspects(&Labels::new(labels.iter().copied()), expression, &active);
         assert_eq!(found.iter().map(|finding| &*finding.id).collect::<Vec<_>>(), expected);

@@ -7,6 +7,7 @@ mod silences;
 mod status;
 
 use alert::alertmanager::Matcher;
+use alert::delivery::DeliveryList;
 use alert::dispatch::{
     AlertGroup, AlertsQuery, Explained, GettableAlert, GettableSilence, PostedAlert, PostedSilence,
     ReceiverName, SilenceError,
@@ -16,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use model::finding::Finding;
 
-pub(crate) use alerts::{alerts, explain, groups, post_alerts};
+pub(crate) use alerts::{alerts, deliveries, explain, groups, post_alerts};
 pub(crate) use silences::{delete_silence, post_silence, silence, silences};
 pub(crate) use status::{receivers, status};
 
@@ -60,6 +61,9 @@ pub trait Alertmanager: Send + Sync {
 
     /// The findings that may explain an alert, likeliest first; none when it is not known.
     fn suspects(&self, fingerprint: u64) -> Vec<Finding>;
+
+    /// The newest attempts to tell people.
+    fn deliveries(&self) -> DeliveryList;
 
     /// The configuration of routes and receivers, without what is secret.
     fn configuration(&self) -> String;

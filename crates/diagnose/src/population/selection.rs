@@ -239,6 +239,7 @@ mod tests {
             open: &[],
             told: &[],
             host: None,
+            claimed: Default::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the API asks.
 
 use alert::alertmanager::Matcher;
+use alert::delivery::DeliveryList;
 use alert::dispatch::{
     AlertGroup, AlertsQuery, Explained, GettableAlert, GettableSilence, PostedAlert, PostedSilence,
     ReceiverName, SilenceError,
@@ -60,6 +61,10 @@ impl Alertmanager for Desk {
         let machine = self.machine.lock();
         let Some((labels, url)) = machine.dispatcher.subject(fingerprint) else { return Vec::new() };
         suspects(labels, url, &active).into_iter().cloned().collect()
+    }
+
+    fn deliveries(&self) -> DeliveryList {
+        self.attempts.lock().list(&self.facts().queues)
     }
 
     fn configuration(&self) -> String {

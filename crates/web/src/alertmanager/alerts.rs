@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use alert::delivery::DeliveryList;
 use alert::dispatch::{AlertGroup, Explained, GettableAlert, PostedAlert};
 use axum::Json;
 use axum::body::Bytes;
@@ -53,6 +54,11 @@ pub(crate) struct AlertExplained {
     #[serde(flatten)]
     alert: Explained,
     findings: Vec<Told>,
+}
+
+/// `GET /api/v1/deliveries`: the newest attempts to tell people of alerts.
+pub(crate) async fn deliveries(State(site): State<Arc<Site>>) -> Result<Json<DeliveryList>, ApiError> {
+    site.asker.ask(|ports| ports.alertmanager.deliveries()).await.map(Json)
 }
 
 /// `GET /api/v1/alerts/{fingerprint}`
