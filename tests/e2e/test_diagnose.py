@@ -151,8 +151,13 @@ def test_silence_that_nginx_cuts(site):
 def test_the_largest_message_to_the_byte(site):
     app = service.echo(site, max_size=5000)
     status, report = diagnose(f"ws://{app}/", "--checks", "size")
-    assert (status, found(report)) == (1, {"message-too-big-1009"})
+    assert (status, report["outcome"], found(report)) == (0, "healthy", {"message-too-big-1009"})
+    assert report["findings"][0]["severity"] == "info"
     assert "5000" in json.dumps(report["findings"][0]["evidence"])
+    status, report = diagnose(f"ws://{app}/", "--checks", "size", "--message-max", "5000")
+    assert (status, report["findings"][0]["severity"]) == (0, "info")
+    status, report = diagnose(f"ws://{app}/", "--checks", "size", "--message-max", "5001")
+    assert (status, report["findings"][0]["severity"]) == (1, "warning")
 
 
 def test_safe_finds_no_limits(site):

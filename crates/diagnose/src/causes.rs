@@ -97,6 +97,7 @@ mod sse_worker_pool_exhaustion;
 mod sse_wrong_content_type_or_status;
 mod stale_upstream_address;
 mod sticky_session_missing;
+mod stream_deviates;
 mod stream_stalls;
 mod tcp_memory_pressure;
 mod timer_batching;
@@ -216,6 +217,7 @@ pub const ALL: &[&Cause] = &[
     &sse_wrong_content_type_or_status::CAUSE,
     &stale_upstream_address::CAUSE,
     &sticky_session_missing::CAUSE,
+    &stream_deviates::CAUSE,
     &stream_stalls::CAUSE,
     &tcp_memory_pressure::CAUSE,
     &timer_batching::CAUSE,

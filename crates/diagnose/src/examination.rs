@@ -31,6 +31,9 @@ pub struct Target {
     pub credentials: Vec<String>,
     /// Subprotocols that are offered.
     pub subprotocols: Vec<String>,
+    /// The longest message that has to pass, bytes; none when the user did not say: then a limit that the service tells
+    /// of is no fault.
+    pub message_max: Option<u64>,
 }
 
 /// The evidence so far.
@@ -42,12 +45,22 @@ pub struct Examination {
     pub attempts: Vec<Attempt>,
     /// The time was over before all was done.
     pub is_cut: bool,
+    /// The checks of which something was not begun or not brought to its end then, each once.
+    pub undone: Vec<Check>,
 }
 
 impl Examination {
     /// Nothing is known yet.
     pub fn new(target: Target) -> Examination {
-        Examination { target, attempts: Vec::new(), is_cut: false }
+        Examination { target, attempts: Vec::new(), is_cut: false, undone: Vec::new() }
+    }
+
+    /// The time is over, and this is not done.
+    pub fn leave_undone(&mut self, experiment: &Experiment) {
+        self.is_cut = true;
+        if !self.undone.contains(&experiment.check) {
+            self.undone.push(experiment.check);
+        }
     }
 
     /// Leaves out texts that the service wrote: bodies of answers, reasons of ends, messages of statuses.

@@ -184,7 +184,7 @@ impl Plan {
                 } else if takes_messages(plain) {
                     // Nothing is learnt by an echo, so that none has to be waited for before the next one.
                     let (_, failed) = seen.size_limit(Via::Url);
-                    let sizes = SIZES.into_iter().filter(|size| failed.is_none_or(|failed| *size < failed));
+                    let sizes = sizes(target).filter(|size| failed.is_none_or(|failed| *size < failed));
                     wanted.extend(sizes.map(size));
                 }
             }
@@ -284,7 +284,9 @@ impl Plan {
         }
         let tried: Vec<(u64, bool)> = seen.sizes(Via::Url).collect();
         let bytes = match seen.size_limit(Via::Url) {
-            (passed, Some(failed)) if failed - passed > 1 && tried.len() < SIZES.len() + BISECTIONS => {
+            (passed, Some(failed))
+                if failed - passed > 1 && tried.len() < sizes(&seen.target).count() + BISECTIONS =>
+            {
                 passed + (failed - passed) / 2
             }
             (_, Some(failed)) => {
@@ -295,7 +297,7 @@ impl Plan {
                 let more = [(!is_grpc).then_some(pieces), seen.target.direct.is_some().then_some(straight)];
                 return more.into_iter().flatten().find(|wanted| !self.begun.contains(wanted));
             }
-            (passed, None) => *SIZES.iter().find(|size| **size > passed)?,
+            (passed, None) => sizes(&seen.target).find(|size| *size > passed)?,
         };
         let wanted = size(bytes);
         let is_pointless = tried.len() > 2 && !echoes(plain) && bytes > 64 << 10 && self.options.is_safe;
@@ -423,6 +425,14 @@ fn greeting(check: Check, via: Via, vary: Option<Vary>) -> Experiment {
 
 fn experiment(check: Check, via: Via, conduct: Conduct) -> Experiment {
     Experiment { check, via, vary: None, conduct }
+}
+
+/// Sizes of messages that are tried, in their order: also the one that has to pass.
+fn sizes(target: &Target) -> impl Iterator<Item = u64> {
+    let needed = target.message_max.filter(|needed| !SIZES.contains(needed));
+    let mut sizes: Vec<u64> = SIZES.into_iter().chain(needed).collect();
+    sizes.sort_unstable();
+    sizes.into_iter()
 }
 
 fn size(bytes: u64) -> Experiment {
@@ -661,6 +671,14 @@ mod tests {
         }));
         let limit = plan.next(&seen, &[], 2.0).start;
         assert_eq!(limit, [size((SIZES[0] + SIZES[1]) / 2)]);
+    }
+
+    #[test]
+    fn the_size_that_has_to_pass_is_tried() {
+        let tried = |scene: Scene| sizes(&scene.seen().target).collect::<Vec<_>>();
+        assert_eq!(tried(Scene::websocket()), SIZES);
+        assert_eq!(tried(Scene::websocket().needs(5 << 20)).last(), Some(&(5 << 20)));
+        assert_eq!(tried(Scene::websocket().needs(2000))[..3], [1 << 10, 2000, 4 << 10]);
     }
 
     #[test]

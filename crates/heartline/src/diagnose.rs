@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::explain::{language, preferred};
-use crate::load::duration;
+use crate::load::{duration, size};
 
 /// Options of `diagnose`.
 #[derive(Args, Clone, Debug)]
@@ -69,6 +69,10 @@ pub struct DiagnoseOptions {
     /// Trust any certificate; what it says is still told.
     #[arg(long, conflicts_with = "ca_file")]
     insecure: bool,
+    /// Longest message that has to pass: it is tried, and a limit below it is a fault [default: up to 1MiB is tried, and
+    /// a limit that the service tells of is its own business].
+    #[arg(long, value_name = "BYTES", value_parser = size)]
+    message_max: Option<usize>,
     /// Longest silence to wait for a cut.
     #[arg(long, value_name = "DURATION", default_value = "70s", value_parser = duration)]
     idle_max: Duration,
@@ -219,6 +223,7 @@ impl DiagnoseOptions {
                 .map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned()),
             credentials: settings.credentials(),
             subprotocols: self.subprotocol.clone(),
+            message_max: self.message_max.map(|bytes| bytes as u64),
         }
     }
 
@@ -238,7 +243,7 @@ impl DiagnoseOptions {
             verdict.findings.iter().map(|finding| told(finding, self.language())).collect();
         let mut report = json!({
             "target": seen.target.url, "outcome": verdict.outcome, "cut_short": seen.is_cut,
-            "checks": seen.checks(), "stages": stages, "findings": findings,
+            "undone": seen.undone, "checks": seen.checks(), "stages": stages, "findings": findings,
         });
         if self.verbose {
             report["attempts"] = json!(seen.attempts);

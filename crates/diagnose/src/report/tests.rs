@@ -3,6 +3,7 @@
 use model::language::Language;
 
 use super::*;
+use crate::experiment::Via;
 use crate::scene::{Scene, answer};
 use crate::verdict::verdict;
 
@@ -55,6 +56,19 @@ fn all_is_well() {
     let line =
         "ok  ws://example.com/chat    no problem found in 1 checks\n\n  tcp 1 ms   http 1 ms   -> 101\n";
     assert_eq!(report, line);
+}
+
+#[test]
+fn what_only_informs_does_not_take_the_first_line() {
+    let limit = Some(crate::scene::close(1009, ""));
+    let sizes = [crate::scene::sent(Via::Url, 900, Ok(0.01)), crate::scene::sent(Via::Url, 1024, Err(limit))];
+    let seen = Scene::opened().attempts(sizes).seen();
+    let report = text(&seen, &verdict(&seen), Language::English, Style::default());
+    assert!(report.starts_with("ok  ws://example.com/chat    no problem found in 2 checks\n"), "{report}");
+    assert!(
+        report.contains("  also   HL-214 messages above 900 B end the stream with 1009 (90 %)\n"),
+        "{report}"
+    );
 }
 
 #[test]

@@ -42,9 +42,12 @@ pub async fn examine(
     let mut number = 0;
     loop {
         let seconds = clock::now().since(start).as_secs_f64();
-        seen.is_cut |= seconds > limit.as_secs_f64();
         let running: Vec<Running> = stops.values().map(|(running, _)| running.clone()).collect();
         let step = plan.next(&seen, &running, seconds);
+        if seconds > limit.as_secs_f64() {
+            let under_way = running.iter().map(|running| &running.experiment);
+            under_way.chain(&step.start).for_each(|experiment| seen.leave_undone(experiment));
+        }
         for (running, stop) in stops.values() {
             if seen.is_cut || step.stop.contains(&running.number) {
                 let _ = stop.send(true);
