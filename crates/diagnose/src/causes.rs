@@ -71,6 +71,7 @@ mod nginx_worker_connections;
 mod no_backplane_multi_node;
 mod not_the_protocol;
 mod ordering_violation;
+mod origin_unchecked;
 mod own_limit;
 mod packet_loss_retransmission;
 mod page_navigation_normal_1001;
@@ -191,6 +192,7 @@ pub const ALL: &[&Cause] = &[
     &no_backplane_multi_node::CAUSE,
     &not_the_protocol::CAUSE,
     &ordering_violation::CAUSE,
+    &origin_unchecked::CAUSE,
     &own_limit::CAUSE,
     &packet_loss_retransmission::CAUSE,
     &page_navigation_normal_1001::CAUSE,

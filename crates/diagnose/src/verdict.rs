@@ -71,6 +71,7 @@ pub struct Verdict {
 
 /// Asks all causes.
 pub fn verdict(seen: &Examination) -> Verdict {
+    let seen = &seen.settled();
     let mut findings: Vec<Finding> = causes::ALL
         .iter()
         .filter_map(|cause| match &cause.signs {

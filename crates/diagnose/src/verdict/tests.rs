@@ -365,6 +365,23 @@ fn sometimes() {
 }
 
 #[test]
+fn what_opens_by_chance_proves_nothing() {
+    let is_lucky = std::cell::Cell::new(true);
+    let chance = |_, vary: Option<&Vary>| {
+        let opens = matches!(vary, Some(Vary::Origin(_))) && is_lucky.replace(false);
+        Ok(answer(if opens { OPEN } else { 403 }))
+    };
+    assert_eq!(sure(Scene::websocket(), chance), ["intermittent-handshake"]);
+    let session = r#"{"code":1,"message":"Session ID unknown"}"#;
+    is_lucky.set(true);
+    let sticky = |via, vary: Option<&Vary>| match chance(via, vary) {
+        Ok(refused) if refused.status == 403 => Ok(answer(400).body(session)),
+        other => other,
+    };
+    assert_eq!(sure(Scene::websocket(), sticky), ["sticky-session-missing"]);
+}
+
+#[test]
 fn no_connection() {
     for (stage, fault) in [
         (StageName::Dns, Fault::NoName),
