@@ -1,6 +1,7 @@
 //! A verdict as people read it: the answer first, then what was measured, why, how sure, and what to do.
 
 mod facts;
+mod junit;
 mod markdown;
 mod paint;
 #[cfg(test)]
@@ -10,6 +11,7 @@ use model::finding::Level;
 use model::language::{Language, Text, text as t};
 use unicode_width::UnicodeWidthStr as _;
 
+pub use junit::junit;
 pub use markdown::markdown;
 pub use paint::Style;
 

@@ -78,3 +78,36 @@ fn markdown_has_all_findings() {
     assert!(page.contains("## HL-101 the upgrade never reaches your server"), "{page}");
     assert!(page.contains("```\nproxy_http_version 1.1;"), "{page}");
 }
+
+fn as_junit(seen: &Examination) -> String {
+    junit(seen, &verdict(seen), Language::English)
+}
+
+#[test]
+fn junit_fails_by_findings() {
+    let page = as_junit(&seen());
+    assert!(page.contains(" tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"0\">"), "{page}");
+    assert!(page.contains("name=\"handshake\"/>\n"), "{page}");
+    let failure =
+        "name=\"HL-101 ws-upgrade-stripped\"><failure type=\"ws-upgrade-stripped\" message=\"the upgrade";
+    assert!(page.contains(failure), "{page}");
+}
+
+#[test]
+fn junit_passes_what_is_healthy_and_skips_what_is_undone() {
+    let mut well = Scene::websocket().plain(answer(101)).seen();
+    assert!(as_junit(&well).contains(" tests=\"1\" failures=\"0\" errors=\"0\" skipped=\"0\">"));
+    well.target.url = "ws://example.com/?a=<\u{1}\"&".to_owned();
+    let undone = crate::scene::sent(Via::Url, 1024, Ok(0.01));
+    well.leave_undone(&undone.experiment);
+    let page = as_junit(&well);
+    assert!(
+        page.contains(
+            "diagnose ws://example.com/?a=&lt;&quot;&amp;\" tests=\"3\" failures=\"0\" errors=\"1\""
+        ),
+        "{page}"
+    );
+    assert!(page.contains("name=\"size\"><skipped message="), "{page}");
+    let untested = as_junit(&Scene::websocket().seen());
+    assert!(untested.contains("<error message=\"it could not be tested\"/>"), "{untested}");
+}

@@ -33,8 +33,10 @@ pub async fn examine(
     limit: Duration,
     progress: &mut dyn Progress,
 ) -> Examination {
-    let settings = Arc::new(settings);
+    let mut settings = settings;
     let start = clock::now();
+    super::find_scheme(&mut settings, start).await;
+    let settings = Arc::new(settings);
     let mut plan = Plan::new(options);
     let mut seen = seen;
     let mut tasks: JoinSet<(u64, Option<Attempt>)> = JoinSet::new();
