@@ -7,7 +7,9 @@
 use std::sync::Arc;
 
 use model::WallTime;
-use model::finding::{Affected, Finding, Fix, Grounds, Level, Place, Said, Selection, Topic, Vantage};
+use model::finding::{
+    Affected, Finding, Fix, Grounds, Level, Place, Said, Selection, Severity, Topic, Vantage,
+};
 
 use crate::cause::Cause;
 
@@ -60,6 +62,13 @@ impl Claim {
     #[must_use]
     pub fn suspected(mut self) -> Claim {
         self.finding.grounds.is_suspicion = true;
+        self
+    }
+
+    /// It may be as somebody means it: it is told, and is no fault.
+    #[must_use]
+    pub fn informing(mut self) -> Claim {
+        self.finding.severity = Severity::Info;
         self
     }
 

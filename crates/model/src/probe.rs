@@ -69,7 +69,7 @@ words! {
         Healthy = "healthy",
         /// Something is wrong, and at least one finding says what.
         Problem = "problem",
-        /// Something is wrong, and no measurement tells what.
+        /// Something is wrong and no measurement tells what, or the time was over before all was measured.
         Inconclusive = "inconclusive",
         /// It could not be tested.
         CouldNotTest = "could_not_test",
