@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ::diagnose::examination::{self, Examination};
+use ::diagnose::examination::Examination;
 use ::diagnose::experiment::Check;
 use ::diagnose::plan::Options;
 use ::diagnose::report::{self, Style};
@@ -17,7 +17,7 @@ use clap::{Args, ValueEnum};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::{Language, Word};
 use probe::diagnose::Settings;
-use probe::target::{Protocol, Target};
+use probe::target::Target;
 use probe::tls::Trust;
 use serde_json::{Value, json};
 
@@ -128,7 +128,7 @@ enum When {
 pub async fn run(options: DiagnoseOptions) -> Result<(), Failure> {
     let settings = options.settings();
     let plan = options.plan();
-    let seen = Examination::new(options.examined(&settings));
+    let seen = Examination::new(settings.examined());
     let mut progress = progress::Progress::new();
     let mut seen = probe::diagnose::examine(settings, seen, plan, options.timeout, &mut progress).await;
     progress.end();
@@ -199,29 +199,6 @@ impl DiagnoseOptions {
         }
     }
 
-    fn examined(&self, settings: &Settings) -> examination::Target {
-        let target = &self.target;
-        examination::Target {
-            url: target.to_string(),
-            protocol: match target.protocol {
-                Protocol::WebSocket => model::Protocol::WebSocket,
-                Protocol::Sse => model::Protocol::Sse,
-                Protocol::Grpc => model::Protocol::Grpc,
-            },
-            is_tls: target.is_tls,
-            host: target.host.clone(),
-            port: target.port,
-            path: target.path.to_string(),
-            direct: self.upstream.as_ref().map(|(host, port)| format!("{host}:{port}")),
-            origin: settings
-                .fields
-                .get(http::header::ORIGIN)
-                .map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned()),
-            credentials: settings.credentials(),
-            subprotocols: self.subprotocol.clone(),
-        }
-    }
-
     fn json(&self, seen: &Examination, verdict: &Verdict) -> String {
         let stages = seen.plain().map_or(&[][..], |plain| &plain.stages);
         let stages: Vec<Value> = stages
@@ -255,7 +232,7 @@ fn check(name: &str) -> Result<Check, String> {
     name.trim().parse()
 }
 
-fn host_and_port(text: &str) -> Result<(String, u16), String> {
+pub(crate) fn host_and_port(text: &str) -> Result<(String, u16), String> {
     let wrong = || "it is HOST:PORT, such as 10.0.0.7:3000".to_owned();
     let text = text.rsplit_once("://").map_or(text, |(_, rest)| rest).trim_end_matches('/');
     let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;

@@ -8,6 +8,7 @@ use model::Direction;
 use model::host::HostFacts;
 use model::live::LiveConnection;
 use model::overview::Overview;
+use model::probe::ProbeView;
 use model::recording::Recorded;
 use ts_rs::{Config, TS, TypeVisitor};
 use web::body::{ConnectionView, ErrorBody, List, Login, Status};
@@ -68,6 +69,7 @@ fn render() -> String {
         .add::<List<LiveConnection>>()
         .add::<ConnectionView>()
         .add::<IncidentView>()
+        .add::<ProbeView>()
         .add::<Recorded>()
         .add::<ErrorBody>()
         .add::<Direction>();
