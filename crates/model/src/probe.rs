@@ -217,6 +217,8 @@ pub struct Bracket {
     pub count: u32,
 }
 
+const _: () = assert!(<Outcome as crate::Word>::ALL.len() == 4, "a count for each in `ProbeView`");
+
 /// Why a run that somebody asks for does not begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
