@@ -1,9 +1,12 @@
 // All pages: one folder and one line each.
-import type { ComponentType } from 'react';
+import { type ComponentType, lazy } from 'react';
 
-import { OverviewIcon } from '../components/icons';
+import { FindingsIcon, OverviewIcon } from '../components/icons';
 import type en from '../locales/en.json';
 import { OverviewPage } from './overview/page';
+
+const FindingsPage = lazy(() => import('./findings/page').then((module) => ({ default: module.FindingsPage })));
+const FindingPage = lazy(() => import('./findings/detail').then((module) => ({ default: module.FindingPage })));
 
 export interface Page {
   key: keyof typeof en.page;
@@ -20,4 +23,5 @@ export interface Page {
 /** In the order of the navigation. The first page is part of the bundle; later ones come with `lazy(() => import(…))`. */
 export const pages: Page[] = [
   { key: 'overview', path: '/', go: 'o', icon: OverviewIcon, component: OverviewPage },
+  { key: 'findings', path: '/findings', go: 'f', icon: FindingsIcon, component: FindingsPage, detail: FindingPage },
 ];

@@ -15,6 +15,7 @@ import { ConnectionChart, FlowChart, MessageChart, UNITS } from './charts';
 import { ClosedTable } from './closed-table';
 import { ErrorRate, Errors, Handshakes, Routes } from './counts';
 import { WhyEnded } from './ended';
+import { FindingsStrip } from './findings';
 import { Incidents } from './incidents';
 import { LatencyChart } from './latency';
 import { LiveTable } from './live-table';
@@ -48,6 +49,7 @@ export function OverviewPage() {
   return (
     <>
       <Toolbar overview={overview} />
+      <FindingsStrip />
       <Tiles overview={overview} />
       <Incidents />
       <div className={styles.grid}>

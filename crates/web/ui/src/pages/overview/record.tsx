@@ -1,10 +1,10 @@
 // Everything that is known of one connection, at the side of the page.
-import { Button, CopyButton, Drawer, Skeleton } from '@mantine/core';
-import type { ReactNode } from 'react';
+import { Drawer, Skeleton } from '@mantine/core';
 
 import { useConnection } from '../../api/connections';
 import { ApiFailure } from '../../api/request';
 import type { ConnectionView } from '../../api/types';
+import { Copy } from '../../components/copy';
 import { useTexts } from '../../i18n';
 import { ClosedRecord } from './record-closed';
 import { LiveRecord } from './record-live';
@@ -48,14 +48,5 @@ function Copies({ view, id }: { view: ConnectionView; id: string }) {
       <Copy value={json}>{t('record.copyJson')}</Copy>
       <Copy value={`curl -s '${url.href}'`}>{t('record.copyCurl')}</Copy>
     </div>
-  );
-}
-
-function Copy({ value, children }: { value: string; children: ReactNode }) {
-  const { t } = useTexts();
-  return (
-    <CopyButton value={value}>
-      {({ copied, copy }) => <Button size="xs" variant="default" onClick={copy}>{copied ? t('app.copied') : children}</Button>}
-    </CopyButton>
   );
 }
