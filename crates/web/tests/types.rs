@@ -10,7 +10,7 @@ use model::live::LiveConnection;
 use model::overview::Overview;
 use model::recording::Recorded;
 use ts_rs::{Config, TS, TypeVisitor};
-use web::body::{ConnectionView, ErrorBody, List, Login, Status};
+use web::body::{ConnectionView, ErrorBody, Facets, List, Login, Status, ViewPage};
 
 const HEADER: &str = "\
 // Generated from the Rust types of the API. Do not edit; instead: UPDATE=1 cargo test -p web --test types
@@ -67,6 +67,8 @@ fn render() -> String {
         .add::<HostFacts>()
         .add::<List<LiveConnection>>()
         .add::<ConnectionView>()
+        .add::<ViewPage>()
+        .add::<Facets>()
         .add::<IncidentView>()
         .add::<Recorded>()
         .add::<ErrorBody>()

@@ -274,6 +274,36 @@ export type ExporterFacts = {
   machine: MachineFacts | null,
 };
 
+/** The values of one key. */
+export type Facet = {
+  /** Key of a filter. */
+  key: string,
+  /** The most frequent values, most frequent first. */
+  values: Array<FacetValue>,
+  /** How many connections have other values. */
+  others: number,
+};
+
+/** Connections with one value. */
+export type FacetValue = {
+  /** The value. */
+  value: string,
+  /** How many have it. */
+  count: number,
+};
+
+/** What the connections that a filter takes have in common. */
+export type Facets = {
+  /** When they were counted. */
+  as_of: WallTime,
+  /** How many the filter takes. */
+  total: number,
+  /** How many of them opened (of closed ones: closed) after the instant asked for. */
+  newer: number,
+  /** What was counted. */
+  facets: Array<Facet>,
+};
+
 /** Open files of a machine (`/proc/sys/fs/file-nr`). */
 export type FileFacts = {
   /** Open. */
@@ -895,6 +925,18 @@ export type UpstreamFacts = {
   process: ListeningProcess | null,
   /** Its machine, by the exporter that is configured for it. */
   exporter: ExporterFacts | null,
+};
+
+/** A part of a list that stays as it is. */
+export type ViewPage = {
+  /** Name of the view, to ask for other parts of it; another one than was asked for when that is kept no more. */
+  view: string,
+  /** When the view was made. */
+  as_of: WallTime,
+  /** How many rows it has. */
+  total: number,
+  /** What is known now of the rows asked for; none of a connection whose record is no longer kept. */
+  items: Array<ConnectionView | null>,
 };
 
 /** Wall-clock time in nanoseconds since the Unix epoch. Shown and serialized as RFC 3339 in UTC with nine
