@@ -11,7 +11,7 @@ use alert::dispatch::{
 };
 use alert::escalation::{AckError, IncidentView, State as IncidentState};
 use model::event::CloseCode;
-use model::finding::{Finding, Level, Place, Said, Severity};
+use model::finding::{Finding, Grounds, Level, Place, Said, Severity, Vantage};
 use model::host::{AcceptQueue, HostFacts};
 use model::journal::{
     EndedRange, Journal, JournalCount, JournalEntry, JournalError, JournalPage, JournalQuery, LostConnection,
@@ -480,6 +480,10 @@ fn finding(is_over: bool) -> Finding {
         since: Some(second(1)),
         until: is_over.then(|| second(2)),
         affected: None,
+        topic: None,
+        selection: None,
+        grounds: Grounds::default(),
+        vantages: vec![Vantage::Probe("echo".into())],
     }
 }
 
