@@ -18,5 +18,6 @@ pub mod escalation;
 pub mod memory;
 pub mod notice;
 pub mod rules;
+pub mod suspects;
 pub mod template;
 pub mod unit_test;

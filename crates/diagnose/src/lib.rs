@@ -12,6 +12,7 @@ pub mod examination;
 pub mod experiment;
 pub mod flows;
 pub mod holds;
+pub mod limits;
 pub mod occupancy;
 pub mod openings;
 pub mod phrases;

@@ -12,6 +12,7 @@ mod ledger;
 mod legs;
 pub mod paths;
 pub mod refusals;
+mod selection;
 mod signs;
 mod spike;
 pub mod streams;
@@ -33,7 +34,7 @@ use model::{ConnectionId, Initiator, Leg, Protocol, Reason, WallTime};
 use serde::{Deserialize, Serialize};
 
 pub use clumps::Clump;
-pub use ledger::Ledger;
+pub use ledger::{Ledger, Reach};
 pub use legs::{Slow, SlowLeg};
 pub use signs::{Concentration, chance};
 pub use spike::{Spike, spike};

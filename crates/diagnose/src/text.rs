@@ -1,16 +1,18 @@
 //! Findings in the words of a language.
 
-use model::finding::{Affected, Doubt, Finding, Level, Param, Place, Said, Severity};
+use model::finding::{
+    Affected, Doubt, Finding, Level, Param, Place, Said, Selection, Severity, Topic, Vantage,
+};
 use model::language::Language;
 use model::{WallTime, Word as _};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::cause::{Cause, Phrase, Signs, text};
 use crate::{causes, phrases};
 
 /// A finding as people and programs read it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Told {
     /// Name of its cause.
@@ -49,6 +51,14 @@ pub struct Told {
     pub until: Option<WallTime>,
     /// How much it explains.
     pub affected: Option<Affected>,
+    /// What it explains.
+    pub topic: Option<Topic>,
+    /// Which ends it explains.
+    pub selection: Option<Selection>,
+    /// Who sees it, in a running gateway.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "ts", ts(as = "Option<Vec<Vantage>>", optional))]
+    pub vantages: Vec<Vantage>,
     /// Somebody says that it is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "ts", ts(optional))]
@@ -56,7 +66,7 @@ pub struct Told {
 }
 
 /// A sentence, with what it was made of.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Sentence {
     /// The sentence.
@@ -69,7 +79,7 @@ pub struct Sentence {
 }
 
 /// Something that helps.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Remedy {
     /// What to do.
@@ -114,7 +124,21 @@ pub fn told(finding: &Finding, language: Language) -> Told {
         until: finding.until,
         affected: finding.affected,
         doubt: finding.doubt.clone(),
+        topic: finding.topic,
+        selection: finding.selection.clone(),
+        vantages: finding.vantages.clone(),
     }
+}
+
+/// How sure a finding is, in a word.
+pub fn certainty(level: Level, language: Language) -> &'static str {
+    let word = match level {
+        Level::High => text("sure", "确定"),
+        Level::Medium => text("likely", "很可能"),
+        Level::Low => text("suspected", "疑似"),
+        Level::Inconclusive => text("undecided", "无法判断"),
+    };
+    word.of(language)
 }
 
 /// A sentence of a cause, or of all causes, with its gaps filled. A sentence that the catalogue does not have is

@@ -13,7 +13,7 @@ use model::overview::Overview;
 use model::recording::Recorded;
 use model::rules::{AlertsView, RulesView};
 use ts_rs::{Config, TS, TypeVisitor};
-use web::body::{ConnectionView, ErrorBody, Feedback, FindingList, List, Login, Status};
+use web::body::{ConnectionView, ErrorBody, Facets, Feedback, FindingList, List, Login, Status, ViewPage};
 
 const HEADER: &str = "\
 // Generated from the Rust types of the API. Do not edit; instead: UPDATE=1 cargo test -p web --test types
@@ -72,6 +72,8 @@ fn render() -> String {
         .add::<ConnectionView>()
         .add::<FindingList>()
         .add::<Feedback>()
+        .add::<ViewPage>()
+        .add::<Facets>()
         .add::<IncidentView>()
         .add::<RulesView>()
         .add::<AlertsView>()

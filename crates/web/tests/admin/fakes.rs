@@ -12,7 +12,7 @@ use alert::dispatch::{
 };
 use alert::escalation::{AckError, IncidentView, State as IncidentState};
 use model::event::CloseCode;
-use model::finding::{Coverage, Doubt, Finding, Level, Place, Said, Severity};
+use model::finding::{Coverage, Doubt, Finding, Grounds, Level, Place, Said, Severity, Vantage};
 use model::host::{AcceptQueue, HostFacts};
 use model::journal::{
     EndedRange, Journal, JournalCount, JournalEntry, JournalError, JournalPage, JournalQuery, LostConnection,
@@ -488,6 +488,10 @@ fn finding(is_over: bool) -> Finding {
         until: is_over.then(|| second(2)),
         affected: None,
         doubt: None,
+        topic: None,
+        selection: None,
+        grounds: Grounds::default(),
+        vantages: vec![Vantage::Probe("echo".into())],
     }
 }
 

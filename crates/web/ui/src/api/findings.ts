@@ -8,9 +8,8 @@ import type { Feedback, FindingList, Told } from './types';
 const REFRESH_MS = 5_000;
 const KEY = ['findings'];
 
-/** `filter`: which connections it is about, in the language of filters, when the gateway says so. */
-export type Finding = Told & { filter?: string | null };
-export type Findings = Omit<FindingList, 'items'> & { items: Finding[] };
+export type Finding = Told;
+export type Findings = FindingList;
 export type FindingState = 'active' | 'all';
 
 export function useFindings(state: FindingState) {

@@ -71,7 +71,7 @@ export type AlertView = {
   /** Since when its expression holds, RFC 3339. */
   activeAt: string,
   /** Since when it fires only because of `keep_firing_for`, RFC 3339. */
-  keepFiringSince: string | null,
+  keepFiringSince?: string,
   /** Value of its expression, with an exponent as Go writes it. */
   value: string,
 };
@@ -391,6 +391,36 @@ export type ExporterFacts = {
   error: string | null,
   /** Its answer. */
   machine: MachineFacts | null,
+};
+
+/** The values of one key. */
+export type Facet = {
+  /** Key of a filter. */
+  key: string,
+  /** The most frequent values, most frequent first. */
+  values: Array<FacetValue>,
+  /** How many connections have other values. */
+  others: number,
+};
+
+/** Connections with one value. */
+export type FacetValue = {
+  /** The value. */
+  value: string,
+  /** How many have it. */
+  count: number,
+};
+
+/** What the connections that a filter takes have in common. */
+export type Facets = {
+  /** When they were counted. */
+  as_of: WallTime,
+  /** How many the filter takes. */
+  total: number,
+  /** How many of them opened (of closed ones: closed) after the instant asked for. */
+  newer: number,
+  /** What was counted. */
+  facets: Array<Facet>,
 };
 
 /** Body of `POST /api/v1/findings/{id}/feedback`. */
@@ -988,7 +1018,7 @@ alerts: Array<AlertView>,
 /** `ok`, `err` or `unknown`. */
 health: string,
 /** Why the last evaluation failed. */
-lastError: string | null,
+lastError?: string,
 /** How long the last evaluation took, seconds. */
 evaluationTime: number,
 /** When it was, RFC 3339. */
@@ -998,11 +1028,11 @@ name: string,
 /** Its expression. */
 query: string,
 /** Labels that it sets. */
-labels: { [key in string]: string },
+labels?: { [key in string]: string },
 /** `ok`, `err` or `unknown`. */
 health: string,
 /** Why the last evaluation failed. */
-lastError: string | null,
+lastError?: string,
 /** How long the last evaluation took, seconds. */
 evaluationTime: number,
 /** When it was, RFC 3339. */
@@ -1013,6 +1043,14 @@ lastEvaluation: string,
 export type RulesView = {
   /** All groups, in the order of their files. */
   groups: Array<GroupView>,
+};
+
+/** Which connections that have ended are meant: those that a filter takes, from a finding's `since` on. */
+export type Selection = {
+  /** The filter, as people write it. */
+  filter: string,
+  /** When the last of them ended. */
+  latest: WallTime,
 };
 
 /** A sentence, with what it was made of. */
@@ -1186,9 +1224,18 @@ export type Told = {
   until: WallTime | null,
   /** How much it explains. */
   affected: Affected | null,
+  /** What it explains. */
+  topic: Topic | null,
+  /** Which ends it explains. */
+  selection: Selection | null,
+  /** Who sees it, in a running gateway. */
+  vantages?: Array<Vantage>,
   /** Somebody says that it is wrong. */
   doubt?: Doubt,
 };
+
+/** What of connections a finding explains. */
+export type Topic = "openings" | "ends" | "delivery";
 
 /** Columns of equal length, one entry a step, oldest first. */
 export type Trend = {
@@ -1230,6 +1277,21 @@ export type UpstreamFacts = {
   process: ListeningProcess | null,
   /** Its machine, by the exporter that is configured for it. */
   exporter: ExporterFacts | null,
+};
+
+/** From where a cause is seen. */
+export type Vantage = "inside" | { "probe": string };
+
+/** A part of a list that stays as it is. */
+export type ViewPage = {
+  /** Name of the view, to ask for other parts of it; another one than was asked for when that is kept no more. */
+  view: string,
+  /** When the view was made. */
+  as_of: WallTime,
+  /** How many rows it has. */
+  total: number,
+  /** What is known now of the rows asked for; none of a connection whose record is no longer kept. */
+  items: Array<ConnectionView | null>,
 };
 
 /** Wall-clock time in nanoseconds since the Unix epoch. Shown and serialized as RFC 3339 in UTC with nine

@@ -7,7 +7,7 @@ import { filterOf, ranked, report } from './findings';
 const finding = (change: Partial<Finding> = {}): Finding => ({
   id: 'own-limit', code: 'HL-101', severity: 'warning', level: 'high', confidence: 0.9, where: 'gateway', title: 'a limit',
   params: {}, evidence: [{ text: 'seen', code: 'x', params: {} }], against: [], not_excluded: [], next_measurement: null,
-  fixes: [], route: 'chat', since: null, until: null, affected: { connections: 4, share_of_closes: 0.25 }, ...change,
+  fixes: [], route: 'chat', since: null, until: null, affected: { connections: 4, share_of_closes: 0.25 }, topic: null, selection: null, ...change,
 });
 
 test('what counts and explains most comes first', () => {
@@ -22,7 +22,7 @@ test('what counts and explains most comes first', () => {
 test('the filter of the gateway goes before that of the route', () => {
   expect(filterOf(finding())).toBe('route:chat');
   expect(filterOf(finding({ route: 'a "b' }))).toBe('route:"a \\"b"');
-  expect(filterOf(finding({ filter: 'reason:abnormal' }))).toBe('reason:abnormal');
+  expect(filterOf(finding({ selection: { filter: 'reason:abnormal', latest: '2026-01-01T00:00:00Z' } }))).toBe('reason:abnormal');
   expect(filterOf(finding({ route: null }))).toBeNull();
 });
 

@@ -24,8 +24,8 @@ export const pathOf = ({ id }: Finding): string => `/findings/${encodeURICompone
 export const keysOf = ({ route, where }: Finding): Record<string, string | null> => ({ route, where });
 
 /** The filter for its connections: the gateway's, or else its route. */
-export const filterOf = ({ filter, route }: Finding): string | null =>
-  filter ?? (route === null ? null : `route:${/^[\w.-]+$/.test(route) ? route : JSON.stringify(route)}`);
+export const filterOf = ({ selection, route }: Finding): string | null =>
+  selection?.filter ?? (route === null ? null : `route:${/^[\w.-]+$/.test(route) ? route : JSON.stringify(route)}`);
 
 /** In whole per cent: more digits would say that it is known better than it is. */
 export const confidenceText = (confidence: number): string => `${Math.round(confidence * 100)} %`;

@@ -1,12 +1,13 @@
 // All pages: one folder and one line each.
 import { type ComponentType, lazy } from 'react';
 
-import { FindingsIcon, OverviewIcon } from '../components/icons';
+import { AlertsIcon, FindingsIcon, OverviewIcon } from '../components/icons';
 import type en from '../locales/en.json';
 import { OverviewPage } from './overview/page';
 
 const FindingsPage = lazy(() => import('./findings/page').then((module) => ({ default: module.FindingsPage })));
 const FindingPage = lazy(() => import('./findings/detail').then((module) => ({ default: module.FindingPage })));
+const AlertsPage = lazy(() => import('./alerts/page').then((module) => ({ default: module.AlertsPage })));
 
 export interface Page {
   key: keyof typeof en.page;
@@ -24,4 +25,5 @@ export interface Page {
 export const pages: Page[] = [
   { key: 'overview', path: '/', go: 'o', icon: OverviewIcon, component: OverviewPage },
   { key: 'findings', path: '/findings', go: 'f', icon: FindingsIcon, component: FindingsPage, detail: FindingPage },
+  { key: 'alerts', path: '/alerts', go: 'a', icon: AlertsIcon, component: AlertsPage },
 ];
