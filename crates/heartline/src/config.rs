@@ -10,6 +10,7 @@ mod evaluation;
 mod locate;
 mod query;
 mod remote_write;
+mod settings;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ pub use crate::config::escalation::{EscalationConfig, EscalationStepConfig, Esca
 pub use crate::config::evaluation::{EvaluationConfig, RestoreConfig};
 pub use crate::config::query::QueryConfig;
 pub use crate::config::remote_write::RemoteWriteConfig;
+pub(crate) use crate::config::settings::settings;
 
 /// File that `run` looks for when it is told of none.
 const DEFAULT_FILE: &str = "heartline.yaml";

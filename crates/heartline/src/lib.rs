@@ -20,6 +20,7 @@ pub mod look;
 pub mod reference;
 pub mod routes;
 pub mod rules;
+mod system;
 mod telling;
 
 use std::fmt;

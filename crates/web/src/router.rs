@@ -47,6 +47,9 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/-/{*rest}", any(unknown))
         .route("/api/v1/overview", get(api::overview))
         .route("/api/v1/host", get(api::host))
+        .route("/api/v1/limits", get(api::limits))
+        .route("/api/v1/system", get(api::system))
+        .route("/api/v1/config", get(api::config))
         .route("/api/v1/stream", get(api::stream))
         .route("/api/v1/connections", get(api::connections))
         .route("/api/v1/connections/facets", get(api::facets))
@@ -124,7 +127,7 @@ fn like_alertmanager() -> Router<Arc<Site>> {
 
 async fn unknown(uri: Uri) -> ApiError {
     ApiError::not_found(format!("there is nothing at {}", quoted(uri.path()))).hint(
-        "known: /api/v1/{overview,host,stream,connections,connections/{facets,export,<id>},connections/<id>/events,status,login,logout}, \
+        "known: /api/v1/{overview,host,limits,system,config,stream,connections,connections/{facets,export,<id>},connections/<id>/events,status,login,logout}, \
          Prometheus' /api/v1/{query,query_range,series,labels,label/<name>/values,rules,alerts,metadata,status/buildinfo,write}, \
          Alertmanager's /api/v2/{status,receivers,alerts,alerts/groups,silences,silence/<id>}, \
          /api/v1/{findings,findings/<id>,findings/<id>/feedback,events}, /api/v1/alerts/<fingerprint>, /api/v1/deliveries, /api/v1/{incidents,incidents/<id>,incidents/<id>/ack}, /-/reload",

@@ -12,6 +12,7 @@ use model::live::LiveConnection;
 use model::overview::Overview;
 use model::recording::Recorded;
 use model::rules::{AlertsView, RulesView};
+use model::system::{Limit, Setting, SystemFacts};
 use ts_rs::{Config, TS, TypeVisitor};
 use web::body::{ConnectionView, ErrorBody, Facets, Feedback, FindingList, List, Login, Status, ViewPage};
 
@@ -75,6 +76,9 @@ fn render() -> String {
         .add::<ViewPage>()
         .add::<Facets>()
         .add::<IncidentView>()
+        .add::<List<Limit>>()
+        .add::<List<Setting>>()
+        .add::<SystemFacts>()
         .add::<RulesView>()
         .add::<AlertsView>()
         .add::<GettableAlert>()

@@ -527,6 +527,13 @@ async fn findings_and_what_people_tell() {
     admin.get("/api/v1/findings?state=maybe", &[]).await.is_error(400, "bad_query");
     admin.get("/api/v1/findings/nothing", &[]).await.is_error(404, "not_found");
 
+    let limits = admin.get("/api/v1/limits", &[]).await.is(200).json();
+    assert_eq!((&limits["total"], &limits["items"][0]["used"]), (&json!(3), &json!(9)));
+    assert_eq!(limits["items"][2]["resource"], "viewers");
+    admin.get("/api/v1/system", &[]).await.is(200);
+    let config = admin.get("/api/v1/config", &[]).await.is(200).json();
+    assert_eq!(config["items"][0]["source"], "default");
+
     let deliveries = admin.get("/api/v1/deliveries", &[]).await.is(200).json();
     assert_eq!((&deliveries["total"], &deliveries["items"][0]["outcome"]), (&json!(1), &json!("delivered")));
 

@@ -671,6 +671,44 @@ export type IncidentView = {
 /** Who ended a connection: the sender of the first Close frame, FIN, RST or equivalent. */
 export type Initiator = "client" | "upstream" | "proxy";
 
+/** What is kept. */
+export type KeptFacts = {
+  /** Where; none when nothing is kept on a disk. */
+  directory: string | null,
+  /** How long samples are kept, seconds. */
+  retention_seconds: number,
+  /** How long the records of closed connections are kept, seconds. */
+  journal_retention_seconds: number,
+  /** Series now. */
+  series: number,
+  /** Samples taken since the start. */
+  samples: number,
+  /** Samples that were dropped or lost, since the start. */
+  samples_lost: number,
+  /** Entries of the journal that were dropped, since the start. */
+  journal_dropped: number,
+  /** Bytes of samples in memory. */
+  head_bytes: number,
+  /** Parts of the directory. */
+  parts: Array<KeptPart>,
+};
+
+/** A part of the data directory. */
+export type KeptPart = {
+  /** Its name: `series`, `journal` or `state`. */
+  name: string,
+  /** Whether it can be written just now. */
+  is_kept: boolean,
+  /** Bytes in use. */
+  disk_bytes: number,
+  /** What waits to be written: batches of samples, entries of the journal. */
+  waiting: number,
+  /** Attempts to write that failed, since the start. */
+  write_errors: number,
+  /** Unix time at which something was last written, seconds; 0 for never. */
+  written_at: number,
+};
+
 /** Quantiles of a latency, interpolated within histogram buckets as PromQL's `histogram_quantile` does; none
  * when nothing was measured. */
 export type LatencySeconds = {
@@ -1075,6 +1113,25 @@ export type SilenceStatus = {
   state: SilenceState,
 };
 
+/** Something elsewhere, and how it does. */
+export type Sink = {
+  /** What it is. */
+  kind: SinkKind,
+  /** Its name, or host and port. */
+  name: string,
+  /** What waits for it: samples, alerts, groups of alerts. */
+  waiting: number,
+  /** What it took, since the start. */
+  taken: number,
+  /** What it did not take and will not, since the start. */
+  lost: number,
+  /** Age of the oldest that waits, seconds; none where that is not known. */
+  lag_seconds: number | null,
+};
+
+/** Where samples, alerts and questions go to. */
+export type SinkKind = "remote_write" | "alertmanager" | "query_engine" | "channel";
+
 /** Where bytes of one direction wait in the kernel, by the newest sample. */
 export type SocketBacklog = {
   /** On the sender's socket, not yet read by the gateway; it stops reading while its own backlog waits. */
@@ -1113,6 +1170,22 @@ export type Status = {
   started_at: WallTime,
   /** Whether a token is needed. */
   auth: Auth,
+};
+
+/** What the process keeps and serves. */
+export type SystemFacts = {
+  /** What is kept. */
+  kept: KeptFacts,
+  /** What it sends to. */
+  sinks: Array<Sink>,
+  /** Whether the last reload of the configuration was taken over; none without a file. */
+  reloaded: boolean | null,
+  /** Looks for causes, since the start. */
+  finding_looks: number,
+  /** Observers that have panicked, since the start; their connections go on unobserved. */
+  observers_failed: number,
+  /** Lines of the access log that were dropped, since the start. */
+  access_log_dropped: number,
 };
 
 /** One leg over time. */
