@@ -1,7 +1,7 @@
 // All pages: one folder and one line each.
-import type { ComponentType } from 'react';
+import { type ComponentType, lazy } from 'react';
 
-import { OverviewIcon } from '../components/icons';
+import { ConnectionsIcon, OverviewIcon } from '../components/icons';
 import type en from '../locales/en.json';
 import { OverviewPage } from './overview/page';
 
@@ -20,4 +20,9 @@ export interface Page {
 /** In the order of the navigation. The first page is part of the bundle; later ones come with `lazy(() => import(…))`. */
 export const pages: Page[] = [
   { key: 'overview', path: '/', go: 'o', icon: OverviewIcon, component: OverviewPage },
+  {
+    key: 'connections', path: '/connections', go: 'c', icon: ConnectionsIcon,
+    component: lazy(async () => ({ default: (await import('./connections/page')).ConnectionsPage })),
+    detail: lazy(async () => ({ default: (await import('./connection/page')).ConnectionPage })),
+  },
 ];
