@@ -97,10 +97,15 @@ impl Rows {
             Rows::Live(ids) => open_or_closed(part.of(ids), ports),
             Rows::Closed(records) => {
                 let closed = part.of(records).iter().map(Arc::clone);
-                closed.map(|closed| Some(ConnectionView::Closed { closed })).collect()
+                closed.map(|closed| Some(row(closed))).collect()
             }
         }
     }
+}
+
+/// A row of one that has ended.
+fn row(closed: Arc<CloseRecord>) -> ConnectionView {
+    ConnectionView::Closed { closed }
 }
 
 /// What is known of connections that were open.
@@ -112,7 +117,7 @@ fn open_or_closed(ids: &[ConnectionId], ports: &Ports) -> Vec<Option<ConnectionV
     if !ended.is_empty() {
         for closed in ports.connections.closed() {
             if let Some(&at) = ended.get(&closed.id) {
-                shown[at] = Some(ConnectionView::Closed { closed });
+                shown[at] = Some(row(closed));
             }
         }
     }
@@ -218,7 +223,7 @@ fn line(view: &ConnectionView, set: Set) -> Option<String> {
     }
     match (view, set) {
         (ConnectionView::Live { live }, _) => json(live),
-        (ConnectionView::Closed { closed }, Set::Closed) => json(closed),
+        (ConnectionView::Closed { closed, .. }, Set::Closed) => json(closed),
         (ConnectionView::Closed { .. }, Set::Live) => None,
     }
 }

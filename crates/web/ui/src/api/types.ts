@@ -729,6 +729,21 @@ export type Leg = "client" | "upstream";
 /** How sure a finding is. */
 export type Level = "high" | "medium" | "low" | "inconclusive";
 
+/** How much there is of something, and how much of it is in use. */
+export type Limit = {
+  /** What. */
+  resource: LimitedResource,
+  /** Of which listener, upstream or channel; empty where there is one alone. */
+  subject: string,
+  /** In use: a number of things, or bytes of memory. */
+  used: number,
+  /** All there is. */
+  limit: number,
+};
+
+/** Something of which there is only so much. */
+export type LimitedResource = "connections" | "open_files" | "machine_files" | "accept_queue" | "upstream_ports" | "conntrack" | "socket_memory" | "memory" | "recorder_memory" | "series" | "notifications" | "viewers";
+
 /** A list, cut to what was asked for. */
 export type List<T> = {
   /** When it was taken. */
@@ -1100,6 +1115,21 @@ export type Sentence = {
   /** What stands in its gaps: seconds, bytes and shares as plain numbers. */
   params: Record<string, string | number>,
 };
+
+/** One setting that is in force. */
+export type Setting = {
+  /** Its keys, such as `data.retention` or `routes[0].name`. */
+  path: string,
+  /** Its value as YAML on one line; `***` for what is secret. */
+  value: string,
+  /** Where it comes from. */
+  source: SettingSource,
+  /** Line of the file, from 1. */
+  line: number | null,
+};
+
+/** Where the value of a setting comes from. */
+export type SettingSource = "default" | "file" | "command_line";
 
 /** How much a cause hurts. */
 export type Severity = "critical" | "warning" | "info";

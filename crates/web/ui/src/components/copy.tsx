@@ -4,11 +4,11 @@ import type { ReactNode } from 'react';
 
 import { useTexts } from '../i18n';
 
-export function Copy({ value, size = 'xs', children }: { value: string; size?: 'xs' | 'compact-xs'; children: ReactNode }) {
+export function Copy({ value, children }: { value: string; children: ReactNode }) {
   const { t } = useTexts();
   return (
     <CopyButton value={value}>
-      {({ copied, copy }) => <Button size={size} variant="default" onClick={copy}>{copied ? t('app.copied') : children}</Button>}
+      {({ copied, copy }) => <Button size="compact-xs" variant="default" onClick={copy}>{copied ? t('app.copied') : children}</Button>}
     </CopyButton>
   );
 }

@@ -1,15 +1,9 @@
 // All pages: one folder and one line each.
 import { type ComponentType, lazy } from 'react';
 
-import { AlertsIcon, FindingsIcon, LimitsIcon, OverviewIcon, SystemIcon } from '../components/icons';
+import { AlertsIcon, ConnectionsIcon, FindingsIcon, LimitsIcon, OverviewIcon, SystemIcon } from '../components/icons';
 import type en from '../locales/en.json';
 import { OverviewPage } from './overview/page';
-
-const FindingsPage = lazy(() => import('./findings/page').then((module) => ({ default: module.FindingsPage })));
-const FindingPage = lazy(() => import('./findings/detail').then((module) => ({ default: module.FindingPage })));
-const AlertsPage = lazy(() => import('./alerts/page').then((module) => ({ default: module.AlertsPage })));
-const LimitsPage = lazy(() => import('./limits/page').then((module) => ({ default: module.LimitsPage })));
-const SystemPage = lazy(() => import('./system/page').then((module) => ({ default: module.SystemPage })));
 
 export interface Page {
   key: keyof typeof en.page;
@@ -26,8 +20,26 @@ export interface Page {
 /** In the order of the navigation. The first page is part of the bundle; later ones come with `lazy(() => import(…))`. */
 export const pages: Page[] = [
   { key: 'overview', path: '/', go: 'o', icon: OverviewIcon, component: OverviewPage },
-  { key: 'findings', path: '/findings', go: 'f', icon: FindingsIcon, component: FindingsPage, detail: FindingPage },
-  { key: 'alerts', path: '/alerts', go: 'a', icon: AlertsIcon, component: AlertsPage },
-  { key: 'limits', path: '/limits', go: 'l', icon: LimitsIcon, component: LimitsPage },
-  { key: 'system', path: '/system', go: 's', icon: SystemIcon, component: SystemPage },
+  {
+    key: 'connections', path: '/connections', go: 'c', icon: ConnectionsIcon,
+    component: lazy(async () => ({ default: (await import('./connections/page')).ConnectionsPage })),
+    detail: lazy(async () => ({ default: (await import('./connection/page')).ConnectionPage })),
+  },
+  {
+    key: 'findings', path: '/findings', go: 'f', icon: FindingsIcon,
+    component: lazy(async () => ({ default: (await import('./findings/page')).FindingsPage })),
+    detail: lazy(async () => ({ default: (await import('./findings/detail')).FindingPage })),
+  },
+  {
+    key: 'alerts', path: '/alerts', go: 'a', icon: AlertsIcon,
+    component: lazy(async () => ({ default: (await import('./alerts/page')).AlertsPage })),
+  },
+  {
+    key: 'limits', path: '/limits', go: 'l', icon: LimitsIcon,
+    component: lazy(async () => ({ default: (await import('./limits/page')).LimitsPage })),
+  },
+  {
+    key: 'system', path: '/system', go: 's', icon: SystemIcon,
+    component: lazy(async () => ({ default: (await import('./system/page')).SystemPage })),
+  },
 ];

@@ -151,7 +151,7 @@ function Lines({ text }: { text: string }) {
   return (
     <div className={styles.lines}>
       <pre tabIndex={0}>{text}</pre>
-      <Copy size="compact-xs" value={text}>{t('findings.copyFix')}</Copy>
+      <Copy value={text}>{t('findings.copyFix')}</Copy>
     </div>
   );
 }
