@@ -195,9 +195,10 @@ pub fn joined(inside: Finding, outside: Finding, are_independent: bool) -> Findi
         fixes: together(inside.fixes, outside.fixes),
         since: [inside.since, outside.since].into_iter().flatten().min(),
         affected: inside.affected.or(outside.affected),
-        doubt: inside.doubt.or(outside.doubt),
         vantages: together(inside.vantages, outside.vantages),
         grounds,
+        // What another vantage sees beside it is something else than what was doubted.
+        doubt: inside.doubt.filter(|_| outside.doubt.is_some()),
         ..inside
     })
 }

@@ -57,6 +57,7 @@ pub struct Told {
     pub selection: Option<Selection>,
     /// Who sees it, in a running gateway.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "ts", ts(as = "Option<Vec<Vantage>>", optional))]
     pub vantages: Vec<Vantage>,
     /// Somebody says that it is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -13,7 +13,8 @@ use model::WallTime;
 use model::host::HostFacts;
 use model::live::{Backlog, LiveConnection};
 use model::overview::{Ceiling, Overview, PerProtocol, RouteNow};
-use model::ports::{Connections as _, Hosts, Metrics, MetricsFormat, Operations, Overviews};
+use model::ports::{Connections as _, Hosts, Metrics, MetricsFormat, Operations, Overviews, Workings};
+use model::system::{Limit, Setting, SystemFacts};
 use parking_lot::Mutex;
 use remote::RemoteEngine;
 use tokio::runtime::Handle;
@@ -27,8 +28,8 @@ use crate::findings::{Investigation, Investigator, Records, Sight};
 use crate::history::{Kept, OwnMetrics, Target};
 use crate::host::Host;
 use crate::probes::{Prober, Probes};
-use crate::rules;
 use crate::telling::{Desk, Plan, Telling};
+use crate::{config, rules, system};
 
 /// How often history is taken.
 const TICK: Duration = Duration::from_secs(1);
@@ -209,6 +210,7 @@ async fn start_admin(
         metrics: Arc::clone(core) as _,
         overviews: Arc::clone(core) as _,
         hosts: Arc::clone(core) as _,
+        workings: Arc::clone(core) as _,
         operations: Arc::clone(core) as _,
         rules: Arc::clone(&core.rules) as _,
         alertmanager: Arc::clone(&core.desk) as _,
@@ -261,6 +263,23 @@ impl Core {
             query_engine: self.engine.as_ref().map(RemoteEngine::facts),
             ..self.gateway.scrape()
         }
+    }
+}
+
+impl Workings for Core {
+    fn limits(&self) -> Vec<Limit> {
+        let config = self.config.lock().clone();
+        system::limits(&self.scrape(), self.ceiling, &config, self.gateway.registry().live())
+    }
+
+    fn system(&self) -> SystemFacts {
+        let config = self.config.lock().clone();
+        system::facts(&self.scrape(), &config)
+    }
+
+    fn settings(&self) -> Vec<Setting> {
+        let config = self.config.lock().clone();
+        config::settings(&config, self.source.as_ref())
     }
 }
 

@@ -11,6 +11,7 @@ mod locate;
 mod probes;
 mod query;
 mod remote_write;
+mod settings;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ pub use crate::config::evaluation::{EvaluationConfig, RestoreConfig};
 pub use crate::config::probes::ProbeConfig;
 pub use crate::config::query::QueryConfig;
 pub use crate::config::remote_write::RemoteWriteConfig;
+pub(crate) use crate::config::settings::settings;
 
 /// File that `run` looks for when it is told of none.
 const DEFAULT_FILE: &str = "heartline.yaml";

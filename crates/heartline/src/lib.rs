@@ -21,6 +21,7 @@ mod probes;
 pub mod reference;
 pub mod routes;
 pub mod rules;
+mod system;
 mod telling;
 
 use std::fmt;

@@ -4,6 +4,7 @@ mod text;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::journal::address_bytes;
 use crate::live::LiveConnection;
@@ -266,6 +267,20 @@ pub trait Filtered {
 
     /// The client's address.
     fn ip(&self) -> IpAddr;
+}
+
+impl<T: Filtered> Filtered for Arc<T> {
+    fn text(&self, field: TextField) -> Option<String> {
+        T::text(self, field)
+    }
+
+    fn numbers(&self, field: NumberField) -> [Option<f64>; 2] {
+        T::numbers(self, field)
+    }
+
+    fn ip(&self) -> IpAddr {
+        T::ip(self)
+    }
 }
 
 impl Filtered for CloseRecord {

@@ -166,8 +166,8 @@ pub struct Grounds {
 
 /// From where a cause is seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
 pub enum Vantage {
     /// In what passes through this gateway.
     Inside,

@@ -23,6 +23,7 @@ pub mod record;
 pub mod recording;
 pub mod rules;
 pub mod series;
+pub mod system;
 pub mod tcp;
 pub mod time;
 pub mod words;

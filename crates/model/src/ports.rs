@@ -14,6 +14,7 @@ use crate::record::CloseRecord;
 use crate::recording::Recording;
 use crate::rules::GroupView;
 use crate::series::{Labels, Sample, SeriesSource};
+use crate::system::{Limit, Setting, SystemFacts};
 use crate::time::WallTime;
 
 /// The connections of the running gateway.
@@ -154,6 +155,18 @@ pub trait Rules: Send + Sync {
 pub trait Hosts: Send + Sync {
     /// What is known now.
     fn host(&self) -> HostFacts;
+}
+
+/// The process as its operator sees it.
+pub trait Workings: Send + Sync {
+    /// What there is only so much of. Looks at all open connections.
+    fn limits(&self) -> Vec<Limit>;
+
+    /// What it keeps and what it sends to.
+    fn system(&self) -> SystemFacts;
+
+    /// The configuration in force, without what is secret. May read the configuration file.
+    fn settings(&self) -> Vec<Setting>;
 }
 
 /// What explains the ends of connections.

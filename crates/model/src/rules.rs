@@ -93,6 +93,7 @@ pub enum RuleView {
         health: &'static str,
         /// Why the last evaluation failed.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "ts", ts(optional))]
         last_error: Option<String>,
         /// How long the last evaluation took, seconds.
         evaluation_time: f64,
@@ -107,11 +108,13 @@ pub enum RuleView {
         query: String,
         /// Labels that it sets.
         #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        #[cfg_attr(feature = "ts", ts(as = "Option<BTreeMap<String, String>>", optional))]
         labels: BTreeMap<String, String>,
         /// `ok`, `err` or `unknown`.
         health: &'static str,
         /// Why the last evaluation failed.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "ts", ts(optional))]
         last_error: Option<String>,
         /// How long the last evaluation took, seconds.
         evaluation_time: f64,
@@ -135,6 +138,7 @@ pub struct AlertView {
     pub active_at: String,
     /// Since when it fires only because of `keep_firing_for`, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
     pub keep_firing_since: Option<String>,
     /// Value of its expression, with an exponent as Go writes it.
     pub value: String,

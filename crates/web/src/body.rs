@@ -41,6 +41,56 @@ pub struct JournalList {
     pub is_complete: bool,
 }
 
+/// A part of a list that stays as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct ViewPage {
+    /// Name of the view, to ask for other parts of it; another one than was asked for when that is kept no more.
+    pub view: String,
+    /// When the view was made.
+    pub as_of: WallTime,
+    /// How many rows it has.
+    pub total: usize,
+    /// What is known now of the rows asked for; none of a connection whose record is no longer kept.
+    pub items: Vec<Option<ConnectionView>>,
+}
+
+/// What the connections that a filter takes have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Facets {
+    /// When they were counted.
+    pub as_of: WallTime,
+    /// How many the filter takes.
+    pub total: usize,
+    /// How many of them opened (of closed ones: closed) after the instant asked for.
+    pub newer: usize,
+    /// What was counted.
+    pub facets: Vec<Facet>,
+}
+
+/// The values of one key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Facet {
+    /// Key of a filter.
+    pub key: String,
+    /// The most frequent values, most frequent first.
+    pub values: Vec<FacetValue>,
+    /// How many connections have other values.
+    pub others: usize,
+}
+
+/// Connections with one value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct FacetValue {
+    /// The value.
+    pub value: String,
+    /// How many have it.
+    pub count: usize,
+}
+
 /// One connection, open or ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]

@@ -23,7 +23,7 @@ use model::WallTime;
 use model::journal::Journal;
 use model::ports::{
     Connections, Findings, History, Hosts, Metrics, Operations, Overviews, Probes, QueryEngine, Recordings,
-    Rules,
+    Rules, Workings,
 };
 
 pub mod body;
@@ -68,6 +68,8 @@ pub struct Ports {
     pub overviews: Arc<dyn Overviews>,
     /// The machines beneath the connections.
     pub hosts: Arc<dyn Hosts>,
+    /// Ceilings, what is kept, the configuration.
+    pub workings: Arc<dyn Workings>,
     /// Reload and readiness.
     pub operations: Arc<dyn Operations>,
     /// Rules and alerts.

@@ -13,8 +13,9 @@ use model::overview::Overview;
 use model::probe::ProbeView;
 use model::recording::Recorded;
 use model::rules::{AlertsView, RulesView};
+use model::system::{Limit, Setting, SystemFacts};
 use ts_rs::{Config, TS, TypeVisitor};
-use web::body::{ConnectionView, ErrorBody, Feedback, FindingList, List, Login, Status};
+use web::body::{ConnectionView, ErrorBody, Facets, Feedback, FindingList, List, Login, Status, ViewPage};
 
 const HEADER: &str = "\
 // Generated from the Rust types of the API. Do not edit; instead: UPDATE=1 cargo test -p web --test types
@@ -73,7 +74,12 @@ fn render() -> String {
         .add::<ConnectionView>()
         .add::<FindingList>()
         .add::<Feedback>()
+        .add::<ViewPage>()
+        .add::<Facets>()
         .add::<IncidentView>()
+        .add::<Limit>()
+        .add::<Setting>()
+        .add::<SystemFacts>()
         .add::<RulesView>()
         .add::<AlertsView>()
         .add::<GettableAlert>()

@@ -236,7 +236,7 @@ impl Ledger {
         let meant = findings.filter(|finding| {
             finding.id == id
                 && (route.is_none() || finding.route.as_deref() == route)
-                && place.is_none_or(|place| finding.place == place)
+                && place.is_none_or(|place| [place, Place::Unknown].contains(&finding.place))
         });
         meant.map(|finding| finding.doubt = doubt.cloned()).count()
     }

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 pub use letter::tried_at_ms;
 pub use memory::InMemory;
-pub use queue::Told;
+pub use queue::{Told, WAITING_MAX};
 use worker::Worker;
 
 use crate::channel::Channel;

@@ -13,8 +13,8 @@ use crate::channel::Traits;
 use crate::http::ASKED_MAX;
 use crate::outcome::{Outcome, Reason};
 
-/// Groups that may wait.
-const WAITING_MAX: usize = 1000;
+/// Groups that may wait for one channel.
+pub const WAITING_MAX: usize = 1000;
 
 /// Groups in one digest.
 const DIGEST_MAX: usize = 100;

@@ -22,13 +22,14 @@ use model::live::{Backlog, LiveConnection, LiveState};
 use model::overview::{Overview, RouteNow};
 use model::ports::{
     Connections, Findings, History, Hosts, Metrics, MetricsFormat, Operations, Overviews, Probes, Received,
-    Recordings, Rules,
+    Recordings, Rules, Workings,
 };
 use model::probe::{Fault, Outcome, ProbeRun, ProbeStage, ProbeView, Refusal, StageName};
 use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
 use model::recording::{Happening, Recorded, Recording};
 use model::rules::{AlertView, GroupView, RuleView, State};
 use model::series::{Labels, Matcher, ReadError, Sample, Series, SeriesSource, TimeRange};
+use model::system::{Limit, LimitedResource, Setting, SettingSource, SystemFacts};
 use model::{
     ConnectionId, Direction, HandshakeResult, Initiator, Layer, Leg, Opcode, PerDirection, Protocol, Reason,
     WallTime,
@@ -59,6 +60,7 @@ impl Fake {
             metrics: Arc::clone(self) as Arc<dyn Metrics>,
             overviews: Arc::clone(self) as Arc<dyn Overviews>,
             hosts: Arc::clone(self) as Arc<dyn Hosts>,
+            workings: Arc::clone(self) as Arc<dyn Workings>,
             operations: Arc::clone(self) as Arc<dyn Operations>,
             history: Arc::clone(self) as Arc<dyn History>,
             promql: promql::Options {
@@ -448,6 +450,23 @@ impl Journal for Fake {
     fn one(&self, id: ConnectionId) -> Result<Option<JournalEntry>, JournalError> {
         let n = id.0.checked_sub(3_000_000).filter(|&n| n < 10);
         Ok(n.map(|n| JournalEntry::Closed { closed: Arc::new(CloseRecord { id, ..closed(n) }) }))
+    }
+}
+
+impl Workings for Fake {
+    fn limits(&self) -> Vec<Limit> {
+        let near =
+            |used| Limit { resource: LimitedResource::Series, subject: HOSTILE.to_owned(), used, limit: 10 };
+        vec![near(1), near(9)]
+    }
+
+    fn system(&self) -> SystemFacts {
+        SystemFacts::default()
+    }
+
+    fn settings(&self) -> Vec<Setting> {
+        let (path, value) = ("admin.listen".to_owned(), HOSTILE.to_owned());
+        vec![Setting { path, value, source: SettingSource::Default, line: None }]
     }
 }
 

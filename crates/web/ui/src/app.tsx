@@ -9,6 +9,7 @@ import { askToSignIn, isUnauthorized, useStatus } from './api/session';
 import styles from './app.module.css';
 import { Boundary } from './components/boundary';
 import { FeedContext } from './components/feed';
+import { Find } from './components/find';
 import { Header } from './components/header';
 import { Keys } from './components/keys';
 import { Brand, Navigation } from './components/navigation';
@@ -60,7 +61,7 @@ function Pages() {
         <nav className={styles.side} aria-label={t('app.navigation')}><Brand /><Navigation /></nav>
         <div className={styles.page}>
           <div className={styles.top}>
-            <Header state={<StreamState feed={feed} age={age} />} onKeys={() => setKeysShown(true)} />
+            <Header search={path !== '/connections' && <Find />} state={<StreamState feed={feed} age={age} />} onKeys={() => setKeysShown(true)} />
             <StreamNotice feed={feed} age={age} />
           </div>
           <main id="main" tabIndex={-1} className={styles.main} data-freshness={age.freshness}>

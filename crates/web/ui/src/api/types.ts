@@ -71,7 +71,7 @@ export type AlertView = {
   /** Since when its expression holds, RFC 3339. */
   activeAt: string,
   /** Since when it fires only because of `keep_firing_for`, RFC 3339. */
-  keepFiringSince: string | null,
+  keepFiringSince?: string,
   /** Value of its expression, with an exponent as Go writes it. */
   value: string,
 };
@@ -419,6 +419,36 @@ export type ExporterFacts = {
   machine: MachineFacts | null,
 };
 
+/** The values of one key. */
+export type Facet = {
+  /** Key of a filter. */
+  key: string,
+  /** The most frequent values, most frequent first. */
+  values: Array<FacetValue>,
+  /** How many connections have other values. */
+  others: number,
+};
+
+/** Connections with one value. */
+export type FacetValue = {
+  /** The value. */
+  value: string,
+  /** How many have it. */
+  count: number,
+};
+
+/** What the connections that a filter takes have in common. */
+export type Facets = {
+  /** When they were counted. */
+  as_of: WallTime,
+  /** How many the filter takes. */
+  total: number,
+  /** How many of them opened (of closed ones: closed) after the instant asked for. */
+  newer: number,
+  /** What was counted. */
+  facets: Array<Facet>,
+};
+
 /** Why a stage failed, in kinds. */
 export type Fault = "no_name" | "resolver" | "refused" | "timeout" | "unreachable" | "reset" | "ended" | "alert" | "certificate" | "other_protocol" | "alpn" | "answer" | "protocol" | "local";
 
@@ -670,6 +700,44 @@ export type IncidentView = {
 /** Who ended a connection: the sender of the first Close frame, FIN, RST or equivalent. */
 export type Initiator = "client" | "upstream" | "proxy";
 
+/** What is kept. */
+export type KeptFacts = {
+  /** Where; none when nothing is kept on a disk. */
+  directory: string | null,
+  /** How long samples are kept, seconds. */
+  retention_seconds: number,
+  /** How long the records of closed connections are kept, seconds. */
+  journal_retention_seconds: number,
+  /** Series now. */
+  series: number,
+  /** Samples taken since the start. */
+  samples: number,
+  /** Samples that were dropped or lost, since the start. */
+  samples_lost: number,
+  /** Entries of the journal that were dropped, since the start. */
+  journal_dropped: number,
+  /** Bytes of samples in memory. */
+  head_bytes: number,
+  /** Parts of the directory. */
+  parts: Array<KeptPart>,
+};
+
+/** A part of the data directory. */
+export type KeptPart = {
+  /** Its name: `series`, `journal` or `state`. */
+  name: string,
+  /** Whether it can be written just now. */
+  is_kept: boolean,
+  /** Bytes in use. */
+  disk_bytes: number,
+  /** What waits to be written: batches of samples, entries of the journal. */
+  waiting: number,
+  /** Attempts to write that failed, since the start. */
+  write_errors: number,
+  /** Unix time at which something was last written, seconds; 0 for never. */
+  written_at: number,
+};
+
 /** Quantiles of a latency, interpolated within histogram buckets as PromQL's `histogram_quantile` does; none
  * when nothing was measured. */
 export type LatencySeconds = {
@@ -689,6 +757,21 @@ export type Leg = "client" | "upstream";
 
 /** How sure a finding is. */
 export type Level = "high" | "medium" | "low" | "inconclusive";
+
+/** How much there is of something, and how much of it is in use. */
+export type Limit = {
+  /** What. */
+  resource: LimitedResource,
+  /** Of which listener, upstream or channel; empty where there is one alone. */
+  subject: string,
+  /** In use: a number of things, or bytes of memory. */
+  used: number,
+  /** All there is. */
+  limit: number,
+};
+
+/** Something of which there is only so much. */
+export type LimitedResource = "connections" | "open_files" | "machine_files" | "accept_queue" | "upstream_ports" | "conntrack" | "socket_memory" | "memory" | "recorder_memory" | "series" | "notifications" | "viewers";
 
 /** A list, cut to what was asked for. */
 export type List<T> = {
@@ -1116,7 +1199,7 @@ alerts: Array<AlertView>,
 /** `ok`, `err` or `unknown`. */
 health: string,
 /** Why the last evaluation failed. */
-lastError: string | null,
+lastError?: string,
 /** How long the last evaluation took, seconds. */
 evaluationTime: number,
 /** When it was, RFC 3339. */
@@ -1126,11 +1209,11 @@ name: string,
 /** Its expression. */
 query: string,
 /** Labels that it sets. */
-labels: { [key in string]: string },
+labels?: { [key in string]: string },
 /** `ok`, `err` or `unknown`. */
 health: string,
 /** Why the last evaluation failed. */
-lastError: string | null,
+lastError?: string,
 /** How long the last evaluation took, seconds. */
 evaluationTime: number,
 /** When it was, RFC 3339. */
@@ -1161,6 +1244,21 @@ export type Sentence = {
   params: Record<string, string | number>,
 };
 
+/** One setting that is in force. */
+export type Setting = {
+  /** Its keys, such as `data.retention` or `routes[0].name`. */
+  path: string,
+  /** Its value as YAML on one line; `***` for what is secret. */
+  value: string,
+  /** Where it comes from. */
+  source: SettingSource,
+  /** Line of the file, from 1. */
+  line: number | null,
+};
+
+/** Where the value of a setting comes from. */
+export type SettingSource = "default" | "file" | "command_line";
+
 /** How much a cause hurts. */
 export type Severity = "critical" | "warning" | "info";
 
@@ -1172,6 +1270,25 @@ export type SilenceStatus = {
   /** The state. */
   state: SilenceState,
 };
+
+/** Something elsewhere, and how it does. */
+export type Sink = {
+  /** What it is. */
+  kind: SinkKind,
+  /** Its name, or host and port. */
+  name: string,
+  /** What waits for it: samples, alerts, groups of alerts. */
+  waiting: number,
+  /** What it took, since the start. */
+  taken: number,
+  /** What it did not take and will not, since the start. */
+  lost: number,
+  /** Age of the oldest that waits, seconds; none where that is not known. */
+  lag_seconds: number | null,
+};
+
+/** Where samples, alerts and questions go to. */
+export type SinkKind = "remote_write" | "alertmanager" | "query_engine" | "channel";
 
 /** Where bytes of one direction wait in the kernel, by the newest sample. */
 export type SocketBacklog = {
@@ -1214,6 +1331,22 @@ export type Status = {
   started_at: WallTime,
   /** Whether a token is needed. */
   auth: Auth,
+};
+
+/** What the process keeps and serves. */
+export type SystemFacts = {
+  /** What is kept. */
+  kept: KeptFacts,
+  /** What it sends to. */
+  sinks: Array<Sink>,
+  /** Whether the last reload of the configuration was taken over; none without a file. */
+  reloaded: boolean | null,
+  /** Looks for causes, since the start. */
+  finding_looks: number,
+  /** Observers that have panicked, since the start; their connections go on unobserved. */
+  observers_failed: number,
+  /** Lines of the access log that were dropped, since the start. */
+  access_log_dropped: number,
 };
 
 /** One leg over time. */
@@ -1330,7 +1463,7 @@ export type Told = {
   /** Which ends it explains. */
   selection: Selection | null,
   /** Who sees it, in a running gateway. */
-  vantages: Array<Vantage>,
+  vantages?: Array<Vantage>,
   /** Somebody says that it is wrong. */
   doubt?: Doubt,
 };
@@ -1382,6 +1515,18 @@ export type UpstreamFacts = {
 
 /** From where a cause is seen. */
 export type Vantage = "inside" | { "probe": string };
+
+/** A part of a list that stays as it is. */
+export type ViewPage = {
+  /** Name of the view, to ask for other parts of it; another one than was asked for when that is kept no more. */
+  view: string,
+  /** When the view was made. */
+  as_of: WallTime,
+  /** How many rows it has. */
+  total: number,
+  /** What is known now of the rows asked for; none of a connection whose record is no longer kept. */
+  items: Array<ConnectionView | null>,
+};
 
 /** Wall-clock time in nanoseconds since the Unix epoch. Shown and serialized as RFC 3339 in UTC with nine
  * digits of fraction, so that text order is time order. */
