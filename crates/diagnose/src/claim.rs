@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use model::WallTime;
-use model::finding::{Affected, Finding, Fix, Grounds, Level, Place, Said};
+use model::finding::{Affected, Finding, Fix, Grounds, Level, Place, Said, Selection, Topic};
 
 use crate::cause::Cause;
 
@@ -47,8 +47,11 @@ impl Claim {
             since: None,
             until: None,
             affected: None,
+            topic: None,
+            selection: None,
             grounds: Grounds::default(),
             vantages: Vec::new(),
+            doubt: None,
         };
         Claim { finding }
     }
@@ -133,6 +136,21 @@ impl Claim {
         self.finding.route = Some(route);
         self.finding.since = Some(since);
         self.finding.affected = Some(affected);
+        let is_about_ends = affected.share_of_closes.is_some();
+        self.about(if is_about_ends { Topic::Ends } else { Topic::Delivery })
+    }
+
+    /// What it explains, where [`Claim::concerns`] does not say it by the share.
+    #[must_use]
+    pub fn about(mut self, topic: Topic) -> Claim {
+        self.finding.topic = Some(topic);
+        self
+    }
+
+    /// The ends that it explains.
+    #[must_use]
+    pub fn selects(mut self, selection: Option<Selection>) -> Claim {
+        self.finding.selection = selection;
         self
     }
 
@@ -170,6 +188,7 @@ pub fn joined(inside: Finding, outside: Finding, are_independent: bool) -> Findi
         fixes: together(inside.fixes, outside.fixes),
         since: [inside.since, outside.since].into_iter().flatten().min(),
         affected: inside.affected.or(outside.affected),
+        doubt: inside.doubt.or(outside.doubt),
         vantages: together(inside.vantages, outside.vantages),
         grounds,
         ..inside

@@ -6,7 +6,6 @@ mod paint;
 #[cfg(test)]
 mod tests;
 
-use model::finding::Level;
 use model::language::{Language, Text, text as t};
 use unicode_width::UnicodeWidthStr as _;
 
@@ -14,7 +13,7 @@ pub use markdown::markdown;
 pub use paint::Style;
 
 use crate::examination::Examination;
-use crate::text::{Sentence, Told, told};
+use crate::text::{Sentence, Told, certainty, told};
 use crate::verdict::{Outcome, Verdict};
 use paint::{Page, Tone};
 
@@ -126,13 +125,7 @@ fn texts(said: &[Sentence]) -> Vec<&str> {
 
 fn sureness(finding: &Told, words: Words) -> String {
     let percent = format!("{:.0} %", finding.confidence * 100.0);
-    let level = match finding.level {
-        Level::High => t("sure", "确定"),
-        Level::Medium => t("likely", "很可能"),
-        Level::Low => t("suspected", "疑似"),
-        Level::Inconclusive => t("undecided", "无法判断"),
-    };
-    let mut text = format!("{percent}, {}", words.say(level));
+    let mut text = format!("{percent}, {}", certainty(finding.level, words.language));
     if !finding.not_excluded.is_empty() {
         let left = texts(&finding.not_excluded).join(words.say(t("; or ", "；或者")));
         text.push_str(words.say(t(". Wrong if: ", "。以下情况除外：")));

@@ -89,7 +89,7 @@ impl App {
         let history = Mutex::new(History::new(clock::now(), started_at));
         let host = Host::start(&config.routes);
         let current = Mutex::new(config.clone());
-        let telling = Telling::start(Arc::clone(&kept), plan)?;
+        let telling = Telling::start(Arc::clone(&kept), plan, Arc::clone(&investigation) as _)?;
         let core = Arc::new(Core {
             gateway,
             meters,

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use alert::delivery::DeliveryList;
+use alert::dispatch::{GettableAlert, GettableSilence};
 use alert::escalation::IncidentView;
 use model::Direction;
 use model::host::HostFacts;
@@ -10,8 +12,9 @@ use model::live::LiveConnection;
 use model::overview::Overview;
 use model::probe::ProbeView;
 use model::recording::Recorded;
+use model::rules::{AlertsView, RulesView};
 use ts_rs::{Config, TS, TypeVisitor};
-use web::body::{ConnectionView, ErrorBody, List, Login, Status};
+use web::body::{ConnectionView, ErrorBody, Feedback, FindingList, List, Login, Status};
 
 const HEADER: &str = "\
 // Generated from the Rust types of the API. Do not edit; instead: UPDATE=1 cargo test -p web --test types
@@ -68,8 +71,15 @@ fn render() -> String {
         .add::<HostFacts>()
         .add::<List<LiveConnection>>()
         .add::<ConnectionView>()
+        .add::<FindingList>()
+        .add::<Feedback>()
         .add::<IncidentView>()
         .add::<ProbeView>()
+        .add::<RulesView>()
+        .add::<AlertsView>()
+        .add::<GettableAlert>()
+        .add::<GettableSilence>()
+        .add::<DeliveryList>()
         .add::<Recorded>()
         .add::<ErrorBody>()
         .add::<Direction>();

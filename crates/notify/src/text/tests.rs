@@ -35,6 +35,37 @@ fn a_message_says_what_since_when_and_where() {
 }
 
 #[test]
+fn a_finding_is_told_once_in_a_message() {
+    let explained = |language: Language, texts: &[(&str, &str)]| {
+        let mut notices = notices(2);
+        for alert in &mut notices[0].alerts {
+            let texts = texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+            alert.annotations.extend(texts);
+        }
+        let body = Document::new(&notices, language, NOW_MS).body(Format::Slack, Limit::bytes(2000));
+        let is_about =
+            |line: &&str| ["Cause", "Fix", "原因", "处理："].iter().any(|word| line.starts_with(word));
+        body.lines().filter(is_about).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let texts = [
+        ("finding", "silent ones are cut\n(sure, 98 %)"),
+        ("finding_fix", "beat"),
+        ("finding_url", "https://gw/findings/x"),
+        ("finding_2", "<b>"),
+    ];
+    let english = [
+        "Cause: silent ones are cut (sure, 98 %) · <https://gw/findings/x|Finding>",
+        "Fix: beat",
+        "Cause: &lt;b&gt;",
+    ];
+    assert_eq!(explained(Language::English, &texts), english);
+    let chinese = ["原因：静默（确定，98 %）", "处理：心跳"];
+    let texts = [("finding", "静默（确定，98 %）"), ("finding_fix", "心跳")];
+    assert_eq!(explained(Language::Chinese, &texts), chinese);
+    assert!(explained(Language::English, &[]).is_empty());
+}
+
+#[test]
 fn a_digest_counts_its_groups() {
     let mut both = notices(2);
     both.push(notice("h", vec![alert("B", NOW_MS - 1000, Some(NOW_MS))]));
