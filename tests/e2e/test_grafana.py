@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.sync.server import serve
 
-from harness import wire
+from harness import mmdb, wire
 from harness.gateway import BINARY, ROOT, Gateway, until
 from harness.processes import PEERS
 from harness.scripted import Scripted
@@ -222,6 +222,7 @@ def config(traffic, directory, engine, sink):
     return (
         "admin: { listen: 127.0.0.1:0 }\nlisteners: [{ listen: 127.0.0.1:0 }]\nroutes:\n"
         + "".join(route.format(*each) for each in routes)
+        + f"geo: {{ database: {directory}/country.mmdb }}\n"
         + f"data: {{ dir: {directory}/kept, scrape_interval: 1s }}\nrules: [{directory}/rules.yml]\n"
         f"remote_write: [{{ url: '{engine}' }}]\nalerting: {{ receivers: [{{ name: ops, webhook: [{{ url: '{sink}' }}] }}] }}\n"
     )
@@ -250,6 +251,7 @@ def has_values(origin, expr):
 def test_every_panel_has_data(tmp_path):
     """In a real Prometheus that scrapes a gateway with traffic, and in Heartline itself."""
     (tmp_path / "rules.yml").write_text(RULES)
+    (tmp_path / "country.mmdb").write_bytes(mmdb.database({"127.0.0.0/8": "DE"}))
     with contextlib.ExitStack() as stack:
         traffic = Traffic(stack)
         engine, sink = stack.enter_context(Scripted()), stack.enter_context(Scripted(rest=(200, {}, b"ok")))

@@ -12,7 +12,7 @@ use meter::{Build, Registry, expose};
 use model::WallTime;
 use model::host::HostFacts;
 use model::live::{Backlog, LiveConnection};
-use model::overview::{Ceiling, Overview, PerProtocol, RouteNow};
+use model::overview::{Ceiling, CountryNow, Overview, PerProtocol, RouteNow};
 use model::ports::{Connections as _, Hosts, Metrics, MetricsFormat, Operations, Overviews};
 use parking_lot::Mutex;
 use remote::RemoteEngine;
@@ -304,6 +304,7 @@ fn present(scrape: &Scrape, ceiling: Ceiling) -> Present {
             .iter()
             .map(|route| RouteNow { name: Arc::clone(&route.name), connections: connections(route) })
             .collect(),
+        countries: scrape.countries.clone().map(CountryNow::list),
         ceiling,
     }
 }

@@ -9,5 +9,5 @@ mod session;
 
 pub(crate) use connections::{connection, connections};
 pub(crate) use events::events;
-pub(crate) use look::{host, overview, stream};
+pub(crate) use look::{geo, host, overview, stream};
 pub(crate) use session::{login, logout, status};

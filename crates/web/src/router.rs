@@ -55,6 +55,7 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/findings", get(findings::findings))
         .route("/api/v1/findings/{id}", get(findings::finding))
         .route("/api/v1/events", post(findings::event))
+        .route("/api/v1/geo", get(api::geo))
         .route("/api/v1/grafana/{dashboard}", get(grafana::dashboard))
         .route("/api/v1/incidents", get(incidents::incidents))
         .route("/api/v1/incidents/{id}", get(incidents::incident))
@@ -123,7 +124,7 @@ async fn unknown(uri: Uri) -> ApiError {
         "known: /api/v1/{overview,host,stream,connections,connections/<id>,connections/<id>/events,status,login,logout}, \
          Prometheus' /api/v1/{query,query_range,series,labels,label/<name>/values,rules,alerts,metadata,status/buildinfo,write}, \
          Alertmanager's /api/v2/{status,receivers,alerts,alerts/groups,silences,silence/<id>}, \
-         /api/v1/{findings,findings/<id>,events}, /api/v1/alerts/<fingerprint>, /api/v1/{incidents,incidents/<id>,incidents/<id>/ack}, /api/v1/grafana/<uid>.json, /-/reload",
+         /api/v1/{findings,findings/<id>,events}, /api/v1/alerts/<fingerprint>, /api/v1/{incidents,incidents/<id>,incidents/<id>/ack}, /api/v1/geo, /api/v1/grafana/<uid>.json, /-/reload",
     )
 }
 

@@ -5,7 +5,7 @@ use model::language::text;
 
 use crate::grafana::Dashboard;
 use crate::grafana::layout::{Row, folded, open};
-use crate::grafana::panel::{Panel, donut, heatmap, lines, stacked, stat, table};
+use crate::grafana::panel::{Panel, bars, donut, heatmap, lines, map, stacked, stat, table};
 use crate::grafana::query::{FIRING, of};
 
 pub(super) const DASHBOARD: Dashboard = Dashboard {
@@ -24,6 +24,7 @@ fn rows() -> Vec<Row> {
         open(text("Messages", "消息流量"), messages()),
         open(text("Latency", "延迟监控"), latency()),
         open(text("Errors", "错误分析"), errors()),
+        open(text("Where clients are", "客户端地理分布"), countries()),
         folded(text("Event streams", "SSE 事件流"), event_streams()),
         folded(text("gRPC streams", "gRPC 流"), grpc_streams()),
         folded(text("Network and backlog", "网络与积压"), network()),
@@ -186,6 +187,27 @@ fn errors() -> Vec<Panel> {
         )
         .size(8, 8)
         .ask("", FIRING.to_owned()),
+    ]
+}
+
+fn countries() -> Vec<Panel> {
+    let by_country = of(f::CONNECTIONS_BY_COUNTRY).by("country").now();
+    vec![
+        map(
+            text("Clients by country", "客户端地理分布"),
+            text(
+                "Open connections by the client's country; Heartline needs a database of countries for it (docs/geography.md).",
+                "按客户端所在国家统计的当前连接；需要为 Heartline 配置国家数据库（docs/geography.md）。",
+            ),
+        )
+        .ask("", format!("{by_country} > 0")),
+        bars(
+            text("Most clients", "客户端最多的国家"),
+            text("The ten countries with most open connections.", "当前连接最多的十个国家。"),
+            "short",
+        )
+        .size(8, 10)
+        .ask("{{country}}", format!("sort_desc(topk(10, {by_country} > 0))")),
     ]
 }
 

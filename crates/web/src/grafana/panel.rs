@@ -17,6 +17,7 @@ enum Kind {
     Bars,
     States,
     Table,
+    Map,
 }
 
 /// A question and how its answers are called.
@@ -80,6 +81,11 @@ pub(super) fn states(title: Text, about: Text, states: &'static [(u8, Text, &'st
     Panel { states, ..Panel::new(Kind::States, title, about, "none", (24, 7)) }
 }
 
+/// Numbers of countries on a map; `country` is their label.
+pub(super) fn map(title: Text, about: Text) -> Panel {
+    Panel::new(Kind::Map, title, about, "short", (16, 10))
+}
+
 /// Series with their labels.
 pub(super) fn table(title: Text, about: Text, unit: &'static str) -> Panel {
     Panel::new(Kind::Table, title, about, unit, (12, 7))
@@ -141,10 +147,10 @@ impl Panel {
     }
 
     fn targets(&self, language: Language) -> Vec<Value> {
-        let is_instant = matches!(self.kind, Kind::Donut | Kind::Bars | Kind::Table);
+        let is_instant = matches!(self.kind, Kind::Donut | Kind::Bars | Kind::Table | Kind::Map);
         let format = match self.kind {
             Kind::Heatmap => "heatmap",
-            Kind::Table => "table",
+            Kind::Table | Kind::Map => "table",
             _ => "time_series",
         };
         let target = |(ref_id, target): (char, &Target)| {
@@ -192,7 +198,7 @@ impl Panel {
                 "stacking": { "group": "A", "mode": if self.kind == Kind::Stacked { "normal" } else { "none" } },
             }),
             Kind::Heatmap => json!({ "hideFrom": shown, "scaleDistribution": { "type": "linear" } }),
-            Kind::Donut => json!({ "hideFrom": shown }),
+            Kind::Donut | Kind::Map => json!({ "hideFrom": shown }),
             Kind::States => json!({ "fillOpacity": 70, "hideFrom": shown, "lineWidth": 0 }),
             Kind::Table => json!({ "align": "auto", "cellOptions": { "type": "auto" }, "inspect": false }),
             Kind::Stat | Kind::Bars => json!({}),
@@ -268,6 +274,33 @@ impl Panel {
                 json!({
                     "alignValue": "left", "legend": legend, "mergeValues": true, "rowHeight": 0.9, "showValue": "auto",
                     "tooltip": { "mode": "single", "sort": "none" },
+                }),
+            ),
+            // The base map is a file that comes with Grafana: the default one is fetched from the internet.
+            Kind::Map => (
+                "geomap",
+                json!({
+                    "basemap": { "config": { "src": "public/maps/countries.geojson" }, "name": "Layer 0", "type": "geojson" },
+                    "controls": {
+                        "mouseWheelZoom": false, "showAttribution": false, "showDebug": false, "showMeasure": false,
+                        "showScale": false, "showZoom": true,
+                    },
+                    "layers": [{
+                        "config": {
+                            "showLegend": false,
+                            "style": {
+                                "color": { "fixed": "blue" }, "opacity": 0.6,
+                                "size": { "field": "Value", "fixed": 5, "max": 30, "min": 4 },
+                                "symbol": { "fixed": "img/icons/marker/circle.svg", "mode": "fixed" },
+                            },
+                        },
+                        "location": {
+                            "gazetteer": "public/gazetteer/countries.json", "lookup": "country", "mode": "lookup",
+                        },
+                        "name": "Clients", "tooltip": true, "type": "markers",
+                    }],
+                    "tooltip": { "mode": "details" },
+                    "view": { "allLayers": true, "id": "zero", "lat": 20, "lon": 0, "zoom": 1 },
                 }),
             ),
             Kind::Table => ("table", json!({ "cellHeight": "sm", "frameIndex": 0, "showHeader": true })),
