@@ -16,6 +16,7 @@ import { ConnectionChart, FlowChart, MessageChart, UNITS } from './charts';
 import { ClosedTable } from './closed-table';
 import { ErrorRate, Errors, Handshakes, Routes } from './counts';
 import { WhyEnded } from './ended';
+import { Geography } from './geography';
 import { Incidents } from './incidents';
 import { LatencyChart } from './latency';
 import { LiveTable } from './live-table';
@@ -85,6 +86,7 @@ export function OverviewPage() {
         <Panel id="routes" title={t('routes.title')} help={t('routes.help')} className={styles.third}>
           <Loaded overview={overview}>{(overview) => <Routes routes={overview.routes} />}</Loaded>
         </Panel>
+        <Geography overview={overview} />
         <LiveTable sort={liveSortOf(query.get('live'))} frozen={frozen} paused={paused} onPause={setPaused} onOpen={open} />
         <ClosedTable filter={filter} frozen={frozen} paused={paused} onPause={setPaused} onOpen={open} />
       </div>
