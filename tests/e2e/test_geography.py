@@ -17,7 +17,9 @@ def config(upstream, database):
 
 
 def opened(gateway, address):
-    return wire.open_websocket(gateway.port, extra=f"X-Forwarded-For: {address}\r\n")[0]
+    socket, _ = wire.open_websocket(gateway.port, extra=f"X-Forwarded-For: {address}\r\n")
+    until(lambda: address in [one["client"]["ip"] for one in gateway.live()], "it is open")
+    return socket
 
 
 def country_of(gateway, address):
@@ -53,7 +55,7 @@ def test_connections_have_countries(tmp_path, flat):
         records = gateway.wait_closed(2)
         assert sorted(str(record["client"].get("country")) for record in records) == ["CN", "None"]
         assert found(gateway, "closed", "country:CN") == ["198.51.100.1"]
-        journal = f"closed&from={records[-1]['opened_at'][:10]}"
+        journal = f"closed&from={records[-1]['opened_at']}"
         until(lambda: found(gateway, journal, "country:CN") == ["198.51.100.1"], "the journal has it")
 
         database.write_bytes(mmdb.database({"192.0.2.0/24": "FR"}, flat))
@@ -74,7 +76,8 @@ def test_connections_have_countries(tmp_path, flat):
 def test_without_a_database():
     with Service("ws-echo.mjs") as echo, Gateway(config=config_for(echo.address)) as gateway:
         with wire.open_websocket(gateway.port)[0]:
-            assert "country" not in gateway.live()[0]["client"]
+            [live] = until(gateway.live, "it is open")
+            assert "country" not in live["client"]
             assert not [name for name in gateway.metrics() if name.startswith("heartline_connections_by_country")]
             assert "countries" not in json.loads(gateway.get("/api/v1/overview"))
             answer = json.loads(gateway.get("/api/v1/geo?lang=en"))
