@@ -10,6 +10,7 @@
 //! it gives, and keeps its state.
 
 pub mod alertmanager;
+pub mod delivery;
 pub mod dispatch;
 pub mod duration;
 pub mod engine;

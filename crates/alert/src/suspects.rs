@@ -104,6 +104,9 @@ mod tests {
             affected: Some(Affected { connections: 9, share_of_closes: share }),
             topic: Some(topic),
             selection: None,
+            grounds: Default::default(),
+            vantages: Vec::new(),
+            doubt: None,
         }
     }
 

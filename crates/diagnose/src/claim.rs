@@ -51,6 +51,7 @@ impl Claim {
             selection: None,
             grounds: Grounds::default(),
             vantages: Vec::new(),
+            doubt: None,
         };
         Claim { finding }
     }
@@ -188,6 +189,7 @@ pub fn joined(inside: Finding, outside: Finding) -> Finding {
         fixes: together(inside.fixes, outside.fixes),
         since: [inside.since, outside.since].into_iter().flatten().min(),
         affected: inside.affected.or(outside.affected),
+        doubt: inside.doubt.or(outside.doubt),
         vantages: together(inside.vantages, outside.vantages),
         grounds,
         ..inside

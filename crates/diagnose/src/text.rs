@@ -1,6 +1,8 @@
 //! Findings in the words of a language.
 
-use model::finding::{Affected, Finding, Level, Param, Place, Said, Selection, Severity, Topic, Vantage};
+use model::finding::{
+    Affected, Doubt, Finding, Level, Param, Place, Said, Selection, Severity, Topic, Vantage,
+};
 use model::language::Language;
 use model::{WallTime, Word as _};
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,7 @@ use crate::{causes, phrases};
 
 /// A finding as people and programs read it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Told {
     /// Name of its cause.
     pub id: String,
@@ -28,6 +31,7 @@ pub struct Told {
     /// One line.
     pub title: String,
     /// What stands in the title's gaps.
+    #[cfg_attr(feature = "ts", ts(type = "Record<string, string | number>"))]
     pub params: Map<String, Value>,
     /// What speaks for it.
     pub evidence: Vec<Sentence>,
@@ -54,21 +58,28 @@ pub struct Told {
     /// Who sees it, in a running gateway.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub vantages: Vec<Vantage>,
+    /// Somebody says that it is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub doubt: Option<Doubt>,
 }
 
 /// A sentence, with what it was made of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Sentence {
     /// The sentence.
     pub text: String,
     /// Its code in the catalogue.
     pub code: String,
     /// What stands in its gaps: seconds, bytes and shares as plain numbers.
+    #[cfg_attr(feature = "ts", ts(type = "Record<string, string | number>"))]
     pub params: Map<String, Value>,
 }
 
 /// Something that helps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Remedy {
     /// What to do.
     #[serde(flatten)]
@@ -114,6 +125,7 @@ pub fn told(finding: &Finding, language: Language) -> Told {
         topic: finding.topic,
         selection: finding.selection.clone(),
         vantages: finding.vantages.clone(),
+        doubt: finding.doubt.clone(),
     }
 }
 

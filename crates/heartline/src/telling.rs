@@ -4,6 +4,7 @@
 //! Rules, the API and channels come in by one lock, which is held for as long as a change is written. A thread looks at
 //! groups when they are due. Channels have threads of their own, so that none of them holds up another or the rules.
 
+mod attempts;
 mod escalation;
 mod kept;
 mod link;
@@ -32,6 +33,7 @@ use remote::Alertmanagers;
 
 use crate::Failure;
 use crate::history::Kept;
+use attempts::Attempts;
 use escalation::{Around, Errand, Incidents};
 use kept::{Letters, StateOfGroups};
 use link::Links;
@@ -46,6 +48,7 @@ pub(crate) struct Desk {
     machine: Mutex<Machine>,
     deliveries: Mutex<Option<Deliveries>>,
     alertmanagers: Mutex<Option<Alertmanagers>>,
+    attempts: Mutex<Attempts>,
     kept: Arc<Kept>,
     findings: Arc<dyn Findings>,
     changed: Condvar,
@@ -166,6 +169,7 @@ impl Desk {
             machine: Mutex::new(machine),
             deliveries: Mutex::default(),
             alertmanagers: Mutex::default(),
+            attempts: Mutex::default(),
             kept,
             findings,
             changed: Condvar::new(),
@@ -175,7 +179,7 @@ impl Desk {
 
     fn start_channels(self: &Arc<Desk>) -> Result<(), String> {
         let plan = Arc::clone(&self.machine.lock().plan);
-        let desk = Arc::downgrade(self);
+        let (desk, listener) = (Arc::downgrade(self), Arc::downgrade(self));
         let world = World {
             now_ms: Arc::new(now_ms),
             chance: Arc::new(rand::random),
@@ -183,6 +187,11 @@ impl Desk {
             report: Arc::new(move |report| {
                 if let Some(desk) = desk.upgrade() {
                     desk.answered(&report);
+                }
+            }),
+            attempted: Arc::new(move |attempt| {
+                if let Some(desk) = listener.upgrade() {
+                    desk.attempts.lock().add(attempt);
                 }
             }),
         };

@@ -117,10 +117,14 @@ pub struct Finding {
     /// Who sees it; empty outside a running gateway.
     #[serde(default)]
     pub vantages: Vec<Vantage>,
+    /// Somebody says that it is wrong.
+    #[serde(default)]
+    pub doubt: Option<Doubt>,
 }
 
 /// Which connections that have ended are meant: those that a filter takes, from a finding's `since` on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Selection {
     /// The filter, as people write it.
     pub filter: String,
@@ -163,11 +167,37 @@ pub struct Grounds {
 /// From where a cause is seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum Vantage {
     /// In what passes through this gateway.
     Inside,
     /// By a scheduled probe, with its name.
     Probe(Arc<str>),
+}
+
+/// Longest note of a doubt, characters.
+pub const NOTE_MAX: usize = 500;
+
+/// Somebody looked and says that a finding is wrong. It holds for as long as the finding says the same as then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Doubt {
+    /// When that was said.
+    pub at: WallTime,
+    /// Why, at most [`NOTE_MAX`] characters; may be empty.
+    pub note: String,
+}
+
+/// How much of what ended not as it should has a cause, lately.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Coverage {
+    /// Length of the time that is looked at.
+    pub window_seconds: f64,
+    /// Ends of established connections in it, without those that a client made as one should.
+    pub ends: u64,
+    /// Those of them that at least one finding is about.
+    pub explained: u64,
 }
 
 /// How much a finding explains.

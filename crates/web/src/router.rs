@@ -52,8 +52,10 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/connections/{id}/events", get(api::events))
         .route("/api/v1/logout", post(api::logout))
         .route("/api/v1/alerts/{fingerprint}", get(alertmanager::explain))
+        .route("/api/v1/deliveries", get(alertmanager::deliveries))
         .route("/api/v1/findings", get(findings::findings))
         .route("/api/v1/findings/{id}", get(findings::finding))
+        .route("/api/v1/findings/{id}/feedback", post(findings::feedback))
         .route("/api/v1/events", post(findings::event))
         .route("/api/v1/incidents", get(incidents::incidents))
         .route("/api/v1/incidents/{id}", get(incidents::incident))
@@ -122,7 +124,7 @@ async fn unknown(uri: Uri) -> ApiError {
         "known: /api/v1/{overview,host,stream,connections,connections/<id>,connections/<id>/events,status,login,logout}, \
          Prometheus' /api/v1/{query,query_range,series,labels,label/<name>/values,rules,alerts,metadata,status/buildinfo,write}, \
          Alertmanager's /api/v2/{status,receivers,alerts,alerts/groups,silences,silence/<id>}, \
-         /api/v1/{findings,findings/<id>,events}, /api/v1/alerts/<fingerprint>, /api/v1/{incidents,incidents/<id>,incidents/<id>/ack}, /-/reload",
+         /api/v1/{findings,findings/<id>,findings/<id>/feedback,events}, /api/v1/alerts/<fingerprint>, /api/v1/deliveries, /api/v1/{incidents,incidents/<id>,incidents/<id>/ack}, /-/reload",
     )
 }
 

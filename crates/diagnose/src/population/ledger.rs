@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use model::WallTime;
-use model::finding::{Finding, Vantage};
+use model::finding::{Doubt, Finding, Param, Place, Vantage};
 
 use super::between;
 use crate::claim::joined;
@@ -19,6 +19,18 @@ fn is_same(a: &Finding, b: &Finding) -> bool {
 /// What two vantages see of one thing. What a probe sees of no route is another thing for each probe.
 fn is_same_cause(a: &Finding, b: &Finding) -> bool {
     a.id == b.id && a.route == b.route
+}
+
+/// Whether a doubt about one holds for the other: its sentence is the same, in what is no number, and it is as sure.
+fn says_the_same(a: &Finding, b: &Finding) -> bool {
+    let words = |finding: &Finding| -> Vec<String> {
+        let texts = finding.title.params.values().filter_map(|param| match param {
+            Param::Text(text) => Some(text.clone()),
+            _ => None,
+        });
+        texts.chain([finding.title.code.to_string()]).collect()
+    };
+    a.level == b.level && words(a) == words(b)
 }
 
 /// A finding of the inside is over when it was not seen for so long, seconds: a look may miss what comes in waves.
@@ -160,6 +172,25 @@ impl Ledger {
         self.outside.get(probe).map_or(0, Vec::len)
     }
 
+    /// Takes a doubt about the findings that go on of a cause, on a route and at a place where these are given; none
+    /// takes it back. Says how many there are.
+    pub fn doubt(
+        &mut self,
+        id: &str,
+        route: Option<&str>,
+        place: Option<Place>,
+        doubt: Option<&Doubt>,
+    ) -> usize {
+        let of_probes = self.outside.values_mut().flatten().map(|one| &mut one.finding);
+        let findings = self.inside.iter_mut().map(|(finding, _)| finding).chain(of_probes);
+        let meant = findings.filter(|finding| {
+            finding.id == id
+                && (route.is_none() || finding.route.as_deref() == route)
+                && place.is_none_or(|place| finding.place == place)
+        });
+        meant.map(|finding| finding.doubt = doubt.cloned()).count()
+    }
+
     /// Findings that there was no room for.
     pub fn left_out(&self) -> u64 {
         self.left_out
@@ -173,10 +204,11 @@ impl Probed {
     }
 }
 
-/// What is said again, since when it was said first.
+/// What is said again, since when it was said first; what people doubt is doubted still.
 fn again(known: &Finding, finding: Finding) -> Finding {
     let since = [known.since, finding.since].into_iter().flatten().min();
-    Finding { since, ..finding }
+    let doubt = known.doubt.clone().filter(|_| says_the_same(known, &finding));
+    Finding { since, doubt, ..finding }
 }
 
 #[cfg(test)]
@@ -316,5 +348,33 @@ mod tests {
         ledger.probed(&"b".into(), vec![outside(REFUSED)], DEEP, at(1));
         ledger.keep_probes(|name| name == "b", at(2));
         assert_eq!((ids(&ledger.active()), ids(&ledger.over())), (vec![REFUSED], vec![CUT]));
+    }
+
+    fn said_with(count: u64, header: &str) -> Finding {
+        let title = Said::new("title").with("count", count).with("header", header);
+        claim("ws-upgrade-stripped", Place::Upstream, "x").titled(title).finding()
+    }
+
+    #[test]
+    fn a_doubt_holds_until_the_finding_says_something_else() {
+        let mut ledger = Ledger::default();
+        let is_doubted = |ledger: &Ledger| ledger.active()[0].doubt.is_some();
+        let doubt = Doubt { at: at(1), note: "ours".to_owned() };
+        assert_eq!(ledger.doubt("ws-upgrade-stripped", None, None, Some(&doubt)), 0);
+        ledger.looked(vec![said_with(1, "a")], at(1));
+        assert_eq!(ledger.doubt("ws-upgrade-stripped", Some("chat"), None, Some(&doubt)), 0);
+        assert_eq!(ledger.doubt("ws-upgrade-stripped", None, Some(Place::Client), Some(&doubt)), 0);
+        assert_eq!(ledger.doubt("ws-upgrade-stripped", None, Some(Place::Upstream), Some(&doubt)), 1);
+        ledger.looked(vec![said_with(2, "a")], at(2));
+        assert!(is_doubted(&ledger), "numbers alone say nothing else");
+        ledger.looked(vec![said_with(2, "b")], at(3));
+        assert!(!is_doubted(&ledger));
+        assert_eq!(ledger.doubt("ws-upgrade-stripped", None, None, Some(&doubt)), 1);
+        let surer = Finding { level: Level::High, ..said_with(2, "b") };
+        ledger.looked(vec![surer], at(4));
+        assert!(!is_doubted(&ledger));
+        assert_eq!(ledger.doubt("ws-upgrade-stripped", None, None, Some(&doubt)), 1);
+        assert_eq!(ledger.doubt("ws-upgrade-stripped", None, None, None), 1);
+        assert!(!is_doubted(&ledger));
     }
 }

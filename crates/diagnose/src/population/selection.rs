@@ -249,6 +249,7 @@ mod tests {
             open: &[],
             told: &[],
             host: None,
+            claimed: Default::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the API asks.
 
 use alert::alertmanager::Matcher;
+use alert::delivery::DeliveryList;
 use alert::dispatch::{
     AlertGroup, AlertsQuery, Explained, GettableAlert, GettableSilence, PostedAlert, PostedSilence,
     ReceiverName, SilenceError,
@@ -51,6 +52,10 @@ impl Alertmanager for Desk {
 
     fn explain(&self, fingerprint: u64) -> Option<Explained> {
         self.machine.lock().dispatcher.explain(fingerprint, now_ms())
+    }
+
+    fn deliveries(&self) -> DeliveryList {
+        self.attempts.lock().list(&self.facts().queues)
     }
 
     fn configuration(&self) -> String {

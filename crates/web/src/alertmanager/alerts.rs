@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use alert::delivery::DeliveryList;
 use alert::dispatch::{AlertGroup, Explained, GettableAlert, PostedAlert};
 use axum::Json;
 use axum::body::Bytes;
@@ -42,6 +43,11 @@ pub(crate) async fn post_alerts(State(site): State<Arc<Site>>, body: Bytes) -> R
         Ok(refused) => Err(Refused::bad(refused.join("; "))),
         Err(_) => Err(Refused(StatusCode::INTERNAL_SERVER_ERROR, "the alerts were not taken".to_owned())),
     }
+}
+
+/// `GET /api/v1/deliveries`: the newest attempts to tell people of alerts.
+pub(crate) async fn deliveries(State(site): State<Arc<Site>>) -> Result<Json<DeliveryList>, ApiError> {
+    site.asker.ask(|ports| ports.alertmanager.deliveries()).await.map(Json)
 }
 
 /// `GET /api/v1/alerts/{fingerprint}`

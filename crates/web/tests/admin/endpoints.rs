@@ -437,6 +437,20 @@ async fn findings_and_what_people_tell() {
     admin.get("/api/v1/findings?state=maybe", &[]).await.is_error(400, "bad_query");
     admin.get("/api/v1/findings/nothing", &[]).await.is_error(404, "not_found");
 
+    let deliveries = admin.get("/api/v1/deliveries", &[]).await.is(200).json();
+    assert_eq!((&deliveries["total"], &deliveries["items"][0]["outcome"]), (&json!(1), &json!("delivered")));
+
+    let feedback = "/api/v1/findings/HL-101/feedback";
+    let wrong = r#"{"wrong": true, "note": "a\u001bb", "route": "chat"}"#;
+    let doubted = admin.post(feedback, &[], wrong).await.is(200).json();
+    assert_eq!(doubted["items"][0]["doubt"]["note"], "ab");
+    assert_eq!(doubted["coverage"]["explained"], 7);
+    let sure = admin.post(feedback, &[], r#"{"wrong": false}"#).await.is(200).json();
+    assert_eq!(sure["items"][0].get("doubt"), None);
+    admin.post(feedback, &[], r#"{"wrong": true, "route": "other"}"#).await.is_error(404, "not_found");
+    admin.post(feedback, &[], r#"{"right": true}"#).await.is_error(400, "bad_query");
+    admin.post(feedback, &[("Origin", "https://evil.example")], wrong).await.is_error(403, "cross_site");
+
     let told = r#"{"kind": "deploy", "subject": "chat 1.2.3"}"#;
     admin.post("/api/v1/events", &[], told).await.is(202);
     assert_eq!(*admin.fake.told.lock().expect("not poisoned"), ["deploy chat 1.2.3"]);

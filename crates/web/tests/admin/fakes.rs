@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use alert::delivery::{Delivery, DeliveryList};
 use alert::dispatch::{
     AlertGroup, AlertsQuery, Explained, GettableAlert, GettableSilence, PostedAlert, PostedSilence,
     ReceiverName, SilenceError,
 };
 use alert::escalation::{AckError, IncidentView, State as IncidentState};
 use model::event::CloseCode;
-use model::finding::{Finding, Grounds, Level, Place, Said, Severity, Vantage};
+use model::finding::{Coverage, Doubt, Finding, Grounds, Level, Place, Said, Severity, Vantage};
 use model::host::{AcceptQueue, HostFacts};
 use model::journal::{
     EndedRange, Journal, JournalCount, JournalEntry, JournalError, JournalPage, JournalQuery, LostConnection,
@@ -46,6 +47,7 @@ pub(crate) struct Fake {
     pub(crate) has_no_history: AtomicBool,
     pub(crate) received: Mutex<Vec<(Labels, Sample)>>,
     pub(crate) told: Mutex<Vec<String>>,
+    pub(crate) doubt: Mutex<Option<Doubt>>,
 }
 
 impl Fake {
@@ -159,6 +161,11 @@ impl Alertmanager for Fake {
 
     fn explain(&self, _: u64) -> Option<Explained> {
         None
+    }
+
+    fn deliveries(&self) -> DeliveryList {
+        let items = vec![Delivery::of(HOSTILE, "slack", &[], 1000)];
+        DeliveryList { total: items.len(), items, channels: vec![] }
     }
 
     fn configuration(&self) -> String {
@@ -484,16 +491,29 @@ fn finding(is_over: bool) -> Finding {
         selection: None,
         grounds: Grounds::default(),
         vantages: vec![Vantage::Probe("echo".into())],
+        doubt: None,
     }
 }
 
 impl Findings for Fake {
     fn active(&self) -> Vec<Finding> {
-        vec![finding(false)]
+        vec![Finding { doubt: self.doubt.lock().expect("not poisoned").clone(), ..finding(false) }]
     }
 
     fn over(&self) -> Vec<Finding> {
         vec![finding(true)]
+    }
+
+    fn coverage(&self) -> Coverage {
+        Coverage { window_seconds: 600.0, ends: 10, explained: 7 }
+    }
+
+    fn doubt(&self, _: &str, route: Option<&str>, _: Option<Place>, doubt: Option<Doubt>) -> usize {
+        if route.is_some_and(|route| route != "chat") {
+            return 0;
+        }
+        *self.doubt.lock().expect("not poisoned") = doubt;
+        1
     }
 
     fn told(&self, kind: &str, subject: &str, _: WallTime) {
