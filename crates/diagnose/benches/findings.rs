@@ -166,7 +166,8 @@ impl Traffic {
             _ => {
                 record.handshake.result = HandshakeResult::Unreachable;
                 record.handshake.status = Some(502);
-                record.handshake.detail = Some("http://10.1.0.1:80: Connection refused (os error 111)".into());
+                record.handshake.detail =
+                    Some("http://10.1.0.1:80: Connection refused (os error 111)".into());
                 (record.duration_seconds, record.opened_at) = (0.0, record.closed_at);
                 (Leg::Upstream, What::Fin, Reason::Abnormal, None)
             }
@@ -236,7 +237,9 @@ fn live() -> Value {
 }
 
 fn joined(own: Value) -> Value {
-    let (Value::Object(mut all), Value::Object(own)) = (common(), own) else { unreachable!("both are objects") };
+    let (Value::Object(mut all), Value::Object(own)) = (common(), own) else {
+        unreachable!("both are objects")
+    };
     all.extend(own);
     Value::Object(all)
 }
