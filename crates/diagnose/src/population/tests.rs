@@ -156,6 +156,7 @@ fn random_ends_have_no_timer_and_no_clump() {
             .collect();
         let population = Population {
             claimed: RefCell::default(),
+            known: Known::default(),
             route: "chat".into(),
             protocol: Protocol::WebSocket,
             now: at(NOW),
