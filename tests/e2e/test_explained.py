@@ -27,10 +27,10 @@ groups:
   interval: 1s
   rules:
   - alert: AbnormalCloses
-    expr: sum by (route) (websocket_connections_closed_total) > 10 and on (route) count by (route) (heartline_finding_active{finding="CAUSE"}) > 0
+    expr: sum by (route) (websocket_connections_closed_total) > 10 and on (route) count by (route) (heartline_finding_active{finding="CAUSE",level="high"}) > 0
     annotations: {summary: 'connections break off'}
   - alert: HandshakesFail
-    expr: sum by (route) (websocket_connections_closed_total) > 10 and on (route) count by (route) (heartline_finding_active{finding="CAUSE"}) > 0
+    expr: sum by (route) (websocket_connections_closed_total) > 10 and on (route) count by (route) (heartline_finding_active{finding="CAUSE",level="high"}) > 0
 """.replace("CAUSE", CAUSE)
 ROUTES = """
 route: {receiver: ops, group_by: [alertname], group_wait: 100ms}
