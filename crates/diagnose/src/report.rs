@@ -1,6 +1,7 @@
 //! A verdict as people read it: the answer first, then what was measured, why, how sure, and what to do.
 
 mod facts;
+mod junit;
 mod markdown;
 mod paint;
 #[cfg(test)]
@@ -11,6 +12,7 @@ use model::language::{Language, Text, text as t};
 use model::{WallTime, Word as _};
 use unicode_width::UnicodeWidthStr as _;
 
+pub use junit::junit;
 pub use markdown::markdown;
 pub use paint::Style;
 
@@ -29,7 +31,8 @@ pub fn text(seen: &Examination, verdict: &Verdict, language: Language, style: St
     let words = Words { language };
     let findings: Vec<Told> = verdict.findings.iter().map(|finding| told(finding, language)).collect();
     let mut page = Page::new(style);
-    head(&mut page, seen, verdict, findings.first(), words);
+    let is_well = verdict.outcome == Outcome::Healthy;
+    head(&mut page, seen, verdict, findings.first().filter(|_| !is_well), words);
     page.gap();
     for line in facts::lines(seen, language, style.is_verbose) {
         page.line(&format!("  {line}"));
@@ -37,7 +40,10 @@ pub fn text(seen: &Examination, verdict: &Verdict, language: Language, style: St
     for line in facts::holds(seen, language, page.marks()) {
         page.line(&format!("  {line}"));
     }
-    let shown = if style.is_verbose { findings.len() } else { findings.len().min(1) };
+    let shown = match (style.is_verbose, is_well) {
+        (true, _) => findings.len(),
+        (false, is_well) => findings.len().min(usize::from(!is_well)),
+    };
     for finding in &findings[..shown] {
         page.gap();
         if style.is_verbose {
@@ -149,6 +155,13 @@ fn head(page: &mut Page, seen: &Examination, verdict: &Verdict, first: Option<&T
                 "SKIP",
                 why.unwrap_or_else(|| words.say(t("it could not be tested", "无法测试")).to_owned()),
             )
+        }
+        (_, None) if seen.is_cut => {
+            let unmeasured = words.say(t(
+                "nothing wrong was seen before the time was over",
+                "在时间用完之前未发现问题，但测量未全部完成",
+            ));
+            (Tone::Doubt, "????", unmeasured.to_owned())
         }
         (_, first) => {
             let unclear = words.say(t(

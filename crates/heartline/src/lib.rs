@@ -17,6 +17,7 @@ mod history;
 mod host;
 pub mod load;
 pub mod look;
+mod probes;
 pub mod reference;
 pub mod routes;
 pub mod rules;

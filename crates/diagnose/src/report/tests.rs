@@ -7,6 +7,7 @@ use model::language::Language;
 use super::*;
 use crate::causes;
 use crate::claim::Claim;
+use crate::experiment::Via;
 use crate::scene::{Scene, answer};
 use crate::verdict::verdict;
 
@@ -62,6 +63,19 @@ fn all_is_well() {
 }
 
 #[test]
+fn what_only_informs_does_not_take_the_first_line() {
+    let limit = Some(crate::scene::close(1009, ""));
+    let sizes = [crate::scene::sent(Via::Url, 900, Ok(0.01)), crate::scene::sent(Via::Url, 1024, Err(limit))];
+    let seen = Scene::opened().attempts(sizes).seen();
+    let report = text(&seen, &verdict(&seen), Language::English, Style::default());
+    assert!(report.starts_with("ok  ws://example.com/chat    no problem found in 2 checks\n"), "{report}");
+    assert!(
+        report.contains("  also   HL-214 messages above 900 B end the stream with 1009 (90 %)\n"),
+        "{report}"
+    );
+}
+
+#[test]
 fn markdown_has_all_findings() {
     let seen = seen();
     let page = markdown(&seen, &verdict(&seen), Language::English);
@@ -102,4 +116,37 @@ fn findings_of_a_gateway() {
     assert!(chinese.contains("影响   25 个连接，占异常断开的 90 %\n"), "{chinese}");
     assert!(chinese.contains("时间   已结束：1970-01-01T00:00:01 至 1970-01-01T00:01:10 UTC\n"), "{chinese}");
     assert_eq!(findings(&[], Language::English, Style::default()), "no finding\n");
+}
+
+fn as_junit(seen: &Examination) -> String {
+    junit(seen, &verdict(seen), Language::English)
+}
+
+#[test]
+fn junit_fails_by_findings() {
+    let page = as_junit(&seen());
+    assert!(page.contains(" tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"0\">"), "{page}");
+    assert!(page.contains("name=\"handshake\"/>\n"), "{page}");
+    let failure =
+        "name=\"HL-101 ws-upgrade-stripped\"><failure type=\"ws-upgrade-stripped\" message=\"the upgrade";
+    assert!(page.contains(failure), "{page}");
+}
+
+#[test]
+fn junit_passes_what_is_healthy_and_skips_what_is_undone() {
+    let mut well = Scene::websocket().plain(answer(101)).seen();
+    assert!(as_junit(&well).contains(" tests=\"1\" failures=\"0\" errors=\"0\" skipped=\"0\">"));
+    well.target.url = "ws://example.com/?a=<\u{1}\"&".to_owned();
+    let undone = crate::scene::sent(Via::Url, 1024, Ok(0.01));
+    well.leave_undone(&undone.experiment);
+    let page = as_junit(&well);
+    assert!(
+        page.contains(
+            "diagnose ws://example.com/?a=&lt;&quot;&amp;\" tests=\"3\" failures=\"0\" errors=\"1\""
+        ),
+        "{page}"
+    );
+    assert!(page.contains("name=\"size\"><skipped message="), "{page}");
+    let untested = as_junit(&Scene::websocket().seen());
+    assert!(untested.contains("<error message=\"it could not be tested\"/>"), "{untested}");
 }

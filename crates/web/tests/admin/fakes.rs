@@ -21,9 +21,10 @@ use model::journal::{
 use model::live::{Backlog, LiveConnection, LiveState};
 use model::overview::{Overview, RouteNow};
 use model::ports::{
-    Connections, Findings, History, Hosts, Metrics, MetricsFormat, Operations, Overviews, Received,
+    Connections, Findings, History, Hosts, Metrics, MetricsFormat, Operations, Overviews, Probes, Received,
     Recordings, Rules,
 };
+use model::probe::{Fault, Outcome, ProbeRun, ProbeStage, ProbeView, Refusal, StageName};
 use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
 use model::recording::{Happening, Recorded, Recording};
 use model::rules::{AlertView, GroupView, RuleView, State};
@@ -69,6 +70,7 @@ impl Fake {
             alertmanager: Arc::clone(self) as Arc<dyn Alertmanager>,
             incidents: Arc::clone(self) as Arc<dyn Incidents>,
             findings: Arc::clone(self) as Arc<dyn Findings>,
+            probes: Arc::clone(self) as Arc<dyn Probes>,
             journal: Some(Arc::clone(self) as Arc<dyn Journal>),
             queries: Arc::default(),
             about: About { version: "1.2.3".to_owned(), started_at: second(0) },
@@ -522,5 +524,51 @@ impl Findings for Fake {
 
     fn told(&self, kind: &str, subject: &str, _: WallTime) {
         self.told.lock().expect("not poisoned").push(format!("{kind} {subject}"));
+    }
+}
+
+/// A probe that has run once.
+impl Probes for Fake {
+    fn probes(&self) -> Vec<ProbeView> {
+        let last = ProbeRun {
+            at: second(1),
+            seconds: 0.5,
+            is_deep: false,
+            is_success: false,
+            outcome: Outcome::Problem,
+            error: None,
+            stages: vec![ProbeStage { name: StageName::Tcp, seconds: 0.25, fault: Some(Fault::Refused) }],
+            status: None,
+            ip_version: None,
+            tls_version: None,
+            certificate_ends_at: None,
+            ping_rtt_seconds: None,
+        };
+        vec![ProbeView {
+            name: "echo".into(),
+            url: "ws://127.0.0.1:1/".into(),
+            protocol: Protocol::WebSocket,
+            route: None,
+            every_seconds: 60.0,
+            deep_every_seconds: None,
+            is_running: false,
+            runs: vec![last.cell()],
+            last: Some(Arc::new(last)),
+            outcomes: [0, 1, 0, 0],
+            skipped: 0,
+            limits: None,
+        }]
+    }
+
+    fn run(&self, probe: &str, is_deep: bool) -> Result<(), Refusal> {
+        let mut told = self.told.lock().expect("not poisoned");
+        match (probe, told.is_empty()) {
+            ("echo", true) => {
+                told.push(format!("probe echo {}", if is_deep { "deep" } else { "ordinary" }));
+                Ok(())
+            }
+            ("echo", false) => Err(Refusal::Running),
+            _ => Err(Refusal::Unknown),
+        }
     }
 }

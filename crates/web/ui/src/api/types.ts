@@ -102,6 +102,16 @@ export type Backlog = {
   socket?: SocketBacklog,
 };
 
+/** Between the smallest and the largest of several measurements. */
+export type Bracket = {
+  /** The smallest. */
+  from: number,
+  /** The largest. */
+  to: number,
+  /** How many there were. */
+  count: number,
+};
+
 /** One thing that was seen of the end of a connection. */
 export type Cause = {
   /** Where; none for a decision of this gateway. */
@@ -408,6 +418,9 @@ export type ExporterFacts = {
   /** Its answer. */
   machine: MachineFacts | null,
 };
+
+/** Why a stage failed, in kinds. */
+export type Fault = "no_name" | "resolver" | "refused" | "timeout" | "unreachable" | "reset" | "ended" | "alert" | "certificate" | "other_protocol" | "alpn" | "answer" | "protocol" | "local";
 
 /** Body of `POST /api/v1/findings/{id}/feedback`. */
 export type Feedback = {
@@ -799,6 +812,9 @@ export type Now = {
 /** Opcode of a WebSocket frame (RFC 6455, section 11.8). */
 export type Opcode = "continuation" | "text" | "binary" | "close" | "ping" | "pong" | "reserved";
 
+/** What an examination comes to. */
+export type Outcome = "healthy" | "problem" | "inconclusive" | "could_not_test";
+
 /** One look. */
 export type Overview = {
   /** When it was taken. */
@@ -822,6 +838,22 @@ export type Overview = {
   routes: Array<RouteNow>,
   /** What this process can hold. */
   ceiling: Ceiling,
+};
+
+/** What a path bears, as deep experiments have found it. */
+export type PathLimits = {
+  /** The longest silence after which a connection was still there. */
+  silence_survived_seconds: number | null,
+  /** The silence after which connections were cut. */
+  silence_cut_seconds: Bracket | null,
+  /** The largest message that passed. */
+  message_passed_bytes: number | null,
+  /** The smallest message that did not. */
+  message_failed_bytes: number | null,
+  /** Connections that were opened at once. */
+  connections_opened: number | null,
+  /** Connections of the same moment that were refused. */
+  connections_refused: number | null,
 };
 
 /** One value for each direction. */
@@ -852,6 +884,86 @@ export type PerProtocol<T> = {
 
 /** Where a cause sits, along the way from the client to the service. */
 export type Place = "client" | "client_leg" | "gateway" | "upstream_leg" | "upstream" | "host" | "unknown";
+
+/** What is kept of a run that is not the newest. */
+export type ProbeCell = {
+  /** When it began. */
+  at: WallTime,
+  /** See [`ProbeRun::is_success`]. */
+  is_success: boolean,
+  /** See [`ProbeRun::is_deep`]. */
+  is_deep: boolean,
+  /** See [`ProbeRun::outcome`]. */
+  outcome: Outcome,
+  /** See [`ProbeRun::opening_seconds`]. */
+  opening_seconds: number,
+};
+
+/** What came of one run. */
+export type ProbeRun = {
+  /** When it began. */
+  at: WallTime,
+  /** How long all its experiments took. */
+  seconds: number,
+  /** Long and hard experiments were among them. */
+  is_deep: boolean,
+  /** The stream opened and stayed open, and a call did not fail. */
+  is_success: boolean,
+  /** What it all came to. */
+  outcome: Outcome,
+  /** Why nothing could be tested, when it is this machine's fault. */
+  error: string | null,
+  /** Stages of the plain opening, in their order; the last one may have failed. */
+  stages: Array<ProbeStage>,
+  /** Status of its answer. */
+  status: number | null,
+  /** 4 or 6; none when nothing was connected to. */
+  ip_version: number | null,
+  /** Version of TLS, such as `1.3`. */
+  tls_version: string | null,
+  /** Unix time in seconds at which the first certificate of the chain ends. */
+  certificate_ends_at: number | null,
+  /** Round trip of a Ping, or of PING of HTTP/2. */
+  ping_rtt_seconds: number | null,
+};
+
+/** A stage of an opening. */
+export type ProbeStage = {
+  /** Which. */
+  name: StageName,
+  /** How long it took, or until it failed. */
+  seconds: number,
+  /** Why it failed; none when it did not. */
+  fault: Fault | null,
+};
+
+/** One probe: what it is told to do, and what came of it. */
+export type ProbeView = {
+  /** Its name. */
+  name: string,
+  /** What it examines, without query. */
+  url: string,
+  /** What is spoken there. */
+  protocol: Protocol,
+  /** The route whose clients it stands for. */
+  route: string | null,
+  /** Time between two runs, seconds. */
+  every_seconds: number,
+  /** Time between two deep runs, seconds; none when there are none but those that are asked for. */
+  deep_every_seconds: number | null,
+  /** A run is under way. */
+  is_running: boolean,
+  /** The newest run. */
+  last: ProbeRun | null,
+  /** The newest runs, oldest first; at most 96. */
+  runs: Array<ProbeCell>,
+  /** Runs so far by what each came to, in the order of [`Outcome::ALL`](crate::Word::ALL). */
+  outcomes: [number, number, number, number],
+  /** Runs that were left out, since one was under way or too many of other probes were. */
+  skipped: number,
+  /** Limits of the path that the newest deep run has found. */
+  limits: PathLimits | null,
+};
 
 /** What a process uses and may use (proc(5)). */
 export type ProcessFacts = {
@@ -1074,6 +1186,9 @@ export type SocketBacklog = {
   /** Age of the older one of the two samples. */
   age_seconds: number,
 };
+
+/** Stages of an opening, in their order. */
+export type StageName = "dns" | "tcp" | "tls" | "http2" | "http" | "upgrade" | "first_message";
 
 /** Time in which tasks waited. */
 export type Stall = {
