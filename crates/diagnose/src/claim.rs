@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use model::WallTime;
-use model::finding::{Affected, Finding, Fix, Level, Place, Said};
+use model::finding::{Affected, Finding, Fix, Level, Place, Said, Severity};
 
 use crate::cause::Cause;
 
@@ -57,6 +57,13 @@ impl Claim {
     #[must_use]
     pub fn suspected(mut self) -> Claim {
         self.is_weak = true;
+        self
+    }
+
+    /// It hurts more, or less, than its cause does mostly.
+    #[must_use]
+    pub fn weighing(mut self, severity: Severity) -> Claim {
+        self.finding.severity = severity;
         self
     }
 
