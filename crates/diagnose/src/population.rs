@@ -5,9 +5,11 @@
 //! one of them. [`Ledger`] makes findings of many looks into findings that open, go on and end.
 
 pub mod calls;
+mod ceiling;
 mod clumps;
 pub mod codes;
 pub mod departures;
+pub mod heartbeats;
 mod ledger;
 mod legs;
 pub mod paths;
@@ -33,6 +35,7 @@ use model::record::{CloseRecord, What};
 use model::{ConnectionId, Initiator, Leg, Protocol, Reason, WallTime};
 use serde::{Deserialize, Serialize};
 
+pub use ceiling::Ceiling;
 pub use clumps::Clump;
 pub use ledger::{Ledger, Reach};
 pub use legs::{Slow, SlowLeg};
