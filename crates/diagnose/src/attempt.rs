@@ -3,66 +3,13 @@
 
 use model::event::{CloseCode, FrameViolation};
 use model::tcp::TcpSample;
-use model::words;
 use model::words::{Http2Error, Opcode};
 use serde::{Deserialize, Serialize};
 
+pub use model::probe::{Fault, StageName};
+
 use crate::experiment::Experiment;
 use crate::holds::Manner;
-
-words! {
-    /// Stages of an opening, in their order.
-    StageName {
-        /// The name is resolved.
-        Dns = "dns",
-        /// A TCP connection is made.
-        Tcp = "tcp",
-        /// TLS is agreed on.
-        Tls = "tls",
-        /// HTTP/2 is agreed on: both sides have sent SETTINGS.
-        Http2 = "http2",
-        /// The answer's head has come.
-        Http = "http",
-        /// The answer opens the stream that was asked for: status, fields and their values are valid.
-        Upgrade = "upgrade",
-        /// A first message has come, where one is expected.
-        FirstMessage = "first_message",
-    }
-}
-
-words! {
-    /// Why a stage failed, in kinds.
-    Fault {
-        /// The name does not exist, or has no address (NXDOMAIN, NODATA).
-        NoName = "no_name",
-        /// The resolver did not answer or failed (SERVFAIL, timeout).
-        Resolver = "resolver",
-        /// RST in place of SYN-ACK: nobody listens, or a firewall rejects.
-        Refused = "refused",
-        /// No answer in time.
-        Timeout = "timeout",
-        /// ICMP says unreachable.
-        Unreachable = "unreachable",
-        /// The connection was reset.
-        Reset = "reset",
-        /// The peer ended the connection (FIN) without an answer.
-        Ended = "ended",
-        /// A TLS alert came.
-        Alert = "alert",
-        /// The certificate is not accepted; see [`Certificate`].
-        Certificate = "certificate",
-        /// The first bytes are not of the protocol that was spoken.
-        OtherProtocol = "other_protocol",
-        /// The protocol agreed on in TLS (ALPN) is none of those offered, or none at all where one is needed.
-        Alpn = "alpn",
-        /// The answer is not what opens the stream: see [`Answer`].
-        Answer = "answer",
-        /// The bytes break the protocol.
-        Protocol = "protocol",
-        /// This machine could not: no file, port or route left.
-        Local = "local",
-    }
-}
 
 /// One attempt and what was seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -123,6 +70,9 @@ pub struct Certificate {
     pub issuer: String,
     /// Seconds until it ends; negative when it has.
     pub ends_in_seconds: f64,
+    /// Unix time in seconds at which the first of those that came with it ends, itself included.
+    #[serde(default)]
+    pub chain_ends_at: f64,
     /// Seconds since it began; negative when it has not.
     pub began_seconds_ago: f64,
     /// Certificates that came with it, itself included.

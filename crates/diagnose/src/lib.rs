@@ -13,6 +13,7 @@ pub mod expected;
 pub mod experiment;
 pub mod flows;
 pub mod holds;
+pub mod limits;
 pub mod occupancy;
 pub mod openings;
 pub mod phrases;

@@ -4,25 +4,11 @@
 use std::ops::RangeInclusive;
 
 use model::finding::{Finding, Level, Severity};
-use model::words;
+pub use model::probe::Outcome;
 
 use crate::cause::Signs;
 use crate::causes;
 use crate::examination::Examination;
-
-words! {
-    /// What an examination comes to.
-    Outcome {
-        /// All was measured, and nothing is wrong.
-        Healthy = "healthy",
-        /// Something is wrong, and at least one finding says what.
-        Problem = "problem",
-        /// Something is wrong and no measurement tells what, or the time was over before all was measured.
-        Inconclusive = "inconclusive",
-        /// It could not be tested.
-        CouldNotTest = "could_not_test",
-    }
-}
 
 /// Causes that say only how an opening failed. They speak when no cause says why.
 const GENERAL: [&str; 6] = [
@@ -123,7 +109,8 @@ fn is_note(finding: &Finding) -> bool {
     finding.severity == Severity::Info
 }
 
-fn is_about_opening(id: &str) -> bool {
+/// Whether a cause, by its name, is about how an opening failed.
+pub fn is_about_opening(id: &str) -> bool {
     causes::by_id(id)
         .is_some_and(|cause| !AFTER_OPENING.iter().any(|numbers| numbers.contains(&cause.number)))
 }

@@ -59,12 +59,13 @@ impl Attempt {
         visitor: Visitor,
         started: Moment,
     ) -> Attempt {
+        let country = registry.geo.country(client.ip);
         Attempt {
             registry: Arc::clone(registry),
             route: Arc::clone(route),
             protocol,
             id: ConnectionId(rand::random()),
-            client,
+            client: ClientAddress { country, ..client },
             visitor,
             upstream: None,
             grpc: None,

@@ -17,7 +17,7 @@ use clap::{Args, ValueEnum};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::{Language, Word};
 use probe::diagnose::{Settings, Upstream};
-use probe::target::{Protocol, Target};
+use probe::target::Target;
 use probe::tls::Trust;
 use serde_json::{Value, json};
 
@@ -136,7 +136,10 @@ enum When {
 pub async fn run(options: DiagnoseOptions) -> Result<(), Failure> {
     let settings = options.settings();
     let plan = options.plan();
-    let seen = Examination::new(options.examined(&settings));
+    let seen = Examination::new(examination::Target {
+        message_max: options.message_max.map(|bytes| bytes as u64),
+        ..settings.examined()
+    });
     let mut progress = progress::Progress::new();
     let mut seen = probe::diagnose::examine(settings, seen, plan, options.timeout, &mut progress).await;
     progress.end();
@@ -158,24 +161,34 @@ pub async fn run(options: DiagnoseOptions) -> Result<(), Failure> {
     }
 }
 
+/// How a report looks unless it is said: as wide as COLUMNS, with colours on a terminal, unless NO_COLOR is set.
+pub(crate) fn style(is_verbose: bool) -> Style {
+    let is_colorless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let usual = Style::default();
+    Style {
+        has_color: std::io::stdout().is_terminal() && !is_colorless,
+        columns: columns.unwrap_or(usual.columns),
+        is_verbose,
+        ..usual
+    }
+}
+
 impl DiagnoseOptions {
     fn language(&self) -> Language {
         self.lang.unwrap_or_else(preferred)
     }
 
     fn style(&self) -> Style {
-        let is_terminal = std::io::stdout().is_terminal();
-        let is_colorless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let usual = style(self.verbose);
         Style {
             has_color: match self.color {
-                When::Auto => is_terminal && !is_colorless,
+                When::Auto => usual.has_color,
                 When::Always => true,
                 When::Never => false,
             },
             is_ascii: self.ascii,
-            columns: columns.unwrap_or(Style::default().columns),
-            is_verbose: self.verbose,
+            ..usual
         }
     }
 
@@ -205,30 +218,6 @@ impl DiagnoseOptions {
             resolved: self.resolve.clone(),
             trust,
             stage_time: Duration::from_secs(10).min(self.timeout / 2),
-        }
-    }
-
-    fn examined(&self, settings: &Settings) -> examination::Target {
-        let target = &self.target;
-        examination::Target {
-            url: target.to_string(),
-            protocol: match target.protocol {
-                Protocol::WebSocket => model::Protocol::WebSocket,
-                Protocol::Sse => model::Protocol::Sse,
-                Protocol::Grpc => model::Protocol::Grpc,
-            },
-            is_tls: target.is_tls,
-            host: target.host.clone(),
-            port: target.port,
-            path: target.path.to_string(),
-            direct: self.upstream.as_ref().map(|Upstream { host, port, .. }| format!("{host}:{port}")),
-            origin: settings
-                .fields
-                .get(http::header::ORIGIN)
-                .map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned()),
-            credentials: settings.credentials(),
-            subprotocols: self.subprotocol.clone(),
-            message_max: self.message_max.map(|bytes| bytes as u64),
         }
     }
 
@@ -265,7 +254,7 @@ fn check(name: &str) -> Result<Check, String> {
     name.trim().parse()
 }
 
-fn upstream(text: &str) -> Result<Upstream, String> {
+pub(crate) fn upstream(text: &str) -> Result<Upstream, String> {
     let wrong = || "it is HOST:PORT or a URL, such as 10.0.0.7:3000 or https://10.0.0.7:8443".to_owned();
     let (is_tls, rest) = match text.split_once("://") {
         Some(("https" | "wss" | "grpcs", rest)) => (Some(true), rest),

@@ -4,13 +4,14 @@ mod text;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::journal::address_bytes;
 use crate::live::LiveConnection;
 use crate::record::CloseRecord;
 use crate::words::{HandshakeResult, PerDirection, Word};
 
-pub use text::{FilterError, TERMS_MAX, TEXT_BYTES_MAX};
+pub use text::{FilterError, TERMS_MAX, TEXT_BYTES_MAX, written};
 
 /// Conditions that all must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -181,6 +182,8 @@ fields! {
         Method = "method",
         /// gRPC: status.
         GrpcCode = "grpc_code",
+        /// Code of the client's country.
+        Country = "country",
     }
 }
 
@@ -268,6 +271,20 @@ pub trait Filtered {
     fn ip(&self) -> IpAddr;
 }
 
+impl<T: Filtered> Filtered for Arc<T> {
+    fn text(&self, field: TextField) -> Option<String> {
+        T::text(self, field)
+    }
+
+    fn numbers(&self, field: NumberField) -> [Option<f64>; 2] {
+        T::numbers(self, field)
+    }
+
+    fn ip(&self) -> IpAddr {
+        T::ip(self)
+    }
+}
+
 impl Filtered for CloseRecord {
     fn text(&self, field: TextField) -> Option<String> {
         let grpc = self.grpc.as_deref();
@@ -285,6 +302,7 @@ impl Filtered for CloseRecord {
             TextField::Service => grpc.map(|grpc| grpc.service.to_string()),
             TextField::Method => grpc.map(|grpc| grpc.method.to_string()),
             TextField::GrpcCode => grpc.map(|grpc| grpc.code.to_string()),
+            TextField::Country => self.client.country.map(String::from),
         }
     }
 
@@ -318,6 +336,7 @@ impl Filtered for LiveConnection {
             TextField::Client => Some(self.client.ip.to_string()),
             TextField::Upstream => Some(self.upstream.to_string()),
             TextField::Result => Some(HandshakeResult::Success.to_string()),
+            TextField::Country => self.client.country.map(String::from),
             TextField::Initiator
             | TextField::Layer
             | TextField::Reason

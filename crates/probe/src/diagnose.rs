@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use diagnose::attempt::{Attempt, Fault, Stage, StageName};
+use diagnose::examination;
 use diagnose::experiment::{Alpn, Check, Conduct, Experiment, Vary, Via};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::Moment;
@@ -68,6 +69,25 @@ impl Settings {
     pub fn credentials(&self) -> Vec<String> {
         let names = self.fields.keys().map(HeaderName::as_str);
         names.filter(|name| is_credential(name)).map(str::to_owned).collect()
+    }
+
+    /// What is examined, as evidence has it.
+    pub fn examined(&self) -> examination::Target {
+        let target = &self.target;
+        let origin = self.fields.get(http::header::ORIGIN);
+        examination::Target {
+            url: target.to_string(),
+            protocol: target.protocol.into(),
+            is_tls: target.is_tls,
+            host: target.host.clone(),
+            port: target.port,
+            path: target.path.to_string(),
+            direct: self.direct.as_ref().map(|Upstream { host, port, .. }| format!("{host}:{port}")),
+            origin: origin.map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned()),
+            credentials: self.credentials(),
+            subprotocols: self.subprotocols.clone(),
+            message_max: None,
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Unclean ends fall on one upstream or one network far more often than its part of the connections explains.
 
+use std::collections::BTreeSet;
+
+use model::ConnectionId;
 use model::finding::{Finding, Place, Said, Severity};
 use model::record::CloseRecord;
 
@@ -62,13 +65,10 @@ pub const CAUSE: Cause = Cause {
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
     // What ended together, or by a timer, is told as that.
-    let clumps = seen.clumps();
-    let timers = seen.timers();
-    let is_told = |record: &CloseRecord| {
-        let is_same = |end: &&CloseRecord| end.id == record.id;
-        clumps.iter().any(|clump| clump.ends.iter().any(is_same))
-            || timers.iter().any(|timer| timer.ends.iter().any(is_same))
-    };
+    let clumps = seen.clumps().iter().flat_map(|clump| &clump.ends);
+    let timers = seen.timers().iter().flat_map(|timer| &timer.ends);
+    let told: BTreeSet<ConnectionId> = clumps.chain(timers).map(|end| end.id).collect();
+    let is_told = |record: &CloseRecord| told.contains(&record.id);
     let unclean = seen
         .ends_where(|record| Manner::of(record).is_some_and(|manner| !manner.is_told) && !is_told(record));
     let node =
@@ -83,6 +83,11 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
     let net = net
         .map(|found| (found.value.to_string(), found.count, found.share, found.exposure, Place::ClientLeg));
     let told = |(value, count, share, exposure, place): (String, usize, f64, f64, Place)| {
+        let is_there = |record: &&&CloseRecord| match place {
+            Place::Upstream => record.upstream.as_deref() == Some(&*value),
+            _ => network(record.client.ip).to_string() == value,
+        };
+        let there: Vec<&CloseRecord> = unclean.iter().filter(is_there).copied().collect();
         let concentrated = Said::new("concentrated")
             .with("count", count)
             .with("all", unclean.len())
@@ -96,6 +101,7 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
             .unless(Said::new("why_there"))
             .fix(Said::new(fix).with("value", value))
             .concerns(seen.route.clone(), seen.since(&unclean), seen.affected(&unclean))
+            .selects(seen.selection(&there))
             .finding()
     };
     node.into_iter().chain(net).map(told).collect()

@@ -1,5 +1,6 @@
 //! Populations made up for tests, in words.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use model::event::CloseCode;
@@ -28,7 +29,7 @@ pub(crate) fn end(number: u64) -> Made {
         id: ConnectionId(number.wrapping_mul(0x1234_5678_9abc_def1)),
         protocol: Protocol::WebSocket,
         route: "chat".into(),
-        client: ClientAddress { ip: [10, 0, (number % 200) as u8, 7].into(), port: 40_000 },
+        client: ClientAddress { ip: [10, 0, (number % 200) as u8, 7].into(), port: 40_000, country: None },
         upstream: Some("http://a".into()),
         opened_at: at(NOW - 60.0),
         closed_at: at(NOW),
@@ -154,6 +155,8 @@ fn random_ends_have_no_timer_and_no_clump() {
             })
             .collect();
         let population = Population {
+            claimed: RefCell::default(),
+            known: Known::default(),
             route: "chat".into(),
             protocol: Protocol::WebSocket,
             now: at(NOW),

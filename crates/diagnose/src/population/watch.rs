@@ -1,9 +1,10 @@
 //! The window: which records are kept, and what causes make of them.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use model::finding::Finding;
+use model::finding::{Coverage, Finding};
 use model::heartbeat::Heartbeat;
 use model::host::HostFacts;
 use model::live::LiveConnection;
@@ -11,7 +12,7 @@ use model::record::{ClientAddress, CloseRecord, Reconnect};
 use model::tcp::TcpLegs;
 use model::{HandshakeResult, PerDirection, PerLeg, Protocol, WallTime};
 
-use super::{Population, Told, between, is_orderly};
+use super::{Known, Population, Told, between, is_orderly};
 use crate::cause::{Cause, Signs};
 use crate::causes;
 
@@ -22,6 +23,8 @@ pub struct WatchOptions {
     pub window_seconds: f64,
     /// Records kept of one route and protocol; beyond it every second one is left out, then every fourth, and so on.
     pub records_max: usize,
+    /// Records kept of all together, of which each route and protocol has the same part.
+    pub records_total: usize,
     /// Routes and protocols that are told apart.
     pub populations_max: usize,
     /// Open connections that a look keeps.
@@ -30,7 +33,13 @@ pub struct WatchOptions {
 
 impl Default for WatchOptions {
     fn default() -> WatchOptions {
-        WatchOptions { window_seconds: 600.0, records_max: 4096, populations_max: 64, open_max: 16_384 }
+        WatchOptions {
+            window_seconds: 600.0,
+            records_max: 4096,
+            records_total: 32_768,
+            populations_max: 64,
+            open_max: 16_384,
+        }
     }
 }
 
@@ -101,6 +110,7 @@ pub struct Watch {
     host: Option<HostFacts>,
     /// Records of routes beyond the bound.
     left_out: u64,
+    coverage: Coverage,
 }
 
 impl Watch {
@@ -113,6 +123,7 @@ impl Watch {
             open: Vec::new(),
             host: None,
             left_out: 0,
+            coverage: Coverage::default(),
         }
     }
 
@@ -123,12 +134,13 @@ impl Watch {
             self.left_out += 1;
             return;
         }
+        let most = self.most();
         let window = self.windows.entry(key).or_default();
         if !is_kept(&record, window.thinning) {
             return;
         }
         window.records.push_back(record);
-        if window.records.len() > self.options.records_max {
+        if window.records.len() > most {
             window.thinning += 1;
             let thinning = window.thinning;
             window.records.retain(|record| is_kept(record, thinning));
@@ -156,6 +168,11 @@ impl Watch {
         self.left_out
     }
 
+    /// How much of what ended had a cause when causes were last asked.
+    pub fn coverage(&self) -> Coverage {
+        self.coverage
+    }
+
     /// Records that are kept.
     pub fn records(&self) -> usize {
         self.windows.values().map(|window| window.records.len()).sum()
@@ -165,6 +182,7 @@ impl Watch {
     pub fn judge(&mut self, now: WallTime) -> Vec<Finding> {
         self.forget(now);
         let mut findings = Vec::new();
+        let (mut ends, mut explained) = (0.0, 0.0);
         let told = &*self.told.make_contiguous();
         for ((route, protocol), window) in &self.windows {
             let is_of = |open: &Open| (&open.route, open.protocol) < (route, *protocol);
@@ -179,6 +197,8 @@ impl Watch {
                 orderly: Vec::new(),
                 failed: Vec::new(),
                 weight: f64::from(1_u32 << window.thinning.min(30)),
+                claimed: RefCell::default(),
+                known: Known::default(),
                 open: &self.open[from..from + of],
                 told,
                 host: self.host.as_ref(),
@@ -193,8 +213,23 @@ impl Watch {
                 }
             }
             findings.extend(causes::ALL.iter().flat_map(|cause| seen(cause, &population)));
+            let claimed = population.claimed.take();
+            let is_claimed = |record: &&&CloseRecord| claimed.contains(&record.id);
+            ends += population.ends.len() as f64 * population.weight;
+            explained += population.ends.iter().filter(is_claimed).count() as f64 * population.weight;
         }
+        self.coverage = Coverage {
+            window_seconds: self.options.window_seconds,
+            ends: ends as u64,
+            explained: explained as u64,
+        };
         findings
+    }
+
+    /// Records that are kept of one route and protocol.
+    fn most(&self) -> usize {
+        let WatchOptions { records_max, records_total, .. } = self.options;
+        records_max.min(records_total / self.windows.len().max(1))
     }
 
     fn forget(&mut self, now: WallTime) {
@@ -202,12 +237,13 @@ impl Watch {
         while self.told.front().is_some_and(|told| is_old(told.at, TOLD_SECONDS)) {
             self.told.pop_front();
         }
-        let WatchOptions { window_seconds, records_max, .. } = self.options;
+        let WatchOptions { window_seconds, .. } = self.options;
+        let most = self.most();
         for window in self.windows.values_mut() {
             while window.records.front().is_some_and(|record| is_old(record.closed_at, window_seconds)) {
                 window.records.pop_front();
             }
-            if window.thinning > 0 && window.records.len() < records_max / 4 {
+            if window.thinning > 0 && window.records.len() < most / 4 {
                 window.thinning -= 1;
             }
         }

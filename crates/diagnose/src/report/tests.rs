@@ -1,8 +1,12 @@
 //! Reports as they are read.
 
+use model::WallTime;
+use model::finding::{Affected, Finding, Place, Said, Selection};
 use model::language::Language;
 
 use super::*;
+use crate::causes;
+use crate::claim::Claim;
 use crate::experiment::Via;
 use crate::scene::{Scene, answer};
 use crate::verdict::verdict;
@@ -86,6 +90,41 @@ fn markdown_has_all_findings() {
     let page = markdown(&seen, &verdict(&seen), Language::English);
     assert!(page.contains("## HL-101 the upgrade never reaches your server"), "{page}");
     assert!(page.contains("```\nproxy_http_version 1.1;"), "{page}");
+}
+
+#[test]
+fn findings_of_a_gateway() {
+    let title = Said::new("title_timer").with("leg", "upstream").seconds("seconds", 2.0);
+    let cause = causes::by_id("idle-timeout-l7-proxy").expect("a cause");
+    let second = |second: u64| WallTime(second * 1_000_000_000);
+    let finding = Claim::of(cause, Place::UpstreamLeg, Said::new("ages_differ"))
+        .proven()
+        .titled(title)
+        .fix(Said::new("drain_first"))
+        .concerns("chat".into(), second(1), Affected { connections: 25, share_of_closes: Some(0.9) })
+        .selects(Some(Selection { filter: "route:chat idle>=2s".to_owned(), latest: second(9) }))
+        .finding();
+    let over = Finding { until: Some(second(70)), selection: None, ..finding.clone() };
+    let told = |language| [told(&finding, language), told(&over, language)];
+    let report = findings(&told(Language::English)[..1], Language::English, Style::default());
+    assert_eq!(
+        report,
+        "warning  chat    connections end by the upstream side after 2 s, as by a timer                HL-201
+  when   since 1970-01-01T00:00:01 UTC
+  hits   25 connections, 90 % of those that did not end as they should
+  why    Their ages differ, and their silences are the same
+  sure   90 %, sure
+  fix    Close in small groups with 1001 or 1012 before a process goes, and let clients come back
+         with jitter
+  show   these connections
+             heartline connections --closed from:1970-01-01T00:00:01.000Z to:1970-01-01T00:00:09.001Z 'route:chat idle>=2s'
+  more   heartline explain HL-201
+"
+    );
+    let chinese = findings(&told(Language::Chinese), Language::Chinese, Style::default());
+    assert!(chinese.contains("影响   25 个连接，占异常断开的 90 %\n"), "{chinese}");
+    assert!(chinese.contains("时间   已结束：1970-01-01T00:00:01 至 1970-01-01T00:01:10 UTC\n"), "{chinese}");
+    assert_eq!(findings(&[], Language::English, Style::default()), "no finding\n");
 }
 
 fn as_junit(seen: &Examination) -> String {

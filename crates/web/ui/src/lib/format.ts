@@ -39,6 +39,11 @@ export class Format {
     return this.#number(value, { notation: 'compact', maximumSignificantDigits: 4 });
   }
 
+  /** The name of a country or territory by its code. */
+  country(code: string): string {
+    return new Intl.DisplayNames(this.language, { type: 'region', fallback: 'code' }).of(code) ?? code;
+  }
+
   /** At most three digits: for axes. */
   compact(value: number): string {
     return this.#number(value, { notation: 'compact', maximumSignificantDigits: 3 });
@@ -51,6 +56,13 @@ export class Format {
     const digits = value < 10 ? 2 : value < 100 ? 1 : 0;
     if (value >= 1_000_000) return this.compact(value);
     return this.#number(value, { maximumFractionDigits: digits });
+  }
+
+  /** A number of which nothing is known, such as the value of an expression: four digits. */
+  value(value: number): string {
+    if (!Number.isFinite(value)) return String(value);
+    const isPlain = value === 0 || (Math.abs(value) >= 0.001 && Math.abs(value) < 1e9);
+    return this.#number(value, { maximumSignificantDigits: 4, notation: isPlain ? 'standard' : 'scientific' });
   }
 
   /** A share between 0 and 1, in per cent. Never rounds up to 100 % or down to 0 %. */
