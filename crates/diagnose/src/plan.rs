@@ -62,6 +62,8 @@ const CONFIRMED: usize = 2;
 const LATER: f64 = 2.3;
 /// Sizes of messages that are tried, bytes.
 const SIZES: [u64; 6] = [1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
+/// A message that nobody finds long, bytes.
+const SMALL: u64 = 64;
 /// Messages that a limit is bisected with.
 const BISECTIONS: usize = 12;
 /// Seconds between heartbeats of a hold that is kept busy.
@@ -306,18 +308,27 @@ impl Plan {
         }
         let tried: Vec<(u64, bool)> = seen.sizes(Via::Url).collect();
         let bytes = match seen.size_limit(Via::Url) {
+            // Each message that gets no answer takes seconds: where exactly it begins is not worth them.
             (passed, Some(failed))
-                if failed - passed > 1 && tried.len() < sizes(&seen.target).count() + BISECTIONS =>
+                if failed - passed > 1
+                    && !seen.is_lost(Via::Url)
+                    && tried.len() < sizes(&seen.target).count() + BISECTIONS =>
             {
                 passed + (failed - passed) / 2
             }
-            (_, Some(failed)) => {
+            (passed, Some(failed)) => {
                 // Whether it is the message or the frame that is too long, and who says so.
                 let pieces = experiment(Check::Size, Via::Url, Conduct::Send { bytes: failed, frames: 4 });
                 let straight =
                     experiment(Check::Size, Via::Direct, Conduct::Send { bytes: failed, frames: 1 });
-                let more = [seen.target.direct.is_some().then_some(straight), (!is_grpc).then_some(pieces)];
-                return more.into_iter().flatten().find(|wanted| !self.begun.contains(wanted));
+                // What is lost may be lost in a band: a small one may come back, and larger ones.
+                let larger: Vec<u64> = sizes(&seen.target).filter(|size| *size > failed).collect();
+                let around =
+                    [(passed == 0).then_some(SMALL), larger.first().copied(), larger.last().copied()];
+                let around = around.into_iter().flatten().filter(|_| seen.is_lost(Via::Url)).map(size);
+                let straight = seen.target.direct.is_some().then_some(straight);
+                let more = straight.into_iter().chain(around).chain((!is_grpc).then_some(pieces));
+                return more.into_iter().find(|wanted| !self.begun.contains(wanted));
             }
             (passed, None) => sizes(&seen.target).find(|size| *size > passed)?,
         };
@@ -730,6 +741,42 @@ mod tests {
         assert_eq!(foreign(Scene::websocket().credentials("authorization"), 101), (false, false));
         assert_eq!(foreign(Scene::websocket().credentials("cookie"), 403), (true, false));
         assert_eq!(foreign(Scene::websocket().credentials("cookie"), 101), (true, true));
+    }
+
+    #[test]
+    fn messages_without_an_answer_are_compared_rather_than_bisected() {
+        let lost = |bytes: u64| {
+            let options = Options { checks: vec![Check::Size], ..Options::default() };
+            let scene = Scene::websocket().direct("10.0.3.7:80");
+            let made = played(scene, options, |experiment| {
+                let mut attempt = refused(experiment, 101);
+                let stream = attempt.stream.as_mut().expect("it is open");
+                stream.echoes = vec![Some(0.002)];
+                if matches!(experiment.conduct, Conduct::Send { bytes: sent, .. } if sent >= bytes) {
+                    stream.echoes = vec![None];
+                }
+                attempt
+            });
+            let sent = |made: &Experiment| match made.conduct {
+                Conduct::Send { bytes, frames } if made.check == Check::Size => {
+                    Some((made.via, bytes, frames))
+                }
+                _ => None,
+            };
+            made.iter().filter_map(sent).collect::<Vec<_>>()
+        };
+        let (url, direct, kib, kib4, kib16, mib) =
+            (Via::Url, Via::Direct, 1 << 10, 4 << 10, 16 << 10, 1 << 20);
+        let expected = [
+            (url, kib, 1),
+            (url, kib4, 1),
+            (direct, kib4, 1),
+            (url, kib16, 1),
+            (url, mib, 1),
+            (url, kib4, 4),
+        ];
+        assert_eq!(lost(2000), expected);
+        assert!(lost(1000).contains(&(url, SMALL, 1)));
     }
 
     #[test]
