@@ -18,6 +18,7 @@ mod history;
 mod host;
 pub mod load;
 pub mod look;
+mod probes;
 pub mod reference;
 pub mod routes;
 pub mod rules;
@@ -83,6 +84,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Ack(options) => block_on(escalate::ack(options)),
         Command::Connections(options) => block_on(look::connections(options)),
         Command::Show(options) => block_on(look::show(options)),
+        Command::Findings(options) => block_on(look::findings(options)),
         Command::Alerts(options) => block_on(look::alerts(options)),
         Command::Channel(command) => block_on(channel::run(command)),
         Command::Diagnose(options) => block_on(diagnose::run(*options)),

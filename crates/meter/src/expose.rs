@@ -3,6 +3,7 @@
 mod countries;
 mod host;
 mod kept;
+mod probes;
 mod rules;
 
 use std::fmt::Write as _;
@@ -48,6 +49,7 @@ pub fn visit(registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
         kept::visit_remotes(family, &scrape.remotes, sink);
         kept::visit_notifications(family, &scrape.notifications, sink);
         kept::visit_findings(family, &scrape.findings, sink);
+        probes::visit(family, &scrape.probes, sink);
         kept::visit_alertmanagers(family, &scrape.alertmanagers, sink);
         if let Some(engine) = &scrape.query_engine {
             kept::visit_query_engine(family, engine, sink);

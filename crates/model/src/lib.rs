@@ -18,6 +18,7 @@ pub mod mailbox;
 pub mod outbox;
 pub mod overview;
 pub mod ports;
+pub mod probe;
 mod quoted;
 pub mod record;
 pub mod recording;

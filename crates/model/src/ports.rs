@@ -4,11 +4,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::finding::Finding;
+use crate::finding::{Coverage, Doubt, Finding, Place};
 use crate::host::HostFacts;
 use crate::id::ConnectionId;
 use crate::live::LiveConnection;
 use crate::overview::Overview;
+use crate::probe::{ProbeView, Refusal};
 use crate::record::CloseRecord;
 use crate::recording::Recording;
 use crate::rules::GroupView;
@@ -163,6 +164,25 @@ pub trait Findings: Send + Sync {
     /// Findings that are over and still kept, newest first.
     fn over(&self) -> Vec<Finding>;
 
+    /// How much of what ended lately has a cause.
+    fn coverage(&self) -> Coverage;
+
+    /// Somebody says that findings of a cause that go on are wrong, on a route and at a place where these are given;
+    /// none takes that back. Says how many there are.
+    fn doubt(&self, id: &str, route: Option<&str>, place: Option<Place>, doubt: Option<Doubt>) -> usize;
+
     /// Somebody tells what was done at that time: a `kind` such as `deploy` or `reload`, and to what.
     fn told(&self, kind: &str, subject: &str, at: WallTime);
+}
+
+/// Scheduled probes.
+pub trait Probes: Send + Sync {
+    /// All of them, in the order of the configuration.
+    fn probes(&self) -> Vec<ProbeView>;
+
+    /// Somebody asks for a run at once, with long and hard experiments or without.
+    ///
+    /// # Errors
+    /// It does not begin.
+    fn run(&self, probe: &str, is_deep: bool) -> Result<(), Refusal>;
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use diagnose::text::Told;
 use model::WallTime;
+use model::finding::{Coverage, Level, Place};
 use model::journal::LostConnection;
 use model::live::LiveConnection;
 use model::record::CloseRecord;
@@ -53,7 +55,58 @@ pub enum ConnectionView {
     Closed {
         /// Its close record.
         closed: Arc<CloseRecord>,
+        /// The findings that explain its end, surest first.
+        #[serde(default)]
+        findings: Vec<Explanation>,
     },
+}
+
+/// A finding that explains the end of one connection, in the language of the reader.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Explanation {
+    /// Name of its cause, as in `/api/v1/findings/{id}`.
+    pub id: String,
+    /// Its cause's number, such as `HL-101`.
+    pub code: String,
+    /// One line.
+    pub title: String,
+    /// How sure it is.
+    pub level: Level,
+    /// The same from 0 to 1.
+    pub confidence: f64,
+}
+
+/// Findings, and how much they explain.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct FindingList {
+    /// Those asked for: what goes on, surest first, then what is over, newest first.
+    pub items: Vec<Told>,
+    /// How many they are.
+    pub total: usize,
+    /// How much of what ended lately has a cause.
+    pub coverage: Coverage,
+}
+
+/// Body of `POST /api/v1/findings/{id}/feedback`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Feedback {
+    /// Whether the finding is wrong; false takes that back.
+    pub wrong: bool,
+    /// Why.
+    #[serde(default)]
+    pub note: String,
+    /// Route of the finding; all of the cause when left out.
+    #[serde(default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub route: Option<String>,
+    /// Its place; all when left out.
+    #[serde(default, rename = "where")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub place: Option<Place>,
 }
 
 /// What the gateway says of itself before anything else.

@@ -22,7 +22,8 @@ use meter::queries::QueryMeter;
 use model::WallTime;
 use model::journal::Journal;
 use model::ports::{
-    Connections, Findings, History, Hosts, Metrics, Operations, Overviews, QueryEngine, Recordings, Rules,
+    Connections, Findings, History, Hosts, Metrics, Operations, Overviews, Probes, QueryEngine, Recordings,
+    Rules,
 };
 
 pub mod body;
@@ -43,6 +44,7 @@ mod gate;
 mod headers;
 mod incidents;
 mod operate;
+mod probes;
 mod prometheus;
 mod query;
 mod router;
@@ -77,6 +79,8 @@ pub struct Ports {
     pub incidents: Arc<dyn Incidents>,
     /// What explains the ends of connections.
     pub findings: Arc<dyn Findings>,
+    /// Scheduled probes.
+    pub probes: Arc<dyn Probes>,
     /// Series.
     pub history: Arc<dyn History>,
     /// How queries over `history` are understood.

@@ -234,6 +234,14 @@ mod tests {
             None
         }
 
+        fn suspects(&self, _: u64) -> Vec<model::finding::Finding> {
+            Vec::new()
+        }
+
+        fn deliveries(&self) -> alert::delivery::DeliveryList {
+            alert::delivery::DeliveryList::default()
+        }
+
         fn configuration(&self) -> String {
             String::new()
         }
@@ -307,6 +315,18 @@ mod tests {
         }
         fn over(&self) -> Vec<model::finding::Finding> {
             vec![]
+        }
+        fn coverage(&self) -> model::finding::Coverage {
+            model::finding::Coverage::default()
+        }
+        fn doubt(
+            &self,
+            _: &str,
+            _: Option<&str>,
+            _: Option<model::finding::Place>,
+            _: Option<model::finding::Doubt>,
+        ) -> usize {
+            0
         }
         fn told(&self, _: &str, _: &str, _: WallTime) {}
     }

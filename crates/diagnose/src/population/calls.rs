@@ -39,7 +39,8 @@ pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
         claim = claim.corroborated(Said::new("calls_stalled_for").seconds("seconds", *median));
     }
     let fixed = claim.fix(Said::new("see_manual").with("id", cause.id));
-    vec![fixed.concerns(seen.route.clone(), seen.since(&ends), seen.affected(&ends)).finding()]
+    let concerning = fixed.concerns(seen.route.clone(), seen.since(&ends), seen.affected(&ends));
+    vec![concerning.selects(seen.selection(&ends)).finding()]
 }
 
 /// Which cause an end of a call is.

@@ -36,6 +36,7 @@ pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
             .unless(Said::new("maybe_other_loss"))
             .fix(Said::new("watch_and_beat"))
             .concerns(seen.route.clone(), seen.since(&dead), seen.affected(&dead))
+            .selects(seen.selection(&dead))
             .finding(),
     ]
 }

@@ -437,6 +437,20 @@ async fn findings_and_what_people_tell() {
     admin.get("/api/v1/findings?state=maybe", &[]).await.is_error(400, "bad_query");
     admin.get("/api/v1/findings/nothing", &[]).await.is_error(404, "not_found");
 
+    let deliveries = admin.get("/api/v1/deliveries", &[]).await.is(200).json();
+    assert_eq!((&deliveries["total"], &deliveries["items"][0]["outcome"]), (&json!(1), &json!("delivered")));
+
+    let feedback = "/api/v1/findings/HL-101/feedback";
+    let wrong = r#"{"wrong": true, "note": "a\u001bb", "route": "chat"}"#;
+    let doubted = admin.post(feedback, &[], wrong).await.is(200).json();
+    assert_eq!(doubted["items"][0]["doubt"]["note"], "ab");
+    assert_eq!(doubted["coverage"]["explained"], 7);
+    let sure = admin.post(feedback, &[], r#"{"wrong": false}"#).await.is(200).json();
+    assert_eq!(sure["items"][0].get("doubt"), None);
+    admin.post(feedback, &[], r#"{"wrong": true, "route": "other"}"#).await.is_error(404, "not_found");
+    admin.post(feedback, &[], r#"{"right": true}"#).await.is_error(400, "bad_query");
+    admin.post(feedback, &[("Origin", "https://evil.example")], wrong).await.is_error(403, "cross_site");
+
     let told = r#"{"kind": "deploy", "subject": "chat 1.2.3"}"#;
     admin.post("/api/v1/events", &[], told).await.is(202);
     assert_eq!(*admin.fake.told.lock().expect("not poisoned"), ["deploy chat 1.2.3"]);
@@ -454,4 +468,27 @@ async fn manual_pages_of_causes() {
     );
     assert!(admin.get("/findings/", &[]).await.is(200).body.contains("HL-101 ws-upgrade-stripped"));
     assert!(admin.get("/findings/%3Cb%3E", &[]).await.is(404).body.contains("&lt;b&gt;"));
+}
+
+#[tokio::test]
+async fn scheduled_probes() {
+    let admin = Admin::open().await;
+    let list = admin.get("/api/v1/probes", &[]).await.is(200).json();
+    let (probe, finding) = (&list["items"][0], &list["items"][0]["findings"][0]);
+    assert_eq!((&list["total"], &probe["name"]), (&json!(1), &json!("echo")));
+    assert_eq!(probe["last"]["stages"][0], json!({ "name": "tcp", "seconds": 0.25, "fault": "refused" }));
+    assert_eq!(finding["vantages"], json!([{ "probe": "echo" }]));
+    assert_eq!(admin.get("/api/v1/probes/echo", &[]).await.is(200).json(), *probe);
+    let chinese = admin.get("/api/v1/probes/echo?lang=zh-CN", &[]).await.is(200).json();
+    assert_eq!(chinese["findings"][0]["title"], "升级请求没有到达服务器");
+    admin.get("/api/v1/probes/nobody", &[]).await.is_error(404, "not_found");
+
+    let deep = "/api/v1/probes/echo/run?deep=true";
+    admin.post("/api/v1/probes/nobody/run", &[], "").await.is_error(404, "not_found");
+    admin.post(deep, &[("Origin", "https://evil.example")], "").await.is_error(403, "cross_site");
+    assert!(admin.fake.told.lock().expect("not poisoned").is_empty());
+    admin.post(deep, &[], "").await.is(202);
+    admin.post(deep, &[], "").await.is_error(409, "running");
+    admin.post("/api/v1/probes/echo/run?depth=1", &[], "").await.is(400);
+    assert_eq!(*admin.fake.told.lock().expect("not poisoned"), ["probe echo deep"]);
 }

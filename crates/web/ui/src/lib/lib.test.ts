@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { EndedCount } from '../api/types';
 import { bucketEdges, bucketOf, decades, heat, stack, summary, usedBuckets } from './chart';
 import { backoffMs, freshness } from './freshness';
-import { parseHash, windowOf, withQuery } from './location';
+import { elsewhere, parseHash, partsOf, windowOf, withQuery } from './location';
 import { closedFilterOf, closedPath, livePath } from './query';
 import { hold, step } from './rows';
 import { StreamParser } from './sse';
@@ -25,6 +25,23 @@ test('a changed query keeps the rest', () => {
   const place = parseHash('#/?window=300&id=abc');
   expect(withQuery(place, { id: null, reason: 'reset' })).toBe('#/?window=300&reason=reset');
   expect(withQuery(place, { window: null, id: null })).toBe('#/');
+});
+
+test.each([
+  ['/', '/', null],
+  ['/connections', '/connections', null],
+  ['/connections/', '/connections', null],
+  ['/connections/a%2Fb', '/connections', 'a/b'],
+  ['/connections/%', '/connections', '%'],
+])('path %s', (path, page, detail) => {
+  expect(partsOf(path)).toEqual({ page, detail });
+});
+
+test('the way to another page keeps the window, the way to a detail keeps all', () => {
+  const place = parseHash('#/connections?window=300&q=route%3Achat');
+  expect(elsewhere(place, '/')).toBe('#/?window=300');
+  expect(elsewhere(place, '/connections/abc')).toBe('#/connections/abc?window=300&q=route%3Achat');
+  expect(elsewhere(place, '/findings', { q: 'x' })).toBe('#/findings?window=300&q=x');
 });
 
 test.each([['window=3600', 3600], ['', 900], ['window=1', 900], ['window=900.0', 900]])('window of %s', (query, seconds) => {

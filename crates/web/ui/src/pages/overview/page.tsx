@@ -11,7 +11,6 @@ import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
 import { windowOf, WINDOWS } from '../../lib/location';
 import { closedFilterOf, liveSortOf } from '../../lib/query';
-import { step } from '../../lib/rows';
 import { ConnectionChart, FlowChart, MessageChart, UNITS } from './charts';
 import { ClosedTable } from './closed-table';
 import { ErrorRate, Errors, Handshakes, Routes } from './counts';
@@ -36,8 +35,6 @@ export function OverviewPage() {
   const unit = UNITS.find((unit) => unit === query.get('unit')) ?? 'messages';
 
   useHotkeys([
-    ['j', () => goToRow(1)],
-    ['k', () => goToRow(-1)],
     ['.', () => setPaused((paused) => !paused)],
     ['t', () => change({ window: String(WINDOWS[(WINDOWS.indexOf(windowSeconds) + 1) % WINDOWS.length]) })],
   ]);
@@ -131,11 +128,4 @@ function Toolbar({ overview }: { overview: Overview | null }) {
 function Loaded({ overview, children }: { overview: Overview | null; children: (overview: Overview) => React.ReactNode }) {
   if (overview !== null) return children(overview);
   return <div className={styles.loading}><Skeleton height={160} /></div>;
-}
-
-/** Moves the focus between the links of the rows; into the first table when it is elsewhere. */
-function goToRow(by: 1 | -1): void {
-  const links = [...document.querySelectorAll<HTMLElement>('[data-row-link]')];
-  const current = links.indexOf(document.activeElement as HTMLElement);
-  links[step(current, by, links.length)]?.focus();
 }
