@@ -10,6 +10,7 @@ pub mod codes;
 pub mod departures;
 mod ledger;
 mod legs;
+pub mod machines;
 pub mod paths;
 pub mod refusals;
 mod selection;
