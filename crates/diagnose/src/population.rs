@@ -12,6 +12,7 @@ pub mod departures;
 pub mod heartbeats;
 mod ledger;
 mod legs;
+pub mod machines;
 pub mod paths;
 pub mod refusals;
 mod selection;

@@ -155,6 +155,27 @@ pub(crate) fn evidence_of(id: &str, records: impl Iterator<Item = Made>) -> Vec<
     said.map(|said| said.code.to_string()).collect()
 }
 
+/// What the causes say of these records on machines that say so.
+pub(crate) fn judged_on(
+    records: impl Iterator<Item = Made>,
+    host: HostFacts,
+) -> Vec<model::finding::Finding> {
+    let mut watch = Watch::new(WatchOptions::default());
+    watch.look(std::iter::empty(), Some(host));
+    records.map(Made::made).for_each(|record| watch.closed(record));
+    let findings = watch.judge(at(NOW));
+    findings.iter().for_each(crate::scene::can_be_told);
+    findings
+}
+
+/// An attempt that failed after so many seconds.
+pub(crate) fn failed(number: u64, result: HandshakeResult, seconds: f64, detail: &str) -> Made {
+    end(number).with(|record| {
+        record.handshake = Handshake { result, status: Some(502), seconds, detail: Some(detail.to_owned()) };
+        (record.initiator, record.reason, record.duration_seconds) = (None, None, 0.0);
+    })
+}
+
 /// A number that looks random, from 0 to 1, for each number.
 pub(crate) fn random(number: u64) -> f64 {
     let mixed = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
