@@ -10,6 +10,7 @@
 //! it gives, and keeps its state.
 
 pub mod alertmanager;
+pub mod delivery;
 pub mod dispatch;
 pub mod duration;
 pub mod engine;
@@ -17,5 +18,6 @@ pub mod escalation;
 pub mod memory;
 pub mod notice;
 pub mod rules;
+pub mod suspects;
 pub mod template;
 pub mod unit_test;

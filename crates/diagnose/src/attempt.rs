@@ -3,66 +3,13 @@
 
 use model::event::{CloseCode, FrameViolation};
 use model::tcp::TcpSample;
-use model::words;
 use model::words::{Http2Error, Opcode};
 use serde::{Deserialize, Serialize};
 
+pub use model::probe::{Fault, StageName};
+
 use crate::experiment::Experiment;
 use crate::holds::Manner;
-
-words! {
-    /// Stages of an opening, in their order.
-    StageName {
-        /// The name is resolved.
-        Dns = "dns",
-        /// A TCP connection is made.
-        Tcp = "tcp",
-        /// TLS is agreed on.
-        Tls = "tls",
-        /// HTTP/2 is agreed on: both sides have sent SETTINGS.
-        Http2 = "http2",
-        /// The answer's head has come.
-        Http = "http",
-        /// The answer opens the stream that was asked for: status, fields and their values are valid.
-        Upgrade = "upgrade",
-        /// A first message has come, where one is expected.
-        FirstMessage = "first_message",
-    }
-}
-
-words! {
-    /// Why a stage failed, in kinds.
-    Fault {
-        /// The name does not exist, or has no address (NXDOMAIN, NODATA).
-        NoName = "no_name",
-        /// The resolver did not answer or failed (SERVFAIL, timeout).
-        Resolver = "resolver",
-        /// RST in place of SYN-ACK: nobody listens, or a firewall rejects.
-        Refused = "refused",
-        /// No answer in time.
-        Timeout = "timeout",
-        /// ICMP says unreachable.
-        Unreachable = "unreachable",
-        /// The connection was reset.
-        Reset = "reset",
-        /// The peer ended the connection (FIN) without an answer.
-        Ended = "ended",
-        /// A TLS alert came.
-        Alert = "alert",
-        /// The certificate is not accepted; see [`Certificate`].
-        Certificate = "certificate",
-        /// The first bytes are not of the protocol that was spoken.
-        OtherProtocol = "other_protocol",
-        /// The protocol agreed on in TLS (ALPN) is none of those offered, or none at all where one is needed.
-        Alpn = "alpn",
-        /// The answer is not what opens the stream: see [`Answer`].
-        Answer = "answer",
-        /// The bytes break the protocol.
-        Protocol = "protocol",
-        /// This machine could not: no file, port or route left.
-        Local = "local",
-    }
-}
 
 /// One attempt and what was seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -123,6 +70,9 @@ pub struct Certificate {
     pub issuer: String,
     /// Seconds until it ends; negative when it has.
     pub ends_in_seconds: f64,
+    /// Unix time in seconds at which the first of those that came with it ends, itself included.
+    #[serde(default)]
+    pub chain_ends_at: f64,
     /// Seconds since it began; negative when it has not.
     pub began_seconds_ago: f64,
     /// Certificates that came with it, itself included.
@@ -193,6 +143,12 @@ pub struct Stream {
     pub sent: Vec<f64>,
     /// Messages that came back changed.
     pub altered: u64,
+    /// Messages that came once more, byte for byte, after their echo.
+    pub repeated: u64,
+    /// The longest time in which the peer took nothing of what was to be sent.
+    pub stalled: f64,
+    /// Bytes that HTTP/2's flow control still held back at the end (RFC 9113, section 5.2).
+    pub unsent: u64,
     /// Echoes: round trip of each message that came back unchanged; none for one that did not.
     pub echoes: Vec<Option<f64>>,
     /// Round trip of each Ping; none for one without answer.
@@ -207,10 +163,15 @@ pub struct Stream {
     pub retry_ms: Option<u64>,
     /// Blocks of an event stream that never ended with an empty line, or had no `data`.
     pub malformed: u64,
+    /// Lines of an event stream that are neither a field nor a comment, which clients ignore.
+    pub ignored_lines: u64,
     /// What broke the protocol, and the byte of the stream where.
     pub violations: Vec<(FrameViolation, u64)>,
     /// How it ended.
     pub end: Option<End>,
+    /// The probe's Close was answered within a second, by a Close or by the end of the connection; none when it sent
+    /// none.
+    pub is_close_answered: Option<bool>,
     /// What came of a Ping after a silence that the probe ended; none when there was none.
     pub woken: Option<Woken>,
     /// Status of a gRPC call.

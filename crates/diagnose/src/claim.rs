@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use model::WallTime;
-use model::finding::{Affected, Finding, Fix, Level, Place, Said, Severity};
+use model::finding::{Affected, Finding, Fix, Grounds, Level, Place, Said, Selection, Severity, Topic};
 
 use crate::cause::Cause;
 
@@ -15,8 +15,6 @@ use crate::cause::Cause;
 #[derive(Debug)]
 pub struct Claim {
     finding: Finding,
-    corroborations: u32,
-    is_weak: bool,
 }
 
 /// Confidence of a decisive sign that one independent observation supports, with nothing against it.
@@ -49,14 +47,26 @@ impl Claim {
             since: None,
             until: None,
             affected: None,
+            topic: None,
+            selection: None,
+            grounds: Grounds::default(),
+            vantages: Vec::new(),
+            doubt: None,
         };
-        Claim { finding, corroborations: 0, is_weak: false }
+        Claim { finding }
     }
 
     /// The sign is not decisive: it fits, but others fit too. Never more than `low`.
     #[must_use]
     pub fn suspected(mut self) -> Claim {
-        self.is_weak = true;
+        self.finding.grounds.is_suspicion = true;
+        self
+    }
+
+    /// It may be as somebody means it: it is told, and is no fault.
+    #[must_use]
+    pub fn informing(mut self) -> Claim {
+        self.finding.severity = Severity::Info;
         self
     }
 
@@ -79,7 +89,7 @@ impl Claim {
     pub fn corroborated(mut self, by: impl Into<Option<Said>>) -> Claim {
         if let Some(said) = by.into() {
             self.finding.evidence.push(said);
-            self.corroborations += 1;
+            self.finding.grounds.corroborations += 1;
         }
         self
     }
@@ -88,7 +98,7 @@ impl Claim {
     /// observation.
     #[must_use]
     pub fn proven(mut self) -> Claim {
-        self.corroborations += 1;
+        self.finding.grounds.corroborations += 1;
         self
     }
 
@@ -140,27 +150,92 @@ impl Claim {
         self.finding.route = Some(route);
         self.finding.since = Some(since);
         self.finding.affected = Some(affected);
+        let is_about_ends = affected.share_of_closes.is_some();
+        self.about(if is_about_ends { Topic::Ends } else { Topic::Delivery })
+    }
+
+    /// What it explains, where [`Claim::concerns`] does not say it by the share.
+    #[must_use]
+    pub fn about(mut self, topic: Topic) -> Claim {
+        self.finding.topic = Some(topic);
+        self
+    }
+
+    /// The ends that it explains.
+    #[must_use]
+    pub fn selects(mut self, selection: Option<Selection>) -> Claim {
+        self.finding.selection = selection;
         self
     }
 
     /// The finding, with its confidence.
-    pub fn finding(mut self) -> Finding {
-        let (level, confidence) = self.judged();
-        (self.finding.level, self.finding.confidence) = (level, confidence);
-        self.finding
+    pub fn finding(self) -> Finding {
+        with_confidence(self.finding)
     }
+}
 
-    fn judged(&self) -> (Level, f64) {
-        let count = |said: &[Said]| f64::from(u32::try_from(said.len()).unwrap_or(u32::MAX));
-        let doubt = LOOK_ALIKE * count(&self.finding.not_excluded) + AGAINST * count(&self.finding.against);
-        if self.is_weak {
-            return (Level::Low, (0.5 - doubt).max(0.2));
+/// One finding of two vantages that see the same cause: `inside` by connections of many, `outside` by a probe's own.
+///
+/// A decisive sign of each corroborates the other when they are independent; a suspicion proves nothing more. What one
+/// of them has excluded by measurement does not come back because the other could not exclude it; what was measured
+/// against the cause counts, whoever did.
+pub fn joined(inside: Finding, outside: Finding, are_independent: bool) -> Finding {
+    let (a, b) = (inside.grounds, outside.grounds);
+    let corroborations = match are_independent {
+        true => a.corroborations + b.corroborations + 1,
+        false => a.corroborations.max(b.corroborations),
+    };
+    let is_first =
+        (a.is_suspicion, inside.not_excluded.len()) <= (b.is_suspicion, outside.not_excluded.len());
+    let grounds = match (a.is_suspicion, b.is_suspicion) {
+        (false, false) => Grounds { corroborations, is_suspicion: false },
+        _ if is_first => a,
+        _ => b,
+    };
+    let is_placed = inside.place != Place::Unknown;
+    with_confidence(Finding {
+        place: if is_placed { inside.place } else { outside.place },
+        evidence: together(inside.evidence, outside.evidence),
+        against: together(inside.against, outside.against),
+        not_excluded: if is_first { inside.not_excluded } else { outside.not_excluded },
+        next_measurement: inside.next_measurement.or(outside.next_measurement),
+        fixes: together(inside.fixes, outside.fixes),
+        since: [inside.since, outside.since].into_iter().flatten().min(),
+        affected: inside.affected.or(outside.affected),
+        vantages: together(inside.vantages, outside.vantages),
+        grounds,
+        // What another vantage sees beside it is something else than what was doubted.
+        doubt: inside.doubt.filter(|_| outside.doubt.is_some()),
+        ..inside
+    })
+}
+
+fn together<T: PartialEq>(mut first: Vec<T>, second: Vec<T>) -> Vec<T> {
+    for one in second {
+        if !first.contains(&one) {
+            first.push(one);
         }
-        if self.corroborations > 0 && doubt == 0.0 {
-            return (Level::High, (HIGH + 0.04 * f64::from(self.corroborations - 1)).min(0.98));
-        }
-        let confidence = (MEDIUM + 0.05 * f64::from(self.corroborations.min(2)) - doubt).min(0.89);
-        let level = if confidence >= MEDIUM_MIN { Level::Medium } else { Level::Low };
-        (level, confidence.max(0.2))
     }
+    first
+}
+
+fn with_confidence(mut finding: Finding) -> Finding {
+    (finding.level, finding.confidence) = judged(&finding);
+    finding
+}
+
+/// The one rule.
+fn judged(finding: &Finding) -> (Level, f64) {
+    let Grounds { corroborations, is_suspicion } = finding.grounds;
+    let count = |said: &[Said]| f64::from(u32::try_from(said.len()).unwrap_or(u32::MAX));
+    let doubt = LOOK_ALIKE * count(&finding.not_excluded) + AGAINST * count(&finding.against);
+    if is_suspicion {
+        return (Level::Low, (0.5 - doubt).max(0.2));
+    }
+    if corroborations > 0 && doubt == 0.0 {
+        return (Level::High, (HIGH + 0.04 * f64::from(corroborations - 1)).min(0.98));
+    }
+    let confidence = (MEDIUM + 0.05 * f64::from(corroborations.min(2)) - doubt).min(0.89);
+    let level = if confidence >= MEDIUM_MIN { Level::Medium } else { Level::Low };
+    (level, confidence.max(0.2))
 }

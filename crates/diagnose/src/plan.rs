@@ -55,6 +55,8 @@ const CROWD: u32 = 20;
 const ECHOES: u32 = 10;
 /// How often the plain request is repeated when it fails.
 const REPEATED: usize = 4;
+/// How often a request is repeated that opens where the plain one fails.
+const CONFIRMED: usize = 2;
 /// The second silent hold begins so much later than the first, so that a clock that cuts both at once is told from a
 /// timer of each.
 const LATER: f64 = 2.3;
@@ -99,10 +101,11 @@ impl Plan {
             self.hold(seen, running, now, &mut step);
         }
         let short = running.iter().filter(|running| !is_hold(&running.experiment)).count();
-        let wanted = if plain.is_open() { self.while_open(seen, plain) } else { why_closed(target, plain) };
+        let wanted = if plain.is_open() { self.while_open(seen, plain) } else { why_closed(seen, plain) };
         let wanted = wanted.into_iter().filter(|experiment| self.is_allowed(experiment)).collect();
         self.begin(wanted, AT_ONCE.saturating_sub(short), &mut step);
         if !plain.is_open() {
+            self.confirm(seen, AT_ONCE.saturating_sub(short + step.start.len()), &mut step);
             self.repeat(seen, plain, AT_ONCE.saturating_sub(short + step.start.len()), &mut step);
         } else if short == 0 && step.start.is_empty() {
             step.start.extend(self.next_size(seen));
@@ -124,6 +127,19 @@ impl Plan {
             wanted.into_iter().filter(|experiment| !self.begun.contains(experiment)).take(room).collect();
         self.begun.extend(fresh.iter().cloned());
         step.start.extend(fresh);
+    }
+
+    /// What opens in place of the plain request, again: it may have been chance.
+    fn confirm(&mut self, seen: &Examination, room: usize, step: &mut Step) {
+        let flips = |made: &&Attempt| made.experiment.vary.is_some() && made.is_open();
+        for flip in seen.attempts.iter().filter(flips).map(|made| &made.experiment) {
+            let begun = self.begun.iter().filter(|begun| *begun == flip).count();
+            let is_done = seen.attempts.iter().filter(|made| made.experiment == *flip).count() == begun;
+            if is_done && begun <= CONFIRMED && step.start.len() < room && !step.start.contains(flip) {
+                self.begun.push(flip.clone());
+                step.start.push(flip.clone());
+            }
+        }
     }
 
     /// The plain request again, since it may fail only sometimes.
@@ -150,6 +166,12 @@ impl Plan {
             wanted.extend(
                 (is_refused && target.direct.is_some()).then_some(Experiment { via: Via::Direct, ..own }),
             );
+        }
+        if target.protocol == Protocol::WebSocket && target.has_cookie() {
+            let foreign = vary(Check::Origin, Vary::Origin(FOREIGN_ORIGIN.to_owned()));
+            let is_let_in = seen.attempts.iter().any(|made| made.experiment == foreign && made.is_open());
+            wanted.push(foreign);
+            wanted.extend(is_let_in.then(|| vary(Check::Credentials, Vary::NoCredentials)));
         }
         if target.is_tls && target.protocol != Protocol::Grpc {
             wanted.push(vary(Check::Http, Vary::Alpn(Alpn::Both)));
@@ -184,7 +206,7 @@ impl Plan {
                 } else if takes_messages(plain) {
                     // Nothing is learnt by an echo, so that none has to be waited for before the next one.
                     let (_, failed) = seen.size_limit(Via::Url);
-                    let sizes = SIZES.into_iter().filter(|size| failed.is_none_or(|failed| *size < failed));
+                    let sizes = sizes(target).filter(|size| failed.is_none_or(|failed| *size < failed));
                     wanted.extend(sizes.map(size));
                 }
             }
@@ -284,7 +306,9 @@ impl Plan {
         }
         let tried: Vec<(u64, bool)> = seen.sizes(Via::Url).collect();
         let bytes = match seen.size_limit(Via::Url) {
-            (passed, Some(failed)) if failed - passed > 1 && tried.len() < SIZES.len() + BISECTIONS => {
+            (passed, Some(failed))
+                if failed - passed > 1 && tried.len() < sizes(&seen.target).count() + BISECTIONS =>
+            {
                 passed + (failed - passed) / 2
             }
             (_, Some(failed)) => {
@@ -292,10 +316,10 @@ impl Plan {
                 let pieces = experiment(Check::Size, Via::Url, Conduct::Send { bytes: failed, frames: 4 });
                 let straight =
                     experiment(Check::Size, Via::Direct, Conduct::Send { bytes: failed, frames: 1 });
-                let more = [(!is_grpc).then_some(pieces), seen.target.direct.is_some().then_some(straight)];
+                let more = [seen.target.direct.is_some().then_some(straight), (!is_grpc).then_some(pieces)];
                 return more.into_iter().flatten().find(|wanted| !self.begun.contains(wanted));
             }
-            (passed, None) => *SIZES.iter().find(|size| **size > passed)?,
+            (passed, None) => sizes(&seen.target).find(|size| *size > passed)?,
         };
         let wanted = size(bytes);
         let is_pointless = tried.len() > 2 && !echoes(plain) && bytes > 64 << 10 && self.options.is_safe;
@@ -317,7 +341,8 @@ fn finished(seen: &Examination, running: &[Running], now: f64) -> Vec<u64> {
 }
 
 /// Requests that differ in what could be the cause of this failure.
-fn why_closed(target: &Target, plain: &Attempt) -> Vec<Experiment> {
+fn why_closed(seen: &Examination, plain: &Attempt) -> Vec<Experiment> {
+    let target = &seen.target;
     let Some(failed) = plain.failed() else { return Vec::new() };
     let vary = |check, vary| greeting(check, Via::Url, Some(vary));
     let mut wanted = Vec::new();
@@ -340,13 +365,15 @@ fn why_closed(target: &Target, plain: &Attempt) -> Vec<Experiment> {
             wanted.extend(target.is_tls.then(|| vary(Check::Http, Vary::Alpn(Alpn::Both))));
         }
         StageName::Http => wanted.push(vary(Check::Http, Vary::NoUpgrade)),
-        StageName::Upgrade | StageName::FirstMessage => wanted.extend(why_refused(target, plain)),
+        StageName::Upgrade | StageName::FirstMessage => wanted.extend(why_refused(seen, plain)),
     }
     wanted
 }
 
 /// Requests that differ from one that an HTTP answer has refused.
-fn why_refused(target: &Target, plain: &Attempt) -> Vec<Experiment> {
+fn why_refused(seen: &Examination, plain: &Attempt) -> Vec<Experiment> {
+    let target = &seen.target;
+    let is_direct_tls = seen.direct().is_some_and(|direct| direct.tls.is_some());
     let vary = |check, vary| greeting(check, Via::Url, Some(vary));
     let mut wanted = Vec::new();
     if target.protocol == Protocol::WebSocket {
@@ -374,6 +401,10 @@ fn why_refused(target: &Target, plain: &Attempt) -> Vec<Experiment> {
     }
     if let Some(direct) = &target.direct {
         wanted.push(vary(Check::Host, Vary::Host(direct.clone())));
+    }
+    if is_direct_tls && matches!(plain.status(), Some(500..=599)) {
+        // Proxies that speak TLS to the service may not tell it the name.
+        wanted.push(Experiment { via: Via::Direct, ..vary(Check::Host, Vary::NoServerName) });
     }
     // Servers of TLS answer plain HTTP so.
     if !target.is_tls && plain.status() == Some(400) {
@@ -409,6 +440,9 @@ fn other_engine(query: &str) -> Option<String> {
     swapped("EIO=3", "EIO=4").or_else(|| swapped("EIO=4", "EIO=3"))
 }
 
+/// The origin of a page that has nothing to do with any service (RFC 6761, section 6.4).
+pub const FOREIGN_ORIGIN: &str = "https://heartline.invalid";
+
 /// The origin that a page of the service itself has.
 pub fn own_origin(target: &Target) -> String {
     let scheme = if target.is_tls { "https" } else { "http" };
@@ -423,6 +457,14 @@ fn greeting(check: Check, via: Via, vary: Option<Vary>) -> Experiment {
 
 fn experiment(check: Check, via: Via, conduct: Conduct) -> Experiment {
     Experiment { check, via, vary: None, conduct }
+}
+
+/// Sizes of messages that are tried, in their order: also the one that has to pass.
+fn sizes(target: &Target) -> impl Iterator<Item = u64> {
+    let needed = target.message_max.filter(|needed| !SIZES.contains(needed));
+    let mut sizes: Vec<u64> = SIZES.into_iter().chain(needed).collect();
+    sizes.sort_unstable();
+    sizes.into_iter()
 }
 
 fn size(bytes: u64) -> Experiment {
@@ -661,6 +703,41 @@ mod tests {
         }));
         let limit = plan.next(&seen, &[], 2.0).start;
         assert_eq!(limit, [size((SIZES[0] + SIZES[1]) / 2)]);
+    }
+
+    #[test]
+    fn what_opens_instead_is_tried_again() {
+        let own = Vary::Origin("http://example.com".to_owned());
+        let made =
+            played(Scene::websocket().origin("http://app.example"), Options::default(), |experiment| {
+                refused(experiment, if experiment.vary.as_ref() == Some(&own) { 101 } else { 403 })
+            });
+        let again = made.iter().filter(|made| made.vary.as_ref() == Some(&own)).count();
+        assert_eq!(again, 1 + CONFIRMED);
+    }
+
+    #[test]
+    fn a_foreign_origin_is_tried_where_cookies_are_sent() {
+        let foreign = |scene: Scene, status| {
+            let made = played(scene, Options::default(), |experiment| match &experiment.vary {
+                Some(Vary::Origin(origin)) if origin == FOREIGN_ORIGIN => refused(experiment, status),
+                _ => refused(experiment, 101),
+            });
+            let is = |wanted: Vary| made.iter().any(|made| made.vary.as_ref() == Some(&wanted));
+            (is(Vary::Origin(FOREIGN_ORIGIN.to_owned())), is(Vary::NoCredentials))
+        };
+        assert_eq!(foreign(Scene::websocket(), 101), (false, false));
+        assert_eq!(foreign(Scene::websocket().credentials("authorization"), 101), (false, false));
+        assert_eq!(foreign(Scene::websocket().credentials("cookie"), 403), (true, false));
+        assert_eq!(foreign(Scene::websocket().credentials("cookie"), 101), (true, true));
+    }
+
+    #[test]
+    fn the_size_that_has_to_pass_is_tried() {
+        let tried = |scene: Scene| sizes(&scene.seen().target).collect::<Vec<_>>();
+        assert_eq!(tried(Scene::websocket()), SIZES);
+        assert_eq!(tried(Scene::websocket().needs(5 << 20)).last(), Some(&(5 << 20)));
+        assert_eq!(tried(Scene::websocket().needs(2000))[..3], [1 << 10, 2000, 4 << 10]);
     }
 
     #[test]

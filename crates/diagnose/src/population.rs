@@ -14,6 +14,7 @@ mod ledger;
 mod legs;
 pub mod paths;
 pub mod refusals;
+mod selection;
 mod signs;
 mod spike;
 pub mod streams;
@@ -23,18 +24,20 @@ pub mod timed;
 mod timers;
 mod watch;
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::finding::Affected;
 use model::host::HostFacts;
 use model::record::{CloseRecord, What};
-use model::{Initiator, Leg, Protocol, Reason, WallTime};
+use model::{ConnectionId, Initiator, Leg, Protocol, Reason, WallTime};
 use serde::{Deserialize, Serialize};
 
 pub use ceiling::Ceiling;
 pub use clumps::Clump;
-pub use ledger::Ledger;
+pub use ledger::{Ledger, Reach};
 pub use legs::{Slow, SlowLeg};
 pub use signs::{Concentration, chance};
 pub use spike::{Spike, spike};
@@ -75,6 +78,8 @@ pub struct Population<'a> {
     pub failed: Vec<&'a CloseRecord>,
     /// Each record stands for so many; above 1 when there are more than are kept.
     pub weight: f64,
+    /// Of `ends`, those that some cause has claimed ([`Population::affected`]).
+    pub claimed: RefCell<BTreeSet<ConnectionId>>,
     /// What is open now.
     pub open: &'a [Open],
     /// What people told lately, oldest first.
@@ -134,10 +139,11 @@ impl<'a> Population<'a> {
         self.ends.iter().copied().filter(|record| is(record)).collect()
     }
 
-    /// How much these ends are of all.
+    /// Claims these ends for a cause, and says how much they are of all.
     pub fn affected(&self, ends: &[&CloseRecord]) -> Affected {
         let connections = (ends.len() as f64 * self.weight).round() as u64;
         let share = ends.len() as f64 / self.ends.len().max(1) as f64;
+        self.claimed.borrow_mut().extend(ends.iter().map(|record| record.id));
         Affected { connections, share_of_closes: Some(share) }
     }
 

@@ -1,16 +1,19 @@
 //! Findings in the words of a language.
 
-use model::finding::{Affected, Finding, Level, Param, Place, Said, Severity};
+use model::finding::{
+    Affected, Doubt, Finding, Level, Param, Place, Said, Selection, Severity, Topic, Vantage,
+};
 use model::language::Language;
 use model::{WallTime, Word as _};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::cause::{Cause, Phrase, Signs, text};
 use crate::{causes, phrases};
 
 /// A finding as people and programs read it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Told {
     /// Name of its cause.
     pub id: String,
@@ -28,6 +31,7 @@ pub struct Told {
     /// One line.
     pub title: String,
     /// What stands in the title's gaps.
+    #[cfg_attr(feature = "ts", ts(type = "Record<string, string | number>"))]
     pub params: Map<String, Value>,
     /// What speaks for it.
     pub evidence: Vec<Sentence>,
@@ -47,21 +51,36 @@ pub struct Told {
     pub until: Option<WallTime>,
     /// How much it explains.
     pub affected: Option<Affected>,
+    /// What it explains.
+    pub topic: Option<Topic>,
+    /// Which ends it explains.
+    pub selection: Option<Selection>,
+    /// Who sees it, in a running gateway.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "ts", ts(as = "Option<Vec<Vantage>>", optional))]
+    pub vantages: Vec<Vantage>,
+    /// Somebody says that it is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub doubt: Option<Doubt>,
 }
 
 /// A sentence, with what it was made of.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Sentence {
     /// The sentence.
     pub text: String,
     /// Its code in the catalogue.
     pub code: String,
     /// What stands in its gaps: seconds, bytes and shares as plain numbers.
+    #[cfg_attr(feature = "ts", ts(type = "Record<string, string | number>"))]
     pub params: Map<String, Value>,
 }
 
 /// Something that helps.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Remedy {
     /// What to do.
     #[serde(flatten)]
@@ -104,7 +123,22 @@ pub fn told(finding: &Finding, language: Language) -> Told {
         since: finding.since,
         until: finding.until,
         affected: finding.affected,
+        topic: finding.topic,
+        selection: finding.selection.clone(),
+        vantages: finding.vantages.clone(),
+        doubt: finding.doubt.clone(),
     }
+}
+
+/// How sure a finding is, in a word.
+pub fn certainty(level: Level, language: Language) -> &'static str {
+    let word = match level {
+        Level::High => text("sure", "确定"),
+        Level::Medium => text("likely", "很可能"),
+        Level::Low => text("suspected", "疑似"),
+        Level::Inconclusive => text("undecided", "无法判断"),
+    };
+    word.of(language)
 }
 
 /// A sentence of a cause, or of all causes, with its gaps filled. A sentence that the catalogue does not have is
@@ -150,8 +184,14 @@ pub(crate) fn shown(value: &Param, language: Language) -> String {
         Param::Seconds(seconds) => duration(*seconds, language),
         Param::Bytes(bytes) => size(*bytes),
         Param::Share(share) => format!("{:.0} %", share * 100.0),
-        Param::Text(text) => text.clone(),
+        Param::Text(text) => visible(text),
     }
+}
+
+/// What strangers wrote, so that it cannot steer a terminal.
+fn visible(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_debug().collect() } else { c.to_string() };
+    text.chars().map(shown).collect()
 }
 
 /// A duration with three digits that count.
@@ -245,6 +285,7 @@ mod tests {
         check(Param::Bytes(65_536), "64 KiB", "64 KiB");
         check(Param::Bytes(65_535), "65535 B", "65535 B");
         check(Param::Share(0.513), "51 %", "51 %");
+        check(Param::Text("a\u{1b}[31m".to_owned()), "a\\u{1b}[31m", "a\\u{1b}[31m");
     }
 
     #[test]

@@ -3,26 +3,12 @@
 
 use std::ops::RangeInclusive;
 
-use model::finding::{Finding, Level};
-use model::words;
+use model::finding::{Finding, Level, Severity};
+pub use model::probe::Outcome;
 
 use crate::cause::Signs;
 use crate::causes;
 use crate::examination::Examination;
-
-words! {
-    /// What an examination comes to.
-    Outcome {
-        /// No check found anything wrong.
-        Healthy = "healthy",
-        /// Something is wrong, and at least one finding says what.
-        Problem = "problem",
-        /// Something is wrong, and no measurement tells what.
-        Inconclusive = "inconclusive",
-        /// It could not be tested.
-        CouldNotTest = "could_not_test",
-    }
-}
 
 /// Causes that say only how an opening failed. They speak when no cause says why.
 const GENERAL: [&str; 6] = [
@@ -35,23 +21,25 @@ const GENERAL: [&str; 6] = [
 ];
 
 /// Causes that say only how a stream ended or failed. They speak when no cause says why.
-const GENERAL_STREAM: [&str; 7] = [
+const GENERAL_STREAM: [&str; 8] = [
     "closed-early",
     "cut-after-bytes",
     "echo-altered",
     "ends-unexplained",
     "message-size-limit",
     "messages-lost",
+    "stream-deviates",
     "stream-stalls",
 ];
 
 /// Causes by number that are about what comes after the opening, and so say nothing of how that failed: drops,
 /// delay, loss, events that are held or cut, and calls that end.
 const AFTER_OPENING: [RangeInclusive<u16>; 6] =
-    [200..=499, 601..=603, 605..=608, 701..=705, 709..=710, 951..=959];
+    [200..=499, 601..=603, 605..=608, 701..=705, 709..=710, 951..=960];
 
 /// A cause, and what is a symptom of it.
-const EXPLAINS: [(&str, &[&str]); 5] = [
+const EXPLAINS: [(&str, &[&str]); 6] = [
+    ("accept-queue-overflow", &["upstream-handshake-hang-504"]),
     ("mtu-blackhole", &["nat-or-firewall-silent-drop", "packet-loss-retransmission"]),
     ("protocol-version-mismatch", &["handler-exits-early"]),
     ("sse-gzip-buffering", &["sse-proxy-buffering"]),
@@ -59,7 +47,7 @@ const EXPLAINS: [(&str, &[&str]); 5] = [
     ("ws-auth-401", &["handler-exits-early", "token-expiry-close"]),
 ];
 
-/// What an examination comes to, with its findings, surest first.
+/// What an examination comes to, with its findings: surest first, and those that only inform behind the others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// In one word.
@@ -70,6 +58,7 @@ pub struct Verdict {
 
 /// Asks all causes.
 pub fn verdict(seen: &Examination) -> Verdict {
+    let seen = &seen.settled();
     let mut findings: Vec<Finding> = causes::ALL
         .iter()
         .filter_map(|cause| match &cause.signs {
@@ -78,11 +67,11 @@ pub fn verdict(seen: &Examination) -> Verdict {
         })
         .collect();
     drop_explained(&mut findings);
-    findings.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    findings.sort_by(|a, b| is_note(a).cmp(&is_note(b)).then(b.confidence.total_cmp(&a.confidence)));
     let outcome = match seen.plain() {
         None => Outcome::CouldNotTest,
         Some(_) if findings.iter().any(is_sure) => Outcome::Problem,
-        Some(plain) if plain.is_open() && findings.is_empty() => Outcome::Healthy,
+        Some(plain) if plain.is_open() && !seen.is_cut && findings.iter().all(is_note) => Outcome::Healthy,
         Some(_) => Outcome::Inconclusive,
     };
     Verdict { outcome, findings }
@@ -110,11 +99,18 @@ fn drop_explained(findings: &mut Vec<Finding>) {
     });
 }
 
+/// It says that something is wrong, and is likely.
 fn is_sure(finding: &Finding) -> bool {
-    matches!(finding.level, Level::High | Level::Medium)
+    !is_note(finding) && matches!(finding.level, Level::High | Level::Medium)
 }
 
-fn is_about_opening(id: &str) -> bool {
+/// It only informs: nothing is wrong.
+fn is_note(finding: &Finding) -> bool {
+    finding.severity == Severity::Info
+}
+
+/// Whether a cause, by its name, is about how an opening failed.
+pub fn is_about_opening(id: &str) -> bool {
     causes::by_id(id)
         .is_some_and(|cause| !AFTER_OPENING.iter().any(|numbers| numbers.contains(&cause.number)))
 }

@@ -118,6 +118,28 @@ pub struct MatchConfig {
     pub path: Option<PathPrefix>,
 }
 
+impl MatchConfig {
+    /// Whether a request for this host, without port, and this path is taken.
+    pub fn takes(&self, host: &str, path: &str) -> bool {
+        let takes_host = self.host.as_deref().is_none_or(|wanted| host_matches(wanted, host));
+        takes_host && self.path.as_ref().is_none_or(|prefix| prefix.matches(path))
+    }
+}
+
+fn host_matches(wanted: &str, host: &str) -> bool {
+    match wanted.strip_prefix("*.") {
+        None => wanted.eq_ignore_ascii_case(host),
+        Some(domain) => {
+            let split = host.len().checked_sub(domain.len() + 1);
+            split.is_some_and(|at| {
+                at > 0
+                    && host.is_char_boundary(at)
+                    && host[at..].strip_prefix('.').is_some_and(|rest| rest.eq_ignore_ascii_case(domain))
+            })
+        }
+    }
+}
+
 /// How an upstream is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -584,5 +606,16 @@ mod tests {
             "tcp_samples.max_per_second",
         ];
         assert_eq!(paths, expected);
+    }
+
+    #[test]
+    fn hosts() {
+        assert!(host_matches("example.com", "Example.COM"));
+        assert!(!host_matches("example.com", "a.example.com"));
+        assert!(host_matches("*.example.com", "a.b.example.com"));
+        assert!(!host_matches("*.example.com", "example.com"));
+        assert!(!host_matches("*.example.com", ".example.com"));
+        assert!(!host_matches("*.example.com", "badexample.com"));
+        assert!(!host_matches("*.example.com", "é"));
     }
 }

@@ -31,6 +31,9 @@ use crate::socket::Handle;
 /// Sockets whose readiness is taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
 
+/// Tasks that a thread may have more than another and still keep those that it makes.
+const AHEAD_MAX: usize = 8;
+
 /// Stands for the thread itself; no relay has so high a place.
 const WOKEN: Token = Token(usize::MAX);
 
@@ -51,21 +54,28 @@ impl std::fmt::Debug for Task {
 }
 
 thread_local! {
-    static HERE: Here = const { Here { registry: OnceCell::new(), place: Cell::new(0), fresh: RefCell::new(Vec::new()) } };
+    static HERE: Here = const {
+        Here { own: OnceCell::new(), place: Cell::new(0), fresh: RefCell::new(Vec::new()) }
+    };
 }
 
 /// What the task that a thread polls can reach of the thread.
 struct Here {
-    registry: OnceCell<Registry>,
+    own: OnceCell<Own>,
     /// Of the task that is polled.
     place: Cell<usize>,
     /// Sockets that it has registered just now.
     fresh: RefCell<Vec<(Leg, Arc<Handle>)>>,
 }
 
+struct Own {
+    registry: Registry,
+    desk: Arc<Desk>,
+}
+
 /// Whether this thread serves tasks.
 pub fn is_here() -> bool {
-    HERE.with(|here| here.registry.get().is_some())
+    HERE.with(|here| here.own.get().is_some())
 }
 
 /// Tells `handle` of the edges of its socket from now on. To be called by the task that has the socket; it has one of
@@ -85,8 +95,8 @@ pub fn register(tcp: &mut TcpStream, leg: Leg, handle: &Arc<Handle>) -> io::Resu
 /// As epoll_ctl(2), or the thread serves no tasks.
 pub fn wait_for(source: &mut impl Source, leg: Leg, interest: Interest) -> io::Result<()> {
     HERE.with(|here| {
-        let registry = here.registry.get().ok_or(io::ErrorKind::Unsupported)?;
-        registry.register(source, token_of(here.place.get(), leg), interest)
+        let own = here.own.get().ok_or(io::ErrorKind::Unsupported)?;
+        own.registry.register(source, token_of(here.place.get(), leg), interest)
     })
 }
 
@@ -95,7 +105,7 @@ pub fn wait_for(source: &mut impl Source, leg: Leg, interest: Interest) -> io::R
 /// # Errors
 /// As there.
 pub fn deregister(tcp: &mut TcpStream) -> io::Result<()> {
-    HERE.with(|here| here.registry.get().ok_or(io::ErrorKind::Unsupported)?.deregister(tcp))
+    HERE.with(|here| here.own.get().ok_or(io::ErrorKind::Unsupported)?.registry.deregister(tcp))
 }
 
 /// One thread for each processor.
@@ -114,13 +124,19 @@ impl Reactors {
             .map(Reactors)
     }
 
-    /// Serves a task on the thread with the fewest, up to its end.
+    /// Serves a task up to its end: on this thread, which costs no wake, unless it has [`AHEAD_MAX`] more than the
+    /// one with the fewest; that one then.
     pub fn adopt(&self, task: Task, guard: TaskGuard) {
-        let least = self.0.iter().min_by_key(|reactor| reactor.desk.open.load(Relaxed));
-        if let Some(Reactor { desk, .. }) = least {
+        let open = |desk: &Desk| desk.open.load(Relaxed);
+        let Some(least) = self.0.iter().map(|reactor| &reactor.desk).min_by_key(|desk| open(desk)) else {
+            return;
+        };
+        HERE.with(|here| {
+            let own = here.own.get().map(|own| &own.desk);
+            let desk = own.filter(|own| open(own) < open(least) + AHEAD_MAX).unwrap_or(least);
             desk.open.fetch_add(1, Relaxed);
             desk.post(Letter::Adopt(task, guard));
-        }
+        });
     }
 }
 
@@ -142,10 +158,11 @@ impl Reactor {
         });
         let serving = Serving { poll, desk: Arc::clone(&desk), places: Slab::new() };
         let thread = std::thread::Builder::new().name(format!("relay-{number}"));
-        let registry = serving.poll.registry().try_clone()?;
+        let own = Own { registry: serving.poll.registry().try_clone()?, desk: Arc::clone(&desk) };
         let thread = thread.spawn(move || {
             let _entered = runtime.enter();
-            HERE.with(|here| here.registry.set(registry)).expect("the thread is new");
+            let is_new = HERE.with(|here| here.own.set(own).is_ok());
+            assert!(is_new, "the thread is new");
             serving.run();
         })?;
         Ok(Reactor { desk, thread: Some(thread) })
@@ -335,4 +352,39 @@ fn token_of(place: usize, leg: Leg) -> Token {
 
 fn socket_of(Token(token): Token) -> (usize, Leg) {
     (token / Leg::ALL.len(), Leg::ALL[token % Leg::ALL.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_thread_makes_stays_there_until_another_has_far_fewer() {
+        const MADE: usize = 20;
+        let reactors = Arc::new(Reactors::start(2, &Runtime::current()).expect("there are threads"));
+        let (guard, _alive) = tokio::sync::mpsc::channel(1);
+        let (tell, told) = mpsc::channel();
+        let (others, own) = (Arc::clone(&reactors), guard.clone());
+        let here = || std::thread::current().name().map(str::to_owned);
+        let making = async move {
+            for _ in 0..MADE {
+                let tell = tell.clone();
+                let made = async move {
+                    tell.send(here()).expect("somebody listens");
+                    pending().await
+                };
+                others.adopt(Task::new(made), own.clone());
+            }
+            tell.send(here()).expect("somebody listens");
+            ready(None).await
+        };
+        reactors.adopt(Task::new(making), guard);
+        let mut places: Vec<_> = told.iter().take(MADE + 1).collect();
+        places.sort();
+        let first = places.iter().filter(|place| **place == places[0]).count();
+        assert_eq!((first, places.len() - first), (14, 7), "{places:?}");
+    }
 }

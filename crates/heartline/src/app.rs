@@ -13,7 +13,8 @@ use model::WallTime;
 use model::host::HostFacts;
 use model::live::{Backlog, LiveConnection};
 use model::overview::{Ceiling, Overview, PerProtocol, RouteNow};
-use model::ports::{Connections as _, Hosts, Metrics, MetricsFormat, Operations, Overviews};
+use model::ports::{Connections as _, Hosts, Metrics, MetricsFormat, Operations, Overviews, Workings};
+use model::system::{Limit, Setting, SystemFacts};
 use parking_lot::Mutex;
 use remote::RemoteEngine;
 use tokio::runtime::Handle;
@@ -26,8 +27,9 @@ use crate::config::{Config, Source};
 use crate::findings::{Investigation, Investigator, Records, Sight};
 use crate::history::{Kept, OwnMetrics, Target};
 use crate::host::Host;
-use crate::rules;
+use crate::probes::{Prober, Probes};
 use crate::telling::{Desk, Plan, Telling};
+use crate::{config, rules, system};
 
 /// How often history is taken.
 const TICK: Duration = Duration::from_secs(1);
@@ -39,6 +41,7 @@ pub struct App {
     alerting: Alerting,
     telling: Telling,
     investigator: Investigator,
+    prober: Prober,
     admin: web::Server,
 }
 
@@ -55,6 +58,7 @@ struct Core {
     rules: Arc<Board>,
     desk: Arc<Desk>,
     investigation: Arc<Investigation>,
+    probes: Arc<Probes>,
     source: Option<Source>,
     /// Whether the last reload was taken over.
     is_reloaded: AtomicBool,
@@ -86,7 +90,7 @@ impl App {
         let history = Mutex::new(History::new(clock::now(), started_at));
         let host = Host::start(&config.routes);
         let current = Mutex::new(config.clone());
-        let telling = Telling::start(Arc::clone(&kept), plan)?;
+        let telling = Telling::start(Arc::clone(&kept), plan, Arc::clone(&investigation) as _)?;
         let core = Arc::new(Core {
             gateway,
             meters,
@@ -97,6 +101,7 @@ impl App {
             host,
             rules: Arc::default(),
             desk: telling.desk(),
+            probes: Probes::new(Arc::clone(&investigation)),
             investigation: Arc::clone(&investigation),
             source,
             is_reloaded: AtomicBool::new(true),
@@ -110,6 +115,8 @@ impl App {
         let elsewhere = core.engine.clone().map(|engine| Elsewhere { engine, runtime: Handle::current() });
         let alerting = Alerting::start((kept, elsewhere), board, (groups, config.rule_options()), tell)?;
         let admin = start_admin(&config, &core, started_at).await?;
+        core.follow_probes(&config);
+        let prober = Prober::start(&core.probes)?;
         tokio::spawn(keep_history(Arc::downgrade(&core)));
         for address in core.gateway.addresses() {
             tracing::info!(%address, "listening");
@@ -120,7 +127,7 @@ impl App {
             connections = ceiling.connections,
             "this process can hold so many connections"
         );
-        Ok(App { core, own_metrics, alerting, telling, investigator, admin })
+        Ok(App { core, own_metrics, alerting, telling, investigator, prober, admin })
     }
 
     /// Addresses on which clients are served.
@@ -143,6 +150,11 @@ impl App {
 
     /// Drains the connections, then stops.
     pub async fn stop(self) {
+        let prober = self.prober;
+        let ended = tokio::task::spawn_blocking(move || drop(prober)).await;
+        if let Err(error) = ended {
+            tracing::error!(%error, "probes were not ended");
+        }
         self.core.gateway.stop().await;
         self.admin.stop().await;
         let (alerting, telling, own_metrics) = (self.alerting, self.telling, self.own_metrics);
@@ -198,11 +210,13 @@ async fn start_admin(
         metrics: Arc::clone(core) as _,
         overviews: Arc::clone(core) as _,
         hosts: Arc::clone(core) as _,
+        workings: Arc::clone(core) as _,
         operations: Arc::clone(core) as _,
         rules: Arc::clone(&core.rules) as _,
         alertmanager: Arc::clone(&core.desk) as _,
         incidents: Arc::clone(&core.desk) as _,
         findings: Arc::clone(&core.investigation) as _,
+        probes: Arc::clone(&core.probes) as _,
         history: Arc::clone(&core.kept) as _,
         promql: config.evaluation.promql(),
         engine: core.engine.clone().map(|engine| Arc::new(engine) as _),
@@ -245,9 +259,27 @@ impl Core {
             notifications: self.desk.facts(),
             alertmanagers: self.desk.alertmanager_facts(),
             findings: self.investigation.facts(),
+            probes: self.probes.facts(),
             query_engine: self.engine.as_ref().map(RemoteEngine::facts),
             ..self.gateway.scrape()
         }
+    }
+}
+
+impl Workings for Core {
+    fn limits(&self) -> Vec<Limit> {
+        let config = self.config.lock().clone();
+        system::limits(&self.scrape(), self.ceiling, &config, self.gateway.registry().live())
+    }
+
+    fn system(&self) -> SystemFacts {
+        let config = self.config.lock().clone();
+        system::facts(&self.scrape(), &config)
+    }
+
+    fn settings(&self) -> Vec<Setting> {
+        let config = self.config.lock().clone();
+        config::settings(&config, self.source.as_ref())
     }
 }
 
@@ -325,6 +357,10 @@ fn fixed_part_that_differs(current: &Config, new: &Config) -> Option<&'static st
 }
 
 impl Core {
+    fn follow_probes(&self, config: &Config) {
+        self.probes.follow(&config.probes, &config.routes, self.gateway.addresses());
+    }
+
     fn take_over(&self) -> Result<(), String> {
         let source = self.source.as_ref().ok_or("there is no configuration file to read again")?;
         let config = source.read()?;
@@ -339,6 +375,7 @@ impl Core {
         }
         self.gateway.reload(config.gateway()).map_err(|error| error.to_string())?;
         self.host.retarget(&config.routes);
+        self.follow_probes(&config);
         tracing::info!(routes = config.routes.len(), groups = groups.len(), "the configuration was reloaded");
         self.desk.reload(plan)?;
         self.rules.reload(groups, config.rule_options());

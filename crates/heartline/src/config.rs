@@ -8,8 +8,10 @@ mod diagnostics;
 mod escalation;
 mod evaluation;
 mod locate;
+mod probes;
 mod query;
 mod remote_write;
+mod settings;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -32,8 +34,10 @@ pub use crate::config::data::DataConfig;
 pub use crate::config::diagnostics::ConfigErrors;
 pub use crate::config::escalation::{EscalationConfig, EscalationStepConfig, EscalationsConfig};
 pub use crate::config::evaluation::{EvaluationConfig, RestoreConfig};
+pub use crate::config::probes::ProbeConfig;
 pub use crate::config::query::QueryConfig;
 pub use crate::config::remote_write::RemoteWriteConfig;
+pub(crate) use crate::config::settings::settings;
 
 /// File that `run` looks for when it is told of none.
 const DEFAULT_FILE: &str = "heartline.yaml";
@@ -64,6 +68,8 @@ pub struct Config {
     pub listeners: Vec<ListenerConfig>,
     /// Which request goes where; the first match wins.
     pub routes: Vec<RouteConfig>,
+    /// Experiments of a user's kind on a schedule, at services behind this gateway or elsewhere; up to 100.
+    pub probes: Vec<ProbeConfig>,
     /// Networks of the balancers and proxies in front, such as `10.0.0.0/8`. Only from these are the PROXY
     /// protocol, `X-Forwarded-*` and `Forwarded` believed.
     #[schemars(with = "Vec<String>")]
@@ -97,6 +103,7 @@ impl Default for Config {
             query: QueryConfig::default(),
             listeners: Vec::new(),
             routes: Vec::new(),
+            probes: Vec::new(),
             trusted_peers: Vec::new(),
             drain: DrainConfig::default(),
             closed: ClosedConfig::default(),
@@ -163,6 +170,7 @@ impl Config {
         problems.extend(self.evaluation.problems());
         problems.extend(self.alerting.problems());
         problems.extend(remote_write::problems(&self.remote_write));
+        problems.extend(probes::problems(&self.probes, &self.routes));
         problems.extend(self.query.problems(self.query_url.as_deref()));
         let window = self.metrics.mean_window;
         if window < Duration::from_secs(10) || window > Duration::from_secs(300) {

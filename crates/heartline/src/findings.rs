@@ -8,10 +8,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use diagnose::population::{Ledger, Told, Watch, WatchOptions};
+use diagnose::population::{Ledger, Reach, Told, Watch, WatchOptions};
 use gateway::clock;
 use meter::scrape::{ActiveFinding, FindingFacts};
-use model::finding::Finding;
+use model::finding::{Coverage, Doubt, Finding, Place};
 use model::host::HostFacts;
 use model::journal::{JournalSink, Opening};
 use model::live::LiveConnection;
@@ -47,6 +47,7 @@ enum News {
 pub(crate) struct Investigation {
     news: SyncSender<News>,
     ledger: Mutex<Ledger>,
+    coverage: Mutex<Coverage>,
     looks: AtomicU64,
     overload: AtomicU64,
     routes: AtomicU64,
@@ -65,6 +66,7 @@ impl Investigation {
         let investigation = Investigation {
             news,
             ledger: Mutex::default(),
+            coverage: Mutex::default(),
             looks: AtomicU64::new(0),
             overload: AtomicU64::new(0),
             routes: AtomicU64::new(0),
@@ -75,7 +77,8 @@ impl Investigation {
     /// For the metrics page.
     pub(crate) fn facts(&self) -> FindingFacts {
         let active = self.ledger.lock().active();
-        let active = active.into_iter().map(|finding| ActiveFinding {
+        let undoubted = active.into_iter().filter(|finding| finding.doubt.is_none());
+        let active = undoubted.map(|finding| ActiveFinding {
             id: finding.id.as_ref().into(),
             route: finding.route.unwrap_or_default(),
             level: finding.level.as_str(),
@@ -86,6 +89,27 @@ impl Investigation {
         active.dedup();
         let dropped = vec![("overload", self.overload.load(Relaxed)), ("routes", self.routes.load(Relaxed))];
         FindingFacts { active, looks: self.looks.load(Relaxed), dropped }
+    }
+
+    /// Takes in what a run of a probe found, and what it could have found.
+    pub(crate) fn probed(
+        &self,
+        probe: &Arc<str>,
+        route: Option<&Arc<str>>,
+        found: Vec<Finding>,
+        reach: Reach,
+    ) {
+        self.ledger.lock().probed(probe, route, found, reach, clock::wall());
+    }
+
+    /// Only these probes are there still.
+    pub(crate) fn keep_probes(&self, is_kept: impl Fn(&str) -> bool) {
+        self.ledger.lock().keep_probes(is_kept, clock::wall());
+    }
+
+    /// Findings that a probe sees now.
+    pub(crate) fn findings_of(&self, probe: &str) -> u64 {
+        self.ledger.lock().of_probe(probe) as u64
     }
 
     fn tell(&self, news: News) {
@@ -151,6 +175,7 @@ fn run(investigation: &Investigation, news: &NewsReader, sight: &dyn Sight, stop
         let found = watch.judge(now);
         investigation.routes.store(watch.left_out(), Relaxed);
         investigation.ledger.lock().looked(found, now);
+        *investigation.coverage.lock() = watch.coverage();
         investigation.looks.fetch_add(1, Relaxed);
         tracing::debug!(
             seconds = began.elapsed().as_secs_f64(),
@@ -167,6 +192,14 @@ impl Findings for Investigation {
 
     fn over(&self) -> Vec<Finding> {
         self.ledger.lock().over()
+    }
+
+    fn coverage(&self) -> Coverage {
+        *self.coverage.lock()
+    }
+
+    fn doubt(&self, id: &str, route: Option<&str>, place: Option<Place>, doubt: Option<Doubt>) -> usize {
+        self.ledger.lock().doubt(id, route, place, doubt.as_ref())
     }
 
     fn told(&self, kind: &str, subject: &str, at: WallTime) {

@@ -4,12 +4,14 @@
 //! Rules, the API and channels come in by one lock, which is held for as long as a change is written. A thread looks at
 //! groups when they are due. Channels have threads of their own, so that none of them holds up another or the rules.
 
+mod attempts;
 mod escalation;
 mod kept;
 mod link;
 mod plan;
 mod port;
 mod queued;
+mod suspects;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,12 +25,15 @@ use alert::escalation::Answer;
 use alert::notice::Notice;
 use gateway::clock;
 use meter::scrape::{AlertmanagerFacts, NotificationFacts};
+use model::Language;
+use model::ports::Findings;
 use notify::{Deliveries, Report, Told, World};
 use parking_lot::{Condvar, Mutex};
 use remote::Alertmanagers;
 
 use crate::Failure;
 use crate::history::Kept;
+use attempts::Attempts;
 use escalation::{Around, Errand, Incidents};
 use kept::{Letters, StateOfGroups};
 use link::Links;
@@ -43,7 +48,9 @@ pub(crate) struct Desk {
     machine: Mutex<Machine>,
     deliveries: Mutex<Option<Deliveries>>,
     alertmanagers: Mutex<Option<Alertmanagers>>,
+    attempts: Mutex<Attempts>,
     kept: Arc<Kept>,
+    findings: Arc<dyn Findings>,
     changed: Condvar,
     is_stopping: AtomicBool,
 }
@@ -70,10 +77,14 @@ impl Telling {
     ///
     /// # Errors
     /// A thread cannot be started.
-    pub(crate) fn start(kept: Arc<Kept>, plan: Plan) -> Result<Telling, Failure> {
+    pub(crate) fn start(
+        kept: Arc<Kept>,
+        plan: Plan,
+        findings: Arc<dyn Findings>,
+    ) -> Result<Telling, Failure> {
         let failed = |error: String| Failure::Running(format!("alerting: {error}"));
         let alertmanagers = plan.alertmanagers().map_err(failed)?;
-        let desk = Arc::new(Desk::open(kept, plan));
+        let desk = Arc::new(Desk::open(kept, plan, findings));
         *desk.alertmanagers.lock() = alertmanagers;
         desk.start_channels().map_err(failed)?;
         let worker = Arc::clone(&desk);
@@ -103,7 +114,7 @@ impl Drop for Telling {
 }
 
 impl Desk {
-    fn open(kept: Arc<Kept>, plan: Plan) -> Desk {
+    fn open(kept: Arc<Kept>, plan: Plan, findings: Arc<dyn Findings>) -> Desk {
         let mut state = StateOfGroups::default();
         let mut dispatcher = Dispatcher::new(plan.setup.clone());
         let letters = Letters::new(Arc::clone(&kept));
@@ -158,7 +169,9 @@ impl Desk {
             machine: Mutex::new(machine),
             deliveries: Mutex::default(),
             alertmanagers: Mutex::default(),
+            attempts: Mutex::default(),
             kept,
+            findings,
             changed: Condvar::new(),
             is_stopping: AtomicBool::new(false),
         }
@@ -166,7 +179,7 @@ impl Desk {
 
     fn start_channels(self: &Arc<Desk>) -> Result<(), String> {
         let plan = Arc::clone(&self.machine.lock().plan);
-        let desk = Arc::downgrade(self);
+        let (desk, listener) = (Arc::downgrade(self), Arc::downgrade(self));
         let world = World {
             now_ms: Arc::new(now_ms),
             chance: Arc::new(rand::random),
@@ -174,6 +187,11 @@ impl Desk {
             report: Arc::new(move |report| {
                 if let Some(desk) = desk.upgrade() {
                     desk.answered(&report);
+                }
+            }),
+            attempted: Arc::new(move |attempt| {
+                if let Some(desk) = listener.upgrade() {
+                    desk.attempts.lock().add(attempt);
                 }
             }),
         };
@@ -218,11 +236,24 @@ impl Desk {
         let alerts: Vec<Incoming> =
             alerts.into_iter().map(|alert| Incoming::from_rule(alert, &plan.external_url)).collect();
         if let Some(elsewhere) = &*self.alertmanagers.lock() {
-            elsewhere.give(&alerts.iter().map(|alert| alert.to_json().into()).collect::<Vec<_>>());
+            elsewhere.give(&self.for_elsewhere(&alerts, &plan));
         }
         if plan.is_told_here {
             self.take(alerts);
         }
+    }
+
+    /// Alerts as other Alertmanagers take them, with what explains those that fire.
+    fn for_elsewhere(&self, alerts: &[Incoming], plan: &Plan) -> Vec<Arc<str>> {
+        let active = self.findings.active();
+        let mut alerts = alerts.to_vec();
+        for alert in
+            alerts.iter_mut().filter(|alert| alert.ends_at_ms.is_none_or(|ends_ms| ends_ms > now_ms()))
+        {
+            let found = suspects::suspects(&alert.labels, &alert.generator_url, &active);
+            suspects::annotate(&mut alert.annotations, &found, Language::English, &plan.external_url);
+        }
+        alerts.iter().map(|alert| alert.to_json().into()).collect()
     }
 
     /// For the metrics page.
@@ -310,7 +341,9 @@ impl Desk {
         }
     }
 
-    fn give_to(&self, destination: &str, notice: Notice) -> bool {
+    fn give_to(&self, destination: &str, mut notice: Notice) -> bool {
+        let language = self.machine.lock().plan.language_at(destination);
+        suspects::explain(&mut notice, &self.findings.active(), language);
         self.deliveries.lock().as_ref().is_some_and(|deliveries| deliveries.give(destination, notice))
     }
 

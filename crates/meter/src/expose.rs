@@ -2,6 +2,7 @@
 
 mod host;
 mod kept;
+mod probes;
 mod rules;
 
 use std::fmt::Write as _;
@@ -47,6 +48,7 @@ pub fn visit(registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
         kept::visit_remotes(family, &scrape.remotes, sink);
         kept::visit_notifications(family, &scrape.notifications, sink);
         kept::visit_findings(family, &scrape.findings, sink);
+        probes::visit(family, &scrape.probes, sink);
         kept::visit_alertmanagers(family, &scrape.alertmanagers, sink);
         if let Some(engine) = &scrape.query_engine {
             kept::visit_query_engine(family, engine, sink);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use model::host::{HostFacts, ProcessFacts};
+use model::probe::ProbeRun;
 use model::{Initiator, Moment, PerDirection, PerLeg, Protocol, Reason, WallTime};
 
 use crate::cells::Observed;
@@ -34,6 +35,8 @@ pub struct Scrape {
     pub notifications: NotificationFacts,
     /// What explains the ends of connections.
     pub findings: FindingFacts,
+    /// Scheduled probes.
+    pub probes: Vec<ProbeFacts>,
     /// Alertmanagers elsewhere that alerts of rules are sent to.
     pub alertmanagers: Vec<AlertmanagerFacts>,
     /// The engine elsewhere that answers queries.
@@ -243,6 +246,23 @@ pub struct ActiveFinding {
     pub route: Arc<str>,
     /// How sure it is.
     pub level: &'static str,
+}
+
+/// A scheduled probe.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProbeFacts {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it examines, without query.
+    pub target: Arc<str>,
+    /// Its newest run.
+    pub last: Option<Arc<ProbeRun>>,
+    /// Runs by what they came to, in the order of [`Outcome::ALL`](model::Word::ALL).
+    pub outcomes: [u64; 4],
+    /// Runs that were left out.
+    pub skipped: u64,
+    /// Its findings that go on.
+    pub findings: u64,
 }
 
 /// An Alertmanager elsewhere.

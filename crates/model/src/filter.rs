@@ -4,13 +4,14 @@ mod text;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::journal::address_bytes;
 use crate::live::LiveConnection;
 use crate::record::CloseRecord;
 use crate::words::{HandshakeResult, PerDirection, Word};
 
-pub use text::{FilterError, TERMS_MAX, TEXT_BYTES_MAX};
+pub use text::{FilterError, TERMS_MAX, TEXT_BYTES_MAX, written};
 
 /// Conditions that all must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -266,6 +267,20 @@ pub trait Filtered {
 
     /// The client's address.
     fn ip(&self) -> IpAddr;
+}
+
+impl<T: Filtered> Filtered for Arc<T> {
+    fn text(&self, field: TextField) -> Option<String> {
+        T::text(self, field)
+    }
+
+    fn numbers(&self, field: NumberField) -> [Option<f64>; 2] {
+        T::numbers(self, field)
+    }
+
+    fn ip(&self) -> IpAddr {
+        T::ip(self)
+    }
 }
 
 impl Filtered for CloseRecord {

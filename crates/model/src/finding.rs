@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::filter::Filter;
+use crate::record::CloseRecord;
 use crate::time::WallTime;
 use crate::words;
 
@@ -58,6 +60,18 @@ words! {
     }
 }
 
+words! {
+    /// What of connections a finding explains.
+    Topic {
+        /// That they are not established.
+        Openings = "openings",
+        /// That they end.
+        Ends = "ends",
+        /// That what is sent comes late, or not at all.
+        Delivery = "delivery",
+    }
+}
+
 /// A cause, with all that speaks for it and against it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
@@ -91,6 +105,99 @@ pub struct Finding {
     pub until: Option<WallTime>,
     /// How much it explains.
     pub affected: Option<Affected>,
+    /// What it explains; none when it does not say.
+    #[serde(default)]
+    pub topic: Option<Topic>,
+    /// The ends that it explains; none when it is not about ends, or no filter tells them from others.
+    #[serde(default)]
+    pub selection: Option<Selection>,
+    /// What its confidence is made of, so that it can be judged again beside what another vantage sees.
+    #[serde(default)]
+    pub grounds: Grounds,
+    /// Who sees it; empty outside a running gateway.
+    #[serde(default)]
+    pub vantages: Vec<Vantage>,
+    /// Somebody says that it is wrong.
+    #[serde(default)]
+    pub doubt: Option<Doubt>,
+}
+
+/// Which connections that have ended are meant: those that a filter takes, from a finding's `since` on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Selection {
+    /// The filter, as people write it.
+    pub filter: String,
+    /// When the last of them ended.
+    pub latest: WallTime,
+}
+
+/// A finding's selection, ready to be asked.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    filter: Filter,
+    since: WallTime,
+    latest: WallTime,
+}
+
+impl Selected {
+    /// Whether an end is among those that are meant.
+    pub fn takes(&self, record: &CloseRecord) -> bool {
+        (self.since..=self.latest).contains(&record.closed_at) && self.filter.takes(record)
+    }
+}
+
+impl Finding {
+    /// The ends that it explains, ready to be asked.
+    pub fn selected(&self) -> Option<Selected> {
+        let Selection { filter, latest } = self.selection.as_ref()?;
+        Some(Selected { filter: filter.parse().ok()?, since: self.since?, latest: *latest })
+    }
+}
+
+/// What a confidence is made of, beside what speaks against the cause and the look-alikes that are left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grounds {
+    /// Independent observations that say the same as the decisive sign.
+    pub corroborations: u32,
+    /// There is no decisive sign: it fits, but others fit too.
+    pub is_suspicion: bool,
+}
+
+/// From where a cause is seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Vantage {
+    /// In what passes through this gateway.
+    Inside,
+    /// By a scheduled probe, with its name.
+    Probe(Arc<str>),
+}
+
+/// Longest note of a doubt, characters.
+pub const NOTE_MAX: usize = 500;
+
+/// Somebody looked and says that a finding is wrong. It holds for as long as the finding says the same as then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Doubt {
+    /// When that was said.
+    pub at: WallTime,
+    /// Why, at most [`NOTE_MAX`] characters; may be empty.
+    pub note: String,
+}
+
+/// How much of what ended not as it should has a cause, lately.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Coverage {
+    /// Length of the time that is looked at.
+    pub window_seconds: f64,
+    /// Ends of established connections in it, without those that a client made as one should.
+    pub ends: u64,
+    /// Those of them that at least one finding is about.
+    pub explained: u64,
 }
 
 /// How much a finding explains.

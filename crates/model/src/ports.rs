@@ -4,15 +4,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::finding::Finding;
+use crate::finding::{Coverage, Doubt, Finding, Place};
 use crate::host::HostFacts;
 use crate::id::ConnectionId;
 use crate::live::LiveConnection;
 use crate::overview::Overview;
+use crate::probe::{ProbeView, Refusal};
 use crate::record::CloseRecord;
 use crate::recording::Recording;
 use crate::rules::GroupView;
 use crate::series::{Labels, Sample, SeriesSource};
+use crate::system::{Limit, Setting, SystemFacts};
 use crate::time::WallTime;
 
 /// The connections of the running gateway.
@@ -155,6 +157,18 @@ pub trait Hosts: Send + Sync {
     fn host(&self) -> HostFacts;
 }
 
+/// The process as its operator sees it.
+pub trait Workings: Send + Sync {
+    /// What there is only so much of. Looks at all open connections.
+    fn limits(&self) -> Vec<Limit>;
+
+    /// What it keeps and what it sends to.
+    fn system(&self) -> SystemFacts;
+
+    /// The configuration in force, without what is secret. May read the configuration file.
+    fn settings(&self) -> Vec<Setting>;
+}
+
 /// What explains the ends of connections.
 pub trait Findings: Send + Sync {
     /// Findings that go on, surest first.
@@ -163,6 +177,25 @@ pub trait Findings: Send + Sync {
     /// Findings that are over and still kept, newest first.
     fn over(&self) -> Vec<Finding>;
 
+    /// How much of what ended lately has a cause.
+    fn coverage(&self) -> Coverage;
+
+    /// Somebody says that findings of a cause that go on are wrong, on a route and at a place where these are given;
+    /// none takes that back. Says how many there are.
+    fn doubt(&self, id: &str, route: Option<&str>, place: Option<Place>, doubt: Option<Doubt>) -> usize;
+
     /// Somebody tells what was done at that time: a `kind` such as `deploy` or `reload`, and to what.
     fn told(&self, kind: &str, subject: &str, at: WallTime);
+}
+
+/// Scheduled probes.
+pub trait Probes: Send + Sync {
+    /// All of them, in the order of the configuration.
+    fn probes(&self) -> Vec<ProbeView>;
+
+    /// Somebody asks for a run at once, with long and hard experiments or without.
+    ///
+    /// # Errors
+    /// It does not begin.
+    fn run(&self, probe: &str, is_deep: bool) -> Result<(), Refusal>;
 }

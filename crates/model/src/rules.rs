@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// State of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(rename = "AlertState"))]
 pub enum State {
     /// Its expression does not hold.
     Inactive,
@@ -30,6 +31,7 @@ impl State {
 
 /// `data` of `/api/v1/rules`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct RulesView {
     /// All groups, in the order of their files.
     pub groups: Vec<Arc<GroupView>>,
@@ -37,6 +39,7 @@ pub struct RulesView {
 
 /// `data` of `/api/v1/alerts`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct AlertsView {
     /// All pending and firing alerts.
     pub alerts: Vec<AlertView>,
@@ -45,6 +48,7 @@ pub struct AlertsView {
 /// A group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct GroupView {
     /// Its name.
     pub name: String,
@@ -65,6 +69,7 @@ pub struct GroupView {
 /// A rule.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase", rename_all_fields = "camelCase")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum RuleView {
     /// One with alerts.
     Alerting {
@@ -88,6 +93,7 @@ pub enum RuleView {
         health: &'static str,
         /// Why the last evaluation failed.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "ts", ts(optional))]
         last_error: Option<String>,
         /// How long the last evaluation took, seconds.
         evaluation_time: f64,
@@ -102,11 +108,13 @@ pub enum RuleView {
         query: String,
         /// Labels that it sets.
         #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        #[cfg_attr(feature = "ts", ts(as = "Option<BTreeMap<String, String>>", optional))]
         labels: BTreeMap<String, String>,
         /// `ok`, `err` or `unknown`.
         health: &'static str,
         /// Why the last evaluation failed.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "ts", ts(optional))]
         last_error: Option<String>,
         /// How long the last evaluation took, seconds.
         evaluation_time: f64,
@@ -118,6 +126,7 @@ pub enum RuleView {
 /// An alert.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct AlertView {
     /// Its labels.
     pub labels: BTreeMap<String, String>,
@@ -129,6 +138,7 @@ pub struct AlertView {
     pub active_at: String,
     /// Since when it fires only because of `keep_firing_for`, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
     pub keep_firing_since: Option<String>,
     /// Value of its expression, with an exponent as Go writes it.
     pub value: String,

@@ -17,7 +17,7 @@ mod testing;
 mod text;
 
 pub use channel::{Channel, Context, Message, inherit, kinds};
-pub use deliveries::{Deliveries, Destination, InMemory, Report, Told, World, tried_at_ms};
+pub use deliveries::{Deliveries, Destination, InMemory, Report, Told, WAITING_MAX, World, tried_at_ms};
 pub use http::{Address, Answer, Reach};
 pub use outcome::{Outcome, Reason};
 pub use secret::Secret;

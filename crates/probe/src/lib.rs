@@ -5,7 +5,7 @@
 //! - [`session`]: what the clients have in common once they are connected.
 //! - [`websocket`], [`event_stream`], [`grpc`]: the clients; [`http2`]: what two of them stand on.
 //! - [`stamp`]: the time at which a pushed message was made, when it says so.
-//! - [`diagnose`]: the experiments of a diagnosis.
+//! - [`diagnose`]: the experiments of a diagnosis; [`timetable`]: when they are made again and again.
 //! - [`load`]: many sessions on a schedule, and what they saw.
 //! - [`backend`]: a service to aim at that costs as little as it can.
 //!
@@ -26,5 +26,6 @@ pub mod session;
 pub mod stamp;
 pub mod stream;
 pub mod target;
+pub mod timetable;
 pub mod tls;
 pub mod websocket;

@@ -7,6 +7,7 @@ mod silences;
 mod status;
 
 use alert::alertmanager::Matcher;
+use alert::delivery::DeliveryList;
 use alert::dispatch::{
     AlertGroup, AlertsQuery, Explained, GettableAlert, GettableSilence, PostedAlert, PostedSilence,
     ReceiverName, SilenceError,
@@ -14,8 +15,9 @@ use alert::dispatch::{
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use model::finding::Finding;
 
-pub(crate) use alerts::{alerts, explain, groups, post_alerts};
+pub(crate) use alerts::{alerts, deliveries, explain, groups, post_alerts};
 pub(crate) use silences::{delete_silence, post_silence, silence, silences};
 pub(crate) use status::{receivers, status};
 
@@ -56,6 +58,12 @@ pub trait Alertmanager: Send + Sync {
 
     /// All that decides about one alert.
     fn explain(&self, fingerprint: u64) -> Option<Explained>;
+
+    /// The findings that may explain an alert, likeliest first; none when it is not known.
+    fn suspects(&self, fingerprint: u64) -> Vec<Finding>;
+
+    /// The newest attempts to tell people.
+    fn deliveries(&self) -> DeliveryList;
 
     /// The configuration of routes and receivers, without what is secret.
     fn configuration(&self) -> String;

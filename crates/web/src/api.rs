@@ -2,12 +2,16 @@
 
 mod connections;
 mod events;
+mod facets;
 mod har;
 mod journal;
 mod look;
 mod session;
+mod view;
 
 pub(crate) use connections::{connection, connections};
 pub(crate) use events::events;
-pub(crate) use look::{host, overview, stream};
+pub(crate) use facets::facets;
+pub(crate) use look::{config, host, limits, overview, stream, system};
 pub(crate) use session::{login, logout, status};
+pub(crate) use view::{Views, export};

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use diagnose::text::Told;
 use model::WallTime;
+use model::finding::{Coverage, Level, Place};
 use model::journal::LostConnection;
 use model::live::LiveConnection;
 use model::record::CloseRecord;
@@ -39,6 +41,56 @@ pub struct JournalList {
     pub is_complete: bool,
 }
 
+/// A part of a list that stays as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct ViewPage {
+    /// Name of the view, to ask for other parts of it; another one than was asked for when that is kept no more.
+    pub view: String,
+    /// When the view was made.
+    pub as_of: WallTime,
+    /// How many rows it has.
+    pub total: usize,
+    /// What is known now of the rows asked for; none of a connection whose record is no longer kept.
+    pub items: Vec<Option<ConnectionView>>,
+}
+
+/// What the connections that a filter takes have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Facets {
+    /// When they were counted.
+    pub as_of: WallTime,
+    /// How many the filter takes.
+    pub total: usize,
+    /// How many of them opened (of closed ones: closed) after the instant asked for.
+    pub newer: usize,
+    /// What was counted.
+    pub facets: Vec<Facet>,
+}
+
+/// The values of one key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Facet {
+    /// Key of a filter.
+    pub key: String,
+    /// The most frequent values, most frequent first.
+    pub values: Vec<FacetValue>,
+    /// How many connections have other values.
+    pub others: usize,
+}
+
+/// Connections with one value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct FacetValue {
+    /// The value.
+    pub value: String,
+    /// How many have it.
+    pub count: usize,
+}
+
 /// One connection, open or ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -53,7 +105,58 @@ pub enum ConnectionView {
     Closed {
         /// Its close record.
         closed: Arc<CloseRecord>,
+        /// The findings that explain its end, surest first.
+        #[serde(default)]
+        findings: Vec<Explanation>,
     },
+}
+
+/// A finding that explains the end of one connection, in the language of the reader.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Explanation {
+    /// Name of its cause, as in `/api/v1/findings/{id}`.
+    pub id: String,
+    /// Its cause's number, such as `HL-101`.
+    pub code: String,
+    /// One line.
+    pub title: String,
+    /// How sure it is.
+    pub level: Level,
+    /// The same from 0 to 1.
+    pub confidence: f64,
+}
+
+/// Findings, and how much they explain.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct FindingList {
+    /// Those asked for: what goes on, surest first, then what is over, newest first.
+    pub items: Vec<Told>,
+    /// How many they are.
+    pub total: usize,
+    /// How much of what ended lately has a cause.
+    pub coverage: Coverage,
+}
+
+/// Body of `POST /api/v1/findings/{id}/feedback`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Feedback {
+    /// Whether the finding is wrong; false takes that back.
+    pub wrong: bool,
+    /// Why.
+    #[serde(default)]
+    pub note: String,
+    /// Route of the finding; all of the cause when left out.
+    #[serde(default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub route: Option<String>,
+    /// Its place; all when left out.
+    #[serde(default, rename = "where")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub place: Option<Place>,
 }
 
 /// What the gateway says of itself before anything else.

@@ -22,7 +22,8 @@ use meter::queries::QueryMeter;
 use model::WallTime;
 use model::journal::Journal;
 use model::ports::{
-    Connections, Findings, History, Hosts, Metrics, Operations, Overviews, QueryEngine, Recordings, Rules,
+    Connections, Findings, History, Hosts, Metrics, Operations, Overviews, Probes, QueryEngine, Recordings,
+    Rules, Workings,
 };
 
 pub mod body;
@@ -42,6 +43,7 @@ mod gate;
 mod headers;
 mod incidents;
 mod operate;
+mod probes;
 mod prometheus;
 mod query;
 mod router;
@@ -66,6 +68,8 @@ pub struct Ports {
     pub overviews: Arc<dyn Overviews>,
     /// The machines beneath the connections.
     pub hosts: Arc<dyn Hosts>,
+    /// Ceilings, what is kept, the configuration.
+    pub workings: Arc<dyn Workings>,
     /// Reload and readiness.
     pub operations: Arc<dyn Operations>,
     /// Rules and alerts.
@@ -76,6 +80,8 @@ pub struct Ports {
     pub incidents: Arc<dyn Incidents>,
     /// What explains the ends of connections.
     pub findings: Arc<dyn Findings>,
+    /// Scheduled probes.
+    pub probes: Arc<dyn Probes>,
     /// Series.
     pub history: Arc<dyn History>,
     /// How queries over `history` are understood.

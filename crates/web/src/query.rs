@@ -40,6 +40,17 @@ impl Query {
         self.unread.iter().any(|(other, _)| other == key)
     }
 
+    /// Some keys as they stand in the query: equal for equal questions.
+    pub(crate) fn key_of(&self, keys: &[&str]) -> String {
+        let mut text = form_urlencoded::Serializer::new(String::new());
+        for key in keys {
+            if let Some((key, value)) = self.unread.iter().find(|(other, _)| other == key) {
+                text.append_pair(key, value);
+            }
+        }
+        text.finish()
+    }
+
     /// Value of a key, an instant: RFC 3339, or seconds since 1970.
     pub(crate) fn instant(&mut self, key: &'static str) -> Result<Option<WallTime>, ApiError> {
         let Some(text) = self.text(key) else { return Ok(None) };

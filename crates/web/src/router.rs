@@ -16,7 +16,7 @@ use crate::auth::{Authority, Caller};
 use crate::error::ApiError;
 use crate::prometheus::{self, Engine};
 use crate::stream::Hub;
-use crate::{ack, alertmanager, api, assets, findings, gate, incidents, manuals, operate};
+use crate::{ack, alertmanager, api, assets, findings, gate, incidents, manuals, operate, probes};
 
 /// Bytes of a request's body.
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
@@ -28,6 +28,7 @@ pub(crate) struct Site {
     pub(crate) archivist: Asker,
     pub(crate) authority: Authority,
     pub(crate) hub: Hub,
+    pub(crate) views: Arc<api::Views>,
     pub(crate) engine: Engine,
 }
 
@@ -46,15 +47,25 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/-/{*rest}", any(unknown))
         .route("/api/v1/overview", get(api::overview))
         .route("/api/v1/host", get(api::host))
+        .route("/api/v1/limits", get(api::limits))
+        .route("/api/v1/system", get(api::system))
+        .route("/api/v1/config", get(api::config))
         .route("/api/v1/stream", get(api::stream))
         .route("/api/v1/connections", get(api::connections))
+        .route("/api/v1/connections/facets", get(api::facets))
+        .route("/api/v1/connections/export", get(api::export))
         .route("/api/v1/connections/{id}", get(api::connection))
         .route("/api/v1/connections/{id}/events", get(api::events))
         .route("/api/v1/logout", post(api::logout))
         .route("/api/v1/alerts/{fingerprint}", get(alertmanager::explain))
+        .route("/api/v1/deliveries", get(alertmanager::deliveries))
         .route("/api/v1/findings", get(findings::findings))
         .route("/api/v1/findings/{id}", get(findings::finding))
+        .route("/api/v1/findings/{id}/feedback", post(findings::feedback))
         .route("/api/v1/events", post(findings::event))
+        .route("/api/v1/probes", get(probes::probes))
+        .route("/api/v1/probes/{name}", get(probes::probe))
+        .route("/api/v1/probes/{name}/run", post(probes::run))
         .route("/api/v1/incidents", get(incidents::incidents))
         .route("/api/v1/incidents/{id}", get(incidents::incident))
         .route("/api/v1/incidents/{id}/ack", post(incidents::ack))
@@ -119,10 +130,10 @@ fn like_alertmanager() -> Router<Arc<Site>> {
 
 async fn unknown(uri: Uri) -> ApiError {
     ApiError::not_found(format!("there is nothing at {}", quoted(uri.path()))).hint(
-        "known: /api/v1/{overview,host,stream,connections,connections/<id>,connections/<id>/events,status,login,logout}, \
+        "known: /api/v1/{overview,host,limits,system,config,stream,connections,connections/{facets,export,<id>},connections/<id>/events,status,login,logout}, \
          Prometheus' /api/v1/{query,query_range,series,labels,label/<name>/values,rules,alerts,metadata,status/buildinfo,write}, \
          Alertmanager's /api/v2/{status,receivers,alerts,alerts/groups,silences,silence/<id>}, \
-         /api/v1/{findings,findings/<id>,events}, /api/v1/alerts/<fingerprint>, /api/v1/{incidents,incidents/<id>,incidents/<id>/ack}, /-/reload",
+         /api/v1/{findings,findings/<id>,findings/<id>/feedback,events}, /api/v1/{probes,probes/<name>,probes/<name>/run}, /api/v1/alerts/<fingerprint>, /api/v1/deliveries, /api/v1/{incidents,incidents/<id>,incidents/<id>/ack}, /-/reload",
     )
 }
 

@@ -100,7 +100,8 @@ impl Server {
         let hub = Hub::new(asker.clone(), stopped.clone());
         let authority = Authority::new(token.as_ref().map(Secret::reveal));
         let archivist = asker.apart();
-        let site = Arc::new(Site { asker, archivist, authority, hub, engine: Engine::new() });
+        let site =
+            Arc::new(Site { asker, archivist, authority, hub, views: Arc::default(), engine: Engine::new() });
         let refused_connections = Arc::new(AtomicU64::new(0));
         let accepting = tokio::spawn(accept(
             listener,

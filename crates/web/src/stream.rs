@@ -56,6 +56,12 @@ impl Hub {
         self.0.refused.load(Ordering::Relaxed)
     }
 
+    /// Seats that are taken, and all there are.
+    pub(crate) fn viewers(&self) -> (u64, u64) {
+        let free = self.0.seats.available_permits();
+        ((SEATS - free.min(SEATS)) as u64, SEATS as u64)
+    }
+
     /// Frames with looks over `window`; none when all seats are taken.
     pub(crate) fn subscribe(
         &self,
@@ -234,6 +240,14 @@ mod tests {
             None
         }
 
+        fn suspects(&self, _: u64) -> Vec<model::finding::Finding> {
+            Vec::new()
+        }
+
+        fn deliveries(&self) -> alert::delivery::DeliveryList {
+            alert::delivery::DeliveryList::default()
+        }
+
         fn configuration(&self) -> String {
             String::new()
         }
@@ -274,9 +288,30 @@ mod tests {
         }
     }
 
+    impl model::ports::Probes for Silent {
+        fn probes(&self) -> Vec<model::probe::ProbeView> {
+            vec![]
+        }
+        fn run(&self, _: &str, _: bool) -> Result<(), model::probe::Refusal> {
+            Ok(())
+        }
+    }
+
     impl Hosts for Silent {
         fn host(&self) -> model::host::HostFacts {
             model::host::HostFacts::default()
+        }
+    }
+
+    impl model::ports::Workings for Silent {
+        fn limits(&self) -> Vec<model::system::Limit> {
+            vec![]
+        }
+        fn system(&self) -> model::system::SystemFacts {
+            model::system::SystemFacts::default()
+        }
+        fn settings(&self) -> Vec<model::system::Setting> {
+            vec![]
         }
     }
 
@@ -307,6 +342,18 @@ mod tests {
         }
         fn over(&self) -> Vec<model::finding::Finding> {
             vec![]
+        }
+        fn coverage(&self) -> model::finding::Coverage {
+            model::finding::Coverage::default()
+        }
+        fn doubt(
+            &self,
+            _: &str,
+            _: Option<&str>,
+            _: Option<model::finding::Place>,
+            _: Option<model::finding::Doubt>,
+        ) -> usize {
+            0
         }
         fn told(&self, _: &str, _: &str, _: WallTime) {}
     }
@@ -353,6 +400,8 @@ mod tests {
             metrics: Arc::new(Silent),
             overviews: Arc::clone(looks) as Arc<dyn Overviews>,
             hosts: Arc::new(Silent),
+            workings: Arc::new(Silent),
+            probes: Arc::new(Silent),
             operations: Arc::new(Silent),
             rules: Arc::new(Silent),
             alertmanager: Arc::new(Silent),

@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use alert::delivery::DeliveryList;
+use alert::dispatch::{GettableAlert, GettableSilence};
 use alert::escalation::IncidentView;
 use model::Direction;
 use model::host::HostFacts;
 use model::live::LiveConnection;
 use model::overview::Overview;
+use model::probe::ProbeView;
 use model::recording::Recorded;
+use model::rules::{AlertsView, RulesView};
+use model::system::{Limit, Setting, SystemFacts};
 use ts_rs::{Config, TS, TypeVisitor};
-use web::body::{ConnectionView, ErrorBody, List, Login, Status};
+use web::body::{ConnectionView, ErrorBody, Facets, Feedback, FindingList, List, Login, Status, ViewPage};
 
 const HEADER: &str = "\
 // Generated from the Rust types of the API. Do not edit; instead: UPDATE=1 cargo test -p web --test types
@@ -67,7 +72,20 @@ fn render() -> String {
         .add::<HostFacts>()
         .add::<List<LiveConnection>>()
         .add::<ConnectionView>()
+        .add::<FindingList>()
+        .add::<Feedback>()
+        .add::<ViewPage>()
+        .add::<Facets>()
         .add::<IncidentView>()
+        .add::<Limit>()
+        .add::<Setting>()
+        .add::<SystemFacts>()
+        .add::<RulesView>()
+        .add::<AlertsView>()
+        .add::<GettableAlert>()
+        .add::<GettableSilence>()
+        .add::<DeliveryList>()
+        .add::<ProbeView>()
         .add::<Recorded>()
         .add::<ErrorBody>()
         .add::<Direction>();

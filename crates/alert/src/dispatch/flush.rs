@@ -231,7 +231,7 @@ impl Dispatcher {
             return;
         }
         self.next_sweep_ms = now_ms + SWEEP_INTERVAL_MS;
-        self.log.forget(now_ms);
+        self.log.forget(|group| self.groups.contains_key(group), now_ms);
         self.silences.forget(self.setup.options.retention_ms, now_ms);
         let gone =
             self.alerts.extract_if(.., |_, alert| alert.groups.is_empty() && alert.is_resolved(now_ms));

@@ -18,7 +18,7 @@ pub(super) struct Told {
 pub(super) struct Entry {
     pub told: Told,
     pub at_ms: i64,
-    /// When it is forgotten.
+    /// When it is forgotten, if the group is no more.
     pub expires_at_ms: i64,
 }
 
@@ -54,9 +54,10 @@ impl Log {
         self.entries.insert(key, entry);
     }
 
-    /// Forgets what is too old.
-    pub(super) fn forget(&mut self, now_ms: i64) {
-        let gone = self.entries.extract_if(.., |_, entry| entry.expires_at_ms <= now_ms);
+    /// Forgets what is too old, but of groups that still are: whoever was told that they fire is to be told of the end.
+    pub(super) fn forget(&mut self, is_group: impl Fn(&str) -> bool, now_ms: i64) {
+        let is_old = |id: &SendId, entry: &mut Entry| entry.expires_at_ms <= now_ms && !is_group(&id.group);
+        let gone = self.entries.extract_if(.., is_old);
         self.changed.extend(gone.map(|(key, _)| key));
     }
 
@@ -69,7 +70,7 @@ impl Log {
         repeat_interval_ms: i64,
         now_ms: i64,
     ) -> Option<Reason> {
-        let Some(entry) = self.entries.get(key).filter(|entry| entry.expires_at_ms > now_ms) else {
+        let Some(entry) = self.entries.get(key) else {
             return (!state.firing.is_empty()).then_some(Reason::First);
         };
         if !state.firing.is_subset(&entry.told.firing) {

@@ -29,6 +29,7 @@ pub struct Silence {
 /// Whether a silence is at work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum SilenceState {
     /// It is.
     Active,

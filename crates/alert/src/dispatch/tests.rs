@@ -234,6 +234,23 @@ fn a_channel_may_not_care_for_what_has_ended() {
 }
 
 #[test]
+fn an_end_is_told_however_long_the_channel_fails() {
+    let mut world = World::new(&root("group_wait: 10s, group_interval: 30s, repeat_interval: 60s"));
+    world.fires(100, "A");
+    world.pass(110);
+    world.check(&["110 ops: A (First)"]);
+    world.answers.insert("ops".to_owned(), Answer::Failed);
+    world.ends(120, "A");
+    world.pass(400);
+    world.log.clear();
+    world.answers.clear();
+    world.pass(430);
+    world.check(&["410 ops:  resolved A (AllResolved)"]);
+    world.dispatcher.flush(600_000);
+    assert!(world.dispatcher.log.entries.is_empty());
+}
+
+#[test]
 fn what_was_not_told_is_told_at_the_next_look() {
     let mut world = World::new(&root("group_wait: 10s, group_interval: 30s"));
     world.answers.insert("ops".to_owned(), Answer::Failed);

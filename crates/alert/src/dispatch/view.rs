@@ -16,6 +16,7 @@ use crate::notice::fingerprint;
 /// An alert, of `GET /api/v2/alerts`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct GettableAlert {
     /// Its texts.
     pub annotations: BTreeMap<String, String>,
@@ -41,6 +42,7 @@ pub struct GettableAlert {
 /// Whether an alert is told of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct AlertStatus {
     /// Fingerprints of alerts because of which it is not.
     pub inhibited_by: Vec<String>,
@@ -52,6 +54,7 @@ pub struct AlertStatus {
 
 /// A receiver, of `GET /api/v2/receivers`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct ReceiverName {
     /// Its name.
     pub name: String,
@@ -71,6 +74,7 @@ pub struct AlertGroup {
 /// A silence, of `GET /api/v2/silences`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct GettableSilence {
     /// Its id.
     pub id: String,
@@ -85,6 +89,10 @@ pub struct GettableSilence {
     /// Until when, RFC 3339.
     pub ends_at: String,
     /// Which alerts are not told of.
+    #[cfg_attr(
+        feature = "ts",
+        ts(type = "Array<{ name: string, value: string, isRegex: boolean, isEqual: boolean }>")
+    )]
     pub matchers: Matchers,
     /// From when, RFC 3339.
     pub starts_at: String,
@@ -92,6 +100,7 @@ pub struct GettableSilence {
 
 /// State of a silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(rename = "SilenceStatus"))]
 pub struct Status {
     /// The state.
     pub state: SilenceState,

@@ -83,6 +83,11 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
     let net = net
         .map(|found| (found.value.to_string(), found.count, found.share, found.exposure, Place::ClientLeg));
     let told = |(value, count, share, exposure, place): (String, usize, f64, f64, Place)| {
+        let is_there = |record: &&&CloseRecord| match place {
+            Place::Upstream => record.upstream.as_deref() == Some(&*value),
+            _ => network(record.client.ip).to_string() == value,
+        };
+        let there: Vec<&CloseRecord> = unclean.iter().filter(is_there).copied().collect();
         let concentrated = Said::new("concentrated")
             .with("count", count)
             .with("all", unclean.len())
@@ -96,6 +101,7 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
             .unless(Said::new("why_there"))
             .fix(Said::new(fix).with("value", value))
             .concerns(seen.route.clone(), seen.since(&unclean), seen.affected(&unclean))
+            .selects(seen.selection(&there))
             .finding()
     };
     node.into_iter().chain(net).map(told).collect()

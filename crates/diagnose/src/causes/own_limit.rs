@@ -67,6 +67,7 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
                 .corroborated(Said::new("recorded"))
                 .fix(said("raise"))
                 .concerns(seen.route.clone(), seen.since(&ends), seen.affected(&ends))
+                .selects(seen.selection(&ends))
                 .finding()
         })
     };

@@ -88,6 +88,7 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
             .fix(Said::new("jitter").seconds("seconds", timer.at))
             .fix(Said::new("admit"))
             .concerns(seen.route.clone(), seen.since(&ends), affected)
+            .about(model::finding::Topic::Ends)
             .finding(),
     ]
 }

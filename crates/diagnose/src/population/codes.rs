@@ -145,6 +145,7 @@ fn told(
         .titled(counted("title_code"))
         .fix(Said::new("ask_sender").with("leg", sender.to_string()).with("code", code))
         .concerns(seen.route.clone(), seen.since(ends), seen.affected(ends))
+        .selects(seen.selection(ends))
         .finding()
 }
 

@@ -97,5 +97,6 @@ fn told(cause: &'static Cause, seen: &Population<'_>, clump: &Clump<'_>) -> Find
         .titled(Said::new("title_clump").with("count", clump.ends.len()).with("upstream", at))
         .fix(Said::new("drain_first"))
         .concerns(seen.route.clone(), clump.at, seen.affected(&clump.ends))
+        .selects(seen.selection(&clump.ends))
         .finding()
 }

@@ -61,7 +61,10 @@ fn concerning(mut claim: Claim, seen: &Population<'_>, ends: &[&CloseRecord]) ->
     for said in seen.mostly(ends) {
         claim = claim.noted(said);
     }
-    claim.concerns(seen.route.clone(), seen.since(ends), seen.affected(ends)).finding()
+    claim
+        .concerns(seen.route.clone(), seen.since(ends), seen.affected(ends))
+        .selects(seen.selection(ends))
+        .finding()
 }
 
 /// How long at least nothing was on its way to the client between its last acknowledgement and the first byte that it

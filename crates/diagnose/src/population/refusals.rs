@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::finding::{Affected, Finding, Place, Said};
+use model::finding::{Affected, Finding, Place, Said, Topic};
 use model::record::CloseRecord;
 use model::{HandshakeResult, Protocol};
 
@@ -129,5 +129,7 @@ fn told(
         .titled(Said::new("title_opening").with("count", failed.len()).share("share", share))
         .fix(Said::new("mend_opening"))
         .concerns(seen.route.clone(), since, affected)
+        .about(Topic::Openings)
+        .selects(seen.selection(failed))
         .finding()
 }

@@ -1,7 +1,7 @@
 //! What event streams of many clients have in common: no event at all, clients that come back at once, batches.
 
 use model::Protocol;
-use model::finding::{Affected, Finding, Place, Said};
+use model::finding::{Affected, Finding, Place, Said, Topic};
 use model::record::CloseRecord;
 
 use super::{ENDS_MIN, Population};
@@ -81,7 +81,9 @@ fn batches(cause: &'static Cause, seen: &Population<'_>) -> Option<Finding> {
 fn concerning(claim: Claim, cause: &Cause, seen: &Population<'_>, ends: &[&CloseRecord]) -> Finding {
     let affected = Affected { share_of_closes: None, ..seen.affected(ends) };
     let fixed = claim.fix(Said::new("see_manual").with("id", cause.id));
-    fixed.concerns(seen.route.clone(), seen.since(ends), affected).finding()
+    let concerning = fixed.concerns(seen.route.clone(), seen.since(ends), affected);
+    let topic = if cause.id == "sse-retry-storm" { Topic::Ends } else { Topic::Delivery };
+    concerning.about(topic).selects(seen.selection(ends)).finding()
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {

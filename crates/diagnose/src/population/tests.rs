@@ -1,5 +1,6 @@
 //! Populations made up for tests, in words.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use model::event::CloseCode;
@@ -192,6 +193,7 @@ fn random_ends_have_no_timer_and_no_clump() {
             })
             .collect();
         let population = Population {
+            claimed: RefCell::default(),
             route: "chat".into(),
             protocol: Protocol::WebSocket,
             now: at(NOW),

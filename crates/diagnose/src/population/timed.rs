@@ -113,5 +113,6 @@ fn told(cause: &'static Cause, seen: &Population<'_>, timer: &Timer<'_>) -> Find
         .titled(counted("title_timer"))
         .fix(fix)
         .concerns(seen.route.clone(), seen.since(&timer.ends), seen.affected(&timer.ends))
+        .selects(seen.selection(&timer.ends))
         .finding()
 }

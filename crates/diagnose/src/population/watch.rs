@@ -1,9 +1,10 @@
 //! The window: which records are kept, and what causes make of them.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use model::finding::Finding;
+use model::finding::{Coverage, Finding};
 use model::heartbeat::Heartbeat;
 use model::host::HostFacts;
 use model::live::LiveConnection;
@@ -104,6 +105,7 @@ pub struct Watch {
     host: Option<HostFacts>,
     /// Records of routes beyond the bound.
     left_out: u64,
+    coverage: Coverage,
 }
 
 impl Watch {
@@ -116,6 +118,7 @@ impl Watch {
             open: Vec::new(),
             host: None,
             left_out: 0,
+            coverage: Coverage::default(),
         }
     }
 
@@ -159,6 +162,11 @@ impl Watch {
         self.left_out
     }
 
+    /// How much of what ended had a cause when causes were last asked.
+    pub fn coverage(&self) -> Coverage {
+        self.coverage
+    }
+
     /// Records that are kept.
     pub fn records(&self) -> usize {
         self.windows.values().map(|window| window.records.len()).sum()
@@ -168,6 +176,7 @@ impl Watch {
     pub fn judge(&mut self, now: WallTime) -> Vec<Finding> {
         self.forget(now);
         let mut findings = Vec::new();
+        let (mut ends, mut explained) = (0.0, 0.0);
         let told = &*self.told.make_contiguous();
         for ((route, protocol), window) in &self.windows {
             let is_of = |open: &Open| (&open.route, open.protocol) < (route, *protocol);
@@ -182,6 +191,7 @@ impl Watch {
                 orderly: Vec::new(),
                 failed: Vec::new(),
                 weight: f64::from(1_u32 << window.thinning.min(30)),
+                claimed: RefCell::default(),
                 open: &self.open[from..from + of],
                 told,
                 host: self.host.as_ref(),
@@ -196,7 +206,16 @@ impl Watch {
                 }
             }
             findings.extend(causes::ALL.iter().flat_map(|cause| seen(cause, &population)));
+            let claimed = population.claimed.take();
+            let is_claimed = |record: &&&CloseRecord| claimed.contains(&record.id);
+            ends += population.ends.len() as f64 * population.weight;
+            explained += population.ends.iter().filter(is_claimed).count() as f64 * population.weight;
         }
+        self.coverage = Coverage {
+            window_seconds: self.options.window_seconds,
+            ends: ends as u64,
+            explained: explained as u64,
+        };
         findings
     }
 

@@ -14,20 +14,44 @@ enum Tree {
 
 /// Line and column, counted from 1, of the deepest part of `path` that the text has.
 pub fn locate(text: &str, path: &[String]) -> Option<(u64, u64)> {
-    let root: Spanned<Tree> = serde_saphyr::from_str(text).ok()?;
-    let mut place = &root;
-    for key in path {
-        let child = match &place.value {
-            Tree::Map(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, child)| child),
-            Tree::Sequence(items) => key.parse::<usize>().ok().and_then(|index| items.get(index)),
-            Tree::Leaf => None,
-        };
-        match child {
-            Some(child) => place = child,
-            None => break,
-        }
-    }
+    let places = Places::of(text);
+    let (place, _) = places.deepest(path)?;
     Some((place.referenced.line(), place.referenced.column()))
+}
+
+/// Where all values of a text stand.
+pub struct Places(Option<Spanned<Tree>>);
+
+impl Places {
+    /// Of a text that cannot be read nothing is known.
+    pub fn of(text: &str) -> Places {
+        Places(serde_saphyr::from_str(text).ok())
+    }
+
+    /// Line, counted from 1, of what the text says of `path`: of its value, or of what stands for more than that, such as
+    /// a word where a map is meant. None when it says nothing of it.
+    pub fn line(&self, path: &[String]) -> Option<u64> {
+        let (place, is_whole) = self.deepest(path)?;
+        let is_said = is_whole || matches!(place.value, Tree::Leaf);
+        is_said.then(|| place.referenced.line())
+    }
+
+    /// The deepest part of `path` that there is, and whether that is all of it.
+    fn deepest(&self, path: &[String]) -> Option<(&Spanned<Tree>, bool)> {
+        let mut place = self.0.as_ref()?;
+        for key in path {
+            let child = match &place.value {
+                Tree::Map(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, child)| child),
+                Tree::Sequence(items) => key.parse::<usize>().ok().and_then(|index| items.get(index)),
+                Tree::Leaf => None,
+            };
+            match child {
+                Some(child) => place = child,
+                None => return Some((place, false)),
+            }
+        }
+        Some((place, true))
+    }
 }
 
 impl<'de> Deserialize<'de> for Tree {

@@ -241,12 +241,26 @@ impl Plan {
 
     /// Whether a destination is a telephone.
     pub(super) fn is_phone(&self, name: &str) -> bool {
-        let mut phones = self.channels.iter().filter(|one| kind_of(&one.kind) != DestinationKind::Message);
-        // One that has several numbers has a destination for each.
-        phones.any(|one| {
+        self.channel_of(name).is_some_and(|one| kind_of(&one.kind) != DestinationKind::Message)
+    }
+
+    /// The channel that a destination is of: one that has several numbers has a destination for each.
+    fn channel_of(&self, name: &str) -> Option<&Described> {
+        self.channels.iter().find(|one| {
             name.strip_prefix(&*destination(&one.receiver, &one.key))
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
+    }
+
+    /// Language of what a destination is told.
+    pub(super) fn language_at(&self, name: &str) -> model::Language {
+        let Some(channel) = self.channel_of(name) else { return model::Language::English };
+        let own = channel.settings.0.get("language").and_then(Value::as_str);
+        let of_receiver = match channel.language {
+            Language::English => model::Language::English,
+            Language::Chinese => model::Language::Chinese,
+        };
+        own.and_then(model::Language::of_tag).unwrap_or(of_receiver)
     }
 
     /// Language of a receiver's messages.

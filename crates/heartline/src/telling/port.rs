@@ -1,13 +1,16 @@
 //! What the API asks.
 
 use alert::alertmanager::Matcher;
+use alert::delivery::DeliveryList;
 use alert::dispatch::{
     AlertGroup, AlertsQuery, Explained, GettableAlert, GettableSilence, PostedAlert, PostedSilence,
     ReceiverName, SilenceError,
 };
 use alert::escalation::{AckError, IncidentView};
+use model::finding::Finding;
 use web::{Alertmanager, Incidents};
 
+use super::suspects::suspects;
 use super::{Desk, now_ms};
 
 impl Alertmanager for Desk {
@@ -51,6 +54,17 @@ impl Alertmanager for Desk {
 
     fn explain(&self, fingerprint: u64) -> Option<Explained> {
         self.machine.lock().dispatcher.explain(fingerprint, now_ms())
+    }
+
+    fn suspects(&self, fingerprint: u64) -> Vec<Finding> {
+        let active = self.findings.active();
+        let machine = self.machine.lock();
+        let Some((labels, url)) = machine.dispatcher.subject(fingerprint) else { return Vec::new() };
+        suspects(labels, url, &active).into_iter().cloned().collect()
+    }
+
+    fn deliveries(&self) -> DeliveryList {
+        self.attempts.lock().list(&self.facts().queues)
     }
 
     fn configuration(&self) -> String {

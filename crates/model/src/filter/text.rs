@@ -172,6 +172,16 @@ fn free_text(rest: &mut &str) -> Result<Condition, Wrong> {
     Err((format!("{} begins with no key and operator", quoted(&text)), hint))
 }
 
+/// The term `key:value` as people write it, in quotes where it must be.
+pub fn written(key: &str, value: &str) -> String {
+    let is_plain = !value.is_empty() && !value.contains(|c: char| c.is_whitespace() || "\"*".contains(c));
+    if is_plain {
+        return format!("{key}:{value}");
+    }
+    let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("{key}:\"{escaped}\"")
+}
+
 /// What a key stands for.
 enum Field {
     Text(TextField),

@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use alert::delivery::Delivery;
 use alert::notice::Notice;
 use meter::cells::Observed;
 use meter::scrape::{NotificationFacts, NotificationQueue};
@@ -19,7 +20,7 @@ use tokio::sync::watch;
 
 pub use letter::tried_at_ms;
 pub use memory::InMemory;
-pub use queue::Told;
+pub use queue::{Told, WAITING_MAX};
 use worker::Worker;
 
 use crate::channel::Channel;
@@ -55,6 +56,8 @@ pub struct World {
     pub mailbox: Arc<dyn Mailbox>,
     /// Is told what came of each notice, before the mailbox forgets it. May wait for the disk.
     pub report: Arc<dyn Fn(Report) + Send + Sync>,
+    /// Is told of each attempt. Does not wait.
+    pub attempted: Arc<dyn Fn(Delivery) + Send + Sync>,
 }
 
 impl fmt::Debug for World {

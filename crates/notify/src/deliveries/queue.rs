@@ -13,8 +13,8 @@ use crate::channel::Traits;
 use crate::http::ASKED_MAX;
 use crate::outcome::{Outcome, Reason};
 
-/// Groups that may wait.
-const WAITING_MAX: usize = 1000;
+/// Groups that may wait for one channel.
+pub const WAITING_MAX: usize = 1000;
 
 /// Groups in one digest.
 const DIGEST_MAX: usize = 100;
@@ -70,6 +70,8 @@ pub(super) struct Waiting {
     pub(super) given_ms: i64,
     /// Alerts that fire and that nobody was told of yet.
     pub(super) unknown: BTreeSet<u64>,
+    /// Attempts so far.
+    tries: u32,
     /// To be told by itself, since a digest with it was refused.
     is_alone: bool,
     last_failure: Option<(Reason, String)>,
@@ -248,6 +250,7 @@ impl Queue {
         // What costs is not kept while it is told: should this process end meanwhile, it is not told twice. Of the others
         // it is kept that they are being told.
         self.changed.extend(self.flight.iter().map(|flying| flying.notice.group_key.clone()));
+        self.flight.iter_mut().for_each(|flying| flying.tries += 1);
         self.attempts.push_back(now_ms);
         let kept = self.traits.rates.iter().map(|rate| rate.count).max().unwrap_or_default();
         while self.attempts.len() > kept {
@@ -260,6 +263,16 @@ impl Queue {
     pub(super) fn message(&self) -> (String, Vec<Notice>) {
         let id = self.flight.first().map(|flying| flying.id.clone()).unwrap_or_default();
         (id, self.flight.iter().map(|flying| flying.notice.clone()).collect())
+    }
+
+    /// Which attempt at what is to be told this is, from 1.
+    pub(super) fn tries(&self) -> u32 {
+        self.flight.iter().map(|flying| flying.tries).max().unwrap_or_default()
+    }
+
+    /// Nothing is told before this time, milliseconds since the Unix epoch.
+    pub(super) fn hold_until_ms(&self) -> i64 {
+        self.hold_until_ms
     }
 
     /// Takes what came of telling. `chance` is from 0 to 1.
@@ -426,7 +439,15 @@ impl Queue {
 
 impl Waiting {
     pub(super) fn new(notice: Notice, id: String, given_ms: i64) -> Waiting {
-        Waiting { notice, id, given_ms, unknown: BTreeSet::new(), is_alone: false, last_failure: None }
+        Waiting {
+            notice,
+            id,
+            given_ms,
+            unknown: BTreeSet::new(),
+            tries: 0,
+            is_alone: false,
+            last_failure: None,
+        }
     }
 }
 
@@ -439,6 +460,7 @@ fn merge(earlier: &Waiting, mut new: Waiting) -> Option<Waiting> {
     let left = earlier.notice.resolved().filter(|alert| !known.contains(&alert.fingerprint()));
     new.notice.alerts.extend(left.cloned());
     new.notice.alerts.sort_by_key(|alert| alert.starts_at_ms);
+    new.tries = earlier.tries;
     let still: BTreeSet<u64> = new.notice.firing().map(NoticeAlert::fingerprint).collect();
     new.unknown.retain(|fingerprint| still.contains(fingerprint));
     (!new.notice.alerts.is_empty()).then_some(new)

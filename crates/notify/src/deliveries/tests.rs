@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::{Receiver, channel};
 
+use alert::delivery::DeliveryOutcome;
 use serde_json::json;
 
 use super::*;
@@ -15,6 +16,7 @@ fn world(mailbox: &Arc<InMemory>) -> (World, Receiver<Report>) {
         chance: Arc::new(|| 0.5),
         mailbox: mailbox.clone(),
         report: Arc::new(move |report| drop(give.send(report))),
+        attempted: Arc::new(|_| {}),
     };
     (world, reports)
 }
@@ -84,4 +86,32 @@ fn names_are_of_one_channel_each() {
     let both = ["a", "a"].map(|name| webhook(name, "http://127.0.0.1:1"));
     let error = Deliveries::start(both.into(), &world).expect_err("two of one name");
     assert_eq!(error, "two channels have the name `a`");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_attempt_is_told_of() {
+    let server = Server::start(vec![
+        Reply::Says(503, "Retry-After: 0\r\n", "busy".to_owned()),
+        Reply::Says(200, "", String::new()),
+    ])
+    .await;
+    let (world, reports) = world(&Arc::default());
+    let (give, attempts) = channel();
+    let world = World { attempted: Arc::new(move |attempt| drop(give.send(attempt))), ..world };
+    let deliveries = Deliveries::start(vec![webhook("team", &server.base)], &world).expect("deliveries");
+    assert!(deliveries.give("team", some("g")));
+    let told = tokio::task::spawn_blocking(move || {
+        let told: Vec<Delivery> = attempts.iter().take(2).collect();
+        (told, reports, deliveries)
+    });
+    let (told, ..) = told.await.expect("attempts");
+    let [first, second] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(
+        (&*first.channel, &*first.kind, &first.alerts[..]),
+        ("team", "webhook", &["A".to_owned()][..])
+    );
+    assert_eq!((first.outcome, &*first.reason, first.tries), (DeliveryOutcome::Retried, "server", 1));
+    assert!(first.detail.contains("busy") && first.next_at_ms.is_some(), "{first:?}");
+    assert_eq!((second.outcome, second.tries, second.next_at_ms), (DeliveryOutcome::Delivered, 2, None));
+    assert_eq!((second.firing, second.resolved, &*second.reason), (1, 0, ""));
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use alert::delivery::{Delivery, DeliveryOutcome};
 use alert::notice::Notice;
 use meter::cells::{Histogram, Observed};
 use meter::families::LATENCY_BOUNDS;
@@ -133,7 +134,10 @@ impl Worker {
 
     /// None when it was stopped before there was an outcome.
     async fn send(&self, stopped: &mut watch::Receiver<bool>) -> Option<()> {
-        let (id, notices) = self.queue.lock().message();
+        let ((id, notices), tries) = {
+            let queue = self.queue.lock();
+            (queue.message(), queue.tries())
+        };
         let at_ms = self.now_ms();
         let message = Message { id: &id, notices: &notices, at_ms, nonce: self.random() };
         let begun = Instant::now();
@@ -145,9 +149,16 @@ impl Worker {
             outcome = self.channel.send(&message) => outcome,
             () = over => return None,
         };
-        self.seconds.observe(begun.elapsed().as_secs_f64());
+        let seconds = begun.elapsed().as_secs_f64();
+        self.seconds.observe(seconds);
         self.tell(&outcome);
-        self.queue.lock().done(outcome, self.now_ms(), (self.world.chance)());
+        let next_at_ms = {
+            let mut queue = self.queue.lock();
+            queue.done(outcome.clone(), self.now_ms(), (self.world.chance)());
+            queue.hold_until_ms()
+        };
+        let attempt = Delivery::of(&self.name, self.kind(), &notices, at_ms);
+        (self.world.attempted)(with_outcome(Delivery { tries, seconds, ..attempt }, outcome, next_at_ms));
         Some(())
     }
 
@@ -221,5 +232,22 @@ impl Worker {
     /// 52 bits.
     fn random(&self) -> u64 {
         ((self.world.chance)() * (1u64 << 52) as f64) as u64
+    }
+}
+
+fn with_outcome(attempt: Delivery, outcome: Outcome, next_at_ms: i64) -> Delivery {
+    let word = |reason: Reason| reason.word().to_owned();
+    match outcome {
+        Outcome::Delivered { .. } => attempt,
+        Outcome::Retry { reason, detail, .. } => Delivery {
+            outcome: DeliveryOutcome::Retried,
+            reason: word(reason),
+            detail,
+            next_at_ms: Some(next_at_ms),
+            ..attempt
+        },
+        Outcome::Final { reason, detail } => {
+            Delivery { outcome: DeliveryOutcome::Failed, reason: word(reason), detail, ..attempt }
+        }
     }
 }

@@ -1,6 +1,10 @@
 //! The default message: what is said, apart from how a vendor writes it.
 
+use std::collections::BTreeSet;
+
 use alert::notice::{Notice, NoticeAlert};
+use alert::suspects;
+use model::filter;
 
 use super::format::Format;
 use super::limit::Limit;
@@ -18,7 +22,7 @@ pub(crate) struct Document {
     pub(crate) is_resolved: bool,
     alerts: Vec<Item>,
     language: Language,
-    /// The dashboard; may be empty.
+    /// The dashboard, at what all alerts are about; may be empty.
     pub(crate) dashboard: String,
 }
 
@@ -37,13 +41,14 @@ impl Document {
         let all = || notices.iter().flat_map(|notice| &notice.alerts);
         let firing = all().filter(|alert| !alert.is_resolved);
         let resolved = all().filter(|alert| alert.is_resolved);
+        let mut told = BTreeSet::new();
         let counts = (firing.clone().count(), resolved.clone().count());
         Document {
             title: format!("{} {}", language.counts(counts), subject(notices, language)),
             is_resolved: counts.0 == 0,
-            alerts: firing.chain(resolved).map(|alert| item(alert, language, at_ms)).collect(),
+            alerts: firing.chain(resolved).map(|alert| item(alert, language, at_ms, &mut told)).collect(),
             language,
-            dashboard: notices.first().map(|notice| notice.external_url.clone()).unwrap_or_default(),
+            dashboard: dashboard(notices),
         }
     }
 
@@ -98,6 +103,19 @@ impl Document {
     }
 }
 
+/// The dashboard: at the connections that have ended of a route, when all alerts are of one.
+fn dashboard(notices: &[Notice]) -> String {
+    let Some(url) = notices.first().map(|notice| &notice.external_url) else { return String::new() };
+    let mut routes = notices.iter().flat_map(|notice| &notice.alerts).map(|alert| alert.labels.get("route"));
+    match routes.next() {
+        Some(route) if !url.is_empty() && !route.is_empty() && routes.all(|other| other == route) => {
+            let filter = gotmpl::url_encode(&filter::written("route", route));
+            format!("{url}/#/connections?set=closed&q={filter}")
+        }
+        _ => url.clone(),
+    }
+}
+
 /// A link without a text of its own where that is enough.
 fn bare(format: Format, url: &str, text: &str) -> String {
     if format == Format::Plain { url.to_owned() } else { format.link(text, url) }
@@ -115,7 +133,8 @@ fn subject(notices: &[Notice], language: Language) -> String {
     crate::http::one_line(&text)
 }
 
-fn item(alert: &NoticeAlert, language: Language, at_ms: i64) -> Item {
+/// What one alert says; of findings, those that are not `told` yet.
+fn item<'a>(alert: &'a NoticeAlert, language: Language, at_ms: i64, told: &mut BTreeSet<&'a str>) -> Item {
     let words = language.words();
     let name = match alert.labels.get(NAME) {
         "" => words.alert,
@@ -136,6 +155,18 @@ fn item(alert: &NoticeAlert, language: Language, at_ms: i64) -> Item {
     for key in ["escalation", "summary", "description"] {
         let texts = annotation(key).into_iter().flat_map(str::lines);
         lines.extend(texts.map(|text| vec![Span::Text(text.trim_end().to_owned())]));
+    }
+    for name in suspects::NAMES {
+        let text = annotation(name).filter(|text| told.insert(text));
+        let Some(text) = text else { continue };
+        let said = |word: &str, text: &str| Span::Text(format!("{word}{}", crate::http::one_line(text)));
+        let mut line = vec![said(words.cause, text)];
+        if let Some(url) = annotation(&format!("{name}_url")) {
+            line.extend([Span::Text(" · ".to_owned()), Span::Link(words.finding.to_owned(), url.to_owned())]);
+        }
+        lines.push(line);
+        let fix = annotation(&format!("{name}_fix"));
+        lines.extend(fix.map(|fix| vec![said(words.fix, fix)]));
     }
     let labels: Vec<String> = alert
         .labels

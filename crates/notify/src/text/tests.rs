@@ -1,6 +1,7 @@
 //! The default message: what it says, and that it fits.
 
 use alert::notice::Notice;
+use model::series::Labels;
 use proptest::prelude::*;
 
 use super::*;
@@ -32,6 +33,53 @@ fn a_message_says_what_since_when_and_where() {
         "A0 触发于 2026-11-25 02:03:04 UTC (1 天 1 小时)\nA0 is slow\nseverity=critical\n\n\
          仪表盘: https://heartline.example.com",
     );
+}
+
+#[test]
+fn the_link_leads_to_the_route() {
+    let link = |routes: &[&str]| {
+        let mut notices = notices(routes.len());
+        for (alert, route) in notices[0].alerts.iter_mut().zip(routes) {
+            alert.labels = Labels::new([("alertname", "A"), ("route", *route)]);
+        }
+        Document::new(&notices, Language::English, NOW_MS).dashboard
+    };
+    let at = |filter: &str| format!("https://heartline.example.com/#/connections?set=closed&q={filter}");
+    assert_eq!(link(&["chat", "chat"]), at("route%3Achat"));
+    assert_eq!(link(&["a b&c"]), at("route%3A%22a+b%26c%22"));
+    assert_eq!(link(&["chat", "feed"]), "https://heartline.example.com");
+    assert_eq!(link(&[""]), "https://heartline.example.com");
+}
+
+#[test]
+fn a_finding_is_told_once_in_a_message() {
+    let explained = |language: Language, texts: &[(&str, &str)]| {
+        let mut notices = notices(2);
+        for alert in &mut notices[0].alerts {
+            let texts = texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+            alert.annotations.extend(texts);
+        }
+        let body = Document::new(&notices, language, NOW_MS).body(Format::Slack, Limit::bytes(2000));
+        let is_about =
+            |line: &&str| ["Cause", "Fix", "原因", "处理："].iter().any(|word| line.starts_with(word));
+        body.lines().filter(is_about).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let texts = [
+        ("finding", "silent ones are cut\n(sure, 98 %)"),
+        ("finding_fix", "beat"),
+        ("finding_url", "https://gw/findings/x"),
+        ("finding_2", "<b>"),
+    ];
+    let english = [
+        "Cause: silent ones are cut (sure, 98 %) · <https://gw/findings/x|Finding>",
+        "Fix: beat",
+        "Cause: &lt;b&gt;",
+    ];
+    assert_eq!(explained(Language::English, &texts), english);
+    let chinese = ["原因：静默（确定，98 %）", "处理：心跳"];
+    let texts = [("finding", "静默（确定，98 %）"), ("finding_fix", "心跳")];
+    assert_eq!(explained(Language::Chinese, &texts), chinese);
+    assert!(explained(Language::English, &[]).is_empty());
 }
 
 #[test]

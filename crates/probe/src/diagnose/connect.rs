@@ -105,10 +105,10 @@ fn tcp_fault(error: &io::Error) -> Fault {
 
 async fn shake_hands(trial: &mut Trial<'_>, socket: TcpStream) -> Option<Stream> {
     let began = clock::now();
-    let host = trial.settings.target.host.clone();
+    let host = trial.server_name().to_owned();
     let name = ServerName::try_from(host.clone()).map_err(|error| error.to_string());
     let prepared = name.and_then(|name| {
-        let (config, shown) = tls::showing_config(&trial.settings.trust, name.clone(), alpn(trial))?;
+        let (config, shown) = tls::showing_config(trial.trust(), name.clone(), alpn(trial))?;
         Ok((name, config, shown))
     });
     let (name, config, shown) = match prepared {
@@ -196,11 +196,17 @@ fn certificate(shown: &Arc<Shown>, host: &str) -> Option<Certificate> {
         names,
         issuer: parsed.issuer().to_string(),
         ends_in_seconds: validity.not_after.timestamp() as f64 - now,
+        chain_ends_at: shown.chain.iter().filter_map(|der| ends_at(der)).fold(f64::INFINITY, f64::min),
         began_seconds_ago: now - validity.not_before.timestamp() as f64,
         chain: u32::try_from(shown.chain.len()).unwrap_or(u32::MAX),
         is_self_signed: parsed.issuer() == parsed.subject(),
         refused: shown.refused,
     })
+}
+
+fn ends_at(der: &[u8]) -> Option<f64> {
+    let (_, parsed) = X509Certificate::from_der(der).ok()?;
+    Some(parsed.validity().not_after.timestamp() as f64)
 }
 
 fn name(name: &GeneralName<'_>) -> Option<String> {

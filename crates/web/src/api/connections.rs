@@ -1,92 +1,143 @@
 //! Lists of connections, open or closed, and single ones.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, Uri};
-use model::filter::{Condition, Filter, Pattern, Term, TextField};
+use http::{HeaderMap, StatusCode, Uri};
+use model::filter::{Condition, Filter, Filtered, Pattern, Term, TextField};
 use model::live::{LiveConnection, LiveState};
 use model::quoted;
 use model::record::CloseRecord;
 use model::{ConnectionId, HandshakeResult, Initiator, PerDirection, Protocol, Reason, WallTime};
 
-use super::journal;
+use super::{journal, view};
+use crate::Ports;
 use crate::body::{ConnectionView, List};
 use crate::error::ApiError;
+use crate::findings::explanations;
+use crate::headers::language;
 use crate::query::Query;
 use crate::router::Site;
 
-type Order<T> = fn(&T, &T) -> Ordering;
+/// What is greater comes first, unless asked otherwise.
+type Order<T> = fn(&T) -> u64;
 
-/// What is listed has an id, which decides between equals: pages of one list do not overlap.
-trait Listed {
+/// What lists hold: open connections, or closed ones.
+pub(super) trait Listed: Filtered + Send + Sized + 'static {
+    /// What it can be sorted by; the first is the default.
+    const ORDERS: &'static [(&'static str, Order<Self>)];
+    /// What is counted of it.
+    const FACETS: &'static [TextField];
+
+    /// All of them.
+    fn all(ports: &Ports) -> Box<dyn Iterator<Item = Self> + '_>;
+    /// Its id, which decides between equals: pages of one list do not overlap.
     fn id(&self) -> ConnectionId;
+    /// Since when it is one of them.
+    fn since(&self) -> WallTime;
 }
 
 impl Listed for LiveConnection {
+    const ORDERS: &'static [(&'static str, Order<Self>)] = &[
+        ("opened_at", |one| one.opened_at.0),
+        ("duration", |one| by_seconds(one.age_seconds)),
+        ("idle", |one| by_seconds(one.idle_seconds)),
+        ("messages", |one| sum(one.messages)),
+        ("bytes", |one| sum(one.bytes)),
+        ("backlog", |one| sum(PerDirection::from_fn(|direction| one.backlog[direction].bytes))),
+    ];
+    const FACETS: &'static [TextField] =
+        &[TextField::State, TextField::Protocol, TextField::Route, TextField::Upstream];
+
+    fn all(ports: &Ports) -> Box<dyn Iterator<Item = Self> + '_> {
+        ports.connections.live()
+    }
+
     fn id(&self) -> ConnectionId {
         self.id
+    }
+
+    fn since(&self) -> WallTime {
+        self.opened_at
     }
 }
 
 impl Listed for Arc<CloseRecord> {
+    const ORDERS: &'static [(&'static str, Order<Self>)] = &[
+        ("closed_at", |one| one.closed_at.0),
+        ("opened_at", |one| one.opened_at.0),
+        ("duration", |one| by_seconds(one.duration_seconds)),
+        ("idle", |one| by_seconds(one.idle_seconds.any)),
+        ("messages", |one| sum(one.messages)),
+        ("bytes", |one| sum(one.bytes)),
+        ("backlog", |one| sum(one.unsent_bytes)),
+    ];
+    const FACETS: &'static [TextField] = &[
+        TextField::Reason,
+        TextField::Initiator,
+        TextField::Result,
+        TextField::Protocol,
+        TextField::Route,
+        TextField::Upstream,
+    ];
+
+    fn all(ports: &Ports) -> Box<dyn Iterator<Item = Self> + '_> {
+        Box::new(ports.connections.closed().into_iter())
+    }
+
     fn id(&self) -> ConnectionId {
         self.id
+    }
+
+    fn since(&self) -> WallTime {
+        self.closed_at
     }
 }
 
 const SETS: &[(&str, Set)] = &[("live", Set::Live), ("closed", Set::Closed)];
 
-#[derive(Clone, Copy)]
-enum Set {
+/// Which connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Set {
     Live,
     Closed,
+}
+
+impl Set {
+    /// The key `set`.
+    pub(super) fn read(query: &mut Query) -> Result<Set, ApiError> {
+        Ok(query.choice("set", SETS)?.unwrap_or(Set::Live))
+    }
 }
 
 const STATES: &[(&str, LiveState)] =
     &[("open", LiveState::Open), ("slow", LiveState::Slow), ("closing", LiveState::Closing)];
 
-const LIVE_ORDERS: &[(&str, Order<LiveConnection>)] = &[
-    ("opened_at", |a, b| a.opened_at.cmp(&b.opened_at)),
-    ("duration", |a, b| a.age_seconds.total_cmp(&b.age_seconds)),
-    ("idle", |a, b| a.idle_seconds.total_cmp(&b.idle_seconds)),
-    ("messages", |a, b| sum(a.messages).cmp(&sum(b.messages))),
-    ("backlog", |a, b| backlog_bytes(a).cmp(&backlog_bytes(b))),
-];
-
-const CLOSED_ORDERS: &[(&str, Order<Arc<CloseRecord>>)] = &[
-    ("closed_at", |a, b| a.closed_at.cmp(&b.closed_at)),
-    ("opened_at", |a, b| a.opened_at.cmp(&b.opened_at)),
-    ("duration", |a, b| a.duration_seconds.total_cmp(&b.duration_seconds)),
-    ("idle", |a, b| a.idle_seconds.any.total_cmp(&b.idle_seconds.any)),
-    ("messages", |a, b| sum(a.messages).cmp(&sum(b.messages))),
-    ("backlog", |a, b| sum(a.unsent_bytes).cmp(&sum(b.unsent_bytes))),
-];
-
-/// `GET /api/v1/connections`: one page of the list that `set` names, filtered and sorted.
+/// `GET /api/v1/connections`: one page of the list that `set` names, filtered and sorted. With `view` it is a page
+/// of a list that stays as it is, with `from` or `to` one of the journal.
 pub(crate) async fn connections(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, ApiError> {
     let mut query = Query::of(&uri)?;
-    match query.choice("set", SETS)?.unwrap_or(Set::Live) {
+    let set = Set::read(&mut query)?;
+    if query.has("view") {
+        return view::page(site, set, query).await.map(IntoResponse::into_response);
+    }
+    match set {
         Set::Live => {
-            let page = Page::read(&mut query, LIVE_ORDERS)?;
+            let page = Page::read(&mut query)?;
             let filter = LiveFilter::read(&mut query)?;
             query.finish()?;
-            let list =
-                site.asker.ask(move |ports| page.of(ports.connections.live(), |one| filter.takes(one)));
+            let list = site.asker.ask(move |ports| page.of(ports, |one| filter.takes(one)));
             Ok(Json(list.await?).into_response())
         }
         Set::Closed if query.has("from") || query.has("to") => journal::list(&site, query).await,
         Set::Closed => {
-            let page = Page::read(&mut query, CLOSED_ORDERS)?;
+            let page = Page::<Arc<CloseRecord>>::read(&mut query)?;
             let filter = ClosedFilter::read(&mut query)?;
             query.finish()?;
-            let list = site
-                .asker
-                .ask(move |ports| page.of(ports.connections.closed().into_iter(), |one| filter.takes(one)));
+            let list = site.asker.ask(move |ports| page.of(ports, |one| filter.takes(one)));
             Ok(Json(list.await?).into_response())
         }
     }
@@ -96,14 +147,18 @@ pub(crate) async fn connections(State(site): State<Arc<Site>>, uri: Uri) -> Resu
 pub(crate) async fn connection(
     State(site): State<Arc<Site>>,
     Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
 ) -> Result<Json<ConnectionView>, ApiError> {
     let id = parse_id(&id)?;
+    let language = language(&uri, &headers);
     // In this order: a connection that closes in between is found among the closed ones.
     let view = site.asker.ask(move |ports| {
         let live = ports.connections.live_one(id).map(|live| ConnectionView::Live { live: Box::new(live) });
         live.or_else(|| {
             let closed = ports.connections.closed_one(id).or_else(|| journal::closed_one(ports, id))?;
-            Some(ConnectionView::Closed { closed })
+            let findings = explanations(ports, &closed, language);
+            Some(ConnectionView::Closed { closed, findings })
         })
     });
     view.await?.map(Json).ok_or_else(|| no_connection(id))
@@ -195,57 +250,87 @@ impl ClosedFilter {
     }
 }
 
+/// In which order.
+#[derive(Debug)]
+pub(super) struct Sort<T> {
+    order: Order<T>,
+    pub(super) is_descending: bool,
+}
+
+impl<T: Listed> Sort<T> {
+    /// The keys `sort` and `dir`.
+    pub(super) fn read(query: &mut Query) -> Result<Sort<T>, ApiError> {
+        let order = query.choice("sort", T::ORDERS)?.unwrap_or(T::ORDERS[0].1);
+        let is_descending = query.choice("dir", &[("desc", true), ("asc", false)])?.unwrap_or(true);
+        Ok(Sort { order, is_descending })
+    }
+
+    /// What stands first has the least of these.
+    pub(super) fn key(&self, one: &T) -> (u64, u64) {
+        let (key, id) = ((self.order)(one), one.id().0);
+        if self.is_descending { (!key, !id) } else { (key, id) }
+    }
+}
+
+/// Which part of a list.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) offset: usize,
+    pub(super) limit: usize,
+}
+
+impl Part {
+    /// The keys `limit` and `offset`.
+    pub(super) fn read(query: &mut Query) -> Result<Part, ApiError> {
+        let limit = query.number("limit", 1..=500)?.unwrap_or(100) as usize;
+        let offset = query.number("offset", 0..=u64::from(u32::MAX))?.unwrap_or(0) as usize;
+        Ok(Part { offset, limit })
+    }
+
+    /// This part of a whole list.
+    pub(super) fn of<T>(self, all: &[T]) -> &[T] {
+        let rest = &all[self.offset.min(all.len())..];
+        &rest[..self.limit.min(rest.len())]
+    }
+}
+
 /// Which part of a list, in which order.
 struct Page<T> {
-    order: Order<T>,
-    descending: bool,
-    offset: usize,
-    limit: usize,
+    sort: Sort<T>,
+    part: Part,
 }
 
 impl<T: Listed> Page<T> {
-    /// The first of `orders` is the default one; the greatest comes first unless asked otherwise.
-    fn read(query: &mut Query, orders: &[(&'static str, Order<T>)]) -> Result<Page<T>, ApiError> {
-        let order = query.choice("sort", orders)?;
-        let descending = query.choice("dir", &[("desc", true), ("asc", false)])?;
-        let limit = query.number("limit", 1..=500)?;
-        let offset = query.number("offset", 0..=u64::from(u32::MAX))?;
-        Ok(Page {
-            order: order.unwrap_or(orders[0].1),
-            descending: descending.unwrap_or(true),
-            offset: offset.unwrap_or(0) as usize,
-            limit: limit.unwrap_or(100) as usize,
-        })
+    fn read(query: &mut Query) -> Result<Page<T>, ApiError> {
+        Ok(Page { sort: Sort::read(query)?, part: Part::read(query)? })
     }
 
     /// Keeps and sorts little more than the page and what stands before it.
-    fn of(&self, all: impl Iterator<Item = T>, takes: impl Fn(&T) -> bool) -> List<T> {
+    fn of(&self, ports: &Ports, takes: impl Fn(&T) -> bool) -> List<T> {
         let as_of = WallTime::from(SystemTime::now());
-        let end = self.offset.saturating_add(self.limit);
-        let order = |a: &T, b: &T| {
-            let rising = (self.order)(a, b).then_with(|| a.id().cmp(&b.id()));
-            if self.descending { rising.reverse() } else { rising }
-        };
+        let end = self.part.offset.saturating_add(self.part.limit);
+        let key = |one: &T| self.sort.key(one);
         let (mut items, mut total) = (Vec::new(), 0);
-        for item in all.filter(takes) {
+        for item in T::all(ports).filter(takes) {
             total += 1;
             items.push(item);
             if items.len() >= end.saturating_mul(2) {
-                items.select_nth_unstable_by(end, order);
+                items.select_nth_unstable_by_key(end, key);
                 items.truncate(end);
             }
         }
-        items.sort_unstable_by(order);
+        items.sort_unstable_by_key(key);
         items.truncate(end);
-        items.drain(..self.offset.min(items.len()));
+        items.drain(..self.part.offset.min(items.len()));
         List { as_of, items, total }
     }
 }
 
-fn sum(both: PerDirection<u64>) -> u64 {
-    both.client_to_server.saturating_add(both.server_to_client)
+/// Seconds as a whole number of the same order; none are negative.
+fn by_seconds(seconds: f64) -> u64 {
+    seconds.to_bits()
 }
 
-fn backlog_bytes(one: &LiveConnection) -> u64 {
-    one.backlog.client_to_server.bytes.saturating_add(one.backlog.server_to_client.bytes)
+fn sum(both: PerDirection<u64>) -> u64 {
+    both.client_to_server.saturating_add(both.server_to_client)
 }

@@ -1,6 +1,7 @@
 //! Looks at the running gateway: once, or every second.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::Json;
 use axum::body::Body;
@@ -11,7 +12,9 @@ use http::{StatusCode, Uri};
 use model::host::HostFacts;
 use model::overview::Overview;
 use model::quoted;
+use model::system::{Limit, LimitedResource, Setting, SystemFacts};
 
+use crate::body::List;
 use crate::error::ApiError;
 use crate::query::Query;
 use crate::router::Site;
@@ -30,6 +33,30 @@ pub(crate) async fn overview(State(site): State<Arc<Site>>, uri: Uri) -> Result<
 pub(crate) async fn host(State(site): State<Arc<Site>>, uri: Uri) -> Result<Json<HostFacts>, ApiError> {
     Query::of(&uri)?.finish()?;
     site.asker.ask(|ports| ports.hosts.host()).await.map(Json)
+}
+
+/// `GET /api/v1/limits`: what there is only so much of, nearest to its limit first.
+pub(crate) async fn limits(State(site): State<Arc<Site>>, uri: Uri) -> Result<Json<List<Limit>>, ApiError> {
+    Query::of(&uri)?.finish()?;
+    let mut items = site.asker.ask(|ports| ports.workings.limits()).await?;
+    let (used, limit) = site.hub.viewers();
+    items.push(Limit { resource: LimitedResource::Viewers, subject: String::new(), used, limit });
+    let share = |limit: &Limit| limit.used as f64 / limit.limit.max(1) as f64;
+    items.sort_by(|a, b| share(b).total_cmp(&share(a)));
+    Ok(Json(List { as_of: SystemTime::now().into(), total: items.len(), items }))
+}
+
+/// `GET /api/v1/system`: what is kept, and what is sent elsewhere.
+pub(crate) async fn system(State(site): State<Arc<Site>>, uri: Uri) -> Result<Json<SystemFacts>, ApiError> {
+    Query::of(&uri)?.finish()?;
+    site.asker.ask(|ports| ports.workings.system()).await.map(Json)
+}
+
+/// `GET /api/v1/config`: the settings in force, without what is secret.
+pub(crate) async fn config(State(site): State<Arc<Site>>, uri: Uri) -> Result<Json<List<Setting>>, ApiError> {
+    Query::of(&uri)?.finish()?;
+    let items = site.asker.ask(|ports| ports.workings.settings()).await?;
+    Ok(Json(List { as_of: SystemTime::now().into(), total: items.len(), items }))
 }
 
 /// `GET /api/v1/stream?topics=overview&window=SECONDS`: server-sent events. 204 when all seats are taken; then

@@ -190,7 +190,7 @@ async fn what_a_list_does_not_understand_is_an_error() {
     for (query, hint) in [
         ("set=open", "did you mean"),
         ("sort=idel", "did you mean `idle`?"),
-        ("sort=closed_at", "Known here: opened_at, duration, idle, messages, backlog"),
+        ("sort=closed_at", "Known here: opened_at, duration, idle, messages, bytes, backlog"),
         ("set=closed&sort=closd_at", "did you mean `closed_at`?"),
         ("dir=up", "Known here: desc, asc"),
         ("limit=0", "from 1 to 500"),
@@ -210,6 +210,96 @@ async fn what_a_list_does_not_understand_is_an_error() {
         assert!(got.as_str().is_some_and(|got| got.contains(hint)), "{query}: {got}");
     }
     admin.get("/api/v1/connections?limit=1&limit=2", &[]).await.is_error(400, "bad_query");
+}
+
+/// Ids of a page of a view, and its other facts.
+async fn view(admin: &Admin, query: &str) -> (Value, Vec<u64>) {
+    let page = admin.get(&format!("/api/v1/connections?{query}"), &[]).await.is(200).json();
+    let id = |item: &Value| {
+        let one = &item[item["state"].as_str().expect("a state")];
+        let id: model::ConnectionId = one["id"].as_str().expect("an id").parse().expect("an id");
+        id.0
+    };
+    let ids = page["items"].as_array().expect("items").iter().map(id).collect();
+    (page, ids)
+}
+
+#[tokio::test]
+async fn a_view_is_read_in_parts() {
+    let admin = Admin::open().await;
+    let asked = "sort=idle&q=protocol:sse";
+    let (first, ids) = view(&admin, &format!("view=new&{asked}&limit=2")).await;
+    assert_eq!((&first["total"], &ids[..]), (&json!(250), &[108, 216][..]));
+    let number = first["view"].as_str().expect("a number");
+    let (next, ids) = view(&admin, &format!("view={number}&{asked}&limit=2&offset=249")).await;
+    assert_eq!((&next["view"], &next["as_of"], ids.len()), (&first["view"], &first["as_of"], 1));
+    let (past, ids) = view(&admin, &format!("view={number}&{asked}&offset=250")).await;
+    assert_eq!((&past["view"], ids.len()), (&first["view"], 0));
+
+    let (closed, ids) = view(&admin, "view=new&set=closed&dir=asc&limit=2").await;
+    assert_eq!((&closed["total"], &ids[..]), (&json!(300), &[1_000_000, 1_000_001][..]));
+}
+
+#[tokio::test]
+async fn a_view_of_another_question_is_made_anew() {
+    let admin = Admin::open().await;
+    let (first, _) = view(&admin, "view=new&limit=1").await;
+    let number = first["view"].as_str().expect("a number");
+    for other in ["dir=asc", "sort=idle", "q=route:chat", "set=closed"] {
+        let (second, _) = view(&admin, &format!("view={number}&limit=1&{other}")).await;
+        assert_ne!(second["view"], first["view"], "{other}");
+    }
+    let (unknown, ids) = view(&admin, "view=4000000&limit=1").await;
+    assert_eq!((unknown["view"] == "4000000", &ids[..]), (false, &[999][..]));
+    admin.get("/api/v1/connections?view=first", &[]).await.is_error(400, "bad_query");
+    admin.get("/api/v1/connections?view=new&protocol=sse", &[]).await.is_error(400, "bad_query");
+}
+
+#[tokio::test]
+async fn facets_count_what_a_filter_takes() {
+    let admin = Admin::open().await;
+    let facets = async |query: &str| {
+        admin.get(&format!("/api/v1/connections/facets?{query}"), &[]).await.is(200).json()
+    };
+    let values = |answer: &Value, key: &str| {
+        let facets = answer["facets"].as_array().expect("facets").iter();
+        facets.clone().find(|facet| facet["key"] == key).expect("the facet")["values"].clone()
+    };
+    let all = facets("since=1970-01-01T00:16:30Z").await;
+    assert_eq!((&all["total"], &all["newer"]), (&json!(1000), &json!(9)));
+    let protocols = json!([{"value": "websocket", "count": 750}, {"value": "sse", "count": 250}]);
+    assert_eq!(values(&all, "protocol"), protocols);
+    let sse = facets("q=protocol:sse").await;
+    assert_eq!((&sse["total"], &sse["newer"]), (&json!(250), &json!(0)));
+    assert_eq!(values(&sse, "protocol"), protocols, "what else could be chosen");
+    assert_eq!(
+        values(&sse, "state"),
+        json!([{"value": "open", "count": 200}, {"value": "slow", "count": 50}])
+    );
+    let closed = facets("set=closed&q=reason:normal&since=310").await;
+    assert_eq!((&closed["total"], &closed["newer"]), (&json!(100), &json!(17)));
+    assert_eq!(values(&closed, "result"), json!([{"value": "success", "count": 100}]));
+    let wrong = admin.get("/api/v1/connections/facets?q=protcol:sse", &[]).await;
+    assert!(wrong.is_error(400, "bad_query").body.contains("did you mean `protocol`"));
+}
+
+#[tokio::test]
+async fn an_export_has_all_rows_as_lines() {
+    let admin = Admin::open().await;
+    for (query, count, first) in
+        [("sort=idle", 1000, 27), ("q=protocol:sse", 250, 996), ("set=closed", 300, 1_000_299)]
+    {
+        // HTTP/1.0 has no chunks in the body.
+        let request = format!("GET /api/v1/connections/export?{query} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+        let export = raw(admin.server.address(), &request).await;
+        assert_eq!(export.is(200).header("content-type"), "application/jsonl");
+        assert!(export.header("content-disposition").starts_with("attachment"));
+        let lines: Vec<Value> =
+            export.body.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+        assert_eq!(lines.len(), count, "{query}");
+        assert_eq!(lines[0]["id"], model::ConnectionId(first).to_string(), "{query}");
+    }
+    admin.get("/api/v1/connections/export?limit=1", &[]).await.is_error(400, "bad_query");
 }
 
 #[tokio::test]
@@ -437,6 +527,27 @@ async fn findings_and_what_people_tell() {
     admin.get("/api/v1/findings?state=maybe", &[]).await.is_error(400, "bad_query");
     admin.get("/api/v1/findings/nothing", &[]).await.is_error(404, "not_found");
 
+    let limits = admin.get("/api/v1/limits", &[]).await.is(200).json();
+    assert_eq!((&limits["total"], &limits["items"][0]["used"]), (&json!(3), &json!(9)));
+    assert_eq!(limits["items"][2]["resource"], "viewers");
+    admin.get("/api/v1/system", &[]).await.is(200);
+    let config = admin.get("/api/v1/config", &[]).await.is(200).json();
+    assert_eq!(config["items"][0]["source"], "default");
+
+    let deliveries = admin.get("/api/v1/deliveries", &[]).await.is(200).json();
+    assert_eq!((&deliveries["total"], &deliveries["items"][0]["outcome"]), (&json!(1), &json!("delivered")));
+
+    let feedback = "/api/v1/findings/HL-101/feedback";
+    let wrong = r#"{"wrong": true, "note": "a\u001bb", "route": "chat"}"#;
+    let doubted = admin.post(feedback, &[], wrong).await.is(200).json();
+    assert_eq!(doubted["items"][0]["doubt"]["note"], "ab");
+    assert_eq!(doubted["coverage"]["explained"], 7);
+    let sure = admin.post(feedback, &[], r#"{"wrong": false}"#).await.is(200).json();
+    assert_eq!(sure["items"][0].get("doubt"), None);
+    admin.post(feedback, &[], r#"{"wrong": true, "route": "other"}"#).await.is_error(404, "not_found");
+    admin.post(feedback, &[], r#"{"right": true}"#).await.is_error(400, "bad_query");
+    admin.post(feedback, &[("Origin", "https://evil.example")], wrong).await.is_error(403, "cross_site");
+
     let told = r#"{"kind": "deploy", "subject": "chat 1.2.3"}"#;
     admin.post("/api/v1/events", &[], told).await.is(202);
     assert_eq!(*admin.fake.told.lock().expect("not poisoned"), ["deploy chat 1.2.3"]);
@@ -454,4 +565,27 @@ async fn manual_pages_of_causes() {
     );
     assert!(admin.get("/findings/", &[]).await.is(200).body.contains("HL-101 ws-upgrade-stripped"));
     assert!(admin.get("/findings/%3Cb%3E", &[]).await.is(404).body.contains("&lt;b&gt;"));
+}
+
+#[tokio::test]
+async fn scheduled_probes() {
+    let admin = Admin::open().await;
+    let list = admin.get("/api/v1/probes", &[]).await.is(200).json();
+    let (probe, finding) = (&list["items"][0], &list["items"][0]["findings"][0]);
+    assert_eq!((&list["total"], &probe["name"]), (&json!(1), &json!("echo")));
+    assert_eq!(probe["last"]["stages"][0], json!({ "name": "tcp", "seconds": 0.25, "fault": "refused" }));
+    assert_eq!(finding["vantages"], json!([{ "probe": "echo" }]));
+    assert_eq!(admin.get("/api/v1/probes/echo", &[]).await.is(200).json(), *probe);
+    let chinese = admin.get("/api/v1/probes/echo?lang=zh-CN", &[]).await.is(200).json();
+    assert_eq!(chinese["findings"][0]["title"], "升级请求没有到达服务器");
+    admin.get("/api/v1/probes/nobody", &[]).await.is_error(404, "not_found");
+
+    let deep = "/api/v1/probes/echo/run?deep=true";
+    admin.post("/api/v1/probes/nobody/run", &[], "").await.is_error(404, "not_found");
+    admin.post(deep, &[("Origin", "https://evil.example")], "").await.is_error(403, "cross_site");
+    assert!(admin.fake.told.lock().expect("not poisoned").is_empty());
+    admin.post(deep, &[], "").await.is(202);
+    admin.post(deep, &[], "").await.is_error(409, "running");
+    admin.post("/api/v1/probes/echo/run?depth=1", &[], "").await.is(400);
+    assert_eq!(*admin.fake.told.lock().expect("not poisoned"), ["probe echo deep"]);
 }

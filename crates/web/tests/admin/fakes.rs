@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use alert::delivery::{Delivery, DeliveryList};
 use alert::dispatch::{
     AlertGroup, AlertsQuery, Explained, GettableAlert, GettableSilence, PostedAlert, PostedSilence,
     ReceiverName, SilenceError,
 };
 use alert::escalation::{AckError, IncidentView, State as IncidentState};
 use model::event::CloseCode;
-use model::finding::{Finding, Level, Place, Said, Severity};
+use model::finding::{Coverage, Doubt, Finding, Grounds, Level, Place, Said, Severity, Vantage};
 use model::host::{AcceptQueue, HostFacts};
 use model::journal::{
     EndedRange, Journal, JournalCount, JournalEntry, JournalError, JournalPage, JournalQuery, LostConnection,
@@ -20,13 +21,15 @@ use model::journal::{
 use model::live::{Backlog, LiveConnection, LiveState};
 use model::overview::{Overview, RouteNow};
 use model::ports::{
-    Connections, Findings, History, Hosts, Metrics, MetricsFormat, Operations, Overviews, Received,
-    Recordings, Rules,
+    Connections, Findings, History, Hosts, Metrics, MetricsFormat, Operations, Overviews, Probes, Received,
+    Recordings, Rules, Workings,
 };
+use model::probe::{Fault, Outcome, ProbeRun, ProbeStage, ProbeView, Refusal, StageName};
 use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
 use model::recording::{Happening, Recorded, Recording};
 use model::rules::{AlertView, GroupView, RuleView, State};
 use model::series::{Labels, Matcher, ReadError, Sample, Series, SeriesSource, TimeRange};
+use model::system::{Limit, LimitedResource, Setting, SettingSource, SystemFacts};
 use model::{
     ConnectionId, Direction, HandshakeResult, Initiator, Layer, Leg, Opcode, PerDirection, Protocol, Reason,
     WallTime,
@@ -46,6 +49,7 @@ pub(crate) struct Fake {
     pub(crate) has_no_history: AtomicBool,
     pub(crate) received: Mutex<Vec<(Labels, Sample)>>,
     pub(crate) told: Mutex<Vec<String>>,
+    pub(crate) doubt: Mutex<Option<Doubt>>,
 }
 
 impl Fake {
@@ -56,6 +60,7 @@ impl Fake {
             metrics: Arc::clone(self) as Arc<dyn Metrics>,
             overviews: Arc::clone(self) as Arc<dyn Overviews>,
             hosts: Arc::clone(self) as Arc<dyn Hosts>,
+            workings: Arc::clone(self) as Arc<dyn Workings>,
             operations: Arc::clone(self) as Arc<dyn Operations>,
             history: Arc::clone(self) as Arc<dyn History>,
             promql: promql::Options {
@@ -67,6 +72,7 @@ impl Fake {
             alertmanager: Arc::clone(self) as Arc<dyn Alertmanager>,
             incidents: Arc::clone(self) as Arc<dyn Incidents>,
             findings: Arc::clone(self) as Arc<dyn Findings>,
+            probes: Arc::clone(self) as Arc<dyn Probes>,
             journal: Some(Arc::clone(self) as Arc<dyn Journal>),
             queries: Arc::default(),
             about: About { version: "1.2.3".to_owned(), started_at: second(0) },
@@ -157,8 +163,17 @@ impl Alertmanager for Fake {
         Err(SilenceError::Unknown)
     }
 
+    fn suspects(&self, _: u64) -> Vec<Finding> {
+        self.active()
+    }
+
     fn explain(&self, _: u64) -> Option<Explained> {
         None
+    }
+
+    fn deliveries(&self) -> DeliveryList {
+        let items = vec![Delivery::of(HOSTILE, "slack", &[], 1000)];
+        DeliveryList { total: items.len(), items, channels: vec![] }
     }
 
     fn configuration(&self) -> String {
@@ -441,6 +456,23 @@ impl Journal for Fake {
     }
 }
 
+impl Workings for Fake {
+    fn limits(&self) -> Vec<Limit> {
+        let near =
+            |used| Limit { resource: LimitedResource::Series, subject: HOSTILE.to_owned(), used, limit: 10 };
+        vec![near(1), near(9)]
+    }
+
+    fn system(&self) -> SystemFacts {
+        SystemFacts::default()
+    }
+
+    fn settings(&self) -> Vec<Setting> {
+        let (path, value) = ("admin.listen".to_owned(), HOSTILE.to_owned());
+        vec![Setting { path, value, source: SettingSource::Default, line: None }]
+    }
+}
+
 impl Hosts for Fake {
     fn host(&self) -> HostFacts {
         let listeners = vec![AcceptQueue { listener: "127.0.0.1:8000".into(), waiting: 3, limit: 1024 }];
@@ -483,19 +515,82 @@ fn finding(is_over: bool) -> Finding {
         since: Some(second(1)),
         until: is_over.then(|| second(2)),
         affected: None,
+        topic: None,
+        selection: None,
+        grounds: Grounds::default(),
+        vantages: vec![Vantage::Probe("echo".into())],
+        doubt: None,
     }
 }
 
 impl Findings for Fake {
     fn active(&self) -> Vec<Finding> {
-        vec![finding(false)]
+        vec![Finding { doubt: self.doubt.lock().expect("not poisoned").clone(), ..finding(false) }]
     }
 
     fn over(&self) -> Vec<Finding> {
         vec![finding(true)]
     }
 
+    fn coverage(&self) -> Coverage {
+        Coverage { window_seconds: 600.0, ends: 10, explained: 7 }
+    }
+
+    fn doubt(&self, _: &str, route: Option<&str>, _: Option<Place>, doubt: Option<Doubt>) -> usize {
+        if route.is_some_and(|route| route != "chat") {
+            return 0;
+        }
+        *self.doubt.lock().expect("not poisoned") = doubt;
+        1
+    }
+
     fn told(&self, kind: &str, subject: &str, _: WallTime) {
         self.told.lock().expect("not poisoned").push(format!("{kind} {subject}"));
+    }
+}
+
+/// A probe that has run once.
+impl Probes for Fake {
+    fn probes(&self) -> Vec<ProbeView> {
+        let last = ProbeRun {
+            at: second(1),
+            seconds: 0.5,
+            is_deep: false,
+            is_success: false,
+            outcome: Outcome::Problem,
+            error: None,
+            stages: vec![ProbeStage { name: StageName::Tcp, seconds: 0.25, fault: Some(Fault::Refused) }],
+            status: None,
+            ip_version: None,
+            tls_version: None,
+            certificate_ends_at: None,
+            ping_rtt_seconds: None,
+        };
+        vec![ProbeView {
+            name: "echo".into(),
+            url: "ws://127.0.0.1:1/".into(),
+            protocol: Protocol::WebSocket,
+            route: None,
+            every_seconds: 60.0,
+            deep_every_seconds: None,
+            is_running: false,
+            runs: vec![last.cell()],
+            last: Some(Arc::new(last)),
+            outcomes: [0, 1, 0, 0],
+            skipped: 0,
+            limits: None,
+        }]
+    }
+
+    fn run(&self, probe: &str, is_deep: bool) -> Result<(), Refusal> {
+        let mut told = self.told.lock().expect("not poisoned");
+        match (probe, told.is_empty()) {
+            ("echo", true) => {
+                told.push(format!("probe echo {}", if is_deep { "deep" } else { "ordinary" }));
+                Ok(())
+            }
+            ("echo", false) => Err(Refusal::Running),
+            _ => Err(Refusal::Unknown),
+        }
     }
 }

@@ -71,6 +71,7 @@ function answer(context, request, url, response) {
   if (mock.behaviour === 'broken') return failure(response, 500, 'internal', 'the numbers cannot be read', 'the log of the process has the details');
   if (path === 'overview') return json(response, 200, look(context, url));
   if (path === 'stream') return stream(context, url, response);
+  if (path === 'incidents') return json(response, 200, { items: [] });
   if (path === 'connections') return json(response, 200, list(context, url.searchParams));
   return one(context, path.replace('connections/', ''), response);
 }

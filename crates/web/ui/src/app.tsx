@@ -1,6 +1,5 @@
 // What is shown: the sign-in page, the lack of a gateway, or the page that the address names.
 import { Button, Skeleton } from '@mantine/core';
-import { useHotkeys } from '@mantine/hooks';
 import { useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, Suspense, useEffect, useMemo, useState } from 'react';
 
@@ -10,14 +9,17 @@ import { askToSignIn, isUnauthorized, useStatus } from './api/session';
 import styles from './app.module.css';
 import { Boundary } from './components/boundary';
 import { FeedContext } from './components/feed';
+import { Find } from './components/find';
 import { Header } from './components/header';
 import { Keys } from './components/keys';
+import { Brand, Navigation } from './components/navigation';
 import { usePlace } from './components/place';
+import { useShortcuts } from './components/shortcuts';
 import { StreamNotice, StreamState, useAge } from './components/stream-state';
 import { useTexts } from './i18n';
 import { windowOf } from './lib/location';
 import { LoginPage } from './pages/login/page';
-import { pages } from './pages/pages';
+import { type Page, pages } from './pages/pages';
 
 const RETRY_SECONDS = 5;
 
@@ -37,10 +39,10 @@ export function App() {
 
 function Pages() {
   const { t } = useTexts();
-  const { path, query } = usePlace();
+  const { path, page: pagePath, detail, query } = usePlace();
   const client = useQueryClient();
   const [keysShown, setKeysShown] = useState(false);
-  useHotkeys([['shift+?', () => setKeysShown(true)], ['?', () => setKeysShown(true)]]);
+  useShortcuts(() => setKeysShown(true));
   const feed = useOverview(windowOf(query), true);
   const age = useAge(feed);
   const refused = isUnauthorized(feed.failure);
@@ -48,26 +50,41 @@ function Pages() {
     if (refused) askToSignIn(client);
   }, [refused, client]);
   const value = useMemo(() => ({ feed, age }), [feed, age.ageSeconds, age.freshness]);
-  const page = pages.find((candidate) => candidate.path === path);
+  const page = pages.find((candidate) => candidate.path === pagePath);
   useEffect(() => {
     document.title = page === undefined ? 'Heartline' : `${t(`page.${page.key}`)} · Heartline`;
   }, [page, t]);
   return (
     <FeedContext value={value}>
-      <div className={styles.top}>
-        <Header state={<StreamState feed={feed} age={age} />} onKeys={() => setKeysShown(true)} />
-        <StreamNotice feed={feed} age={age} />
+      <a className={styles.skip} href="#main" onClick={skip}>{t('app.skip')}</a>
+      <div className={styles.frame}>
+        <nav className={styles.side} aria-label={t('app.navigation')}><Brand /><Navigation /></nav>
+        <div className={styles.page}>
+          <div className={styles.top}>
+            <Header search={path !== '/connections' && <Find />} state={<StreamState feed={feed} age={age} />} onKeys={() => setKeysShown(true)} />
+            <StreamNotice feed={feed} age={age} />
+          </div>
+          <main id="main" tabIndex={-1} className={styles.main} data-freshness={age.freshness}>
+            <Boundary key={path} fallback={(error) => <Message title={t('app.crashed')}>{error.message}</Message>}>
+              <Suspense fallback={<Skeleton height={240} radius={8} />}><Content page={page} detail={detail} /></Suspense>
+            </Boundary>
+          </main>
+        </div>
       </div>
-      <main id="main" tabIndex={-1} className={styles.main} data-freshness={age.freshness}>
-        {page === undefined ? <Missing /> : (
-          <Boundary key={path} fallback={(error) => <Message title={t('app.crashed')}>{error.message}</Message>}>
-            <Suspense fallback={<Skeleton height={240} radius={8} />}><page.component /></Suspense>
-          </Boundary>
-        )}
-      </main>
       <Keys opened={keysShown} onClose={() => setKeysShown(false)} />
     </FeedContext>
   );
+}
+
+function Content({ page, detail }: { page: Page | undefined; detail: string | null }) {
+  if (page !== undefined && detail === null) return <page.component />;
+  if (page?.detail !== undefined && detail !== null) return <page.detail id={detail} />;
+  return <Missing />;
+}
+
+function skip(event: { preventDefault: () => void }): void {
+  event.preventDefault();
+  document.getElementById('main')?.focus();
 }
 
 function Frame({ children }: { children: ReactNode }) {

@@ -16,17 +16,21 @@ export class ApiFailure extends Error {
   }
 }
 
-export async function request<T>(path: string, options: { body?: unknown; signal?: AbortSignal } = {}): Promise<T> {
+export async function request<T>(
+  path: string,
+  options: { body?: unknown; method?: 'POST' | 'DELETE'; signal?: AbortSignal } = {},
+): Promise<T> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
-  const mutation = 'body' in options;
+  const mutation = 'body' in options || options.method !== undefined;
   const response = await reach(path, {
-    method: mutation ? 'POST' : 'GET',
+    method: options.method ?? (mutation ? 'POST' : 'GET'),
     headers: mutation ? { 'Content-Type': 'application/json', 'X-Heartline-CSRF': '1' } : {},
-    body: mutation ? JSON.stringify(options.body) : null,
+    body: options.body === undefined ? null : JSON.stringify(options.body),
     signal: options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]),
   });
   if (!response.ok) throw await failureOf(response);
-  return response.status === 204 ? (undefined as T) : ((await response.json()) as T);
+  const text = await response.text();
+  return text === '' ? (undefined as T) : (JSON.parse(text) as T);
 }
 
 /** `fetch`, with the lack of an answer told as an `ApiFailure`. */
@@ -39,10 +43,18 @@ export async function reach(path: string, init: RequestInit): Promise<Response> 
   }
 }
 
+/** Alertmanager's API answers with a text. */
+interface PrometheusError {
+  error: string;
+}
+
 export async function failureOf(response: Response): Promise<ApiFailure> {
   const text = await response.text();
   try {
-    const { error } = JSON.parse(text) as ErrorBody;
+    const body = JSON.parse(text) as ErrorBody | PrometheusError | string;
+    if (typeof body === 'string') return new ApiFailure(response.status, 'refused', body, null);
+    const { error } = body;
+    if (typeof error === 'string') return new ApiFailure(response.status, 'refused', error, null);
     return new ApiFailure(response.status, error.code, error.message, error.hint ?? null);
   } catch {
     return new ApiFailure(response.status, 'http', `${response.status} ${response.statusText}`, null);

@@ -38,6 +38,50 @@ export type AckFacts = {
   last_seconds: number,
 };
 
+/** How much a finding explains. */
+export type Affected = {
+  /** Connections that it concerns. */
+  connections: number,
+  /** Their share of all that ended in the same time and not as they should, 0 to 1; none where it is not about
+   * ends. */
+  share_of_closes: number | null,
+};
+
+/** State of an alert. */
+export type AlertState = "inactive" | "pending" | "firing";
+
+/** Whether an alert is told of. */
+export type AlertStatus = {
+  /** Fingerprints of alerts because of which it is not. */
+  inhibitedBy: Array<string>,
+  /** Ids of silences because of which it is not. */
+  silencedBy: Array<string>,
+  /** `active` or `suppressed`. */
+  state: string,
+};
+
+/** An alert. */
+export type AlertView = {
+  /** Its labels. */
+  labels: { [key in string]: string },
+  /** Its texts. */
+  annotations: { [key in string]: string },
+  /** `pending` or `firing`. */
+  state: AlertState,
+  /** Since when its expression holds, RFC 3339. */
+  activeAt: string,
+  /** Since when it fires only because of `keep_firing_for`, RFC 3339. */
+  keepFiringSince?: string,
+  /** Value of its expression, with an exponent as Go writes it. */
+  value: string,
+};
+
+/** `data` of `/api/v1/alerts`. */
+export type AlertsView = {
+  /** All pending and firing alerts. */
+  alerts: Array<AlertView>,
+};
+
 /** Whether the API asks for a token, and whether this request gave one. */
 export type Auth = {
   /** A token is configured. */
@@ -56,6 +100,16 @@ export type Backlog = {
   oldest_age_seconds: number,
   /** What waits in the kernel beside it, before the gateway and behind it. */
   socket?: SocketBacklog,
+};
+
+/** Between the smallest and the largest of several measurements. */
+export type Bracket = {
+  /** The smallest. */
+  from: number,
+  /** The largest. */
+  to: number,
+  /** How many there were. */
+  count: number,
 };
 
 /** One thing that was seen of the end of a connection. */
@@ -95,6 +149,20 @@ export type CgroupFacts = {
   cpu_throttled_seconds: number | null,
   /** Time in which its tasks waited for a resource. */
   pressure: { [key in Resource]?: Stalls },
+};
+
+/** What waits for a channel. */
+export type ChannelState = {
+  /** Its name. */
+  channel: string,
+  /** Its kind. */
+  kind: string,
+  /** Groups of alerts that wait or are being told of. */
+  waiting: number,
+  /** Messages that went through since the start. */
+  delivered: number,
+  /** Messages that did not and will not. */
+  failed: number,
 };
 
 /** Where a client is. */
@@ -190,6 +258,8 @@ export type ConnectionView = { "state": "live",
 live: LiveConnection, } | { "state": "closed",
 /** Its close record. */
 closed: CloseRecord,
+/** The findings that explain its end, surest first. */
+findings: Array<Explanation>,
 };
 
 /** Connections that the firewall follows (`nf_conntrack`). */
@@ -198,6 +268,16 @@ export type ConntrackFacts = {
   entries: number | null,
   /** Most that are followed; packets of further connections are dropped. */
   limit: number | null,
+};
+
+/** How much of what ended not as it should has a cause, lately. */
+export type Coverage = {
+  /** Length of the time that is looked at. */
+  window_seconds: number,
+  /** Ends of established connections in it, without those that a client made as one should. */
+  ends: number,
+  /** Those of them that at least one finding is about. */
+  explained: number,
 };
 
 /** CPUs of a machine. */
@@ -213,8 +293,59 @@ export type CpuFacts = {
 /** What a CPU spends its time on (proc(5), `/proc/stat`); time of guests counts as user time. */
 export type CpuMode = "user" | "nice" | "system" | "idle" | "iowait" | "irq" | "softirq" | "steal";
 
+/** One attempt to hand a message to a channel. */
+export type Delivery = {
+  /** When it began, milliseconds since the Unix epoch. */
+  at_ms: number,
+  /** The channel's name. */
+  channel: string,
+  /** Its kind, such as `slack`. */
+  kind: string,
+  /** Name of the receiver. */
+  receiver: string,
+  /** Names of its alerts, each once, at most eight. */
+  alerts: Array<string>,
+  /** Alerts in it that fire. */
+  firing: number,
+  /** Alerts in it that have ended. */
+  resolved: number,
+  /** What came of it. */
+  outcome: DeliveryOutcome,
+  /** Why it did not go through, in a word; empty when it did. */
+  reason: string,
+  /** What the vendor said, without what is secret. */
+  detail: string,
+  /** Which attempt of this message it was, from 1. */
+  tries: number,
+  /** How long it took, seconds. */
+  seconds: number,
+  /** When it is tried again, milliseconds since the Unix epoch. */
+  next_at_ms: number | null,
+};
+
+/** Attempts and channels. */
+export type DeliveryList = {
+  /** The newest attempts, newest first. */
+  items: Array<Delivery>,
+  /** How many they are. */
+  total: number,
+  /** All channels, by name. */
+  channels: Array<ChannelState>,
+};
+
+/** What came of an attempt. */
+export type DeliveryOutcome = "delivered" | "retried" | "failed";
+
 /** Which way bytes go through the gateway. */
 export type Direction = "client_to_server" | "server_to_client";
+
+/** Somebody looked and says that a finding is wrong. It holds for as long as the finding says the same as then. */
+export type Doubt = {
+  /** When that was said. */
+  at: WallTime,
+  /** Why, at most [`NOTE_MAX`] characters; may be empty. */
+  note: string,
+};
 
 /** Connections that ended alike. */
 export type EndedCount = {
@@ -266,6 +397,20 @@ export type EventsPerRead = {
   max: number,
 };
 
+/** A finding that explains the end of one connection, in the language of the reader. */
+export type Explanation = {
+  /** Name of its cause, as in `/api/v1/findings/{id}`. */
+  id: string,
+  /** Its cause's number, such as `HL-101`. */
+  code: string,
+  /** One line. */
+  title: string,
+  /** How sure it is. */
+  level: Level,
+  /** The same from 0 to 1. */
+  confidence: number,
+};
+
 /** A machine as its exporter tells. */
 export type ExporterFacts = {
   /** URL of the exporter. */
@@ -278,6 +423,51 @@ export type ExporterFacts = {
   machine: MachineFacts | null,
 };
 
+/** The values of one key. */
+export type Facet = {
+  /** Key of a filter. */
+  key: string,
+  /** The most frequent values, most frequent first. */
+  values: Array<FacetValue>,
+  /** How many connections have other values. */
+  others: number,
+};
+
+/** Connections with one value. */
+export type FacetValue = {
+  /** The value. */
+  value: string,
+  /** How many have it. */
+  count: number,
+};
+
+/** What the connections that a filter takes have in common. */
+export type Facets = {
+  /** When they were counted. */
+  as_of: WallTime,
+  /** How many the filter takes. */
+  total: number,
+  /** How many of them opened (of closed ones: closed) after the instant asked for. */
+  newer: number,
+  /** What was counted. */
+  facets: Array<Facet>,
+};
+
+/** Why a stage failed, in kinds. */
+export type Fault = "no_name" | "resolver" | "refused" | "timeout" | "unreachable" | "reset" | "ended" | "alert" | "certificate" | "other_protocol" | "alpn" | "answer" | "protocol" | "local";
+
+/** Body of `POST /api/v1/findings/{id}/feedback`. */
+export type Feedback = {
+  /** Whether the finding is wrong; false takes that back. */
+  wrong: boolean,
+  /** Why. */
+  note: string,
+  /** Route of the finding; all of the cause when left out. */
+  route?: string,
+  /** Its place; all when left out. */
+  where?: Place,
+};
+
 /** Open files of a machine (`/proc/sys/fs/file-nr`). */
 export type FileFacts = {
   /** Open. */
@@ -286,8 +476,60 @@ export type FileFacts = {
   limit: number | null,
 };
 
+/** Findings, and how much they explain. */
+export type FindingList = {
+  /** Those asked for: what goes on, surest first, then what is over, newest first. */
+  items: Array<Told>,
+  /** How many they are. */
+  total: number,
+  /** How much of what ended lately has a cause. */
+  coverage: Coverage,
+};
+
 /** How a frame breaks RFC 6455 (sections 5.1 to 5.5). */
 export type FrameViolation = "unmasked" | "masked" | "reserved_bit" | "reserved_opcode" | "long_control" | "fragmented_control" | "unexpected_continuation" | "interrupted_message" | "non_minimal_length" | "length_overflow" | "close_body_length" | "close_code" | "after_close";
+
+/** An alert, of `GET /api/v2/alerts`. */
+export type GettableAlert = {
+  /** Its texts. */
+  annotations: { [key in string]: string },
+  /** When it ends unless it is reported again, RFC 3339. */
+  endsAt: string,
+  /** 16 hexadecimal digits. */
+  fingerprint: string,
+  /** Who is told of it. */
+  receivers: Array<ReceiverName>,
+  /** Since when it fires, RFC 3339. */
+  startsAt: string,
+  /** Whether it is told of. */
+  status: AlertStatus,
+  /** When it was last reported, RFC 3339. */
+  updatedAt: string,
+  /** Where its expression is shown. */
+  generatorURL: string,
+  /** Its labels. */
+  labels: { [key in string]: string },
+};
+
+/** A silence, of `GET /api/v2/silences`. */
+export type GettableSilence = {
+  /** Its id. */
+  id: string,
+  /** Whether it is at work. */
+  status: SilenceStatus,
+  /** When it was last changed, RFC 3339. */
+  updatedAt: string,
+  /** Why. */
+  comment: string,
+  /** Who asked for it. */
+  createdBy: string,
+  /** Until when, RFC 3339. */
+  endsAt: string,
+  /** Which alerts are not told of. */
+  matchers: Array<{ name: string, value: string, isRegex: boolean, isEqual: boolean }>,
+  /** From when, RFC 3339. */
+  startsAt: string,
+};
 
 /** A GOAWAY frame (RFC 9113, section 6.8). */
 export type GoAway = {
@@ -297,6 +539,24 @@ export type GoAway = {
   error: Http2Error,
   /** The beginning of its debug data, such as `too_many_pings`. */
   debug: string,
+};
+
+/** A group. */
+export type GroupView = {
+  /** Its name. */
+  name: string,
+  /** Its file. */
+  file: string,
+  /** Its rules, in order. */
+  rules: Array<RuleView>,
+  /** Time between evaluations, seconds. */
+  interval: number,
+  /** Most alerts or series of a rule; 0 is no limit. */
+  limit: number,
+  /** How long the last evaluation took, seconds. */
+  evaluationTime: number,
+  /** When it was, RFC 3339. */
+  lastEvaluation: string,
 };
 
 /** Outcome of a gRPC call (grpc/grpc, doc/statuscodes.md), in the order of the codes' numbers. */
@@ -449,6 +709,44 @@ export type IncidentView = {
 /** Who ended a connection: the sender of the first Close frame, FIN, RST or equivalent. */
 export type Initiator = "client" | "upstream" | "proxy";
 
+/** What is kept. */
+export type KeptFacts = {
+  /** Where; none when nothing is kept on a disk. */
+  directory: string | null,
+  /** How long samples are kept, seconds. */
+  retention_seconds: number,
+  /** How long the records of closed connections are kept, seconds. */
+  journal_retention_seconds: number,
+  /** Series now. */
+  series: number,
+  /** Samples taken since the start. */
+  samples: number,
+  /** Samples that were dropped or lost, since the start. */
+  samples_lost: number,
+  /** Entries of the journal that were dropped, since the start. */
+  journal_dropped: number,
+  /** Bytes of samples in memory. */
+  head_bytes: number,
+  /** Parts of the directory. */
+  parts: Array<KeptPart>,
+};
+
+/** A part of the data directory. */
+export type KeptPart = {
+  /** Its name: `series`, `journal` or `state`. */
+  name: string,
+  /** Whether it can be written just now. */
+  is_kept: boolean,
+  /** Bytes in use. */
+  disk_bytes: number,
+  /** What waits to be written: batches of samples, entries of the journal. */
+  waiting: number,
+  /** Attempts to write that failed, since the start. */
+  write_errors: number,
+  /** Unix time at which something was last written, seconds; 0 for never. */
+  written_at: number,
+};
+
 /** Quantiles of a latency, interpolated within histogram buckets as PromQL's `histogram_quantile` does; none
  * when nothing was measured. */
 export type LatencySeconds = {
@@ -465,6 +763,24 @@ export type Layer = "websocket" | "http" | "tls" | "tcp" | "policy";
 
 /** One of the two TCP connections that the gateway joins. */
 export type Leg = "client" | "upstream";
+
+/** How sure a finding is. */
+export type Level = "high" | "medium" | "low" | "inconclusive";
+
+/** How much there is of something, and how much of it is in use. */
+export type Limit = {
+  /** What. */
+  resource: LimitedResource,
+  /** Of which listener, upstream or channel; empty where there is one alone. */
+  subject: string,
+  /** In use: a number of things, or bytes of memory. */
+  used: number,
+  /** All there is. */
+  limit: number,
+};
+
+/** Something of which there is only so much. */
+export type LimitedResource = "connections" | "open_files" | "machine_files" | "accept_queue" | "upstream_ports" | "conntrack" | "socket_memory" | "memory" | "recorder_memory" | "series" | "notifications" | "viewers";
 
 /** A list, cut to what was asked for. */
 export type List<T> = {
@@ -590,6 +906,9 @@ export type Now = {
 /** Opcode of a WebSocket frame (RFC 6455, section 11.8). */
 export type Opcode = "continuation" | "text" | "binary" | "close" | "ping" | "pong" | "reserved";
 
+/** What an examination comes to. */
+export type Outcome = "healthy" | "problem" | "inconclusive" | "could_not_test";
+
 /** One look. */
 export type Overview = {
   /** When it was taken. */
@@ -613,6 +932,22 @@ export type Overview = {
   routes: Array<RouteNow>,
   /** What this process can hold. */
   ceiling: Ceiling,
+};
+
+/** What a path bears, as deep experiments have found it. */
+export type PathLimits = {
+  /** The longest silence after which a connection was still there. */
+  silence_survived_seconds: number | null,
+  /** The silence after which connections were cut. */
+  silence_cut_seconds: Bracket | null,
+  /** The largest message that passed. */
+  message_passed_bytes: number | null,
+  /** The smallest message that did not. */
+  message_failed_bytes: number | null,
+  /** Connections that were opened at once. */
+  connections_opened: number | null,
+  /** Connections of the same moment that were refused. */
+  connections_refused: number | null,
 };
 
 /** One value for each direction. */
@@ -641,6 +976,89 @@ export type PerProtocol<T> = {
   grpc: T,
 };
 
+/** Where a cause sits, along the way from the client to the service. */
+export type Place = "client" | "client_leg" | "gateway" | "upstream_leg" | "upstream" | "host" | "unknown";
+
+/** What is kept of a run that is not the newest. */
+export type ProbeCell = {
+  /** When it began. */
+  at: WallTime,
+  /** See [`ProbeRun::is_success`]. */
+  is_success: boolean,
+  /** See [`ProbeRun::is_deep`]. */
+  is_deep: boolean,
+  /** See [`ProbeRun::outcome`]. */
+  outcome: Outcome,
+  /** See [`ProbeRun::opening_seconds`]. */
+  opening_seconds: number,
+};
+
+/** What came of one run. */
+export type ProbeRun = {
+  /** When it began. */
+  at: WallTime,
+  /** How long all its experiments took. */
+  seconds: number,
+  /** Long and hard experiments were among them. */
+  is_deep: boolean,
+  /** The stream opened and stayed open, and a call did not fail. */
+  is_success: boolean,
+  /** What it all came to. */
+  outcome: Outcome,
+  /** Why nothing could be tested, when it is this machine's fault. */
+  error: string | null,
+  /** Stages of the plain opening, in their order; the last one may have failed. */
+  stages: Array<ProbeStage>,
+  /** Status of its answer. */
+  status: number | null,
+  /** 4 or 6; none when nothing was connected to. */
+  ip_version: number | null,
+  /** Version of TLS, such as `1.3`. */
+  tls_version: string | null,
+  /** Unix time in seconds at which the first certificate of the chain ends. */
+  certificate_ends_at: number | null,
+  /** Round trip of a Ping, or of PING of HTTP/2. */
+  ping_rtt_seconds: number | null,
+};
+
+/** A stage of an opening. */
+export type ProbeStage = {
+  /** Which. */
+  name: StageName,
+  /** How long it took, or until it failed. */
+  seconds: number,
+  /** Why it failed; none when it did not. */
+  fault: Fault | null,
+};
+
+/** One probe: what it is told to do, and what came of it. */
+export type ProbeView = {
+  /** Its name. */
+  name: string,
+  /** What it examines, without query. */
+  url: string,
+  /** What is spoken there. */
+  protocol: Protocol,
+  /** The route whose clients it stands for. */
+  route: string | null,
+  /** Time between two runs, seconds. */
+  every_seconds: number,
+  /** Time between two deep runs, seconds; none when there are none but those that are asked for. */
+  deep_every_seconds: number | null,
+  /** A run is under way. */
+  is_running: boolean,
+  /** The newest run. */
+  last: ProbeRun | null,
+  /** The newest runs, oldest first; at most 96. */
+  runs: Array<ProbeCell>,
+  /** Runs so far by what each came to, in the order of [`Outcome::ALL`](crate::Word::ALL). */
+  outcomes: [number, number, number, number],
+  /** Runs that were left out, since one was under way or too many of other probes were. */
+  skipped: number,
+  /** Limits of the path that the newest deep run has found. */
+  limits: PathLimits | null,
+};
+
 /** What a process uses and may use (proc(5)). */
 export type ProcessFacts = {
   /** User and system CPU time. */
@@ -664,6 +1082,12 @@ export type Protocol = "websocket" | "sse" | "grpc";
 
 /** Why an established connection ended. */
 export type Reason = "normal" | "going_away" | "protocol_error" | "unsupported_data" | "no_status" | "abnormal" | "invalid_payload" | "policy_violation" | "too_big" | "mandatory_extension" | "internal_error" | "service_restart" | "try_again_later" | "bad_gateway" | "app" | "complete" | "truncated" | "client_closed" | "reset" | "timeout" | "slow_consumer" | "heartbeat_timeout" | "limit" | "shutdown" | "other";
+
+/** A receiver, of `GET /api/v2/receivers`. */
+export type ReceiverName = {
+  /** Its name. */
+  name: string,
+};
 
 /** The opening of a connection within 60 s after the end of one of the same protocol, route and client key. */
 export type Reconnect = {
@@ -742,6 +1166,18 @@ export type Recorded = {
   /** Why. */
   reason: Reason, });
   
+/** Something that helps. */
+export type Remedy = {
+  /** Lines to paste. */
+  config: string | null,
+  /** The sentence. */
+  text: string,
+  /** Its code in the catalogue. */
+  code: string,
+  /** What stands in its gaps: seconds, bytes and shares as plain numbers. */
+  params: Record<string, string | number>,
+};
+
 /** What tasks wait for (pressure stall information). */
 export type Resource = "cpu" | "io" | "memory";
 
@@ -752,6 +1188,118 @@ export type RouteNow = {
   /** Open connections. */
   connections: PerProtocol<number>,
 };
+
+/** A rule. */
+export type RuleView = { "type": "alerting",
+/** The state of its alert that is nearest to people; `unknown` before the first evaluation. */
+state: string,
+/** Its name. */
+name: string,
+/** Its expression. */
+query: string,
+/** Its `for`, seconds. */
+duration: number,
+/** Its `keep_firing_for`, seconds. */
+keepFiringFor: number,
+/** Its labels, as templates. */
+labels: { [key in string]: string },
+/** Its annotations, as templates. */
+annotations: { [key in string]: string },
+/** Its pending and firing alerts. */
+alerts: Array<AlertView>,
+/** `ok`, `err` or `unknown`. */
+health: string,
+/** Why the last evaluation failed. */
+lastError?: string,
+/** How long the last evaluation took, seconds. */
+evaluationTime: number,
+/** When it was, RFC 3339. */
+lastEvaluation: string, } | { "type": "recording",
+/** Name of the series. */
+name: string,
+/** Its expression. */
+query: string,
+/** Labels that it sets. */
+labels?: { [key in string]: string },
+/** `ok`, `err` or `unknown`. */
+health: string,
+/** Why the last evaluation failed. */
+lastError?: string,
+/** How long the last evaluation took, seconds. */
+evaluationTime: number,
+/** When it was, RFC 3339. */
+lastEvaluation: string,
+};
+
+/** `data` of `/api/v1/rules`. */
+export type RulesView = {
+  /** All groups, in the order of their files. */
+  groups: Array<GroupView>,
+};
+
+/** Which connections that have ended are meant: those that a filter takes, from a finding's `since` on. */
+export type Selection = {
+  /** The filter, as people write it. */
+  filter: string,
+  /** When the last of them ended. */
+  latest: WallTime,
+};
+
+/** A sentence, with what it was made of. */
+export type Sentence = {
+  /** The sentence. */
+  text: string,
+  /** Its code in the catalogue. */
+  code: string,
+  /** What stands in its gaps: seconds, bytes and shares as plain numbers. */
+  params: Record<string, string | number>,
+};
+
+/** One setting that is in force. */
+export type Setting = {
+  /** Its keys, such as `data.retention` or `routes[0].name`. */
+  path: string,
+  /** Its value as YAML on one line; `***` for what is secret. */
+  value: string,
+  /** Where it comes from. */
+  source: SettingSource,
+  /** Line of the file, from 1. */
+  line: number | null,
+};
+
+/** Where the value of a setting comes from. */
+export type SettingSource = "default" | "file" | "command_line";
+
+/** How much a cause hurts. */
+export type Severity = "critical" | "warning" | "info";
+
+/** Whether a silence is at work. */
+export type SilenceState = "active" | "pending" | "expired";
+
+/** State of a silence. */
+export type SilenceStatus = {
+  /** The state. */
+  state: SilenceState,
+};
+
+/** Something elsewhere, and how it does. */
+export type Sink = {
+  /** What it is. */
+  kind: SinkKind,
+  /** Its name, or host and port. */
+  name: string,
+  /** What waits for it: samples, alerts, groups of alerts. */
+  waiting: number,
+  /** What it took, since the start. */
+  taken: number,
+  /** What it did not take and will not, since the start. */
+  lost: number,
+  /** Age of the oldest that waits, seconds; none where that is not known. */
+  lag_seconds: number | null,
+};
+
+/** Where samples, alerts and questions go to. */
+export type SinkKind = "remote_write" | "alertmanager" | "query_engine" | "channel";
 
 /** Where bytes of one direction wait in the kernel, by the newest sample. */
 export type SocketBacklog = {
@@ -766,6 +1314,9 @@ export type SocketBacklog = {
   /** Age of the older one of the two samples. */
   age_seconds: number,
 };
+
+/** Stages of an opening, in their order. */
+export type StageName = "dns" | "tcp" | "tls" | "http2" | "http" | "upgrade" | "first_message";
 
 /** Time in which tasks waited. */
 export type Stall = {
@@ -791,6 +1342,22 @@ export type Status = {
   started_at: WallTime,
   /** Whether a token is needed. */
   auth: Auth,
+};
+
+/** What the process keeps and serves. */
+export type SystemFacts = {
+  /** What is kept. */
+  kept: KeptFacts,
+  /** What it sends to. */
+  sinks: Array<Sink>,
+  /** Whether the last reload of the configuration was taken over; none without a file. */
+  reloaded: boolean | null,
+  /** Looks for causes, since the start. */
+  finding_looks: number,
+  /** Observers that have panicked, since the start; their connections go on unobserved. */
+  observers_failed: number,
+  /** Lines of the access log that were dropped, since the start. */
+  access_log_dropped: number,
 };
 
 /** One leg over time. */
@@ -866,6 +1433,55 @@ export type TcpSockets = {
   memory_limit_bytes: number | null,
 };
 
+/** A finding as people and programs read it. */
+export type Told = {
+  /** Name of its cause. */
+  id: string,
+  /** Its cause's number, such as `HL-101`. */
+  code: string,
+  /** How much it hurts. */
+  severity: Severity,
+  /** How sure it is. */
+  level: Level,
+  /** The same from 0 to 1. */
+  confidence: number,
+  /** Where the cause sits. */
+  where: Place,
+  /** One line. */
+  title: string,
+  /** What stands in the title's gaps. */
+  params: Record<string, string | number>,
+  /** What speaks for it. */
+  evidence: Array<Sentence>,
+  /** What speaks against it. */
+  against: Array<Sentence>,
+  /** Look-alikes that are left. */
+  not_excluded: Array<Sentence>,
+  /** The measurement that would decide. */
+  next_measurement: Sentence | null,
+  /** What helps. */
+  fixes: Array<Remedy>,
+  /** Route of a gateway. */
+  route: string | null,
+  /** First sign of it. */
+  since: WallTime | null,
+  /** End of it. */
+  until: WallTime | null,
+  /** How much it explains. */
+  affected: Affected | null,
+  /** What it explains. */
+  topic: Topic | null,
+  /** Which ends it explains. */
+  selection: Selection | null,
+  /** Who sees it, in a running gateway. */
+  vantages?: Array<Vantage>,
+  /** Somebody says that it is wrong. */
+  doubt?: Doubt,
+};
+
+/** What of connections a finding explains. */
+export type Topic = "openings" | "ends" | "delivery";
+
 /** Columns of equal length, one entry a step, oldest first. */
 export type Trend = {
   /** End of each step, Unix seconds. */
@@ -906,6 +1522,21 @@ export type UpstreamFacts = {
   process: ListeningProcess | null,
   /** Its machine, by the exporter that is configured for it. */
   exporter: ExporterFacts | null,
+};
+
+/** From where a cause is seen. */
+export type Vantage = "inside" | { "probe": string };
+
+/** A part of a list that stays as it is. */
+export type ViewPage = {
+  /** Name of the view, to ask for other parts of it; another one than was asked for when that is kept no more. */
+  view: string,
+  /** When the view was made. */
+  as_of: WallTime,
+  /** How many rows it has. */
+  total: number,
+  /** What is known now of the rows asked for; none of a connection whose record is no longer kept. */
+  items: Array<ConnectionView | null>,
 };
 
 /** Wall-clock time in nanoseconds since the Unix epoch. Shown and serialized as RFC 3339 in UTC with nine

@@ -1,5 +1,4 @@
 // Counts as a table, each with a bar for its share.
-import { UnstyledButton } from '@mantine/core';
 import type { ReactElement } from 'react';
 
 import { useTexts } from '../i18n';
@@ -14,10 +13,9 @@ export interface Bar {
   count: number;
   share: number;
   tone?: 'ok' | 'bad' | 'plain';
-  /** Makes the label a button: what it does, in words. */
+  /** Where the label leads to, and what is there, in words. */
+  href?: string;
   action?: string;
-  chosen?: boolean;
-  onChoose?: () => void;
 }
 
 export function Bars({ caption, heading, bars, rows }: { caption: string; heading: string; bars: Bar[]; rows: number }) {
@@ -33,13 +31,13 @@ export function Bars({ caption, heading, bars, rows }: { caption: string; headin
           </tr>
         </thead>
         <tbody>
-          {bars.map(({ key, label, help, count, share, tone = 'plain', action, chosen = false, onChoose }) => (
-            <tr key={key} data-chosen={chosen || undefined}>
+          {bars.map(({ key, label, help, count, share, tone = 'plain', action, href }) => (
+            <tr key={key}>
               <th scope="row" className={styles.label}>
                 <Explained help={help}>
-                  {onChoose === undefined
+                  {href === undefined
                     ? <bdi>{label}</bdi>
-                    : <UnstyledButton className={table.choice} aria-label={action} aria-pressed={chosen} onClick={onChoose}>{label}</UnstyledButton>}
+                    : <a className={table.choice} aria-label={action} href={href}>{label}</a>}
                 </Explained>
               </th>
               <td className={table.number}>{format.count(count)}</td>

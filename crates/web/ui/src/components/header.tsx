@@ -1,35 +1,27 @@
-// The bar on top: brand, pages, state of the data, language, colours.
-import { ActionIcon, SegmentedControl, Tooltip, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
-import type { ReactNode } from 'react';
+// The bar on top: menu of pages on narrow screens, search, state of the data, language, colours.
+import { ActionIcon, Drawer, SegmentedControl, Tooltip, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
+import { type ReactNode, useState } from 'react';
 
 import { useLogout, useStatus } from '../api/session';
 import { useTexts } from '../i18n';
 import type { Language } from '../lib/format';
-import { pages } from '../pages/pages';
 import styles from './header.module.css';
-import { ExitIcon, KeyboardIcon, Mark, MoonIcon, SunIcon } from './icons';
-import { usePlace } from './place';
+import { ExitIcon, KeyboardIcon, MenuIcon, MoonIcon, SunIcon } from './icons';
+import { Brand, Navigation } from './navigation';
 
 const LANGUAGES: { value: Language; label: string }[] = [{ value: 'en', label: 'EN' }, { value: 'zh-CN', label: '中文' }];
 
-export function Header({ state, onKeys }: { state?: ReactNode; onKeys?: () => void }) {
+/** With the pages' menu, or without one where there are no pages to go to. */
+export function Header({ state, search, onKeys }: { state?: ReactNode; search?: ReactNode; onKeys?: () => void }) {
   const { t, language, setLanguage } = useTexts();
-  const { path } = usePlace();
   const status = useStatus();
   const logout = useLogout();
+  const hasPages = onKeys !== undefined;
   return (
     <header className={styles.header}>
-      <a className={styles.skip} href="#main" onClick={skip}>{t('app.skip')}</a>
-      <a className={styles.brand} href="#/"><Mark /><span>Heartline</span></a>
-      {onKeys !== undefined && (
-        <nav className={styles.pages} aria-label={t('app.navigation')}>
-          {pages.map((page) => (
-            <a key={page.key} href={`#${page.path}`} aria-current={page.path === path ? 'page' : undefined}>
-              {t(`page.${page.key}`)}
-            </a>
-          ))}
-        </nav>
-      )}
+      {hasPages && <Menu />}
+      <div className={hasPages ? styles.narrow : undefined}><Brand /></div>
+      {search}
       <div className={styles.tools}>
         {state}
         <SegmentedControl
@@ -37,12 +29,28 @@ export function Header({ state, onKeys }: { state?: ReactNode; onKeys?: () => vo
           onChange={(value) => setLanguage(value as Language)}
         />
         <SchemeSwitch />
-        {onKeys !== undefined && <Tool label={t('app.keys')} className={styles.wide} onClick={onKeys}><KeyboardIcon /></Tool>}
-        {onKeys !== undefined && status.data?.auth.required === true && (
+        {hasPages && <Tool label={t('app.keys')} className={styles.wide} onClick={onKeys}><KeyboardIcon /></Tool>}
+        {hasPages && status.data?.auth.required === true && (
           <Tool label={t('app.signOut')} onClick={() => logout.mutate()}><ExitIcon /></Tool>
         )}
       </div>
     </header>
+  );
+}
+
+function Menu() {
+  const { t } = useTexts();
+  const [opened, setOpened] = useState(false);
+  return (
+    <div className={styles.narrow}>
+      <Tool label={t('app.menu')} onClick={() => setOpened(true)}><MenuIcon /></Tool>
+      <Drawer
+        opened={opened} onClose={() => setOpened(false)} size={240} lockScroll={false} title="Heartline"
+        closeButtonProps={{ 'aria-label': t('app.close') }}
+      >
+        <nav aria-label={t('app.navigation')}><Navigation onGo={() => setOpened(false)} /></nav>
+      </Drawer>
+    </div>
   );
 }
 
@@ -64,9 +72,4 @@ function Tool({ label, onClick, className, children }: { label: string; onClick:
       <ActionIcon variant="subtle" color="gray" className={`${styles.tool} ${className ?? ''}`} aria-label={label} onClick={onClick}>{children}</ActionIcon>
     </Tooltip>
   );
-}
-
-function skip(event: { preventDefault: () => void }): void {
-  event.preventDefault();
-  document.getElementById('main')?.focus();
 }

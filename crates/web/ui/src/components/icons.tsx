@@ -35,6 +35,40 @@ export const KeyboardIcon = icon(
   </>,
 );
 export const ExitIcon = icon(<path d="M6.5 2.5h-3v11h3M7 8h6.5M11 5.5 13.5 8 11 10.5" />);
+export const MenuIcon = icon(<path d="M2.5 4.5h11M2.5 8h11M2.5 11.5h11" />);
+export const SearchIcon = icon(
+  <>
+    <circle cx="7" cy="7" r="4.25" />
+    <path d="m10.2 10.2 3.3 3.3" />
+  </>,
+);
+export const OverviewIcon = icon(<path d="M2.5 2.5h4.4v6H2.5zM9.1 2.5h4.4v3.3H9.1zM9.1 8h4.4v5.5H9.1zM2.5 10.7h4.4v2.8H2.5z" />);
+export const TrafficIcon = icon(<path d="M1.5 5.2h11M9.8 2.5l2.7 2.7-2.7 2.7M14.5 10.8h-11M6.2 8.1l-2.7 2.7 2.7 2.7" />);
+export const ConnectionsIcon = icon(
+  <>
+    <circle cx="3.4" cy="8" r="1.9" />
+    <circle cx="12.6" cy="3.6" r="1.9" />
+    <circle cx="12.6" cy="12.4" r="1.9" />
+    <path d="m5.1 7.2 5.8-2.8M5.1 8.8l5.8 2.8" />
+  </>,
+);
+export const FindingsIcon = icon(
+  <>
+    <circle cx="7" cy="7" r="4.75" />
+    <path d="m10.5 10.5 3.2 3.2M5.2 7h3.6M7 5.2v3.6" />
+  </>,
+);
+export const AlertsIcon = icon(<path d="M3.2 11.5c1-1 1.2-2 1.2-4.3a3.6 3.6 0 0 1 7.2 0c0 2.3.2 3.3 1.2 4.3zM6.7 13.6h2.6" />);
+export const ProbesIcon = icon(
+  <>
+    <circle cx="8" cy="8" r="5.75" />
+    <circle cx="8" cy="8" r="2.25" />
+    <path d="M8 .9v2.7M8 12.4v2.7M.9 8h2.7M12.4 8h2.7" />
+  </>,
+);
+export const LimitsIcon = icon(<path d="M2.3 12a6.5 6.5 0 1 1 11.4 0M8 9.5l3-3.7" />);
+export const SystemIcon = icon(<path d="M2.5 3h11v4h-11zM2.5 9h11v4h-11zM5 5h.01M5 11h.01" />);
+export const TestIcon = icon(<path d="M6 2v4.2L2.7 12a1.2 1.2 0 0 0 1 1.9h8.6a1.2 1.2 0 0 0 1-1.9L10 6.2V2M4.9 2h6.2M4.5 9.5h7" />);
 export const WarnIcon = icon(<path d="M8 2.2 14.3 13H1.7zM8 6.6v3M8 11.3v.01" />);
 
 export function Mark({ size = 22 }: { size?: number }) {

@@ -2,7 +2,6 @@
 import type { ReactNode } from 'react';
 
 import { Info } from './info';
-import type { HeldRows } from './held';
 import styles from './panel.module.css';
 
 interface Props {
@@ -12,13 +11,12 @@ interface Props {
   note?: ReactNode;
   aside?: ReactNode;
   className?: string | undefined;
-  pointer?: HeldRows<never>['pointer'];
   children: ReactNode;
 }
 
-export function Panel({ id, title, help, note, aside, className, pointer, children }: Props) {
+export function Panel({ id, title, help, note, aside, className, children }: Props) {
   return (
-    <section {...pointer} id={id} tabIndex={-1} aria-labelledby={`${id}-title`} className={`${styles.panel} ${className ?? ''}`}>
+    <section id={id} tabIndex={-1} aria-labelledby={`${id}-title`} className={`${styles.panel} ${className ?? ''}`}>
       <header className={styles.head}>
         <h2 id={`${id}-title`} className={styles.title}>{title}</h2>
         {help !== undefined && <Info term={title} text={help} />}

@@ -53,6 +53,13 @@ export class Format {
     return this.#number(value, { maximumFractionDigits: digits });
   }
 
+  /** A number of which nothing is known, such as the value of an expression: four digits. */
+  value(value: number): string {
+    if (!Number.isFinite(value)) return String(value);
+    const isPlain = value === 0 || (Math.abs(value) >= 0.001 && Math.abs(value) < 1e9);
+    return this.#number(value, { maximumSignificantDigits: 4, notation: isPlain ? 'standard' : 'scientific' });
+  }
+
   /** A share between 0 and 1, in per cent. Never rounds up to 100 % or down to 0 %. */
   percent(ratio: number | null): string {
     if (ratio === null) return MISSING;

@@ -3,9 +3,8 @@ import { expect, test } from 'vitest';
 import type { EndedCount } from '../api/types';
 import { bucketEdges, bucketOf, decades, heat, stack, summary, usedBuckets } from './chart';
 import { backoffMs, freshness } from './freshness';
-import { parseHash, windowOf, withQuery } from './location';
-import { closedFilterOf, closedPath, livePath } from './query';
-import { hold, step } from './rows';
+import { elsewhere, parseHash, partsOf, windowOf, withQuery } from './location';
+import { step } from './rows';
 import { StreamParser } from './sse';
 import { endedBy, slices, strengths, tally } from './tally';
 import { address, host, visible } from './text';
@@ -27,19 +26,25 @@ test('a changed query keeps the rest', () => {
   expect(withQuery(place, { window: null, id: null })).toBe('#/');
 });
 
+test.each([
+  ['/', '/', null],
+  ['/connections', '/connections', null],
+  ['/connections/', '/connections', null],
+  ['/connections/a%2Fb', '/connections', 'a/b'],
+  ['/connections/%', '/connections', '%'],
+])('path %s', (path, page, detail) => {
+  expect(partsOf(path)).toEqual({ page, detail });
+});
+
+test('the way to another page keeps the window, the way to a detail keeps all', () => {
+  const place = parseHash('#/connections?window=300&q=route%3Achat');
+  expect(elsewhere(place, '/')).toBe('#/?window=300');
+  expect(elsewhere(place, '/connections/abc')).toBe('#/connections/abc?window=300&q=route%3Achat');
+  expect(elsewhere(place, '/findings', { q: 'x' })).toBe('#/findings?window=300&q=x');
+});
+
 test.each([['window=3600', 3600], ['', 900], ['window=1', 900], ['window=900.0', 900]])('window of %s', (query, seconds) => {
   expect(windowOf(new URLSearchParams(query))).toBe(seconds);
-});
-
-test('lists are asked for by path', () => {
-  expect(livePath('idle', 20)).toBe('api/v1/connections?set=live&sort=idle&dir=desc&limit=20');
-  expect(closedPath({ reason: 'reset', initiator: null, result: null }, 5))
-    .toBe('api/v1/connections?set=closed&sort=closed_at&dir=desc&limit=5&reason=reset');
-});
-
-test('an address filters by known words only', () => {
-  const filter = closedFilterOf(new URLSearchParams('reason=reset&initiator=toString&result=%3Cscript%3E'));
-  expect(filter).toEqual({ reason: 'reset', initiator: null, result: null });
 });
 
 const STREAM = ': pad\n\nevent: overview\ndata: {"a":1}\n\ndata: one\ndata:two\r\n\r\nid: 7\nretry: 2000\n\nevent: lost\n\ndata\n\n';
@@ -66,13 +71,6 @@ test.each([
 
 test('new attempts come ever more slowly, but at least every 10 s', () => {
   expect([0, 1, 2, 3, 4, 9].map(backoffMs)).toEqual([1000, 2000, 4000, 8000, 10_000, 10_000]);
-});
-
-test('held rows keep their place and take new values', () => {
-  const held = [{ id: 'a', age: 1 }, { id: 'b', age: 1 }];
-  const latest = [{ id: 'c', age: 0 }, { id: 'b', age: 2 }, { id: 'd', age: 0 }];
-  expect(hold(held, latest)).toEqual({ rows: [{ id: 'a', age: 1 }, { id: 'b', age: 2 }], newer: 2 });
-  expect(hold([], latest)).toEqual({ rows: [], newer: 3 });
 });
 
 test.each([[-1, 1, 3, 0], [-1, -1, 3, 2], [0, -1, 3, 0], [2, 1, 3, 2], [1, 1, 3, 2], [-1, 1, 0, -1]] as const)(

@@ -1,19 +1,18 @@
 // Outcomes of handshakes, errors and routes, as counted tables.
-import type { ErrorCount, HandshakeCount, HandshakeResult, Overview, RouteNow } from '../../api/types';
+import type { ErrorCount, HandshakeCount, Overview, RouteNow } from '../../api/types';
 import { Bars } from '../../components/bars';
 import { Spark } from '../../components/spark';
-import { Empty, showPanel } from '../../components/panel';
+import { Empty } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
 import { tally } from '../../lib/tally';
 import { visible } from '../../lib/text';
-import { NO_FILTER } from './closed-table';
 
 const ROWS = 5;
 
-export function Handshakes({ counts, chosen }: { counts: HandshakeCount[]; chosen: HandshakeResult | null }) {
+export function Handshakes({ counts }: { counts: HandshakeCount[] }) {
   const { t } = useTexts();
-  const { change } = usePlace();
+  const { to } = usePlace();
   if (counts.length === 0) return <Empty>{t('handshakes.empty')}</Empty>;
   const bars = tally(counts, ({ result }) => result).map(({ key, count, share }) => ({
     key,
@@ -22,12 +21,8 @@ export function Handshakes({ counts, chosen }: { counts: HandshakeCount[]; chose
     count,
     share,
     tone: key === 'success' ? 'ok' as const : 'bad' as const,
-    chosen: key === chosen,
     action: t('handshakes.filter', { result: t(`word.handshake.${key}`) }),
-    onChoose: () => {
-      change({ ...NO_FILTER, result: key === chosen ? null : key });
-      if (key !== chosen) showPanel('closed-connections');
-    },
+    href: to('/connections', { set: 'closed', q: `result:${key}` }),
   }));
   return <Bars caption={t('handshakes.title')} heading={t('handshakes.outcome')} bars={bars} rows={ROWS} />;
 }

@@ -1,29 +1,25 @@
-// Why connections ended: a ring, and a table that says the same with counts and filters the closed connections.
-import { Skeleton, UnstyledButton } from '@mantine/core';
+// Why connections ended: a ring, and a table that says the same with counts and leads to those connections.
+import { Skeleton } from '@mantine/core';
 
 import type { Overview } from '../../api/types';
 import { Donut } from '../../components/donut';
 import { Hint } from '../../components/info';
-import { Empty, Panel, showPanel } from '../../components/panel';
+import { Empty, Panel } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import table from '../../components/table.module.css';
 import { Abnormal, Who } from '../../components/words';
 import { useTexts } from '../../i18n';
-import type { ClosedFilter } from '../../lib/query';
 import { type Ended, endedBy, slices, strengths } from '../../lib/tally';
-import { NO_FILTER } from './closed-table';
 import styles from './ended.module.css';
 
 const MOST_SLICES = 9;
 
 interface Props {
   overview: Overview | null;
-  /** What closed connections are filtered by. */
-  filter: ClosedFilter;
   className?: string | undefined;
 }
 
-export function WhyEnded({ overview, filter, className }: Props) {
+export function WhyEnded({ overview, className }: Props) {
   const { t, format } = useTexts();
   const ended = endedBy(overview?.ended ?? []);
   const total = ended.reduce((sum, { count }) => sum + count, 0);
@@ -53,7 +49,7 @@ export function WhyEnded({ overview, filter, className }: Props) {
               </thead>
               <tbody>
                 {ended.map((row, index) => (
-                  <EndedRow key={keyOf(row)} row={row} strength={strength[index] ?? 1} chosen={row.reason === filter.reason && row.initiator === filter.initiator} />
+                  <EndedRow key={keyOf(row)} row={row} strength={strength[index] ?? 1} />
                 ))}
               </tbody>
             </table>
@@ -72,22 +68,19 @@ function Nothing({ loading }: { loading: boolean }) {
 
 const keyOf = ({ initiator, reason }: Ended): string => `${initiator} ${reason}`;
 
-function EndedRow({ row, strength, chosen }: { row: Ended; strength: number; chosen: boolean }) {
+function EndedRow({ row, strength }: { row: Ended; strength: number }) {
   const { t, format } = useTexts();
-  const { change } = usePlace();
+  const { to } = usePlace();
   const name = t(`word.reason.${row.reason}`);
-  const filter = () => {
-    change(chosen ? NO_FILTER : { ...NO_FILTER, reason: row.reason, initiator: row.initiator });
-    if (!chosen) showPanel('closed-connections');
-  };
+  const href = to('/connections', { set: 'closed', q: `reason:${row.reason} initiator:${row.initiator}` });
   return (
-    <tr data-chosen={chosen || undefined}>
+    <tr>
       <td>
         <Hint text={t(`word.reasonHelp.${row.reason}`)}>
-          <UnstyledButton className={table.choice} aria-pressed={chosen} aria-label={t('ended.filter', { reason: name })} onClick={filter}>
+          <a className={table.choice} aria-label={t('ended.filter', { reason: name })} href={href}>
             <i className={styles.swatch} style={{ background: `var(--hl-${row.initiator})`, opacity: strength }} aria-hidden="true" />
             {name}
-          </UnstyledButton>
+          </a>
         </Hint>
         <Abnormal reason={row.reason} />
       </td>

@@ -1,7 +1,7 @@
 // One look at the gateway: key numbers, how they came to be, why connections end, who is connected.
 import { SegmentedControl, Skeleton } from '@mantine/core';
 import { useHotkeys } from '@mantine/hooks';
-import { useEffect, useState } from 'react';
+import { useEffect } from 'react';
 
 import type { Overview } from '../../api/types';
 import { useFeed } from '../../components/feed';
@@ -10,34 +10,24 @@ import { Panel, showPanel } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
 import { windowOf, WINDOWS } from '../../lib/location';
-import { closedFilterOf, liveSortOf } from '../../lib/query';
-import { step } from '../../lib/rows';
 import { ConnectionChart, FlowChart, MessageChart, UNITS } from './charts';
-import { ClosedTable } from './closed-table';
 import { ErrorRate, Errors, Handshakes, Routes } from './counts';
 import { WhyEnded } from './ended';
+import { FindingsStrip } from './findings';
 import { Incidents } from './incidents';
 import { LatencyChart } from './latency';
-import { LiveTable } from './live-table';
 import styles from './page.module.css';
-import { ConnectionDrawer } from './record';
 import { Tiles } from './tiles';
 
 export function OverviewPage() {
   const { t } = useTexts();
   const { feed } = useFeed();
   const { query, change } = usePlace();
-  const [paused, setPaused] = useState(false);
   const overview = feed.overview;
   const windowSeconds = windowOf(query);
-  const filter = closedFilterOf(query);
-  const id = query.get('id');
   const unit = UNITS.find((unit) => unit === query.get('unit')) ?? 'messages';
 
   useHotkeys([
-    ['j', () => goToRow(1)],
-    ['k', () => goToRow(-1)],
-    ['.', () => setPaused((paused) => !paused)],
     ['t', () => change({ window: String(WINDOWS[(WINDOWS.indexOf(windowSeconds) + 1) % WINDOWS.length]) })],
   ]);
   const at = query.get('at');
@@ -46,11 +36,10 @@ export function OverviewPage() {
     if (at !== null && loaded) showPanel(at);
   }, [at, loaded]);
 
-  const frozen = paused || id !== null;
-  const open = (id: string) => change({ id });
   return (
     <>
       <Toolbar overview={overview} />
+      <FindingsStrip />
       <Tiles overview={overview} />
       <Incidents />
       <div className={styles.grid}>
@@ -72,9 +61,9 @@ export function OverviewPage() {
           <Loaded overview={overview}>{(overview) => <MessageChart overview={overview} windowSeconds={windowSeconds} unit={unit} />}</Loaded>
         </Panel>
         <LatencyChart overview={overview} windowSeconds={windowSeconds} className={styles.half} />
-        <WhyEnded overview={overview} filter={filter} className={styles.half} />
+        <WhyEnded overview={overview} className={styles.half} />
         <Panel id="handshakes" title={t('handshakes.title')} help={t('handshakes.help')} className={styles.third}>
-          <Loaded overview={overview}>{(overview) => <Handshakes counts={overview.handshakes} chosen={filter.result} />}</Loaded>
+          <Loaded overview={overview}>{(overview) => <Handshakes counts={overview.handshakes} />}</Loaded>
         </Panel>
         <Panel
           id="errors" title={t('errors.title')} help={t('errors.help')} className={styles.third}
@@ -85,10 +74,7 @@ export function OverviewPage() {
         <Panel id="routes" title={t('routes.title')} help={t('routes.help')} className={styles.third}>
           <Loaded overview={overview}>{(overview) => <Routes routes={overview.routes} />}</Loaded>
         </Panel>
-        <LiveTable sort={liveSortOf(query.get('live'))} frozen={frozen} paused={paused} onPause={setPaused} onOpen={open} />
-        <ClosedTable filter={filter} frozen={frozen} paused={paused} onPause={setPaused} onOpen={open} />
       </div>
-      <ConnectionDrawer id={id} onClose={() => change({ id: null })} />
     </>
   );
 }
@@ -129,11 +115,4 @@ function Toolbar({ overview }: { overview: Overview | null }) {
 function Loaded({ overview, children }: { overview: Overview | null; children: (overview: Overview) => React.ReactNode }) {
   if (overview !== null) return children(overview);
   return <div className={styles.loading}><Skeleton height={160} /></div>;
-}
-
-/** Moves the focus between the links of the rows; into the first table when it is elsewhere. */
-function goToRow(by: 1 | -1): void {
-  const links = [...document.querySelectorAll<HTMLElement>('[data-row-link]')];
-  const current = links.indexOf(document.activeElement as HTMLElement);
-  links[step(current, by, links.length)]?.focus();
 }

@@ -12,9 +12,8 @@ interface Tile {
   key: string;
   label: string;
   help: string;
-  /** Panel that it leads to, and what that shows. */
-  to: string;
-  with?: Record<string, string>;
+  /** Panel that it leads to, or another place. */
+  to: string | { href: string };
   value: string;
   unit?: string;
   /** At most two lines. */
@@ -35,10 +34,12 @@ export function Tiles({ overview }: { overview: Overview | null }) {
   const { link } = usePlace();
   return (
     <ul className={styles.tiles} aria-label={t('overview.tiles')}>
-      {tiles.map(({ key, label, help, to, with: changes, value, unit, more, tone, meter }) => (
+      {tiles.map(({ key, label, help, to, value, unit, more, tone, meter }) => (
         <li key={key} className={styles.tile} data-tile={key} data-tone={tone}>
           <div className={styles.label}>
-            <a href={link({ at: to, ...changes })} onClick={() => showPanel(to)} className={styles.link}>{label}</a>
+            {typeof to === 'string'
+              ? <a href={link({ at: to })} onClick={() => showPanel(to)} className={styles.link}>{label}</a>
+              : <a href={to.href} className={styles.link}>{label}</a>}
             <Info term={label} text={help} />
           </div>
           <div className={styles.value}>
@@ -60,6 +61,7 @@ export function Tiles({ overview }: { overview: Overview | null }) {
 
 function useTiles(overview: Overview | null): Tile[] {
   const { t, format } = useTexts();
+  const { to } = usePlace();
   const now = overview?.now;
   const { websocket, sse, grpc } = now?.connections ?? { websocket: 0, sse: 0, grpc: 0 };
   const open = websocket + sse + grpc;
@@ -76,7 +78,7 @@ function useTiles(overview: Overview | null): Tile[] {
       key: 'connections',
       label: t('tile.connections'),
       help: t('tile.connectionsHelp'),
-      to: 'live-connections',
+      to: { href: to('/connections') },
       value: format.count(open),
       more: [
         t('tile.protocols', { websocket: format.count(websocket), sse: format.count(sse), grpc: format.count(grpc) }),
@@ -150,8 +152,7 @@ function useTiles(overview: Overview | null): Tile[] {
       key: 'backlog',
       label: t('tile.backlog'),
       help: t('tile.backlogHelp'),
-      to: 'live-connections',
-      with: { live: 'backlog' },
+      to: { href: to('/connections', { sort: 'backlog' }) },
       value: backlog,
       unit: backlogUnit,
       more: [

@@ -1,0 +1,166 @@
+// Looks at the pages of findings, alerts, limits and the system of a running Heartline as a user:
+// `node e2e/pages.mjs URL HOSTILE [--screenshots DIR]`. HOSTILE is a text that stands in a label, a summary and a comment
+// and would run in a page that does not escape it; its alert is called Hostile.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { axe, Checks, launch, openTab, violations } from './browser.mjs';
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { screenshots: { type: 'string' } } });
+const [url, hostile] = positionals;
+const base = url.replace(/\/$/, '');
+
+const PAGES = [
+  { path: '/findings', en: 'Findings', 'zh-CN': '诊断', ready: '#findings li' },
+  { path: '/alerts', en: 'Alerts', 'zh-CN': '告警', ready: '#alerts li' },
+  { path: '/alerts?part=pending', en: 'Alerts', 'zh-CN': '告警', ready: '#alerts' },
+  { path: '/alerts?part=resolved', en: 'Alerts', 'zh-CN': '告警', ready: '#alerts' },
+  { path: '/alerts?part=rules', en: 'Alerts', 'zh-CN': '告警', ready: 'details' },
+  { path: '/alerts?part=silences', en: 'Alerts', 'zh-CN': '告警', ready: '#silences table' },
+  { path: '/alerts?part=deliveries', en: 'Alerts', 'zh-CN': '告警', ready: '#attempts' },
+  { path: '/limits', en: 'Limits', 'zh-CN': '限额', ready: '#limits li' },
+  { path: '/system', en: 'System', 'zh-CN': '系统', ready: '#config dl' },
+];
+const LOOKS = [
+  { language: 'en', scheme: 'light', width: 1440 }, { language: 'zh-CN', scheme: 'dark', width: 1440 },
+  { language: 'zh-CN', scheme: 'light', width: 390 }, { language: 'en', scheme: 'dark', width: 390 },
+];
+
+const checks = new Checks();
+const browser = await launch();
+try {
+  for (const look of LOOKS) await lookAt(look);
+  await judgeFinding();
+  await silence();
+  await openRule();
+  await fail();
+} finally {
+  await browser.close();
+}
+checks.finish();
+
+async function visit(page, path, ready) {
+  await page.goto(`${base}/#${path}`);
+  await page.locator(ready).first().waitFor();
+  await page.waitForFunction(() => document.querySelectorAll('[aria-busy="true"]').length === 0);
+}
+
+/** What must hold of a page, whatever it shows. */
+async function sound(page, name, problems) {
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  checks.equal(`${name}: nothing is wider than the window`, overflow, 0);
+  checks.equal(`${name}: axe`, await axe(page), []);
+  checks.equal(`${name}: content security policy holds`, await violations(page), []);
+  checks.equal(`${name}: nothing that others wrote runs`, await page.evaluate(() => window.ran ?? null), null);
+  const links = await page.evaluate(() => [...document.links].map(({ href }) => href).filter((href) => !/^https?:/.test(href)));
+  checks.equal(`${name}: links lead to the web`, links, []);
+  checks.equal(`${name}: nothing went wrong`, problems, []);
+}
+
+async function lookAt({ language, scheme, width }) {
+  const { page, context, problems } = await openTab(browser, base, { language, scheme, width });
+  for (const { path, ready, [language]: title } of PAGES) {
+    const name = `${path} ${language} ${scheme} ${width}`;
+    await visit(page, path, ready);
+    checks.equal(`${name}: heading`, await page.locator('h1').innerText(), title);
+    await sound(page, name, problems.splice(0));
+    await shoot(page, `${path.replace(/\W+/g, '-')}-${language}-${scheme}-${width}`);
+  }
+  await context.close();
+}
+
+/** A finding is opened, called wrong with a note that would run, and trusted again. */
+async function judgeFinding() {
+  const { page, context, problems } = await openTab(browser, base, {});
+  await visit(page, '/findings', '#findings li');
+  const row = page.locator('#findings [data-counts] [data-row-link]').last();
+  const title = await row.innerText();
+  await row.click();
+  await page.locator('#evidence li').first().waitFor();
+  checks.equal('finding: its sentence is the heading', (await page.locator('h1').innerText()).toLowerCase(), title.toLowerCase());
+  for (const column of ['evidence', 'fix', 'wrong-if']) checks.check(`finding: column ${column}`, await page.locator(`section#${column} h2`).isVisible());
+  await sound(page, 'finding', problems.splice(0));
+  await page.getByRole('button', { name: 'Not this' }).click();
+  await page.getByRole('textbox', { name: 'Why it is something else' }).fill(hostile);
+  await page.getByRole('button', { name: 'Mark as wrong' }).click();
+  const doubted = page.getByRole('status').filter({ hasText: 'Marked as wrong' });
+  await doubted.waitFor();
+  checks.check('finding: the note is text', (await doubted.innerText()).includes(hostile), await doubted.innerText());
+  await sound(page, 'finding, called wrong', problems.splice(0));
+  await page.getByRole('button', { name: 'Take that back' }).click();
+  await page.getByRole('button', { name: 'Not this' }).waitFor();
+  checks.check('finding: a mark can be taken back', await doubted.count() === 0);
+  await page.getByRole('link', { name: 'Manual page' }).click();
+  await page.waitForURL(/\/findings\/[a-z0-9-]+\?lang=en$/);
+  checks.check('finding: it leads to its manual page', true);
+  await context.close();
+}
+
+/** A silence is made from an alert, with a look at what it takes, and ended. */
+async function silence() {
+  const { page, context, problems } = await openTab(browser, base, {});
+  await visit(page, '/alerts', '#alerts li');
+  const row = page.locator('#alerts li').filter({ hasText: 'Hostile' });
+  checks.check('alert: labels and summary are text', (await row.innerText()).split(hostile).length >= 3, await row.innerText());
+  checks.equal('alert: a link that would run is none', await row.getByRole('link', { name: /Manual/ }).count(), 0);
+  await row.getByRole('link', { name: /Silence/ }).click();
+  const preview = page.getByRole('status').filter({ hasText: 'Takes 1' });
+  await preview.waitFor();
+  checks.check('silence: it shows what it takes', (await preview.innerText()).includes(hostile));
+  await page.getByRole('textbox', { name: 'Who' }).fill('Ann');
+  await page.getByRole('textbox', { name: 'Why' }).fill(hostile);
+  await page.getByRole('button', { name: 'Silence', exact: true }).click();
+  const made = page.locator('#silences tbody tr').filter({ hasText: 'at work' }).filter({ hasText: 'Ann' });
+  await made.waitFor();
+  checks.check('silence: its comment is text', (await made.innerText()).includes(hostile), await made.innerText());
+  await sound(page, 'silence', problems.splice(0));
+  await visit(page, '/alerts', '#alerts li');
+  await row.getByText('silenced').waitFor();
+  checks.check('alert: it says that it is silenced', true);
+  await visit(page, '/alerts?part=silences', '#silences table');
+  await made.getByRole('button').click();
+  await made.waitFor({ state: 'detached' });
+  checks.check('silence: it can be ended', true);
+  checks.equal('silence: nothing went wrong', problems, []);
+  await context.close();
+}
+
+async function openRule() {
+  const { page, context, problems } = await openTab(browser, base, {});
+  await visit(page, '/alerts?part=rules', 'details');
+  await page.getByRole('textbox', { name: 'Name, expression or group' }).fill('watchdog');
+  await page.waitForFunction(() => document.querySelectorAll('details').length === 1);
+  await page.locator('summary').click();
+  checks.equal('rule: it opens to its expression', await page.locator('details pre').innerText(), 'vector(1)');
+  await sound(page, 'rule, open', problems.splice(0));
+  await context.close();
+}
+
+/** An answer that does not come, and one that stops coming. */
+async function fail() {
+  const { page, context } = await openTab(browser, base, { expected: /500|Failed to load/ });
+  let broken = true;
+  const body = JSON.stringify({ error: { code: 'internal', message: hostile, hint: 'try again' } });
+  await page.route('**/api/v1/limits', (route) => (broken ? route.fulfill({ status: 500, body }) : route.fallback()));
+  await page.goto(`${base}/#/limits`);
+  const notice = page.getByRole('alert').filter({ hasText: 'did not answer' });
+  await notice.waitFor();
+  checks.check('failure: its words are text', (await notice.innerText()).includes(hostile));
+  checks.equal('failure: axe', await axe(page), []);
+  broken = false;
+  await notice.getByRole('button', { name: 'Try again' }).click();
+  await page.locator('#limits li').first().waitFor();
+  checks.check('failure: it can be tried again', true);
+  broken = true;
+  await page.getByRole('alert').filter({ hasText: 'cannot be brought up to date' }).waitFor();
+  checks.check('failure: old numbers stay, and say so', await page.locator('#limits li').count() > 0);
+  checks.equal('failure, old numbers: axe', await axe(page), []);
+  await context.close();
+}
+
+async function shoot(page, name) {
+  if (values.screenshots === undefined) return;
+  mkdirSync(values.screenshots, { recursive: true });
+  await page.screenshot({ path: join(values.screenshots, `${name}.png`), fullPage: true });
+}

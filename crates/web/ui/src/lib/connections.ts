@@ -1,0 +1,100 @@
+// What both kinds of connections, open and ended, have in common, and the questions about them.
+import type { ClientAddress, CloseRecord, ConnectionView, LiveState, PerDirection, Protocol } from '../api/types';
+
+export const SETS = ['live', 'closed'] as const;
+export type Set = (typeof SETS)[number];
+
+const SORTS = {
+  live: ['opened_at', 'duration', 'idle', 'messages', 'bytes', 'backlog'],
+  closed: ['closed_at', 'opened_at', 'duration', 'idle', 'messages', 'bytes', 'backlog'],
+} as const;
+export type Sort = (typeof SORTS)[Set][number];
+
+/** A question about connections. */
+export interface Listing {
+  set: Set;
+  /** Text of a filter. */
+  q: string;
+  sort: Sort;
+  dir: 'asc' | 'desc';
+}
+
+/** The question that stands in an address, which anybody may have written: unknown words are left out. */
+export function listingOf(query: URLSearchParams): Listing {
+  const set = SETS.find((set) => set === query.get('set')) ?? 'live';
+  const sort = SORTS[set].find((sort) => sort === query.get('sort')) ?? SORTS[set][0];
+  return { set, q: query.get('q') ?? '', sort, dir: query.get('dir') === 'asc' ? 'asc' : 'desc' };
+}
+
+const API = 'api/v1/connections';
+
+const withKeys = (path: string, keys: Record<string, string | number>): string =>
+  `${path}?${new URLSearchParams(Object.entries(keys).filter(([, value]) => value !== '').map(([key, value]) => [key, String(value)])).toString()}`;
+
+/** Part of a view; `new` makes one. */
+export const viewPath = ({ set, q, sort, dir }: Listing, view: string, offset: number, limit: number): string =>
+  withKeys(API, { set, q, sort, dir, view, offset, limit });
+
+export const facetsPath = ({ set, q }: Listing, since: string): string => withKeys(`${API}/facets`, { set, q, since });
+
+export const exportPath = ({ set, q, sort, dir }: Listing): string => withKeys(`${API}/export`, { set, q, sort, dir });
+
+/** The list as `curl` asks for it; `base` is the address of the page. */
+export const curlOf = (listing: Listing, base: string): string => {
+  const { set, q, sort, dir } = listing;
+  return `curl -s ${quoted(new URL(withKeys(API, { set, q, sort, dir }), base).href)}`;
+};
+
+/** The list as the command line asks for it. */
+export function cliOf({ set, q, sort, dir }: Listing, base: string): string {
+  const words = ['heartline connections', ...(set === 'closed' ? ['--closed'] : []), `--admin ${new URL(base).origin}`];
+  const rest = [...(q === '' ? [] : [quoted(q)]), `sort:${sort}`, `dir:${dir}`];
+  return [...words, ...(q.startsWith('-') ? ['--'] : []), ...rest].join(' ');
+}
+
+/** In single quotes of a shell. */
+const quoted = (text: string): string => `'${text.replace(/'/g, `'\\''`)}'`;
+
+/** One connection as lists show it. */
+export interface Row {
+  id: string;
+  protocol: Protocol;
+  route: string;
+  client: ClientAddress;
+  upstream: string | null;
+  openedAt: string;
+  /** Age, or from established to closed. */
+  seconds: number;
+  /** Silence, now or before the end. */
+  idleSeconds: number;
+  rttSeconds: number | null;
+  messages: PerDirection<number>;
+  bytes: PerDirection<number>;
+  /** What waits, or was never sent on. */
+  backlogBytes: number;
+  /** Null after the end. */
+  state: LiveState | null;
+  /** Null while it is open. */
+  record: CloseRecord | null;
+}
+
+export function rowOf(view: ConnectionView): Row {
+  const one = view.state === 'live' ? view.live : view.closed;
+  const { id, protocol, route, client, upstream, messages, bytes, opened_at: openedAt } = one;
+  const tcp = one.tcp?.client;
+  const sample = tcp?.close ?? tcp?.last ?? tcp?.open;
+  const common = {
+    id, protocol, route, client, upstream, messages, bytes, openedAt,
+    rttSeconds: one.ping_rtt_seconds.client ?? sample?.rtt_seconds ?? null,
+  };
+  if (view.state === 'live') {
+    const { age_seconds: seconds, idle_seconds: idleSeconds, backlog, state } = view.live;
+    const backlogBytes = backlog.client_to_server.bytes + backlog.server_to_client.bytes;
+    return { ...common, seconds, idleSeconds, backlogBytes, state, record: null };
+  }
+  const { duration_seconds: seconds, idle_seconds: idle, unsent_bytes: unsent } = view.closed;
+  return {
+    ...common, seconds, idleSeconds: idle.any, backlogBytes: unsent.client_to_server + unsent.server_to_client,
+    state: null, record: view.closed,
+  };
+}

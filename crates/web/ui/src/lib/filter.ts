@@ -1,0 +1,35 @@
+// The text of a filter (docs/filters.md), as far as the page writes in it. Only the gateway understands it.
+
+/** The terms as they are written: blanks in quotes do not end one. */
+export const termsOf = (text: string): string[] => text.match(/(?:"(?:\\.|[^"\\])*"?|\S)+/g) ?? [];
+
+/** The term for one value of a key. */
+export function termOf(key: string, value: string): string {
+  const plain = value !== '' && !/[\s"*]/.test(value);
+  return `${key}:${plain ? value : `"${value.replace(/["\\]/g, '\\$&')}"`}`;
+}
+
+/** Whether the text asks for this value of the key. */
+export const asksFor = (text: string, key: string, value: string): boolean => termsOf(text).includes(termOf(key, value));
+
+/** The text with this value of the key instead of any other; null asks for any value. */
+export function withValue(text: string, key: string, value: string | null): string {
+  const others = termsOf(text).filter((term) => !term.startsWith(`${key}:`));
+  return [...others, ...(value === null ? [] : [termOf(key, value)])].join(' ');
+}
+
+export interface Mending {
+  word: string;
+  text: string;
+}
+
+/** What the gateway's error proposes: the word that it names, in the place that it names; null when it names none. */
+export function mendingOf(text: string, message: string, hint: string | null): Mending | null {
+  const at = Number(/^q, character (\d+):/.exec(message)?.[1]) - 1;
+  const word = /^did you mean `([^`]+)`/.exec(hint ?? '')?.[1];
+  if (Number.isNaN(at) || word === undefined) return null;
+  const characters = [...text];
+  const before = characters.slice(0, at).join('');
+  const behind = characters.slice(at).join('').replace(/^[^\s:<>=]*/, '');
+  return { word, text: `${before}${word}${behind}` };
+}

@@ -1,0 +1,98 @@
+// What happened on one connection, as a timeline: events, what the kernel told, silences, and what is no longer kept.
+import type { ConnectionView, Leg, Recorded, TcpSample } from '../api/types';
+
+/** Silence from this long on is shown as such. */
+const SILENCE_SECONDS = 5;
+
+export const GROUPS = ['messages', 'control', 'handshake', 'tcp'] as const;
+export type Group = (typeof GROUPS)[number];
+
+export type Item =
+  | { what: 'event'; at: number; event: Recorded }
+  | { what: 'tcp'; at: number; leg: Leg; sample: TcpSample }
+  /** No byte either way from `at` on. */
+  | { what: 'silence'; at: number; seconds: number }
+  /** Events that were not kept. */
+  | { what: 'lost'; at: number; count: number };
+
+const GROUP: Record<Recorded['kind'], Group> = {
+  handshake: 'handshake', message: 'messages', grpc_message: 'messages', event: 'messages', comment: 'control', ping: 'control',
+  pong: 'control', close: 'control', violation: 'control', wait_began: 'messages', wait_ended: 'messages', cause: 'tcp', end: 'tcp',
+};
+
+export const groupOf = (item: Item): Group | null => {
+  if (item.what === 'event') return GROUP[item.event.kind];
+  return item.what === 'tcp' ? 'tcp' : null;
+};
+
+/** The items of a group; silences and losses stand in each where something stands on both sides. */
+export function ofGroup(items: Item[], group: Group | null): Item[] {
+  if (group === null) return items;
+  return items.filter((item) => groupOf(item) === group || (groupOf(item) === null && group !== 'handshake'));
+}
+
+/** Whether bytes of the connection came, or it ended. */
+const breaksSilence = ({ kind }: Recorded): boolean => kind !== 'wait_began' && kind !== 'wait_ended';
+
+export function timelineOf(view: ConnectionView, events: Recorded[]): Item[] {
+  const items: Item[] = [];
+  let next = events[0]?.number ?? 0;
+  if (next > 0) items.push({ what: 'lost', at: 0, count: next });
+  let heardAt: number | null = next === 0 ? 0 : null;
+  let isOver = false;
+  for (const event of events) {
+    const at = event.after_seconds;
+    if (event.number > next) {
+      items.push({ what: 'lost', at, count: event.number - next });
+      heardAt = null;
+    }
+    next = event.number + 1;
+    if (breaksSilence(event) && !isOver) {
+      if (heardAt !== null && at - heardAt >= SILENCE_SECONDS) items.push({ what: 'silence', at: heardAt, seconds: at - heardAt });
+      heardAt = at;
+    }
+    isOver ||= event.kind === 'cause' || event.kind === 'end';
+    items.push({ what: 'event', at, event });
+  }
+  if (view.state === 'live' && view.live.idle_seconds >= SILENCE_SECONDS) {
+    const { age_seconds: age, idle_seconds: idle } = view.live;
+    items.push({ what: 'silence', at: Math.max(age - idle, 0), seconds: idle });
+  }
+  return withSamples(items, samplesOf(view));
+}
+
+function samplesOf(view: ConnectionView): Item[] {
+  const { tcp } = view.state === 'live' ? view.live : view.closed;
+  return (['client', 'upstream'] as const).flatMap((leg) =>
+    [tcp?.[leg]?.open, tcp?.[leg]?.last, tcp?.[leg]?.close]
+      .filter((sample) => sample !== undefined)
+      .map((sample): Item => ({ what: 'tcp', at: sample.at_seconds, leg, sample })))
+    .sort((a, b) => a.at - b.at);
+}
+
+/** Each sample before the first item that is later. */
+function withSamples(items: Item[], samples: Item[]): Item[] {
+  const all: Item[] = [];
+  let taken = 0;
+  for (const item of items) {
+    const at = item.what === 'silence' ? item.at + item.seconds : item.at;
+    while (taken < samples.length && (samples[taken]?.at ?? 0) < at) all.push(samples[taken++] as Item);
+    all.push(item);
+  }
+  return [...all, ...samples.slice(taken)];
+}
+
+/** Length of what is shown, seconds; above 0. */
+export function lengthOf(view: ConnectionView, items: Item[]): number {
+  const lasted = view.state === 'live' ? view.live.age_seconds : view.closed.duration_seconds;
+  return Math.max(lasted, ...items.map(({ at }) => at), 0.001);
+}
+
+/** Seconds since the connection was established as a clock: `01:50.032`. */
+export function offsetText(seconds: number): string {
+  const ms = Math.round(seconds * 1000);
+  const part = (value: number, digits: number) => String(value).padStart(digits, '0');
+  const hours = Math.floor(ms / 3_600_000);
+  const rest = `${part(Math.floor(ms / 60_000) % 60, 2)}:${part(Math.floor(ms / 1000) % 60, 2)}.${part(ms % 1000, 3)}`;
+  return hours > 0 ? `${hours}:${rest}` : rest;
+}

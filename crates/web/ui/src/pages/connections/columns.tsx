@@ -1,0 +1,82 @@
+// The columns of both sets.
+import type { ReactNode } from 'react';
+
+import { RowLink } from '../../components/row-link';
+import { Abnormal, ProtocolName, State, Who } from '../../components/words';
+import { useTexts } from '../../i18n';
+import type { Row, Set, Sort } from '../../lib/connections';
+import { address, host, visible } from '../../lib/text';
+import styles from './table.module.css';
+
+export interface Column {
+  key: string;
+  label: string;
+  help?: string;
+  /** Of the table's width, in parts. */
+  parts: number;
+  number?: boolean;
+  sort?: Sort;
+  /** Width of the table from which on it is shown; any when left out. */
+  from?: 'medium' | 'wide' | 'full';
+  cell: (row: Row) => ReactNode;
+}
+
+export function useColumns(set: Set, hrefOf: (id: string) => string): Column[] {
+  const { t, format } = useTexts();
+  const id: Column = {
+    key: 'id', label: t('table.id'), parts: 128,
+    cell: ({ id }) => <RowLink href={hrefOf(id)} label={t('table.open', { id })}>{id}</RowLink>,
+  };
+  const where: Column[] = [
+    { key: 'protocol', label: t('table.protocol'), parts: 82, from: set === 'live' ? 'wide' : 'full', cell: ({ protocol }) => <ProtocolName protocol={protocol} /> },
+    { key: 'route', label: t('table.route'), parts: 84, from: 'medium', cell: ({ route }) => <bdi>{visible(route)}</bdi> },
+    { key: 'upstream', label: t('table.upstream'), parts: 128, from: set === 'live' ? 'wide' : 'full', cell: ({ upstream }) => (upstream === null ? '–' : <bdi>{visible(host(upstream))}</bdi>) },
+    { key: 'client', label: t('table.client'), parts: 124, from: 'medium', cell: ({ client }) => <span title={address(client)}>{address(client)}</span> },
+  ];
+  const measured: Column[] = [
+    { key: 'idle', label: t('table.idle'), help: t(set === 'live' ? 'table.idleHelp' : 'table.idleClosedHelp'), parts: 82, number: true, sort: 'idle', cell: ({ idleSeconds }) => (set === 'live' ? format.duration(idleSeconds) : format.precise(idleSeconds)) },
+    { key: 'rtt', label: t('connections.rtt'), help: t('connections.rttHelp'), parts: 84, number: true, from: 'full', cell: ({ rttSeconds }) => format.latencyText(rttSeconds) },
+    {
+      key: 'messages', label: t('connections.messages'), help: t('connections.messagesHelp'), parts: 112, number: true, from: 'wide', sort: 'messages',
+      cell: ({ messages }) => <Pair first={format.count(messages.client_to_server)} second={format.count(messages.server_to_client)} />,
+    },
+    {
+      key: 'bytes', label: t('connections.bytes'), help: t('connections.bytesHelp'), parts: 140, number: true, from: 'wide', sort: 'bytes',
+      cell: ({ bytes }) => <Pair first={format.bytes(bytes.client_to_server)} second={format.bytes(bytes.server_to_client)} />,
+    },
+    {
+      key: 'backlog', label: t(set === 'live' ? 'table.backlog' : 'record.unsent'), help: t(set === 'live' ? 'tile.backlogHelp' : 'record.unsentHelp'), parts: 92, number: true, from: 'full', sort: 'backlog',
+      cell: ({ backlogBytes }) => format.bytes(backlogBytes),
+    },
+  ];
+  if (set === 'live') {
+    return [
+      id,
+      { key: 'state', label: t('table.state'), parts: 104, cell: (row) => <Condition row={row} /> },
+      ...where,
+      { key: 'age', label: t('table.age'), parts: 92, number: true, sort: 'duration', cell: ({ seconds }) => format.duration(seconds) },
+      ...measured,
+    ];
+  }
+  return [
+    id,
+    { key: 'closed', label: t('table.closedAt'), parts: 96, number: true, sort: 'closed_at', from: 'medium', cell: ({ record }) => (record === null ? '' : format.clock(new Date(record.closed_at))) },
+    { key: 'reason', label: t('table.reason'), parts: 148, cell: (row) => <Condition row={row} /> },
+    { key: 'who', label: t('table.who'), parts: 86, from: 'wide', cell: ({ record }) => (record?.initiator == null ? '–' : <Who initiator={record.initiator} />) },
+    ...where,
+    { key: 'duration', label: t('table.duration'), parts: 88, number: true, sort: 'duration', cell: ({ seconds }) => format.duration(seconds) },
+    ...measured,
+  ];
+}
+
+/** State while it is open, why it ended, or why it never opened. */
+function Condition({ row: { state, record } }: { row: Row }) {
+  const { t } = useTexts();
+  if (state !== null) return <State state={state} />;
+  if (record?.reason == null) return <span className={styles.quiet}>{t('table.notOpened', { result: t(`word.handshake.${record?.handshake.result ?? 'malformed'}`) })}</span>;
+  return <>{t(`word.reason.${record.reason}`)}<Abnormal reason={record.reason} /></>;
+}
+
+const Pair = ({ first, second }: { first: string; second: string }) => (
+  <>{first}<span className={styles.quiet}> / </span>{second}</>
+);

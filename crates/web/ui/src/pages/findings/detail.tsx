@@ -1,0 +1,198 @@
+// One finding: the sentence, how sure it is, evidence, what helps, what would make it wrong.
+import { Button, TextInput } from '@mantine/core';
+import { type FormEvent, type ReactNode, useState } from 'react';
+
+import { type Finding, useFeedback, useFindingsOf } from '../../api/findings';
+import type { Sentence } from '../../api/types';
+import { Answer } from '../../components/answer';
+import { Copy } from '../../components/copy';
+import { Facts } from '../../components/facts';
+import { PageHead } from '../../components/page-head';
+import { Empty, Panel } from '../../components/panel';
+import { usePlace } from '../../components/place';
+import { useTexts } from '../../i18n';
+import { affectedText, filterOf, isGoingOn, keysOf, pathOf, report } from '../../lib/findings';
+import { visible } from '../../lib/text';
+import styles from './detail.module.css';
+import { SeverityMark, Sure } from './mark';
+
+export function FindingPage({ id }: { id: string }) {
+  const { t } = useTexts();
+  const { query, to } = usePlace();
+  const answer = useFindingsOf(id);
+  return (
+    <>
+      <p className={styles.back}><a href={to('/findings', { route: null, where: null })}>{t('findings.back')}</a></p>
+      <Answer of={answer} height={320}>
+        {({ items }) => {
+          const [meant] = [...items.filter((finding) => keysMatch(finding, query)), ...items];
+          if (meant === undefined) return <Nothing id={id} />;
+          return <One finding={meant} others={items.filter((finding) => finding !== meant)} />;
+        }}
+      </Answer>
+    </>
+  );
+}
+
+const keysMatch = ({ route, where }: Finding, query: URLSearchParams): boolean =>
+  (query.get('route') ?? route) === route && (query.get('where') ?? where) === where;
+
+function Nothing({ id }: { id: string }) {
+  const { t } = useTexts();
+  return (
+    <>
+      <PageHead title={visible(id)} />
+      <p>{t('findings.nothing')} <Manual id={id} /></p>
+    </>
+  );
+}
+
+/** The page of the handbook, which the gateway writes. */
+function Manual({ id }: { id: string }) {
+  const { t, language } = useTexts();
+  return <a className={styles.link} href={`findings/${encodeURIComponent(id)}?lang=${language}`}>{t('findings.manual')}</a>;
+}
+
+function One({ finding, others }: { finding: Finding; others: Finding[] }) {
+  const { t, format } = useTexts();
+  const { to } = usePlace();
+  const { id, code, title, severity, level, confidence, where, route, since, until, affected, doubt } = finding;
+  const filter = filterOf(finding);
+  const when = (time: string) => format.timestamp(new Date(time));
+  return (
+    <>
+      <PageHead title={visible(title)}>
+        <Copy value={report(finding, t, format)}>{t('findings.copyReport')}</Copy>
+        {isGoingOn(finding) && doubt === undefined && <NotThis finding={finding} />}
+      </PageHead>
+      {doubt !== undefined && <Doubted finding={finding} />}
+      <div className={styles.top}>
+        <Facts
+          facts={[
+            [t('findings.severity'), <span className={styles.severity}><SeverityMark severity={severity} /> {t(`word.severity.${severity}`)}</span>],
+            [t('findings.sure'), <Sure level={level} confidence={confidence} />],
+            [t('findings.where'), t(`word.place.${where}`)],
+          ]}
+        />
+        <Facts
+          facts={[
+            [t('findings.route'), route === null ? t('findings.anyRoute') : <bdi>{visible(route)}</bdi>],
+            [t('findings.since'), since === null ? '–' : when(since)],
+            [t('findings.until'), until === null ? t('findings.goesOn') : when(until)],
+          ]}
+        />
+        <Facts
+          facts={[
+            [t('findings.affected'), affected === null ? '–' : affectedText(affected, t, format)],
+            [t('findings.connectionsOf'), filter === null ? '–' : <a className={styles.link} href={to('/connections', { route: null, where: null, set: 'closed', q: filter })}>{t('findings.showConnections')}</a>],
+            [<code>{code}</code>, <Manual id={id} />],
+          ]}
+        />
+      </div>
+      <div className={styles.columns}>
+        <Panel id="evidence" title={t('findings.evidence')} help={t('findings.evidenceHelp')}>
+          <Sentences of={finding.evidence} empty={t('findings.noEvidence')} />
+        </Panel>
+        <Panel id="fix" title={t('findings.fix')}>
+          {finding.fixes.length === 0 ? <Empty>{t('findings.noFix')}</Empty> : (
+            <ol className={styles.sentences}>
+              {finding.fixes.map(({ text, config }, index) => (
+                <li key={index}>
+                  <bdi>{visible(text)}</bdi>
+                  {config !== null && <Lines text={config} />}
+                </li>
+              ))}
+            </ol>
+          )}
+        </Panel>
+        <Panel id="wrong-if" title={t('findings.wrongIf')} help={t('findings.wrongIfHelp')}>
+          <Sentences of={finding.not_excluded} empty={t('findings.allExcluded')} />
+          {finding.against.length > 0 && <Part title={t('findings.against')}><Sentences of={finding.against} /></Part>}
+          {finding.next_measurement !== null && (
+            <Part title={t('findings.next')}><Sentences of={[finding.next_measurement]} /></Part>
+          )}
+        </Panel>
+      </div>
+      {others.length > 0 && (
+        <Panel id="others" title={t('findings.others')} className={styles.others}>
+          <ul className={styles.sentences}>
+            {others.map((other) => (
+              <li key={`${other.route} ${other.where} ${other.until}`}>
+                <a className={styles.link} href={to(pathOf(other), keysOf(other))}><bdi>{visible(other.title)}</bdi></a>
+                {' '}{t(`word.place.${other.where}`)}
+                {other.route !== null && <>, <bdi>{visible(other.route)}</bdi></>}
+                {other.since !== null && <>, {when(other.since)} – {other.until === null ? t('findings.goesOn') : when(other.until)}</>}
+              </li>
+            ))}
+          </ul>
+        </Panel>
+      )}
+    </>
+  );
+}
+
+function Sentences({ of, empty }: { of: Sentence[]; empty?: string }) {
+  if (of.length === 0) return <Empty>{empty}</Empty>;
+  return <ul className={styles.sentences}>{of.map(({ text }, index) => <li key={index}><bdi>{visible(text)}</bdi></li>)}</ul>;
+}
+
+function Part({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <>
+      <h3 className={styles.part}>{title}</h3>
+      {children}
+    </>
+  );
+}
+
+/** Lines to paste. */
+function Lines({ text }: { text: string }) {
+  const { t } = useTexts();
+  return (
+    <div className={styles.lines}>
+      <pre tabIndex={0}>{text}</pre>
+      <Copy value={text}>{t('findings.copyFix')}</Copy>
+    </div>
+  );
+}
+
+/** Somebody knows better. */
+function NotThis({ finding }: { finding: Finding }) {
+  const { t } = useTexts();
+  const { mutate, isPending, error } = useFeedback(finding);
+  const [open, setOpen] = useState(false);
+  const [note, setNote] = useState('');
+  const send = (event: FormEvent) => {
+    event.preventDefault();
+    mutate({ wrong: true, note });
+  };
+  if (!open) return <Button size="xs" variant="default" onClick={() => setOpen(true)}>{t('findings.notThis')}</Button>;
+  return (
+    <form className={styles.feedback} onSubmit={send}>
+      <TextInput
+        size="xs" value={note} maxLength={500} placeholder={t('findings.why')} aria-label={t('findings.why')} data-autofocus autoFocus
+        onChange={({ currentTarget }) => setNote(currentTarget.value)} error={error?.message}
+      />
+      <Button size="xs" type="submit" loading={isPending}>{t('findings.markWrong')}</Button>
+      <Button size="xs" variant="subtle" onClick={() => setOpen(false)}>{t('app.cancel')}</Button>
+    </form>
+  );
+}
+
+function Doubted({ finding }: { finding: Finding }) {
+  const { t, format } = useTexts();
+  const { mutate, isPending } = useFeedback(finding);
+  const { at, note } = finding.doubt ?? { at: '', note: '' };
+  return (
+    <div className={styles.doubted} role="status">
+      <div>
+        <strong>{t('findings.doubtedAt', { time: format.timestamp(new Date(at)) })}</strong>
+        {note !== '' && <> “<bdi>{visible(note)}</bdi>”</>}
+        {' '}{t('findings.doubtedHelp')}
+      </div>
+      {isGoingOn(finding) && (
+        <Button size="compact-xs" variant="default" loading={isPending} onClick={() => mutate({ wrong: false, note: '' })}>{t('findings.takeBack')}</Button>
+      )}
+    </div>
+  );
+}
