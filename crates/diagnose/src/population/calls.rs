@@ -132,7 +132,8 @@ pub fn resets_in_silence(cause: &'static Cause, seen: &Population<'_>) -> Vec<Fi
         claim.unless(Said::new("lifetime")).next(Said::new("let_talk"))
     };
     let fixed = claim.unless(Said::new("own_timer")).fix(Said::new("see_manual").with("id", cause.id));
-    vec![fixed.concerns(seen.route.clone(), seen.since(&ends), seen.affected(&ends)).finding()]
+    let told = fixed.concerns(seen.route.clone(), seen.since(&ends), seen.affected(&ends));
+    vec![told.selects(seen.selection(&ends)).finding()]
 }
 
 /// Where most of some values lie: from the first tenth to the last.
