@@ -73,7 +73,8 @@ fn shown(path: &[String], value: &Value) -> String {
         !key.ends_with("_file") && SECRET_WORDS.iter().any(|word| key.contains(word))
     };
     match value {
-        Value::Null => "null".to_owned(),
+        // Without children there is nothing in it to hide.
+        Value::Null | Value::Object(_) | Value::Array(_) => value.to_string(),
         _ if path.iter().any(is_secret) => MASK.to_owned(),
         Value::String(text) => without_credentials(text),
         other => other.to_string(),
