@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn each_setting_says_where_it_comes_from_and_no_secret() {
-        let text = "admin: { token: hunter2 }\nroutes:\n  - name: chat\n    upstreams: ['http://127.0.0.1:1']\n\
-                    remote_write:\n  - url: https://me:hunter2@example.com/write?key=hunter2\n\
+        let text = "admin: { token: hunter2 }\nlisteners: [{ listen: '127.0.0.1:0' }]\nroutes:\n  - name: chat\n    upstreams: ['http://127.0.0.1:1']\n\
+                    remote_write:\n  - url: https://example.com/write?key=hunter2\n\
                     \x20   bearer_token: hunter2\n";
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("heartline.yaml");
@@ -133,9 +133,10 @@ mod tests {
         use SettingSource::{CommandLine, Default, File};
         assert_eq!(of("admin.listen"), ("127.0.0.1:1", CommandLine, None));
         assert_eq!(of("admin.token"), ("***", File, Some(1)));
-        assert_eq!(of("routes[0].name"), ("chat", File, Some(3)));
+        assert_eq!(of("routes[0].name"), ("chat", File, Some(4)));
         assert_eq!(of("data.retention").1, Default);
-        assert_eq!(of("remote_write[0].url").0, "https://***@example.com/write?***");
+        assert_eq!(of("remote_write[0].url").0, "https://example.com/write?***");
+        assert_eq!(without_credentials("http://me:hunter2@a/b"), "http://***@a/b");
         assert_eq!(of("remote_write[0].bearer_token").0, "***");
         let shown = format!("{all:?}");
         assert!(!shown.contains("hunter2"), "{shown}");
