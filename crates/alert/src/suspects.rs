@@ -76,7 +76,7 @@ fn weight(finding: &Finding) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use model::finding::{Affected, Level, Place, Said, Severity};
+    use model::finding::{Affected, Grounds, Level, Place, Said, Severity};
 
     use super::*;
 
@@ -87,6 +87,9 @@ mod tests {
         (confidence, share): (f64, Option<f64>),
     ) -> Finding {
         Finding {
+            doubt: None,
+            grounds: Grounds::default(),
+            vantages: Vec::new(),
             id: id.into(),
             severity: Severity::Warning,
             level: Level::Medium,
