@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import xml.etree.ElementTree
 
 import pytest
 from harness import wire
@@ -101,6 +102,53 @@ def test_certificates(site):
     assert (status, report["outcome"]) == (0, "healthy"), report
 
 
+def test_an_upstream_speaks_tls_or_not(site):
+    authority = site.authority()
+    front = site.raw(service.secured(authority.issue("right"), service.joined(service.raw_echo)))
+    own = site.raw(service.secured(authority.issue("own", "DNS:chat.internal"), service.joined(service.raw_echo)))
+    plain = service.echo(site)
+
+    def straight(upstream):
+        _, report = diagnose(f"wss://{front}/", "--ca-file", authority.pem, "--upstream", upstream,
+                             "--checks", "handshake", "-v")
+        made = next(made for made in report["attempts"] if made["experiment"]["via"] == "direct")
+        return made["stream"] is not None, made["tls"] is not None
+
+    # The certificate of an upstream is for another name, and says nothing of the way to it.
+    assert straight(own) == (True, True)
+    assert straight(f"https://{own}") == (True, True)
+    assert straight(plain) == (True, False)
+    assert straight(f"http://{own}") == (False, False)
+    assert run(f"wss://{front}/", "--upstream", "ftp://10.0.0.7").returncode == 2
+
+
+def test_junit(site):
+    done = run("--format", "junit", f"ws://{site.closed_port()}/")
+    suite = xml.etree.ElementTree.fromstring(done.stdout)
+    assert (done.returncode, suite.get("failures"), suite.get("errors")) == (1, "1", "0")
+    assert suite.find(".//failure").get("type") == "network-unreachable-or-filtered"
+    done = run("--format", "junit", f"ws://{service.echo(site)}/", "--checks", "size")
+    suite = xml.etree.ElementTree.fromstring(done.stdout)
+    assert (done.returncode, suite.get("failures")) == (0, "0")
+    assert [test.get("name") for test in suite] == ["handshake", "size"]
+
+
+def test_a_foreign_origin_is_a_note(site):
+    """Only the cookie is looked at."""
+    def decide(request):
+        return None if "session=live" in request.headers.get("Cookie", "") else (401, "who are you?\n")
+
+    app = service.echo(site, process_request=service.refuse(decide))
+    status, report = diagnose(f"ws://{app}/", "-H", "Cookie: session=live", "--checks", "origin,credentials")
+    assert (status, report["outcome"], found(report)) == (0, "healthy", {"origin-unchecked"})
+
+
+def test_time_that_is_over_before_all_was_measured(site):
+    status, report = diagnose(f"ws://{service.echo(site)}/", "--timeout", "1s", "--checks", "size,latency")
+    assert (status, report["outcome"], report["cut_short"]) == (1, "inconclusive", True)
+    assert set(report["undone"]) & {"handshake", "size", "latency"}
+
+
 def test_a_page_in_place_of_a_stream(site):
     page = site.nginx("location / { default_type text/html; return 200 '<!doctype html><title>shop</title>'; }")
     status, report = diagnose(f"ws://{page}/ws", *QUICK)
@@ -151,8 +199,13 @@ def test_silence_that_nginx_cuts(site):
 def test_the_largest_message_to_the_byte(site):
     app = service.echo(site, max_size=5000)
     status, report = diagnose(f"ws://{app}/", "--checks", "size")
-    assert (status, found(report)) == (1, {"message-too-big-1009"})
+    assert (status, report["outcome"], found(report)) == (0, "healthy", {"message-too-big-1009"})
+    assert report["findings"][0]["severity"] == "info"
     assert "5000" in json.dumps(report["findings"][0]["evidence"])
+    status, report = diagnose(f"ws://{app}/", "--checks", "size", "--message-max", "5000")
+    assert (status, report["findings"][0]["severity"]) == (0, "info")
+    status, report = diagnose(f"ws://{app}/", "--checks", "size", "--message-max", "5001")
+    assert (status, report["findings"][0]["severity"]) == (1, "warning")
 
 
 def test_safe_finds_no_limits(site):

@@ -9,7 +9,8 @@ ANY_HONEST = "any honest answer"
 # They say only what was seen: true, and no cause. Of a fault of the catalogue they count as nothing said.
 GENERAL = {
     "closed-early", "connections-limited", "echo-altered", "ends-unexplained", "handshake-invalid",
-    "handshake-refused", "intermittent-handshake", "messages-lost", "not-the-protocol", "stream-stalls", "tls-failed",
+    "handshake-refused", "intermittent-handshake", "messages-lost", "not-the-protocol", "stream-deviates", "stream-stalls",
+    "tls-failed",
 }
 
 SURE = ("high", "medium")

@@ -12,18 +12,17 @@ const WORDS: [(&str, Topic); 24] = [
     ("handshake", Topic::Openings),
     ("rejected", Topic::Openings),
     ("refused", Topic::Openings),
-    ("error", Topic::Openings),
-    ("error", Topic::Ends),
+    ("errorrat", Topic::Openings),
+    ("errorrat", Topic::Ends),
     ("close", Topic::Ends),
     ("disconnect", Topic::Ends),
     ("reconnect", Topic::Ends),
     ("reset", Topic::Ends),
     ("abnormal", Topic::Ends),
-    ("dropped_connections", Topic::Ends),
     ("idletimeout", Topic::Ends),
     ("idle_timeout", Topic::Ends),
     ("heartbeat", Topic::Ends),
-    ("missed", Topic::Ends),
+    ("pings", Topic::Ends),
     ("unacknowledged", Topic::Ends),
     ("latency", Topic::Delivery),
     ("delay", Topic::Delivery),
@@ -33,13 +32,14 @@ const WORDS: [(&str, Topic); 24] = [
     ("slow_consumer", Topic::Delivery),
     ("backlog", Topic::Delivery),
     ("stalled", Topic::Delivery),
+    ("silent", Topic::Delivery),
 ];
 
 /// The findings that may explain an alert, likeliest first; `generator_url` is where its expression is shown.
 ///
 /// An alert with the label `finding` is about that one. Else its label `route` says whose findings are meant, and its
 /// name, or else the metrics of its expression, which. Where these say nothing of what it is about, all findings of the
-/// route are meant; without a route too, none are.
+/// route are meant; without a route too, none are. What somebody has called wrong is left out.
 pub fn suspects<'a>(labels: &Labels, generator_url: &str, active: &'a [Finding]) -> Vec<&'a Finding> {
     let (route, named) = (labels.get("route"), labels.get("finding"));
     let topics = match topics(labels.get("alertname")) {
@@ -53,7 +53,7 @@ pub fn suspects<'a>(labels: &Labels, generator_url: &str, active: &'a [Finding])
             (topics, "") => finding.topic.is_none_or(|topic| topics.contains(&topic)),
             (_, named) => finding.id == named,
         };
-        is_of_route && is_of_topic
+        is_of_route && is_of_topic && finding.doubt.is_none()
     };
     let mut meant: Vec<&Finding> = active.iter().filter(is_meant).collect();
     meant.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
@@ -76,48 +76,30 @@ fn weight(finding: &Finding) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use model::finding::{Affected, Grounds, Level, Place, Said, Severity};
+    use model::finding::Doubt;
+    use serde_json::json;
 
     use super::*;
 
-    fn finding(
-        id: &'static str,
-        route: &str,
-        topic: Topic,
-        (confidence, share): (f64, Option<f64>),
-    ) -> Finding {
-        Finding {
-            doubt: None,
-            grounds: Grounds::default(),
-            vantages: Vec::new(),
-            id: id.into(),
-            severity: Severity::Warning,
-            level: Level::Medium,
-            confidence,
-            place: Place::Upstream,
-            title: Said::new("title"),
-            evidence: Vec::new(),
-            against: Vec::new(),
-            not_excluded: Vec::new(),
-            next_measurement: None,
-            fixes: Vec::new(),
-            route: Some(route.into()),
-            since: None,
-            until: None,
-            affected: Some(Affected { connections: 9, share_of_closes: share }),
-            topic: Some(topic),
-            selection: None,
-        }
+    fn finding(id: &str, route: &str, topic: Topic, (confidence, share): (f64, Option<f64>)) -> Finding {
+        let finding = json!({
+            "id": id, "severity": "warning", "level": "medium", "confidence": confidence, "place": "upstream",
+            "title": {"code": "title", "params": {}}, "evidence": [], "against": [], "not_excluded": [], "fixes": [],
+            "route": route, "topic": topic, "affected": {"connections": 9, "share_of_closes": share},
+        });
+        serde_json::from_value(finding).expect("a finding")
     }
 
     #[track_caller]
     fn check(labels: &[(&str, &str)], expression: &str, expected: &[&str]) {
+        let doubt = Some(Doubt { at: Default::default(), note: String::new() });
         let active = [
             finding("minor", "chat", Topic::Ends, (0.9, Some(0.1))),
             finding("timer", "chat", Topic::Ends, (0.8, Some(0.9))),
             finding("crash", "chat", Topic::Ends, (0.9, Some(0.5))),
             finding("refusal", "chat", Topic::Openings, (0.6, None)),
             finding("loss", "feed", Topic::Delivery, (0.5, None)),
+            Finding { doubt, ..finding("wrong", "feed", Topic::Delivery, (0.9, None)) },
         ];
         let found = suspects(&Labels::new(labels.iter().copied()), expression, &active);
         assert_eq!(found.iter().map(|finding| &*finding.id).collect::<Vec<_>>(), expected);

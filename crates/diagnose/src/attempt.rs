@@ -143,6 +143,12 @@ pub struct Stream {
     pub sent: Vec<f64>,
     /// Messages that came back changed.
     pub altered: u64,
+    /// Messages that came once more, byte for byte, after their echo.
+    pub repeated: u64,
+    /// The longest time in which the peer took nothing of what was to be sent.
+    pub stalled: f64,
+    /// Bytes that HTTP/2's flow control still held back at the end (RFC 9113, section 5.2).
+    pub unsent: u64,
     /// Echoes: round trip of each message that came back unchanged; none for one that did not.
     pub echoes: Vec<Option<f64>>,
     /// Round trip of each Ping; none for one without answer.
@@ -157,10 +163,15 @@ pub struct Stream {
     pub retry_ms: Option<u64>,
     /// Blocks of an event stream that never ended with an empty line, or had no `data`.
     pub malformed: u64,
+    /// Lines of an event stream that are neither a field nor a comment, which clients ignore.
+    pub ignored_lines: u64,
     /// What broke the protocol, and the byte of the stream where.
     pub violations: Vec<(FrameViolation, u64)>,
     /// How it ended.
     pub end: Option<End>,
+    /// The probe's Close was answered within a second, by a Close or by the end of the connection; none when it sent
+    /// none.
+    pub is_close_answered: Option<bool>,
     /// What came of a Ping after a silence that the probe ended; none when there was none.
     pub woken: Option<Woken>,
     /// Status of a gRPC call.

@@ -71,6 +71,7 @@ mod nginx_worker_connections;
 mod no_backplane_multi_node;
 mod not_the_protocol;
 mod ordering_violation;
+mod origin_unchecked;
 mod own_limit;
 mod packet_loss_retransmission;
 mod page_navigation_normal_1001;
@@ -97,6 +98,7 @@ mod sse_worker_pool_exhaustion;
 mod sse_wrong_content_type_or_status;
 mod stale_upstream_address;
 mod sticky_session_missing;
+mod stream_deviates;
 mod stream_stalls;
 mod tcp_memory_pressure;
 mod timer_batching;
@@ -190,6 +192,7 @@ pub const ALL: &[&Cause] = &[
     &no_backplane_multi_node::CAUSE,
     &not_the_protocol::CAUSE,
     &ordering_violation::CAUSE,
+    &origin_unchecked::CAUSE,
     &own_limit::CAUSE,
     &packet_loss_retransmission::CAUSE,
     &page_navigation_normal_1001::CAUSE,
@@ -216,6 +219,7 @@ pub const ALL: &[&Cause] = &[
     &sse_wrong_content_type_or_status::CAUSE,
     &stale_upstream_address::CAUSE,
     &sticky_session_missing::CAUSE,
+    &stream_deviates::CAUSE,
     &stream_stalls::CAUSE,
     &tcp_memory_pressure::CAUSE,
     &timer_batching::CAUSE,

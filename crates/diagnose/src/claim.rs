@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use model::WallTime;
-use model::finding::{Affected, Finding, Fix, Grounds, Level, Place, Said, Selection, Topic, Vantage};
+use model::finding::{Affected, Finding, Fix, Grounds, Level, Place, Said, Selection, Severity, Topic};
 
 use crate::cause::Cause;
 
@@ -47,11 +47,11 @@ impl Claim {
             since: None,
             until: None,
             affected: None,
-            doubt: None,
             topic: None,
             selection: None,
             grounds: Grounds::default(),
             vantages: Vec::new(),
+            doubt: None,
         };
         Claim { finding }
     }
@@ -60,6 +60,20 @@ impl Claim {
     #[must_use]
     pub fn suspected(mut self) -> Claim {
         self.finding.grounds.is_suspicion = true;
+        self
+    }
+
+    /// It may be as somebody means it: it is told, and is no fault.
+    #[must_use]
+    pub fn informing(mut self) -> Claim {
+        self.finding.severity = Severity::Info;
+        self
+    }
+
+    /// It hurts more, or less, than its cause does mostly.
+    #[must_use]
+    pub fn weighing(mut self, severity: Severity) -> Claim {
+        self.finding.severity = severity;
         self
     }
 
@@ -162,15 +176,14 @@ impl Claim {
 
 /// One finding of two vantages that see the same cause: `inside` by connections of many, `outside` by a probe's own.
 ///
-/// A decisive sign of each is an independent observation for the other; a suspicion proves nothing more, nor does a
-/// second probe. What one of them has excluded by measurement does not come back because the other could not exclude
-/// it; what was measured against the cause counts, whoever did.
-pub fn joined(inside: Finding, outside: Finding) -> Finding {
+/// A decisive sign of each corroborates the other when they are independent; a suspicion proves nothing more. What one
+/// of them has excluded by measurement does not come back because the other could not exclude it; what was measured
+/// against the cause counts, whoever did.
+pub fn joined(inside: Finding, outside: Finding, are_independent: bool) -> Finding {
     let (a, b) = (inside.grounds, outside.grounds);
-    let is_probed = inside.vantages.iter().any(|vantage| matches!(vantage, Vantage::Probe(_)));
-    let corroborations = match is_probed {
-        true => a.corroborations.max(b.corroborations),
-        false => a.corroborations + b.corroborations + 1,
+    let corroborations = match are_independent {
+        true => a.corroborations + b.corroborations + 1,
+        false => a.corroborations.max(b.corroborations),
     };
     let is_first =
         (a.is_suspicion, inside.not_excluded.len()) <= (b.is_suspicion, outside.not_excluded.len());

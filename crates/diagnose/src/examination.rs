@@ -7,6 +7,7 @@ use model::{Protocol, Word as _};
 
 use crate::attempt::Attempt;
 use crate::experiment::{Check, Conduct, Experiment, Vary, Via};
+use crate::sizes::{self, Fate};
 
 /// What is examined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,16 @@ pub struct Target {
     pub credentials: Vec<String>,
     /// Subprotocols that are offered.
     pub subprotocols: Vec<String>,
+    /// The longest message that has to pass, bytes; none when the user did not say: then a limit that the service tells
+    /// of is no fault.
+    pub message_max: Option<u64>,
+}
+
+impl Target {
+    /// Browsers send cookies with what pages of any site ask for.
+    pub fn has_cookie(&self) -> bool {
+        self.credentials.iter().any(|field| field == "cookie")
+    }
 }
 
 /// The evidence so far.
@@ -42,12 +53,40 @@ pub struct Examination {
     pub attempts: Vec<Attempt>,
     /// The time was over before all was done.
     pub is_cut: bool,
+    /// Openings that differ from the plain request and came to different results though nothing else did: they prove
+    /// nothing of what they vary.
+    pub unsteady: Vec<Attempt>,
+    /// The checks of which something was not begun or not brought to its end then, each once.
+    pub undone: Vec<Check>,
 }
 
 impl Examination {
     /// Nothing is known yet.
     pub fn new(target: Target) -> Examination {
-        Examination { target, attempts: Vec::new(), is_cut: false }
+        Examination { target, attempts: Vec::new(), is_cut: false, unsteady: Vec::new(), undone: Vec::new() }
+    }
+
+    /// The same, with what is unsteady apart from the attempts that causes compare.
+    pub fn settled(&self) -> Examination {
+        let is_opening = |it: &Experiment| it.vary.is_some() && matches!(it.conduct, Conduct::Greet);
+        let came_to = |wanted: &Experiment, opens: bool| {
+            let is = |made: &&Attempt| made.experiment == *wanted && made.is_over();
+            self.attempts.iter().filter(is).any(|made| made.is_open() == opens)
+        };
+        let is_unsteady = |made: &Attempt| {
+            let it = &made.experiment;
+            is_opening(it) && came_to(it, true) && came_to(it, false)
+        };
+        let (unsteady, attempts) = self.attempts.iter().cloned().partition(is_unsteady);
+        Examination { attempts, unsteady, ..self.clone() }
+    }
+
+    /// The time is over, and this is not done.
+    pub fn leave_undone(&mut self, experiment: &Experiment) {
+        self.is_cut = true;
+        if !self.undone.contains(&experiment.check) {
+            self.undone.push(experiment.check);
+        }
     }
 
     /// Leaves out texts that the service wrote: bodies of answers, reasons of ends, messages of statuses.
@@ -146,13 +185,23 @@ impl Examination {
         })
     }
 
-    /// Sizes of whole messages that were sent in one frame, and whether each passed: it came back, or it was taken and
-    /// the connection stayed.
+    /// Sizes of whole messages that were sent in one frame, and whether each passed: it came back, or where nothing
+    /// does it was taken and the connection stayed.
     pub fn sizes(&self, via: Via) -> impl Iterator<Item = (u64, bool)> {
-        self.of(Check::Size, via).filter_map(|attempt| match attempt.experiment.conduct {
-            Conduct::Send { bytes, frames: 1 } if attempt.is_open() => Some((bytes, attempt.is_well())),
+        let echoes = sizes::echoes(self, via);
+        let passed = move |attempt: &Attempt| {
+            attempt.is_well() && !(echoes && Fate::of(attempt) == Some(Fate::Unanswered))
+        };
+        self.of(Check::Size, via).filter_map(move |attempt| match attempt.experiment.conduct {
+            Conduct::Send { bytes, frames: 1 } if attempt.is_open() => Some((bytes, passed(attempt))),
             _ => None,
         })
+    }
+
+    /// The smallest message that did not pass met no answer, rather than an end.
+    pub fn is_lost(&self, via: Via) -> bool {
+        let (_, failed) = self.size_limit(via);
+        sizes::whole(self, via).iter().any(|&(bytes, fate)| Some(bytes) == failed && fate == Fate::Unanswered)
     }
 
     /// The largest size that passed, 0 when none did, and the smallest that did not.

@@ -9,6 +9,7 @@ pub mod cause;
 pub mod causes;
 pub mod claim;
 pub mod examination;
+pub mod expected;
 pub mod experiment;
 pub mod flows;
 pub mod holds;

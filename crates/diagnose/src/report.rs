@@ -1,14 +1,18 @@
 //! A verdict as people read it: the answer first, then what was measured, why, how sure, and what to do.
 
 mod facts;
+mod junit;
 mod markdown;
 mod paint;
 #[cfg(test)]
 mod tests;
 
+use model::finding::{Affected, Selection, Severity};
 use model::language::{Language, Text, text as t};
+use model::{WallTime, Word as _};
 use unicode_width::UnicodeWidthStr as _;
 
+pub use junit::junit;
 pub use markdown::markdown;
 pub use paint::Style;
 
@@ -27,7 +31,8 @@ pub fn text(seen: &Examination, verdict: &Verdict, language: Language, style: St
     let words = Words { language };
     let findings: Vec<Told> = verdict.findings.iter().map(|finding| told(finding, language)).collect();
     let mut page = Page::new(style);
-    head(&mut page, seen, verdict, findings.first(), words);
+    let is_well = verdict.outcome == Outcome::Healthy;
+    head(&mut page, seen, verdict, findings.first().filter(|_| !is_well), words);
     page.gap();
     for line in facts::lines(seen, language, style.is_verbose) {
         page.line(&format!("  {line}"));
@@ -35,9 +40,15 @@ pub fn text(seen: &Examination, verdict: &Verdict, language: Language, style: St
     for line in facts::holds(seen, language, page.marks()) {
         page.line(&format!("  {line}"));
     }
-    let shown = if style.is_verbose { findings.len() } else { findings.len().min(1) };
+    let shown = match (style.is_verbose, is_well) {
+        (true, _) => findings.len(),
+        (false, is_well) => findings.len().min(usize::from(!is_well)),
+    };
     for finding in &findings[..shown] {
         page.gap();
+        if style.is_verbose {
+            page.line(&format!("  {}  {}", finding.code, finding.title));
+        }
         explained(&mut page, finding, words, style.is_verbose);
     }
     also(&mut page, findings.get(shown..).unwrap_or_default(), words);
@@ -45,6 +56,69 @@ pub fn text(seen: &Examination, verdict: &Verdict, language: Language, style: St
         page.part(words.more(), &format!("heartline explain {}", first.code));
     }
     page.end()
+}
+
+/// Findings of a running gateway, for a terminal.
+pub fn findings(found: &[Told], language: Language, style: Style) -> String {
+    let words = Words { language };
+    let mut page = Page::new(style);
+    if found.is_empty() {
+        page.line(words.say(t("no finding", "没有诊断结果")));
+    }
+    for finding in found {
+        let tone = match finding.severity {
+            Severity::Critical => Tone::Bad,
+            Severity::Warning => Tone::Doubt,
+            Severity::Info => Tone::Good,
+        };
+        page.gap();
+        let route = finding.route.as_deref().unwrap_or("*");
+        page.headline(tone, finding.severity.as_str(), route, &finding.title, &finding.code);
+        page.part(words.say(t("when", "时间")), &when(finding, words));
+        if let Some(affected) = finding.affected {
+            page.part(words.say(t("hits", "影响")), &hits(affected, words));
+        }
+        explained(&mut page, finding, words, style.is_verbose);
+        if let Some(selection) = &finding.selection {
+            page.part(words.say(t("show", "查看")), words.say(t("these connections", "这些连接")));
+            page.block(&listing(finding, selection));
+        }
+        page.part(words.more(), &format!("heartline explain {}", finding.code));
+    }
+    page.end()
+}
+
+fn when(finding: &Told, words: Words) -> String {
+    let instant = |at: WallTime| at.to_string().chars().take(19).collect::<String>();
+    let since = finding.since.map_or_else(|| "?".to_owned(), instant);
+    match (finding.until.map(instant), words.language) {
+        (Some(until), Language::English) => format!("over: {since} to {until} UTC"),
+        (Some(until), Language::Chinese) => format!("已结束：{since} 至 {until} UTC"),
+        (None, Language::English) => format!("since {since} UTC"),
+        (None, Language::Chinese) => format!("自 {since} UTC 起"),
+    }
+}
+
+fn hits(affected: Affected, words: Words) -> String {
+    let Affected { connections, share_of_closes } = affected;
+    let percent = share_of_closes.map(|share| format!("{:.0} %", share * 100.0));
+    match (percent, words.language) {
+        (Some(percent), Language::English) => {
+            format!("{connections} connections, {percent} of those that did not end as they should")
+        }
+        (Some(percent), Language::Chinese) => format!("{connections} 个连接，占异常断开的 {percent}"),
+        (None, Language::English) => format!("{connections} connections"),
+        (None, Language::Chinese) => format!("{connections} 个连接"),
+    }
+}
+
+/// The command that lists the connections; the last of them ended within the millisecond.
+fn listing(finding: &Told, selection: &Selection) -> String {
+    let filter = selection.filter.replace('\'', "'\\''");
+    let instant = |at: WallTime| at.to_string().chars().take(23).chain(['Z']).collect::<String>();
+    let latest = instant(WallTime(selection.latest.0.saturating_add(1_000_000)));
+    let since = instant(finding.since.unwrap_or_default());
+    format!("heartline connections --closed from:{since} to:{latest} '{filter}'")
 }
 
 /// The words between facts.
@@ -82,6 +156,13 @@ fn head(page: &mut Page, seen: &Examination, verdict: &Verdict, first: Option<&T
                 why.unwrap_or_else(|| words.say(t("it could not be tested", "无法测试")).to_owned()),
             )
         }
+        (_, None) if seen.is_cut => {
+            let unmeasured = words.say(t(
+                "nothing wrong was seen before the time was over",
+                "在时间用完之前未发现问题，但测量未全部完成",
+            ));
+            (Tone::Doubt, "????", unmeasured.to_owned())
+        }
         (_, first) => {
             let unclear = words.say(t(
                 "something is wrong, and nothing that was measured tells what",
@@ -99,9 +180,6 @@ fn head(page: &mut Page, seen: &Examination, verdict: &Verdict, first: Option<&T
 }
 
 fn explained(page: &mut Page, finding: &Told, words: Words, is_verbose: bool) {
-    if is_verbose {
-        page.line(&format!("  {}  {}", finding.code, finding.title));
-    }
     let evidence_max = if is_verbose { usize::MAX } else { EVIDENCE_MAX };
     let evidence: Vec<&str> =
         finding.evidence.iter().take(evidence_max).map(|said| said.text.as_str()).collect();

@@ -34,6 +34,7 @@ impl Scene {
             origin: None,
             credentials: Vec::new(),
             subprotocols: Vec::new(),
+            message_max: None,
         }))
     }
 
@@ -44,6 +45,12 @@ impl Scene {
     /// The upstream is known.
     pub(crate) fn direct(mut self, address: &str) -> Scene {
         self.0.target.direct = Some(address.to_owned());
+        self
+    }
+
+    /// Messages of this size have to pass.
+    pub(crate) fn needs(mut self, bytes: u64) -> Scene {
+        self.0.target.message_max = Some(bytes);
         self
     }
 
@@ -70,6 +77,12 @@ impl Scene {
     pub(crate) fn attempt(mut self, attempt: Attempt) -> Scene {
         self.0.attempts.push(attempt);
         self
+    }
+
+    /// The last attempt, changed.
+    pub(crate) fn map(mut self, change: impl FnOnce(Attempt) -> Attempt) -> Scene {
+        let last = self.0.attempts.pop().expect("there is one");
+        self.attempt(change(last))
     }
 
     pub(crate) fn seen(self) -> Examination {

@@ -123,10 +123,10 @@ pub fn told(finding: &Finding, language: Language) -> Told {
         since: finding.since,
         until: finding.until,
         affected: finding.affected,
-        doubt: finding.doubt.clone(),
         topic: finding.topic,
         selection: finding.selection.clone(),
         vantages: finding.vantages.clone(),
+        doubt: finding.doubt.clone(),
     }
 }
 
@@ -184,8 +184,14 @@ pub(crate) fn shown(value: &Param, language: Language) -> String {
         Param::Seconds(seconds) => duration(*seconds, language),
         Param::Bytes(bytes) => size(*bytes),
         Param::Share(share) => format!("{:.0} %", share * 100.0),
-        Param::Text(text) => text.clone(),
+        Param::Text(text) => visible(text),
     }
+}
+
+/// What strangers wrote, so that it cannot steer a terminal.
+fn visible(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_debug().collect() } else { c.to_string() };
+    text.chars().map(shown).collect()
 }
 
 /// A duration with three digits that count.
@@ -279,6 +285,7 @@ mod tests {
         check(Param::Bytes(65_536), "64 KiB", "64 KiB");
         check(Param::Bytes(65_535), "65535 B", "65535 B");
         check(Param::Share(0.513), "51 %", "51 %");
+        check(Param::Text("a\u{1b}[31m".to_owned()), "a\\u{1b}[31m", "a\\u{1b}[31m");
     }
 
     #[test]

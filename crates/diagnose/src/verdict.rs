@@ -3,7 +3,7 @@
 
 use std::ops::RangeInclusive;
 
-use model::finding::{Finding, Level};
+use model::finding::{Finding, Level, Severity};
 pub use model::probe::Outcome;
 
 use crate::cause::Signs;
@@ -21,23 +21,25 @@ const GENERAL: [&str; 6] = [
 ];
 
 /// Causes that say only how a stream ended or failed. They speak when no cause says why.
-const GENERAL_STREAM: [&str; 7] = [
+const GENERAL_STREAM: [&str; 8] = [
     "closed-early",
     "cut-after-bytes",
     "echo-altered",
     "ends-unexplained",
     "message-size-limit",
     "messages-lost",
+    "stream-deviates",
     "stream-stalls",
 ];
 
 /// Causes by number that are about what comes after the opening, and so say nothing of how that failed: drops,
 /// delay, loss, events that are held or cut, and calls that end.
 const AFTER_OPENING: [RangeInclusive<u16>; 6] =
-    [200..=499, 601..=603, 605..=608, 701..=705, 709..=710, 951..=959];
+    [200..=499, 601..=603, 605..=608, 701..=705, 709..=710, 951..=960];
 
 /// A cause, and what is a symptom of it.
-const EXPLAINS: [(&str, &[&str]); 5] = [
+const EXPLAINS: [(&str, &[&str]); 6] = [
+    ("accept-queue-overflow", &["upstream-handshake-hang-504"]),
     ("mtu-blackhole", &["nat-or-firewall-silent-drop", "packet-loss-retransmission"]),
     ("protocol-version-mismatch", &["handler-exits-early"]),
     ("sse-gzip-buffering", &["sse-proxy-buffering"]),
@@ -45,7 +47,7 @@ const EXPLAINS: [(&str, &[&str]); 5] = [
     ("ws-auth-401", &["handler-exits-early", "token-expiry-close"]),
 ];
 
-/// What an examination comes to, with its findings, surest first.
+/// What an examination comes to, with its findings: surest first, and those that only inform behind the others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// In one word.
@@ -56,6 +58,7 @@ pub struct Verdict {
 
 /// Asks all causes.
 pub fn verdict(seen: &Examination) -> Verdict {
+    let seen = &seen.settled();
     let mut findings: Vec<Finding> = causes::ALL
         .iter()
         .filter_map(|cause| match &cause.signs {
@@ -64,11 +67,11 @@ pub fn verdict(seen: &Examination) -> Verdict {
         })
         .collect();
     drop_explained(&mut findings);
-    findings.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    findings.sort_by(|a, b| is_note(a).cmp(&is_note(b)).then(b.confidence.total_cmp(&a.confidence)));
     let outcome = match seen.plain() {
         None => Outcome::CouldNotTest,
         Some(_) if findings.iter().any(is_sure) => Outcome::Problem,
-        Some(plain) if plain.is_open() && findings.is_empty() => Outcome::Healthy,
+        Some(plain) if plain.is_open() && !seen.is_cut && findings.iter().all(is_note) => Outcome::Healthy,
         Some(_) => Outcome::Inconclusive,
     };
     Verdict { outcome, findings }
@@ -96,8 +99,14 @@ fn drop_explained(findings: &mut Vec<Finding>) {
     });
 }
 
+/// It says that something is wrong, and is likely.
 fn is_sure(finding: &Finding) -> bool {
-    matches!(finding.level, Level::High | Level::Medium)
+    !is_note(finding) && matches!(finding.level, Level::High | Level::Medium)
+}
+
+/// It only informs: nothing is wrong.
+fn is_note(finding: &Finding) -> bool {
+    finding.severity == Severity::Info
 }
 
 /// Whether a cause, by its name, is about how an opening failed.

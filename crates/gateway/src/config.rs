@@ -35,6 +35,8 @@ pub struct GatewayConfig {
     pub recorder: RecorderConfig,
     /// How often the kernel is asked about the sockets of open connections.
     pub tcp_samples: TcpSamplesConfig,
+    /// Where clients are.
+    pub geo: GeoConfig,
 }
 
 /// One address on which clients are served.
@@ -116,6 +118,28 @@ pub struct MatchConfig {
     /// Prefix of the path; `/ws` takes `/ws`, `/ws/` and `/ws/chat`, not `/wsx`.
     #[schemars(with = "Option<String>")]
     pub path: Option<PathPrefix>,
+}
+
+impl MatchConfig {
+    /// Whether a request for this host, without port, and this path is taken.
+    pub fn takes(&self, host: &str, path: &str) -> bool {
+        let takes_host = self.host.as_deref().is_none_or(|wanted| host_matches(wanted, host));
+        takes_host && self.path.as_ref().is_none_or(|prefix| prefix.matches(path))
+    }
+}
+
+fn host_matches(wanted: &str, host: &str) -> bool {
+    match wanted.strip_prefix("*.") {
+        None => wanted.eq_ignore_ascii_case(host),
+        Some(domain) => {
+            let split = host.len().checked_sub(domain.len() + 1);
+            split.is_some_and(|at| {
+                at > 0
+                    && host.is_char_boundary(at)
+                    && host[at..].strip_prefix('.').is_some_and(|rest| rest.eq_ignore_ascii_case(domain))
+            })
+        }
+    }
 }
 
 /// How an upstream is chosen.
@@ -207,6 +231,15 @@ impl Default for ClosedConfig {
     fn default() -> Self {
         ClosedConfig { keep: 10_000, log: None, keep_for_reconnects: 100_000 }
     }
+}
+
+/// Where clients are. Nothing is known without a database; none comes with this program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GeoConfig {
+    /// A file in MaxMind's format (`.mmdb`) that has countries, such as GeoLite2 Country or DB-IP Country Lite. It is read into
+    /// memory at the start, and again at each reload.
+    pub database: Option<PathBuf>,
 }
 
 /// How often the kernel is asked about the two sockets of each open connection (round trips, retransmissions,
@@ -584,5 +617,16 @@ mod tests {
             "tcp_samples.max_per_second",
         ];
         assert_eq!(paths, expected);
+    }
+
+    #[test]
+    fn hosts() {
+        assert!(host_matches("example.com", "Example.COM"));
+        assert!(!host_matches("example.com", "a.example.com"));
+        assert!(host_matches("*.example.com", "a.b.example.com"));
+        assert!(!host_matches("*.example.com", "example.com"));
+        assert!(!host_matches("*.example.com", ".example.com"));
+        assert!(!host_matches("*.example.com", "badexample.com"));
+        assert!(!host_matches("*.example.com", "é"));
     }
 }

@@ -12,7 +12,7 @@ use meter::{Build, Registry, expose};
 use model::WallTime;
 use model::host::HostFacts;
 use model::live::{Backlog, LiveConnection};
-use model::overview::{Ceiling, Overview, PerProtocol, RouteNow};
+use model::overview::{Ceiling, CountryNow, Overview, PerProtocol, RouteNow};
 use model::ports::{Connections as _, Hosts, Metrics, MetricsFormat, Operations, Overviews, Workings};
 use model::system::{Limit, Setting, SystemFacts};
 use parking_lot::Mutex;
@@ -27,6 +27,7 @@ use crate::config::{Config, Source};
 use crate::findings::{Investigation, Investigator, Records, Sight};
 use crate::history::{Kept, OwnMetrics, Target};
 use crate::host::Host;
+use crate::probes::{Prober, Probes};
 use crate::telling::{Desk, Plan, Telling};
 use crate::{config, rules, system};
 
@@ -40,6 +41,7 @@ pub struct App {
     alerting: Alerting,
     telling: Telling,
     investigator: Investigator,
+    prober: Prober,
     admin: web::Server,
 }
 
@@ -56,6 +58,7 @@ struct Core {
     rules: Arc<Board>,
     desk: Arc<Desk>,
     investigation: Arc<Investigation>,
+    probes: Arc<Probes>,
     source: Option<Source>,
     /// Whether the last reload was taken over.
     is_reloaded: AtomicBool,
@@ -98,6 +101,7 @@ impl App {
             host,
             rules: Arc::default(),
             desk: telling.desk(),
+            probes: Probes::new(Arc::clone(&investigation)),
             investigation: Arc::clone(&investigation),
             source,
             is_reloaded: AtomicBool::new(true),
@@ -111,6 +115,8 @@ impl App {
         let elsewhere = core.engine.clone().map(|engine| Elsewhere { engine, runtime: Handle::current() });
         let alerting = Alerting::start((kept, elsewhere), board, (groups, config.rule_options()), tell)?;
         let admin = start_admin(&config, &core, started_at).await?;
+        core.follow_probes(&config);
+        let prober = Prober::start(&core.probes)?;
         tokio::spawn(keep_history(Arc::downgrade(&core)));
         for address in core.gateway.addresses() {
             tracing::info!(%address, "listening");
@@ -121,7 +127,7 @@ impl App {
             connections = ceiling.connections,
             "this process can hold so many connections"
         );
-        Ok(App { core, own_metrics, alerting, telling, investigator, admin })
+        Ok(App { core, own_metrics, alerting, telling, investigator, prober, admin })
     }
 
     /// Addresses on which clients are served.
@@ -144,6 +150,11 @@ impl App {
 
     /// Drains the connections, then stops.
     pub async fn stop(self) {
+        let prober = self.prober;
+        let ended = tokio::task::spawn_blocking(move || drop(prober)).await;
+        if let Err(error) = ended {
+            tracing::error!(%error, "probes were not ended");
+        }
         self.core.gateway.stop().await;
         self.admin.stop().await;
         let (alerting, telling, own_metrics) = (self.alerting, self.telling, self.own_metrics);
@@ -205,6 +216,7 @@ async fn start_admin(
         alertmanager: Arc::clone(&core.desk) as _,
         incidents: Arc::clone(&core.desk) as _,
         findings: Arc::clone(&core.investigation) as _,
+        probes: Arc::clone(&core.probes) as _,
         history: Arc::clone(&core.kept) as _,
         promql: config.evaluation.promql(),
         engine: core.engine.clone().map(|engine| Arc::new(engine) as _),
@@ -247,6 +259,7 @@ impl Core {
             notifications: self.desk.facts(),
             alertmanagers: self.desk.alertmanager_facts(),
             findings: self.investigation.facts(),
+            probes: self.probes.facts(),
             query_engine: self.engine.as_ref().map(RemoteEngine::facts),
             ..self.gateway.scrape()
         }
@@ -323,6 +336,7 @@ fn present(scrape: &Scrape, ceiling: Ceiling) -> Present {
             .iter()
             .map(|route| RouteNow { name: Arc::clone(&route.name), connections: connections(route) })
             .collect(),
+        countries: scrape.countries.clone().map(CountryNow::list),
         ceiling,
     }
 }
@@ -344,6 +358,10 @@ fn fixed_part_that_differs(current: &Config, new: &Config) -> Option<&'static st
 }
 
 impl Core {
+    fn follow_probes(&self, config: &Config) {
+        self.probes.follow(&config.probes, &config.routes, self.gateway.addresses());
+    }
+
     fn take_over(&self) -> Result<(), String> {
         let source = self.source.as_ref().ok_or("there is no configuration file to read again")?;
         let config = source.read()?;
@@ -358,6 +376,7 @@ impl Core {
         }
         self.gateway.reload(config.gateway()).map_err(|error| error.to_string())?;
         self.host.retarget(&config.routes);
+        self.follow_probes(&config);
         tracing::info!(routes = config.routes.len(), groups = groups.len(), "the configuration was reloaded");
         self.desk.reload(plan)?;
         self.rules.reload(groups, config.rule_options());

@@ -12,8 +12,9 @@ use crate::channel::ChannelCommand;
 use crate::diagnose::DiagnoseOptions;
 use crate::escalate::{AckOptions, EscalateCommand};
 use crate::explain::ExplainOptions;
+use crate::grafana::GrafanaCommand;
 use crate::load::LoadCommand;
-use crate::look::{AlertsOptions, ConnectionsOptions, ShowOptions};
+use crate::look::{AlertsOptions, ConnectionsOptions, FindingsOptions, ShowOptions};
 use crate::routes::RoutesCommand;
 use crate::rules::{PromqlOptions, RulesCommand};
 
@@ -41,6 +42,7 @@ const EXAMPLES: &str = "Examples:
   heartline ack 7 --by Ann                             nobody else is called for incident 7
   heartline connections --closed reason:abnormal       list what has broken off
   heartline show 4ynf0xjv3c8mz                         what happened on one connection
+  heartline findings                                   why connections end, fail or are slow
   heartline diagnose wss://example.com/chat            why does it not work?
   heartline explain HL-101                             what a finding means, and what to do
   heartline load ws ws://127.0.0.1:8000/chat -c 500    what many users would see";
@@ -78,6 +80,9 @@ pub enum Command {
     Ack(AckOptions),
     /// List the connections of a running gateway; exit code 3 when it cannot be reached.
     Connections(ConnectionsOptions),
+    /// Say why the connections of a running gateway end, fail or are slow: its findings, with evidence and what helps;
+    /// exit code 3 when it cannot be reached.
+    Findings(FindingsOptions),
     /// List the alerts of a running gateway that fire, or explain one; exit code 3 when it cannot be reached.
     Alerts(AlertsOptions),
     /// Find out whether people can be reached.
@@ -91,6 +96,9 @@ pub enum Command {
     Diagnose(Box<DiagnoseOptions>),
     /// Print the manual page of a cause that a diagnosis names, or of an alert.
     Explain(ExplainOptions),
+    /// Dashboards for Grafana.
+    #[command(subcommand)]
+    Grafana(GrafanaCommand),
     /// Load a service with many connections, and measure what they see.
     #[command(subcommand)]
     ///

@@ -8,6 +8,7 @@ mod diagnostics;
 mod escalation;
 mod evaluation;
 mod locate;
+mod probes;
 mod query;
 mod remote_write;
 mod settings;
@@ -18,8 +19,8 @@ use std::time::Duration;
 
 use alert::engine::Options;
 use gateway::config::{
-    ClosedConfig, DrainConfig, GatewayConfig, ListenerConfig, Network, RecorderConfig, RouteConfig,
-    TcpSamplesConfig,
+    ClosedConfig, DrainConfig, GatewayConfig, GeoConfig, ListenerConfig, Network, RecorderConfig,
+    RouteConfig, TcpSamplesConfig,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,7 @@ pub use crate::config::data::DataConfig;
 pub use crate::config::diagnostics::ConfigErrors;
 pub use crate::config::escalation::{EscalationConfig, EscalationStepConfig, EscalationsConfig};
 pub use crate::config::evaluation::{EvaluationConfig, RestoreConfig};
+pub use crate::config::probes::ProbeConfig;
 pub use crate::config::query::QueryConfig;
 pub use crate::config::remote_write::RemoteWriteConfig;
 pub(crate) use crate::config::settings::settings;
@@ -66,6 +68,8 @@ pub struct Config {
     pub listeners: Vec<ListenerConfig>,
     /// Which request goes where; the first match wins.
     pub routes: Vec<RouteConfig>,
+    /// Experiments of a user's kind on a schedule, at services behind this gateway or elsewhere; up to 100.
+    pub probes: Vec<ProbeConfig>,
     /// Networks of the balancers and proxies in front, such as `10.0.0.0/8`. Only from these are the PROXY
     /// protocol, `X-Forwarded-*` and `Forwarded` believed.
     #[schemars(with = "Vec<String>")]
@@ -80,6 +84,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// How often the kernel is asked about the sockets of open connections.
     pub tcp_samples: TcpSamplesConfig,
+    /// Where clients are.
+    pub geo: GeoConfig,
     /// Prometheus rule files, relative to this file; the last part of a path may have `*` and `?`. The word `default`
     /// stands for the rules that come with this program. `[]` evaluates no rules.
     pub rules: Vec<PathBuf>,
@@ -99,12 +105,14 @@ impl Default for Config {
             query: QueryConfig::default(),
             listeners: Vec::new(),
             routes: Vec::new(),
+            probes: Vec::new(),
             trusted_peers: Vec::new(),
             drain: DrainConfig::default(),
             closed: ClosedConfig::default(),
             recorder: RecorderConfig::default(),
             metrics: MetricsConfig::default(),
             tcp_samples: TcpSamplesConfig::default(),
+            geo: GeoConfig::default(),
             rules: vec![PathBuf::from(DEFAULT_RULES)],
             evaluation: EvaluationConfig::default(),
             alerting: AlertingConfig::default(),
@@ -145,6 +153,7 @@ impl Config {
             closed: self.closed.clone(),
             recorder: self.recorder.clone(),
             tcp_samples: self.tcp_samples,
+            geo: self.geo.clone(),
         }
     }
 
@@ -165,6 +174,7 @@ impl Config {
         problems.extend(self.evaluation.problems());
         problems.extend(self.alerting.problems());
         problems.extend(remote_write::problems(&self.remote_write));
+        problems.extend(probes::problems(&self.probes, &self.routes));
         problems.extend(self.query.problems(self.query_url.as_deref()));
         let window = self.metrics.mean_window;
         if window < Duration::from_secs(10) || window > Duration::from_secs(300) {

@@ -16,14 +16,14 @@ use ::diagnose::verdict::{Outcome, Verdict, verdict};
 use clap::{Args, ValueEnum};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::{Language, Word};
-use probe::diagnose::Settings;
-use probe::target::{Protocol, Target};
+use probe::diagnose::{Settings, Upstream};
+use probe::target::Target;
 use probe::tls::Trust;
 use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::explain::{language, preferred};
-use crate::load::duration;
+use crate::load::{duration, size};
 
 /// Options of `diagnose`.
 #[derive(Args, Clone, Debug)]
@@ -34,8 +34,10 @@ pub struct DiagnoseOptions {
     #[arg(value_name = "URL", value_parser = target)]
     target: Target,
     /// The service itself, behind whatever the URL leads to: what works there and not at the URL is broken in between.
-    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
-    upstream: Option<(String, u16)>,
+    /// With a scheme (https://, http:// and the like) that is spoken; else TLS is tried where the URL has it. Its
+    /// certificate is not verified.
+    #[arg(long, value_name = "HOST:PORT", value_parser = upstream)]
+    upstream: Option<Upstream>,
     /// Checks to make beside the handshake, by name [default: all].
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = check)]
     checks: Vec<Check>,
@@ -69,6 +71,10 @@ pub struct DiagnoseOptions {
     /// Trust any certificate; what it says is still told.
     #[arg(long, conflicts_with = "ca_file")]
     insecure: bool,
+    /// Longest message that has to pass: it is tried, and a limit below it is a fault [default: up to 1MiB is tried, and
+    /// a limit that the service tells of is its own business].
+    #[arg(long, value_name = "BYTES", value_parser = size)]
+    message_max: Option<usize>,
     /// Longest silence to wait for a cut.
     #[arg(long, value_name = "DURATION", default_value = "70s", value_parser = duration)]
     idle_max: Duration,
@@ -108,6 +114,8 @@ enum Format {
     Json,
     /// To paste into an issue.
     Markdown,
+    /// For build servers.
+    Junit,
 }
 
 /// When to use colours.
@@ -128,7 +136,10 @@ enum When {
 pub async fn run(options: DiagnoseOptions) -> Result<(), Failure> {
     let settings = options.settings();
     let plan = options.plan();
-    let seen = Examination::new(options.examined(&settings));
+    let seen = Examination::new(examination::Target {
+        message_max: options.message_max.map(|bytes| bytes as u64),
+        ..settings.examined()
+    });
     let mut progress = progress::Progress::new();
     let mut seen = probe::diagnose::examine(settings, seen, plan, options.timeout, &mut progress).await;
     progress.end();
@@ -139,6 +150,7 @@ pub async fn run(options: DiagnoseOptions) -> Result<(), Failure> {
     let report = match options.format {
         Format::Text => report::text(&seen, &verdict, options.language(), options.style()),
         Format::Markdown => report::markdown(&seen, &verdict, options.language()),
+        Format::Junit => report::junit(&seen, &verdict, options.language()),
         Format::Json => options.json(&seen, &verdict),
     };
     println!("{}", report.trim_end());
@@ -149,24 +161,34 @@ pub async fn run(options: DiagnoseOptions) -> Result<(), Failure> {
     }
 }
 
+/// How a report looks unless it is said: as wide as COLUMNS, with colours on a terminal, unless NO_COLOR is set.
+pub(crate) fn style(is_verbose: bool) -> Style {
+    let is_colorless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let usual = Style::default();
+    Style {
+        has_color: std::io::stdout().is_terminal() && !is_colorless,
+        columns: columns.unwrap_or(usual.columns),
+        is_verbose,
+        ..usual
+    }
+}
+
 impl DiagnoseOptions {
     fn language(&self) -> Language {
         self.lang.unwrap_or_else(preferred)
     }
 
     fn style(&self) -> Style {
-        let is_terminal = std::io::stdout().is_terminal();
-        let is_colorless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let usual = style(self.verbose);
         Style {
             has_color: match self.color {
-                When::Auto => is_terminal && !is_colorless,
+                When::Auto => usual.has_color,
                 When::Always => true,
                 When::Never => false,
             },
             is_ascii: self.ascii,
-            columns: columns.unwrap_or(Style::default().columns),
-            is_verbose: self.verbose,
+            ..usual
         }
     }
 
@@ -199,29 +221,6 @@ impl DiagnoseOptions {
         }
     }
 
-    fn examined(&self, settings: &Settings) -> examination::Target {
-        let target = &self.target;
-        examination::Target {
-            url: target.to_string(),
-            protocol: match target.protocol {
-                Protocol::WebSocket => model::Protocol::WebSocket,
-                Protocol::Sse => model::Protocol::Sse,
-                Protocol::Grpc => model::Protocol::Grpc,
-            },
-            is_tls: target.is_tls,
-            host: target.host.clone(),
-            port: target.port,
-            path: target.path.to_string(),
-            direct: self.upstream.as_ref().map(|(host, port)| format!("{host}:{port}")),
-            origin: settings
-                .fields
-                .get(http::header::ORIGIN)
-                .map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned()),
-            credentials: settings.credentials(),
-            subprotocols: self.subprotocol.clone(),
-        }
-    }
-
     fn json(&self, seen: &Examination, verdict: &Verdict) -> String {
         let stages = seen.plain().map_or(&[][..], |plain| &plain.stages);
         let stages: Vec<Value> = stages
@@ -238,7 +237,7 @@ impl DiagnoseOptions {
             verdict.findings.iter().map(|finding| told(finding, self.language())).collect();
         let mut report = json!({
             "target": seen.target.url, "outcome": verdict.outcome, "cut_short": seen.is_cut,
-            "checks": seen.checks(), "stages": stages, "findings": findings,
+            "undone": seen.undone, "checks": seen.checks(), "stages": stages, "findings": findings,
         });
         if self.verbose {
             report["attempts"] = json!(seen.attempts);
@@ -255,12 +254,21 @@ fn check(name: &str) -> Result<Check, String> {
     name.trim().parse()
 }
 
-fn host_and_port(text: &str) -> Result<(String, u16), String> {
-    let wrong = || "it is HOST:PORT, such as 10.0.0.7:3000".to_owned();
-    let text = text.rsplit_once("://").map_or(text, |(_, rest)| rest).trim_end_matches('/');
-    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-    let port = port.parse().map_err(|_| wrong())?;
-    Ok((host.trim_start_matches('[').trim_end_matches(']').to_owned(), port))
+pub(crate) fn upstream(text: &str) -> Result<Upstream, String> {
+    let wrong = || "it is HOST:PORT or a URL, such as 10.0.0.7:3000 or https://10.0.0.7:8443".to_owned();
+    let (is_tls, rest) = match text.split_once("://") {
+        Some(("https" | "wss" | "grpcs", rest)) => (Some(true), rest),
+        Some(("http" | "ws" | "grpc", rest)) => (Some(false), rest),
+        Some(_) => return Err(wrong()),
+        None => (None, text),
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| wrong())?),
+        _ => (authority, if is_tls.ok_or_else(wrong)? { 443 } else { 80 }),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    if host.is_empty() { Err(wrong()) } else { Ok(Upstream { host, port, is_tls }) }
 }
 
 fn resolution(text: &str) -> Result<(String, u16, SocketAddr), String> {
@@ -279,4 +287,28 @@ fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|error| error.to_string())?;
     let value = HeaderValue::from_str(value.trim()).map_err(|error| error.to_string())?;
     Ok((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upstreams() {
+        let check = |text: &str, expected: Option<(&str, u16, Option<bool>)>| {
+            let parsed = upstream(text).ok();
+            let parsed = parsed.as_ref().map(|it| (it.host.as_str(), it.port, it.is_tls));
+            assert_eq!(parsed, expected, "{text}");
+        };
+        check("10.0.0.7:3000", Some(("10.0.0.7", 3000, None)));
+        check("[::1]:3000", Some(("::1", 3000, None)));
+        check("https://chat.internal", Some(("chat.internal", 443, Some(true))));
+        check("wss://[::1]", Some(("::1", 443, Some(true))));
+        check("ws://chat.internal:81/path", Some(("chat.internal", 81, Some(false))));
+        check("grpcs://10.0.0.7:8443", Some(("10.0.0.7", 8443, Some(true))));
+        check("10.0.0.7", None);
+        check("ftp://10.0.0.7:21", None);
+        check("10.0.0.7:http", None);
+        check(":80", None);
+    }
 }

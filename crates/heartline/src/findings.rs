@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use diagnose::population::{Ledger, Told, Watch, WatchOptions};
+use diagnose::population::{Ledger, Reach, Told, Watch, WatchOptions};
 use gateway::clock;
 use meter::scrape::{ActiveFinding, FindingFacts};
 use model::finding::{Coverage, Doubt, Finding, Place};
@@ -89,6 +89,27 @@ impl Investigation {
         active.dedup();
         let dropped = vec![("overload", self.overload.load(Relaxed)), ("routes", self.routes.load(Relaxed))];
         FindingFacts { active, looks: self.looks.load(Relaxed), dropped }
+    }
+
+    /// Takes in what a run of a probe found, and what it could have found.
+    pub(crate) fn probed(
+        &self,
+        probe: &Arc<str>,
+        route: Option<&Arc<str>>,
+        found: Vec<Finding>,
+        reach: Reach,
+    ) {
+        self.ledger.lock().probed(probe, route, found, reach, clock::wall());
+    }
+
+    /// Only these probes are there still.
+    pub(crate) fn keep_probes(&self, is_kept: impl Fn(&str) -> bool) {
+        self.ledger.lock().keep_probes(is_kept, clock::wall());
+    }
+
+    /// Findings that a probe sees now.
+    pub(crate) fn findings_of(&self, probe: &str) -> u64 {
+        self.ledger.lock().of_probe(probe) as u64
     }
 
     fn tell(&self, news: News) {

@@ -13,10 +13,12 @@ pub mod diagnose;
 pub mod escalate;
 pub mod explain;
 mod findings;
+pub mod grafana;
 mod history;
 mod host;
 pub mod load;
 pub mod look;
+mod probes;
 pub mod reference;
 pub mod routes;
 pub mod rules;
@@ -83,10 +85,12 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Ack(options) => block_on(escalate::ack(options)),
         Command::Connections(options) => block_on(look::connections(options)),
         Command::Show(options) => block_on(look::show(options)),
+        Command::Findings(options) => block_on(look::findings(options)),
         Command::Alerts(options) => block_on(look::alerts(options)),
         Command::Channel(command) => block_on(channel::run(command)),
         Command::Diagnose(options) => block_on(diagnose::run(*options)),
         Command::Explain(options) => explain::run(&options),
+        Command::Grafana(command) => grafana::run(&command),
         Command::Load(command) => load::run(*command),
     }
 }

@@ -21,8 +21,8 @@ use probe::target::{Protocol, Target};
 use probe::websocket::{Message, WebSocketClient};
 
 pub use options::LoadCommand;
-pub(crate) use options::duration;
 use options::{Format, LoadOptions, SendingOptions, ServeOptions};
+pub(crate) use options::{duration, size};
 
 use crate::Failure;
 

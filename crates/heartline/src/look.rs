@@ -1,6 +1,8 @@
-//! What a running gateway has, by its admin API: `heartline connections`, `heartline show` and `heartline alerts`.
+//! What a running gateway has, by its admin API: `heartline connections`, `heartline show`,
+//! `heartline findings` and `heartline alerts`.
 
 mod alerts;
+mod findings;
 mod list;
 pub(crate) mod text;
 mod timeline;
@@ -15,6 +17,7 @@ use model::recording::Recorded;
 use web::body::{ConnectionView, List};
 
 pub use alerts::{AlertsOptions, alerts};
+pub use findings::{FindingsOptions, findings};
 
 use crate::Failure;
 use crate::ask::{AdminOptions, escaped};

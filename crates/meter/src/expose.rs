@@ -1,7 +1,9 @@
 //! All families as they stand now, for whoever takes samples: the two text formats here, a store elsewhere.
 
+mod countries;
 mod host;
 mod kept;
+mod probes;
 mod rules;
 
 use std::fmt::Write as _;
@@ -47,9 +49,13 @@ pub fn visit(registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
         kept::visit_remotes(family, &scrape.remotes, sink);
         kept::visit_notifications(family, &scrape.notifications, sink);
         kept::visit_findings(family, &scrape.findings, sink);
+        probes::visit(family, &scrape.probes, sink);
         kept::visit_alertmanagers(family, &scrape.alertmanagers, sink);
         if let Some(engine) = &scrape.query_engine {
             kept::visit_query_engine(family, engine, sink);
+        }
+        if let Some(countries) = &scrape.countries {
+            countries::visit(family, countries, sink);
         }
         if let Some(facts) = &scrape.host {
             host::visit(family, facts, sink);

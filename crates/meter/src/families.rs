@@ -186,6 +186,8 @@ families! {
         "Time during which data of gRPC streams waited for the windows of its receiver.";
     GRPC_GOAWAYS: Counter "grpc_connections_goaway_total" ["route", "http2_error", "initiator"]
         "GOAWAY frames on connections that carried gRPC streams of the route.";
+    CONNECTIONS_BY_COUNTRY: Gauge "heartline_connections_by_country" ["protocol", "country"]
+        "Open connections by the client's country (ISO 3166-1 alpha-2), as the database of geo.database says: unknown where it does not know, other beyond 250 countries; absent without a database.";
     REJECTED_UPGRADES: Counter "heartline_rejected_upgrades_total" ["route", "check"]
         "Broken rules of the upgrade discipline in requests and answers.";
     REFUSED: Counter "heartline_refused_total" ["reason"]
@@ -286,6 +288,34 @@ families! {
         "Unix time of the last evaluation of the group; 0 before the first one.";
     CONFIG_RELOADED: Gauge "heartline_config_last_reload_successful" []
         "1 when the configuration and the rules were taken over at the start or the last reload, 0 when the last reload was refused and those before stay in force; absent where nothing can be reloaded (heartline demo).";
+    PROBE_SUCCESS: Gauge "probe_success" ["probe", "target"]
+        "1 when the newest run of a scheduled probe opened its stream, which stayed open, or its call did not fail; 0 when not.";
+    PROBE_DURATION: Gauge "probe_duration_seconds" ["probe", "target"]
+        "How long the plain opening of the newest run took, from the name to the open stream or the stage that failed.";
+    PROBE_DNS: Gauge "probe_dns_lookup_time_seconds" ["probe", "target"]
+        "How long the name's resolution took; 0 for an address.";
+    PROBE_HTTP_DURATION: Gauge "probe_http_duration_seconds" ["probe", "target", "phase"]
+        "How long each phase took: resolve, connect (TCP), tls, processing (until the answer's head), transfer (until the stream is open and a first message has come, where one is expected); 0 when it was not reached.";
+    PROBE_HTTP_STATUS: Gauge "probe_http_status_code" ["probe", "target"]
+        "Status of the answer of HTTP; 0 without an answer.";
+    PROBE_CERT_EXPIRY: Gauge "probe_ssl_earliest_cert_expiry" ["probe", "target"]
+        "Unix time at which the first certificate of the chain that was shown expires; absent without TLS.";
+    PROBE_TLS_VERSION: Gauge "probe_tls_version_info" ["probe", "target", "version"]
+        "1, with the version of TLS that was agreed on; absent without TLS.";
+    PROBE_IP_PROTOCOL: Gauge "probe_ip_protocol" ["probe", "target"]
+        "Version of IP that was connected over, 4 or 6; absent without a connection.";
+    PROBE_PING_RTT: Gauge "heartline_probe_ping_rtt_seconds" ["probe", "target"]
+        "Smallest round trip of the Pings (PING of HTTP/2) of the newest run of a scheduled probe; absent where none was answered.";
+    PROBE_LAST_RUN: Gauge "heartline_probe_last_run_timestamp_seconds" ["probe", "target"]
+        "Unix time at which the newest run of a scheduled probe began.";
+    PROBE_LAST_DURATION: Gauge "heartline_probe_last_run_duration_seconds" ["probe", "target"]
+        "How long all experiments of the newest run of a scheduled probe took.";
+    PROBE_RUNS: Counter "heartline_probe_runs_total" ["probe", "target", "outcome"]
+        "Runs of a scheduled probe by what they came to.";
+    PROBE_SKIPPED: Counter "heartline_probe_runs_skipped_total" ["probe", "target"]
+        "Runs of a scheduled probe that were left out: one was under way, or too many of other probes were.";
+    PROBE_FINDINGS: Gauge "heartline_probe_findings" ["probe", "target"]
+        "Findings of a scheduled probe that go on.";
     BUILD_INFO: Gauge "heartline_build_info" ["version"]
         "1, with the version of this build.";
     PROCESS_CPU: Counter "process_cpu_seconds_total" []

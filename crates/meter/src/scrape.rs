@@ -1,9 +1,12 @@
 //! What only others know at the moment of a scrape.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::host::{HostFacts, ProcessFacts};
-use model::{Initiator, Moment, PerDirection, PerLeg, Protocol, Reason, WallTime};
+use model::overview::PerProtocol;
+use model::probe::ProbeRun;
+use model::{Country, Initiator, Moment, PerDirection, PerLeg, Protocol, Reason, WallTime};
 
 use crate::cells::Observed;
 
@@ -14,6 +17,8 @@ pub struct Scrape {
     pub now: Moment,
     /// The routes, in the order of the configuration.
     pub routes: Vec<RouteLive>,
+    /// Open connections by country; none without a database of countries.
+    pub countries: Option<Countries>,
     /// Certificates in use.
     pub certificates: Vec<Certificate>,
     /// What the operating system says of the process.
@@ -34,6 +39,8 @@ pub struct Scrape {
     pub notifications: NotificationFacts,
     /// What explains the ends of connections.
     pub findings: FindingFacts,
+    /// Scheduled probes.
+    pub probes: Vec<ProbeFacts>,
     /// Alertmanagers elsewhere that alerts of rules are sent to.
     pub alertmanagers: Vec<AlertmanagerFacts>,
     /// The engine elsewhere that answers queries.
@@ -47,6 +54,9 @@ pub struct Scrape {
     /// Closes that were forgotten before they could tell a reconnect.
     pub reconnect_closes_dropped: u64,
 }
+
+/// Open connections by the client's country, none where it is not known.
+pub type Countries = BTreeMap<Option<Country>, PerProtocol<u64>>;
 
 /// What is alive on one route.
 #[derive(Clone, Debug, Default)]
@@ -243,6 +253,23 @@ pub struct ActiveFinding {
     pub route: Arc<str>,
     /// How sure it is.
     pub level: &'static str,
+}
+
+/// A scheduled probe.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProbeFacts {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it examines, without query.
+    pub target: Arc<str>,
+    /// Its newest run.
+    pub last: Option<Arc<ProbeRun>>,
+    /// Runs by what they came to, in the order of [`Outcome::ALL`](model::Word::ALL).
+    pub outcomes: [u64; 4],
+    /// Runs that were left out.
+    pub skipped: u64,
+    /// Its findings that go on.
+    pub findings: u64,
 }
 
 /// An Alertmanager elsewhere.

@@ -122,31 +122,6 @@ pub struct Finding {
     pub doubt: Option<Doubt>,
 }
 
-/// Longest note of a doubt, characters.
-pub const NOTE_MAX: usize = 500;
-
-/// Somebody looked and says that a finding is wrong. It holds for as long as the finding says the same as then.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
-pub struct Doubt {
-    /// When that was said.
-    pub at: WallTime,
-    /// Why, at most [`NOTE_MAX`] characters; may be empty.
-    pub note: String,
-}
-
-/// How much of what ended not as it should has a cause, lately.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
-pub struct Coverage {
-    /// Length of the time that is looked at.
-    pub window_seconds: f64,
-    /// Ends of established connections in it, without those that a client made as one should.
-    pub ends: u64,
-    /// Those of them that at least one finding is about.
-    pub explained: u64,
-}
-
 /// Which connections that have ended are meant: those that a filter takes, from a finding's `since` on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
@@ -198,6 +173,31 @@ pub enum Vantage {
     Inside,
     /// By a scheduled probe, with its name.
     Probe(Arc<str>),
+}
+
+/// Longest note of a doubt, characters.
+pub const NOTE_MAX: usize = 500;
+
+/// Somebody looked and says that a finding is wrong. It holds for as long as the finding says the same as then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Doubt {
+    /// When that was said.
+    pub at: WallTime,
+    /// Why, at most [`NOTE_MAX`] characters; may be empty.
+    pub note: String,
+}
+
+/// How much of what ended not as it should has a cause, lately.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Coverage {
+    /// Length of the time that is looked at.
+    pub window_seconds: f64,
+    /// Ends of established connections in it, without those that a client made as one should.
+    pub ends: u64,
+    /// Those of them that at least one finding is about.
+    pub explained: u64,
 }
 
 /// How much a finding explains.

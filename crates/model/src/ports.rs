@@ -9,6 +9,7 @@ use crate::host::HostFacts;
 use crate::id::ConnectionId;
 use crate::live::LiveConnection;
 use crate::overview::Overview;
+use crate::probe::{ProbeView, Refusal};
 use crate::record::CloseRecord;
 use crate::recording::Recording;
 use crate::rules::GroupView;
@@ -185,4 +186,16 @@ pub trait Findings: Send + Sync {
 
     /// Somebody tells what was done at that time: a `kind` such as `deploy` or `reload`, and to what.
     fn told(&self, kind: &str, subject: &str, at: WallTime);
+}
+
+/// Scheduled probes.
+pub trait Probes: Send + Sync {
+    /// All of them, in the order of the configuration.
+    fn probes(&self) -> Vec<ProbeView>;
+
+    /// Somebody asks for a run at once, with long and hard experiments or without.
+    ///
+    /// # Errors
+    /// It does not begin.
+    fn run(&self, probe: &str, is_deep: bool) -> Result<(), Refusal>;
 }

@@ -69,7 +69,7 @@ words! {
         Healthy = "healthy",
         /// Something is wrong, and at least one finding says what.
         Problem = "problem",
-        /// Something is wrong, and no measurement tells what.
+        /// Something is wrong and no measurement tells what, or the time was over before all was measured.
         Inconclusive = "inconclusive",
         /// It could not be tested.
         CouldNotTest = "could_not_test",
@@ -139,12 +139,12 @@ pub struct ProbeRun {
 impl ProbeRun {
     /// How long the plain opening took, from the name to the open stream or the stage that failed.
     pub fn opening_seconds(&self) -> f64 {
-        self.stages.iter().map(|stage| stage.seconds).sum()
+        self.stages.iter().fold(0.0, |sum, stage| sum + stage.seconds)
     }
 
     /// How long a stage of it took; 0 when it was not reached, or not needed.
     pub fn stage_seconds(&self, name: StageName) -> f64 {
-        self.stages.iter().filter(|stage| stage.name == name).map(|stage| stage.seconds).sum()
+        self.stages.iter().find(|stage| stage.name == name).map_or(0.0, |stage| stage.seconds)
     }
 
     /// The same in short.
@@ -215,4 +215,15 @@ pub struct Bracket {
     pub to: f64,
     /// How many there were.
     pub count: u32,
+}
+
+const _: () = assert!(<Outcome as crate::Word>::ALL.len() == 4, "a count for each in `ProbeView`");
+
+/// Why a run that somebody asks for does not begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no probe of this name.
+    Unknown,
+    /// One is under way, or asked for already.
+    Running,
 }

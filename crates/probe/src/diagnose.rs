@@ -15,7 +15,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use diagnose::attempt::{Attempt, Fault, Stage, StageName};
-use diagnose::experiment::{Alpn, Conduct, Experiment, Vary, Via};
+use diagnose::examination;
+use diagnose::experiment::{Alpn, Check, Conduct, Experiment, Vary, Via};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::Moment;
 use tokio::sync::{mpsc, watch};
@@ -32,8 +33,8 @@ pub use run::{Progress, examine};
 pub struct Settings {
     /// What is examined.
     pub target: Target,
-    /// The upstream behind it, `HOST:PORT`.
-    pub direct: Option<(String, u16)>,
+    /// The upstream behind it.
+    pub direct: Option<Upstream>,
     /// Fields of requests, beside those of the protocol.
     pub fields: HeaderMap,
     /// Subprotocols that are offered.
@@ -48,6 +49,17 @@ pub struct Settings {
     pub stage_time: Duration,
 }
 
+/// An upstream that is asked straight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// Name or address, an IPv6 address without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Whether it speaks TLS; none when that is to be found out.
+    pub is_tls: Option<bool>,
+}
+
 /// Fields that carry credentials (RFC 9110, section 11; RFC 6265), in lower case.
 const CREDENTIALS: [&str; 5] =
     ["authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"];
@@ -57,6 +69,25 @@ impl Settings {
     pub fn credentials(&self) -> Vec<String> {
         let names = self.fields.keys().map(HeaderName::as_str);
         names.filter(|name| is_credential(name)).map(str::to_owned).collect()
+    }
+
+    /// What is examined, as evidence has it.
+    pub fn examined(&self) -> examination::Target {
+        let target = &self.target;
+        let origin = self.fields.get(http::header::ORIGIN);
+        examination::Target {
+            url: target.to_string(),
+            protocol: target.protocol.into(),
+            is_tls: target.is_tls,
+            host: target.host.clone(),
+            port: target.port,
+            path: target.path.to_string(),
+            direct: self.direct.as_ref().map(|Upstream { host, port, .. }| format!("{host}:{port}")),
+            origin: origin.map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned()),
+            credentials: self.credentials(),
+            subprotocols: self.subprotocols.clone(),
+            message_max: None,
+        }
     }
 }
 
@@ -110,8 +141,10 @@ impl Trial<'_> {
     pub(crate) fn is_tls(&self) -> bool {
         let target = &self.settings.target;
         match (self.experiment.via, self.vary()) {
-            // Behind a proxy that ends TLS the service is plain.
-            (Via::Direct, _) => false,
+            // Behind a proxy that ends TLS the service is often plain.
+            (Via::Direct, _) => {
+                self.settings.direct.as_ref().and_then(|direct| direct.is_tls).unwrap_or(target.is_tls)
+            }
             (_, Some(Vary::OtherScheme)) => !target.is_tls,
             _ => target.is_tls,
         }
@@ -129,9 +162,23 @@ impl Trial<'_> {
     pub(crate) fn destination(&self) -> (&str, u16) {
         let target = &self.settings.target;
         match (self.experiment.via, &self.settings.direct) {
-            (Via::Direct, Some((host, port))) => (host, *port),
+            (Via::Direct, Some(direct)) => (&direct.host, direct.port),
             _ => (&target.host, target.port),
         }
+    }
+
+    /// The name that TLS is asked for. A proxy knows its upstream by a name of its own, or by an address and the name
+    /// that the client asked for.
+    pub(crate) fn server_name(&self) -> &str {
+        let (host, _) = self.destination();
+        let is_address = host.parse::<std::net::IpAddr>().is_ok();
+        if is_address { &self.settings.target.host } else { host }
+    }
+
+    /// Whom this attempt trusts. Proxies do not verify their upstreams by default, and no certificate of an upstream is
+    /// for the name in the URL; what one says is told all the same.
+    pub(crate) fn trust(&self) -> &Trust {
+        if self.experiment.via == Via::Direct { &Trust::Anyone } else { &self.settings.trust }
     }
 
     /// Path and query of the request.
@@ -170,6 +217,27 @@ impl Trial<'_> {
             _ => {}
         }
         fields
+    }
+}
+
+/// Finds out whether the upstream speaks TLS, when nobody has said: as the URL does, unless it does not understand that.
+pub(crate) async fn find_scheme(settings: &mut Settings, start: Moment) {
+    let is_open = |direct: &Upstream| direct.is_tls.is_none();
+    if !settings.target.is_tls || !settings.direct.as_ref().is_some_and(is_open) {
+        return;
+    }
+    let (check, conduct) = (Check::Handshake, Conduct::Greet);
+    let experiment = Experiment { check, via: Via::Direct, vary: None, conduct };
+    let began = clock::now();
+    let seen = nothing(experiment.clone(), began.since(start).as_secs_f64());
+    let (_stop, stop) = watch::channel(false);
+    let mut trial = Trial { settings, experiment: &experiment, began, seen, stop, waiting: None };
+    let _ = connect::connect(&mut trial).await;
+    let tls = trial.seen.stage(StageName::Tls).map(|stage| stage.fault);
+    let is_tls =
+        !matches!(tls, Some(Some(Fault::OtherProtocol | Fault::Ended | Fault::Reset | Fault::Timeout)));
+    if let Some(direct) = &mut settings.direct {
+        direct.is_tls = Some(is_tls);
     }
 }
 

@@ -28,6 +28,16 @@ impl Protocol {
     }
 }
 
+impl From<Protocol> for model::Protocol {
+    fn from(protocol: Protocol) -> model::Protocol {
+        match protocol {
+            Protocol::WebSocket => model::Protocol::WebSocket,
+            Protocol::Sse => model::Protocol::Sse,
+            Protocol::Grpc => model::Protocol::Grpc,
+        }
+    }
+}
+
 /// Where a service is and what is asked of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::Moment;
+use model::probe::Refusal;
 
 /// Runs under way at once, and how many of them may be deep, so that the long ones leave room for the rest.
 const AT_ONCE: usize = 8;
@@ -30,15 +31,6 @@ pub struct Begin {
     pub probe: Arc<str>,
     /// Long and hard experiments are part of it.
     pub is_deep: bool,
-}
-
-/// Why a run that somebody asks for does not begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// There is no probe of this name.
-    Unknown,
-    /// One is under way.
-    Running,
 }
 
 /// What is known of one probe.

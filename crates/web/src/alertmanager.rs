@@ -15,6 +15,7 @@ use alert::dispatch::{
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use model::finding::Finding;
 
 pub(crate) use alerts::{alerts, deliveries, explain, groups, post_alerts};
 pub(crate) use silences::{delete_silence, post_silence, silence, silences};
@@ -57,6 +58,9 @@ pub trait Alertmanager: Send + Sync {
 
     /// All that decides about one alert.
     fn explain(&self, fingerprint: u64) -> Option<Explained>;
+
+    /// The findings that may explain an alert, likeliest first; none when it is not known.
+    fn suspects(&self, fingerprint: u64) -> Vec<Finding>;
 
     /// The newest attempts to tell people.
     fn deliveries(&self) -> DeliveryList;

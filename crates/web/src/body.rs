@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use diagnose::text::Told;
 use model::WallTime;
-use model::finding::{Coverage, Place};
+use model::finding::{Coverage, Level, Place};
 use model::journal::LostConnection;
 use model::live::LiveConnection;
 use model::record::CloseRecord;
@@ -105,7 +105,26 @@ pub enum ConnectionView {
     Closed {
         /// Its close record.
         closed: Arc<CloseRecord>,
+        /// The findings that explain its end, surest first.
+        #[serde(default)]
+        findings: Vec<Explanation>,
     },
+}
+
+/// A finding that explains the end of one connection, in the language of the reader.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Explanation {
+    /// Name of its cause, as in `/api/v1/findings/{id}`.
+    pub id: String,
+    /// Its cause's number, such as `HL-101`.
+    pub code: String,
+    /// One line.
+    pub title: String,
+    /// How sure it is.
+    pub level: Level,
+    /// The same from 0 to 1.
+    pub confidence: f64,
 }
 
 /// Findings, and how much they explain.

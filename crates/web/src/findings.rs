@@ -7,13 +7,15 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use diagnose::cause::Cause;
 use diagnose::causes;
-use diagnose::text::told;
+use diagnose::text::{Told, told};
 use http::{HeaderMap, StatusCode, Uri};
 use model::finding::{Coverage, Doubt, Finding, NOTE_MAX};
+use model::record::CloseRecord;
 use model::{Language, WallTime};
 use serde::Deserialize;
 
-use crate::body::{Feedback, FindingList};
+use crate::Ports;
+use crate::body::{Explanation, Feedback, FindingList};
 use crate::error::ApiError;
 use crate::headers::language;
 use crate::router::Site;
@@ -113,6 +115,17 @@ fn list(found: &[Finding], coverage: Coverage, language: Language) -> FindingLis
         total: found.len(),
         coverage,
     }
+}
+
+/// The findings that explain the end of a connection, surest first.
+pub(crate) fn explanations(ports: &Ports, record: &CloseRecord, language: Language) -> Vec<Explanation> {
+    let found = [ports.findings.active(), ports.findings.over()].concat();
+    let explains = |finding: &&Finding| finding.selected().is_some_and(|selected| selected.takes(record));
+    let mut found: Vec<Told> = found.iter().filter(explains).map(|finding| told(finding, language)).collect();
+    found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    let brief =
+        |Told { id, code, title, level, confidence, .. }| Explanation { id, code, title, level, confidence };
+    found.into_iter().map(brief).collect()
 }
 
 /// What was done.

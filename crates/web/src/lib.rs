@@ -10,7 +10,7 @@
 //! security headers. Answers are the types of [`body`]; the dashboard's TypeScript is generated from them:
 //! `UPDATE=1 cargo test -p web --test types`.
 //!
-//! The manual pages of alerts and causes are there too ([`manuals`]). Prometheus' HTTP API has its own words and
+//! The manual pages of alerts and causes are there too ([`manuals`]), and dashboards for Grafana ([`grafana`]). Prometheus' HTTP API has its own words and
 //! errors, and threads of its own: `prometheus`.
 //!
 //! What it is not: it stores nothing and terminates no TLS; put a reverse proxy in front
@@ -22,12 +22,13 @@ use meter::queries::QueryMeter;
 use model::WallTime;
 use model::journal::Journal;
 use model::ports::{
-    Connections, Findings, History, Hosts, Metrics, Operations, Overviews, QueryEngine, Recordings, Rules,
-    Workings,
+    Connections, Findings, History, Hosts, Metrics, Operations, Overviews, Probes, QueryEngine, Recordings,
+    Rules, Workings,
 };
 
 pub mod body;
 pub mod config;
+pub mod grafana;
 pub mod manuals;
 
 mod ack;
@@ -43,6 +44,7 @@ mod gate;
 mod headers;
 mod incidents;
 mod operate;
+mod probes;
 mod prometheus;
 mod query;
 mod router;
@@ -79,6 +81,8 @@ pub struct Ports {
     pub incidents: Arc<dyn Incidents>,
     /// What explains the ends of connections.
     pub findings: Arc<dyn Findings>,
+    /// Scheduled probes.
+    pub probes: Arc<dyn Probes>,
     /// Series.
     pub history: Arc<dyn History>,
     /// How queries over `history` are understood.

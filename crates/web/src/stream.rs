@@ -240,6 +240,10 @@ mod tests {
             None
         }
 
+        fn suspects(&self, _: u64) -> Vec<model::finding::Finding> {
+            Vec::new()
+        }
+
         fn deliveries(&self) -> alert::delivery::DeliveryList {
             alert::delivery::DeliveryList::default()
         }
@@ -281,6 +285,15 @@ mod tests {
     impl Metrics for Silent {
         fn expose(&self, _: MetricsFormat) -> String {
             String::new()
+        }
+    }
+
+    impl model::ports::Probes for Silent {
+        fn probes(&self) -> Vec<model::probe::ProbeView> {
+            vec![]
+        }
+        fn run(&self, _: &str, _: bool) -> Result<(), model::probe::Refusal> {
+            Ok(())
         }
     }
 
@@ -366,6 +379,7 @@ mod tests {
             self.count.fetch_add(1, Ordering::Relaxed);
             assert!(!self.fails, "told to fail");
             model::overview::Overview {
+                countries: None,
                 as_of: WallTime::default(),
                 started_at: WallTime::default(),
                 window_seconds: window.as_secs_f64(),
@@ -388,6 +402,7 @@ mod tests {
             overviews: Arc::clone(looks) as Arc<dyn Overviews>,
             hosts: Arc::new(Silent),
             workings: Arc::new(Silent),
+            probes: Arc::new(Silent),
             operations: Arc::new(Silent),
             rules: Arc::new(Silent),
             alertmanager: Arc::new(Silent),

@@ -10,6 +10,7 @@ use model::Direction;
 use model::host::HostFacts;
 use model::live::LiveConnection;
 use model::overview::Overview;
+use model::probe::ProbeView;
 use model::recording::Recorded;
 use model::rules::{AlertsView, RulesView};
 use model::system::{Limit, Setting, SystemFacts};
@@ -84,6 +85,7 @@ fn render() -> String {
         .add::<GettableAlert>()
         .add::<GettableSilence>()
         .add::<DeliveryList>()
+        .add::<ProbeView>()
         .add::<Recorded>()
         .add::<ErrorBody>()
         .add::<Direction>();

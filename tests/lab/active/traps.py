@@ -181,7 +181,7 @@ def slow_and_small(site):
     app = service.websocket(site, handler, max_size=4096)
     site.shows(client.ending(f"ws://{app}/", ["x" * 4097])[0] == 1009, "large messages are refused")
     site.shows(min(round_trips(f"ws://{app}/", 3)) > 0.3, "small ones are slow")
-    return site.diagnose(f"ws://{app}/", "--checks", "size,latency")
+    return site.diagnose(f"ws://{app}/", "--checks", "size,latency", "--message-max", "64KiB")
 
 
 @trap("few-connections-by-licence", group="capacity", also=ANY_HONEST, wrong={

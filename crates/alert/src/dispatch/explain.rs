@@ -1,5 +1,6 @@
 //! Why an alert was told, was not, or when it will be.
 
+use model::series::Labels;
 use serde::Serialize;
 
 use super::view::{AlertStatus, time};
@@ -78,6 +79,11 @@ impl Dispatcher {
             status: self.status(&alert.labels, now_ms),
             groups: groups.collect(),
         })
+    }
+
+    /// Labels of an alert, and where its expression is shown; none if it is not known.
+    pub fn subject(&self, fingerprint: u64) -> Option<(&Labels, &str)> {
+        self.alerts.get(&fingerprint).map(|alert| (&alert.labels, &*alert.generator_url))
     }
 
     fn explain_group(&self, id: &str, fingerprint: u64, now_ms: i64) -> Option<GroupExplained> {

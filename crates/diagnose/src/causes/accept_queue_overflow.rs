@@ -78,6 +78,16 @@ pub const CAUSE: Cause = Cause {
             "`conntrack-table-full`，或限制新建连接的防火墙",
         ),
         phrase(
+            "filled",
+            "{count} connections came about and got no answer; after them SYN is not answered any more",
+            "{count} 个连接建立后没有得到应答；此后 SYN 不再得到应答",
+        ),
+        phrase(
+            "filled_again",
+            "{count} attempts after them came to the same",
+            "之后的 {count} 次尝试结果相同",
+        ),
+        phrase(
             "counters",
             "On the machine of the listener: `nstat -az TcpExtListenOverflows` before and after, and Recv-Q in `ss -ltn`",
             "在监听所在机器上：前后对比 `nstat -az TcpExtListenOverflows`，并查看 `ss -ltn` 的 Recv-Q",
@@ -101,6 +111,28 @@ const AGAIN: [f64; 7] = [1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 11.0];
 const ANSWER: f64 = 0.25;
 
 fn probe(seen: &Examination) -> Option<Finding> {
+    overflowing(seen).or_else(|| filled(seen))
+}
+
+/// Nobody accepts: connections wait in the queue unanswered until it is full, and from then on SYN is dropped.
+fn filled(seen: &Examination) -> Option<Finding> {
+    let mut attempts: Vec<&Attempt> = openings::repeats(seen, Via::Url).collect();
+    attempts.sort_by(|a, b| a.began.total_cmp(&b.began));
+    let is = |attempt: &Attempt, stage| openings::failed(attempt, stage) == Some(Fault::Timeout);
+    let waiting = attempts.iter().take_while(|attempt| is(attempt, StageName::Http)).count();
+    let dropped = attempts.iter().skip(waiting).filter(|attempt| is(attempt, StageName::Tcp)).count();
+    if waiting == 0 || dropped == 0 || waiting + dropped < attempts.len() {
+        return None;
+    }
+    let claim = Claim::of(&CAUSE, Place::Upstream, Said::new("filled").with("count", waiting))
+        .corroborated((dropped > 1).then(|| Said::new("filled_again").with("count", dropped)))
+        .unless(Said::new("conntrack"))
+        .next(Said::new("counters"));
+    Some(claim.fix(Said::new("accept_sooner")).finding())
+}
+
+/// Connections of a crowd whose SYN was dropped, beside others that got in.
+fn overflowing(seen: &Examination) -> Option<Finding> {
     seen.plain()?.stage(StageName::Tcp).filter(|tcp| tcp.fault.is_none() && tcp.seconds < SOON)?;
     let crowd = openings::crowd(seen, Via::Url)?;
     let late = late(crowd)?;
@@ -178,7 +210,8 @@ mod tests {
     use model::finding::Level;
 
     use super::*;
-    use crate::scene::{Scene, answer, crowd_of, fails, found, none};
+    use crate::experiment::Check;
+    use crate::scene::{Scene, answer, crowd_of, fails, found, greeting, none};
 
     fn connected(via: Via, after: [f64; 3], soon: usize) -> Attempt {
         let members = (0..20_usize).map(|number| {
@@ -200,6 +233,26 @@ mod tests {
         assert_eq!(found(probe, open().attempt(url.clone()), Level::Medium).place, Place::Unknown);
         let both = open().attempt(url).attempt(connected(Via::Direct, [1.01, 3.03, 7.1], 5));
         assert_eq!(found(probe, both, Level::Medium).place, Place::Upstream);
+    }
+
+    #[test]
+    fn a_queue_that_nobody_accepts_from() {
+        let waits = |began, stage| Attempt { began, ..fails(Via::Url, None, stage, Fault::Timeout, 10.0) };
+        let all = |stages: &[StageName]| {
+            let attempts =
+                stages.iter().zip(0_u32..).map(|(stage, nth)| waits(10.0 * f64::from(nth), *stage));
+            Scene::websocket().attempts(attempts)
+        };
+        use StageName::{Http, Tcp};
+        assert_eq!(found(probe, all(&[Http, Http, Tcp, Tcp]), Level::Medium).place, Place::Upstream);
+        none(probe, all(&[Http, Http, Http]));
+        none(probe, all(&[Tcp, Tcp]));
+        none(probe, all(&[Tcp, Http, Tcp]));
+        none(
+            probe,
+            all(&[Http, Tcp])
+                .attempt(Attempt { began: 30.0, ..greeting(Check::Handshake, Via::Url, None, answer(101)) }),
+        );
     }
 
     #[test]

@@ -56,14 +56,19 @@ pub const CAUSE: Cause = Cause {
 const ORDINARY_BYTES: u64 = 4 << 20;
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let (message, size) = seen.of_open(Via::Url).find_map(|attempt| {
+    let is_needed = |bytes: u64| seen.target.message_max.is_some_and(|needed| needed >= bytes);
+    let (message, size, is_fault) = seen.of_open(Via::Url).find_map(|attempt| {
         let end = attempt.stream.as_ref()?.grpc.as_ref().filter(|end| end.code == Some(8))?;
+        let size = too_large(&end.message)?;
+        // Messages that the probe did not make large on purpose are those that the service is for.
         let own = sent(attempt).map(|(bytes, _)| bytes);
-        let size = too_large(&end.message).filter(|_| own.is_none_or(|own| own <= ORDINARY_BYTES))?;
-        Some((end.message.as_str(), size))
+        let is_fault = own.is_none_or(is_needed);
+        let is_told = is_fault || own.is_some_and(|own| own <= ORDINARY_BYTES);
+        is_told.then_some((end.message.as_str(), size, is_fault))
     })?;
     let claim =
         Claim::of(&CAUSE, Place::Upstream, Said::new("status_says").with("message", message)).proven();
+    let claim = if is_fault { claim } else { claim.informing() };
     Some(claim.fix(Said::new("raise").bytes("bytes", size)).finding())
 }
 
@@ -100,6 +105,19 @@ mod tests {
     #[test]
     fn the_default_limit_is_healthy() {
         let large = scene::sent(URL, 5 << 20, Err(Some(Sign::BodyEnd)));
-        none(probe, Scene::grpc().attempt(large.grpc(8, "larger than max (5242880 vs. 4194304)")));
+        let large = large.grpc(8, "larger than max (5242880 vs. 4194304)");
+        none(probe, Scene::grpc().attempt(large.clone()));
+        // Unless more is needed than it lets in.
+        let needed = found(probe, Scene::grpc().needs(5 << 20).attempt(large), Level::High);
+        assert_eq!(needed.severity, CAUSE.severity);
+    }
+
+    #[test]
+    fn a_smaller_limit_is_told_and_no_fault() {
+        let refused =
+            || scene::sent(URL, 4096, Err(Some(Sign::BodyEnd))).grpc(8, "larger than max (4096 vs. 1024)");
+        assert_eq!(found(probe, Scene::grpc().attempt(refused()), Level::High).severity, Severity::Info);
+        let needed = found(probe, Scene::grpc().needs(4096).attempt(refused()), Level::High);
+        assert_eq!(needed.severity, CAUSE.severity);
     }
 }

@@ -89,7 +89,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
     if occupancy::limit(occupancy::at_url(seen), is_refused).is_some() {
         return None;
     }
-    let (decisive, is_crowd) = match counted(openings::repeats(seen, Via::Url)) {
+    let varied = || counted(seen.unsteady.iter().filter(|attempt| attempt.experiment.via == Via::Url));
+    let (decisive, is_crowd) = match counted(openings::repeats(seen, Via::Url)).or_else(varied) {
         Some(count) => (count.said("sometimes"), false),
         None => (counted(openings::crowd(seen, Via::Url)?.iter())?.said("at_once"), true),
     };

@@ -83,12 +83,13 @@ pub const CAUSE: Cause = Cause {
     signs: Signs::both(probe, population),
 };
 
-/// Limits from here on are common defaults (socket.io 1,000,000 bytes, websockets 1 MiB) and no fault.
+/// Limits from here on are common defaults (socket.io 1,000,000 bytes, websockets 1 MiB) and not worth a word.
 const ORDINARY_BYTES: u64 = 1_000_000;
 
 fn probe(seen: &Examination) -> Option<Finding> {
     let limit = bracket(seen, Via::Url).filter(|limit| limit.fate == Fate::Ended(Manner::Close(1009)))?;
-    if limit.failed > ORDINARY_BYTES {
+    let is_needed = seen.target.message_max.is_some_and(|needed| needed >= limit.failed);
+    if limit.failed > ORDINARY_BYTES && !is_needed {
         return None;
     }
     let upstream = seen.target.direct.as_deref().unwrap_or("-");
@@ -112,6 +113,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
         .corroborated(Said::new("smaller_passes").bytes("passed", limit.passed))
         .corroborated(compared.map(|code| Said::new(code).with("upstream", upstream)))
         .noted(per_frame);
+    // Whoever closes with 1009 has set a limit, most often on purpose.
+    let claim = if is_needed { claim } else { claim.informing() };
     Some(claim.fix(Said::new("raise").bytes("passed", limit.passed).bytes("failed", limit.failed)).finding())
 }
 
@@ -143,6 +146,15 @@ mod tests {
         let frame =
             found(probe, limit(1009, 100, 200).attempt(fragmented(URL, 200, 4, Ok(0.01))), Level::High);
         assert!(frame.evidence.iter().any(|said| said.code == "per_frame"));
+    }
+
+    #[test]
+    fn a_limit_is_a_fault_to_who_needs_more() {
+        let severity = |scene| found(probe, scene, Level::High).severity;
+        assert_eq!(severity(limit(1009, 999, 1001)), Severity::Info);
+        assert_eq!(severity(limit(1009, 999, 1001).needs(999)), Severity::Info);
+        assert_eq!(severity(limit(1009, 999, 1001).needs(1001)), CAUSE.severity);
+        assert_eq!(severity(limit(1009, 1 << 20, 2 << 20).needs(2 << 20)), CAUSE.severity);
     }
 
     #[test]

@@ -48,6 +48,18 @@ pub const CAUSE: Cause = Cause {
             "{passed}以内的消息能够返回，{failed}的没有返回，而连接保持打开",
         ),
         phrase(
+            "by_band",
+            "Messages of {count} sizes from {failed} on do not come back, larger and smaller ones do, and the stream \
+             stays open",
+            "从 {failed}起有 {count} 种大小的消息没有返回，更大与更小的都能返回，而连接保持打开",
+        ),
+        phrase(
+            "by_one",
+            "A message of {failed} did not come back, larger and smaller ones did, and the stream stayed open",
+            "一条 {failed}的消息没有返回，更大与更小的都返回了，而连接保持打开",
+        ),
+        phrase("once_only", "a loss by chance", "偶然丢失"),
+        phrase(
             "by_position",
             "{lost} of {all} small messages did not come back, and the stream stayed open",
             "{all} 条小消息中有 {lost} 条没有返回，而连接保持打开",
@@ -68,10 +80,13 @@ pub const CAUSE: Cause = Cause {
 
 fn probe(seen: &Examination) -> Option<Finding> {
     let upstream = seen.target.direct.as_deref().unwrap_or("-");
-    let (said, straight) = by_size(seen).or_else(|| by_position(seen))?;
+    let (said, straight) = by_size(seen).or_else(|| by_band(seen)).or_else(|| by_position(seen))?;
+    let once = (said.code == "by_one").then(|| Said::new("once_only"));
     let compared = |code: &'static str| Said::new(code).with("upstream", upstream);
     let claim = match straight {
-        Some(true) => Claim::of(&CAUSE, Place::UpstreamLeg, said).corroborated(compared("straight_all")),
+        Some(true) => Claim::of(&CAUSE, Place::UpstreamLeg, said)
+            .corroborated(compared("straight_all"))
+            .next(once.is_some().then(|| Said::new("real_messages"))),
         Some(false) => Claim::of(&CAUSE, Place::Upstream, said)
             .corroborated(compared("straight_too"))
             .unless(Said::new("on_purpose"))
@@ -80,7 +95,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
             .unless(Said::new("is_late"))
             .next(Said::new("pass_upstream")),
     };
-    Some(claim.fix(Said::new("find")).finding())
+    let claim = if once.is_some() && straight.is_none() { claim.suspected() } else { claim };
+    Some(claim.unless(once).fix(Said::new("find")).finding())
 }
 
 /// A size from which nothing comes back, and whether it does straight at the service.
@@ -89,6 +105,19 @@ fn by_size(seen: &Examination) -> Option<(Said, Option<bool>)> {
     let straight = whole(seen, Via::Direct).into_iter().find(|(bytes, _)| *bytes >= limit.failed);
     let straight = straight.map(|(_, fate)| fate == Fate::Echoed);
     Some((Said::new("by_size").bytes("passed", limit.passed).bytes("failed", limit.failed), straight))
+}
+
+/// Sizes at which nothing comes back though larger ones do, and whether they do straight at the service.
+fn by_band(seen: &Examination) -> Option<(Said, Option<bool>)> {
+    let all = whole(seen, Via::Url);
+    let is = |wanted: Fate| all.iter().filter(move |(_, fate)| *fate == wanted).map(|(bytes, _)| *bytes);
+    let largest = is(Fate::Echoed).max()?;
+    let lost: Vec<u64> = is(Fate::Unanswered).filter(|bytes| *bytes < largest).collect();
+    let failed = *lost.iter().min()?;
+    let straight = whole(seen, Via::Direct).into_iter().find(|(bytes, _)| *bytes == failed);
+    let code = if lost.len() > 1 { "by_band" } else { "by_one" };
+    let said = Said::new(code).with("count", lost.len()).bytes("failed", failed);
+    Some((said, straight.map(|(_, fate)| fate == Fate::Echoed)))
 }
 
 /// Small messages that did not come back among others that did.
@@ -123,6 +152,22 @@ mod tests {
         let hop = scene().attempt(scene::sent(DIRECT, 65_536, Ok(0.01)));
         assert_eq!(found(probe, hop, Level::High).place, Place::UpstreamLeg);
         assert_eq!(found(probe, scene().attempts(sizes(DIRECT)), Level::Medium).place, Place::Upstream);
+    }
+
+    #[test]
+    fn lost_in_a_band_of_sizes() {
+        let fates = [(999, true), (1000, false), (4096, false), (16_384, true)];
+        let size = |via, (bytes, comes): (u64, bool)| {
+            scene::sent(via, bytes, if comes { Ok(0.01) } else { Err(None) })
+        };
+        let scene = || Scene::opened().direct("10.0.3.7:80").attempts(fates.map(|fate| size(URL, fate)));
+        found(probe, scene(), Level::Medium);
+        let hop = scene().attempt(size(DIRECT, (1000, true)));
+        assert_eq!(found(probe, hop, Level::High).place, Place::UpstreamLeg);
+        let once = || fates.map(|(bytes, comes)| size(URL, (bytes, comes || bytes == 1000)));
+        found(probe, Scene::opened().attempts(once()), Level::Low);
+        let hop = Scene::opened().direct("10.0.3.7:80").attempts(once()).attempt(size(DIRECT, (4096, true)));
+        found(probe, hop, Level::Medium);
     }
 
     #[test]

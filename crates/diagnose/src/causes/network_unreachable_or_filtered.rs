@@ -31,10 +31,10 @@ pub const CAUSE: Cause = Cause {
              没有应答（防火墙丢弃，或主机不在）；ICMP 报告不可达。",
         ),
         look_alikes: text(
-            "`accept-queue-overflow`: some connections come about, others after 1, 3 or 7 s. \
+            "`accept-queue-overflow`: some connections come about, others after some seconds. \
              `upstream-down-502-503`: a proxy answers. An HTTP intermediary that cannot upgrade: port 80 \
              fails and `wss` on 443 works from the same network.",
-            "`accept-queue-overflow`：部分连接可以建立，其他的需要 1、3 或 7 秒；`upstream-down-502-503`：\
+            "`accept-queue-overflow`：部分连接可以建立，其他的要等数秒；`upstream-down-502-503`：\
              有代理应答；不支持升级的 HTTP 中间设备：同一网络中 80 端口失败而 443 上的 `wss` 正常。",
         ),
         fix: text(
@@ -47,7 +47,7 @@ pub const CAUSE: Cause = Cause {
         ),
         sources: &[
             "RFC 9293, sections 3.8.1 and 3.10.7.1 (retransmission of SYN, RST)",
-            "tcp(7), tcp_syn_retries: Linux repeats SYN after 1, 3, 7, 15 and 31 s",
+            "Linux, Documentation/networking/ip-sysctl: tcp_syn_retries, tcp_syn_linear_timeouts",
             "RFC 2308 (NXDOMAIN and NODATA)",
         ],
     },

@@ -89,7 +89,9 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let all: Vec<&Attempt> = openings::repeats(seen, Via::Url).collect();
+    // What does not change the outcome each time is no more than the same request.
+    let unsteady = seen.unsteady.iter().filter(|attempt| attempt.experiment.via == Via::Url);
+    let all: Vec<&Attempt> = openings::repeats(seen, Via::Url).chain(unsteady).collect();
     let unknown = |attempt: &&&Attempt| attempt.answer.as_ref().is_some_and(session_is_unknown);
     let failed = all.iter().filter(unknown).count();
     let status = all.iter().find(unknown)?.status()?;

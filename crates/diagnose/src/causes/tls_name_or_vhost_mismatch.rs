@@ -104,13 +104,62 @@ pub const CAUSE: Cause = Cause {
             "在应答的一跳：把 {host} 加入其名称，或将转发的 `Host` 设为 {other}",
         ),
         phrase("nginx", "server_name {host};", "server_name {host};"),
+        phrase(
+            "hop_answers",
+            "The answer is {status}, and straight to {upstream} the same opens in TLS",
+            "应答为 {status}，而直接以 TLS 连接 {upstream} 可以打开",
+        ),
+        phrase(
+            "refuses_nameless",
+            "Without a server name in TLS (SNI) {upstream} agrees on nothing",
+            "TLS 不带服务器名称（SNI）时 {upstream} 拒绝建立",
+        ),
+        phrase(
+            "other_reason",
+            "the hop sends a name, and fails at the service for another reason",
+            "该跳带有名称，而因其他原因无法连接服务",
+        ),
+        phrase(
+            "read_hop",
+            "Read the error log of the hop in between at that instant: it names the TLS alert",
+            "查看中间一跳当时的错误日志：其中有 TLS 告警",
+        ),
+        phrase(
+            "send_name",
+            "In the hop in between: send the name of the service in TLS",
+            "在中间一跳：在 TLS 中发送服务的名称",
+        ),
+        phrase(
+            "nginx_name",
+            "proxy_ssl_server_name on;\nproxy_ssl_name {host};",
+            "proxy_ssl_server_name on;\nproxy_ssl_name {host};",
+        ),
     ],
     signs: Signs::probe(probe),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
     let plain = seen.plain().filter(|plain| !plain.is_open())?;
-    wrong_certificate(seen, plain).or_else(|| refused_name(seen, plain)).or_else(|| other_host(seen, plain))
+    wrong_certificate(seen, plain)
+        .or_else(|| refused_name(seen, plain))
+        .or_else(|| other_host(seen, plain))
+        .or_else(|| nameless_hop(seen, plain))
+}
+
+/// A gateway fails at a service that opens straight in TLS, and not without a server name: nginx sends none by default.
+fn nameless_hop(seen: &Examination, plain: &Attempt) -> Option<Finding> {
+    let status = plain.status().filter(|status| matches!(status, 500..=599))?;
+    seen.direct().filter(|direct| direct.is_open() && direct.tls.is_some())?;
+    openings::failed(seen.direct_with(&Vary::NoServerName)?, StageName::Tls)?;
+    let (host, upstream) = (seen.target.host.as_str(), seen.target.direct.as_deref().unwrap_or_default());
+    let answers = Said::new("hop_answers").with("status", status).with("upstream", upstream);
+    let claim = Claim::of(&CAUSE, Place::UpstreamLeg, answers)
+        .corroborated(Said::new("refuses_nameless").with("upstream", upstream))
+        .noted(openings::product(plain.answer.as_ref()?))
+        .unless(Said::new("other_reason"))
+        .next(Said::new("read_hop"))
+        .fix_by(Said::new("send_name"), Said::new("nginx_name").with("host", host));
+    Some(claim.finding())
 }
 
 fn wrong_certificate(seen: &Examination, plain: &Attempt) -> Option<Finding> {
@@ -195,7 +244,7 @@ mod tests {
 
     use super::*;
     use crate::attempt::{Certificate, Tls};
-    use crate::scene::{Scene, answer, fails, found, none, shows};
+    use crate::scene::{Scene, answer, fails, found, greeting, none, shows};
 
     fn of(name: &str) -> Certificate {
         Certificate {
@@ -232,6 +281,17 @@ mod tests {
             Place::UpstreamLeg
         );
         none(probe, scene().with(Check::Host, other, answer(404)));
+    }
+
+    #[test]
+    fn a_hop_that_does_not_tell_the_name() {
+        let nameless = |stage, fault| fails(Via::Direct, Some(Vary::NoServerName), stage, fault, 0.01);
+        let direct = || greeting(Check::Handshake, Via::Direct, None, answer(101)).agreed("http/1.1");
+        let scene = || Scene::websocket().direct("10.0.3.7:443").plain(answer(502)).attempt(direct());
+        let refused = scene().attempt(nameless(StageName::Tls, Fault::Alert));
+        assert_eq!(found(probe, refused, Level::Medium).place, Place::UpstreamLeg);
+        none(probe, scene().attempt(nameless(StageName::Http, Fault::Timeout)));
+        none(probe, scene());
     }
 
     #[test]

@@ -86,6 +86,32 @@ pub const CAUSE: Cause = Cause {
             "服务本身在该路径上不支持 WebSocket",
         ),
         phrase(
+            "hop_refuses",
+            "With the fields of an upgrade the answer is {status}; without them the request reaches the service, which says \
+             {get} as it does straight",
+            "带升级字段时应答为 {status}；不带时请求可到达服务，其应答 {get} 与直连相同",
+        ),
+        phrase(
+            "service_minds",
+            "the service itself refuses the upgrade over what the hop changes beside (`Host`, `Origin`)",
+            "服务因该跳改动的其他内容（`Host`、`Origin`）而自行拒绝升级",
+        ),
+        phrase(
+            "read_service",
+            "Look into the service's log whether the request with the upgrade arrives",
+            "查看服务日志：带升级的请求是否到达",
+        ),
+        phrase(
+            "allow",
+            "In the hop in between: allow upgrades to WebSocket on this route, and forward them",
+            "在中间一跳：在该路由上允许并转发 WebSocket 升级",
+        ),
+        phrase(
+            "envoy",
+            "upgrade_configs:\n- upgrade_type: websocket",
+            "upgrade_configs:\n- upgrade_type: websocket",
+        ),
+        phrase(
             "forward",
             "In the proxy, for the location that serves this path: forward the upgrade",
             "在代理中，为该路径所在的 location 转发升级字段",
@@ -115,6 +141,34 @@ const ASKS: [&str; 9] = [
 ];
 
 fn probe(seen: &Examination) -> Option<Finding> {
+    lost(seen).or_else(|| refused_by_hop(seen))
+}
+
+/// A hop passes plain requests on and refuses the same as an upgrade, whatever else is varied.
+fn refused_by_hop(seen: &Examination) -> Option<Finding> {
+    let (plain, answer) = openings::refused(seen)?;
+    let (get, straight_get) = (seen.with(&Vary::NoUpgrade)?, seen.direct_with(&Vary::NoUpgrade)?);
+    let is_passed_on = openings::is_alike(get, straight_get) && !openings::is_alike(get, plain);
+    let is_refusal = matches!(answer.status, 400 | 403 | 404 | 405 | 426 | 500 | 501);
+    if !is_passed_on
+        || !is_refusal
+        || !openings::straight(seen).opens()
+        || !openings::opening(seen).is_empty()
+    {
+        return None;
+    }
+    let said = Said::new("hop_refuses").with("status", answer.status).with("get", get.status()?);
+    let claim = Claim::of(&CAUSE, Place::UpstreamLeg, said)
+        .corroborated(openings::opens_straight(seen))
+        .noted(openings::product(answer))
+        .unless(Said::new("service_minds"))
+        .next(Said::new("read_service"))
+        .fix_by(Said::new("allow"), Said::new("envoy"));
+    Some(claim.finding())
+}
+
+/// The answer is what the service says to a request without an upgrade.
+fn lost(seen: &Examination) -> Option<Finding> {
     let (plain, answer) = openings::refused(seen).filter(|(_, answer)| {
         seen.target.protocol == Protocol::WebSocket && answer.lists_other_versions().is_none()
     })?;
@@ -206,6 +260,20 @@ mod tests {
         let bare = |scene: Scene| scene.with(Check::Handshake, Vary::NoUpgrade, answer(400));
         found(probe, bare(Scene::websocket().plain(answer(400))), Level::Low);
         found(probe, bare(refused(&answer(400)).direct_opens()), Level::Medium);
+    }
+
+    #[test]
+    fn a_hop_that_refuses_upgrades_alone() {
+        let scene = |straight_get| {
+            let scene = Scene::websocket().direct("10.0.3.7:80").plain(answer(403)).direct_opens();
+            let scene = scene.with(Check::Http, Vary::NoUpgrade, answer(426));
+            scene.direct_with(Check::Http, Vary::NoUpgrade, answer(straight_get))
+        };
+        assert_eq!(found(probe, scene(426), Level::Medium).place, Place::UpstreamLeg);
+        // The hop itself answers the plain request.
+        none(probe, scene(404));
+        // An origin of its own is what the service minds.
+        none(probe, scene(426).with(Check::Origin, Vary::NoOrigin, answer(101)));
     }
 
     #[test]

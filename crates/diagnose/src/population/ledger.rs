@@ -16,6 +16,11 @@ fn is_same(a: &Finding, b: &Finding) -> bool {
     is_same_cause(a, b) && a.place == b.place
 }
 
+/// What two vantages see of one thing. What a probe sees of no route is another thing for each probe.
+fn is_same_cause(a: &Finding, b: &Finding) -> bool {
+    a.id == b.id && a.route == b.route
+}
+
 /// Whether a doubt about one holds for the other: its sentence is the same, in what is no number, and it is as sure.
 fn says_the_same(a: &Finding, b: &Finding) -> bool {
     let words = |finding: &Finding| -> Vec<String> {
@@ -28,11 +33,6 @@ fn says_the_same(a: &Finding, b: &Finding) -> bool {
     a.level == b.level && words(a) == words(b)
 }
 
-/// What two vantages see of one thing. What a probe sees of no route is another thing for each probe.
-fn is_same_cause(a: &Finding, b: &Finding) -> bool {
-    a.id == b.id && a.route == b.route
-}
-
 /// A finding of the inside is over when it was not seen for so long, seconds: a look may miss what comes in waves.
 const GONE: f64 = 60.0;
 /// A finding of a probe is over after so many runs in a row that could have seen it and did not; a deep run that could
@@ -42,6 +42,8 @@ const GONE_RUNS: u32 = 3;
 const ACTIVE_MAX: usize = 200;
 const OF_A_PROBE_MAX: usize = 20;
 const OVER_MAX: usize = 500;
+/// Attempts of a probe count among what the inside sees for so long, seconds: its window, and a look.
+const OWN: f64 = 660.0;
 
 /// What a run of a probe could have seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,18 @@ pub struct Reach {
     pub is_deep: bool,
     /// The stream opened, and there was time for all experiments.
     pub is_whole: bool,
+    /// Connections that it has tried to make.
+    pub attempts: u64,
+}
+
+/// What is known of one probe.
+#[derive(Debug, Default)]
+struct OfProbe {
+    /// The route whose clients it stands for.
+    route: Option<Arc<str>>,
+    found: Vec<Probed>,
+    /// Attempts of its newest runs.
+    attempts: VecDeque<(WallTime, u64)>,
 }
 
 /// A finding of a probe.
@@ -66,7 +80,7 @@ struct Probed {
 #[derive(Debug, Default)]
 pub struct Ledger {
     inside: Vec<(Finding, WallTime)>,
-    outside: BTreeMap<Arc<str>, Vec<Probed>>,
+    outside: BTreeMap<Arc<str>, OfProbe>,
     over: VecDeque<Finding>,
     left_out: u64,
 }
@@ -94,9 +108,30 @@ impl Ledger {
         }
     }
 
-    /// Takes in what a run of a probe found.
-    pub fn probed(&mut self, probe: &Arc<str>, found: Vec<Finding>, reach: Reach, now: WallTime) {
-        let known = self.outside.entry(Arc::clone(probe)).or_default();
+    /// Takes in what a run of a probe found that stands for the clients of a route, if for any.
+    pub fn probed(
+        &mut self,
+        probe: &Arc<str>,
+        route: Option<&Arc<str>>,
+        found: Vec<Finding>,
+        reach: Reach,
+        now: WallTime,
+    ) {
+        let of_probe = self.outside.entry(Arc::clone(probe)).or_default();
+        of_probe.route = route.cloned();
+        of_probe.attempts.retain(|(at, _)| between(*at, now) <= OWN);
+        of_probe.attempts.push_back((now, reach.attempts));
+        let known = &mut of_probe.found;
+        let vantages = vec![Vantage::Probe(Arc::clone(probe))];
+        let found: Vec<Finding> = found
+            .into_iter()
+            .map(|finding| Finding {
+                route: route.cloned(),
+                vantages: vantages.clone(),
+                since: finding.since.or(Some(now)),
+                ..finding
+            })
+            .collect();
         for one in &mut *known {
             let is_seen = found.iter().any(|finding| is_same(&one.finding, finding));
             match one.could_be_seen(reach) {
@@ -106,8 +141,6 @@ impl Ledger {
             }
         }
         for finding in found {
-            let vantages = vec![Vantage::Probe(Arc::clone(probe))];
-            let finding = Finding { vantages, since: finding.since.or(Some(now)), ..finding };
             let has_room = known.len() < OF_A_PROBE_MAX;
             match known.iter_mut().find(|one| is_same(&one.finding, &finding)) {
                 Some(one) => {
@@ -127,7 +160,7 @@ impl Ledger {
     /// Only these probes are there still: what others have found is over.
     pub fn keep_probes(&mut self, is_kept: impl Fn(&str) -> bool, now: WallTime) {
         let gone: Vec<Probed> =
-            self.outside.extract_if(.., |name, _| !is_kept(name)).flat_map(|(_, found)| found).collect();
+            self.outside.extract_if(.., |name, _| !is_kept(name)).flat_map(|(_, gone)| gone.found).collect();
         for one in gone {
             self.end(one.finding, now);
         }
@@ -135,9 +168,13 @@ impl Ledger {
 
     /// It is over, unless another vantage sees it still.
     fn end(&mut self, finding: Finding, until: WallTime) {
-        let of_probes = || self.outside.values().flatten().map(|one| &one.finding);
-        let mut others = self.inside.iter().map(|(other, _)| other).chain(of_probes());
-        if finding.route.is_some() && others.any(|other| is_same_cause(other, &finding)) {
+        let is_seen = self
+            .inside
+            .iter()
+            .map(|(other, _)| other)
+            .chain(self.probed_now())
+            .any(|other| is_same_cause(other, &finding));
+        if finding.route.is_some() && is_seen {
             return;
         }
         self.over.push_front(Finding { until: Some(until), ..finding });
@@ -147,13 +184,13 @@ impl Ledger {
     /// Findings that go on, surest first.
     pub fn active(&self) -> Vec<Finding> {
         let mut active: Vec<Finding> = self.inside.iter().map(|(finding, _)| finding.clone()).collect();
-        for one in self.outside.values().flatten() {
-            let outside = one.finding.clone();
+        for outside in self.probed_now().cloned() {
             let same = active.iter().position(|known| is_same_cause(known, &outside));
             match same.filter(|_| outside.route.is_some()) {
                 Some(index) => {
                     let inside = active.remove(index);
-                    active.insert(index, joined(inside, outside));
+                    let are_independent = self.is_of_others(&inside);
+                    active.insert(index, joined(inside, outside, are_independent));
                 }
                 None => active.push(outside),
             }
@@ -167,6 +204,24 @@ impl Ledger {
         self.over.iter().cloned().collect()
     }
 
+    /// Findings that a probe sees now.
+    pub fn of_probe(&self, probe: &str) -> usize {
+        self.outside.get(probe).map_or(0, |of_probe| of_probe.found.len())
+    }
+
+    fn probed_now(&self) -> impl Iterator<Item = &Finding> {
+        self.outside.values().flat_map(|of_probe| &of_probe.found).map(|one| &one.finding)
+    }
+
+    /// Whether the inside alone has found it, in connections of more than the probes that stand for the same clients:
+    /// what a probe sees is seen inside too, and that is no second observation.
+    fn is_of_others(&self, finding: &Finding) -> bool {
+        let of_route = self.outside.values().filter(|of_probe| of_probe.route == finding.route);
+        let own: u64 = of_route.flat_map(|of_probe| &of_probe.attempts).map(|(_, attempts)| attempts).sum();
+        finding.vantages == [Vantage::Inside]
+            && finding.affected.is_some_and(|affected| affected.connections > own)
+    }
+
     /// Takes a doubt about the findings that go on of a cause, on a route and at a place where these are given; none
     /// takes it back. Says how many there are.
     pub fn doubt(
@@ -176,7 +231,7 @@ impl Ledger {
         place: Option<Place>,
         doubt: Option<&Doubt>,
     ) -> usize {
-        let of_probes = self.outside.values_mut().flatten().map(|one| &mut one.finding);
+        let of_probes = self.outside.values_mut().flat_map(|of| &mut of.found).map(|one| &mut one.finding);
         let findings = self.inside.iter_mut().map(|(finding, _)| finding).chain(of_probes);
         let meant = findings.filter(|finding| {
             finding.id == id
@@ -184,11 +239,6 @@ impl Ledger {
                 && place.is_none_or(|place| [place, Place::Unknown].contains(&finding.place))
         });
         meant.map(|finding| finding.doubt = doubt.cloned()).count()
-    }
-
-    /// Findings that a probe sees now.
-    pub fn of_probe(&self, probe: &str) -> usize {
-        self.outside.get(probe).map_or(0, Vec::len)
     }
 
     /// Findings that there was no room for.
@@ -204,7 +254,7 @@ impl Probed {
     }
 }
 
-/// What is said again, since when it was said first.
+/// What is said again, since when it was said first; what people doubt is doubted still.
 fn again(known: &Finding, finding: Finding) -> Finding {
     let since = [known.since, finding.since].into_iter().flatten().min();
     let doubt = known.doubt.clone().filter(|_| says_the_same(known, &finding));
@@ -231,17 +281,24 @@ mod tests {
     }
 
     fn inside(id: &str) -> Claim {
-        let affected = Affected { connections: 9, share_of_closes: Some(0.5) };
+        let affected = Affected { connections: 90, share_of_closes: Some(0.5) };
         claim(id, Place::Upstream, "inside").concerns("chat".into(), at(5), affected)
     }
 
     fn outside(id: &str) -> Finding {
-        Finding { route: Some("chat".into()), ..claim(id, Place::Unknown, "outside").finding() }
+        claim(id, Place::Unknown, "outside").finding()
     }
 
-    const SHALLOW: Reach = Reach { is_deep: false, is_whole: true };
-    const DEEP: Reach = Reach { is_deep: true, is_whole: true };
-    const CLOSED: Reach = Reach { is_deep: false, is_whole: false };
+    const SHALLOW: Reach = Reach { is_deep: false, is_whole: true, attempts: 9 };
+    const DEEP: Reach = Reach { is_deep: true, ..SHALLOW };
+    const CLOSED: Reach = Reach { is_whole: false, ..SHALLOW };
+
+    impl Ledger {
+        /// A run of a probe that stands for clients of `chat`.
+        fn ran(&mut self, probe: &str, found: Vec<Finding>, reach: Reach, now: u64) {
+            self.probed(&probe.into(), Some(&"chat".into()), found, reach, at(now));
+        }
+    }
 
     fn ids(findings: &[Finding]) -> Vec<&str> {
         findings.iter().map(|finding| finding.id.as_ref()).collect()
@@ -253,7 +310,7 @@ mod tests {
         let left = inside(REFUSED).unless(Said::new("look-alike"));
         ledger.looked(vec![left.finding()], at(10));
         assert_eq!(ledger.active()[0].level, Level::Medium);
-        ledger.probed(&"echo".into(), vec![outside(REFUSED)], SHALLOW, at(11));
+        ledger.ran("echo", vec![outside(REFUSED)], SHALLOW, 11);
         let active = ledger.active();
         let [one] = active.as_slice() else { panic!("{active:?}") };
         assert_eq!((one.level, one.confidence), (Level::High, 0.9), "the outside leaves no look-alike");
@@ -261,7 +318,7 @@ mod tests {
         let signs: Vec<&str> = one.evidence.iter().map(|said| said.code.as_ref()).collect();
         assert_eq!(signs, ["inside", "outside"]);
         assert_eq!(one.vantages, [Vantage::Inside, Vantage::Probe("echo".into())]);
-        assert_eq!(one.affected.map(|affected| affected.connections), Some(9));
+        assert_eq!(one.affected.map(|affected| affected.connections), Some(90));
     }
 
     #[test]
@@ -270,8 +327,7 @@ mod tests {
         ledger.looked(vec![inside(REFUSED).finding()], at(10));
         let alone = ledger.active()[0].confidence;
         let weak = claim(REFUSED, Place::Upstream, "outside").suspected().finding();
-        let weak = Finding { route: Some("chat".into()), ..weak };
-        ledger.probed(&"echo".into(), vec![weak], SHALLOW, at(11));
+        ledger.ran("echo", vec![weak], SHALLOW, 11);
         assert_eq!(ledger.active()[0].confidence, alone);
     }
 
@@ -279,20 +335,37 @@ mod tests {
     fn a_second_probe_proves_nothing_more() {
         let mut ledger = Ledger::default();
         ledger.looked(vec![inside(REFUSED).finding()], at(10));
-        ledger.probed(&"a".into(), vec![outside(REFUSED)], SHALLOW, at(11));
+        ledger.ran("a", vec![outside(REFUSED)], SHALLOW, 11);
         let confidence = ledger.active()[0].confidence;
-        ledger.probed(&"b".into(), vec![outside(REFUSED)], SHALLOW, at(12));
+        ledger.ran("b", vec![outside(REFUSED)], SHALLOW, 12);
         let active = ledger.active();
         assert_eq!((active.len(), active[0].confidence, active[0].vantages.len()), (1, confidence, 3));
+    }
+
+    #[test]
+    fn what_the_inside_sees_of_probes_alone_proves_nothing_more() {
+        let mut ledger = Ledger::default();
+        let look = |ledger: &mut Ledger, now| ledger.looked(vec![inside(REFUSED).finding()], at(now));
+        look(&mut ledger, 10);
+        let alone = ledger.active()[0].confidence;
+        for minute in 1..=10 {
+            ledger.ran("echo", vec![outside(REFUSED)], SHALLOW, 60 * minute);
+            look(&mut ledger, 60 * minute);
+            assert_eq!(ledger.active()[0].confidence > alone, minute < 10, "9 each minute, and 90 are seen");
+        }
+        ledger.ran("echo", vec![outside(REFUSED)], SHALLOW, 1_500);
+        look(&mut ledger, 1_500);
+        assert!(ledger.active()[0].confidence > alone, "the first attempts are forgotten");
     }
 
     #[test]
     fn other_causes_and_other_routes_stand_beside_each_other() {
         let mut ledger = Ledger::default();
         ledger.looked(vec![inside(REFUSED).finding()], at(10));
-        let elsewhere = Finding { route: None, ..outside(REFUSED) };
-        ledger.probed(&"a".into(), vec![outside(CUT), elsewhere.clone()], SHALLOW, at(11));
-        ledger.probed(&"b".into(), vec![elsewhere], SHALLOW, at(11));
+        ledger.ran("echo", vec![outside(CUT)], SHALLOW, 11);
+        for elsewhere in ["a", "b"] {
+            ledger.probed(&elsewhere.into(), None, vec![outside(REFUSED)], SHALLOW, at(11));
+        }
         assert_eq!(ledger.active().len(), 4);
     }
 
@@ -300,43 +373,41 @@ mod tests {
     fn it_is_over_when_no_vantage_sees_it() {
         let mut ledger = Ledger::default();
         ledger.looked(vec![inside(REFUSED).finding()], at(10));
-        ledger.probed(&"echo".into(), vec![outside(REFUSED)], SHALLOW, at(11));
+        ledger.ran("echo", vec![outside(REFUSED)], SHALLOW, 11);
         ledger.looked(Vec::new(), at(100));
         assert_eq!((ledger.active().len(), ledger.over().len()), (1, 0), "the probe sees it still");
         for second in 101..103 {
-            ledger.probed(&"echo".into(), Vec::new(), SHALLOW, at(second));
+            ledger.ran("echo", Vec::new(), SHALLOW, second);
             assert_eq!(ledger.active().len(), 1);
         }
-        ledger.probed(&"echo".into(), Vec::new(), SHALLOW, at(103));
+        ledger.ran("echo", Vec::new(), SHALLOW, 103);
         assert_eq!((ledger.active().len(), ledger.over()[0].until), (0, Some(at(103))));
     }
 
     #[test]
     fn only_runs_that_could_see_it_count() {
         let mut ledger = Ledger::default();
-        let probe = "echo".into();
-        ledger.probed(&probe, vec![outside(CUT), outside(REFUSED)], DEEP, at(1));
+        ledger.ran("echo", vec![outside(CUT), outside(REFUSED)], DEEP, 1);
         for second in 2..12 {
-            ledger.probed(&probe, Vec::new(), SHALLOW, at(second));
+            ledger.ran("echo", Vec::new(), SHALLOW, second);
         }
         assert_eq!(ids(&ledger.active()), [CUT], "silence is for deep runs");
-        ledger.probed(&probe, vec![outside(REFUSED)], CLOSED, at(12));
-        ledger.probed(&probe, Vec::new(), DEEP, at(13));
+        ledger.ran("echo", vec![outside(REFUSED)], CLOSED, 12);
+        ledger.ran("echo", Vec::new(), DEEP, 13);
         assert_eq!(ids(&ledger.active()), [] as [&str; 0]);
     }
 
     #[test]
     fn what_ordinary_runs_have_seen_they_may_end() {
         let mut ledger = Ledger::default();
-        let probe = "echo".into();
-        ledger.probed(&probe, vec![outside(CUT)], DEEP, at(1));
-        ledger.probed(&probe, vec![outside(CUT)], SHALLOW, at(2));
+        ledger.ran("echo", vec![outside(CUT)], DEEP, 1);
+        ledger.ran("echo", vec![outside(CUT)], SHALLOW, 2);
         for second in 3..6 {
-            ledger.probed(&probe, Vec::new(), CLOSED, at(second));
+            ledger.ran("echo", Vec::new(), CLOSED, second);
         }
         assert_eq!(ledger.active().len(), 1, "what does not open tells nothing of silence");
         for second in 6..9 {
-            ledger.probed(&probe, Vec::new(), SHALLOW, at(second));
+            ledger.ran("echo", Vec::new(), SHALLOW, second);
         }
         assert_eq!(ledger.active().len(), 0);
     }
@@ -344,16 +415,15 @@ mod tests {
     #[test]
     fn findings_of_a_probe_end_with_it() {
         let mut ledger = Ledger::default();
-        ledger.probed(&"a".into(), vec![outside(CUT)], DEEP, at(1));
-        ledger.probed(&"b".into(), vec![outside(REFUSED)], DEEP, at(1));
+        ledger.ran("a", vec![outside(CUT)], DEEP, 1);
+        ledger.ran("b", vec![outside(REFUSED)], DEEP, 1);
         ledger.keep_probes(|name| name == "b", at(2));
         assert_eq!((ids(&ledger.active()), ids(&ledger.over())), (vec![REFUSED], vec![CUT]));
     }
 
-    fn counted(count: u64, header: &str) -> Finding {
-        let cause = by_id("ws-upgrade-stripped").expect("a cause");
+    fn said_with(count: u64, header: &str) -> Finding {
         let title = Said::new("title").with("count", count).with("header", header);
-        Claim::of(cause, Place::Upstream, Said::new("x")).titled(title).finding()
+        claim("ws-upgrade-stripped", Place::Upstream, "x").titled(title).finding()
     }
 
     #[test]
@@ -362,16 +432,16 @@ mod tests {
         let is_doubted = |ledger: &Ledger| ledger.active()[0].doubt.is_some();
         let doubt = Doubt { at: at(1), note: "ours".to_owned() };
         assert_eq!(ledger.doubt("ws-upgrade-stripped", None, None, Some(&doubt)), 0);
-        ledger.looked(vec![counted(1, "a")], at(1));
+        ledger.looked(vec![said_with(1, "a")], at(1));
         assert_eq!(ledger.doubt("ws-upgrade-stripped", Some("chat"), None, Some(&doubt)), 0);
         assert_eq!(ledger.doubt("ws-upgrade-stripped", None, Some(Place::Client), Some(&doubt)), 0);
         assert_eq!(ledger.doubt("ws-upgrade-stripped", None, Some(Place::Upstream), Some(&doubt)), 1);
-        ledger.looked(vec![counted(2, "a")], at(2));
+        ledger.looked(vec![said_with(2, "a")], at(2));
         assert!(is_doubted(&ledger), "numbers alone say nothing else");
-        ledger.looked(vec![counted(2, "b")], at(3));
+        ledger.looked(vec![said_with(2, "b")], at(3));
         assert!(!is_doubted(&ledger));
         assert_eq!(ledger.doubt("ws-upgrade-stripped", None, None, Some(&doubt)), 1);
-        let surer = Finding { level: Level::High, ..counted(2, "b") };
+        let surer = Finding { level: Level::High, ..said_with(2, "b") };
         ledger.looked(vec![surer], at(4));
         assert!(!is_doubted(&ledger));
         assert_eq!(ledger.doubt("ws-upgrade-stripped", None, None, Some(&doubt)), 1);

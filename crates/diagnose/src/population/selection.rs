@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::filter::{Filter, Filtered as _, NumberField, TextField};
+use model::filter::{Filter, Filtered as _, NumberField, TextField, written};
 use model::finding::Selection;
 use model::record::CloseRecord;
 use model::{ConnectionId, HandshakeResult, Word as _};
@@ -30,7 +30,7 @@ impl Population<'_> {
             .filter(|record| period.contains(&record.closed_at) && !meant.contains(&record.id))
             .collect();
         let route = self.route.to_string();
-        let mut terms = vec![term("route", &route), term("protocol", self.protocol.as_str())];
+        let mut terms = vec![written("route", &route), written("protocol", self.protocol.as_str())];
         for text in characteristic(ends) {
             strangers = taken(&text, &strangers)?;
             terms.push(text);
@@ -84,7 +84,7 @@ fn taken<'a>(term: &str, records: &[&'a CloseRecord]) -> Option<Vec<&'a CloseRec
 fn shared(ends: &[&CloseRecord], field: TextField) -> Option<String> {
     let text = ends.first()?.text(field)?;
     let is_shared = ends.iter().all(|record| record.text(field).as_ref() == Some(&text));
-    is_shared.then(|| term(field.as_str(), &text))
+    is_shared.then(|| written(field.as_str(), &text))
 }
 
 /// The network that all clients are in.
@@ -121,16 +121,6 @@ fn rounded(number: f64, greatest: f64, round: fn(f64) -> f64) -> String {
     let decimals = (2.0 - greatest.max(1e-6).log10().floor()).clamp(0.0, 6.0);
     let scale = 10_f64.powf(decimals);
     format!("{}", round(number * scale) / scale)
-}
-
-/// A term as people write it; in quotes where it must be.
-fn term(key: &str, value: &str) -> String {
-    let is_plain = !value.is_empty() && !value.contains(|c: char| c.is_whitespace() || "\"*".contains(c));
-    if is_plain {
-        return format!("{key}:{value}");
-    }
-    let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
-    format!("{key}:\"{escaped}\"")
 }
 
 #[cfg(test)]
@@ -239,7 +229,6 @@ mod tests {
 
     fn population(ends: Vec<&CloseRecord>) -> Population<'_> {
         Population {
-            claimed: Default::default(),
             route: "chat".into(),
             protocol: model::Protocol::WebSocket,
             now: super::super::tests::at(super::super::tests::NOW),
@@ -250,6 +239,8 @@ mod tests {
             open: &[],
             told: &[],
             host: None,
+            claimed: Default::default(),
+            known: super::super::Known::default(),
         }
     }
 }

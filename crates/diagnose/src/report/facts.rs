@@ -39,15 +39,22 @@ pub(super) fn lines(seen: &Examination, language: Language, is_verbose: bool) ->
         lines.extend((!answer.body.is_empty()).then(|| format!("< {}", first_line(&answer.body))));
     }
     lines.extend(passed(seen, language));
-    let cut = t(
-        "the time was over before all was measured: see --timeout",
-        "时间已到，测量未全部完成：见 --timeout",
-    );
-    lines.extend(seen.is_cut.then(|| cut.of(language).to_owned()));
+    lines.extend(seen.is_cut.then(|| cut(seen, language)));
     if is_verbose {
         lines.extend(seen.attempts.iter().map(|attempt| one(attempt, language)));
     }
     lines
+}
+
+/// What was not measured, and how it would be.
+fn cut(seen: &Examination, language: Language) -> String {
+    let undone = seen.undone.iter().map(|check| check.as_str()).collect::<Vec<_>>().join(", ");
+    match language {
+        Language::English => {
+            format!("the time was over before all of this was measured: {undone}; see --timeout")
+        }
+        Language::Chinese => format!("时间已到，以下测量未全部完成：{undone}；见 --timeout"),
+    }
 }
 
 fn tls(plain: &Attempt) -> String {

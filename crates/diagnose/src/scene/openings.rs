@@ -56,6 +56,12 @@ impl Attempt {
         self
     }
 
+    /// Its last stage took so long.
+    pub(crate) fn slow(mut self, seconds: f64) -> Attempt {
+        self.stages.last_mut().expect("a stage").seconds = seconds;
+        self
+    }
+
     /// The stream did this.
     pub(crate) fn streamed(mut self, stream: Stream) -> Attempt {
         self.stream = Some(stream);

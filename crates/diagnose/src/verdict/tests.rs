@@ -1,10 +1,10 @@
 //! Services that are played, each with one fault, and what all causes together say of them.
 
 use super::*;
-use crate::attempt::{Answer, Attempt, Fault, Stage, StageName};
-use crate::experiment::{Check, Experiment, Vary, Via};
+use crate::attempt::{Answer, Attempt, Fault, Sign, Stage, StageName, Stream};
+use crate::experiment::{Check, Conduct, Experiment, Vary, Via};
 use crate::plan::{Options, Plan};
-use crate::scene::{Scene, answer, event_stream, fails, flushed, greeted, listened};
+use crate::scene::{Scene, answer, event_stream, fails, flushed, greeted, listened, silent_end};
 
 fn ids(scene: Scene) -> (Outcome, Vec<String>) {
     let verdict = verdict(&scene.seen());
@@ -58,6 +58,44 @@ fn a_healthy_service_has_no_finding() {
     let scene = Scene::of(model::Protocol::Sse).plain(event_stream());
     assert_eq!(ids(scene), (Outcome::Healthy, Vec::new()));
     assert_eq!(ids(Scene::websocket()), (Outcome::CouldNotTest, Vec::new()));
+}
+
+#[test]
+fn what_was_not_measured_is_not_healthy() {
+    let mut seen = Scene::websocket().plain(answer(101)).seen();
+    let size = Experiment {
+        check: Check::Size,
+        via: Via::Url,
+        vary: None,
+        conduct: Conduct::Send { bytes: 1024, frames: 1 },
+    };
+    seen.leave_undone(&size);
+    seen.leave_undone(&size);
+    assert_eq!(verdict(&seen).outcome, Outcome::Inconclusive);
+    assert_eq!(seen.undone, [Check::Size]);
+}
+
+#[test]
+fn what_is_abnormal_is_not_healthy_until_a_cause_explains_it() {
+    let mute = |stream: &mut Stream| stream.pings = vec![None];
+    let scene = || Scene::websocket().plain(answer(101)).map(|attempt| attempt.stream_with(mute));
+    assert_eq!(ids(scene()), (Outcome::Inconclusive, vec!["stream-deviates".to_owned()]));
+    let explained = scene().attempts(silent_end(Via::Url, 5.0, &Sign::Fin));
+    assert_eq!(ids(explained), (Outcome::Problem, vec!["idle-timeout-l7-proxy".to_owned()]));
+}
+
+#[test]
+fn what_only_informs_stands_behind() {
+    let limit = Some(crate::scene::close(1009, ""));
+    let sizes =
+        [(900, Ok(0.01)), (1024, Err(limit))].map(|(bytes, fate)| crate::scene::sent(Via::Url, bytes, fate));
+    let healthy = Scene::websocket().plain(answer(101)).attempts(sizes.clone());
+    assert_eq!(ids(healthy), (Outcome::Healthy, vec!["message-too-big-1009".to_owned()]));
+    let mute = |stream: &mut Stream| stream.pings = vec![None];
+    let scene =
+        Scene::websocket().plain(answer(101)).map(|attempt| attempt.stream_with(mute)).attempts(sizes);
+    let both = vec!["stream-deviates".to_owned(), "message-too-big-1009".to_owned()];
+    assert_eq!(ids(scene), (Outcome::Inconclusive, both));
 }
 
 /// What a service does with a request: an answer, or no answer.
@@ -338,6 +376,23 @@ fn sometimes() {
         Ok(answer(if via == Via::Direct || turns.get().is_multiple_of(3) { OPEN } else { 502 }))
     });
     assert_eq!(found, ["intermittent-handshake"]);
+}
+
+#[test]
+fn what_opens_by_chance_proves_nothing() {
+    let is_lucky = std::cell::Cell::new(true);
+    let chance = |_, vary: Option<&Vary>| {
+        let opens = matches!(vary, Some(Vary::Origin(_))) && is_lucky.replace(false);
+        Ok(answer(if opens { OPEN } else { 403 }))
+    };
+    assert_eq!(sure(Scene::websocket(), chance), ["intermittent-handshake"]);
+    let session = r#"{"code":1,"message":"Session ID unknown"}"#;
+    is_lucky.set(true);
+    let sticky = |via, vary: Option<&Vary>| match chance(via, vary) {
+        Ok(refused) if refused.status == 403 => Ok(answer(400).body(session)),
+        other => other,
+    };
+    assert_eq!(sure(Scene::websocket(), sticky), ["sticky-session-missing"]);
 }
 
 #[test]

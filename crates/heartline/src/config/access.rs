@@ -43,7 +43,7 @@ impl AccessParts<'_> {
         Some(Access {
             url: self.url.parse().ok()?,
             credentials,
-            headers: self.header_map().ok()?,
+            headers: header_map(self.headers, &OURS).ok()?,
             ca_file: self.ca_file.cloned(),
             timeout: self.timeout,
         })
@@ -61,26 +61,26 @@ impl AccessParts<'_> {
             let why = "give one of `bearer_token_file`, `bearer_token` and `basic_auth`";
             problems.push((key, why.to_owned()));
         }
-        if let Err(why) = self.header_map() {
+        if let Err(why) = header_map(self.headers, &OURS) {
             problems.push(("headers", why));
         }
         problems
     }
+}
 
-    fn header_map(&self) -> Result<HeaderMap, String> {
-        let header = |(name, value): (&String, &Secret)| {
-            let wrong = format!("header `{name}` has a name or a value that no header can have");
-            let parsed =
-                HeaderName::try_from(name.as_str()).ok().zip(HeaderValue::from_str(value.reveal()).ok());
-            let (name, mut value) = parsed.ok_or(wrong)?;
-            if OURS.contains(&name.as_str()) {
-                return Err(format!("header `{name}` is set by Heartline itself"));
-            }
-            value.set_sensitive(true);
-            Ok((name, value))
-        };
-        self.headers.iter().map(header).collect()
-    }
+/// Headers as they are sent, but for those that Heartline itself sets.
+pub(super) fn header_map(headers: &BTreeMap<String, Secret>, ours: &[&str]) -> Result<HeaderMap, String> {
+    let header = |(name, value): (&String, &Secret)| {
+        let wrong = format!("header `{name}` has a name or a value that no header can have");
+        let parsed = HeaderName::try_from(name.as_str()).ok().zip(HeaderValue::from_str(value.reveal()).ok());
+        let (name, mut value) = parsed.ok_or(wrong)?;
+        if ours.contains(&name.as_str()) {
+            return Err(format!("header `{name}` is set by Heartline itself"));
+        }
+        value.set_sensitive(true);
+        Ok((name, value))
+    };
+    headers.iter().map(header).collect()
 }
 
 /// Headers that follow from the request and the other keys.

@@ -17,8 +17,8 @@ const WORDINGS: [(&str, &str); 6] = [
 ];
 
 /// Ends of the keys whose values are never shown.
-const SECRETS: [&str; 8] =
-    ["token", "secret", "password", "credentials", "api_key", "routing_key", "service_key", "url"];
+const SECRETS: [&str; 9] =
+    ["token", "secret", "password", "credentials", "api_key", "routing_key", "service_key", "url", "headers"];
 
 /// Lines behind such a key that may still be its value.
 const SECRET_LINES: usize = 3;

@@ -112,9 +112,9 @@ mod tests {
 
     #[test]
     fn each_setting_says_where_it_comes_from_and_no_secret() {
-        let text = "admin: { token: hunter2 }\nlisteners: [{ listen: '127.0.0.1:0' }]\nroutes:\n  - name: chat\n    upstreams: ['http://127.0.0.1:1']\n\
+        let text = "admin: { token: hunter2 }\nroutes:\n  - name: chat\n    upstreams: ['http://127.0.0.1:1']\n\
                     remote_write:\n  - url: https://example.com/write?key=hunter2\n\
-                    \x20   bearer_token: hunter2\n";
+                    \x20   bearer_token: hunter2\nlisteners: [{ listen: '127.0.0.1:0' }]\n";
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("heartline.yaml");
         std::fs::write(&file, text).expect("a file");
@@ -133,12 +133,21 @@ mod tests {
         use SettingSource::{CommandLine, Default, File};
         assert_eq!(of("admin.listen"), ("127.0.0.1:1", CommandLine, None));
         assert_eq!(of("admin.token"), ("***", File, Some(1)));
-        assert_eq!(of("routes[0].name"), ("chat", File, Some(4)));
+        assert_eq!(of("routes[0].name"), ("chat", File, Some(3)));
         assert_eq!(of("data.retention").1, Default);
         assert_eq!(of("remote_write[0].url").0, "https://example.com/write?***");
         assert_eq!(without_credentials("http://me:hunter2@a/b"), "http://***@a/b");
         assert_eq!(of("remote_write[0].bearer_token").0, "***");
         let shown = format!("{all:?}");
         assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn urls_are_shown_without_credentials() {
+        assert_eq!(
+            without_credentials("https://me:hunter2@example.com/x?y"),
+            "https://***@example.com/x?***"
+        );
+        assert_eq!(without_credentials("http://example.com"), "http://example.com");
     }
 }

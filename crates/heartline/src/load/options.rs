@@ -286,7 +286,8 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     Ok((name, value))
 }
 
-fn size(text: &str) -> Result<usize, String> {
+/// Bytes of a message, such as `64KiB`.
+pub(crate) fn size(text: &str) -> Result<usize, String> {
     let bytes = text.parse().or_else(|_| text.parse().map(|ByteSize(bytes)| bytes))?;
     let fits = usize::try_from(bytes).ok().filter(|_| bytes <= SIZE_MAX);
     fits.ok_or_else(|| format!("a message has at most {} MiB", SIZE_MAX >> 20))

@@ -1,6 +1,8 @@
 //! `heartline alerts`: what fires, and why someone was told or was not.
 
+use ::diagnose::text::{Told, certainty};
 use clap::{Args, Subcommand};
+use model::Language;
 use serde::Deserialize;
 
 use super::list::table;
@@ -75,6 +77,8 @@ struct Explained {
     is_resolved: bool,
     status: Status,
     groups: Vec<Group>,
+    #[serde(default)]
+    findings: Vec<Told>,
 }
 
 #[derive(Deserialize)]
@@ -156,6 +160,10 @@ fn explained(one: &Explained) -> String {
         if !ids.is_empty() {
             text += &format!("\n{what} {}", visible(&ids.join(", ")));
         }
+    }
+    for finding in &one.findings {
+        let sure = certainty(finding.level, Language::English);
+        text += &format!("\nmay be due to {}: {} ({sure})", finding.code, visible(&finding.title));
     }
     for group in &one.groups {
         let route = if group.route.is_empty() { "{}" } else { &group.route };

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
+use ::diagnose::text::certainty;
 use model::record::CloseRecord;
 use model::recording::{Happening, Recorded};
 use model::tcp::TcpSample;
-use model::{Direction, Leg, Opcode, Word as _};
+use model::{Direction, Language, Leg, Opcode, Word as _};
 use serde::Serialize;
-use web::body::ConnectionView;
+use web::body::{ConnectionView, Explanation};
 
 use super::text::{address, duration, size, visible};
 
@@ -37,7 +38,7 @@ pub(super) fn render(view: &ConnectionView, events: &[Recorded]) -> String {
 fn samples(view: &ConnectionView) -> Vec<(Leg, TcpSample)> {
     let tcp = match view {
         ConnectionView::Live { live } => live.tcp.as_deref(),
-        ConnectionView::Closed { closed } => closed.tcp.as_deref(),
+        ConnectionView::Closed { closed, .. } => closed.tcp.as_deref(),
     };
     let facts = Leg::ALL.iter().filter_map(|&leg| Some((leg, tcp?.leg(leg)?)));
     let mut samples: Vec<_> = facts
@@ -85,8 +86,8 @@ fn head(view: &ConnectionView) -> String {
             visible(&live.upstream),
             live.opened_at,
         ),
-        ConnectionView::Closed { closed } => format!(
-            "{} {} on route {}, {}\n{} → {}\nopened {}, closed {}\n",
+        ConnectionView::Closed { closed, findings } => format!(
+            "{} {} on route {}, {}\n{} → {}\nopened {}, closed {}\n{}",
             closed.id,
             closed.protocol,
             visible(&closed.route),
@@ -95,8 +96,15 @@ fn head(view: &ConnectionView) -> String {
             closed.upstream.as_deref().map_or_else(|| "no upstream reached".to_owned(), visible),
             closed.opened_at,
             closed.closed_at,
+            findings.iter().map(explanation).collect::<String>(),
         ),
     }
+}
+
+fn explanation(finding: &Explanation) -> String {
+    let sure = certainty(finding.level, Language::English);
+    let Explanation { code, title, .. } = finding;
+    format!("explained by {code}: {} ({sure}); heartline findings {code}\n", visible(title))
 }
 
 fn end(record: &CloseRecord) -> String {

@@ -7,8 +7,10 @@ use alert::dispatch::{
     ReceiverName, SilenceError,
 };
 use alert::escalation::{AckError, IncidentView};
+use model::finding::Finding;
 use web::{Alertmanager, Incidents};
 
+use super::suspects::suspects;
 use super::{Desk, now_ms};
 
 impl Alertmanager for Desk {
@@ -52,6 +54,13 @@ impl Alertmanager for Desk {
 
     fn explain(&self, fingerprint: u64) -> Option<Explained> {
         self.machine.lock().dispatcher.explain(fingerprint, now_ms())
+    }
+
+    fn suspects(&self, fingerprint: u64) -> Vec<Finding> {
+        let active = self.findings.active();
+        let machine = self.machine.lock();
+        let Some((labels, url)) = machine.dispatcher.subject(fingerprint) else { return Vec::new() };
+        suspects(labels, url, &active).into_iter().cloned().collect()
     }
 
     fn deliveries(&self) -> DeliveryList {

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use model::probe::{Outcome, ProbeRun, ProbeStage, StageName};
 use model::{Initiator, WallTime};
 
 use super::*;
 use crate::registry::Build;
-use crate::scrape::{Certificate, NotificationFacts, NotificationQueue, RemoteFacts, StorePart, Waiting};
+use crate::scrape::{
+    Certificate, NotificationFacts, NotificationQueue, ProbeFacts, RemoteFacts, StorePart, Waiting,
+};
 
 fn scraped() -> (Registry, Scrape) {
     let registry = Registry::new(Build { version: "1.2.3" }, 2, Duration::from_secs(60));
@@ -99,6 +102,78 @@ fn openmetrics_text() {
     assert!(text.ends_with("# EOF\n"));
 }
 
+/// A run in which everything was seen.
+fn everything() -> ProbeRun {
+    let stage = |(name, seconds)| ProbeStage { name, seconds, fault: None };
+    ProbeRun {
+        at: WallTime(1_500_000_000),
+        seconds: 6.5,
+        is_deep: false,
+        is_success: true,
+        outcome: Outcome::Healthy,
+        error: None,
+        stages: StageName::ALL
+            .iter()
+            .copied()
+            .zip([0.5, 0.25, 0.125, 1.0, 2.0, 4.0, 8.0])
+            .map(stage)
+            .collect(),
+        status: Some(101),
+        ip_version: Some(6),
+        tls_version: Some("1.3".to_owned()),
+        certificate_ends_at: Some(2e9),
+        ping_rtt_seconds: Some(0.002),
+    }
+}
+
+fn probed(last: Option<ProbeRun>) -> ProbeFacts {
+    ProbeFacts {
+        name: "echo".into(),
+        target: "ws://example.com/echo".into(),
+        last: last.map(std::sync::Arc::new),
+        outcomes: [3, 2, 0, 1],
+        skipped: 7,
+        findings: 2,
+    }
+}
+
+#[test]
+fn probes_have_the_names_of_blackbox_exporter() {
+    let (registry, mut scrape) = scraped();
+    scrape.probes = vec![probed(Some(everything()))];
+    let text = to_text(&registry, &scrape, MetricsFormat::Text);
+    let labels = "probe=\"echo\",target=\"ws://example.com/echo\"";
+    for (name, label, value) in [
+        ("probe_success", "", "1"),
+        ("probe_duration_seconds", "", "15.875"),
+        ("probe_dns_lookup_time_seconds", "", "0.5"),
+        ("probe_http_duration_seconds", ",phase=\"resolve\"", "0.5"),
+        ("probe_http_duration_seconds", ",phase=\"connect\"", "0.25"),
+        ("probe_http_duration_seconds", ",phase=\"tls\"", "0.125"),
+        ("probe_http_duration_seconds", ",phase=\"processing\"", "3"),
+        ("probe_http_duration_seconds", ",phase=\"transfer\"", "12"),
+        ("probe_http_status_code", "", "101"),
+        ("probe_ssl_earliest_cert_expiry", "", "2000000000"),
+        ("probe_tls_version_info", ",version=\"TLS 1.3\"", "1"),
+        ("probe_ip_protocol", "", "6"),
+        ("heartline_probe_ping_rtt_seconds", "", "0.002"),
+        ("heartline_probe_last_run_timestamp_seconds", "", "1.5"),
+        ("heartline_probe_runs_total", ",outcome=\"problem\"", "2"),
+        ("heartline_probe_runs_skipped_total", "", "7"),
+        ("heartline_probe_findings", "", "2"),
+    ] {
+        has(&text, &format!("{name}{{{labels}{label}}} {value}"));
+    }
+}
+
+#[test]
+fn a_probe_that_has_not_run_has_only_counts() {
+    let (registry, mut scrape) = scraped();
+    scrape.probes = vec![probed(None)];
+    let text = to_text(&registry, &scrape, MetricsFormat::Text);
+    assert!(!text.contains("probe_success{") && text.contains("heartline_probe_runs_total{"));
+}
+
 /// Notes which families gave samples, and with which labels.
 #[derive(Default)]
 struct Names {
@@ -137,6 +212,8 @@ fn every_family_of_the_table_has_samples_and_its_labels() {
         vec![crate::scrape::AlertmanagerFacts { alerts: counts.clone(), ..Default::default() }];
     scrape.findings =
         crate::scrape::FindingFacts { active: vec![Default::default()], looks: 1, dropped: counts.clone() };
+    scrape.probes = vec![probed(Some(everything()))];
+    scrape.countries = Some([(None, Default::default())].into());
     scrape.query_engine = Some(crate::scrape::QueryEngineFacts { requests: counts, ..Default::default() });
     scrape.notifications = NotificationFacts {
         queues: vec![NotificationQueue {

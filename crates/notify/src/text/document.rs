@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use alert::notice::{Notice, NoticeAlert};
 use alert::suspects;
+use model::filter;
 
 use super::format::Format;
 use super::limit::Limit;
@@ -21,7 +22,7 @@ pub(crate) struct Document {
     pub(crate) is_resolved: bool,
     alerts: Vec<Item>,
     language: Language,
-    /// The dashboard; may be empty.
+    /// The dashboard, at what all alerts are about; may be empty.
     pub(crate) dashboard: String,
 }
 
@@ -47,7 +48,7 @@ impl Document {
             is_resolved: counts.0 == 0,
             alerts: firing.chain(resolved).map(|alert| item(alert, language, at_ms, &mut told)).collect(),
             language,
-            dashboard: notices.first().map(|notice| notice.external_url.clone()).unwrap_or_default(),
+            dashboard: dashboard(notices),
         }
     }
 
@@ -99,6 +100,19 @@ impl Document {
                 format!("{}: {}", format.escape(&more), bare(format, &self.dashboard, words.dashboard))
             }
         }
+    }
+}
+
+/// The dashboard: at the connections that have ended of a route, when all alerts are of one.
+fn dashboard(notices: &[Notice]) -> String {
+    let Some(url) = notices.first().map(|notice| &notice.external_url) else { return String::new() };
+    let mut routes = notices.iter().flat_map(|notice| &notice.alerts).map(|alert| alert.labels.get("route"));
+    match routes.next() {
+        Some(route) if !url.is_empty() && !route.is_empty() && routes.all(|other| other == route) => {
+            let filter = gotmpl::url_encode(&filter::written("route", route));
+            format!("{url}/#/connections?set=closed&q={filter}")
+        }
+        _ => url.clone(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The default message: what it says, and that it fits.
 
 use alert::notice::Notice;
+use model::series::Labels;
 use proptest::prelude::*;
 
 use super::*;
@@ -32,6 +33,22 @@ fn a_message_says_what_since_when_and_where() {
         "A0 触发于 2026-11-25 02:03:04 UTC (1 天 1 小时)\nA0 is slow\nseverity=critical\n\n\
          仪表盘: https://heartline.example.com",
     );
+}
+
+#[test]
+fn the_link_leads_to_the_route() {
+    let link = |routes: &[&str]| {
+        let mut notices = notices(routes.len());
+        for (alert, route) in notices[0].alerts.iter_mut().zip(routes) {
+            alert.labels = Labels::new([("alertname", "A"), ("route", *route)]);
+        }
+        Document::new(&notices, Language::English, NOW_MS).dashboard
+    };
+    let at = |filter: &str| format!("https://heartline.example.com/#/connections?set=closed&q={filter}");
+    assert_eq!(link(&["chat", "chat"]), at("route%3Achat"));
+    assert_eq!(link(&["a b&c"]), at("route%3A%22a+b%26c%22"));
+    assert_eq!(link(&["chat", "feed"]), "https://heartline.example.com");
+    assert_eq!(link(&[""]), "https://heartline.example.com");
 }
 
 #[test]

@@ -105,10 +105,10 @@ fn tcp_fault(error: &io::Error) -> Fault {
 
 async fn shake_hands(trial: &mut Trial<'_>, socket: TcpStream) -> Option<Stream> {
     let began = clock::now();
-    let host = trial.settings.target.host.clone();
+    let host = trial.server_name().to_owned();
     let name = ServerName::try_from(host.clone()).map_err(|error| error.to_string());
     let prepared = name.and_then(|name| {
-        let (config, shown) = tls::showing_config(&trial.settings.trust, name.clone(), alpn(trial))?;
+        let (config, shown) = tls::showing_config(trial.trust(), name.clone(), alpn(trial))?;
         Ok((name, config, shown))
     });
     let (name, config, shown) = match prepared {

@@ -204,6 +204,7 @@ impl<'a, 'b> Session<'a, 'b> {
     fn event(&mut self, bytes: u64, has_id: bool) {
         let block = std::mem::take(&mut self.block);
         self.retry(&block);
+        self.seen.ignored_lines += ignored(&block);
         self.seen.messages_seen += 1;
         if self.seen.messages.len() >= MESSAGES_MAX {
             return;
@@ -249,6 +250,7 @@ impl<'a, 'b> Session<'a, 'b> {
         // A block without data is no event, and what it says holds.
         let block = std::mem::take(&mut self.block);
         self.retry(&block);
+        self.seen.ignored_lines += ignored(&block);
         self.seen.malformed = u64::from(is_left && self.seen.messages_seen == 0);
         let now = clock::now();
         self.seen.end = Some(End {
@@ -259,6 +261,21 @@ impl<'a, 'b> Session<'a, 'b> {
             sign,
         });
     }
+}
+
+/// Complete lines of a block that are neither a comment nor one of the fields that there are (WHATWG HTML, section
+/// 9.2.6); none of a block that was not kept whole.
+fn ignored(block: &[u8]) -> u64 {
+    if block.len() >= BLOCK_BYTES_MAX {
+        return 0;
+    }
+    let complete = block.iter().rposition(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(0);
+    let block = block[..complete].strip_prefix("\u{feff}".as_bytes()).unwrap_or(&block[..complete]);
+    let is_ignored = |line: &&[u8]| {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        !line.is_empty() && !matches!(name, b"" | b"data" | b"event" | b"id" | b"retry")
+    };
+    block.split(|byte| matches!(byte, b'\n' | b'\r')).filter(is_ignored).count() as u64
 }
 
 /// The last value of a field in a block of an event stream (WHATWG HTML, section 9.2.6).
@@ -278,5 +295,12 @@ mod tests {
         assert_eq!(field(block, "retry"), Some("50"));
         assert_eq!(field(block, "id"), Some("8"));
         assert_eq!(field(block, "event"), None);
+    }
+
+    #[test]
+    fn lines_that_are_no_fields() {
+        assert_eq!(ignored("\u{feff}data: a\r\n: c\nid\nretry:1\revent: x\n\n".as_bytes()), 0);
+        assert_eq!(ignored(b"data: {\n  \"a\": 1\n}\n\n"), 2);
+        assert_eq!(ignored(b"data: a\n\nda"), 0);
     }
 }

@@ -1,6 +1,8 @@
 //! What an experiment wants over HTTP/2 (RFC 9113): gRPC calls, event streams, and the extended CONNECT of a WebSocket
 //! (RFC 8441).
 
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -56,7 +58,7 @@ pub(super) async fn open(trial: &mut Trial<'_>, stream: Watched) {
             let mut answer = opened.answer;
             answer.seconds = clock::now().since(asked).as_secs_f64();
             trial.staged(StageName::Http, asked, None);
-            answered(trial, answer, opened.fields, opened.body, opened.sender, pings, over).await;
+            answered(trial, answer, opened.fields, opened.body, opened.outgoing, pings, over).await;
         }
         Some(Err((name, failed))) => trial.staged(name, asked, Some(failed)),
         None => trial.staged(StageName::Http, asked, Some((Fault::Timeout, "no answer".to_owned()))),
@@ -68,7 +70,7 @@ struct Opened {
     answer: Answer,
     fields: HeaderMap,
     body: RecvStream,
-    sender: SendStream<Bytes>,
+    outgoing: Outgoing,
 }
 
 type Failed = (StageName, (Fault, String));
@@ -84,11 +86,16 @@ async fn ask(trial: &Trial<'_>, requests: &mut SendRequest<Bytes>) -> Result<Ope
         return Err((StageName::Upgrade, (Fault::Answer, said)));
     }
     let has_ended = trial.settings.target.protocol == Protocol::Sse;
-    let (answer, mut sender) = ready.send_request(head, has_ended).map_err(at(StageName::Http))?;
+    let (answer, sender) = ready.send_request(head, has_ended).map_err(at(StageName::Http))?;
+    let mut outgoing = Outgoing { sender, rest: Bytes::new(), taken: clock::now() };
     if trial.settings.target.protocol == Protocol::Grpc {
-        send_message(trial, &mut sender);
+        outgoing.put(message(trial));
     }
-    let (parts, body) = answer.await.map_err(at(StageName::Http))?.into_parts();
+    let answer = tokio::select! {
+        answer = answer => answer,
+        never = outgoing.flow() => match never {},
+    };
+    let (parts, body) = answer.map_err(at(StageName::Http))?.into_parts();
     let kept = parts.headers.iter().take(http1::FIELDS_KEPT);
     let kept = kept.map(|(name, value)| http1::told(name, value.as_bytes()));
     let answer = Answer {
@@ -98,7 +105,7 @@ async fn ask(trial: &Trial<'_>, requests: &mut SendRequest<Bytes>) -> Result<Ope
         connect_protocol: Some(requests.is_extended_connect_protocol_enabled()),
         ..Answer::default()
     };
-    Ok(Opened { answer, fields: parts.headers, body, sender })
+    Ok(Opened { answer, fields: parts.headers, body, outgoing })
 }
 
 async fn is_connect_allowed(requests: &SendRequest<Bytes>) -> bool {
@@ -152,8 +159,8 @@ fn grpc_fields(trial: &Trial<'_>) -> Vec<(String, String)> {
     fields
 }
 
-/// Sends one message without fields, which any interface definition takes; for `Send` one of the size asked for.
-fn send_message(trial: &Trial<'_>, sender: &mut SendStream<Bytes>) {
+/// One message without fields, which any interface definition takes; for `Send` one of the size asked for.
+fn message(trial: &Trial<'_>) -> Bytes {
     let size = match trial.experiment.conduct {
         Conduct::Send { bytes, .. } => usize::try_from(bytes).unwrap_or(0),
         _ => 0,
@@ -162,8 +169,44 @@ fn send_message(trial: &Trial<'_>, sender: &mut SendStream<Bytes>) {
     let mut prefixed = vec![0];
     prefixed.extend_from_slice(&u32::try_from(message.len()).unwrap_or(0).to_be_bytes());
     prefixed.extend(message);
-    sender.reserve_capacity(prefixed.len());
-    let _ = sender.send_data(prefixed.into(), false);
+    prefixed.into()
+}
+
+/// What is to be sent on a call, as fast as the receiver's flow control lets it go (RFC 9113, section 5.2).
+struct Outgoing {
+    sender: SendStream<Bytes>,
+    rest: Bytes,
+    /// When the last piece went, or began to wait.
+    taken: Moment,
+}
+
+impl Outgoing {
+    /// Adds a message; one that would wait behind another is dropped, as the peer takes nothing.
+    fn put(&mut self, message: Bytes) {
+        if self.rest.is_empty() {
+            (self.rest, self.taken) = (message, clock::now());
+        }
+    }
+
+    /// Sends what may be sent; never done.
+    async fn flow(&mut self) -> Infallible {
+        while !self.rest.is_empty() {
+            self.sender.reserve_capacity(self.rest.len());
+            let room = match self.sender.capacity() {
+                0 => poll_fn(|context| self.sender.poll_capacity(context)).await,
+                room => Some(Ok(room)),
+            };
+            // The call is over: what was not sent never will be.
+            let Some(Ok(room)) = room else { break };
+            let piece = self.rest.split_to(room.min(self.rest.len()));
+            self.taken = clock::now();
+            if self.sender.send_data(piece, false).is_err() {
+                break;
+            }
+        }
+        self.rest.clear();
+        std::future::pending().await
+    }
 }
 
 async fn answered(
@@ -171,7 +214,7 @@ async fn answered(
     mut answer: Answer,
     fields: HeaderMap,
     mut body: RecvStream,
-    sender: SendStream<Bytes>,
+    outgoing: Outgoing,
     pings: Option<PingPong>,
     over: watch::Receiver<Option<Sign>>,
 ) {
@@ -196,7 +239,7 @@ async fn answered(
         Protocol::Sse => listen(trial, body, over, is_gzip).await,
         Protocol::WebSocket => Seen::default(),
         Protocol::Grpc => {
-            let call = Call::new(trial, sender, pings, over);
+            let call = Call::new(trial, outgoing, pings, over);
             call.conduct(body, status.as_ref().map(|_| fields)).await
         }
     };
@@ -260,7 +303,7 @@ enum Beat {
 /// A gRPC call that is open.
 struct Call<'a, 'b> {
     trial: &'a Trial<'b>,
-    sender: SendStream<Bytes>,
+    outgoing: Outgoing,
     pings: Option<PingPong>,
     over: watch::Receiver<Option<Sign>>,
     scanner: Scanner,
@@ -273,7 +316,7 @@ struct Call<'a, 'b> {
 impl<'a, 'b> Call<'a, 'b> {
     fn new(
         trial: &'a Trial<'b>,
-        sender: SendStream<Bytes>,
+        outgoing: Outgoing,
         pings: Option<PingPong>,
         over: watch::Receiver<Option<Sign>>,
     ) -> Call<'a, 'b> {
@@ -281,7 +324,7 @@ impl<'a, 'b> Call<'a, 'b> {
         let seen = Seen { sent: vec![trial.now()], ..Seen::default() };
         Call {
             trial,
-            sender,
+            outgoing,
             pings,
             over,
             scanner: Scanner::new(),
@@ -310,14 +353,20 @@ impl<'a, 'b> Call<'a, 'b> {
         };
         let is_greeting = enough == 1;
         self.follow(&mut body, seconds, beat, enough).await;
-        if self.seen.end.is_none() && is_greeting {
+        if self.seen.end.is_none() && is_greeting && self.outgoing.rest.is_empty() {
             // The service may answer when the request is over, as an unary call does.
-            let _ = self.sender.send_data(Bytes::new(), true);
+            let _ = self.outgoing.sender.send_data(Bytes::new(), true);
             let before = self.seen.messages_seen;
             self.follow(&mut body, END_TIME, None, before + 1).await;
         }
         if self.seen.end.is_none() {
-            self.sender.send_reset(h2::Reason::CANCEL);
+            self.seen.unsent = self.outgoing.rest.len() as u64;
+            if self.seen.unsent > 0 {
+                self.seen.stalled = clock::now().since(self.outgoing.taken).as_secs_f64();
+                // Whether the peer is there and just does not want more.
+                self.ping().await;
+            }
+            self.outgoing.sender.send_reset(h2::Reason::CANCEL);
             self.ended(Sign::RstStream(Http2Error::Cancel), true);
         }
         self.seen
@@ -347,12 +396,13 @@ impl<'a, 'b> Call<'a, 'b> {
                         Some((_, Beat::Message)) => {
                             self.seen.sent.truncate(MESSAGES_MAX);
                             self.seen.sent.push(self.trial.now());
-                            send_message(self.trial, &mut self.sender);
+                            self.outgoing.put(message(self.trial));
                         }
                         None => {}
                     }
                     next_beat += pace;
                 }
+                never = self.outgoing.flow() => match never {},
                 () = tokio::time::sleep_until(deadline) => return,
                 _ = stop.changed() => {}
             }

@@ -33,8 +33,10 @@ pub async fn examine(
     limit: Duration,
     progress: &mut dyn Progress,
 ) -> Examination {
-    let settings = Arc::new(settings);
+    let mut settings = settings;
     let start = clock::now();
+    super::find_scheme(&mut settings, start).await;
+    let settings = Arc::new(settings);
     let mut plan = Plan::new(options);
     let mut seen = seen;
     let mut tasks: JoinSet<(u64, Option<Attempt>)> = JoinSet::new();
@@ -42,9 +44,12 @@ pub async fn examine(
     let mut number = 0;
     loop {
         let seconds = clock::now().since(start).as_secs_f64();
-        seen.is_cut |= seconds > limit.as_secs_f64();
         let running: Vec<Running> = stops.values().map(|(running, _)| running.clone()).collect();
         let step = plan.next(&seen, &running, seconds);
+        if seconds > limit.as_secs_f64() {
+            let under_way = running.iter().map(|running| &running.experiment);
+            under_way.chain(&step.start).for_each(|experiment| seen.leave_undone(experiment));
+        }
         for (running, stop) in stops.values() {
             if seen.is_cut || step.stop.contains(&running.number) {
                 let _ = stop.send(true);

@@ -4,7 +4,6 @@ use std::future::Future;
 
 use bytes::Bytes;
 use diagnose::attempt::{Sign, Woken};
-use diagnose::experiment::Check;
 use model::Http2Error;
 use model::event::CloseCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -210,4 +209,62 @@ async fn a_peer_that_takes_nothing_holds_nobody() {
     let attempt = attempt.await.expect("no panic").expect("it had opened");
     assert!(end(&attempt).is_ours);
     drop(peer);
+}
+
+#[tokio::test]
+async fn messages_that_come_again_and_a_close_without_answer() {
+    let attempt = seen("ws", Conduct::Send { bytes: 50, frames: 1 }, |peer| async {
+        let mut peer = joined(peer).await;
+        let mut frame = [0; 56];
+        peer.read_exact(&mut frame).await.expect("a message");
+        let unmasked = frame[6..].iter().zip(frame[2..6].iter().cycle()).map(|(byte, mask)| byte ^ mask);
+        let echo: Vec<u8> = [0x81, 50].into_iter().chain(unmasked).collect();
+        peer.write_all(&echo.repeat(2)).await.expect("it reads");
+        read_on(peer).await;
+    })
+    .await;
+    let stream = attempt.stream.expect("open");
+    assert!(stream.echoes[0].is_some());
+    assert_eq!((stream.repeated, stream.is_close_answered), (1, Some(false)));
+}
+
+#[tokio::test]
+async fn flow_control_that_holds_a_message_back() {
+    let attempt = seen("grpc", Conduct::Send { bytes: 100_000, frames: 1 }, |peer| async {
+        let mut connection = h2::server::handshake(peer).await.expect("HTTP/2");
+        let (_unread, mut answer) = connection.accept().await.expect("a request").expect("valid");
+        let head = http::Response::builder().header("content-type", "application/grpc");
+        let _open = answer.send_response(head.body(()).expect("valid"), false).expect("it is open");
+        while connection.accept().await.is_some() {}
+    })
+    .await;
+    let stream = attempt.stream.as_ref().expect("open");
+    let window = 65_535;
+    assert_eq!(stream.unsent, 100_005 - window);
+    assert!(stream.stalled > 1.0 && stream.pings[0].is_some() && end(&attempt).is_ours, "{stream:?}");
+    assert_eq!(attempt.tcp.map(|tcp| tcp.unacked_bytes), Some(0));
+}
+
+#[tokio::test]
+async fn an_upstream_that_does_not_understand_tls_is_plain() {
+    let found = async |scheme: &str, is_tls: Option<bool>| {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        let direct = Upstream { host: "127.0.0.1".to_owned(), port, is_tls };
+        let mut settings = Settings { direct: Some(direct), ..settings(scheme, 1) };
+        let serve = async {
+            let (mut peer, _) = listener.accept().await.expect("it connects");
+            let mut hello = [0; 5];
+            peer.read_exact(&mut hello).await.expect("a record of TLS");
+            peer.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.expect("it is read");
+        };
+        tokio::select! {
+            () = async { serve.await; std::future::pending().await } => {}
+            () = find_scheme(&mut settings, clock::now()) => {}
+        }
+        settings.direct.expect("it is kept").is_tls
+    };
+    assert_eq!(found("wss", None).await, Some(false));
+    assert_eq!(found("wss", Some(true)).await, Some(true));
+    assert_eq!(found("ws", None).await, None);
 }

@@ -7,11 +7,14 @@ use alert::dispatch::{AlertGroup, Explained, GettableAlert, PostedAlert};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use http::{StatusCode, Uri};
+use diagnose::text::{Told, told};
+use http::{HeaderMap, StatusCode, Uri};
 use model::quoted;
+use serde::Serialize;
 
 use super::{Refused, params};
 use crate::error::ApiError;
+use crate::headers::language;
 use crate::router::Site;
 
 /// `GET /api/v2/alerts`
@@ -45,6 +48,14 @@ pub(crate) async fn post_alerts(State(site): State<Arc<Site>>, body: Bytes) -> R
     }
 }
 
+/// What decides about an alert, and what may explain it.
+#[derive(Debug, Serialize)]
+pub(crate) struct AlertExplained {
+    #[serde(flatten)]
+    alert: Explained,
+    findings: Vec<Told>,
+}
+
 /// `GET /api/v1/deliveries`: the newest attempts to tell people of alerts.
 pub(crate) async fn deliveries(State(site): State<Arc<Site>>) -> Result<Json<DeliveryList>, ApiError> {
     site.asker.ask(|ports| ports.alertmanager.deliveries()).await.map(Json)
@@ -54,7 +65,9 @@ pub(crate) async fn deliveries(State(site): State<Arc<Site>>) -> Result<Json<Del
 pub(crate) async fn explain(
     State(site): State<Arc<Site>>,
     Path(fingerprint): Path<String>,
-) -> Result<Json<Explained>, ApiError> {
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Json<AlertExplained>, ApiError> {
     let number = u64::from_str_radix(&fingerprint, 16).map_err(|_| {
         let hint = "it has 16 hexadecimal digits, as `fingerprint` in /api/v2/alerts";
         ApiError::new(
@@ -64,9 +77,12 @@ pub(crate) async fn explain(
         )
         .hint(hint)
     })?;
-    let explained = site.asker.ports().alertmanager.explain(number);
-    explained.map(Json).ok_or_else(|| {
+    let alertmanager = &site.asker.ports().alertmanager;
+    let alert = alertmanager.explain(number).ok_or_else(|| {
         ApiError::not_found(format!("no alert {} is known", quoted(&fingerprint)))
             .hint("it has ended and was told, or never fired; /api/v2/alerts lists those that fire")
-    })
+    })?;
+    let language = language(&uri, &headers);
+    let findings = alertmanager.suspects(number).iter().map(|finding| told(finding, language)).collect();
+    Ok(Json(AlertExplained { alert, findings }))
 }

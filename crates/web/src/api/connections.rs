@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, Uri};
+use http::{HeaderMap, StatusCode, Uri};
 use model::filter::{Condition, Filter, Filtered, Pattern, Term, TextField};
 use model::live::{LiveConnection, LiveState};
 use model::quoted;
@@ -17,6 +17,8 @@ use super::{journal, view};
 use crate::Ports;
 use crate::body::{ConnectionView, List};
 use crate::error::ApiError;
+use crate::findings::explanations;
+use crate::headers::language;
 use crate::query::Query;
 use crate::router::Site;
 
@@ -145,14 +147,18 @@ pub(crate) async fn connections(State(site): State<Arc<Site>>, uri: Uri) -> Resu
 pub(crate) async fn connection(
     State(site): State<Arc<Site>>,
     Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
 ) -> Result<Json<ConnectionView>, ApiError> {
     let id = parse_id(&id)?;
+    let language = language(&uri, &headers);
     // In this order: a connection that closes in between is found among the closed ones.
     let view = site.asker.ask(move |ports| {
         let live = ports.connections.live_one(id).map(|live| ConnectionView::Live { live: Box::new(live) });
         live.or_else(|| {
             let closed = ports.connections.closed_one(id).or_else(|| journal::closed_one(ports, id))?;
-            Some(ConnectionView::Closed { closed })
+            let findings = explanations(ports, &closed, language);
+            Some(ConnectionView::Closed { closed, findings })
         })
     });
     view.await?.map(Json).ok_or_else(|| no_connection(id))

@@ -103,9 +103,9 @@ impl Rows {
     }
 }
 
-/// A row of one that has ended.
+/// A row of one that has ended; what explains the end is asked for one by one.
 fn row(closed: Arc<CloseRecord>) -> ConnectionView {
-    ConnectionView::Closed { closed }
+    ConnectionView::Closed { closed, findings: Vec::new() }
 }
 
 /// What is known of connections that were open.

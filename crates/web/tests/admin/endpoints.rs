@@ -566,3 +566,26 @@ async fn manual_pages_of_causes() {
     assert!(admin.get("/findings/", &[]).await.is(200).body.contains("HL-101 ws-upgrade-stripped"));
     assert!(admin.get("/findings/%3Cb%3E", &[]).await.is(404).body.contains("&lt;b&gt;"));
 }
+
+#[tokio::test]
+async fn scheduled_probes() {
+    let admin = Admin::open().await;
+    let list = admin.get("/api/v1/probes", &[]).await.is(200).json();
+    let (probe, finding) = (&list["items"][0], &list["items"][0]["findings"][0]);
+    assert_eq!((&list["total"], &probe["name"]), (&json!(1), &json!("echo")));
+    assert_eq!(probe["last"]["stages"][0], json!({ "name": "tcp", "seconds": 0.25, "fault": "refused" }));
+    assert_eq!(finding["vantages"], json!([{ "probe": "echo" }]));
+    assert_eq!(admin.get("/api/v1/probes/echo", &[]).await.is(200).json(), *probe);
+    let chinese = admin.get("/api/v1/probes/echo?lang=zh-CN", &[]).await.is(200).json();
+    assert_eq!(chinese["findings"][0]["title"], "升级请求没有到达服务器");
+    admin.get("/api/v1/probes/nobody", &[]).await.is_error(404, "not_found");
+
+    let deep = "/api/v1/probes/echo/run?deep=true";
+    admin.post("/api/v1/probes/nobody/run", &[], "").await.is_error(404, "not_found");
+    admin.post(deep, &[("Origin", "https://evil.example")], "").await.is_error(403, "cross_site");
+    assert!(admin.fake.told.lock().expect("not poisoned").is_empty());
+    admin.post(deep, &[], "").await.is(202);
+    admin.post(deep, &[], "").await.is_error(409, "running");
+    admin.post("/api/v1/probes/echo/run?depth=1", &[], "").await.is(400);
+    assert_eq!(*admin.fake.told.lock().expect("not poisoned"), ["probe echo deep"]);
+}

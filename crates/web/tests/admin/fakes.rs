@@ -21,9 +21,10 @@ use model::journal::{
 use model::live::{Backlog, LiveConnection, LiveState};
 use model::overview::{Overview, RouteNow};
 use model::ports::{
-    Connections, Findings, History, Hosts, Metrics, MetricsFormat, Operations, Overviews, Received,
+    Connections, Findings, History, Hosts, Metrics, MetricsFormat, Operations, Overviews, Probes, Received,
     Recordings, Rules, Workings,
 };
+use model::probe::{Fault, Outcome, ProbeRun, ProbeStage, ProbeView, Refusal, StageName};
 use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
 use model::recording::{Happening, Recorded, Recording};
 use model::rules::{AlertView, GroupView, RuleView, State};
@@ -71,6 +72,7 @@ impl Fake {
             alertmanager: Arc::clone(self) as Arc<dyn Alertmanager>,
             incidents: Arc::clone(self) as Arc<dyn Incidents>,
             findings: Arc::clone(self) as Arc<dyn Findings>,
+            probes: Arc::clone(self) as Arc<dyn Probes>,
             journal: Some(Arc::clone(self) as Arc<dyn Journal>),
             queries: Arc::default(),
             about: About { version: "1.2.3".to_owned(), started_at: second(0) },
@@ -161,6 +163,10 @@ impl Alertmanager for Fake {
         Err(SilenceError::Unknown)
     }
 
+    fn suspects(&self, _: u64) -> Vec<Finding> {
+        self.active()
+    }
+
     fn explain(&self, _: u64) -> Option<Explained> {
         None
     }
@@ -231,7 +237,8 @@ fn live(n: u64) -> LiveConnection {
         id: ConnectionId(n),
         protocol: if n.is_multiple_of(4) { Protocol::Sse } else { Protocol::WebSocket },
         route: if n == 7 { HOSTILE.into() } else { "chat".into() },
-        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024 },
+        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024, country: None },
+        user_agent: None,
         upstream: "http://10.0.0.1:3000".into(),
         opened_at: second(n),
         age_seconds: (1000 - n) as f64,
@@ -255,7 +262,8 @@ fn closed(n: u64) -> CloseRecord {
         id: ConnectionId(1_000_000 + n),
         protocol: Protocol::WebSocket,
         route: "chat".into(),
-        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024 },
+        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024, country: None },
+        user_agent: None,
         upstream: (!refused).then(|| "http://10.0.0.1:3000".into()),
         opened_at: second(n),
         closed_at: second(n + 60),
@@ -278,6 +286,7 @@ fn closed(n: u64) -> CloseRecord {
             at: second(n + 60),
         }],
         codes: CloseCodes { from_client: None, from_upstream: Some(CloseCode(1000)) },
+        violations: PerDirection::default(),
         idle_seconds: IdleSeconds::default(),
         messages: PerDirection::default(),
         bytes: PerDirection::default(),
@@ -474,6 +483,7 @@ impl Hosts for Fake {
 impl Overviews for Fake {
     fn overview(&self, window: Duration) -> Overview {
         Overview {
+            countries: None,
             as_of: second(1000),
             started_at: second(0),
             window_seconds: window.as_secs_f64(),
@@ -506,11 +516,11 @@ fn finding(is_over: bool) -> Finding {
         since: Some(second(1)),
         until: is_over.then(|| second(2)),
         affected: None,
-        doubt: None,
         topic: None,
         selection: None,
         grounds: Grounds::default(),
         vantages: vec![Vantage::Probe("echo".into())],
+        doubt: None,
     }
 }
 
@@ -537,5 +547,51 @@ impl Findings for Fake {
 
     fn told(&self, kind: &str, subject: &str, _: WallTime) {
         self.told.lock().expect("not poisoned").push(format!("{kind} {subject}"));
+    }
+}
+
+/// A probe that has run once.
+impl Probes for Fake {
+    fn probes(&self) -> Vec<ProbeView> {
+        let last = ProbeRun {
+            at: second(1),
+            seconds: 0.5,
+            is_deep: false,
+            is_success: false,
+            outcome: Outcome::Problem,
+            error: None,
+            stages: vec![ProbeStage { name: StageName::Tcp, seconds: 0.25, fault: Some(Fault::Refused) }],
+            status: None,
+            ip_version: None,
+            tls_version: None,
+            certificate_ends_at: None,
+            ping_rtt_seconds: None,
+        };
+        vec![ProbeView {
+            name: "echo".into(),
+            url: "ws://127.0.0.1:1/".into(),
+            protocol: Protocol::WebSocket,
+            route: None,
+            every_seconds: 60.0,
+            deep_every_seconds: None,
+            is_running: false,
+            runs: vec![last.cell()],
+            last: Some(Arc::new(last)),
+            outcomes: [0, 1, 0, 0],
+            skipped: 0,
+            limits: None,
+        }]
+    }
+
+    fn run(&self, probe: &str, is_deep: bool) -> Result<(), Refusal> {
+        let mut told = self.told.lock().expect("not poisoned");
+        match (probe, told.is_empty()) {
+            ("echo", true) => {
+                told.push(format!("probe echo {}", if is_deep { "deep" } else { "ordinary" }));
+                Ok(())
+            }
+            ("echo", false) => Err(Refusal::Running),
+            _ => Err(Refusal::Unknown),
+        }
     }
 }

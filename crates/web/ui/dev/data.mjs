@@ -1,6 +1,10 @@
 // Numbers of a gateway that does not exist: the same for the same second of its life, whenever it is run.
 
 const BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const COUNTRIES = {
+  CN: 0.281, US: 0.179, IN: 0.114, DE: 0.081, JP: 0.067, BR: 0.058, GB: 0.051, FR: 0.043, ID: 0.036, KR: 0.027, SG: 0.019, MX: 0.016, NG: 0.012,
+  AU: 0.008, ZA: 0.005, CH: 0.0026,
+};
 const ROUTES = ['chat', 'ticker', 'presence', 'editor', 'notifications', 'telemetry'];
 const HOSTILE = '<img src=x onerror=alert(1)>\u202e\u0007 "quoted" & 上游';
 
@@ -124,6 +128,9 @@ export function overview(second, nowMs, windowSeconds) {
         ? { websocket: 0, sse: Math.round(sse(second) * (index === 1 ? 0.7 : 0.3)), grpc: 0 }
         : { websocket: Math.round(websocket(second) * [0.62, 0, 0.25, 0.11, 0, 0.02][index]), sse: 0, grpc: index === 3 ? grpc(second) : 0 },
     })),
+    countries: Object.entries(COUNTRIES).map(([country, share]) => ({
+      country, connections: { websocket: Math.round(websocket(second) * share), sse: Math.round(sse(second) * share), grpc: Math.round(grpc(second) * share) }, share,
+    })).concat({ country: null, connections: { websocket: 12, sse: 3, grpc: 0 }, share: 0.0004 }),
     ceiling: { open_files: 131_072, connections: 65_400 },
   };
 }
@@ -148,7 +155,7 @@ export function emptyOverview(nowMs) {
       opened_per_second: zeros, closed_per_second: zeros, errors_per_second: zeros, latency_p50: nulls, latency_p99: nulls,
       latency_cells: zeros.map(() => BOUNDS.map(() => 0).concat(0)),
     },
-    ended: [], handshakes: [], errors: [],
+    ended: [], handshakes: [], errors: [], countries: [],
     routes: look.routes.map(({ name }) => ({ name, connections: { websocket: 0, sse: 0, grpc: 0 } })),
   };
 }

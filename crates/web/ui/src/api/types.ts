@@ -102,6 +102,16 @@ export type Backlog = {
   socket?: SocketBacklog,
 };
 
+/** Between the smallest and the largest of several measurements. */
+export type Bracket = {
+  /** The smallest. */
+  from: number,
+  /** The largest. */
+  to: number,
+  /** How many there were. */
+  count: number,
+};
+
 /** One thing that was seen of the end of a connection. */
 export type Cause = {
   /** Where; none for a decision of this gateway. */
@@ -161,6 +171,8 @@ export type ClientAddress = {
   ip: string,
   /** 0 when only a header told of the client. */
   port: number,
+  /** Where the address is, as the configured database says; none without one, and where it does not know. */
+  country?: Country,
 };
 
 /** Status code of a WebSocket Close frame (RFC 6455, section 7.4). */
@@ -185,6 +197,8 @@ export type CloseRecord = {
   route: string,
   /** Where the client is, as far as trusted peers tell. */
   client: ClientAddress,
+  /** What the client's program calls itself (`User-Agent`: RFC 9110, section 10.1.5), cut to 200 bytes. */
+  user_agent?: string,
   /** URL of the upstream that was reached; none when none was. */
   upstream: string | null,
   /** The request's head was complete. */
@@ -205,6 +219,8 @@ export type CloseRecord = {
   causes: Array<Cause>,
   /** Codes of the Close frames. */
   codes: CloseCodes,
+  /** The first breach of RFC 6455 in what was read from each side. */
+  violations: PerDirection<FrameViolation | null>,
   /** Silence before the end. */
   idle_seconds: IdleSeconds,
   /** Complete messages (WebSocket data messages, SSE events). */
@@ -244,6 +260,8 @@ export type ConnectionView = { "state": "live",
 live: LiveConnection, } | { "state": "closed",
 /** Its close record. */
 closed: CloseRecord,
+/** The findings that explain its end, surest first. */
+findings: Array<Explanation>,
 };
 
 /** Connections that the firewall follows (`nf_conntrack`). */
@@ -252,6 +270,19 @@ export type ConntrackFacts = {
   entries: number | null,
   /** Most that are followed; packets of further connections are dropped. */
   limit: number | null,
+};
+
+/** A country or territory by its code of two letters (ISO 3166-1 alpha-2), such as `DE`. */
+export type Country = string;
+
+/** Open connections of clients in one country. */
+export type CountryNow = {
+  /** Its code; none where the database does not know. */
+  country: Country | null,
+  /** Open connections. */
+  connections: PerProtocol<number>,
+  /** Share of all open connections. */
+  share: number,
 };
 
 /** How much of what ended not as it should has a cause, lately. */
@@ -381,6 +412,20 @@ export type EventsPerRead = {
   max: number,
 };
 
+/** A finding that explains the end of one connection, in the language of the reader. */
+export type Explanation = {
+  /** Name of its cause, as in `/api/v1/findings/{id}`. */
+  id: string,
+  /** Its cause's number, such as `HL-101`. */
+  code: string,
+  /** One line. */
+  title: string,
+  /** How sure it is. */
+  level: Level,
+  /** The same from 0 to 1. */
+  confidence: number,
+};
+
 /** A machine as its exporter tells. */
 export type ExporterFacts = {
   /** URL of the exporter. */
@@ -422,6 +467,9 @@ export type Facets = {
   /** What was counted. */
   facets: Array<Facet>,
 };
+
+/** Why a stage failed, in kinds. */
+export type Fault = "no_name" | "resolver" | "refused" | "timeout" | "unreachable" | "reset" | "ended" | "alert" | "certificate" | "other_protocol" | "alpn" | "answer" | "protocol" | "local";
 
 /** Body of `POST /api/v1/findings/{id}/feedback`. */
 export type Feedback = {
@@ -539,6 +587,9 @@ export type GrpcFacts = {
   code: GrpcCode,
   /** The service's message beside it, cut to 256 bytes. */
   message?: string,
+  /** HTTP status of an answer that is no gRPC: without `grpc-status`, and another status than 200 or another type
+   * than `application/grpc`. */
+  not_grpc?: number,
   /** How long the client said that it waits (`grpc-timeout`). */
   deadline_seconds?: number,
   /** From the request's head complete to the last byte of the service's first message read. */
@@ -583,6 +634,8 @@ export type Heartbeat = {
   interval_seconds: number | null,
   /** How many the peer did not answer before it answered a later one, or before the connection ended. */
   missed: number,
+  /** The greatest round trip from a Ping accepted by our kernel to the peer's Pong read; none before the first. */
+  slowest_rtt_seconds: number | null,
 };
 
 /** One look at all that is known. */
@@ -776,6 +829,8 @@ export type LiveConnection = {
   route: string,
   /** Where the client is. */
   client: ClientAddress,
+  /** What the client's program calls itself, as in the close record. */
+  user_agent?: string,
   /** URL of the upstream. */
   upstream: string,
   /** It was established (101, or the event stream's head, relayed). */
@@ -866,6 +921,9 @@ export type Now = {
 /** Opcode of a WebSocket frame (RFC 6455, section 11.8). */
 export type Opcode = "continuation" | "text" | "binary" | "close" | "ping" | "pong" | "reserved";
 
+/** What an examination comes to. */
+export type Outcome = "healthy" | "problem" | "inconclusive" | "could_not_test";
+
 /** One look. */
 export type Overview = {
   /** When it was taken. */
@@ -887,8 +945,27 @@ export type Overview = {
   errors: Array<ErrorCount>,
   /** Open connections by route, in the order of the configuration. */
   routes: Array<RouteNow>,
+  /** Open connections by the client's country, most frequent first; none without a database of countries
+   * (`GET /api/v1/geo` tells how to have one). */
+  countries?: Array<CountryNow>,
   /** What this process can hold. */
   ceiling: Ceiling,
+};
+
+/** What a path bears, as deep experiments have found it. */
+export type PathLimits = {
+  /** The longest silence after which a connection was still there. */
+  silence_survived_seconds: number | null,
+  /** The silence after which connections were cut. */
+  silence_cut_seconds: Bracket | null,
+  /** The largest message that passed. */
+  message_passed_bytes: number | null,
+  /** The smallest message that did not. */
+  message_failed_bytes: number | null,
+  /** Connections that were opened at once. */
+  connections_opened: number | null,
+  /** Connections of the same moment that were refused. */
+  connections_refused: number | null,
 };
 
 /** One value for each direction. */
@@ -919,6 +996,86 @@ export type PerProtocol<T> = {
 
 /** Where a cause sits, along the way from the client to the service. */
 export type Place = "client" | "client_leg" | "gateway" | "upstream_leg" | "upstream" | "host" | "unknown";
+
+/** What is kept of a run that is not the newest. */
+export type ProbeCell = {
+  /** When it began. */
+  at: WallTime,
+  /** See [`ProbeRun::is_success`]. */
+  is_success: boolean,
+  /** See [`ProbeRun::is_deep`]. */
+  is_deep: boolean,
+  /** See [`ProbeRun::outcome`]. */
+  outcome: Outcome,
+  /** See [`ProbeRun::opening_seconds`]. */
+  opening_seconds: number,
+};
+
+/** What came of one run. */
+export type ProbeRun = {
+  /** When it began. */
+  at: WallTime,
+  /** How long all its experiments took. */
+  seconds: number,
+  /** Long and hard experiments were among them. */
+  is_deep: boolean,
+  /** The stream opened and stayed open, and a call did not fail. */
+  is_success: boolean,
+  /** What it all came to. */
+  outcome: Outcome,
+  /** Why nothing could be tested, when it is this machine's fault. */
+  error: string | null,
+  /** Stages of the plain opening, in their order; the last one may have failed. */
+  stages: Array<ProbeStage>,
+  /** Status of its answer. */
+  status: number | null,
+  /** 4 or 6; none when nothing was connected to. */
+  ip_version: number | null,
+  /** Version of TLS, such as `1.3`. */
+  tls_version: string | null,
+  /** Unix time in seconds at which the first certificate of the chain ends. */
+  certificate_ends_at: number | null,
+  /** Round trip of a Ping, or of PING of HTTP/2. */
+  ping_rtt_seconds: number | null,
+};
+
+/** A stage of an opening. */
+export type ProbeStage = {
+  /** Which. */
+  name: StageName,
+  /** How long it took, or until it failed. */
+  seconds: number,
+  /** Why it failed; none when it did not. */
+  fault: Fault | null,
+};
+
+/** One probe: what it is told to do, and what came of it. */
+export type ProbeView = {
+  /** Its name. */
+  name: string,
+  /** What it examines, without query. */
+  url: string,
+  /** What is spoken there. */
+  protocol: Protocol,
+  /** The route whose clients it stands for. */
+  route: string | null,
+  /** Time between two runs, seconds. */
+  every_seconds: number,
+  /** Time between two deep runs, seconds; none when there are none but those that are asked for. */
+  deep_every_seconds: number | null,
+  /** A run is under way. */
+  is_running: boolean,
+  /** The newest run. */
+  last: ProbeRun | null,
+  /** The newest runs, oldest first; at most 96. */
+  runs: Array<ProbeCell>,
+  /** Runs so far by what each came to, in the order of [`Outcome::ALL`](crate::Word::ALL). */
+  outcomes: [number, number, number, number],
+  /** Runs that were left out, since one was under way or too many of other probes were. */
+  skipped: number,
+  /** Limits of the path that the newest deep run has found. */
+  limits: PathLimits | null,
+};
 
 /** What a process uses and may use (proc(5)). */
 export type ProcessFacts = {
@@ -1175,6 +1332,9 @@ export type SocketBacklog = {
   /** Age of the older one of the two samples. */
   age_seconds: number,
 };
+
+/** Stages of an opening, in their order. */
+export type StageName = "dns" | "tcp" | "tls" | "http2" | "http" | "upgrade" | "first_message";
 
 /** Time in which tasks waited. */
 export type Stall = {

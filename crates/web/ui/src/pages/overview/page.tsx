@@ -14,6 +14,7 @@ import { ConnectionChart, FlowChart, MessageChart, UNITS } from './charts';
 import { ErrorRate, Errors, Handshakes, Routes } from './counts';
 import { WhyEnded } from './ended';
 import { FindingsStrip } from './findings';
+import { Geography } from './geography';
 import { Incidents } from './incidents';
 import { LatencyChart } from './latency';
 import styles from './page.module.css';
@@ -74,6 +75,7 @@ export function OverviewPage() {
         <Panel id="routes" title={t('routes.title')} help={t('routes.help')} className={styles.third}>
           <Loaded overview={overview}>{(overview) => <Routes routes={overview.routes} />}</Loaded>
         </Panel>
+        <Geography overview={overview} />
       </div>
     </>
   );

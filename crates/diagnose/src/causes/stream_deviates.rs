@@ -1,0 +1,372 @@
+//! Something was seen that no healthy stream shows, whatever its cause.
+
+use model::finding::{Finding, Place, Said, Severity};
+
+use crate::cause::{Cause, Manual, Signs, phrase, text};
+use crate::claim::Claim;
+use crate::examination::Examination;
+use crate::expected;
+use crate::experiment::Via;
+use crate::openings::ask_straight;
+
+/// See the module.
+pub const CAUSE: Cause = Cause {
+    id: "stream-deviates",
+    number: 960,
+    severity: Severity::Warning,
+    manual: Manual {
+        title: text("a stream shows what no healthy one does", "连接出现健康连接不会有的现象"),
+        symptoms: text(
+            "“Something is odd”: it works most of the time, and nobody can say what is wrong.",
+            "“有点不对劲”：大多数时候可用，但没人说得清哪里有问题。",
+        ),
+        evidence: text(
+            "What was seen is compared with a list of what each healthy stream shows: it opens within a second \
+             also as browsers ask for it; it ends as announced; Pings and a Close are answered, also after a \
+             silence; what is sent is taken; messages come back once, soon, all of them, valid; ids of events \
+             differ and go up; each line of an event stream is a field or a comment; each call has a status.",
+            "把所见与健康连接的清单对比：按浏览器的方式请求也能在一秒内打开；按约定结束；Ping 与 Close 得到应答，静默之后也是如此；发送的数据被接收；消息及时、完整、有效地返回且只返回一次；事件 id 各不相同且递增；事件流的每一行都是字段或注释；每个调用都有状态。",
+        ),
+        look_alikes: text(
+            "A service that means it so: one that answers only some messages, or gives several events one id.",
+            "服务有意如此：只应答部分消息，或让多个事件共用一个 id。",
+        ),
+        fix: text(
+            "Make the measurement that the finding names; what it shows names the place. Then the same \
+             examination must find nothing.",
+            "执行该结论给出的测量，结果会指出位置。之后同样的检查应不再有发现。",
+        ),
+        sources: &[
+            "RFC 6455, sections 5.5 and 7",
+            "RFC 9113, section 5.2",
+            "https://html.spec.whatwg.org/multipage/server-sent-events.html",
+            "https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md",
+        ],
+    },
+    phrases: &[
+        phrase(
+            "odd_opening",
+            "{count} of {all} requests that differ only as those of browsers do are refused",
+            "{all} 个仅以浏览器方式变化的请求中有 {count} 个被拒绝",
+        ),
+        phrase(
+            "odd_stages",
+            "{count} of {all} openings had a stage of a second or more",
+            "{all} 次打开中有 {count} 次某个阶段耗时一秒以上",
+        ),
+        phrase(
+            "odd_end",
+            "the peer ended {count} of {all} streams, and not as one that is done",
+            "对端结束了 {all} 个连接中的 {count} 个，且不是正常完成的方式",
+        ),
+        phrase(
+            "odd_farewell",
+            "the peer ended {count} of {all} held streams by a normal Close that nobody had asked for",
+            "对端以正常的 Close 结束了 {all} 个保持的连接中的 {count} 个，而并没有人要求",
+        ),
+        phrase(
+            "odd_status",
+            "{count} of {all} calls have a status of a call that broke, or of a method that is not there",
+            "{all} 个调用中有 {count} 个的状态表示调用中断或方法不存在",
+        ),
+        phrase(
+            "odd_trailers",
+            "{count} of {all} calls ended without a status",
+            "{all} 个调用中有 {count} 个没有状态就结束",
+        ),
+        phrase(
+            "odd_pings",
+            "on {count} of {all} open streams Pings were not answered",
+            "{all} 个打开的连接中有 {count} 个未应答 Ping",
+        ),
+        phrase(
+            "odd_wake",
+            "{count} of {all} streams were not there any more after a silence",
+            "{all} 个连接中有 {count} 个在静默之后已不可用",
+        ),
+        phrase(
+            "odd_goodbye",
+            "on {count} of {all} streams the probe's Close was not answered",
+            "{all} 个连接中有 {count} 个未应答探测发出的 Close",
+        ),
+        phrase(
+            "odd_stall",
+            "on {count} of {all} streams what was sent was not taken",
+            "{all} 个连接中有 {count} 个未接收所发送的数据",
+        ),
+        phrase(
+            "odd_echoes",
+            "on {count} of {all} streams some small messages came back and others did not",
+            "{all} 个连接中有 {count} 个只返回了部分小消息",
+        ),
+        phrase(
+            "odd_echo_time",
+            "on {count} of {all} streams small messages took a second or more to come back",
+            "{all} 个连接中有 {count} 个的小消息需一秒以上才返回",
+        ),
+        phrase(
+            "odd_jitter",
+            "on {count} of {all} streams some small messages took far longer than most to come back",
+            "{all} 个连接中有 {count} 个的部分小消息返回耗时远超其他消息",
+        ),
+        phrase(
+            "odd_change",
+            "on {count} of {all} streams messages came back changed",
+            "{all} 个连接中有 {count} 个的消息返回时被改动",
+        ),
+        phrase(
+            "odd_opcode",
+            "on {count} of {all} streams text came back as binary messages",
+            "{all} 个连接中有 {count} 个的文本以二进制消息返回",
+        ),
+        phrase(
+            "odd_twice",
+            "on {count} of {all} streams messages came back more than once",
+            "{all} 个连接中有 {count} 个的消息重复返回",
+        ),
+        phrase(
+            "odd_frames",
+            "the frames of {count} of {all} streams break the protocol",
+            "{all} 个连接中有 {count} 个的帧违反协议",
+        ),
+        phrase(
+            "odd_text",
+            "{count} of {all} streams brought text that is no UTF-8",
+            "{all} 个连接中有 {count} 个带来了非 UTF-8 文本",
+        ),
+        phrase(
+            "odd_ids",
+            "on {count} of {all} streams several events have the same id: they come twice, or cannot be resumed from",
+            "{all} 个流中有 {count} 个的多个事件使用同一 id：事件重复，或无法据此续传",
+        ),
+        phrase(
+            "odd_order",
+            "on {count} of {all} streams the ids of events go back at times",
+            "{all} 个流中有 {count} 个的事件 id 有时倒退",
+        ),
+        phrase(
+            "odd_gaps",
+            "on {count} of {all} streams the ids of events leave numbers out",
+            "{all} 个流中有 {count} 个的事件 id 有缺号",
+        ),
+        phrase(
+            "odd_lines",
+            "{count} of {all} streams have lines that are neither a field nor a comment: clients ignore them",
+            "{all} 个流中有 {count} 个含有既非字段也非注释的行：客户端会忽略它们",
+        ),
+        phrase(
+            "odd_coding",
+            "{count} of {all} streams are compressed though the request offers no compression",
+            "{all} 个流中有 {count} 个被压缩，而请求并未提供压缩",
+        ),
+        phrase("straight_too", "Straight at {upstream} it is the same", "直连 {upstream} 也一样"),
+        phrase("straight_not", "Straight at {upstream} it is not so", "直连 {upstream} 则不是如此"),
+        phrase("is_meant", "the service means it so", "服务有意如此"),
+        phrase(
+            "vary_alone",
+            "See which of the requests is refused (`-v`), and send it with and without that one field",
+            "用 `-v` 查看哪个请求被拒绝，并在有无该字段的情况下各发送一次",
+        ),
+        phrase(
+            "time_hops",
+            "Time the same straight at each hop: the first one that is quick lies behind the slow one",
+            "逐跳直接测量同样的耗时：第一个变快的一跳之前就是慢的位置",
+        ),
+        phrase(
+            "read_log_then",
+            "Read the log of the service, and of each hop, at that instant",
+            "查看服务与各跳当时的日志",
+        ),
+        phrase(
+            "capture_end",
+            "Capture the bytes on both sides of each hop: the first one that shows it made it",
+            "在每一跳两侧抓取字节：第一个出现该现象的位置就是其来源",
+        ),
+        phrase(
+            "ask_reader",
+            "Look on the service's machine whether the process reads that socket: `ss -tnp` (Recv-Q), and its stacks",
+            "在服务所在机器上查看进程是否读取该套接字：`ss -tnp`（Recv-Q）及其调用栈",
+        ),
+        phrase(
+            "count_hops",
+            "Count the same numbered messages at their producer, at each hop and here",
+            "对同一批带编号的消息，在生产者、每一跳与此处分别计数",
+        ),
+        phrase(
+            "read_lines",
+            "Read the stream as it is (`curl -N`): is each line of the data behind a `data:` of its own?",
+            "查看原始流（`curl -N`）：数据的每一行是否都有自己的 `data:`？",
+        ),
+    ],
+    signs: Signs::probe(probe),
+};
+
+fn probe(seen: &Examination) -> Option<Finding> {
+    seen.plain().filter(|plain| plain.is_open())?;
+    let told: Vec<_> = expected::ALL.iter().filter_map(|it| Some((it, it.told(seen)?))).collect();
+    let (first, said) = told.first()?;
+    let (count, all) = first.count(seen, Via::Direct);
+    let compared = match (all, count) {
+        (0, _) => None,
+        (_, 0) => Some("straight_not"),
+        _ => Some("straight_too"),
+    };
+    let upstream = seen.target.direct.as_deref().unwrap_or_default();
+    let claim = Claim::of(&CAUSE, Place::Unknown, said.clone())
+        .titled(said.clone())
+        .suspected()
+        .noted(compared.map(|code| Said::new(code).with("upstream", upstream)))
+        .unless(Said::new("is_meant"))
+        .next(ask_straight(seen).unwrap_or_else(|| Said::new(first.next)));
+    Some(told.iter().skip(1).fold(claim, |claim, (_, said)| claim.noted(said.clone())).finding())
+}
+
+#[cfg(test)]
+mod tests {
+    use model::finding::Level;
+
+    use super::*;
+    use crate::attempt::{Attempt, Message, Sign, Stream, Woken};
+    use crate::attempt::{Fault, StageName};
+    use crate::experiment::{Check, Vary};
+    use crate::scene::{
+        SILENT, Scene, URL, answer, close, cut_at, echoed, end, event_stream, fails, found, greeted_by,
+        greeting, lives, message, none, sent, talked,
+    };
+
+    fn told(scene: Scene) -> Vec<String> {
+        let finding = found(probe, scene, Level::Low);
+        finding.evidence.iter().map(|said| said.code.to_string()).collect()
+    }
+
+    fn greets(change: impl FnOnce(&mut Stream)) -> Scene {
+        Scene::websocket().attempt(greeted_by(URL, Stream::default()).stream_with(change))
+    }
+
+    fn feeds(ids: &[&str]) -> Scene {
+        let change = |stream: &mut Stream| stream.ids = ids.iter().map(|id| (*id).to_owned()).collect();
+        Scene::sse().attempt(greeting(Check::Handshake, URL, None, event_stream()).stream_with(change))
+    }
+
+    fn call(stream: Stream) -> Scene {
+        let head = answer(200).and("content-type", "application/grpc");
+        Scene::grpc().attempt(Attempt { answer: Some(head), ..greeted_by(URL, stream) })
+    }
+
+    fn is_over() -> Stream {
+        Stream { end: Some(end(0.1, Sign::BodyEnd)), ..Stream::default() }
+    }
+
+    #[test]
+    fn each_deviation_is_named() {
+        let compressed = Some(Vary::Compression(true));
+        let refused = greeting(Check::Compression, URL, compressed.clone(), answer(400));
+        assert_eq!(told(Scene::opened().attempt(refused)), ["odd_opening"]);
+        let silent = fails(URL, compressed, StageName::Http, Fault::Timeout, 10.0);
+        assert_eq!(told(Scene::opened().attempt(silent)), ["odd_opening"]);
+
+        let slow = || greeted_by(URL, Stream::default()).slow(1.5);
+        assert_eq!(told(Scene::websocket().attempts([slow(), slow()])), ["odd_stages"]);
+
+        let ended = |sign| greets(|stream| stream.end = Some(end(0.3, sign)));
+        for sign in [Sign::Fin, Sign::Rst, close(1003, ""), close(1011, ""), close(4400, "")] {
+            assert_eq!(told(ended(sign)), ["odd_end"]);
+        }
+        for code in [1, 2, 12, 13, 14] {
+            let scene = call(is_over()).map(|attempt| attempt.grpc(code, ""));
+            assert_eq!(told(scene), ["odd_status"], "{code}");
+        }
+        assert_eq!(told(call(is_over())), ["odd_trailers"]);
+
+        assert_eq!(told(greets(|stream| stream.pings = vec![None])), ["odd_pings"]);
+        let beats =
+            lives(URL, talked(1.0), 0.0, 5.0).stream_with(|it| it.pings = vec![Some(0.1), None, None]);
+        assert_eq!(told(Scene::opened().attempt(beats)), ["odd_pings"]);
+        let wakes = lives(URL, SILENT, 0.0, 5.0).stream_with(|it| it.woken = Some(Woken::Unanswered));
+        assert_eq!(told(Scene::opened().attempt(wakes)), ["odd_wake"]);
+        let leaves = || greeted_by(URL, Stream { is_close_answered: Some(false), ..Stream::default() });
+        assert_eq!(told(Scene::websocket().attempts([leaves(), leaves()])), ["odd_goodbye"]);
+
+        let stalls = sent(URL, 1 << 20, Err(None))
+            .stream_with(|stream| (stream.sent, stream.stalled) = (vec![0.1], 10.0));
+        assert_eq!(told(Scene::opened().attempt(stalls)), ["odd_stall"]);
+        let holds = |echoes: [Option<f64>; 3]| {
+            Scene::opened()
+                .attempt(lives(URL, talked(1.0), 0.0, 3.0).stream_with(|it| it.echoes = echoes.into()))
+        };
+        assert_eq!(told(holds([Some(0.01), None, Some(0.01)])), ["odd_echoes"]);
+        assert_eq!(told(holds([Some(1.2); 3])), ["odd_echo_time"]);
+        let row = |latest| {
+            let mut trips = [0.01; 10];
+            trips[4] = latest;
+            echoed(URL, &trips, &[])
+        };
+        assert_eq!(told(Scene::opened().attempt(row(0.7))), ["odd_jitter"]);
+        none(probe, Scene::opened().attempt(row(0.3)));
+        let changed = row(0.01).stream_with(|stream| (stream.sent, stream.altered) = (vec![0.1], 1));
+        assert_eq!(told(Scene::opened().attempt(changed)), ["odd_change"]);
+        let binary = |stream: &mut Stream| {
+            let opcode = Some(model::words::Opcode::Binary);
+            (stream.echoes, stream.messages) =
+                (vec![Some(0.01)], vec![Message { opcode, ..message(0.1, 1, 9) }]);
+        };
+        assert_eq!(told(greets(binary)), ["odd_opcode"]);
+        let leaves = cut_at(URL, SILENT, 0.0, 9.0, close(1000, ""));
+        assert_eq!(told(Scene::opened().attempt(leaves)), ["odd_farewell"]);
+        let packed = event_stream().and("content-encoding", "gzip");
+        assert_eq!(told(Scene::sse().plain(packed)), ["odd_coding"]);
+        let late = lives(URL, SILENT, 0.0, 5.0).stream_with(|it| it.woken = Some(Woken::Answered(1.4)));
+        assert_eq!(told(Scene::opened().attempt(late)), ["odd_wake"]);
+
+        let twice = sent(URL, 1024, Ok(0.01)).stream_with(|stream| stream.repeated = 1);
+        assert_eq!(told(Scene::opened().attempt(twice)), ["odd_twice"]);
+
+        let broken = |stream: &mut Stream| {
+            stream.messages = vec![Message { broken_at: Some(3), ..message(0.1, 1, 9) }];
+        };
+        assert_eq!(told(greets(broken)), ["odd_text"]);
+        let scrambled = |stream: &mut Stream| {
+            stream.violations = vec![(model::event::FrameViolation::Masked, 2)];
+        };
+        assert_eq!(told(greets(scrambled)), ["odd_frames"]);
+
+        assert_eq!(told(feeds(&["1", "1", "2", "2"])), ["odd_ids"]);
+        assert_eq!(told(feeds(&["a", "b", "c", "a"])), ["odd_ids"]);
+        assert_eq!(told(feeds(&["1", "2", "3", "5", "4", "6", "7"])), ["odd_order"]);
+        assert_eq!(told(feeds(&["1", "2", "3", "4", "5", "8", "9", "10", "11"])), ["odd_gaps"]);
+        let lines = |stream: &mut Stream| (stream.bytes_seen, stream.ignored_lines) = (90, 2);
+        assert_eq!(told(feeds(&[]).map(|attempt| attempt.stream_with(lines))), ["odd_lines"]);
+    }
+
+    #[test]
+    fn what_healthy_streams_do() {
+        none(probe, Scene::opened());
+        none(probe, greets(|stream| stream.end = Some(end(0.3, close(1000, "")))));
+        none(probe, greets(|stream| (stream.pings, stream.echoes) = (vec![Some(0.2)], vec![None])));
+        none(probe, Scene::websocket().attempt(greeted_by(URL, Stream::default()).slow(1.5)));
+        none(probe, Scene::opened().attempt(sent(URL, 1 << 20, Err(Some(close(1009, ""))))));
+        none(probe, Scene::opened().attempt(echoed(URL, &[0.1; 10], &[0.1; 10])));
+        let pushes = lives(URL, talked(1.0), 0.0, 3.0).stream_with(|it| it.echoes = vec![None; 3]);
+        none(probe, Scene::opened().attempt(pushes));
+        let leaving = lives(URL, talked(1.0), 0.0, 5.0).stream_with(|it| it.pings = vec![Some(0.1), None]);
+        none(probe, Scene::opened().attempt(leaving));
+        for code in [0, 3, 5, 16] {
+            none(probe, call(is_over()).map(|attempt| attempt.grpc(code, "")));
+        }
+        for ids in
+            [&["1", "2", "3"][..], &["9", "8", "7"], &["x", "b", "q"], &["3", "90", "4", "17", "2", "6"]]
+        {
+            none(probe, feeds(ids));
+        }
+        none(probe, Scene::websocket().plain(answer(403)));
+    }
+
+    #[test]
+    fn the_service_is_compared() {
+        let mute = |via| greeted_by(via, Stream { pings: vec![None], ..Stream::default() });
+        let scene = || Scene::websocket().direct("10.0.3.7:80").attempt(mute(URL));
+        assert_eq!(told(scene().attempt(mute(Via::Direct))), ["odd_pings", "straight_too"]);
+        let answers = mute(Via::Direct).stream_with(|stream| stream.pings = vec![Some(0.1)]);
+        assert_eq!(told(scene().attempt(answers)), ["odd_pings", "straight_not"]);
+    }
+}
