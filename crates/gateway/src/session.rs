@@ -55,17 +55,17 @@ impl Attempt {
         registry: &Arc<Registry>,
         route: &Arc<RouteConnections>,
         protocol: Protocol,
-        client: ClientAddress,
+        mut client: ClientAddress,
         visitor: Visitor,
         started: Moment,
     ) -> Attempt {
-        let country = registry.geo.country(client.ip);
+        client.country = registry.geo.country(client.ip);
         Attempt {
             registry: Arc::clone(registry),
             route: Arc::clone(route),
             protocol,
             id: ConnectionId(rand::random()),
-            client: ClientAddress { country, ..client },
+            client,
             visitor,
             upstream: None,
             grpc: None,
