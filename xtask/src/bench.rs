@@ -11,6 +11,7 @@ pub mod echo;
 pub mod envoy;
 mod events;
 mod figures;
+pub mod findings;
 pub mod history;
 mod load;
 mod measures;
@@ -36,11 +37,13 @@ use crate::install;
 const HELP: &str = "cargo xtask bench [FIGURE...] [--rounds N] [--peers A,B] [--report]
 cargo xtask bench --quick
 cargo xtask bench history [...]
+cargo xtask bench findings [...]
 
   --rounds N    rounds, 5 if not given
   --peers A,B   peers, all if not given; the first one is judged
   --report      writes docs/performance.md and docs/performance.svg
   history       what history costs and how fast it answers: `cargo xtask bench history --help`
+  findings      what passive diagnosis takes: `cargo xtask bench findings --help`
   --quick       only what does not depend on load, of Heartline alone; fails beyond a limit";
 
 /// How it is used, with what there is to measure.
@@ -55,9 +58,10 @@ pub fn run(arguments: &[String]) -> ExitCode {
     {
         return told(upstream::serve(kind).map_err(|error| error.to_string()));
     }
-    if let Some(("history", arguments)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest))
-    {
-        return told(history::run(arguments));
+    match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        Some(("history", arguments)) => return told(history::run(arguments)),
+        Some(("findings", scales)) => return told(findings::run(scales)),
+        _ => {}
     }
     let options = match Options::parse(arguments) {
         Ok(options) => options,

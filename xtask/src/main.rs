@@ -43,6 +43,7 @@ fn main() -> ExitCode {
 fn help(command: &str, more: &[String]) -> ExitCode {
     match command {
         "bench" if more.iter().any(|part| part == "history") => println!("{}", bench::history::HELP),
+        "bench" if more.iter().any(|part| part == "findings") => println!("{}", bench::findings::HELP),
         "bench" => println!("{}", bench::help()),
         "soak" => println!("{}", soak::HELP),
         "kill" => println!("{}", steps::KILL),

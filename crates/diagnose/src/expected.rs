@@ -1,7 +1,7 @@
 //! What a healthy stream shows, as one list. What deviates from it is abnormal, also when no cause explains it.
 
 use model::finding::Said;
-use model::words::Http2Error;
+use model::words::{Http2Error, Opcode};
 
 use crate::attempt::{Attempt, Stage, StageName, Stream, Woken};
 use crate::examination::Examination;
@@ -27,6 +27,7 @@ pub const ALL: &[Expectation] = &[
     expect("odd_opening", "vary_alone", 1, opens_as_browsers_ask),
     expect("odd_stages", "time_hops", 2, opens_soon),
     expect("odd_end", "read_log_then", 1, ends_in_order),
+    expect("odd_farewell", "read_log_then", 1, goes_on_while_held),
     expect("odd_status", "read_log_then", 1, status_is_of_the_application),
     expect("odd_trailers", "capture_end", 1, has_status),
     expect("odd_pings", "ask_reader", 1, answers_pings),
@@ -35,6 +36,9 @@ pub const ALL: &[Expectation] = &[
     expect("odd_stall", "ask_reader", 1, takes_what_is_sent),
     expect("odd_echoes", "count_hops", 1, echoes_all_or_none),
     expect("odd_echo_time", "time_hops", 1, echoes_soon),
+    expect("odd_jitter", "time_hops", 1, echoes_evenly),
+    expect("odd_change", "count_hops", 1, echoes_unchanged),
+    expect("odd_opcode", "capture_end", 1, echoes_in_kind),
     expect("odd_twice", "count_hops", 1, echoes_once),
     expect("odd_frames", "capture_end", 1, keeps_frames),
     expect("odd_text", "capture_end", 1, texts_are_utf8),
@@ -42,6 +46,7 @@ pub const ALL: &[Expectation] = &[
     expect("odd_order", "count_hops", 1, ids_go_up),
     expect("odd_gaps", "count_hops", 1, ids_have_no_gaps),
     expect("odd_lines", "read_lines", 1, lines_are_fields),
+    expect("odd_coding", "time_hops", 1, is_coded_as_asked),
 ];
 
 const fn expect(
@@ -122,6 +127,15 @@ fn ends_in_order(attempt: &Attempt) -> Option<bool> {
     is_judged.then(|| attempt.peer_end().is_none_or(|end| is_in_order(Manner::of(attempt, end))))
 }
 
+/// A normal Close says that the work is done (RFC 6455, section 7.4.1), and nobody had asked for any. Others are told by
+/// what held streams have in common.
+fn goes_on_while_held(attempt: &Attempt) -> Option<bool> {
+    ordinary(attempt)?;
+    let is_close = |manner: Manner| matches!(manner, Manner::Close(1000 | 1005));
+    let is_held = matches!(attempt.experiment.conduct, Conduct::Hold { message_seconds: None, .. });
+    is_held.then(|| !attempt.peer_end().is_some_and(|end| is_close(Manner::of(attempt, end))))
+}
+
 /// Those of calls that break, and of methods that are not there; the others are what an application says to a message
 /// without fields (grpc/grpc, doc/statuscodes.md).
 fn status_is_of_the_application(attempt: &Attempt) -> Option<bool> {
@@ -150,7 +164,7 @@ fn answers_pings(attempt: &Attempt) -> Option<bool> {
 
 fn is_there_after_silence(attempt: &Attempt) -> Option<bool> {
     let woken = left_open(attempt)?.woken.as_ref()?;
-    Some(matches!(woken, Woken::Answered(_)))
+    Some(matches!(woken, Woken::Answered(seconds) if *seconds < ECHO_SECONDS))
 }
 
 /// RFC 6455, section 5.5.1.
@@ -178,6 +192,30 @@ fn echoes_soon(attempt: &Attempt) -> Option<bool> {
     let mut trips: Vec<f64> = echoes(attempt)?.iter().flatten().copied().collect();
     trips.sort_by(f64::total_cmp);
     Some(*trips.get(trips.len() / 2)? < ECHO_SECONDS)
+}
+
+/// The latest is not far behind most. Shorter waits are ordinary for programs with garbage collection.
+fn echoes_evenly(attempt: &Attempt) -> Option<bool> {
+    const LATE_SECONDS: f64 = 0.5;
+    let mut trips: Vec<f64> = echoes(attempt)?.iter().flatten().copied().collect();
+    trips.sort_by(f64::total_cmp);
+    let (middle, latest) = (*trips.get(trips.len() / 2)?, *trips.last()?);
+    (trips.len() >= 8).then_some(latest < LATE_SECONDS || latest < 20.0 * middle)
+}
+
+/// As far as it is known for an echo at all.
+fn echoes_unchanged(attempt: &Attempt) -> Option<bool> {
+    let stream = ordinary(attempt).filter(|stream| !stream.sent.is_empty())?;
+    Some(stream.altered == 0)
+}
+
+/// A text comes back as a text: browsers give programs something else for binary messages.
+fn echoes_in_kind(attempt: &Attempt) -> Option<bool> {
+    let stream = left_open(attempt)?;
+    let are_echoes = !stream.echoes.is_empty()
+        && stream.echoes.iter().all(Option::is_some)
+        && stream.messages.len() == stream.echoes.len();
+    are_echoes.then(|| stream.messages.iter().all(|message| message.opcode != Some(Opcode::Binary)))
 }
 
 fn echoes_once(attempt: &Attempt) -> Option<bool> {
@@ -233,4 +271,12 @@ fn ids_have_no_gaps(attempt: &Attempt) -> Option<bool> {
 fn lines_are_fields(attempt: &Attempt) -> Option<bool> {
     let stream = ordinary(attempt).filter(|stream| stream.bytes_seen > 0)?;
     Some(stream.ignored_lines == 0)
+}
+
+/// Who offers no compression gets none (RFC 9110, section 12.5.3).
+fn is_coded_as_asked(attempt: &Attempt) -> Option<bool> {
+    let answer =
+        attempt.answer.as_ref().filter(|_| attempt.is_open() && attempt.experiment.vary.is_none())?;
+    let coding = answer.field("content-encoding").unwrap_or("identity");
+    Some(coding.eq_ignore_ascii_case("identity"))
 }

@@ -12,6 +12,7 @@ pub mod departures;
 pub mod heartbeats;
 mod ledger;
 mod legs;
+pub mod machines;
 pub mod paths;
 pub mod refusals;
 mod selection;
@@ -24,7 +25,7 @@ pub mod timed;
 mod timers;
 mod watch;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -80,12 +81,21 @@ pub struct Population<'a> {
     pub weight: f64,
     /// Of `ends`, those that some cause has claimed ([`Population::affected`]).
     pub claimed: RefCell<BTreeSet<ConnectionId>>,
+    /// What several causes ask for.
+    pub known: Known<'a>,
     /// What is open now.
     pub open: &'a [Open],
     /// What people told lately, oldest first.
     pub told: &'a [Told],
     /// The machines.
     pub host: Option<&'a HostFacts>,
+}
+
+/// What is found out once for all causes.
+#[derive(Debug, Default)]
+pub struct Known<'a> {
+    clumps: OnceCell<Vec<Clump<'a>>>,
+    timers: OnceCell<Vec<Timer<'a>>>,
 }
 
 /// How a connection ended, in the words of the wire: the first cause.

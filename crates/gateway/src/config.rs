@@ -35,6 +35,8 @@ pub struct GatewayConfig {
     pub recorder: RecorderConfig,
     /// How often the kernel is asked about the sockets of open connections.
     pub tcp_samples: TcpSamplesConfig,
+    /// Where clients are.
+    pub geo: GeoConfig,
 }
 
 /// One address on which clients are served.
@@ -229,6 +231,15 @@ impl Default for ClosedConfig {
     fn default() -> Self {
         ClosedConfig { keep: 10_000, log: None, keep_for_reconnects: 100_000 }
     }
+}
+
+/// Where clients are. Nothing is known without a database; none comes with this program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GeoConfig {
+    /// A file in MaxMind's format (`.mmdb`) that has countries, such as GeoLite2 Country or DB-IP Country Lite. It is read into
+    /// memory at the start, and again at each reload.
+    pub database: Option<PathBuf>,
 }
 
 /// How often the kernel is asked about the two sockets of each open connection (round trips, retransmissions,

@@ -77,7 +77,8 @@ fn push_address(text: &mut String, ip: IpAddr) {
 
 /// Where the client is.
 pub fn client_address(fields: &impl Fields, peer: Peer, trusted: &[Network]) -> ClientAddress {
-    let at_peer = ClientAddress { ip: peer.address.ip().to_canonical(), port: peer.address.port() };
+    let at_peer =
+        ClientAddress { ip: peer.address.ip().to_canonical(), port: peer.address.port(), country: None };
     if !peer.is_trusted {
         return at_peer;
     }
@@ -86,7 +87,7 @@ pub fn client_address(fields: &impl Fields, peer: Peer, trusted: &[Network]) -> 
         (Some(one), Some(other)) if one != other => None,
         (one, other) => one.or(other).flatten(),
     };
-    ip.map_or(at_peer, |ip| ClientAddress { ip, port: 0 })
+    ip.map_or(at_peer, |ip| ClientAddress { ip, port: 0, country: None })
 }
 
 /// The first hop from the right end that is no trusted peer, or the last one before a hop without an address.

@@ -26,6 +26,7 @@ mod forwarded;
 mod frames;
 mod gather;
 mod generation;
+pub mod geo;
 mod grpc;
 mod guarded;
 mod head;
@@ -55,6 +56,7 @@ mod worker;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
+use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -128,6 +130,14 @@ pub enum Error {
         /// What the system said.
         error: io::Error,
     },
+    /// The database of countries cannot be used.
+    #[error("geo.database {path}: {error}")]
+    Geo {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        error: geo::DatabaseError,
+    },
     /// No thread or no file is left for the relays.
     #[error("relay threads: {0}")]
     Threads(io::Error),
@@ -151,6 +161,7 @@ impl Gateway {
                 .map_err(|error| Error::AccessLog { path: path.display().to_string(), error })
         });
         let registry = Registry::new(meters, &config.closed, log.transpose()?, journal, &config.recorder);
+        registry.geo.set(database(&config)?);
         let registry = Arc::new(registry);
         let table = Table::build(&config, &registry, None)?;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -225,6 +236,7 @@ impl Gateway {
             return Err(Error::ListenersChanged);
         }
         let table = Table::build(&config, &self.shared.registry, Some(&self.shared.table.load()))?;
+        let database = database(&config)?;
         for (address, certificate) in &self.certificates {
             certificate.refresh().map_err(|error| Error::Certificate {
                 address: address.parse().expect("an address"),
@@ -232,6 +244,7 @@ impl Gateway {
             })?;
         }
         self.shared.table.store(Arc::new(table));
+        self.shared.registry.geo.set(database);
         self.shared.registry.set_sampling(config.tcp_samples);
         *current = config;
         Ok(())
@@ -269,6 +282,11 @@ impl Gateway {
             tracing::warn!("some connections did not end in time");
         }
     }
+}
+
+fn database(config: &GatewayConfig) -> Result<Option<geo::Database>, Error> {
+    let path = || config.geo.database.as_deref().unwrap_or(Path::new("")).display().to_string();
+    geo::Database::of(&config.geo).map_err(|error| Error::Geo { path: path(), error })
 }
 
 struct Bound {

@@ -29,6 +29,7 @@ use crate::config::{ClosedConfig, RecorderConfig, TcpSamplesConfig};
 use crate::deadlines::Deadlines;
 use crate::entry::{Command, Entry};
 use crate::flight::Flights;
+use crate::geo::Geo;
 use crate::sampler::Schedule;
 use crate::scrape::is_slow;
 use crate::visitor::Salt;
@@ -79,6 +80,8 @@ pub struct Registry {
     reconnects: Mutex<Reconnects>,
     /// Of the client keys.
     pub salt: Salt,
+    /// Where clients are.
+    pub geo: Geo,
     log: Option<AccessLog>,
     journal: Option<Arc<dyn JournalSink>>,
     /// What was opened in the last [`LONG_LIVED`], oldest first, where there is a journal to be told.
@@ -150,6 +153,7 @@ impl Registry {
             closed_max: kept.keep,
             reconnects: Mutex::new(Reconnects::new(kept.keep_for_reconnects)),
             salt: Salt::default(),
+            geo: Geo::default(),
             log,
             journal,
             young: Mutex::default(),

@@ -1,6 +1,6 @@
 //! What only the registry of live connections knows at the moment of a scrape.
 
-use meter::scrape::{Certificate, RouteLive, Scrape, Waiting};
+use meter::scrape::{Certificate, Countries, RouteLive, Scrape, Waiting};
 use model::live::Backlog;
 use model::{Direction, Leg, Moment, PerLeg, Protocol, Word};
 
@@ -29,15 +29,17 @@ impl Gateway {
             route.timeouts.idle.map(|idle| idle.as_secs_f64())
         };
         let routes = self.shared.registry.routes();
+        let mut countries = Countries::new();
         Scrape {
             now,
             routes: routes
                 .iter()
                 .map(|route| RouteLive {
                     idle_timeout_seconds: idle_timeout(route.meter.name()),
-                    ..route_live(route, now)
+                    ..route_live(route, now, &mut countries)
                 })
                 .collect(),
+            countries: self.shared.registry.geo.is_known().then_some(countries),
             certificates: self
                 .certificates
                 .iter()
@@ -66,11 +68,12 @@ fn counted(route: &RouteConnections) -> RouteLive {
     }
 }
 
-fn route_live(route: &RouteConnections, now: Moment) -> RouteLive {
+fn route_live(route: &RouteConnections, now: Moment, countries: &mut Countries) -> RouteLive {
     let mut live = counted(route);
     let mut intervals: PerLeg<Vec<f64>> = PerLeg::default();
     route.look(|entry| {
         add(&mut live, entry, now);
+        countries.entry(entry.client.country).or_default()[entry.protocol] += 1;
         for &leg in Leg::ALL {
             intervals[leg].extend(entry.heartbeats.interval_seconds(leg));
         }

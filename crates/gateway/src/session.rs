@@ -55,10 +55,11 @@ impl Attempt {
         registry: &Arc<Registry>,
         route: &Arc<RouteConnections>,
         protocol: Protocol,
-        client: ClientAddress,
+        mut client: ClientAddress,
         visitor: Visitor,
         started: Moment,
     ) -> Attempt {
+        client.country = registry.geo.country(client.ip);
         Attempt {
             registry: Arc::clone(registry),
             route: Arc::clone(route),

@@ -130,7 +130,7 @@ mod tests {
         ip: &str,
         text: &str,
     ) -> Option<ClientKey> {
-        let client = ClientAddress { ip: ip.parse().expect("an address"), port: 1 };
+        let client = ClientAddress { ip: ip.parse().expect("an address"), port: 1, country: None };
         Visitor::of(&Head::of(&request(text)), &client, source, scope, salt).key
     }
 

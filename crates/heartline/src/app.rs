@@ -12,7 +12,7 @@ use meter::{Build, Registry, expose};
 use model::WallTime;
 use model::host::HostFacts;
 use model::live::{Backlog, LiveConnection};
-use model::overview::{Ceiling, Overview, PerProtocol, RouteNow};
+use model::overview::{Ceiling, CountryNow, Overview, PerProtocol, RouteNow};
 use model::ports::{Connections as _, Hosts, Metrics, MetricsFormat, Operations, Overviews, Workings};
 use model::system::{Limit, Setting, SystemFacts};
 use parking_lot::Mutex;
@@ -336,6 +336,7 @@ fn present(scrape: &Scrape, ceiling: Ceiling) -> Present {
             .iter()
             .map(|route| RouteNow { name: Arc::clone(&route.name), connections: connections(route) })
             .collect(),
+        countries: scrape.countries.clone().map(CountryNow::list),
         ceiling,
     }
 }

@@ -12,6 +12,7 @@ use crate::channel::ChannelCommand;
 use crate::diagnose::DiagnoseOptions;
 use crate::escalate::{AckOptions, EscalateCommand};
 use crate::explain::ExplainOptions;
+use crate::grafana::GrafanaCommand;
 use crate::load::LoadCommand;
 use crate::look::{AlertsOptions, ConnectionsOptions, FindingsOptions, ShowOptions};
 use crate::routes::RoutesCommand;
@@ -95,6 +96,9 @@ pub enum Command {
     Diagnose(Box<DiagnoseOptions>),
     /// Print the manual page of a cause that a diagnosis names, or of an alert.
     Explain(ExplainOptions),
+    /// Dashboards for Grafana.
+    #[command(subcommand)]
+    Grafana(GrafanaCommand),
     /// Load a service with many connections, and measure what they see.
     #[command(subcommand)]
     ///

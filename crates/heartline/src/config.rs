@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use alert::engine::Options;
 use gateway::config::{
-    ClosedConfig, DrainConfig, GatewayConfig, ListenerConfig, Network, RecorderConfig, RouteConfig,
-    TcpSamplesConfig,
+    ClosedConfig, DrainConfig, GatewayConfig, GeoConfig, ListenerConfig, Network, RecorderConfig,
+    RouteConfig, TcpSamplesConfig,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// How often the kernel is asked about the sockets of open connections.
     pub tcp_samples: TcpSamplesConfig,
+    /// Where clients are.
+    pub geo: GeoConfig,
     /// Prometheus rule files, relative to this file; the last part of a path may have `*` and `?`. The word `default`
     /// stands for the rules that come with this program. `[]` evaluates no rules.
     pub rules: Vec<PathBuf>,
@@ -110,6 +112,7 @@ impl Default for Config {
             recorder: RecorderConfig::default(),
             metrics: MetricsConfig::default(),
             tcp_samples: TcpSamplesConfig::default(),
+            geo: GeoConfig::default(),
             rules: vec![PathBuf::from(DEFAULT_RULES)],
             evaluation: EvaluationConfig::default(),
             alerting: AlertingConfig::default(),
@@ -150,6 +153,7 @@ impl Config {
             closed: self.closed.clone(),
             recorder: self.recorder.clone(),
             tcp_samples: self.tcp_samples,
+            geo: self.geo.clone(),
         }
     }
 

@@ -2,6 +2,7 @@
 //! nothing is kept.
 
 mod clients;
+mod places;
 mod service;
 
 use gateway::config::{
@@ -23,7 +24,14 @@ const DEAD_PORT: u16 = 1;
 pub async fn run(options: DemoOptions) -> Result<(), Failure> {
     let service =
         service::start().await.map_err(|error| Failure::Running(format!("sample service: {error}")))?;
-    let app = App::start(config(&options, service.port()), None).await?;
+    let mut config = config(&options, service.port());
+    let places = places::write().map_err(|error| Failure::Running(format!("places of clients: {error}")))?;
+    config.geo.database = Some(places.clone());
+    let started = App::start(config, None).await;
+    if let Err(error) = std::fs::remove_file(&places) {
+        tracing::warn!(%error, path = %places.display(), "a file is left behind");
+    }
+    let app = started?;
     let gateway = app.listeners()[0];
     let clients = clients::start(gateway, options.connections);
     println!(

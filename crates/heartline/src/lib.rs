@@ -13,6 +13,7 @@ pub mod diagnose;
 pub mod escalate;
 pub mod explain;
 mod findings;
+pub mod grafana;
 mod history;
 mod host;
 pub mod load;
@@ -89,6 +90,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Channel(command) => block_on(channel::run(command)),
         Command::Diagnose(options) => block_on(diagnose::run(*options)),
         Command::Explain(options) => explain::run(&options),
+        Command::Grafana(command) => grafana::run(&command),
         Command::Load(command) => load::run(*command),
     }
 }

@@ -1,5 +1,6 @@
 //! All families as they stand now, for whoever takes samples: the two text formats here, a store elsewhere.
 
+mod countries;
 mod host;
 mod kept;
 mod probes;
@@ -52,6 +53,9 @@ pub fn visit(registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
         kept::visit_alertmanagers(family, &scrape.alertmanagers, sink);
         if let Some(engine) = &scrape.query_engine {
             kept::visit_query_engine(family, engine, sink);
+        }
+        if let Some(countries) = &scrape.countries {
+            countries::visit(family, countries, sink);
         }
         if let Some(facts) = &scrape.host {
             host::visit(family, facts, sink);

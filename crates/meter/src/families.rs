@@ -186,6 +186,8 @@ families! {
         "Time during which data of gRPC streams waited for the windows of its receiver.";
     GRPC_GOAWAYS: Counter "grpc_connections_goaway_total" ["route", "http2_error", "initiator"]
         "GOAWAY frames on connections that carried gRPC streams of the route.";
+    CONNECTIONS_BY_COUNTRY: Gauge "heartline_connections_by_country" ["protocol", "country"]
+        "Open connections by the client's country (ISO 3166-1 alpha-2), as the database of geo.database says: unknown where it does not know, other beyond 250 countries; absent without a database.";
     REJECTED_UPGRADES: Counter "heartline_rejected_upgrades_total" ["route", "check"]
         "Broken rules of the upgrade discipline in requests and answers.";
     REFUSED: Counter "heartline_refused_total" ["reason"]

@@ -1,10 +1,12 @@
 //! What only others know at the moment of a scrape.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::host::{HostFacts, ProcessFacts};
+use model::overview::PerProtocol;
 use model::probe::ProbeRun;
-use model::{Initiator, Moment, PerDirection, PerLeg, Protocol, Reason, WallTime};
+use model::{Country, Initiator, Moment, PerDirection, PerLeg, Protocol, Reason, WallTime};
 
 use crate::cells::Observed;
 
@@ -15,6 +17,8 @@ pub struct Scrape {
     pub now: Moment,
     /// The routes, in the order of the configuration.
     pub routes: Vec<RouteLive>,
+    /// Open connections by country; none without a database of countries.
+    pub countries: Option<Countries>,
     /// Certificates in use.
     pub certificates: Vec<Certificate>,
     /// What the operating system says of the process.
@@ -50,6 +54,9 @@ pub struct Scrape {
     /// Closes that were forgotten before they could tell a reconnect.
     pub reconnect_closes_dropped: u64,
 }
+
+/// Open connections by the client's country, none where it is not known.
+pub type Countries = BTreeMap<Option<Country>, PerProtocol<u64>>;
 
 /// What is alive on one route.
 #[derive(Clone, Debug, Default)]

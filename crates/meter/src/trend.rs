@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use model::live::Backlog;
 use model::overview::{
-    Ceiling, EndedCount, ErrorCount, HandshakeCount, LatencySeconds, Now, Overview, PerProtocol, RouteNow,
-    Trend,
+    Ceiling, CountryNow, EndedCount, ErrorCount, HandshakeCount, LatencySeconds, Now, Overview, PerProtocol,
+    RouteNow, Trend,
 };
 use model::{
     Direction, ErrorType, HandshakeResult, Initiator, Moment, PerDirection, Protocol, Reason, WallTime, Word,
@@ -161,6 +161,8 @@ pub struct Present {
     pub slow_consumers: u64,
     /// Open connections by route.
     pub routes: Vec<RouteNow>,
+    /// Open connections by country; none without a database of countries.
+    pub countries: Option<Vec<CountryNow>>,
     /// What the process can hold.
     pub ceiling: Ceiling,
 }
@@ -198,6 +200,7 @@ impl History {
             handshakes: handshakes(base, newest),
             errors: errors(base, newest),
             routes: present.routes,
+            countries: present.countries,
             ceiling: present.ceiling,
         }
     }

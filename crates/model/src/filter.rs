@@ -182,6 +182,8 @@ fields! {
         Method = "method",
         /// gRPC: status.
         GrpcCode = "grpc_code",
+        /// Code of the client's country.
+        Country = "country",
     }
 }
 
@@ -300,6 +302,7 @@ impl Filtered for CloseRecord {
             TextField::Service => grpc.map(|grpc| grpc.service.to_string()),
             TextField::Method => grpc.map(|grpc| grpc.method.to_string()),
             TextField::GrpcCode => grpc.map(|grpc| grpc.code.to_string()),
+            TextField::Country => self.client.country.map(String::from),
         }
     }
 
@@ -333,6 +336,7 @@ impl Filtered for LiveConnection {
             TextField::Client => Some(self.client.ip.to_string()),
             TextField::Upstream => Some(self.upstream.to_string()),
             TextField::Result => Some(HandshakeResult::Success.to_string()),
+            TextField::Country => self.client.country.map(String::from),
             TextField::Initiator
             | TextField::Layer
             | TextField::Reason

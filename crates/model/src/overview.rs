@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::country::Country;
 use crate::live::Backlog;
 use crate::time::WallTime;
 use crate::words::{ErrorType, HandshakeResult, Initiator, PerDirection, Protocol, Reason};
@@ -32,6 +33,11 @@ pub struct Overview {
     pub errors: Vec<ErrorCount>,
     /// Open connections by route, in the order of the configuration.
     pub routes: Vec<RouteNow>,
+    /// Open connections by the client's country, most frequent first; none without a database of countries
+    /// (`GET /api/v1/geo` tells how to have one).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub countries: Option<Vec<CountryNow>>,
     /// What this process can hold.
     pub ceiling: Ceiling,
 }
@@ -199,6 +205,34 @@ pub struct RouteNow {
     pub name: Arc<str>,
     /// Open connections.
     pub connections: PerProtocol<u64>,
+}
+
+/// Open connections of clients in one country.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct CountryNow {
+    /// Its code; none where the database does not know.
+    pub country: Option<Country>,
+    /// Open connections.
+    pub connections: PerProtocol<u64>,
+    /// Share of all open connections.
+    pub share: f64,
+}
+
+impl CountryNow {
+    /// All countries, most frequent first.
+    pub fn list(counts: impl IntoIterator<Item = (Option<Country>, PerProtocol<u64>)>) -> Vec<CountryNow> {
+        let sum = |count: PerProtocol<u64>| count.websocket + count.sse + count.grpc;
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(sum(*count)));
+        let all = counts.iter().map(|(_, count)| sum(*count)).sum::<u64>().max(1) as f64;
+        let now = |(country, connections)| CountryNow {
+            country,
+            connections,
+            share: sum(connections) as f64 / all,
+        };
+        counts.into_iter().map(now).collect()
+    }
 }
 
 /// What this process can hold.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::country::Country;
 use crate::event::{CloseCode, FrameViolation};
 use crate::heartbeat::Heartbeat;
 use crate::id::ConnectionId;
@@ -188,6 +189,10 @@ pub struct ClientAddress {
     pub ip: IpAddr,
     /// 0 when only a header told of the client.
     pub port: u16,
+    /// Where the address is, as the configured database says; none without one, and where it does not know.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub country: Option<Country>,
 }
 
 /// How an opening went.

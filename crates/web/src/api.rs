@@ -12,6 +12,6 @@ mod view;
 pub(crate) use connections::{connection, connections};
 pub(crate) use events::events;
 pub(crate) use facets::facets;
-pub(crate) use look::{config, host, limits, overview, stream, system};
+pub(crate) use look::{config, geo, host, limits, overview, stream, system};
 pub(crate) use session::{login, logout, status};
 pub(crate) use view::{Views, export};

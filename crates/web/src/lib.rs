@@ -10,7 +10,7 @@
 //! security headers. Answers are the types of [`body`]; the dashboard's TypeScript is generated from them:
 //! `UPDATE=1 cargo test -p web --test types`.
 //!
-//! The manual pages of alerts and causes are there too ([`manuals`]). Prometheus' HTTP API has its own words and
+//! The manual pages of alerts and causes are there too ([`manuals`]), and dashboards for Grafana ([`grafana`]). Prometheus' HTTP API has its own words and
 //! errors, and threads of its own: `prometheus`.
 //!
 //! What it is not: it stores nothing and terminates no TLS; put a reverse proxy in front
@@ -28,6 +28,7 @@ use model::ports::{
 
 pub mod body;
 pub mod config;
+pub mod grafana;
 pub mod manuals;
 
 mod ack;

@@ -379,6 +379,7 @@ mod tests {
             self.count.fetch_add(1, Ordering::Relaxed);
             assert!(!self.fails, "told to fail");
             model::overview::Overview {
+                countries: None,
                 as_of: WallTime::default(),
                 started_at: WallTime::default(),
                 window_seconds: window.as_secs_f64(),

@@ -1,5 +1,8 @@
 //! Unclean ends fall on one upstream or one network far more often than its part of the connections explains.
 
+use std::collections::BTreeSet;
+
+use model::ConnectionId;
 use model::finding::{Finding, Place, Said, Severity};
 use model::record::CloseRecord;
 
@@ -62,13 +65,10 @@ pub const CAUSE: Cause = Cause {
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
     // What ended together, or by a timer, is told as that.
-    let clumps = seen.clumps();
-    let timers = seen.timers();
-    let is_told = |record: &CloseRecord| {
-        let is_same = |end: &&CloseRecord| end.id == record.id;
-        clumps.iter().any(|clump| clump.ends.iter().any(is_same))
-            || timers.iter().any(|timer| timer.ends.iter().any(is_same))
-    };
+    let clumps = seen.clumps().iter().flat_map(|clump| &clump.ends);
+    let timers = seen.timers().iter().flat_map(|timer| &timer.ends);
+    let told: BTreeSet<ConnectionId> = clumps.chain(timers).map(|end| end.id).collect();
+    let is_told = |record: &CloseRecord| told.contains(&record.id);
     let unclean = seen
         .ends_where(|record| Manner::of(record).is_some_and(|manner| !manner.is_told) && !is_told(record));
     let node =

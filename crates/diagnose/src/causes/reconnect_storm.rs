@@ -80,8 +80,7 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
         .collect();
     let Some(timer) = in_step(&delays).filter(|timer| timer.count >= COUNT_MIN) else { return Vec::new() };
     // Without a close of many before it, clients that come back after the same delay are no storm.
-    let clumps =
-        seen.clumps().into_iter().filter(|clump| !clump.is_of_one_age && clump.ends.len() >= COUNT_MIN);
+    let clumps = seen.clumps().iter().filter(|clump| !clump.is_of_one_age && clump.ends.len() >= COUNT_MIN);
     let Some(clump) = clumps.max_by_key(|clump| clump.ends.len()) else { return Vec::new() };
     let tried: Vec<WallTime> =
         seen.failed.iter().map(|record| record.opened_at).filter(|at| *at >= clump.at).collect();
@@ -96,13 +95,13 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
         .seconds("width", timer.width);
     let after = Said::new("after_clump").with("count", clump.ends.len()).seconds("seconds", clump.seconds);
     let claim = Claim::of(&CAUSE, Place::Client, decisive).corroborated(after);
-    let ends = clump.ends;
+    let ends = &clump.ends;
     let affected = model::finding::Affected { connections: timer.count as u64, share_of_closes: None };
     vec![
         claim
             .fix(Said::new("jitter").seconds("seconds", timer.at))
             .fix(Said::new("admit"))
-            .concerns(seen.route.clone(), seen.since(&ends), affected)
+            .concerns(seen.route.clone(), seen.since(ends), affected)
             .about(model::finding::Topic::Ends)
             .finding(),
     ]

@@ -60,6 +60,11 @@ pub const CAUSE: Cause = Cause {
             "对端结束了 {all} 个连接中的 {count} 个，且不是正常完成的方式",
         ),
         phrase(
+            "odd_farewell",
+            "the peer ended {count} of {all} held streams by a normal Close that nobody had asked for",
+            "对端以正常的 Close 结束了 {all} 个保持的连接中的 {count} 个，而并没有人要求",
+        ),
+        phrase(
             "odd_status",
             "{count} of {all} calls have a status of a call that broke, or of a method that is not there",
             "{all} 个调用中有 {count} 个的状态表示调用中断或方法不存在",
@@ -100,6 +105,21 @@ pub const CAUSE: Cause = Cause {
             "{all} 个连接中有 {count} 个的小消息需一秒以上才返回",
         ),
         phrase(
+            "odd_jitter",
+            "on {count} of {all} streams some small messages took far longer than most to come back",
+            "{all} 个连接中有 {count} 个的部分小消息返回耗时远超其他消息",
+        ),
+        phrase(
+            "odd_change",
+            "on {count} of {all} streams messages came back changed",
+            "{all} 个连接中有 {count} 个的消息返回时被改动",
+        ),
+        phrase(
+            "odd_opcode",
+            "on {count} of {all} streams text came back as binary messages",
+            "{all} 个连接中有 {count} 个的文本以二进制消息返回",
+        ),
+        phrase(
             "odd_twice",
             "on {count} of {all} streams messages came back more than once",
             "{all} 个连接中有 {count} 个的消息重复返回",
@@ -133,6 +153,11 @@ pub const CAUSE: Cause = Cause {
             "odd_lines",
             "{count} of {all} streams have lines that are neither a field nor a comment: clients ignore them",
             "{all} 个流中有 {count} 个含有既非字段也非注释的行：客户端会忽略它们",
+        ),
+        phrase(
+            "odd_coding",
+            "{count} of {all} streams are compressed though the request offers no compression",
+            "{all} 个流中有 {count} 个被压缩，而请求并未提供压缩",
         ),
         phrase("straight_too", "Straight at {upstream} it is the same", "直连 {upstream} 也一样"),
         phrase("straight_not", "Straight at {upstream} it is not so", "直连 {upstream} 则不是如此"),
@@ -205,8 +230,8 @@ mod tests {
     use crate::attempt::{Fault, StageName};
     use crate::experiment::{Check, Vary};
     use crate::scene::{
-        SILENT, Scene, URL, answer, close, echoed, end, event_stream, fails, found, greeted_by, greeting,
-        lives, message, none, sent, talked,
+        SILENT, Scene, URL, answer, close, cut_at, echoed, end, event_stream, fails, found, greeted_by,
+        greeting, lives, message, none, sent, talked,
     };
 
     fn told(scene: Scene) -> Vec<String> {
@@ -271,6 +296,28 @@ mod tests {
         };
         assert_eq!(told(holds([Some(0.01), None, Some(0.01)])), ["odd_echoes"]);
         assert_eq!(told(holds([Some(1.2); 3])), ["odd_echo_time"]);
+        let row = |latest| {
+            let mut trips = [0.01; 10];
+            trips[4] = latest;
+            echoed(URL, &trips, &[])
+        };
+        assert_eq!(told(Scene::opened().attempt(row(0.7))), ["odd_jitter"]);
+        none(probe, Scene::opened().attempt(row(0.3)));
+        let changed = row(0.01).stream_with(|stream| (stream.sent, stream.altered) = (vec![0.1], 1));
+        assert_eq!(told(Scene::opened().attempt(changed)), ["odd_change"]);
+        let binary = |stream: &mut Stream| {
+            let opcode = Some(model::words::Opcode::Binary);
+            (stream.echoes, stream.messages) =
+                (vec![Some(0.01)], vec![Message { opcode, ..message(0.1, 1, 9) }]);
+        };
+        assert_eq!(told(greets(binary)), ["odd_opcode"]);
+        let leaves = cut_at(URL, SILENT, 0.0, 9.0, close(1000, ""));
+        assert_eq!(told(Scene::opened().attempt(leaves)), ["odd_farewell"]);
+        let packed = event_stream().and("content-encoding", "gzip");
+        assert_eq!(told(Scene::sse().plain(packed)), ["odd_coding"]);
+        let late = lives(URL, SILENT, 0.0, 5.0).stream_with(|it| it.woken = Some(Woken::Answered(1.4)));
+        assert_eq!(told(Scene::opened().attempt(late)), ["odd_wake"]);
+
         let twice = sent(URL, 1024, Ok(0.01)).stream_with(|stream| stream.repeated = 1);
         assert_eq!(told(Scene::opened().attempt(twice)), ["odd_twice"]);
 

@@ -51,7 +51,11 @@ pub struct Clump<'a> {
 
 impl<'a> Population<'a> {
     /// The largest clump of each upstream, or of all when several have theirs at the same moment.
-    pub fn clumps(&self) -> Vec<Clump<'a>> {
+    pub fn clumps(&self) -> &[Clump<'a>] {
+        self.known.clumps.get_or_init(|| self.find_clumps())
+    }
+
+    fn find_clumps(&self) -> Vec<Clump<'a>> {
         let upstreams = self.upstreams();
         let by = |initiator, upstream: Option<&Arc<str>>| {
             self.ends_where(|record| {

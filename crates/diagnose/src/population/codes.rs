@@ -101,12 +101,12 @@ fn decided(
     }
 }
 
-fn told(
+fn told<'a>(
     cause: &'static Cause,
-    seen: &Population<'_>,
+    seen: &Population<'a>,
     initiator: Initiator,
     code: u16,
-    ends: &[&CloseRecord],
+    ends: &[&'a CloseRecord],
 ) -> Finding {
     let sender = if initiator == Initiator::Client { Leg::Client } else { Leg::Upstream };
     let share = ends.len() as f64 / seen.ends.len().max(1) as f64;

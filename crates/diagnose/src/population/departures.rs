@@ -1,7 +1,9 @@
 //! What many ends at one moment mean: one decision for all causes that end connections together.
 
-use model::Leg;
+use std::collections::BTreeSet;
+
 use model::finding::{Finding, Place, Said};
+use model::{ConnectionId, Leg};
 
 use super::{Clump, Population};
 use crate::cause::Cause;
@@ -9,14 +11,15 @@ use crate::claim::Claim;
 
 /// The findings of clumps that are this cause.
 pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
-    let clumps = seen.clumps().into_iter().filter(|clump| !is_timer(seen, clump));
-    clumps.filter(|clump| decided(clump) == Some(cause.id)).map(|clump| told(cause, seen, &clump)).collect()
+    let clumps = seen.clumps().iter().filter(|clump| !is_timer(seen, clump));
+    clumps.filter(|clump| decided(clump) == Some(cause.id)).map(|clump| told(cause, seen, clump)).collect()
 }
 
 /// Connections that were opened together and end together by a timer are no clump.
 fn is_timer(seen: &Population<'_>, clump: &Clump<'_>) -> bool {
+    let ids: BTreeSet<ConnectionId> = clump.ends.iter().map(|end| end.id).collect();
     let is_timed = |timer: &super::Timer<'_>| {
-        let both = timer.ends.iter().filter(|end| clump.ends.iter().any(|other| other.id == end.id)).count();
+        let both = timer.ends.iter().filter(|end| ids.contains(&end.id)).count();
         timer.manner == clump.manner && both * 2 > clump.ends.len()
     };
     clump.is_of_one_age || seen.timers().iter().any(is_timed)

@@ -57,7 +57,7 @@ pub fn holes(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
     vec![concerning(claim, seen, &stuck)]
 }
 
-fn concerning(mut claim: Claim, seen: &Population<'_>, ends: &[&CloseRecord]) -> Finding {
+fn concerning<'a>(mut claim: Claim, seen: &Population<'a>, ends: &[&'a CloseRecord]) -> Finding {
     for said in seen.mostly(ends) {
         claim = claim.noted(said);
     }

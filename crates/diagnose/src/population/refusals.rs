@@ -16,7 +16,7 @@ const SHARE_MIN: f64 = 0.1;
 /// The findings of failed handshakes that are this cause.
 pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<(HandshakeResult, Option<u16>), Vec<&CloseRecord>> = BTreeMap::new();
-    for record in &seen.failed {
+    for record in seen.failed.iter().filter(|record| seen.told_by_machine(record).is_none()) {
         // What an upstream that could not be reached was told to the client says nothing of it.
         let status = record.handshake.status.filter(|_| {
             !matches!(record.handshake.result, HandshakeResult::Unreachable | HandshakeResult::Timeout)
@@ -67,11 +67,11 @@ fn decided(
     }
 }
 
-fn told(
+fn told<'a>(
     cause: &'static Cause,
-    seen: &Population<'_>,
+    seen: &Population<'a>,
     status: Option<u16>,
-    failed: &[&CloseRecord],
+    failed: &[&'a CloseRecord],
     attempts: usize,
 ) -> Finding {
     let share = failed.len() as f64 / attempts.max(1) as f64;

@@ -240,6 +240,7 @@ mod tests {
             told: &[],
             host: None,
             claimed: Default::default(),
+            known: super::super::Known::default(),
         }
     }
 }

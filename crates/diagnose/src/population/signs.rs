@@ -59,7 +59,7 @@ impl<'a> Population<'a> {
     /// The value that these ends concentrate in, beside the connections that have it.
     pub fn concentration<K: Ord + Clone>(
         &self,
-        ends: &[&'a CloseRecord],
+        ends: &[&CloseRecord],
         key: impl Fn(&CloseRecord) -> Option<K>,
         open: impl Fn(&super::Open) -> Option<K>,
     ) -> Option<Concentration<K>> {

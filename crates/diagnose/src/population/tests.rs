@@ -31,7 +31,7 @@ pub(crate) fn end(number: u64) -> Made {
         id: ConnectionId(number.wrapping_mul(0x1234_5678_9abc_def1)),
         protocol: Protocol::WebSocket,
         route: "chat".into(),
-        client: ClientAddress { ip: [10, 0, (number % 200) as u8, 7].into(), port: 40_000 },
+        client: ClientAddress { ip: [10, 0, (number % 200) as u8, 7].into(), port: 40_000, country: None },
         user_agent: None,
         upstream: Some("http://a".into()),
         opened_at: at(NOW - 60.0),
@@ -155,6 +155,27 @@ pub(crate) fn evidence_of(id: &str, records: impl Iterator<Item = Made>) -> Vec<
     said.map(|said| said.code.to_string()).collect()
 }
 
+/// What the causes say of these records on machines that say so.
+pub(crate) fn judged_on(
+    records: impl Iterator<Item = Made>,
+    host: HostFacts,
+) -> Vec<model::finding::Finding> {
+    let mut watch = Watch::new(WatchOptions::default());
+    watch.look(std::iter::empty(), Some(host));
+    records.map(Made::made).for_each(|record| watch.closed(record));
+    let findings = watch.judge(at(NOW));
+    findings.iter().for_each(crate::scene::can_be_told);
+    findings
+}
+
+/// An attempt that failed after so many seconds.
+pub(crate) fn failed(number: u64, result: HandshakeResult, seconds: f64, detail: &str) -> Made {
+    end(number).with(|record| {
+        record.handshake = Handshake { result, status: Some(502), seconds, detail: Some(detail.to_owned()) };
+        (record.initiator, record.reason, record.duration_seconds) = (None, None, 0.0);
+    })
+}
+
 /// A number that looks random, from 0 to 1, for each number.
 pub(crate) fn random(number: u64) -> f64 {
     let mixed = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -194,6 +215,7 @@ fn random_ends_have_no_timer_and_no_clump() {
             .collect();
         let population = Population {
             claimed: RefCell::default(),
+            known: Known::default(),
             route: "chat".into(),
             protocol: Protocol::WebSocket,
             now: at(NOW),

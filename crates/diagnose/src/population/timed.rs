@@ -9,10 +9,10 @@ use crate::claim::Claim;
 
 /// The findings of timers that are this cause.
 pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
-    let timers = seen.timers().into_iter().filter(|timer| timer.manner.initiator != Initiator::Proxy);
+    let timers = seen.timers().iter().filter(|timer| timer.manner.initiator != Initiator::Proxy);
     timers
         .filter(|timer| decided(seen, timer) == Some(cause.id))
-        .map(|timer| told(cause, seen, &timer))
+        .map(|timer| told(cause, seen, timer))
         .collect()
 }
 

@@ -39,7 +39,11 @@ pub struct Timer<'a> {
 
 impl<'a> Population<'a> {
     /// All timers that show in the ends, one for each manner of ending.
-    pub fn timers(&self) -> Vec<Timer<'a>> {
+    pub fn timers(&self) -> &[Timer<'a>] {
+        self.known.timers.get_or_init(|| self.find_timers())
+    }
+
+    fn find_timers(&self) -> Vec<Timer<'a>> {
         let mut manners: Vec<Manner> = self.ends.iter().filter_map(|record| Manner::of(record)).collect();
         manners.sort_unstable();
         manners.dedup();

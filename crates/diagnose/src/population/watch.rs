@@ -12,7 +12,7 @@ use model::record::{ClientAddress, CloseRecord, Reconnect};
 use model::tcp::TcpLegs;
 use model::{HandshakeResult, PerDirection, PerLeg, Protocol, WallTime};
 
-use super::{Population, Told, between, is_orderly};
+use super::{Known, Population, Told, between, is_orderly};
 use crate::cause::{Cause, Signs};
 use crate::causes;
 
@@ -23,6 +23,8 @@ pub struct WatchOptions {
     pub window_seconds: f64,
     /// Records kept of one route and protocol; beyond it every second one is left out, then every fourth, and so on.
     pub records_max: usize,
+    /// Records kept of all together, of which each route and protocol has the same part.
+    pub records_total: usize,
     /// Routes and protocols that are told apart.
     pub populations_max: usize,
     /// Open connections that a look keeps.
@@ -31,7 +33,13 @@ pub struct WatchOptions {
 
 impl Default for WatchOptions {
     fn default() -> WatchOptions {
-        WatchOptions { window_seconds: 600.0, records_max: 4096, populations_max: 64, open_max: 16_384 }
+        WatchOptions {
+            window_seconds: 600.0,
+            records_max: 4096,
+            records_total: 32_768,
+            populations_max: 64,
+            open_max: 16_384,
+        }
     }
 }
 
@@ -129,12 +137,13 @@ impl Watch {
             self.left_out += 1;
             return;
         }
+        let most = self.most();
         let window = self.windows.entry(key).or_default();
         if !is_kept(&record, window.thinning) {
             return;
         }
         window.records.push_back(record);
-        if window.records.len() > self.options.records_max {
+        if window.records.len() > most {
             window.thinning += 1;
             let thinning = window.thinning;
             window.records.retain(|record| is_kept(record, thinning));
@@ -192,6 +201,7 @@ impl Watch {
                 failed: Vec::new(),
                 weight: f64::from(1_u32 << window.thinning.min(30)),
                 claimed: RefCell::default(),
+                known: Known::default(),
                 open: &self.open[from..from + of],
                 told,
                 host: self.host.as_ref(),
@@ -219,17 +229,24 @@ impl Watch {
         findings
     }
 
+    /// Records that are kept of one route and protocol.
+    fn most(&self) -> usize {
+        let WatchOptions { records_max, records_total, .. } = self.options;
+        records_max.min(records_total / self.windows.len().max(1))
+    }
+
     fn forget(&mut self, now: WallTime) {
         let is_old = |at: WallTime, seconds: f64| between(at, now) > seconds;
         while self.told.front().is_some_and(|told| is_old(told.at, TOLD_SECONDS)) {
             self.told.pop_front();
         }
-        let WatchOptions { window_seconds, records_max, .. } = self.options;
+        let WatchOptions { window_seconds, .. } = self.options;
+        let most = self.most();
         for window in self.windows.values_mut() {
             while window.records.front().is_some_and(|record| is_old(record.closed_at, window_seconds)) {
                 window.records.pop_front();
             }
-            if window.thinning > 0 && window.records.len() < records_max / 4 {
+            if window.thinning > 0 && window.records.len() < most / 4 {
                 window.thinning -= 1;
             }
         }

@@ -76,6 +76,15 @@ fn what_only_informs_does_not_take_the_first_line() {
 }
 
 #[test]
+fn what_was_not_measured_is_named() {
+    let mut seen = Scene::opened().seen();
+    seen.leave_undone(&crate::scene::sent(Via::Url, 1024, Ok(0.01)).experiment);
+    let report = text(&seen, &verdict(&seen), Language::English, Style::default());
+    assert!(report.contains("nothing wrong was seen before the time was over"), "{report}");
+    assert!(report.contains("before all of this was measured: size; see --timeout"), "{report}");
+}
+
+#[test]
 fn markdown_has_all_findings() {
     let seen = seen();
     let page = markdown(&seen, &verdict(&seen), Language::English);

@@ -84,6 +84,20 @@ fn what_is_abnormal_is_not_healthy_until_a_cause_explains_it() {
     assert_eq!(ids(explained), (Outcome::Problem, vec!["idle-timeout-l7-proxy".to_owned()]));
 }
 
+#[test]
+fn what_only_informs_stands_behind() {
+    let limit = Some(crate::scene::close(1009, ""));
+    let sizes =
+        [(900, Ok(0.01)), (1024, Err(limit))].map(|(bytes, fate)| crate::scene::sent(Via::Url, bytes, fate));
+    let healthy = Scene::websocket().plain(answer(101)).attempts(sizes.clone());
+    assert_eq!(ids(healthy), (Outcome::Healthy, vec!["message-too-big-1009".to_owned()]));
+    let mute = |stream: &mut Stream| stream.pings = vec![None];
+    let scene =
+        Scene::websocket().plain(answer(101)).map(|attempt| attempt.stream_with(mute)).attempts(sizes);
+    let both = vec!["stream-deviates".to_owned(), "message-too-big-1009".to_owned()];
+    assert_eq!(ids(scene), (Outcome::Inconclusive, both));
+}
+
 /// What a service does with a request: an answer, or no answer.
 type Reply = Result<Answer, (StageName, Fault)>;
 

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use super::{Compare, Condition, Filter, NumberField, Pattern, Term, TextField};
+use crate::country::Country;
 use crate::quoted;
 use crate::words::{GrpcCode, HandshakeResult, Initiator, Layer, Protocol, Reason, Word};
 
@@ -21,6 +22,9 @@ pub const TERMS_MAX: usize = 32;
 
 /// The key of networks; single addresses may be asked for as `client` too.
 pub const IP: &str = "ip";
+
+/// A short form of the key `country`.
+const CC: &str = "cc";
 
 /// Words of the key `state`: those of open connections, and those of the journal.
 const STATES: [&str; 5] = ["open", "slow", "closing", "closed", "lost"];
@@ -191,6 +195,7 @@ enum Field {
 
 impl Field {
     fn new(key: &str, compare: Compare) -> Result<Field, Wrong> {
+        let key = if key == CC { TextField::Country.as_str() } else { key };
         if let Some(field) = NumberField::ALL.iter().find(|field| field.as_str() == key) {
             return Ok(Field::Number(*field));
         }
@@ -218,6 +223,8 @@ impl Field {
             Field::Text(TextField::Client) if !has_star => network(key, text),
             Field::Network => network(key, text),
             Field::Text(field) => {
+                let is_code = field == TextField::Country;
+                let text = &if is_code { text.to_ascii_uppercase() } else { text.clone() };
                 let pattern = if has_star { Pattern::new(text) } else { Pattern::Is(text.clone()) };
                 known_word(field, text, &pattern)?;
                 Ok(Condition::Text { field, pattern })
@@ -242,6 +249,13 @@ fn known_word(field: TextField, value: &str, pattern: &Pattern) -> Result<(), Wr
         | TextField::Upstream
         | TextField::Service
         | TextField::Method => return Ok(()),
+        TextField::Country if matches!(pattern, Pattern::Glob(_)) || value.parse::<Country>().is_ok() => {
+            return Ok(());
+        }
+        TextField::Country => {
+            let wrong = format!("{} is no country", quoted(value));
+            return Err((wrong, format!("countries are codes of two letters: `{}`", example(CC))));
+        }
     };
     if words.iter().any(|word| pattern.takes(word)) {
         return Ok(());
@@ -305,7 +319,7 @@ fn sum(text: &str, units: &[(&str, f64)]) -> Option<f64> {
 
 /// All keys.
 fn keys() -> Vec<&'static str> {
-    words::<TextField>().into_iter().chain(words::<NumberField>()).chain([IP]).collect()
+    words::<TextField>().into_iter().chain(words::<NumberField>()).chain([IP, CC]).collect()
 }
 
 /// A term that is right.
@@ -321,6 +335,7 @@ fn example(key: &str) -> &'static str {
         "code" => "code:1006",
         "port" => "port:443",
         "state" => "state:slow",
+        "country" | CC => "country:DE",
         "reason" => "reason:abnormal",
         _ => "route:chat*",
     }
@@ -373,6 +388,8 @@ mod tests {
             ("idle>=1.5", than(NumberField::Idle, Compare::AtLeast, 1.5)),
             ("bytes<10kB", than(NumberField::Bytes, Compare::Below, 10_000.0)),
             ("unsent>1MiB", than(NumberField::Unsent, Compare::Above, 1_048_576.0)),
+            ("country:DE", is(TextField::Country, "DE")),
+            ("cc:d*", is(TextField::Country, "D*")),
             ("code:1006", than(NumberField::Code, Compare::Equal, 1006.0)),
         ];
         for (text, term) in &all {
@@ -432,6 +449,7 @@ mod tests {
         check("route:te\0*", 9, "the filter has a control character", "leave it out");
         check("protocol:web*x", 10, "`protocol` is never `web*x`", "websocket");
         check("reason:\"abnorm*\"", 8, "`reason` is never `abnorm*`", "abnormal");
+        check("cc:Germany", 4, "`GERMANY` is no country", "codes of two letters: `country:DE`");
         check("route>5", 1, "`route` is no number", "route:chat*");
         check("ip>10.0.0.1", 1, "`ip` is no number", "ip:10.0.0.0/8");
         check("ip:10.0.0.0/33", 4, "`10.0.0.0/33` is no address and no network", "ip:10.0.0.0/8");

@@ -504,7 +504,7 @@ impl<'a, 'b> Session<'a, 'b> {
             self.seen.echoes.push(Some(clock::now().since(*sent).as_secs_f64()));
             self.awaited = None;
             self.echoed.push(hash);
-        } else if wanted.len() > 32 && contains(payload, &wanted[..24]) {
+        } else if is_altered(payload, wanted) {
             self.seen.altered += 1;
             self.seen.echoes.push(None);
             self.awaited = None;
@@ -578,6 +578,24 @@ impl<'a, 'b> Session<'a, 'b> {
     }
 }
 
+/// What came is what was sent, changed: it goes on otherwise, is the same in other places, or most of it is the same.
+fn is_altered(payload: &[u8], wanted: &[u8]) -> bool {
+    const BEGINNING: usize = 24;
+    if wanted.len() > BEGINNING + 8 && contains(payload, &wanted[..BEGINNING]) {
+        return true;
+    }
+    if payload.len() != wanted.len() || payload.is_empty() {
+        return false;
+    }
+    let same = payload.iter().zip(wanted).filter(|(a, b)| a == b).count();
+    let in_order = |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        bytes.sort_unstable();
+        bytes
+    };
+    same * 2 >= wanted.len() || in_order(payload) == in_order(wanted)
+}
+
 fn contains(payload: &[u8], wanted: &[u8]) -> bool {
     !wanted.is_empty() && payload.windows(wanted.len()).any(|window| window == wanted)
 }
@@ -620,6 +638,18 @@ fn frame_of(bytes: &[u8]) -> Option<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_comes_back_changed() {
+        let check =
+            |payload: &[u8], expected: bool| assert_eq!(is_altered(payload, b"hello world"), expected);
+        check(b"hellO World", true);
+        check(b"dlrow olleh", true);
+        check(b"price 17.05", false);
+        check(b"HELLO WORLD", false);
+        check(b"hello", false);
+        assert!(is_altered(&b"0123456789".repeat(3), &b"0123456789".repeat(4)));
+    }
 
     #[test]
     fn payload_of_fragments() {

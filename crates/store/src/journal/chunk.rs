@@ -1,5 +1,7 @@
 //! A chunk of entries in the file of a day: its columns are read one by one, as they are needed.
 
+use model::Word as _;
+use model::filter::TextField;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::block::Block;
@@ -79,9 +81,23 @@ impl Stored<'_> {
         self.column(name, |bytes| read_planes(bytes, self.head.entries))
     }
 
-    /// A column of texts.
-    pub(super) fn texts(&self, name: &str) -> Result<TextRows, Trouble> {
-        self.column(name, |bytes| TextRows::read(bytes, self.head.entries))
+    /// A column of texts. Countries have one since version 4: chunks of earlier versions know none.
+    pub(super) fn texts(&self, field: TextField) -> Result<TextRows, Trouble> {
+        if field == TextField::Country && !self.has_countries()? {
+            return Ok(TextRows::none(self.head.entries));
+        }
+        self.column(field.as_str(), |bytes| TextRows::read(bytes, self.head.entries))
+    }
+
+    fn has_countries(&self) -> Result<bool, Trouble> {
+        let column = "SELECT count(*) FROM pragma_table_info('chunks') WHERE name = 'country'";
+        let is_there: bool = self.connection.prepare_cached(column)?.query_row([], |row| row.get(0))?;
+        if !is_there {
+            return Ok(false);
+        }
+        let known = "SELECT country IS NOT NULL FROM chunks WHERE chunk = ?1";
+        let known = self.connection.prepare_cached(known)?.query_row([self.head.chunk], |row| row.get(0));
+        Ok(known.optional()?.unwrap_or(false))
     }
 
     /// A column of numbers; NaN where there is none.

@@ -125,6 +125,11 @@ impl TextRows {
         Some(TextRows { list, rows: read_planes(bytes, count)? })
     }
 
+    /// Of so many rows without a text.
+    pub(super) fn none(count: usize) -> TextRows {
+        TextRows { list: Vec::new(), rows: vec![[0; 2]; count] }
+    }
+
     /// The number of each row's text in the list, from 1; 0 where there is none.
     pub(super) fn numbers(&self) -> impl Iterator<Item = usize> {
         self.rows.iter().map(|row| usize::from(u16::from_be_bytes(*row)))

@@ -1,10 +1,9 @@
 //! Entries on their way into a chunk: what filters ask for in columns, and the packed records.
 
-use model::ConnectionId;
-use model::Word;
 use model::filter::{Filtered as _, NumberField, TextField};
 use model::journal::{JournalEntry, LostConnection, address_bytes};
 use model::record::{ClientAddress, CloseRecord};
+use model::{ConnectionId, Country, Word};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,8 +17,8 @@ use super::sealed;
 /// Records that are read together.
 pub(super) const PART_ENTRIES: usize = 64;
 
-/// The columns of texts, in their order. Those of ids and addresses have their own form.
-pub(super) const TEXTS: [TextField; 11] = [
+/// The columns of texts, in the order of their values. Those of ids and addresses have their own form.
+pub(super) const TEXTS: [TextField; 12] = [
     TextField::State,
     TextField::Protocol,
     TextField::Route,
@@ -31,6 +30,7 @@ pub(super) const TEXTS: [TextField; 11] = [
     TextField::Service,
     TextField::Method,
     TextField::GrpcCode,
+    TextField::Country,
 ];
 
 /// The columns of numbers, in their order: name, field, and which of the field's numbers.
@@ -116,7 +116,7 @@ impl Columns {
             ..Columns::default()
         };
         for (column, field) in columns.texts.iter_mut().zip(TEXTS) {
-            let texts = chunk.texts(field.as_str())?;
+            let texts = chunk.texts(field)?;
             for number in texts.numbers() {
                 column.push(
                     number.checked_sub(1).and_then(|number| texts.list.get(number)).map(String::as_str),
@@ -167,6 +167,7 @@ impl Columns {
             grpc.map(|grpc| &*grpc.service),
             grpc.map(|grpc| &*grpc.method),
             grpc.map(|grpc| grpc.code.as_str()),
+            one.client.country.as_ref().map(Country::as_str),
         ]);
         for (column, (_, field, which)) in self.numbers.iter_mut().zip(NUMBERS) {
             column.push(one.numbers(field)[which].unwrap_or(f64::NAN));
@@ -183,6 +184,7 @@ impl Columns {
             Some(&one.route),
             Some(&one.upstream),
         ]);
+        texts[TEXTS.len() - 1] = one.client.country.as_ref().map(Country::as_str);
         self.push_texts(texts);
         for (column, (_, field, _)) in self.numbers.iter_mut().zip(NUMBERS) {
             column.push(if field == NumberField::Port { f64::from(one.client.port) } else { f64::NAN });

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use model::Word as _;
 use model::journal::JournalEntry;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, params, params_from_iter};
@@ -53,12 +54,21 @@ const SCHEMA: Schema = Schema {
         ) STRICT;
         CREATE INDEX by_time ON chunks (last, first, entries);
         CREATE TABLE records (part INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;",
+        "ALTER TABLE chunks ADD COLUMN country BLOB",
     ],
     passed: 2,
 };
 
-/// Columns of the table of chunks.
-const COLUMNS: usize = 4 + TEXTS.len() + NUMBERS.len() + 3;
+/// Columns of the table of chunks, in the order of their values.
+fn column_names() -> impl Iterator<Item = &'static str> {
+    let texts = TEXTS.iter().map(|field| field.as_str());
+    let numbers = NUMBERS.iter().map(|(name, ..)| *name);
+    ["chunk", "first", "last", "entries"]
+        .into_iter()
+        .chain(texts)
+        .chain(numbers)
+        .chain(["key", "id", "client"])
+}
 
 /// Chunks that are not full, beyond which they become one.
 const GROWING_MAX: usize = 64;
@@ -254,9 +264,10 @@ fn add_chunk(transaction: &Transaction<'_>, columns: &Columns) -> rusqlite::Resu
         Value::Integer(head.entries as i64),
     ];
     values.extend(encoded.columns.into_iter().map(Value::Blob));
-    let places = vec!["?"; COLUMNS].join(", ");
+    let names = column_names().collect::<Vec<_>>().join(", ");
+    let places = vec!["?"; values.len()].join(", ");
     transaction
-        .prepare_cached(&format!("INSERT INTO chunks VALUES ({places})"))?
+        .prepare_cached(&format!("INSERT INTO chunks ({names}) VALUES ({places})"))?
         .execute(params_from_iter(values))?;
     let mut insert = transaction.prepare_cached("INSERT INTO records VALUES (?1, ?2)")?;
     for (part, bytes) in (chunk * CHUNK_PARTS..).zip(encoded.parts) {

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use model::ConnectionId;
-use model::Word as _;
 use model::filter::{CONTAINED, Condition, Filter, Pattern, Term, TextField, network};
 
 use super::chunk::{Stored, Trouble};
@@ -135,7 +134,7 @@ fn each_text(chunk: &Stored<'_>, field: TextField, takes: impl Fn(&str) -> bool)
             Ok(Holds::Each(clients.iter().map(|row| takes(&address(row).to_string())).collect()))
         }
         field => {
-            let texts = chunk.texts(field.as_str())?;
+            let texts = chunk.texts(field)?;
             let takes: Vec<bool> =
                 std::iter::once(false).chain(texts.list.iter().map(|text| takes(text))).collect();
             if !takes.contains(&true) {

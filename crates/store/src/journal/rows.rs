@@ -265,6 +265,8 @@ impl Sql {
 
     fn push_condition(&mut self, condition: &Condition) {
         match condition {
+            // What has rows is older than countries.
+            Condition::Text { field: TextField::Country, .. } => self.text.push_str("NULL"),
             Condition::Text { field, pattern } => {
                 let column = field.as_str();
                 match pattern {

@@ -42,7 +42,7 @@ fn opening(id: u64) -> Opening {
         id: ConnectionId(id),
         protocol: Protocol::WebSocket,
         route: "chat".into(),
-        client: ClientAddress { ip: [10, 0, 0, 1].into(), port: 5000 },
+        client: ClientAddress { ip: [10, 0, 0, 1].into(), port: 5000, country: None },
         upstream: "http://10.0.0.1:3000".into(),
         opened_at: at(0),
     }
@@ -435,4 +435,29 @@ fn a_directory_that_comes_back_is_used() {
     let stats = journal.stats();
     assert_eq!(stats.written + stats.dropped, 19_999);
     assert!(journal.one(record(1, at(1)).id).expect("is read").is_some());
+}
+
+#[test]
+fn countries_are_found() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let journal = open(directory.path());
+    for (number, country) in [Some("CN"), Some("DE"), None, Some("CN")].into_iter().enumerate() {
+        let mut closed = CloseRecord::clone(&record(number as u64, at(number as u64)));
+        closed.client.country = country.and_then(|code| code.parse().ok());
+        journal.closed(Arc::new(closed));
+    }
+    journal.sync();
+    let count = |filter: &str| {
+        let filter = filter.parse().expect("a filter");
+        let found = pages(&journal, query(filter, 10)).len() as u64;
+        assert_eq!(
+            journal
+                .count(&"country:CN".parse().expect("a filter"), EndedRange::ALWAYS, 10, PATIENCE)
+                .expect("is read")
+                .count,
+            2
+        );
+        found
+    };
+    assert_eq!((count("cc:cn"), count("country:DE"), count("-country:CN"), count("country:*")), (2, 1, 2, 3));
 }

@@ -1,21 +1,24 @@
 //! Looks at the running gateway: once, or every second.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
-use http::{StatusCode, Uri};
+use http::{HeaderMap, StatusCode, Uri};
 use model::host::HostFacts;
-use model::overview::Overview;
+use model::language::{Text, text};
+use model::overview::{CountryNow, Overview};
 use model::quoted;
 use model::system::{Limit, LimitedResource, Setting, SystemFacts};
+use serde::Serialize;
 
 use crate::body::List;
 use crate::error::ApiError;
+use crate::headers::language;
 use crate::query::Query;
 use crate::router::Site;
 
@@ -58,6 +61,35 @@ pub(crate) async fn config(State(site): State<Arc<Site>>, uri: Uri) -> Result<Js
     let items = site.asker.ask(|ports| ports.workings.settings()).await?;
     Ok(Json(List { as_of: SystemTime::now().into(), total: items.len(), items }))
 }
+
+/// `GET /api/v1/geo`: open connections by country; without a database, how to have one.
+pub(crate) async fn geo(
+    State(site): State<Arc<Site>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Json<Geography>, ApiError> {
+    let overview = site.asker.ask(|ports| ports.overviews.overview(Duration::from_secs(1))).await?;
+    let hint = overview.countries.is_none().then(|| NO_DATABASE.of(language(&uri, &headers)));
+    let items = overview.countries.unwrap_or_default();
+    Ok(Json(Geography { total: items.len(), items, hint }))
+}
+
+/// Open connections by country.
+#[derive(Debug, Serialize)]
+pub(crate) struct Geography {
+    items: Vec<CountryNow>,
+    total: usize,
+    /// How to have a database, where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'static str>,
+}
+
+const NO_DATABASE: Text = text(
+    "no database of countries is configured: set `geo: { database: PATH.mmdb }` to a file in MaxMind's format, such as \
+     GeoLite2 Country or DB-IP Country Lite, and reload; see docs/geography.md",
+    "没有配置国家数据库：将 `geo: { database: PATH.mmdb }` 设为一个 MaxMind 格式的文件（如 GeoLite2 Country 或 DB-IP Country Lite）并重新加载；\
+     见 docs/geography.md",
+);
 
 /// `GET /api/v1/stream?topics=overview&window=SECONDS`: server-sent events. 204 when all seats are taken; then
 /// poll the overview instead. Each frame is a whole look, so that a client which reconnects has missed nothing

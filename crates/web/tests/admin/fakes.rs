@@ -237,7 +237,7 @@ fn live(n: u64) -> LiveConnection {
         id: ConnectionId(n),
         protocol: if n.is_multiple_of(4) { Protocol::Sse } else { Protocol::WebSocket },
         route: if n == 7 { HOSTILE.into() } else { "chat".into() },
-        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024 },
+        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024, country: None },
         user_agent: None,
         upstream: "http://10.0.0.1:3000".into(),
         opened_at: second(n),
@@ -262,7 +262,7 @@ fn closed(n: u64) -> CloseRecord {
         id: ConnectionId(1_000_000 + n),
         protocol: Protocol::WebSocket,
         route: "chat".into(),
-        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024 },
+        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024, country: None },
         user_agent: None,
         upstream: (!refused).then(|| "http://10.0.0.1:3000".into()),
         opened_at: second(n),
@@ -483,6 +483,7 @@ impl Hosts for Fake {
 impl Overviews for Fake {
     fn overview(&self, window: Duration) -> Overview {
         Overview {
+            countries: None,
             as_of: second(1000),
             started_at: second(0),
             window_seconds: window.as_secs_f64(),

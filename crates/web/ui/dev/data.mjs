@@ -1,6 +1,10 @@
 // Numbers of a gateway that does not exist: the same for the same second of its life, whenever it is run.
 
 const BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const COUNTRIES = {
+  CN: 0.281, US: 0.179, IN: 0.114, DE: 0.081, JP: 0.067, BR: 0.058, GB: 0.051, FR: 0.043, ID: 0.036, KR: 0.027, SG: 0.019, MX: 0.016, NG: 0.012,
+  AU: 0.008, ZA: 0.005, CH: 0.0026,
+};
 const ROUTES = ['chat', 'ticker', 'presence', 'editor', 'notifications', 'telemetry'];
 const HOSTILE = '<img src=x onerror=alert(1)>\u202e\u0007 "quoted" & 上游';
 
@@ -124,6 +128,9 @@ export function overview(second, nowMs, windowSeconds) {
         ? { websocket: 0, sse: Math.round(sse(second) * (index === 1 ? 0.7 : 0.3)), grpc: 0 }
         : { websocket: Math.round(websocket(second) * [0.62, 0, 0.25, 0.11, 0, 0.02][index]), sse: 0, grpc: index === 3 ? grpc(second) : 0 },
     })),
+    countries: Object.entries(COUNTRIES).map(([country, share]) => ({
+      country, connections: { websocket: Math.round(websocket(second) * share), sse: Math.round(sse(second) * share), grpc: Math.round(grpc(second) * share) }, share,
+    })).concat({ country: null, connections: { websocket: 12, sse: 3, grpc: 0 }, share: 0.0004 }),
     ceiling: { open_files: 131_072, connections: 65_400 },
   };
 }
@@ -148,7 +155,7 @@ export function emptyOverview(nowMs) {
       opened_per_second: zeros, closed_per_second: zeros, errors_per_second: zeros, latency_p50: nulls, latency_p99: nulls,
       latency_cells: zeros.map(() => BOUNDS.map(() => 0).concat(0)),
     },
-    ended: [], handshakes: [], errors: [],
+    ended: [], handshakes: [], errors: [], countries: [],
     routes: look.routes.map(({ name }) => ({ name, connections: { websocket: 0, sse: 0, grpc: 0 } })),
   };
 }
@@ -224,6 +231,29 @@ export function closedRecords(second, nowMs) {
       unacked_bytes: { client_to_server: 0, server_to_client: 0 },
     };
   });
+}
+
+/** What a flight recorder kept: a greeting, a Ping now and then, silence, and the end. */
+export function recording(view) {
+  const one = view.state === 'live' ? view.live : view.closed;
+  const length = view.state === 'live' ? one.age_seconds : one.duration_seconds;
+  const start = Date.parse(one.opened_at);
+  const happened = [[0, { kind: 'handshake', result: one.handshake?.result ?? 'success', status: one.handshake?.status ?? 101, seconds: 0.012 }]];
+  const quiet = one.idle_seconds.any ?? one.idle_seconds;
+  const say = (at, what) => { if (at <= length - quiet) happened.push([at, what]); };
+  say(0.09, { kind: 'message', direction: 'server_to_client', opcode: 'text', bytes: 412, frames: 1, compressed: true });
+  say(0.4, { kind: 'message', direction: 'client_to_server', opcode: 'binary', bytes: 2048, frames: 3, compressed: false });
+  for (let at = 1; at < Math.min(length, 50); at += 7) {
+    say(at, { kind: 'ping', direction: 'server_to_client', bytes: 4 });
+    say(at + 0.022, { kind: 'pong', direction: 'client_to_server', bytes: 4, rtt_seconds: 0.022 });
+  }
+  say(30, { kind: 'wait_began', direction: 'server_to_client', bytes: 18_000 });
+  say(33, { kind: 'wait_ended', direction: 'server_to_client', seconds: 3 });
+  for (const { leg, what } of one.causes ?? []) happened.push([length, { kind: 'cause', leg, what }]);
+  if (one.reason != null) happened.push([length, { kind: 'end', initiator: one.initiator, reason: one.reason }]);
+  happened.sort(([a], [b]) => a - b);
+  const items = happened.map(([at, what], number) => ({ number, at: iso(start + at * 1000), after_seconds: at, ...what }));
+  return { as_of: iso(Date.now()), items, total: items.length };
 }
 
 function failedAttempt(n, closedAt) {

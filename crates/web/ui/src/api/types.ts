@@ -171,6 +171,8 @@ export type ClientAddress = {
   ip: string,
   /** 0 when only a header told of the client. */
   port: number,
+  /** Where the address is, as the configured database says; none without one, and where it does not know. */
+  country?: Country,
 };
 
 /** Status code of a WebSocket Close frame (RFC 6455, section 7.4). */
@@ -268,6 +270,19 @@ export type ConntrackFacts = {
   entries: number | null,
   /** Most that are followed; packets of further connections are dropped. */
   limit: number | null,
+};
+
+/** A country or territory by its code of two letters (ISO 3166-1 alpha-2), such as `DE`. */
+export type Country = string;
+
+/** Open connections of clients in one country. */
+export type CountryNow = {
+  /** Its code; none where the database does not know. */
+  country: Country | null,
+  /** Open connections. */
+  connections: PerProtocol<number>,
+  /** Share of all open connections. */
+  share: number,
 };
 
 /** How much of what ended not as it should has a cause, lately. */
@@ -930,6 +945,9 @@ export type Overview = {
   errors: Array<ErrorCount>,
   /** Open connections by route, in the order of the configuration. */
   routes: Array<RouteNow>,
+  /** Open connections by the client's country, most frequent first; none without a database of countries
+   * (`GET /api/v1/geo` tells how to have one). */
+  countries?: Array<CountryNow>,
   /** What this process can hold. */
   ceiling: Ceiling,
 };

@@ -16,6 +16,10 @@ test.each([
 });
 
 test.each([
+  ['DE', 'Germany', '德国'], ['QQ', 'QQ', 'QQ'],
+])('country %s', (code, english, chinese) => expect([en.country(code), zh.country(code)]).toEqual([english, chinese]));
+
+test.each([
   [0, '0'], [0.004, '<0.01'], [0.4, '0.4'], [9.876, '9.88'], [62.34, '62.3'], [18_572.4, '18,572'], [null, '–'],
 ])('rate %s', (value, text) => expect(en.rate(value)).toBe(text));
 

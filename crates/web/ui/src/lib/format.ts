@@ -39,6 +39,11 @@ export class Format {
     return this.#number(value, { notation: 'compact', maximumSignificantDigits: 4 });
   }
 
+  /** The name of a country or territory by its code. */
+  country(code: string): string {
+    return new Intl.DisplayNames(this.language, { type: 'region', fallback: 'code' }).of(code) ?? code;
+  }
+
   /** At most three digits: for axes. */
   compact(value: number): string {
     return this.#number(value, { notation: 'compact', maximumSignificantDigits: 3 });

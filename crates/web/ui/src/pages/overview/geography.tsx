@@ -1,0 +1,66 @@
+// Where clients are: a map for orientation, and the countries in order.
+import { SegmentedControl, Skeleton } from '@mantine/core';
+import { lazy, Suspense, useState } from 'react';
+
+import type { CountryNow, Overview } from '../../api/types';
+import { Bars } from '../../components/bars';
+import { Empty, Panel } from '../../components/panel';
+import { useTexts } from '../../i18n';
+import styles from './geography.module.css';
+
+const WorldMap = lazy(() => import('../../components/world-map'));
+
+const ROWS = 9;
+
+export function Geography({ overview, className }: { overview: Overview | null; className?: string | undefined }) {
+  const { t } = useTexts();
+  const [borders, setBorders] = useState(false);
+  const countries = overview?.countries;
+  return (
+    <Panel
+      id="geography" title={t('geography.title')} help={t('geography.help')} className={className}
+      aside={countries !== undefined && (
+        <SegmentedControl
+          size="xs" radius={5} aria-label={t('geography.view')} value={borders ? 'borders' : 'land'}
+          data={(['land', 'borders'] as const).map((value) => ({ value, label: t(`geography.${value}`) }))}
+          onChange={(value) => setBorders(value === 'borders')}
+        />
+      )}
+    >
+      {overview === null ? <Skeleton height={240} /> : countries === undefined ? <NoDatabase /> : <Known countries={countries} borders={borders} />}
+    </Panel>
+  );
+}
+
+function Known({ countries, borders }: { countries: CountryNow[]; borders: boolean }) {
+  const { t, format } = useTexts();
+  if (countries.length === 0) return <Empty>{t('geography.empty')}</Empty>;
+  const open = countries.map(({ country, connections: { websocket, sse, grpc }, share }) => (
+    { code: country, label: country === null ? t('geography.unknown') : format.country(country), count: websocket + sse + grpc, share }
+  ));
+  const spots = open.flatMap(({ code, label, count }) => (code === null ? [] : [{ code, count, label: `${label}: ${format.count(count)}` }]));
+  return (
+    <div className={styles.parts}>
+      <div className={styles.map}>
+        <Suspense fallback={<Skeleton height={300} />}>
+          <WorldMap spots={spots} borders={borders} title={t('geography.map')} />
+        </Suspense>
+      </div>
+      <Bars
+        caption={t('geography.title')} heading={t('geography.country')} rows={ROWS}
+        bars={open.map(({ code, label, count, share }) => ({ key: code ?? '', label, count, share }))}
+      />
+    </div>
+  );
+}
+
+function NoDatabase() {
+  const { t } = useTexts();
+  return (
+    <div className={styles.none}>
+      <p>{t('geography.none')}</p>
+      <pre tabIndex={0}>{'geo: { database: /etc/heartline/country.mmdb }'}</pre>
+      <p>{t('geography.bring')}</p>
+    </div>
+  );
+}
