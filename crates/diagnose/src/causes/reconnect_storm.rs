@@ -1,10 +1,11 @@
 //! Clients come back together, without jitter, after a mass close.
 
+use model::WallTime;
 use model::finding::{Finding, Place, Said, Severity};
 
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
-use crate::population::Population;
+use crate::population::{Population, between};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -63,6 +64,14 @@ pub const CAUSE: Cause = Cause {
 /// Reconnects that it takes.
 const COUNT_MIN: usize = 20;
 
+/// Attempts that failed meanwhile make an outage when they are more than this part of the reconnects.
+const OUTAGE: usize = 3;
+/// Length of a bin in which attempts are counted, seconds, and how many there are at most; least variance of waves over the
+/// square of their mean.
+const BIN: f64 = 0.25;
+const BINS_MAX: usize = 4096;
+const VARIES: f64 = 0.7;
+
 fn population(seen: &Population<'_>) -> Vec<Finding> {
     let closed = seen.ends.iter().chain(&seen.orderly).filter_map(|record| record.reconnect);
     let delays: Vec<f64> = closed
@@ -73,6 +82,12 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
     // Without a close of many before it, clients that come back after the same delay are no storm.
     let clumps = seen.clumps().iter().filter(|clump| !clump.is_of_one_age && clump.ends.len() >= COUNT_MIN);
     let Some(clump) = clumps.max_by_key(|clump| clump.ends.len()) else { return Vec::new() };
+    let tried: Vec<WallTime> =
+        seen.failed.iter().map(|record| record.opened_at).filter(|at| *at >= clump.at).collect();
+    // After an outage all are back when it ends, however they tried meanwhile.
+    if tried.len() * OUTAGE > timer.count && !are_in_waves(&tried) {
+        return Vec::new();
+    }
     let decisive = Said::new("in_step")
         .with("count", timer.count)
         .with("all", delays.len())
@@ -90,6 +105,21 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
             .about(model::finding::Topic::Ends)
             .finding(),
     ]
+}
+
+/// Whether attempts come in waves: counted in short bins, they vary by more than most of their mean.
+fn are_in_waves(attempts: &[WallTime]) -> bool {
+    let (Some(first), Some(last)) = (attempts.iter().min(), attempts.iter().max()) else { return false };
+    let bin = |at: WallTime| (between(*first, at) / BIN) as usize;
+    let mut counts = vec![0.0; (bin(*last) + 1).min(BINS_MAX)];
+    for at in attempts {
+        if let Some(count) = counts.get_mut(bin(*at)) {
+            *count += 1.0;
+        }
+    }
+    let mean = counts.iter().sum::<f64>() / counts.len() as f64;
+    let variance = counts.iter().map(|count| (count - mean).powi(2)).sum::<f64>() / counts.len() as f64;
+    variance > VARIES * mean * mean
 }
 
 /// How far delays of clients that come back in step spread: 50 ms, or a tenth.
@@ -141,6 +171,27 @@ mod tests {
             back(end(number).lived(98.0 - age, age, random(number)), 1.0 + 0.02 * random(number))
         });
         assert_eq!(level(first.chain(again)), Some(Level::High));
+    }
+
+    #[test]
+    fn all_are_back_when_an_outage_ends() {
+        let first = || (0..60).map(|number| end(number).lived(100.0, 10.0 + 300.0 * random(number), 1.0));
+        let again = || {
+            (60..120).map(|number| {
+                let age = 5.0 + 80.0 * random(number);
+                back(end(number).lived(94.0 - age, age, random(number)), 6.0 + 0.3 * random(number))
+            })
+        };
+        let tried = |after: fn(u64) -> f64| {
+            (200..400).map(move |number| {
+                let made = end(number).lived(100.0 - after(number), 0.0, 0.0);
+                made.with(|record| record.handshake.result = model::HandshakeResult::Unreachable)
+            })
+        };
+        let at_any_time = tried(|number| 5.0 * random(number));
+        assert_eq!(level(first().chain(again()).chain(at_any_time)), None);
+        let each_second = tried(|number| (number % 5) as f64 + 0.1 * random(number));
+        assert_eq!(level(first().chain(again()).chain(each_second)), Some(Level::High));
     }
 
     #[test]
