@@ -154,6 +154,7 @@ def test_faults(shared, name, direction):
         seen = [event for event in events(attack.gateway, attack.id) if event["kind"] == "violation"]
         assert [(event["violation"], event["direction"]) for event in seen] == [(what, direction) for what in broken]
         assert attack.added("websocket_errors_total", type="frame") == attack.added("websocket_errors_total") == len(broken)
+        assert record["violations"] == {UP: None, DOWN: None, direction: broken[0]}
         assert record["messages"][direction] == complete + 1
         by, code = ("upstream", "from_upstream") if direction == UP else ("client", "from_client")
         assert record["codes"][code] == 1002

@@ -267,6 +267,8 @@ def check_record(record, script, causes, expected):
     assert (grpc["service"], grpc["method"], grpc["deadline_seconds"]) == ("demo.Chat", "Talk", 30)
     assert ("first_message_seconds" in grpc) == (count[1] > 0)
     assert grpc.get("message") == next((text for *_, text in steps(script, "status") if text == "why"), None)
+    heads = [(int(status), code) for _, status, *code in steps(script, "only")]
+    assert grpc.get("not_grpc") == next((status for status, code in heads if status != 200 and not code), None)
     for side, settings in SETTINGS.items():
         facts = grpc[side]
         shown = [facts[key] for key in ("max_concurrent_streams", "initial_window_size", "max_frame_size")]

@@ -102,7 +102,8 @@ def test_a_round_trip_is_the_delay_of_the_peer_that_answers(peer, payload):
         assert count(pair.gateway, "heartbeat_rtt_seconds_count", OTHER[peer]) == 0
         record = pair.close()
         assert record["ping_rtt_seconds"] == rtt
-        assert record["heartbeat"] == {peer: {"interval_seconds": None, "missed": 0}, OTHER[peer]: None}
+        heartbeat = {"interval_seconds": None, "missed": 0, "slowest_rtt_seconds": rtt[peer]}
+        assert record["heartbeat"] == {peer: heartbeat, OTHER[peer]: None}
 
 
 def test_both_legs_at_the_same_time():

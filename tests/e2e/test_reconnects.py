@@ -142,6 +142,16 @@ def test_client_keys(name, protocol):
         assert reconnects(running, protocol) == is_same
 
 
+@pytest.mark.parametrize("protocol", VISITS)
+def test_what_a_program_calls_itself(protocol):
+    with gateway() as running:
+        with VISITS[protocol](running, "/", "User-Agent: chat/1.3\r\n"):
+            [live] = running.live()
+        visit(running, protocol, "/", f"User-Agent: {'x' * 5000}\r\n")
+        assert live["user_agent"] == "chat/1.3"
+        assert [record["user_agent"] for record in running.closed()] == ["x" * 200, "chat/1.3"]
+
+
 def test_clients_behind_a_trusted_peer_are_apart():
     with gateway(extra="trusted_peers: [127.0.0.0/8]\n") as running:
         assert visit(running, extra="X-Forwarded-For: 203.0.113.1\r\n") is None

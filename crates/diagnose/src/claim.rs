@@ -70,6 +70,13 @@ impl Claim {
         self
     }
 
+    /// It hurts more, or less, than its cause does mostly.
+    #[must_use]
+    pub fn weighing(mut self, severity: Severity) -> Claim {
+        self.finding.severity = severity;
+        self
+    }
+
     /// The title has gaps.
     #[must_use]
     pub fn titled(mut self, title: Said) -> Claim {

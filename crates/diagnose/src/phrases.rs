@@ -229,6 +229,49 @@ pub const SHARED: &[Phrase] = &[
     phrase("all_answered", "They were answered {status}", "它们得到的应答是 {status}"),
     phrase("said_so", "{count} of them: {detail}", "其中 {count} 次：{detail}"),
     phrase("mostly_at", "{share} of them at {upstream}", "其中 {share} 发生在 {upstream}"),
+    phrase(
+        "mostly_of",
+        "{share} of them are of clients that call themselves {agent}, as {exposure} of all do",
+        "其中 {share} 的客户端自称 {agent}，而全部连接中只占 {exposure}",
+    ),
+    phrase(
+        "mostly_from",
+        "{share} of them are of clients in {network}, where {exposure} of all are",
+        "其中 {share} 的客户端位于 {network}，而全部连接中只占 {exposure}",
+    ),
+    phrase(
+        "code_accuses",
+        "By code {code} a side says that what it read was broken (RFC 6455, section 7.4.1): the other side sent it",
+        "代码 {code} 表示该侧读到的内容有误（RFC 6455 第 7.4.1 节）：由另一侧发出",
+    ),
+    phrase(
+        "breach_seen",
+        "On {count} of them what came from the {leg} side broke RFC 6455 when it came here: {kind}",
+        "其中 {count} 个连接上，来自 {leg} 一侧的数据到达这里时已违反 RFC 6455：{kind}",
+    ),
+    phrase(
+        "well_when_read",
+        "what came from the {leg} side was in order here: something behind this gateway may change it, or the other side \
+         misreads it",
+        "来自 {leg} 一侧的数据在这里是正常的：可能在本网关之后被改动，或被另一侧误读",
+    ),
+    phrase(
+        "kernel_answers",
+        "On {count} of them its kernel acknowledged at once what was sent: the way is not slow",
+        "其中 {count} 个连接上，其内核立即确认了发送的数据：网络并不慢",
+    ),
+    phrase("maybe_way", "the way to it is slow, or lost", "通往它的路径缓慢或中断"),
+    phrase(
+        "maybe_machine",
+        "`host-cpu-saturation-or-steal`: its machine gives it no time",
+        "`host-cpu-saturation-or-steal`：其机器没有给它 CPU 时间",
+    ),
+    phrase(
+        "at_ceiling",
+        "{connections} connections were open at the time, always about as many, though {let_in} were let in between them \
+         when others had gone",
+        "当时已有 {connections} 个连接，且一直如此，尽管其间在其他连接离开后又有 {let_in} 个成功建立",
+    ),
     phrase("as_meant", "the service means it so", "服务本来就如此设计"),
     phrase(
         "run_diagnose",
@@ -285,6 +328,31 @@ pub const SHARED: &[Phrase] = &[
         "maybe_other_loss",
         "the other of: a path that forgot an idle flow, a client that lost its network",
         "另一种可能：空闲流被中间设备遗忘，或客户端失去网络",
+    ),
+    phrase(
+        "http_status",
+        "They were answered {status}, or with a type that is not `application/grpc`: whoever answers speaks no gRPC",
+        "应答为 {status} 或类型不是 `application/grpc`：应答方不使用 gRPC",
+    ),
+    phrase(
+        "goaway_moments",
+        "That came at {count} different moments, while others went on: it was not one restart",
+        "这发生在 {count} 个不同时刻，期间其他连接继续：不是一次重启",
+    ),
+    phrase(
+        "maybe_restarts",
+        "processes of the service that are replaced one after the other",
+        "服务进程被逐个替换",
+    ),
+    phrase(
+        "reset_in_silence",
+        "{count} calls were reset after a silence of {seconds} (most: {low} to {high}), none while messages flowed",
+        "{count} 个调用在静默 {seconds}后被重置（多数在 {low} 到 {high} 之间），没有一个是在传输消息时",
+    ),
+    phrase(
+        "no_status",
+        "They were reset without a status, which a service sends",
+        "重置时没有服务会发送的状态",
     ),
     phrase("calls_ended", "{count} calls ended so", "{count} 个调用以此方式结束"),
     phrase(

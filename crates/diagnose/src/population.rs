@@ -5,11 +5,14 @@
 //! one of them. [`Ledger`] makes findings of many looks into findings that open, go on and end.
 
 pub mod calls;
+mod ceiling;
 mod clumps;
 pub mod codes;
 pub mod departures;
+pub mod heartbeats;
 mod ledger;
 mod legs;
+pub mod machines;
 pub mod paths;
 pub mod refusals;
 mod selection;
@@ -33,6 +36,7 @@ use model::record::{CloseRecord, What};
 use model::{ConnectionId, Initiator, Leg, Protocol, Reason, WallTime};
 use serde::{Deserialize, Serialize};
 
+pub use ceiling::Ceiling;
 pub use clumps::Clump;
 pub use ledger::{Ledger, Reach};
 pub use legs::{Slow, SlowLeg};

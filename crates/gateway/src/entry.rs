@@ -35,6 +35,8 @@ pub struct Entry {
     pub route: Arc<RouteConnections>,
     /// Where the client is.
     pub client: ClientAddress,
+    /// What its program calls itself.
+    pub user_agent: Option<Arc<str>>,
     /// URL of the upstream.
     pub upstream: Arc<str>,
     /// When it was established.
@@ -107,6 +109,8 @@ pub struct Identity {
     pub route: Arc<RouteConnections>,
     /// Where the client is.
     pub client: ClientAddress,
+    /// What its program calls itself.
+    pub user_agent: Option<Arc<str>>,
     /// URL of the upstream.
     pub upstream: Arc<str>,
     /// Limits of time that the route has now.
@@ -129,6 +133,7 @@ impl Entry {
             protocol,
             route,
             client,
+            user_agent,
             upstream,
             limits,
             client_key,
@@ -141,6 +146,7 @@ impl Entry {
             protocol,
             route,
             client,
+            user_agent,
             upstream,
             established: now,
             established_at: wall,

@@ -68,7 +68,7 @@ pub async fn serve(client: ClientConnection, request: Request<RecvStream>, mut r
         &exchange.route.connections,
         Protocol::Grpc,
         exchange.client.clone(),
-        Visitor::default(),
+        Visitor::passing(&parts.headers),
         exchange.started,
     );
     let mut attempt = attempt.with_grpc(facts);
@@ -112,6 +112,7 @@ fn facts(service: &str, method: &str, headers: &HeaderMap) -> GrpcFacts {
         method: method.into(),
         code: GrpcCode::Cancelled,
         message: None,
+        not_grpc: None,
         deadline_seconds: deadline.map(|deadline| deadline.as_secs_f64()),
         first_message_seconds: None,
         stalled_seconds: PerDirection::default(),
@@ -320,6 +321,10 @@ impl Call {
         let (http_status, head_end) = (parts.status, status_of(&parts.headers));
         let is_grpc = http_status == StatusCode::OK
             && parts.headers.get(header::CONTENT_TYPE).is_some_and(|value| grpc::is_grpc(value.as_bytes()));
+        let speaks = is_grpc || head_end.is_some();
+        if let Some(grpc) = self.session.lock().grpc.as_mut().filter(|_| !speaks) {
+            grpc.not_grpc = Some(http_status.as_u16());
+        }
         let has_no_body = body.is_end_stream();
         let Side { link, stream: id, .. } = &self.upstream;
         if has_length(&parts.headers) {

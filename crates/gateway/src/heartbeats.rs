@@ -67,6 +67,9 @@ impl Heartbeats {
 }
 
 fn show(pings: &Pings) -> Heartbeat {
-    let interval_seconds = pings.interval().map(|interval| interval.as_secs_f64());
-    Heartbeat { interval_seconds, missed: pings.missed() }
+    Heartbeat {
+        interval_seconds: pings.interval().map(|interval| interval.as_secs_f64()),
+        missed: pings.missed(),
+        slowest_rtt_seconds: pings.slowest_rtt().map(|rtt| rtt.as_secs_f64()),
+    }
 }

@@ -27,7 +27,7 @@ pub async fn serve(exchange: &Exchange, mut request: Request<HeldBody>) -> Respo
             &exchange.route.connections,
             Protocol::Sse,
             exchange.client.clone(),
-            visitor,
+            visitor.clone(),
             exchange.started,
         )
     };

@@ -404,6 +404,7 @@ fn snapshot(entry: &Entry, now: Moment) -> LiveConnection {
         protocol: entry.protocol,
         route: Arc::clone(entry.route.meter.name()),
         client: entry.client.clone(),
+        user_agent: entry.user_agent.clone(),
         upstream: Arc::clone(&entry.upstream),
         opened_at: entry.established_at,
         age_seconds: now.since(entry.established).as_secs_f64(),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use hyper_util::client::legacy::connect::CaptureConnection;
-use model::event::CloseCode;
+use model::event::{CloseCode, FrameViolation};
 use model::record::{
     Cause, ClientAddress, CloseCodes, CloseRecord, EventsPerRead, GrpcFacts, Handshake, IdleSeconds,
     Reconnect, What,
@@ -55,17 +55,17 @@ impl Attempt {
         registry: &Arc<Registry>,
         route: &Arc<RouteConnections>,
         protocol: Protocol,
-        client: ClientAddress,
+        mut client: ClientAddress,
         visitor: Visitor,
         started: Moment,
     ) -> Attempt {
-        let country = registry.geo.country(client.ip);
+        client.country = registry.geo.country(client.ip);
         Attempt {
             registry: Arc::clone(registry),
             route: Arc::clone(route),
             protocol,
             id: ConnectionId(rand::random()),
-            client: ClientAddress { country, ..client },
+            client,
             visitor,
             upstream: None,
             grpc: None,
@@ -127,6 +127,7 @@ impl Attempt {
             protocol: self.protocol,
             route: Arc::clone(&self.route),
             client: self.client.clone(),
+            user_agent: self.visitor.user_agent.clone(),
             upstream: self.upstream().unwrap_or_default(),
             limits,
             flight: Flight::new(&self.registry.flights, Happening::Handshake { result, status, seconds }),
@@ -143,6 +144,7 @@ impl Attempt {
             handshake: Handshake { result, status, seconds, detail: None },
             ending: Ending::new(),
             codes: CloseCodes::default(),
+            violations: PerDirection::default(),
             unsent: PerDirection::default(),
             events_per_read: None,
             grpc: self.grpc.take(),
@@ -187,6 +189,7 @@ impl Attempt {
             protocol: self.protocol,
             route: Arc::clone(self.route.meter.name()),
             client: self.client.clone(),
+            user_agent: self.visitor.user_agent.take(),
             upstream: self.upstream(),
             opened_at: self.started_at,
             closed_at: clock::wall(),
@@ -197,6 +200,7 @@ impl Attempt {
             reason: None,
             causes: Vec::new(),
             codes: CloseCodes::default(),
+            violations: PerDirection::default(),
             idle_seconds: IdleSeconds::default(),
             messages: PerDirection::default(),
             bytes: PerDirection::default(),
@@ -230,6 +234,8 @@ pub struct Session {
     handshake: Handshake,
     ending: Ending,
     codes: CloseCodes,
+    /// The first breach of RFC 6455 in what was read from each side.
+    pub violations: PerDirection<Option<FrameViolation>>,
     unsent: PerDirection<u64>,
     /// How the events of an event stream came, once it is over.
     pub events_per_read: Option<EventsPerRead>,
@@ -355,6 +361,7 @@ impl Drop for Session {
             protocol: entry.protocol,
             route: Arc::clone(entry.route.meter.name()),
             client: entry.client.clone(),
+            user_agent: entry.user_agent.clone(),
             upstream: Some(Arc::clone(&entry.upstream)),
             opened_at: self.opened_at,
             closed_at: clock::wall(),
@@ -365,6 +372,7 @@ impl Drop for Session {
             reason: Some(reason),
             causes: std::mem::take(&mut self.ending).into_causes(),
             codes: self.codes,
+            violations: self.violations,
             idle_seconds,
             messages: PerDirection::from_fn(|direction| entry.flow(direction).messages()),
             bytes: PerDirection::from_fn(|direction| entry.flow(direction).bytes()),

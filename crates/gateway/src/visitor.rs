@@ -1,9 +1,11 @@
 //! Who comes back: what a request tells of its client, as a salted hash that says nothing of it.
 //!
-//! The raw key (an address, a session's cookie) is read from the request, hashed, and forgotten. The salt is random
+//! The raw key (an address, a session's cookie) is read from the request, hashed, and forgotten; only what the client's
+//! program calls itself is kept in words. The salt is random
 //! and of this process, so the hashes of two runs, or of two gateways, have nothing in common.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
 use http::{HeaderName, header};
 use meter::reconnects::ClientKey;
@@ -21,13 +23,18 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub struct Salt(RandomState);
 
 /// What a request tells of the one who sends it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Visitor {
     /// Its key; none when the request has none.
     pub key: Option<ClientKey>,
     /// The request has `Last-Event-ID`: an event stream is to go on behind that event.
     pub has_last_event_id: bool,
+    /// What its program calls itself, cut to [`USER_AGENT_MAX`].
+    pub user_agent: Option<Arc<str>>,
 }
+
+/// Bytes of a `User-Agent` that are kept.
+const USER_AGENT_MAX: usize = 200;
 
 /// What keys have in common: those of two routes or protocols are never the same.
 #[derive(Clone, Copy, Debug)]
@@ -64,8 +71,19 @@ impl Visitor {
                 request.uri.query().and_then(|query| parameter(query, name.as_str())).map(key_of)
             }
         };
-        Visitor { key, has_last_event_id: fields.has(&LAST_EVENT_ID) }
+        Visitor { key, has_last_event_id: fields.has(&LAST_EVENT_ID), user_agent: user_agent(fields) }
     }
+
+    /// One whose coming back is not looked for.
+    pub fn passing(fields: &impl Fields) -> Visitor {
+        Visitor { user_agent: user_agent(fields), ..Visitor::default() }
+    }
+}
+
+fn user_agent(fields: &impl Fields) -> Option<Arc<str>> {
+    let agent = value(fields, &header::USER_AGENT)?;
+    let cut = &agent[..agent.len().min(USER_AGENT_MAX)];
+    Some(String::from_utf8_lossy(cut).into())
 }
 
 /// Value of a field, unless it is empty.
@@ -191,6 +209,15 @@ mod tests {
             ("192.0.2.1", "/"),
         ];
         check(&ClientKeySource::Query(name("u")), &requests, "aabc---");
+    }
+
+    #[test]
+    fn what_a_program_calls_itself_is_bounded() {
+        let agent = |text: &str| Visitor::passing(request(text).headers()).user_agent;
+        assert_eq!(agent("/\nuser-agent: chat/1.3").as_deref(), Some("chat/1.3"));
+        assert_eq!(agent("/"), None);
+        let long = agent(&format!("/\nuser-agent: {}", "x".repeat(5000)));
+        assert_eq!(long.map(|agent| agent.len()), Some(USER_AGENT_MAX));
     }
 
     #[test]

@@ -10,4 +10,7 @@ pub struct Heartbeat {
     pub interval_seconds: Option<f64>,
     /// How many the peer did not answer before it answered a later one, or before the connection ended.
     pub missed: u32,
+    /// The greatest round trip from a Ping accepted by our kernel to the peer's Pong read; none before the first.
+    #[serde(default)]
+    pub slowest_rtt_seconds: Option<f64>,
 }

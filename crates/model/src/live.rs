@@ -23,6 +23,10 @@ pub struct LiveConnection {
     pub route: Arc<str>,
     /// Where the client is.
     pub client: ClientAddress,
+    /// What the client's program calls itself, as in the close record.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub user_agent: Option<Arc<str>>,
     /// URL of the upstream.
     pub upstream: Arc<str>,
     /// It was established (101, or the event stream's head, relayed).

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::country::Country;
-use crate::event::CloseCode;
+use crate::event::{CloseCode, FrameViolation};
 use crate::heartbeat::Heartbeat;
 use crate::id::ConnectionId;
 use crate::tcp::TcpLegs;
@@ -28,6 +28,10 @@ pub struct CloseRecord {
     pub route: Arc<str>,
     /// Where the client is, as far as trusted peers tell.
     pub client: ClientAddress,
+    /// What the client's program calls itself (`User-Agent`: RFC 9110, section 10.1.5), cut to 200 bytes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub user_agent: Option<Arc<str>>,
     /// URL of the upstream that was reached; none when none was.
     pub upstream: Option<Arc<str>>,
     /// The request's head was complete.
@@ -48,6 +52,9 @@ pub struct CloseRecord {
     pub causes: Vec<Cause>,
     /// Codes of the Close frames.
     pub codes: CloseCodes,
+    /// The first breach of RFC 6455 in what was read from each side.
+    #[serde(default)]
+    pub violations: PerDirection<Option<FrameViolation>>,
     /// Silence before the end.
     pub idle_seconds: IdleSeconds,
     /// Complete messages (WebSocket data messages, SSE events).
@@ -123,6 +130,11 @@ pub struct GrpcFacts {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub message: Option<Box<str>>,
+    /// HTTP status of an answer that is no gRPC: without `grpc-status`, and another status than 200 or another type
+    /// than `application/grpc`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub not_grpc: Option<u16>,
     /// How long the client said that it waits (`grpc-timeout`).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "ts", ts(optional))]

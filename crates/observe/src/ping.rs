@@ -35,6 +35,7 @@ pub struct Pings {
     gap_count: u32,
     last_ping: Option<Moment>,
     last_rtt: Option<Duration>,
+    slowest_rtt: Option<Duration>,
     missed: u32,
 }
 
@@ -96,6 +97,7 @@ impl Pings {
         self.forgotten = 0;
         self.close_until(place + 1);
         self.last_rtt = rtt.or(self.last_rtt);
+        self.slowest_rtt = self.slowest_rtt.max(rtt);
         self.missed = self.missed.saturating_add(missed);
         Some(Answer { rtt, missed })
     }
@@ -120,6 +122,11 @@ impl Pings {
     /// The last round trip.
     pub fn rtt(&self) -> Option<Duration> {
         self.last_rtt
+    }
+
+    /// The greatest round trip.
+    pub fn slowest_rtt(&self) -> Option<Duration> {
+        self.slowest_rtt
     }
 
     /// Median of the last gaps between Pings; none before there were three.

@@ -11,9 +11,6 @@ use promql::{Options, Query};
 use serde_json::Value;
 use web::grafana::ALL;
 
-/// Metrics of the blackbox_exporter's names, and their labels: a page of probes has them.
-const PROBES: [&str; 2] = ["probe_success", "probe_duration_seconds"];
-
 /// Written by the engine that evaluates rules, so that it has no labels of a scrape.
 const ALERTS: &str = "ALERTS";
 
@@ -213,7 +210,6 @@ fn metrics_and_labels_are_exported() {
                 });
                 let own: &[&str] = match family {
                     Some(family) => family.labels,
-                    None if PROBES.contains(&metric.as_str()) => &["probe"],
                     None if metric == ALERTS => &["alertname", "alertstate"],
                     None => panic!("{uid}: {written}: nobody exports {metric}"),
                 };

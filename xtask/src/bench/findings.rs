@@ -20,27 +20,30 @@ const CPU_MAX: f64 = 0.05;
 /// # Errors
 /// It could not be measured, or takes more than it may.
 pub fn run(scales: &[String]) -> Result<(), String> {
-    let mut cargo = Command::new("cargo");
-    cargo
-        .args(["bench", "--quiet", "--package", "diagnose", "--bench", "findings", "--"])
-        .current_dir(root());
-    match scales {
-        [] => cargo.args(["1", "2", "4"]),
-        scales if scales.iter().all(|scale| scale.parse::<u32>().is_ok()) => cargo.args(scales),
-        _ => return Err(HELP.to_owned()),
-    };
-    let done = cargo.stderr(Stdio::inherit()).output().map_err(|error| format!("cargo: {error}"))?;
-    if !done.status.success() {
-        return Err(format!("the bench: {}", done.status));
+    let all = ["1", "2", "4"].map(str::to_owned);
+    let scales = if scales.is_empty() { &all } else { scales };
+    if scales.iter().any(|scale| scale.parse::<u32>().is_err()) {
+        return Err(HELP.to_owned());
     }
     println!("| scale | of one core | one look, ms | the longest, ms | memory, MB | records kept |");
     println!("|--:|--:|--:|--:|--:|--:|");
-    let rows = String::from_utf8_lossy(&done.stdout).lines().map(row).collect::<Result<Vec<_>, _>>()?;
-    rows.iter().for_each(|(_, row)| println!("{row}"));
-    match rows.into_iter().find_map(|(missed, _)| missed) {
-        Some(missed) => Err(missed),
-        None => Ok(()),
+    let mut missed = Ok(());
+    for scale in scales {
+        let (why, row) = row(&measure(scale)?)?;
+        println!("{row}");
+        missed = missed.and(why.map_or(Ok(()), Err));
     }
+    missed
+}
+
+/// A process for each scale: the greatest memory is that of a process.
+fn measure(scale: &str) -> Result<String, String> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["bench", "--quiet", "--package", "diagnose", "--bench", "findings", "--", scale]);
+    let done = cargo.current_dir(root()).stderr(Stdio::inherit()).output();
+    let done = done.map_err(|error| format!("cargo: {error}"))?;
+    let line = String::from_utf8_lossy(&done.stdout).trim().to_owned();
+    if done.status.success() { Ok(line) } else { Err(format!("the bench: {}", done.status)) }
 }
 
 /// Why a scale is beyond its limit, if it is, and its row of the table.

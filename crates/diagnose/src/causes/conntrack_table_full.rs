@@ -1,8 +1,11 @@
 //! The firewall follows as many connections as it may, and drops packets of further ones.
 
-use model::finding::Severity;
+use model::finding::{Affected, Finding, Said, Severity, Topic};
 
-use crate::cause::{Cause, Manual, Signs, text};
+use crate::cause::{Cause, Manual, Signs, phrase, text};
+use crate::claim::Claim;
+use crate::population::Population;
+use crate::population::machines::{Machine, has_full_conntrack};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -40,6 +43,85 @@ pub const CAUSE: Cause = Cause {
         ),
         sources: &["https://docs.kernel.org/networking/nf_conntrack-sysctl.html"],
     },
-    phrases: &[],
-    signs: Signs::Seen { probe: None, connection: None, population: None },
+    phrases: &[
+        phrase(
+            "table_full",
+            "The machine of {whose} follows {entries} connections of {limit}",
+            "{whose} 所在机器的连接跟踪表有 {entries} 条，上限 {limit}",
+        ),
+        phrase(
+            "connects_wait",
+            "{count} attempts to connect waited in vain meanwhile",
+            "同时有 {count} 次连接尝试等待而未成功",
+        ),
+        phrase(
+            "overflows",
+            "accept queues overflow on the same machine ({count} in the last minute): `accept-queue-overflow`",
+            "同一机器上接受队列溢出（最近一分钟 {count} 次）：`accept-queue-overflow`",
+        ),
+        phrase("no_wait", "no attempt to connect has waited in vain yet", "尚无连接尝试因此等待"),
+        phrase(
+            "raise_table",
+            "On that machine: raise `net.netfilter.nf_conntrack_max`, or do not follow this traffic",
+            "在该机器上：提高 `net.netfilter.nf_conntrack_max`，或不跟踪此类流量",
+        ),
+    ],
+    signs: Signs::population(population),
 };
+
+/// Attempts that show that the limit is felt.
+const COUNT_MIN: usize = 3;
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    let failed = seen.failed_by(CAUSE.id);
+    let full = seen.machines().filter(|machine| has_full_conntrack(machine.facts));
+    let told = |machine: Machine<'_>| {
+        let said = Said::new("table_full")
+            .with("whose", machine.whose)
+            .with("entries", machine.facts.conntrack.entries.unwrap_or_default())
+            .with("limit", machine.facts.conntrack.limit.unwrap_or_default());
+        let overflows = machine.facts.accept.overflows_last_minute.filter(|count| *count > 0);
+        let have_waited =
+            (failed.len() >= COUNT_MIN).then(|| Said::new("connects_wait").with("count", failed.len()));
+        let is_felt = have_waited.is_some();
+        let claim = Claim::of(&CAUSE, machine.place, said)
+            .corroborated(have_waited)
+            .unless(overflows.map(|count| Said::new("overflows").with("count", count)));
+        let claim = if is_felt { claim } else { claim.suspected().unless(Said::new("no_wait")) };
+        let affected = Affected { share_of_closes: None, ..seen.affected(&failed) };
+        claim
+            .fix(Said::new("raise_table"))
+            .concerns(seen.route.clone(), seen.since(&failed), affected)
+            .about(Topic::Openings)
+            .selects(seen.selection(&failed))
+            .finding()
+    };
+    full.map(told).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::HandshakeResult;
+    use model::finding::Level;
+    use model::host::HostFacts;
+
+    use super::*;
+    use crate::population::tests::{failed, judged_on};
+
+    #[test]
+    fn a_full_table_makes_connects_wait() {
+        let found = |count, entries, overflows| {
+            let mut host = HostFacts::default();
+            (host.machine.conntrack.entries, host.machine.conntrack.limit) = (Some(entries), Some(1000));
+            host.machine.accept.overflows_last_minute = Some(overflows);
+            let wait = (0..count)
+                .map(|n| failed(n, HandshakeResult::Unreachable, 5.0, "http://a: not connected in 5s"));
+            let found = judged_on(wait, host);
+            found.iter().map(|finding| (finding.id.to_string(), finding.level)).collect::<Vec<_>>()
+        };
+        assert_eq!(found(12, 990, 0), [(CAUSE.id.to_owned(), Level::High)]);
+        assert_eq!(found(12, 990, 7), [(CAUSE.id.to_owned(), Level::Medium)]);
+        assert_eq!(found(1, 990, 0), [(CAUSE.id.to_owned(), Level::Low)]);
+        assert_eq!(found(12, 500, 0)[0].0, "accept-queue-overflow");
+    }
+}

@@ -1,8 +1,10 @@
 //! No source port is left towards one address and port of a service.
 
-use model::finding::Severity;
+use model::finding::{Affected, Finding, Place, Said, Severity, Topic};
 
-use crate::cause::{Cause, Manual, Signs, text};
+use crate::cause::{Cause, Manual, Signs, phrase, text};
+use crate::claim::Claim;
+use crate::population::Population;
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -40,6 +42,92 @@ pub const CAUSE: Cause = Cause {
             "https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_bind",
         ],
     },
-    phrases: &[],
-    signs: Signs::Seen { probe: None, connection: None, population: None },
+    phrases: &[
+        phrase(
+            "no_address",
+            "{count} of {all} attempts failed since connect(2) found no free address (EADDRNOTAVAIL)",
+            "{all} 次尝试中有 {count} 次因 connect(2) 没有可用地址而失败（EADDRNOTAVAIL）",
+        ),
+        phrase(
+            "ports_used",
+            "This machine has {sockets} TCP sockets, and {ports} ports to leave from",
+            "本机有 {sockets} 个 TCP 套接字，可用源端口共 {ports} 个",
+        ),
+        phrase(
+            "no_source",
+            "a source address of the route that this machine does not have any more",
+            "路由配置的某个源地址已不在本机上",
+        ),
+        phrase(
+            "count_ports",
+            "On this machine: `ss -tn dst ADDRESS | wc -l` beside `sysctl net.ipv4.ip_local_port_range`",
+            "在本机上：将 `ss -tn dst 地址 | wc -l` 与 `sysctl net.ipv4.ip_local_port_range` 对比",
+        ),
+        phrase(
+            "more_addresses",
+            "Add `source_addresses` to the route, or widen `net.ipv4.ip_local_port_range`",
+            "为路由增加 `source_addresses`，或扩大 `net.ipv4.ip_local_port_range`",
+        ),
+    ],
+    signs: Signs::population(population),
 };
+
+/// Attempts that it takes.
+const COUNT_MIN: usize = 3;
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    let failed = seen.failed_by(CAUSE.id);
+    if failed.len() < COUNT_MIN {
+        return Vec::new();
+    }
+    let tcp = seen.host.map(|host| host.machine.tcp).unwrap_or_default();
+    let sockets = tcp.in_use.map(|in_use| in_use + tcp.time_wait.unwrap_or_default());
+    let used = sockets.zip(tcp.ephemeral_ports).filter(|(sockets, ports)| sockets >= ports);
+    let attempts = seen.failed.len() + seen.connections();
+    let decisive = Said::new("no_address").with("count", failed.len()).with("all", attempts);
+    let said = |(sockets, ports)| Said::new("ports_used").with("sockets", sockets).with("ports", ports);
+    let affected = Affected { share_of_closes: None, ..seen.affected(&failed) };
+    vec![
+        Claim::of(&CAUSE, Place::Gateway, decisive)
+            .corroborated(used.map(said))
+            .unless(used.is_none().then(|| Said::new("no_source")))
+            .next(used.is_none().then(|| Said::new("count_ports")))
+            .fix(Said::new("more_addresses"))
+            .concerns(seen.route.clone(), seen.since(&failed), affected)
+            .about(Topic::Openings)
+            .selects(seen.selection(&failed))
+            .finding(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use model::HandshakeResult;
+    use model::finding::Level;
+    use model::host::HostFacts;
+
+    use super::*;
+    use crate::population::tests::{failed, judged_on};
+
+    const NO_PORT: &str = "http://a: from 10.0.0.1: Cannot assign requested address (os error 99)";
+
+    fn host(in_use: u64) -> HostFacts {
+        let mut host = HostFacts::default();
+        host.machine.tcp.in_use = Some(in_use);
+        host.machine.tcp.ephemeral_ports = Some(28_232);
+        host
+    }
+
+    #[test]
+    fn no_port_is_left() {
+        let refused = |detail| (0..12).map(move |n| failed(n, HandshakeResult::Unreachable, 0.01, detail));
+        let level = |found: Vec<Finding>| {
+            found.iter().map(|finding| (finding.id.to_string(), finding.level)).collect::<Vec<_>>()
+        };
+        let is = |level| vec![(CAUSE.id.to_owned(), level)];
+        assert_eq!(level(judged_on(refused(NO_PORT), host(60_000))), is(Level::High));
+        assert_eq!(level(judged_on(refused(NO_PORT), host(200))), is(Level::Medium));
+        let other = judged_on(refused("http://a: Connection refused (os error 111)"), host(60_000));
+        assert_eq!(other[0].id, "upstream-down-502-503");
+    }
+}

@@ -1,8 +1,9 @@
 //! A process stands still as a whole: a collection of garbage, a blocking call.
 
-use model::finding::Severity;
+use model::finding::{Finding, Severity};
 
-use crate::cause::{Cause, Manual, Signs, text};
+use crate::cause::{Cause, Manual, Signs, phrase, text};
+use crate::population::{Population, codes, heartbeats};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -46,6 +47,36 @@ pub const CAUSE: Cause = Cause {
             "https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md",
         ],
     },
-    phrases: &[],
-    signs: Signs::Seen { probe: None, connection: None, population: None },
+    phrases: &[
+        phrase(
+            "pongs_late",
+            "{count} of {all} connections of {upstream} waited up to {seconds} for a Pong",
+            "{upstream} 的 {all} 个连接中有 {count} 个等待 Pong 长达 {seconds}",
+        ),
+        phrase(
+            "way_is_short",
+            "Its kernel acknowledged within {rtt} meanwhile: the way is not slow",
+            "期间其内核在 {rtt}内确认：网络并不慢",
+        ),
+        phrase(
+            "others_answer",
+            "On {count} connections of other upstreams Pongs came at once",
+            "其他上游的 {count} 个连接上，Pong 立即到达",
+        ),
+        phrase("maybe_gateway", "this gateway itself stands still", "本网关自身停顿"),
+        phrase(
+            "log_pauses",
+            "Let the service log its pauses, and compare the CPU of its machine at these moments",
+            "让服务记录自身停顿，并比对其机器在这些时刻的 CPU",
+        ),
+    ],
+    signs: Signs::population(population),
 };
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    // When it costs connections, the code that they end with says it.
+    if codes::are_for_want_of_pongs(seen) {
+        return Vec::new();
+    }
+    heartbeats::stalls(&CAUSE, seen)
+}

@@ -9,6 +9,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::occupancy::{self, Straight};
 use crate::openings;
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -73,6 +74,21 @@ pub const CAUSE: Cause = Cause {
             "中间节点是 {product}，它不会让已接受的连接排队",
         ),
         phrase(
+            "worker_connections",
+            "`nginx-worker-connections`: a limit of connections of one worker, which nginx answers in the same way",
+            "`nginx-worker-connections`：单个工作进程的连接数限制，nginx 的应答相同",
+        ),
+        phrase(
+            "own_failure",
+            "the service itself fails with so many connections, and the 500 is its own",
+            "服务自身在这么多连接时失败，500 由其发出",
+        ),
+        phrase(
+            "count_files",
+            "On the hop that answers 500: its error log, and open files of its processes against `/proc/PID/limits`",
+            "在应答 500 的一跳：查看其错误日志，并对比其进程的打开文件数与 `/proc/PID/limits`",
+        ),
+        phrase(
             "maxconn",
             "a limit of connections in a proxy, such as HAProxy's `maxconn`",
             "代理的连接数限制，例如 HAProxy 的 `maxconn`",
@@ -94,11 +110,15 @@ pub const CAUSE: Cause = Cause {
         ),
         phrase("nginx", "worker_rlimit_nofile 65536;", "worker_rlimit_nofile 65536;"),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 /// What nobody has waited for.
 const AT_ONCE_SECONDS: f64 = 0.5;
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
+}
 
 fn probe(seen: &Examination) -> Option<Finding> {
     let claim = internal_error(seen).or_else(|| not_accepted(seen))?;

@@ -35,5 +35,11 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[],
-    signs: Signs::Seen { probe: None, connection: None, population: None },
+    signs: Signs::Hidden(text(
+        "Not detected: Heartline itself spreads calls over the upstreams of a route, and behind an upstream that is a TCP \
+         balancer nothing on the wire says which server answers. Compare the calls that the servers count themselves, or \
+         list each server as an upstream of the route.",
+        "无法检测：Heartline 自身会把调用分摊到路由的各上游；若上游是四层负载均衡，链路上看不出由哪台服务器应答。请比较各服务器自身统计的调用\
+         量，或把每台服务器列为该路由的一个上游。",
+    )),
 };

@@ -11,7 +11,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::{Beat, EARLY_SECONDS, Manner, holds, recycles, timer};
-use crate::population::{Population, timed};
+use crate::population::{Population, calls, timed};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -146,7 +146,7 @@ fn going_away(seen: &Examination) -> Option<Finding> {
 }
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
-    timed::findings(&CAUSE, seen)
+    [timed::findings(&CAUSE, seen), calls::findings(&CAUSE, seen)].concat()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use model::Protocol;
 use crate::attempt::{Attempt, Sign};
 use crate::claim::Claim;
 use crate::examination::Examination;
+use crate::population::{Population, calls};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -56,8 +57,12 @@ pub const CAUSE: Cause = Cause {
             "在代理中：用 `grpc_pass` 把调用路由到服务，并确认服务已启动；之后调用应以 `grpc-status` 结束",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    calls::findings(&CAUSE, seen)
+}
 
 fn probe(seen: &Examination) -> Option<Finding> {
     let plain = seen.plain().filter(|_| seen.target.protocol == Protocol::Grpc)?;

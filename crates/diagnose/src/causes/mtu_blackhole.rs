@@ -7,6 +7,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::{Conduct, Via};
+use crate::population::{Population, paths};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -92,12 +93,22 @@ pub const CAUSE: Cause = Cause {
             "nft add rule inet filter forward tcp flags syn tcp option maxseg size set rt mtu",
         ),
         phrase(
+            "heard_but_stuck",
+            "On {count} connections the client was heard to the end and acknowledged none of the large segments sent last",
+            "{count} 个连接上直到结束都能收到客户端的数据，但它从未确认最后发送的大报文段",
+        ),
+        phrase(
+            "resent_alone",
+            "Nothing else had been sent again: what was small arrived",
+            "此前没有其他重传：小的数据都已到达",
+        ),
+        phrase(
             "probing",
             "On the servers: `sysctl -w net.ipv4.tcp_mtu_probing=1`",
             "在服务器上：`sysctl -w net.ipv4.tcp_mtu_probing=1`",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 /// Where the first segment that is full ends, on ways with an MTU between that of IPv4's minimum and of jumbo
@@ -107,6 +118,10 @@ const EDGE_BYTES: std::ops::Range<u64> = 500..9000;
 const SMALL_BYTES: u64 = 500;
 /// Retransmissions in a row without an answer that are no chance.
 const UNANSWERED: u8 = 3;
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    paths::holes(&CAUSE, seen)
+}
 
 fn probe(seen: &Examination) -> Option<Finding> {
     let sent: Vec<_> = messages(seen, Via::Url).collect();

@@ -1,4 +1,4 @@
-//! Plans against services that are played.
+//! Plans against services that functions play.
 
 use super::*;
 use crate::scene::{Scene, answer};

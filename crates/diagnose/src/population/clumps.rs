@@ -127,7 +127,8 @@ impl<'a> Population<'a> {
             opened_after: reopened.count() + open.count(),
             told: self.told.iter().rev().find(|told| is_about(told.at, first)),
             is_new_process: upstream.and_then(|upstream| self.is_new_process(upstream, first)),
-            is_of_one_age: oldest - youngest <= (0.1 * oldest).max(0.3) && !is_one_moment(&ends),
+            is_of_one_age: (oldest - youngest <= (0.1 * oldest).max(0.3) && !is_one_moment(&ends))
+                || !is_nearer(&ends),
             ends,
         })
     }
@@ -140,6 +141,21 @@ impl<'a> Population<'a> {
     }
 }
 
+/// Whether most ends are nearer to each other than the openings were: what was opened within a moment ends within one by
+/// its age, or by its work.
+fn is_nearer(ends: &[&CloseRecord]) -> bool {
+    let spread = |at: fn(&CloseRecord) -> WallTime| {
+        let mut times: Vec<WallTime> = ends.iter().map(|record| at(record)).collect();
+        times.sort_unstable();
+        let tenth = times.len() / 10;
+        times
+            .get(tenth)
+            .zip(times.get(times.len() - 1 - tenth))
+            .map_or(0.0, |(low, high)| between(*low, *high))
+    };
+    2.0 * spread(|record| record.closed_at) < spread(|record| record.opened_at)
+}
+
 fn is_about(told: WallTime, at: WallTime) -> bool {
     between(told, at) <= BEFORE && between(at, told) <= AFTER
 }
@@ -149,4 +165,30 @@ fn upstreams_of(ends: &[&CloseRecord]) -> usize {
     names.sort_unstable();
     names.dedup();
     names.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Leg;
+    use model::Reason;
+    use model::record::What;
+
+    use crate::population::tests::{end, random, told_of};
+
+    #[test]
+    fn what_was_opened_within_a_moment_ends_within_one_by_itself() {
+        let ends = |opened: f64| {
+            (0..40).map(move |number| {
+                let closed = 10.0 + 4.0 * random(number);
+                let age = (20.0 + opened * random(number + 50)) - closed;
+                end(number).lived(closed, age, age * random(number + 99)).by(
+                    Leg::Upstream,
+                    What::Fin,
+                    Reason::Abnormal,
+                )
+            })
+        };
+        assert!(told_of("server-crash-or-oom", ends(100.0)).is_some());
+        assert_eq!(told_of("server-crash-or-oom", ends(4.0)), None);
+    }
 }

@@ -8,6 +8,10 @@ use super::{Open, Population};
 
 /// Bytes of a full segment, as good as it is known.
 const SEGMENT: f64 = 1400.0;
+/// Least unacknowledged bytes among which there is a large segment.
+const LARGE: u32 = 1200;
+/// Least time of Linux to the first retransmission, seconds (`TCP_RTO_MIN`); each further one takes twice as long.
+const RTO_MIN: f64 = 0.2;
 
 /// What slows a leg down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +24,10 @@ pub enum Slow {
     Queue,
     /// The way is long.
     Distance,
-    /// Nothing is acknowledged any more.
+    /// Nothing is acknowledged any more, and nothing comes.
     Dead,
+    /// The peer is heard, and does not acknowledge what is sent to it in large segments.
+    Hole,
 }
 
 /// One leg of a connection that is slow.
@@ -41,6 +47,12 @@ pub struct SlowLeg {
     pub waiting: u64,
 }
 
+/// Whether the last acknowledgement of any kind is younger than the first retransmission of what is not acknowledged.
+fn is_heard(sample: &TcpSample) -> bool {
+    let since_sent = RTO_MIN * (f64::from(sample.unanswered).exp2() - 1.0);
+    f64::from(sample.last_ack_seconds) < since_sent / 2.0
+}
+
 impl SlowLeg {
     /// Why this leg is slow, by one look of the kernel; none when it is not. A closed window comes first: probes of it
     /// count as retransmissions.
@@ -53,9 +65,13 @@ impl SlowLeg {
         let min_rtt = f64::from(sample.min_rtt_seconds.unwrap_or_default());
         let waiting = u64::from(sample.notsent_bytes) + u64::from(sample.unacked_bytes);
         let is_limited = busy > 2.0 && window_share > 0.7;
-        let is_dead = sample.unanswered >= 2 && sample.unacked_bytes > 0 && !sample.zero_window;
-        let why = if is_dead {
+        let is_stuck = sample.unanswered >= 2 && sample.unacked_bytes > 0 && !sample.zero_window;
+        // Lost by chance, others would have been sent again before.
+        let is_first = sample.retransmits <= 2 * u32::from(sample.unanswered) + 1;
+        let why = if is_stuck && !is_heard(sample) {
             Slow::Dead
+        } else if is_stuck && is_first && sample.unacked_bytes >= LARGE {
+            Slow::Hole
         } else if is_limited && (sample.zero_window || sample.notsent_bytes > 32 << 10) {
             Slow::Reader
         } else if sample.retransmits >= 5 && loss > 0.01 && window_share < 0.5 {
@@ -74,9 +90,14 @@ impl SlowLeg {
 impl<'a> Population<'a> {
     /// Ends of connections whose client's side acknowledged nothing any more.
     pub fn dead_paths(&self) -> Vec<&'a CloseRecord> {
+        self.ended_by(Slow::Dead)
+    }
+
+    /// Ends of connections whose client's side was so at the end.
+    pub fn ended_by(&self, why: Slow) -> Vec<&'a CloseRecord> {
         self.ends_where(|record| {
             let sample = record.tcp.as_ref().and_then(|tcp| tcp.client.as_ref()?.close);
-            sample.as_ref().and_then(SlowLeg::of).is_some_and(|slow| slow.why == Slow::Dead)
+            sample.as_ref().and_then(SlowLeg::of).is_some_and(|slow| slow.why == why)
         })
     }
 

@@ -6,7 +6,7 @@ use model::finding::{Affected, Finding, Place, Said, Topic};
 use model::record::CloseRecord;
 use model::{HandshakeResult, Protocol};
 
-use super::{ENDS_MIN, Population, spike};
+use super::{Ceiling, ENDS_MIN, Population, spike};
 use crate::cause::Cause;
 use crate::claim::Claim;
 
@@ -16,7 +16,7 @@ const SHARE_MIN: f64 = 0.1;
 /// The findings of failed handshakes that are this cause.
 pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<(HandshakeResult, Option<u16>), Vec<&CloseRecord>> = BTreeMap::new();
-    for record in &seen.failed {
+    for record in seen.failed.iter().filter(|record| seen.told_by_machine(record).is_none()) {
         // What an upstream that could not be reached was told to the client says nothing of it.
         let status = record.handshake.status.filter(|_| {
             !matches!(record.handshake.result, HandshakeResult::Unreachable | HandshakeResult::Timeout)
@@ -48,6 +48,7 @@ fn decided(
     let is_timed = spike(failed.iter().map(|record| record.handshake.seconds)).is_some();
     // Some are served all the while.
     let is_served = !seen.open.is_empty();
+    let is_at_ceiling = || !is_slow && seen.ceiling(failed).is_some();
     match (result, status) {
         (Unreachable, _) if is_slow => "accept-queue-overflow",
         (Unreachable, _) => "upstream-down-502-503",
@@ -55,6 +56,8 @@ fn decided(
         (Timeout, _) => "upstream-handshake-hang-504",
         (_, Some(503)) if is_timed => "upstream-queue-timeout-503",
         (_, Some(429)) => "edge-rate-limit-or-ban",
+        (_, Some(503)) if is_at_ceiling() => "edge-rate-limit-or-ban",
+        (_, Some(500)) if is_at_ceiling() => "fd-limit-proxy",
         (_, Some(401 | 407)) => "ws-auth-401",
         (_, Some(301..=308)) => "ws-handshake-redirect",
         (NotEventStream, _) => "sse-wrong-content-type-or-status",
@@ -64,17 +67,19 @@ fn decided(
     }
 }
 
-fn told(
+fn told<'a>(
     cause: &'static Cause,
-    seen: &Population<'_>,
+    seen: &Population<'a>,
     status: Option<u16>,
-    failed: &[&CloseRecord],
+    failed: &[&'a CloseRecord],
     attempts: usize,
 ) -> Finding {
     let share = failed.len() as f64 / attempts.max(1) as f64;
     let decisive =
         Said::new("attempts_failed").with("count", failed.len()).with("all", attempts).share("share", share);
-    let place = if cause.id == "upstream-down-502-503" { Place::UpstreamLeg } else { Place::Upstream };
+    let ceiling = seen.ceiling(failed).filter(|_| matches!(status, Some(500 | 503)));
+    let is_on_the_way = cause.id == "upstream-down-502-503" || ceiling.is_some();
+    let place = if is_on_the_way { Place::UpstreamLeg } else { Place::Upstream };
     let mut claim = Claim::of(cause, place, decisive);
     if let Some(status) = status {
         claim = claim.corroborated(Said::new("all_answered").with("status", status));
@@ -86,11 +91,23 @@ fn told(
     if let Some((detail, count)) = details.into_iter().max_by_key(|(_, count)| *count) {
         claim = claim.corroborated(Said::new("said_so").with("count", count).with("detail", detail));
     }
-    let key = |record: &CloseRecord| record.upstream.clone();
-    if let Some(at) = seen.concentration(failed, key, |open| Some(open.upstream.clone())) {
-        claim = claim.noted(Said::new("mostly_at").with("upstream", &*at.value).share("share", at.share));
+    for said in seen.mostly(failed) {
+        claim = claim.noted(said);
+    }
+    if let Some(Ceiling { connections, let_in }) = ceiling {
+        claim = claim
+            .corroborated(Said::new("at_ceiling").with("connections", connections).with("let_in", let_in));
     }
     match cause.id {
+        "edge-rate-limit-or-ban" if ceiling.is_some() => {
+            claim = claim.unless(Said::new("capacity")).next(Said::new("second_address"));
+        }
+        "fd-limit-proxy" => {
+            claim = claim
+                .unless(Said::new("worker_connections"))
+                .unless(Said::new("own_failure"))
+                .next(Said::new("count_files"));
+        }
         "handshakes-fail" => {
             claim = claim.suspected().unless(Said::new("as_meant")).next(Said::new("run_diagnose"));
         }

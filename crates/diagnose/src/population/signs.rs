@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use model::finding::Said;
 use model::record::CloseRecord;
 
-use super::{ENDS_MIN, Population, between};
+use super::{ENDS_MIN, Population, between, network};
 
 /// Ends that fall on one value of a group far more often than its part of the connections explains.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,10 +27,18 @@ impl<K> Concentration<K> {
     pub fn lift(&self) -> f64 {
         self.share / self.exposure.max(f64::MIN_POSITIVE)
     }
+
+    /// How many times greater the odds are than by its part of the connections.
+    fn odds_ratio(&self) -> f64 {
+        let odds = |share: f64| share / (1.0 - share).max(f64::MIN_POSITIVE);
+        odds(self.share) / odds(self.exposure).max(f64::MIN_POSITIVE)
+    }
 }
 
-/// Least lift, and greatest probability of chance, of a concentration.
+/// Least lift, or ratio of the odds where the part of the connections is too large for such a lift (one of two
+/// upstreams), and greatest probability of chance, of a concentration.
 const LIFT_MIN: f64 = 3.0;
+const ODDS_MIN: f64 = 10.0;
 const CHANCE_MAX: f64 = 0.001;
 /// Group-bys that are made over the same ends, for which the probability is corrected.
 const GROUPS: f64 = 6.0;
@@ -74,8 +83,32 @@ impl<'a> Population<'a> {
             exposure: exposed as f64 / f64::from(u32::try_from(all.max(1)).unwrap_or(u32::MAX)),
             chance: chance(count, ends.len(), exposed as f64 / all.max(1) as f64) * GROUPS,
         };
-        let is_clear = count >= ENDS_MIN && found.lift() >= LIFT_MIN && found.chance < CHANCE_MAX;
-        is_clear.then_some(found)
+        let is_far = found.lift() >= LIFT_MIN || found.odds_ratio() >= ODDS_MIN;
+        (count >= ENDS_MIN && is_far && found.chance < CHANCE_MAX).then_some(found)
+    }
+
+    /// Upstreams, networks and programs that these ends concentrate at, in words.
+    pub fn mostly(&self, ends: &[&'a CloseRecord]) -> Vec<Said> {
+        let at = self
+            .concentration(ends, |record| record.upstream.clone(), |open| Some(open.upstream.clone()))
+            .map(|at| Said::new("mostly_at").with("upstream", &*at.value).share("share", at.share));
+        let from = self
+            .concentration(
+                ends,
+                |record| Some(network(record.client.ip)),
+                |open| Some(network(open.client.ip)),
+            )
+            .map(|from| {
+                let said = Said::new("mostly_from").with("network", from.value.to_string());
+                said.share("share", from.share).share("exposure", from.exposure)
+            });
+        let of = self
+            .concentration(ends, |record| record.user_agent.clone(), |open| open.user_agent.clone())
+            .map(|of| {
+                let said = Said::new("mostly_of").with("agent", &*of.value);
+                said.share("share", of.share).share("exposure", of.exposure)
+            });
+        [at, from, of].into_iter().flatten().collect()
     }
 
     /// The most ends that fall within `seconds`, when they are at least the given share of `of` connections.

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use model::event::CloseCode;
+use model::finding::{Level, Place};
 use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
+use model::tcp::{TcpFacts, TcpSample};
 use model::{
     ConnectionId, HandshakeResult, Initiator, Layer, Leg, PerDirection, PerLeg, Protocol, Reason, WallTime,
 };
@@ -30,6 +32,7 @@ pub(crate) fn end(number: u64) -> Made {
         protocol: Protocol::WebSocket,
         route: "chat".into(),
         client: ClientAddress { ip: [10, 0, (number % 200) as u8, 7].into(), port: 40_000, country: None },
+        user_agent: None,
         upstream: Some("http://a".into()),
         opened_at: at(NOW - 60.0),
         closed_at: at(NOW),
@@ -45,6 +48,7 @@ pub(crate) fn end(number: u64) -> Made {
         reason: None,
         causes: Vec::new(),
         codes: CloseCodes::default(),
+        violations: PerDirection::default(),
         idle_seconds: IdleSeconds { any: 1.0, data: 1.0, client_to_server: 1.0, server_to_client: 1.0 },
         messages: PerDirection::default(),
         bytes: PerDirection::default(),
@@ -90,6 +94,24 @@ impl Made {
         self
     }
 
+    /// What the kernel told of a leg at the end.
+    pub(crate) fn tcp(self, leg: Leg, close: TcpSample) -> Made {
+        let facts = TcpFacts {
+            shared: false,
+            open: TcpSample::default(),
+            last: None,
+            close: Some(close),
+            acks: None,
+        };
+        self.with(|record| {
+            let legs = record.tcp.get_or_insert_default();
+            match leg {
+                Leg::Client => legs.client = Some(facts),
+                Leg::Upstream => legs.upstream = Some(facts),
+            }
+        })
+    }
+
     pub(crate) fn upstream(mut self, url: &str) -> Made {
         self.0.upstream = Some(url.into());
         self
@@ -115,6 +137,43 @@ pub(crate) fn judged(records: impl Iterator<Item = Made>) -> Vec<model::finding:
     let findings = watch.judge(at(NOW));
     findings.iter().for_each(crate::scene::can_be_told);
     findings
+}
+
+/// What is said of one cause.
+pub(crate) fn said_of(id: &str, records: impl Iterator<Item = Made>) -> Option<model::finding::Finding> {
+    judged(records).into_iter().find(|finding| finding.id == id)
+}
+
+/// How sure it is, and where it is looked for.
+pub(crate) fn told_of(id: &str, records: impl Iterator<Item = Made>) -> Option<(Level, Place)> {
+    said_of(id, records).map(|finding| (finding.level, finding.place))
+}
+
+/// Codes of the sentences that speak for it.
+pub(crate) fn evidence_of(id: &str, records: impl Iterator<Item = Made>) -> Vec<String> {
+    let said = said_of(id, records).into_iter().flat_map(|finding| finding.evidence);
+    said.map(|said| said.code.to_string()).collect()
+}
+
+/// What the causes say of these records on machines that say so.
+pub(crate) fn judged_on(
+    records: impl Iterator<Item = Made>,
+    host: HostFacts,
+) -> Vec<model::finding::Finding> {
+    let mut watch = Watch::new(WatchOptions::default());
+    watch.look(std::iter::empty(), Some(host));
+    records.map(Made::made).for_each(|record| watch.closed(record));
+    let findings = watch.judge(at(NOW));
+    findings.iter().for_each(crate::scene::can_be_told);
+    findings
+}
+
+/// An attempt that failed after so many seconds.
+pub(crate) fn failed(number: u64, result: HandshakeResult, seconds: f64, detail: &str) -> Made {
+    end(number).with(|record| {
+        record.handshake = Handshake { result, status: Some(502), seconds, detail: Some(detail.to_owned()) };
+        (record.initiator, record.reason, record.duration_seconds) = (None, None, 0.0);
+    })
 }
 
 /// A number that looks random, from 0 to 1, for each number.

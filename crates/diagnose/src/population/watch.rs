@@ -52,6 +52,8 @@ pub struct Open {
     pub protocol: Protocol,
     /// Where the client is.
     pub client: ClientAddress,
+    /// What its program calls itself.
+    pub user_agent: Option<Arc<str>>,
     /// URL of the upstream.
     pub upstream: Arc<str>,
     /// When it was established.
@@ -76,6 +78,7 @@ impl From<LiveConnection> for Open {
             route: live.route,
             protocol: live.protocol,
             client: live.client,
+            user_agent: live.user_agent,
             upstream: live.upstream,
             opened_at: live.opened_at,
             age_seconds: live.age_seconds,

@@ -51,7 +51,7 @@ pub fn database(networks: &[(Ipv4Addr, u8, Country)]) -> Vec<u8> {
         ("description", map(&[])),
         ("ip_version", number(4)),
         ("languages", vec![0, 4]),
-        ("node_count", vec![&[0xc4][..], &(nodes.len() as u32).to_be_bytes()].concat()),
+        ("node_count", [&[0xc4][..], &(nodes.len() as u32).to_be_bytes()].concat()),
         ("record_size", number(32)),
     ]));
     bytes

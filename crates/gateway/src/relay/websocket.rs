@@ -74,6 +74,7 @@ impl Wire for Frames {
                 WebSocketEvent::Close { code, .. } => session.close_frame(direction.sender(), code, at),
                 WebSocketEvent::Violation { violation, at: offset } => {
                     cells.errors.inc(ErrorType::Frame);
+                    session.violations[direction].get_or_insert(violation);
                     session.entry.note(at, &Happening::Violation { direction, violation, offset });
                 }
             });

@@ -73,7 +73,8 @@ fn shown(path: &[String], value: &Value) -> String {
         !key.ends_with("_file") && SECRET_WORDS.iter().any(|word| key.contains(word))
     };
     match value {
-        Value::Null => "null".to_owned(),
+        // Without children there is nothing in it to hide.
+        Value::Null | Value::Object(_) | Value::Array(_) => value.to_string(),
         _ if path.iter().any(is_secret) => MASK.to_owned(),
         Value::String(text) => without_credentials(text),
         other => other.to_string(),
@@ -135,6 +136,7 @@ mod tests {
         assert_eq!(of("routes[0].name"), ("chat", File, Some(3)));
         assert_eq!(of("data.retention").1, Default);
         assert_eq!(of("remote_write[0].url").0, "https://example.com/write?***");
+        assert_eq!(without_credentials("http://me:hunter2@a/b"), "http://***@a/b");
         assert_eq!(of("remote_write[0].bearer_token").0, "***");
         let shown = format!("{all:?}");
         assert!(!shown.contains("hunter2"), "{shown}");

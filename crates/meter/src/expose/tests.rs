@@ -213,6 +213,7 @@ fn every_family_of_the_table_has_samples_and_its_labels() {
     scrape.findings =
         crate::scrape::FindingFacts { active: vec![Default::default()], looks: 1, dropped: counts.clone() };
     scrape.probes = vec![probed(Some(everything()))];
+    scrape.countries = Some([(None, Default::default())].into());
     scrape.query_engine = Some(crate::scrape::QueryEngineFacts { requests: counts, ..Default::default() });
     scrape.notifications = NotificationFacts {
         queues: vec![NotificationQueue {

@@ -84,6 +84,13 @@ fn of_many_open_pings_the_oldest_are_counted() {
 }
 
 #[test]
+fn the_slowest_round_trip_stays_known() {
+    let (_, pings) = play("ping 1 0, taken 0, pong 1 900, ping 2 1000, taken 1000, pong 2 1003");
+    assert_eq!(pings.rtt().map(millis), Some(3));
+    assert_eq!(pings.slowest_rtt().map(millis), Some(900));
+}
+
+#[test]
 fn an_interval_is_the_median_of_the_last_gaps() {
     let check = |times: &[u64], expected: Option<u128>| {
         let mut pings = Pings::default();

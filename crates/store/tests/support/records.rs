@@ -48,6 +48,7 @@ pub fn record(number: u64, closed_at: WallTime) -> Arc<CloseRecord> {
         protocol,
         route: choice(&ROUTES, random(7) % 7).into(),
         client: ClientAddress { ip, port: (1024 + random(8) % 60_000) as u16, country: None },
+        user_agent: None,
         upstream: is_established.then(|| format!("http://10.0.0.{}:3000", random(9) % 6).into()),
         opened_at: WallTime(closed_at.0.saturating_sub((duration_seconds * 1e9) as u64)),
         closed_at,
@@ -62,6 +63,7 @@ pub fn record(number: u64, closed_at: WallTime) -> Arc<CloseRecord> {
         layer: is_established.then(|| choice(Layer::ALL, random(12))),
         reason,
         causes: vec![cause(Leg::Client, What::Fin), cause(Leg::Upstream, What::Rst)],
+        violations: PerDirection::default(),
         codes: CloseCodes {
             from_client: random(13).is_multiple_of(3).then_some(CloseCode(1000 + (random(14) % 12) as u16)),
             from_upstream: random(15).is_multiple_of(4).then_some(CloseCode(4000)),
@@ -87,6 +89,7 @@ fn grpc(random: u64) -> GrpcFacts {
         method: choice(&["Watch", "List"], random).into(),
         code: choice(GrpcCode::ALL, random),
         message: None,
+        not_grpc: None,
         deadline_seconds: Some(30.0),
         first_message_seconds: None,
         stalled_seconds: PerDirection::default(),

@@ -1,6 +1,6 @@
 //! What probes see: the service as a user finds it. Names are those of Prometheus' blackbox_exporter.
 
-use meter::families::{Family, Kind};
+use meter::families as f;
 use model::language::{Text, text};
 
 use crate::grafana::Dashboard;
@@ -13,19 +13,6 @@ pub(super) const DASHBOARD: Dashboard = Dashboard {
     title: text("Heartline / Probes", "Heartline / 探测"),
     about: text("The service as a user finds it, asked again and again.", "从用户角度反复探测服务。"),
     rows,
-};
-
-const SUCCESS: Family = Family {
-    name: "probe_success",
-    kind: Kind::Gauge,
-    help: "1 when the last probe succeeded.",
-    labels: &["probe"],
-};
-const DURATION: Family = Family {
-    name: "probe_duration_seconds",
-    kind: Kind::Gauge,
-    help: "Duration of the last probe.",
-    labels: &["probe"],
 };
 
 const STATES: &[(u8, Text, &str)] = &[(0, text("failed", "失败"), "red"), (1, text("ok", "正常"), "green")];
@@ -42,12 +29,24 @@ fn panels() -> Vec<Panel> {
             "percentunit",
         )
         .colours(&[(0.0, "red"), (1.0, "green")])
-        .ask("", of(SUCCESS).mean_now()),
+        .ask("", of(f::PROBE_SUCCESS).mean_now()),
         states(text("State", "状态"), text("What each probe found.", "每个探测的结果。"), STATES)
             .size(20, 8)
-            .ask("{{probe}}", of(SUCCESS).by("probe").min()),
+            .ask("{{probe}}", of(f::PROBE_SUCCESS).by("probe").min()),
         lines(text("Duration", "耗时"), text("Of the last attempt.", "最近一次尝试的耗时。"), "s")
             .size(24, 8)
-            .ask("{{probe}}", of(DURATION).by("probe").max()),
+            .ask("{{probe}}", of(f::PROBE_DURATION).by("probe").max()),
+        lines(
+            text("Phases", "阶段"),
+            text("What the last attempt spent its time on.", "最近一次尝试各阶段的耗时。"),
+            "s",
+        )
+        .ask("{{probe}} {{phase}}", of(f::PROBE_HTTP_DURATION).by("probe, phase").max()),
+        lines(
+            text("Certificates", "证书"),
+            text("Time until the first certificate expires.", "距最早到期的证书还有多久。"),
+            "s",
+        )
+        .ask("{{probe}}", format!("{} - time()", of(f::PROBE_CERT_EXPIRY).by("probe").min())),
     ]
 }

@@ -233,6 +233,29 @@ export function closedRecords(second, nowMs) {
   });
 }
 
+/** What a flight recorder kept: a greeting, a Ping now and then, silence, and the end. */
+export function recording(view) {
+  const one = view.state === 'live' ? view.live : view.closed;
+  const length = view.state === 'live' ? one.age_seconds : one.duration_seconds;
+  const start = Date.parse(one.opened_at);
+  const happened = [[0, { kind: 'handshake', result: one.handshake?.result ?? 'success', status: one.handshake?.status ?? 101, seconds: 0.012 }]];
+  const quiet = one.idle_seconds.any ?? one.idle_seconds;
+  const say = (at, what) => { if (at <= length - quiet) happened.push([at, what]); };
+  say(0.09, { kind: 'message', direction: 'server_to_client', opcode: 'text', bytes: 412, frames: 1, compressed: true });
+  say(0.4, { kind: 'message', direction: 'client_to_server', opcode: 'binary', bytes: 2048, frames: 3, compressed: false });
+  for (let at = 1; at < Math.min(length, 50); at += 7) {
+    say(at, { kind: 'ping', direction: 'server_to_client', bytes: 4 });
+    say(at + 0.022, { kind: 'pong', direction: 'client_to_server', bytes: 4, rtt_seconds: 0.022 });
+  }
+  say(30, { kind: 'wait_began', direction: 'server_to_client', bytes: 18_000 });
+  say(33, { kind: 'wait_ended', direction: 'server_to_client', seconds: 3 });
+  for (const { leg, what } of one.causes ?? []) happened.push([length, { kind: 'cause', leg, what }]);
+  if (one.reason != null) happened.push([length, { kind: 'end', initiator: one.initiator, reason: one.reason }]);
+  happened.sort(([a], [b]) => a - b);
+  const items = happened.map(([at, what], number) => ({ number, at: iso(start + at * 1000), after_seconds: at, ...what }));
+  return { as_of: iso(Date.now()), items, total: items.length };
+}
+
 function failedAttempt(n, closedAt) {
   const none = { client_to_server: 0, server_to_client: 0 };
   return {

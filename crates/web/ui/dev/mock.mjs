@@ -12,7 +12,7 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { closedRecords, emptyOverview, live, overview } from './data.mjs';
+import { closedRecords, emptyOverview, live, overview, recording } from './data.mjs';
 
 const DIST = fileURLToPath(new URL('../dist', import.meta.url));
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
@@ -30,7 +30,7 @@ export function startMock({ port = 0, behaviour = 'live', token = null } = {}) {
   const mock = { behaviour, url: '', stop: undefined };
   const origin = Date.now();
   const second = () => AGE_SECONDS + Math.floor((Date.now() - origin) / 1000);
-  const context = { mock, token, second };
+  const context = { mock, token, second, views: [] };
   const server = createServer((request, response) => {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
     const url = new URL(request.url, 'http://mock');
@@ -72,7 +72,8 @@ function answer(context, request, url, response) {
   if (path === 'overview') return json(response, 200, look(context, url));
   if (path === 'stream') return stream(context, url, response);
   if (path === 'incidents') return json(response, 200, { items: [] });
-  if (path === 'connections') return json(response, 200, list(context, url.searchParams));
+  if (path === 'connections') return list(context, url.searchParams, response);
+  if (path === 'connections/facets') return facets(context, url.searchParams, response);
   return one(context, path.replace('connections/', ''), response);
 }
 
@@ -99,30 +100,73 @@ function stream(context, url, response) {
 
 const both = ({ client_to_server: a, server_to_client: b }) => a + b;
 const ORDERS = {
-  opened_at: (c) => Date.parse(c.opened_at), idle: (c) => c.idle_seconds, messages: (c) => both(c.messages),
-  backlog: (c) => c.backlog.client_to_server.bytes + c.backlog.server_to_client.bytes, closed_at: (c) => Date.parse(c.closed_at),
+  opened_at: (c) => Date.parse(c.opened_at), duration: (c) => c.age_seconds ?? c.duration_seconds, idle: (c) => c.idle_seconds.any ?? c.idle_seconds, bytes: (c) => both(c.bytes), messages: (c) => both(c.messages),
+  backlog: (c) => (c.backlog === undefined ? both(c.unsent_bytes) : c.backlog.client_to_server.bytes + c.backlog.server_to_client.bytes), closed_at: (c) => Date.parse(c.closed_at),
 };
 
-function list({ mock, second }, query) {
+/** Understands `key:value` of the keys that facets have. */
+const FACETS = {
+  state: (c) => c.state, protocol: (c) => c.protocol, route: (c) => c.route, upstream: (c) => c.upstream, reason: (c) => c.reason,
+  initiator: (c) => c.initiator, result: (c) => c.handshake?.result,
+};
+
+function chosen({ mock, second }, query, response, except = null) {
   const now = Date.now();
-  const closed = query.get('set') === 'closed';
-  const keeps = (key, value) => query.get(key) === null || query.get(key) === value;
-  const all = mock.behaviour === 'empty' ? [] : closed ? closedRecords(second(), now) : live(second(), now);
-  const order = ORDERS[query.get('sort')];
-  const items = all
-    .filter((c) => keeps('reason', c.reason) && keeps('initiator', c.initiator) && keeps('result', c.handshake?.result))
-    .sort((a, b) => order(b) - order(a) || (a.id < b.id ? -1 : 1));
-  const total = closed || items.length === 0 ? items.length : 42_012;
-  return { as_of: new Date(now).toISOString(), items: items.slice(0, Number(query.get('limit'))), total };
+  const all = mock.behaviour === 'empty' ? [] : query.get('set') === 'closed' ? closedRecords(second(), now) : live(second(), now);
+  const terms = (query.get('q') ?? '').split(' ').filter((term) => term !== '').map((term) => term.split(/:(.*)/));
+  const unknown = terms.find(([key]) => FACETS[key] === undefined);
+  if (unknown !== undefined) {
+    const at = query.get('q').indexOf(unknown[0]) + 1;
+    failure(response, 400, 'bad_query', `q, character ${at}: \`${unknown[0]}\` is no key`, 'did you mean `route`? Known: route');
+    return null;
+  }
+  return all.filter((c) => terms.every(([key, value]) => key === except || FACETS[key](c) === value));
 }
 
-function one({ second }, id, response) {
+function list(context, query, response) {
+  const items = chosen(context, query, response);
+  if (items === null) return undefined;
+  const { views } = context;
+  const sign = query.get('dir') === 'asc' ? -1 : 1;
+  const order = ORDERS[query.get('sort')];
+  let name = query.get('view');
+  if (views[name] === undefined) {
+    items.sort((a, b) => sign * (order(b) - order(a)) || (a.id < b.id ? -1 : 1));
+    name = views.push({ as_of: new Date().toISOString(), ids: items.map(({ id }) => id) }) - 1;
+  }
+  const { as_of, ids } = views[name];
+  const offset = Number(query.get('offset'));
+  const shown = ids.slice(offset, offset + Number(query.get('limit')));
+  return json(response, 200, { view: String(name), as_of, total: ids.length, items: shown.map((id) => known(context, id)) });
+}
+
+function facets(context, query, response) {
+  const items = chosen(context, query, response);
+  if (items === null) return undefined;
+  const closed = query.get('set') === 'closed';
+  const since = Date.parse(query.get('since'));
+  const newer = items.filter((c) => Date.parse(closed ? c.closed_at : c.opened_at) > since).length;
+  const counted = Object.entries(FACETS).map(([key, of]) => {
+    const counts = new Map();
+    for (const c of chosen(context, query, response, key)) if (of(c) != null) counts.set(of(c), (counts.get(of(c)) ?? 0) + 1);
+    return { key, values: [...counts].map(([value, count]) => ({ value, count })).sort((a, b) => b.count - a.count), others: 0 };
+  });
+  return json(response, 200, { as_of: new Date().toISOString(), total: items.length, newer, facets: counted });
+}
+
+function known({ second }, id) {
   const recent = [0, 3, 6, 9].flatMap((ago) => live(second() - ago, Date.now() - ago * 1000));
   const open = recent.find((connection) => connection.id === id);
-  if (open !== undefined) return json(response, 200, { state: 'live', live: open });
-  const record = closedRecords(second(), Date.now()).find((connection) => connection.id === id);
-  if (record !== undefined) return json(response, 200, { state: 'closed', closed: record });
-  return failure(response, 404, 'not_found', `there is no connection ${id}`, 'it may have closed so long ago that its record is no longer kept');
+  if (open !== undefined) return { state: 'live', live: open };
+  const closed = closedRecords(second(), Date.now()).find((connection) => connection.id === id);
+  return closed === undefined ? null : { state: 'closed', closed };
+}
+
+function one(context, path, response) {
+  const [id, part] = path.split('/');
+  const view = known(context, id);
+  if (view === null) return failure(response, 404, 'not_found', `there is no connection ${id}`, 'it may have closed so long ago that its record is no longer kept');
+  return json(response, 200, part === 'events' ? recording(view) : view);
 }
 
 function login(request, response, token) {

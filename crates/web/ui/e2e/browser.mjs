@@ -64,6 +64,17 @@ export async function openTab(browser, base, { language = 'en', scheme = 'light'
   return { page, context, problems };
 }
 
+/** Opens a page of the app and signs in where that is asked for. */
+export async function enter(page, base, hash = '#/') {
+  const response = await page.goto(`${base}/${hash}`);
+  await page.locator('nav, [type=password]').first().waitFor({ state: 'attached' });
+  if (await page.locator('[type=password]').count() > 0) {
+    await page.locator('[type=password]').fill(process.env.HEARTLINE_TOKEN ?? '');
+    await page.keyboard.press('Enter');
+  }
+  return response;
+}
+
 /** Rules of axe that the page breaks, with the places. */
 export async function axe(page) {
   await page.evaluate(AXE);

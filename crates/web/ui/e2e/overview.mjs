@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { startMock } from '../dev/mock.mjs';
-import { axe, Checks, launch, openTab, violations } from './browser.mjs';
+import { axe, Checks, enter, launch, openTab, violations } from './browser.mjs';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { screenshots: { type: 'string' } } });
 const mock = positionals[0] === undefined ? await startMock() : null;
 const base = (positionals[0] ?? mock.url).replace(/\/$/, '');
 const TITLES = { en: 'Overview', 'zh-CN': '总览' };
 const TILES = ['connections', 'from-clients', 'from-upstreams', 'latency', 'abnormal', 'handshakes', 'flow', 'backlog'];
-const PANELS = ['connections', 'flow', 'messages', 'latency', 'ended', 'handshakes', 'errors', 'routes', 'live-connections', 'closed-connections'];
+const PANELS = ['connections', 'flow', 'messages', 'latency', 'ended', 'handshakes', 'errors', 'routes'];
 
 const checks = new Checks();
 const browser = await launch();
@@ -22,7 +22,6 @@ try {
       for (const scheme of ['light', 'dark']) await look({ language, scheme, width });
     }
   }
-  for (const table of ['live-connections', 'closed-connections']) await openRecord(table);
   await keyboard();
 } finally {
   await browser.close();
@@ -30,23 +29,15 @@ try {
 }
 checks.finish();
 
-async function visit(page) {
-  const response = await page.goto(`${base}/`);
-  const token = page.getByRole('textbox');
-  await page.locator('[data-tile], form').first().waitFor();
-  if (await page.locator('form').count() > 0) {
-    await token.fill(process.env.HEARTLINE_TOKEN ?? '');
-    await page.keyboard.press('Enter');
-  }
+async function ready(page) {
   await page.waitForFunction(() => /\d/.test(document.querySelector('[data-tile="connections"]')?.textContent ?? ''));
-  await page.waitForFunction(() => document.querySelectorAll('table[aria-busy="true"]').length === 0);
-  return response;
 }
 
 async function look({ language, scheme, width }) {
   const name = `${language} ${scheme} ${width}`;
   const { page, context, problems } = await openTab(browser, base, { language, scheme, width });
-  const response = await visit(page);
+  const response = await enter(page, base);
+  await ready(page);
   const policy = response.headers()['content-security-policy'] ?? '';
   checks.check(`${name}: a strict content security policy`, /default-src 'self'/.test(policy) && !/unsafe/.test(policy), policy);
   checks.equal(`${name}: heading`, await page.locator('h1').innerText(), TITLES[language]);
@@ -72,35 +63,10 @@ async function look({ language, scheme, width }) {
   await context.close();
 }
 
-async function openRecord(table) {
-  const { page, context, problems } = await openTab(browser, base, {});
-  await visit(page);
-  const row = page.locator(`#${table} tbody a`).first();
-  if (await row.count() === 0) {
-    console.log(`     ${table}: none to open`);
-    await context.close();
-    return;
-  }
-  const id = await row.innerText();
-  await row.click();
-  const record = page.getByRole('dialog');
-  await record.waitFor();
-  checks.check(`record of ${table}: names the connection`, (await record.innerText()).includes(id));
-  checks.check(`record of ${table}: stands in the address`, page.url().includes(id));
-  await record.locator('dl').first().waitFor();
-  checks.equal(`record of ${table}: axe`, await axe(page), []);
-  checks.equal(`record of ${table}: content security policy holds`, await violations(page), []);
-  await shoot(page, `record-${table}`, false);
-  await page.keyboard.press('Escape');
-  await record.waitFor({ state: 'detached' });
-  checks.check(`record of ${table}: Escape closes it`, !page.url().includes(id));
-  checks.equal(`record of ${table}: nothing went wrong`, problems, []);
-  await context.close();
-}
-
 async function keyboard() {
   const { page, context, problems } = await openTab(browser, base, {});
-  await visit(page);
+  await enter(page, base);
+  await ready(page);
   await page.keyboard.press('t');
   await page.waitForFunction(() => location.hash.includes('window=3600'));
   checks.check('keyboard: t changes the window', true);

@@ -12,14 +12,14 @@ const [url, hostile] = positionals;
 const base = url.replace(/\/$/, '');
 
 const PAGES = [
-  { path: '/findings', en: 'Findings', 'zh-CN': '诊断', ready: '#findings li' },
+  { path: '/findings', en: 'Findings', 'zh-CN': '诊断结论', ready: '#findings li' },
   { path: '/alerts', en: 'Alerts', 'zh-CN': '告警', ready: '#alerts li' },
   { path: '/alerts?part=pending', en: 'Alerts', 'zh-CN': '告警', ready: '#alerts' },
   { path: '/alerts?part=resolved', en: 'Alerts', 'zh-CN': '告警', ready: '#alerts' },
   { path: '/alerts?part=rules', en: 'Alerts', 'zh-CN': '告警', ready: 'details' },
   { path: '/alerts?part=silences', en: 'Alerts', 'zh-CN': '告警', ready: '#silences table' },
   { path: '/alerts?part=deliveries', en: 'Alerts', 'zh-CN': '告警', ready: '#attempts' },
-  { path: '/limits', en: 'Limits', 'zh-CN': '限额', ready: '#limits li' },
+  { path: '/limits', en: 'Limits', 'zh-CN': '容量上限', ready: '#limits li' },
   { path: '/system', en: 'System', 'zh-CN': '系统', ready: '#config dl' },
 ];
 const LOOKS = [

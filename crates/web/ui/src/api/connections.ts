@@ -91,9 +91,10 @@ export function useConnection(id: string, language: Language) {
 /** What the flight recorder of a connection has kept; refreshed while it is open. */
 export function useEvents(id: string, isLive: boolean) {
   return useQuery({
-    queryKey: ['events', id],
+    // What came between the last look and the end is looked at once more.
+    queryKey: ['events', id, isLive],
     queryFn: ({ signal }) => request<List<Recorded>>(eventsPath(id, 'json'), { signal }),
-    refetchInterval: isLive ? REFRESH_MS : false,
+    refetchInterval: isLive ? REFRESH_MS : false, placeholderData: keepPreviousData,
   });
 }
 

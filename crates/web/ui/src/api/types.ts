@@ -197,6 +197,8 @@ export type CloseRecord = {
   route: string,
   /** Where the client is, as far as trusted peers tell. */
   client: ClientAddress,
+  /** What the client's program calls itself (`User-Agent`: RFC 9110, section 10.1.5), cut to 200 bytes. */
+  user_agent?: string,
   /** URL of the upstream that was reached; none when none was. */
   upstream: string | null,
   /** The request's head was complete. */
@@ -217,6 +219,8 @@ export type CloseRecord = {
   causes: Array<Cause>,
   /** Codes of the Close frames. */
   codes: CloseCodes,
+  /** The first breach of RFC 6455 in what was read from each side. */
+  violations: PerDirection<FrameViolation | null>,
   /** Silence before the end. */
   idle_seconds: IdleSeconds,
   /** Complete messages (WebSocket data messages, SSE events). */
@@ -583,6 +587,9 @@ export type GrpcFacts = {
   code: GrpcCode,
   /** The service's message beside it, cut to 256 bytes. */
   message?: string,
+  /** HTTP status of an answer that is no gRPC: without `grpc-status`, and another status than 200 or another type
+   * than `application/grpc`. */
+  not_grpc?: number,
   /** How long the client said that it waits (`grpc-timeout`). */
   deadline_seconds?: number,
   /** From the request's head complete to the last byte of the service's first message read. */
@@ -627,6 +634,8 @@ export type Heartbeat = {
   interval_seconds: number | null,
   /** How many the peer did not answer before it answered a later one, or before the connection ended. */
   missed: number,
+  /** The greatest round trip from a Ping accepted by our kernel to the peer's Pong read; none before the first. */
+  slowest_rtt_seconds: number | null,
 };
 
 /** One look at all that is known. */
@@ -820,6 +829,8 @@ export type LiveConnection = {
   route: string,
   /** Where the client is. */
   client: ClientAddress,
+  /** What the client's program calls itself, as in the close record. */
+  user_agent?: string,
   /** URL of the upstream. */
   upstream: string,
   /** It was established (101, or the event stream's head, relayed). */

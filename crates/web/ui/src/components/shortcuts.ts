@@ -1,6 +1,5 @@
 // Keys that mean the same on each page.
-import { useHotkeys } from '@mantine/hooks';
-import { useEffect } from 'react';
+import { useEffect, useRef } from 'react';
 
 import { step } from '../lib/rows';
 import { pages } from '../pages/pages';
@@ -11,16 +10,15 @@ const GO_MS = 1_500;
 
 export function useShortcuts(onHelp: () => void): void {
   const { page, detail, to } = usePlace();
-  useHotkeys([
-    ['?', onHelp],
-    ['shift+?', onHelp],
-    ['/', focusSearch],
-    ['j', () => goToRow(1)],
-    ['k', () => goToRow(-1)],
-    ['Escape', () => {
-      if (detail !== null && document.querySelector('[role=dialog]') === null) window.location.hash = to(page);
-    }],
-  ]);
+  useKeys({
+    '?': onHelp,
+    '/': focusSearch,
+    j: () => goToRow(1),
+    k: () => goToRow(-1),
+    Escape: () => {
+      if (detail !== null) window.location.hash = to(page);
+    },
+  });
   useEffect(() => {
     let asked = -Infinity;
     // Before the keys of single letters, which the second key of the pair may be too.
@@ -38,8 +36,27 @@ export function useShortcuts(onHelp: () => void): void {
   }, [to]);
 }
 
+/** Single keys and what they do, while nobody types and no dialog is open. */
+export function useKeys(keys: Record<string, () => void>): void {
+  const latest = useRef(keys);
+  useEffect(() => {
+    latest.current = keys;
+  });
+  useEffect(() => {
+    const listen = (event: KeyboardEvent) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+      const act = Object.hasOwn(latest.current, event.key) ? latest.current[event.key] : undefined;
+      if (act === undefined || document.querySelector('[role=dialog]') !== null) return;
+      event.preventDefault();
+      act();
+    };
+    document.addEventListener('keydown', listen);
+    return () => document.removeEventListener('keydown', listen);
+  }, []);
+}
+
 const isTyping = (target: EventTarget | null): boolean =>
-  target instanceof HTMLElement && (target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName));
+  target instanceof HTMLElement && target.matches('input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]');
 
 /** The page's own field comes after the one in the bar. */
 function focusSearch(): void {

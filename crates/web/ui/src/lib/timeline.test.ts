@@ -17,6 +17,11 @@ test('a silence stands between what broke it', () => {
     .toEqual(['handshake', 'message', 'wait_began', 'silence 1+60', 'cause', 'end']);
 });
 
+test('before the end a shorter silence is told too', () => {
+  const events = [event(0, 0, 'handshake'), event(1, 4, 'message'), event(2, 8, 'cause')];
+  expect(told(timelineOf(view(8, 0), events))).toEqual(['handshake', 'message', 'silence 4+4', 'cause']);
+});
+
 test('where events are lost there is no silence to tell of', () => {
   const events = [event(3, 20, 'message'), event(9, 60, 'message')];
   expect(told(timelineOf(view(60, 0), events))).toEqual(['lost 3', 'message', 'lost 5', 'message']);

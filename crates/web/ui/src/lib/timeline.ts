@@ -3,6 +3,8 @@ import type { ConnectionView, Leg, Recorded, TcpSample } from '../api/types';
 
 /** Silence from this long on is shown as such. */
 const SILENCE_SECONDS = 5;
+/** Before the end also a shorter one tells something. */
+const LAST_SILENCE_SECONDS = 1;
 
 export const GROUPS = ['messages', 'control', 'handshake', 'tcp'] as const;
 export type Group = (typeof GROUPS)[number];
@@ -47,11 +49,13 @@ export function timelineOf(view: ConnectionView, events: Recorded[]): Item[] {
       heardAt = null;
     }
     next = event.number + 1;
+    const isEnd = event.kind === 'cause' || event.kind === 'end';
     if (breaksSilence(event) && !isOver) {
-      if (heardAt !== null && at - heardAt >= SILENCE_SECONDS) items.push({ what: 'silence', at: heardAt, seconds: at - heardAt });
+      const least = isEnd ? LAST_SILENCE_SECONDS : SILENCE_SECONDS;
+      if (heardAt !== null && at - heardAt >= least) items.push({ what: 'silence', at: heardAt, seconds: at - heardAt });
       heardAt = at;
     }
-    isOver ||= event.kind === 'cause' || event.kind === 'end';
+    isOver ||= isEnd;
     items.push({ what: 'event', at, event });
   }
   if (view.state === 'live' && view.live.idle_seconds >= SILENCE_SECONDS) {

@@ -37,8 +37,8 @@ export function AlertsPage() {
   });
   return (
     <>
-      <PageHead title={t('alerts.title')} />
-      <Parts label={t('alerts.title')} parts={parts} />
+      <PageHead title={t('page.alerts')} />
+      <Parts label={t('page.alerts')} parts={parts} />
       {part === 'firing' && (
         <>
           <Incidents />

@@ -9,7 +9,9 @@ import styles from './lanes.module.css';
 
 const LANES = ['client', 'upstream', 'control', 'tcp'] as const;
 type Lane = (typeof LANES)[number];
-const TICKS = 6;
+const TICKS = 5;
+/** Further right a label would leave the panel, per cent. */
+const LAST_TICK = 96;
 
 interface Props {
   items: Item[];
@@ -42,7 +44,7 @@ export function Lanes({ items, from, to }: Props) {
       <div className={styles.lane} aria-hidden="true">
         <span className={styles.name} />
         <div className={styles.ticks}>
-          {x.ticks(TICKS).map((at) => <span key={at} style={{ left: `${x(at)}%` }}>{offsetText(at).replace(to - from >= 10 ? /\.\d+$/ : /^$/, '')}</span>)}
+          {x.ticks(TICKS).filter((at) => x(at) <= LAST_TICK).map((at) => <span key={at} style={{ left: `${x(at)}%` }}>{offsetText(at).replace(to - from >= 10 ? /\.\d+$/ : /^$/, '')}</span>)}
         </div>
       </div>
     </div>

@@ -28,7 +28,7 @@ export function useColumns(set: Set, hrefOf: (id: string) => string): Column[] {
     cell: ({ id }) => <RowLink href={hrefOf(id)} label={t('table.open', { id })}>{id}</RowLink>,
   };
   const where: Column[] = [
-    { key: 'protocol', label: t('table.protocol'), parts: 82, from: set === 'live' ? 'wide' : 'full', cell: ({ protocol }) => <ProtocolName protocol={protocol} /> },
+    { key: 'protocol', label: t('table.protocol'), parts: 94, from: set === 'live' ? 'wide' : 'full', cell: ({ protocol }) => <ProtocolName protocol={protocol} /> },
     { key: 'route', label: t('table.route'), parts: 84, from: 'medium', cell: ({ route }) => <bdi>{visible(route)}</bdi> },
     { key: 'upstream', label: t('table.upstream'), parts: 128, from: set === 'live' ? 'wide' : 'full', cell: ({ upstream }) => (upstream === null ? '–' : <bdi>{visible(host(upstream))}</bdi>) },
     { key: 'client', label: t('table.client'), parts: 124, from: 'medium', cell: ({ client }) => <span title={address(client)}>{address(client)}</span> },

@@ -1,6 +1,6 @@
 // All connections, open or ended: a filter, what they have in common, a table that holds still, one of them at the side.
 import { ActionIcon, Button, SegmentedControl, Tooltip, UnstyledButton } from '@mantine/core';
-import { useDebouncedValue, useHotkeys, useMediaQuery } from '@mantine/hooks';
+import { useDebouncedValue, useMediaQuery } from '@mantine/hooks';
 import { useState } from 'react';
 
 import { useFacets, useView } from '../../api/connections';
@@ -9,6 +9,7 @@ import { Copy } from '../../components/copy';
 import { useFeed } from '../../components/feed';
 import { PauseIcon, PlayIcon } from '../../components/icons';
 import { usePlace } from '../../components/place';
+import { useKeys } from '../../components/shortcuts';
 import { useTexts } from '../../i18n';
 import { cliOf, curlOf, exportPath, type Listing, listingOf, type Set } from '../../lib/connections';
 import { useColumns } from './columns';
@@ -36,10 +37,12 @@ export function ConnectionsPage() {
   const columns = useColumns(listing.set, isWide ? (id) => link({ id }) : (id) => to(`/connections/${id}`));
   const id = isWide ? query.get('id') : null;
   const refused = view.error instanceof ApiFailure && view.error.status === 400 ? view.error : null;
-  useHotkeys([
-    ['.', () => setPaused((isPaused) => !isPaused)],
-    ['Escape', () => { if (id !== null) change({ id: null }); }],
-  ]);
+  useKeys({
+    '.': () => setPaused((isPaused) => !isPaused),
+    Escape: () => {
+      if (id !== null) change({ id: null });
+    },
+  });
   const filter = (q: string) => change({ q: q === '' ? null : q });
   return (
     <div className={styles.page}>

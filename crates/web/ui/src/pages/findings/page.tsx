@@ -22,7 +22,7 @@ export function FindingsPage() {
   const answer = useFindings(state);
   return (
     <>
-      <PageHead title={t('findings.title')}>
+      <PageHead title={t('page.findings')}>
         <SegmentedControl
           size="xs" radius={5} aria-label={t('findings.state')} value={state}
           data={STATES.map((value) => ({ value, label: t(`findings.states.${value}`) }))}

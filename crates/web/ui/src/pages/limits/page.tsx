@@ -18,7 +18,7 @@ export function LimitsPage() {
   const { t } = useTexts();
   return (
     <>
-      <PageHead title={t('limits.title')} note={t('limits.note')} />
+      <PageHead title={t('page.limits')} note={t('limits.note')} />
       <Answer of={useLimits()} height={320}>
         {({ items }) => (
           <Panel id="limits" title={t('limits.list')} help={t('limits.listHelp')}>
@@ -45,7 +45,7 @@ function Row({ limit: { resource, subject, used, limit } }: { limit: Limit }) {
       </div>
       <span className={styles.number}>{t('limits.of', { used: amount(used), limit: amount(limit) })}</span>
       <span className={styles.share}>{format.percent(share)}</span>
-      <span className={styles.meter} aria-hidden="true"><span style={{ width: `${Math.min(share, 1) * 100}%` }} /></span>
+      <span className={styles.meter} aria-hidden="true">{used > 0 && <span style={{ width: `${Math.min(share, 1) * 100}%` }} />}</span>
       <p className={styles.then}>{t(`limits.then.${resource}`)}</p>
     </li>
   );

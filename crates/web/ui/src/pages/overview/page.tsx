@@ -1,6 +1,5 @@
 // One look at the gateway: key numbers, how they came to be, why connections end, who is connected.
 import { SegmentedControl, Skeleton } from '@mantine/core';
-import { useHotkeys } from '@mantine/hooks';
 import { useEffect } from 'react';
 
 import type { Overview } from '../../api/types';
@@ -8,6 +7,7 @@ import { useFeed } from '../../components/feed';
 import { Hint } from '../../components/info';
 import { Panel, showPanel } from '../../components/panel';
 import { usePlace } from '../../components/place';
+import { useKeys } from '../../components/shortcuts';
 import { useTexts } from '../../i18n';
 import { windowOf, WINDOWS } from '../../lib/location';
 import { ConnectionChart, FlowChart, MessageChart, UNITS } from './charts';
@@ -28,9 +28,7 @@ export function OverviewPage() {
   const windowSeconds = windowOf(query);
   const unit = UNITS.find((unit) => unit === query.get('unit')) ?? 'messages';
 
-  useHotkeys([
-    ['t', () => change({ window: String(WINDOWS[(WINDOWS.indexOf(windowSeconds) + 1) % WINDOWS.length]) })],
-  ]);
+  useKeys({ t: () => change({ window: String(WINDOWS[(WINDOWS.indexOf(windowSeconds) + 1) % WINDOWS.length]) }) });
   const at = query.get('at');
   const loaded = overview !== null;
   useEffect(() => {

@@ -18,7 +18,7 @@ export function SystemPage() {
   const { t } = useTexts();
   return (
     <>
-      <PageHead title={t('system.title')} />
+      <PageHead title={t('page.system')} />
       <div className={styles.grid}>
         <Panel id="process" title={t('system.process')} className={styles.panel}>
           <Answer of={useHost()}>{(host) => <Process host={host} />}</Answer>
