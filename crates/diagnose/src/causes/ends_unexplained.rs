@@ -1,14 +1,19 @@
 //! Streams end, and nothing that was measured tells why.
 
+use std::collections::BTreeSet;
+
 use model::finding::{Finding, Place, Said, Severity};
 
 use crate::cause::{Cause, Manual, Signs, phrase, text};
-use model::words::Http2Error;
+use model::ConnectionId;
+use model::record::CloseRecord;
+use model::words::{Http2Error, Initiator, Protocol};
 
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::{EARLY_SECONDS, Manner, holds};
+use crate::population::{self, ENDS_MIN, Population};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -48,6 +53,26 @@ pub const CAUSE: Cause = Cause {
             "One of them: {how}, {silence} after the last byte",
             "其中之一：{how}，距最后一个字节 {silence}",
         ),
+        phrase(
+            "ended_wordless",
+            "{count} connections were ended by the upstream side without a Close frame, at no common silence, age or moment",
+            "{count} 个连接被上游一侧结束，没有 Close 帧，也没有共同的静默、存活时长或时刻",
+        ),
+        phrase(
+            "after_messages",
+            "Nearly all of them ended after {messages} messages of the client: who ends them counts messages",
+            "几乎都在客户端发送 {messages} 条消息之后结束：结束连接的一方在统计消息数",
+        ),
+        phrase(
+            "by_bytes",
+            "a number of bytes that these messages have in common",
+            "也可能是按这些消息的总字节数限制",
+        ),
+        phrase(
+            "service_log",
+            "Look at the service's log at the end of one of them, and run `heartline diagnose URL --upstream HOST:PORT`",
+            "查看其中一个连接结束时的服务日志，并运行 `heartline diagnose URL --upstream 主机:端口`",
+        ),
         phrase("any_cause", "a cause that more ends would tell", "更多样本才能确定的原因"),
         phrase(
             "longer",
@@ -56,8 +81,55 @@ pub const CAUSE: Cause = Cause {
             "同时更久地保持多条连接，并直连服务对比：`--checks idle --upstream 主机:端口`",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
+
+/// Least share of the connections of a gateway, and least part of the ends for a number of messages that all of them have.
+const SHARE_MIN: f64 = 0.2;
+const ALIKE_MIN: f64 = 0.8;
+/// Ends of which something common would have shown by now.
+const SUSPECT_MIN: usize = 30;
+
+/// Ends that the upstream made without a word, and that no timer and no moment explains.
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    let timers = seen.timers();
+    let clumps = seen.clumps();
+    let departed = clumps.iter().filter(|clump| !clump.is_of_one_age).flat_map(|clump| &clump.ends);
+    let departed: BTreeSet<ConnectionId> = departed.map(|end| end.id).collect();
+    let is_unexplained = |manner: population::Manner| {
+        let is_wordless =
+            |manner: population::Manner| manner.initiator == Initiator::Upstream && !manner.is_told;
+        is_wordless(manner) && !timers.iter().any(|timer| is_wordless(timer.manner))
+    };
+    let ends = seen.ends_where(|record| {
+        let is_open = record.protocol == Protocol::WebSocket && !departed.contains(&record.id);
+        is_open && population::Manner::of(record).is_some_and(is_unexplained)
+    });
+    if ends.len() < ENDS_MIN || (ends.len() as f64) < SHARE_MIN * seen.connections() as f64 {
+        return Vec::new();
+    }
+    let said = Said::new("ended_wordless").with("count", ends.len());
+    let claim = match common_messages(&ends) {
+        Some(messages) => Claim::of(&CAUSE, Place::Upstream, said)
+            .corroborated(Said::new("after_messages").with("messages", messages))
+            .unless(Said::new("by_bytes")),
+        None if ends.len() < SUSPECT_MIN => return Vec::new(),
+        None => Claim::of(&CAUSE, Place::UpstreamLeg, said).suspected().unless(Said::new("any_cause")),
+    };
+    let told = claim
+        .next(Said::new("service_log"))
+        .concerns(seen.route.clone(), seen.since(&ends), seen.affected(&ends))
+        .selects(seen.selection(&ends));
+    vec![told.finding()]
+}
+
+/// The number of messages of the clients after which nearly all ended; one more may have been on its way.
+fn common_messages(ends: &[&CloseRecord]) -> Option<u64> {
+    let messages = |record: &CloseRecord| record.messages.client_to_server;
+    let most = population::common(ends.iter().map(|record| Some(messages(record))))?;
+    let alike = ends.iter().filter(|record| messages(record).abs_diff(most) <= 1).count();
+    (most > 2 && alike as f64 >= ALIKE_MIN * ends.len() as f64).then_some(most)
+}
 
 fn probe(seen: &Examination) -> Option<Finding> {
     let ends = holds(seen, Via::Url).filter_map(|(attempt, _)| {
@@ -77,11 +149,30 @@ fn probe(seen: &Examination) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use model::Leg;
     use model::finding::Level;
 
     use super::*;
     use crate::attempt::Sign;
+    use crate::population::tests::{end, random, told_of};
     use crate::scene::{SILENT, Scene, URL, close, cut_at, found, lives, none};
+
+    #[test]
+    fn ends_of_a_gateway_that_come_after_so_many_messages() {
+        let cut = |messages: fn(u64) -> u64, others: u64| {
+            let cut = (0..40).map(move |number| {
+                let age = 5.0 + 300.0 * random(number);
+                let made = end(number).lived(500.0 * random(number + 50), age, age * random(number + 99));
+                made.with(|record| record.messages.client_to_server = messages(number))
+            });
+            let left =
+                move |number| end(number).lived(500.0 * random(number), 60.0, 1.0).close(Leg::Client, 1000);
+            told_of(CAUSE.id, cut.chain((100..100 + others).map(left)))
+        };
+        assert_eq!(cut(|number| 20 + number % 4 / 3, 0), Some((Level::Medium, Place::Upstream)));
+        assert_eq!(cut(|number| 3 + number, 0), Some((Level::Low, Place::UpstreamLeg)));
+        assert_eq!(cut(|_| 20, 200), None, "now and then");
+    }
 
     #[test]
     fn ends_of_any_age_are_told_as_they_are() {

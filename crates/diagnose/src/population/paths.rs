@@ -119,6 +119,15 @@ mod tests {
     }
 
     #[test]
+    fn the_word_of_who_waited_for_them_is_no_finding() {
+        let gone = ends(|_| unanswered(5.0, 5.6)).enumerate().map(|(number, made)| {
+            let made = made.lived(500.0 * random(number as u64), 60.0 + 9.0 * number as f64, 2.5);
+            made.close(Leg::Upstream, 1011)
+        });
+        assert_eq!(told_of("server-ping-timeout-client-silent", gone), None);
+    }
+
+    #[test]
     fn networks_that_are_lost_now_and_then_only_inform() {
         let severity = |others: u64| {
             let others =

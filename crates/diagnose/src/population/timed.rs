@@ -31,6 +31,8 @@ fn decided(seen: &Population<'_>, timer: &Timer<'_>) -> Option<&'static str> {
         // Whoever says a word, or ends a body as announced, is done: that is no cut, and a code tells more.
         (Clock::Age, _) if by_word => return None,
         (Clock::Age, _) => "max-lifetime",
+        // Whoever waits for a client that is not there any more says so after a silence.
+        (_, Protocol::WebSocket) if by_word && seen.dead_paths().len() * 2 > timer.ends.len() => return None,
         // A word that comes after silence is the application's: its own heartbeat, its own policy.
         (_, Protocol::WebSocket) if by_word => "server-ping-timeout-client-silent",
         (_, Protocol::Grpc) if is_deadline(timer) => "grpc-deadline-on-stream",
