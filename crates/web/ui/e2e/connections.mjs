@@ -137,7 +137,7 @@ async function timeline({ page, check }) {
   await page.locator('[data-row-link]').first().click();
   await page.getByRole('link', { name: 'Timeline' }).click();
   await page.locator('#timeline tbody tr').first().waitFor();
-  check('a silence is told', await page.getByText('No bytes either way for').first().isVisible());
+  check('a silence is told', await page.locator('#timeline').getByText('No bytes either way for').last().isVisible());
   const all = await page.locator('#timeline tbody tr').count();
   await page.getByText('Handshake', { exact: true }).first().click();
   await page.waitForFunction(() => location.hash.includes('show=handshake'));
