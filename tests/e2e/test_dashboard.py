@@ -81,8 +81,21 @@ def passes(script, *arguments):
 
 @in_a_browser
 def test_overview_in_a_browser(demo):
-    until(lambda: demo.live() and demo.closed(), "there are rows to open")
-    assert "none to open" not in passes("overview.mjs", f"http://{demo.admin}/")
+    until(lambda: demo.live() and demo.closed(), "there is something to see")
+    passes("overview.mjs", f"http://{demo.admin}/")
+
+
+@in_a_browser
+def test_connections_in_a_browser(demo):
+    demo.wait_closed(1, "&reason=abnormal")
+    passes("connections.mjs", f"http://{demo.admin}/")
+
+
+@in_a_browser
+def test_connections_of_a_mock_in_a_browser():
+    """What the demo does not have: a text that would run, connections that nobody knows, nothing at all."""
+    assert (UI / "dist/index.html").exists(), f"npm run build in {UI}"
+    passes("connections.mjs")
 
 
 @in_a_browser

@@ -43,6 +43,35 @@ def population():
         sockets[0].close()
 
 
+def test_a_view_holds_still():
+    """What ends stays in its row and says so; what opens waits until the order is taken anew."""
+    def look(view):
+        return json.loads(gateway.get(f"/api/v1/connections?view={view}&dir=asc"))
+
+    def states(page):
+        return [item["state"] for item in page["items"]]
+
+    with Backend(serve) as backend, Gateway(config=config_for(backend.address)) as gateway:
+        sockets = [open_websocket(gateway.port)[0] for _ in range(3)]
+        until(lambda: len(gateway.live()) == 3, "all are open")
+        before = look("new")
+        assert states(before) == ["live"] * 3
+        sockets[1].close()
+        gateway.wait_closed(1)
+        sockets.append(open_websocket(gateway.port)[0])
+        until(lambda: len(gateway.live()) == 3, "the last is open")
+        after = look(before["view"])
+        assert states(after) == ["live", "closed", "live"]
+        assert (after["view"], after["as_of"], after["total"]) == (before["view"], before["as_of"], 3)
+        since = urllib.parse.quote(before["as_of"])
+        facets = json.loads(gateway.get(f"/api/v1/connections/facets?since={since}"))
+        assert (facets["total"], facets["newer"]) == (3, 1)
+        lines = gateway.get("/api/v1/connections/export?set=closed").splitlines()
+        assert [json.loads(line)["id"] for line in lines] == [after["items"][1]["closed"]["id"]]
+        for sock in sockets:
+            sock.close()
+
+
 LIVE = {
     "": 1, "route:test": 1, "route:te*": 1, "-route:test": 0, "TEST": 1, "other": 0, "messages:3": 1, "messages>=4": 0,
     "ip:127.0.0.0/8": 1, "ip:10.0.0.0/8": 0, "client:127.0.0.1": 1, "state:open": 1, "state:slow": 0, "duration<1h": 1,

@@ -32,7 +32,7 @@ fn rows() -> Vec<Row> {
 
 fn ends() -> Vec<Panel> {
     let ended = of(f::WEBSOCKET_CLOSED).by("initiator, reason");
-    let same = "#/?reason=${__field.labels.reason}&initiator=${__field.labels.initiator}";
+    let same = "#/connections?set=closed&q=protocol:websocket+reason:${__field.labels.reason}+initiator:${__field.labels.initiator}";
     vec![
         donut(
             text("Why they ended", "结束原因"),
@@ -85,7 +85,7 @@ fn handshakes() -> Vec<Panel> {
             text("Handshakes that failed", "失败的握手"),
             text("In the chosen time, by outcome.", "所选时间内，按结果。"),
         )
-        .leads_to("#/?result=${__field.labels.result}")
+        .leads_to("#/connections?set=closed&q=protocol:websocket+result:${__field.labels.result}")
         .ask("{{result}}", failed.increase()),
         stacked(
             text("Failures per second", "每秒失败"),

@@ -30,7 +30,9 @@ export function startMock({ port = 0, behaviour = 'live', token = null } = {}) {
   const mock = { behaviour, url: '', stop: undefined };
   const origin = Date.now();
   const second = () => AGE_SECONDS + Math.floor((Date.now() - origin) / 1000);
-  const context = { mock, token, second, views: [] };
+  // With the seconds that the data is made of, so that an instant of it is always the same.
+  const now = () => origin + (second() - AGE_SECONDS) * 1000;
+  const context = { mock, token, second, now, views: [] };
   const server = createServer((request, response) => {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
     const url = new URL(request.url, 'http://mock');
@@ -110,9 +112,8 @@ const FACETS = {
   initiator: (c) => c.initiator, result: (c) => c.handshake?.result,
 };
 
-function chosen({ mock, second }, query, response, except = null) {
-  const now = Date.now();
-  const all = mock.behaviour === 'empty' ? [] : query.get('set') === 'closed' ? closedRecords(second(), now) : live(second(), now);
+function chosen({ mock, second, now }, query, response, except = null) {
+  const all = mock.behaviour === 'empty' ? [] : query.get('set') === 'closed' ? closedRecords(second(), now()) : live(second(), now());
   const terms = (query.get('q') ?? '').split(' ').filter((term) => term !== '').map((term) => term.split(/:(.*)/));
   const unknown = terms.find(([key]) => FACETS[key] === undefined);
   if (unknown !== undefined) {
@@ -132,7 +133,7 @@ function list(context, query, response) {
   let name = query.get('view');
   if (views[name] === undefined) {
     items.sort((a, b) => sign * (order(b) - order(a)) || (a.id < b.id ? -1 : 1));
-    name = views.push({ as_of: new Date().toISOString(), ids: items.map(({ id }) => id) }) - 1;
+    name = views.push({ as_of: new Date(context.now()).toISOString(), ids: items.map(({ id }) => id) }) - 1;
   }
   const { as_of, ids } = views[name];
   const offset = Number(query.get('offset'));
@@ -154,12 +155,13 @@ function facets(context, query, response) {
   return json(response, 200, { as_of: new Date().toISOString(), total: items.length, newer, facets: counted });
 }
 
-function known({ second }, id) {
-  const recent = [0, 3, 6, 9].flatMap((ago) => live(second() - ago, Date.now() - ago * 1000));
+function known({ second, now }, id) {
+  const recent = [0, 3, 6, 9].flatMap((ago) => live(second() - ago, now() - ago * 1000));
   const open = recent.find((connection) => connection.id === id);
   if (open !== undefined) return { state: 'live', live: open };
-  const closed = closedRecords(second(), Date.now()).find((connection) => connection.id === id);
-  return closed === undefined ? null : { state: 'closed', closed };
+  const closed = closedRecords(second(), now()).find((connection) => connection.id === id);
+  const findings = closed?.reason === 'abnormal' ? [{ id: 'idle-timeout-l7-proxy', code: 'HL-204', title: 'A proxy cuts idle connections after 60 s', level: 'high', confidence: 0.93 }] : [];
+  return closed === undefined ? null : { state: 'closed', closed, findings };
 }
 
 function one(context, path, response) {

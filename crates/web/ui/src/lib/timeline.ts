@@ -2,7 +2,7 @@
 import type { ConnectionView, Leg, Recorded, TcpSample } from '../api/types';
 
 /** Silence from this long on is shown as such. */
-const SILENCE_SECONDS = 5;
+const SILENCE_SECONDS = 10;
 /** Before the end also a shorter one tells something. */
 const LAST_SILENCE_SECONDS = 1;
 

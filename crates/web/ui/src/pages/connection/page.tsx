@@ -3,7 +3,8 @@ import { SegmentedControl, Skeleton } from '@mantine/core';
 
 import { useConnection, useEvents } from '../../api/connections';
 import { ApiFailure } from '../../api/request';
-import type { ConnectionView } from '../../api/types';
+import type { ConnectionView, Explanation } from '../../api/types';
+import { Answer } from '../../components/answer';
 import { Empty, Panel } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import { ProtocolName } from '../../components/words';
@@ -18,7 +19,9 @@ import { Timeline } from './timeline';
 export function ConnectionPage({ id }: { id: string }) {
   const { t, language } = useTexts();
   const { to, page } = usePlace();
-  const { data: view, error, isPending } = useConnection(id, language);
+  const connection = useConnection(id, language);
+  const { data: view, error } = connection;
+  const isGone = error instanceof ApiFailure && [400, 404].includes(error.status);
   return (
     <>
       <div className={styles.toolbar}>
@@ -27,16 +30,11 @@ export function ConnectionPage({ id }: { id: string }) {
         {view !== undefined && <Ways view={view} />}
         {view !== undefined && <Takeaways view={view} id={id} />}
       </div>
-      {view !== undefined && error !== null && <p className={styles.stale} role="status">{t('record.stale', { message: error.message })}</p>}
-      {view !== undefined ? <Body id={id} view={view} /> : isPending ? <Skeleton height={320} radius={8} /> : <Failed error={error} />}
+      {isGone
+        ? <p className={styles.gone} role="alert">{t('record.missing')}</p>
+        : <Answer of={connection} height={320}>{(view) => <Body id={id} view={view} />}</Answer>}
     </>
   );
-}
-
-function Failed({ error }: { error: Error | null }) {
-  const { t } = useTexts();
-  const isGone = error instanceof ApiFailure && [400, 404].includes(error.status);
-  return <p className={styles.failed} role="alert">{isGone ? t('record.missing') : t('record.failed', { message: error?.message ?? '' })}</p>;
 }
 
 function Ways({ view }: { view: ConnectionView }) {
@@ -89,7 +87,7 @@ function Body({ id, view }: { id: string; view: ConnectionView }) {
         </Panel>
       </div>
       <aside className={styles.side} aria-label={t('record.facts')}>
-        {'findings' in view && <Explanations findings={view.findings as Explanation[]} />}
+        {view.state === 'closed' && <Explanations findings={view.findings} />}
         <section className={styles.card}><Record view={view} /></section>
         <details className={styles.card}>
           <summary>{t('record.raw')}</summary>
@@ -103,14 +101,6 @@ function Body({ id, view }: { id: string; view: ConnectionView }) {
 const ZOOMS = ['fit', 'start', 'end'] as const;
 /** What the zooms to the start and to the end show. */
 const NEAR_SECONDS = 5;
-
-/** A finding that explains the end. */
-interface Explanation {
-  id: string;
-  code: string;
-  title: string;
-  confidence: number;
-}
 
 function Explanations({ findings }: { findings: Explanation[] }) {
   const { t, format } = useTexts();

@@ -24,14 +24,14 @@ export interface Column {
 export function useColumns(set: Set, hrefOf: (id: string) => string): Column[] {
   const { t, format } = useTexts();
   const id: Column = {
-    key: 'id', label: t('table.id'), parts: 128,
+    key: 'id', label: t('table.id'), parts: 146,
     cell: ({ id }) => <RowLink href={hrefOf(id)} label={t('table.open', { id })}>{id}</RowLink>,
   };
   const where: Column[] = [
     { key: 'protocol', label: t('table.protocol'), parts: 94, from: set === 'live' ? 'wide' : 'full', cell: ({ protocol }) => <ProtocolName protocol={protocol} /> },
     { key: 'route', label: t('table.route'), parts: 84, from: 'medium', cell: ({ route }) => <bdi>{visible(route)}</bdi> },
     { key: 'upstream', label: t('table.upstream'), parts: 128, from: set === 'live' ? 'wide' : 'full', cell: ({ upstream }) => (upstream === null ? '–' : <bdi>{visible(host(upstream))}</bdi>) },
-    { key: 'client', label: t('table.client'), parts: 124, from: 'medium', cell: ({ client }) => <span title={address(client)}>{address(client)}</span> },
+    { key: 'client', label: t('table.client'), parts: 124, from: 'medium', cell: ({ client }) => <span title={address(client)}>{client.ip}</span> },
   ];
   const measured: Column[] = [
     { key: 'idle', label: t('table.idle'), help: t(set === 'live' ? 'table.idleHelp' : 'table.idleClosedHelp'), parts: 82, number: true, sort: 'idle', cell: ({ idleSeconds }) => (set === 'live' ? format.duration(idleSeconds) : format.precise(idleSeconds)) },
