@@ -99,17 +99,6 @@ def test_connections_of_a_mock_in_a_browser():
 
 
 @in_a_browser
-def test_connections_in_a_browser(demo):
-    until(lambda: demo.closed("&reason=abnormal") and demo.live(), "there are rows to open")
-    passes("connections.mjs", f"http://{demo.admin}/")
-
-
-@in_a_browser
-def test_connections_in_a_browser_against_a_mock():
-    passes("connections.mjs")
-
-
-@in_a_browser
 def test_page_in_a_browser_when_things_go_wrong():
     """Against a mock of the API: its page is what `npm run build` left in dist."""
     assert (UI / "dist/index.html").exists(), f"npm run build in {UI}"
