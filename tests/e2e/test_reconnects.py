@@ -146,6 +146,7 @@ def test_client_keys(name, protocol):
 def test_what_a_program_calls_itself(protocol):
     with gateway() as running:
         with VISITS[protocol](running, "/", "User-Agent: chat/1.3\r\n"):
+            until(lambda: running.live(), "it is open")
             [live] = running.live()
         visit(running, protocol, "/", f"User-Agent: {'x' * 5000}\r\n")
         assert live["user_agent"] == "chat/1.3"
