@@ -5,6 +5,7 @@ import { useEffect } from 'react';
 import type { Overview } from '../../api/types';
 import { useFeed } from '../../components/feed';
 import { Hint } from '../../components/info';
+import { PageHead } from '../../components/page-head';
 import { Panel, showPanel } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import { useKeys } from '../../components/shortcuts';
@@ -86,29 +87,28 @@ function Toolbar({ overview }: { overview: Overview | null }) {
   const uptime = overview === null ? null : (Date.parse(overview.as_of) - Date.parse(overview.started_at)) / 1000;
   const short = overview !== null && overview.window_seconds < asked - 1;
   return (
-    <div className={styles.toolbar}>
-      <h1 className={styles.title}>{t('overview.title')}</h1>
-      <div className={styles.facts}>
-        {overview !== null && (
-          <>
-            <Hint text={t('overview.uptimeHelp', { time: format.timestamp(new Date(overview.started_at)) })}>
-              <span tabIndex={0}>{t('overview.uptime', { time: format.duration(uptime) })}</span>
-            </Hint>
-            <Hint text={format.timestamp(new Date(overview.as_of))}>
-              <span tabIndex={0}>{t('overview.asOf', { time: format.clock(new Date(overview.as_of)) })}</span>
-            </Hint>
-            {short && <span>{t('overview.shortWindow', { time: format.duration(overview.window_seconds) })}</span>}
-          </>
-        )}
-      </div>
+    <PageHead
+      title={t('overview.title')}
+      note={overview === null ? undefined : (
+        <span className={styles.facts}>
+          <Hint text={t('overview.uptimeHelp', { time: format.timestamp(new Date(overview.started_at)) })}>
+            <span tabIndex={0}>{t('overview.uptime', { time: format.duration(uptime) })}</span>
+          </Hint>
+          <Hint text={format.timestamp(new Date(overview.as_of))}>
+            <span tabIndex={0}>{t('overview.asOf', { time: format.clock(new Date(overview.as_of)) })}</span>
+          </Hint>
+          {short && <span>{t('overview.shortWindow', { time: format.duration(overview.window_seconds) })}</span>}
+        </span>
+      )}
+    >
       <Hint text={t('overview.windowHelp')}>
         <SegmentedControl
-          size="xs" radius={5} className={styles.window} aria-label={t('overview.window')} value={String(asked)}
+          size="xs" radius={5} aria-label={t('overview.window')} value={String(asked)}
           data={WINDOWS.map((seconds) => ({ value: String(seconds), label: t(`overview.windows.${seconds}`) }))}
           onChange={(value) => change({ window: value })}
         />
       </Hint>
-    </div>
+    </PageHead>
   );
 }
 
