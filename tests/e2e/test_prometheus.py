@@ -143,7 +143,10 @@ def test_published_configuration_unmodified(gateway, tmp_path):
         assert [target["scrapeUrl"] for target in prometheus.get("targets")["activeTargets"]] == [
             "http://localhost:8080/metrics"
         ]
-        [sample] = prometheus.get("query?query=websocket_active_connections")["result"]
+        # A target is up some moments before the samples of its scrape can be asked for.
+        query = "query?query=websocket_active_connections"
+        until(lambda: prometheus.get(query)["result"], "the first scrape is kept", 30)
+        [sample] = prometheus.get(query)["result"]
         assert sample["metric"] | {"instance": ""} == {
             "__name__": "websocket_active_connections", "route": "default", "job": "websocket_metrics", "instance": "",
         }

@@ -13,24 +13,25 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("promql", &["model"]),
     ("alert", &["model", "promql"]),
     ("diagnose", &["model"]),
+    ("guard", &["model"]),
     ("kernel", &["model"]),
     ("store", &["model", "meter"]),
-    ("gateway", &["kernel", "model", "observe", "meter"]),
+    ("gateway", &["guard", "kernel", "model", "observe", "meter"]),
     ("probe", &["kernel", "model", "observe", "diagnose"]),
-    ("remote", &["model", "meter"]),
+    ("remote", &["guard", "model", "meter"]),
     ("notify", &["model", "alert", "meter"]),
     ("web", &["model", "meter", "promql", "alert", "diagnose", "web"]),
     (
         "heartline",
         &[
-            "model", "observe", "meter", "diagnose", "gateway", "web", "probe", "store", "promql", "alert",
-            "remote", "notify",
+            "model", "observe", "meter", "diagnose", "guard", "gateway", "web", "probe", "store", "promql",
+            "alert", "remote", "notify",
         ],
     ),
 ];
 
 /// Rooms without sockets, files, clock and randomness.
-const PURE: &[&str] = &["model", "observe", "meter", "promql", "alert", "diagnose"];
+const PURE: &[&str] = &["model", "observe", "meter", "promql", "alert", "diagnose", "guard"];
 
 /// What a pure room may not name, in its dependencies and in its code.
 const IMPURE_CRATES: [&str; 6] = ["tokio", "hyper", "socket2", "rand", "rustix", "reqwest"];
