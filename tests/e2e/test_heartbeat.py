@@ -2,6 +2,7 @@
 them. nginx is real and cuts what is silent for 3 s."""
 
 import asyncio
+import json
 import pathlib
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def beating(interval="1s", timeout="2s", towards="client"):
 
 
 class Written:
-    """A service that upgrades and writes down what it is sent; `send` sends on its one connection."""
+    """A service that upgrades, writes down what it is sent, and answers a Close frame that comes first."""
 
     def __init__(self):
         self.got, self.sock, self.is_open, self.is_over = b"", None, threading.Event(), threading.Event()
@@ -38,8 +39,10 @@ class Written:
         sock.sendall(switching(head))
         self.got, self.sock = rest, sock
         self.is_open.set()
-        while part := sock.recv(65536):
+        while self.got[:1] != b"\x88" and (part := sock.recv(65536)):
             self.got += part
+        if self.got[:1] == b"\x88":
+            sock.sendall(close_frame(1001))
         self.is_over.set()
 
 
@@ -83,6 +86,36 @@ def test_without_a_heartbeat_nginx_cuts_it(tmp_path):
     assert record["reason"] == "abnormal" and 2.5 < record["idle_seconds"]["any"] < 5
 
 
+def test_what_cuts_is_told_with_the_heartbeat_that_would_live(tmp_path):
+    """25 clients that come at their own times, speak for a while and are then silent until nginx cuts them."""
+    with Site(tmp_path) as site, Gateway(config=config_for(service.echo(site, ping_interval=None))) as gateway:
+        front = site.nginx(f"location / {{ {UPGRADE} {CUTS} proxy_pass http://{gateway.address}; }}")
+
+        async def client(number):
+            await asyncio.sleep(number * 0.4)
+            async with websockets.connect(f"ws://{front}/", ping_interval=None) as client:
+                for _ in range(number % 5):
+                    await client.send("x")
+                    await client.recv()
+                    await asyncio.sleep(0.6)
+                with pytest.raises(websockets.ConnectionClosed):
+                    await client.recv()
+
+        async def clients():
+            await asyncio.gather(*map(client, range(25)))
+
+        asyncio.run(clients())
+
+        def told():
+            found = json.loads(gateway.get("/api/v1/findings"))["items"]
+            return [finding for finding in found if finding["id"] == "idle-timeout-l7-proxy"]
+
+        [finding] = until(told, "the timer is told", 30)
+        configs = [fix["config"] for fix in finding["fixes"]]
+        assert finding["where"] == "client_leg"
+        assert "heartbeat:\n  interval: 1s\n  timeout: 2s\n  towards: client" in configs
+
+
 def test_an_nginx_before_the_service_is_kept_awake(tmp_path):
     """Towards the upstream; the client sees no Pong and no Ping."""
     with Site(tmp_path) as site:
@@ -106,7 +139,7 @@ def test_who_does_not_answer_is_given_up():
         assert written.is_over.wait(15), "the service is told"
         while part := sock.recv(100):
             rest += part
-        assert rest[:2] == b"\x89\x08" and len(rest) % 10 == 0, "nothing but Pings of 8 bytes"
+        assert rest[:2] == b"\x89\x08" and len(rest) % 10 == 4 and rest.endswith(close_frame(1001)), "Pings of 8 bytes"
         [record] = gateway.wait_closed()
         assert gateway.metrics()['websocket_connections_closed_total{route="test",initiator="proxy",reason="heartbeat_timeout"}'] == 1
     assert verdict(record) == "proxy heartbeat_timeout - -"

@@ -472,9 +472,10 @@ impl<W: Wire> Relay<W> {
         }
         let given_up = self.session.entry.given_up().filter(|_| command == Command::HeartbeatTimeout);
         self.session.cause(given_up, command.what(), clock::now());
-        if let Some(leg) = given_up {
-            self.pipes[leg.inbound()].has_ended = true;
-            self.drop_output(leg.other().inbound());
+        if let Some(direction) = given_up.map(|leg| leg.other().inbound())
+            && self.pipes[direction].waiting.is_some()
+        {
+            self.drop_output(direction);
         }
         match command {
             Command::Cut | Command::HalfCloseTimeout => true,
@@ -545,7 +546,10 @@ impl<W: Wire> Relay<W> {
 
     /// Both peers were told and both have answered.
     fn is_goodbye_over(&self) -> bool {
-        let has_answered = |leg: Leg| self.pipes[leg.inbound()].has_ended || self.wire.has_said_farewell(leg);
+        let given_up = self.session.entry.given_up();
+        let has_answered = |leg: Leg| {
+            self.pipes[leg.inbound()].has_ended || self.wire.has_said_farewell(leg) || given_up == Some(leg)
+        };
         let is_flushed = |direction| self.pipes[direction].waiting.is_none();
         self.goodbye.is_some_and(|goodbye| goodbye.is_said_to_client && goodbye.is_said_to_upstream)
             && has_answered(Leg::Client)
