@@ -280,6 +280,7 @@ fn visit_route(
         f::REJECTED_UPGRADES => {
             out.words("check", |check: RejectedCheck| meter.sum(|shard| shard.rejected.get(check)));
         }
+        f::CUT_UNTOLD => out.value(meter.sum(|shard| shard.cut_untold.get()) as f64),
         f::PATH_IDLE_TIMEOUT => {
             if let Some(seconds) = live.idle_timeout_seconds {
                 out.labelled(&[("hop", "gateway")], seconds);
