@@ -531,6 +531,7 @@ impl<'a, 'b> Session<'a, 'b> {
         if let Some(index) = known {
             let (_, sent) = self.pings.swap_remove(index);
             self.seen.pings.push(Some(clock::now().since(sent).as_secs_f64()));
+            self.seen.pongs.push(at);
         }
     }
 
