@@ -38,7 +38,7 @@ pub const CAUSE: Cause = Cause {
         sources: &["tcp(7), TCP_INFO", "RFC 6298"],
     },
     phrases: &[
-        phrase("title", "segments are lost on the {leg} leg", "{leg} 侧链路丢包"),
+        phrase("title", "segments are lost on the {leg} leg", "{leg}侧链路丢包"),
         phrase(
             "lost",
             "{count} of {all} connections have sent {share} of their segments again",
@@ -52,7 +52,7 @@ pub const CAUSE: Cause = Cause {
         phrase(
             "owner",
             "Look for loss on the {leg} leg: counters of interfaces and switches, Wi-Fi, the carrier",
-            "在 {leg} 侧查找丢包：接口与交换机计数器、Wi-Fi、运营商",
+            "在{leg}侧查找丢包：接口与交换机计数器、Wi-Fi、运营商",
         ),
         phrase(
             "resent",
