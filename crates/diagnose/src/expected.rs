@@ -45,6 +45,8 @@ pub const ALL: &[Expectation] = &[
     expect("odd_ids", "count_hops", 1, ids_differ),
     expect("odd_order", "count_hops", 1, ids_go_up),
     expect("odd_gaps", "count_hops", 1, ids_have_no_gaps),
+    expect("odd_nul", "read_lines", 1, ids_are_kept),
+    expect("odd_charset", "read_lines", 1, is_told_as_utf8),
     expect("odd_lines", "read_lines", 1, lines_are_fields),
     expect("odd_coding", "time_hops", 1, is_coded_as_asked),
 ];
@@ -100,7 +102,16 @@ fn left_open(attempt: &Attempt) -> Option<&Stream> {
 
 fn opens_as_browsers_ask(attempt: &Attempt) -> Option<bool> {
     let differs = attempt.experiment.vary.is_some() && is_ordinary(attempt) && attempt.is_over();
-    differs.then(|| attempt.is_open())
+    (differs && !is_without_rfc8441(attempt)).then(|| attempt.is_open())
+}
+
+/// It agreed on HTTP/2 and does not offer extended CONNECT, as it may (RFC 8441, section 3): a WebSocket is asked for on a
+/// connection of HTTP/1.1 then.
+fn is_without_rfc8441(attempt: &Attempt) -> bool {
+    let is_http2 = attempt.tls.as_ref().and_then(|tls| tls.alpn.as_deref()) == Some("h2");
+    let was_unasked =
+        attempt.answer.is_none() && attempt.failed().is_some_and(|it| it.name == StageName::Upgrade);
+    is_http2 && was_unasked
 }
 
 /// A head of gRPC or of an event stream may wait for the first message.
@@ -244,6 +255,25 @@ fn ids_differ(attempt: &Attempt) -> Option<bool> {
     let mut ids = ids(attempt)?.to_vec();
     ids.sort();
     Some(ids.windows(2).all(|pair| pair[0] != pair[1]))
+}
+
+/// Clients ignore an id with a NUL, and come back with an older one (WHATWG HTML, section 9.2.6).
+fn ids_are_kept(attempt: &Attempt) -> Option<bool> {
+    let ids = &ordinary(attempt)?.ids;
+    (!ids.is_empty()).then(|| ids.iter().all(|id| !id.contains('\0')))
+}
+
+/// An event stream is always read as UTF-8, whatever else its type says (WHATWG HTML, section 9.2.5).
+fn is_told_as_utf8(attempt: &Attempt) -> Option<bool> {
+    let answer = attempt.answer.as_ref().filter(|_| ordinary(attempt).is_some())?;
+    let value = answer.field("content-type").filter(|_| answer.media_type() == "text/event-stream")?;
+    let charset = value.split(';').skip(1).filter_map(|part| part.split_once('='));
+    let charset =
+        charset.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset")).map(|(_, value)| value);
+    let is_utf8 = |value: &str| {
+        ["utf-8", "utf8"].iter().any(|it| value.trim().trim_matches('"').eq_ignore_ascii_case(it))
+    };
+    Some(charset.into_iter().all(is_utf8))
 }
 
 /// How far each id is from the one before, where all are numbers.

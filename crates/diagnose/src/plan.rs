@@ -201,8 +201,7 @@ impl Plan {
                     // What stands still for all streams together is seen on several at once.
                     let watched = |via, seconds| {
                         let message_seconds = Some(seconds);
-                        let hold =
-                            Conduct::Hold { seconds: WATCHED, ping_seconds: None, message_seconds };
+                        let hold = Conduct::Hold { seconds: WATCHED, ping_seconds: None, message_seconds };
                         experiment(Check::Latency, via, hold)
                     };
                     wanted.extend(WATCHES.map(|seconds| watched(Via::Url, seconds)));

@@ -93,7 +93,8 @@ fn stall(together: &[Trip], all: &[Trip]) -> Option<Stall> {
 
 fn trips(stream: usize, attempt: &Attempt) -> Vec<Trip> {
     let Some(seen) = &attempt.stream else { return Vec::new() };
-    let messages = seen.sent.iter().zip(&seen.echoes).filter_map(|(sent, echo)| Some((*sent, sent + (*echo)?)));
+    let messages =
+        seen.sent.iter().zip(&seen.echoes).filter_map(|(sent, echo)| Some((*sent, sent + (*echo)?)));
     let pings = seen.pings.iter().flatten().zip(&seen.pongs).map(|(trip, at)| (at - trip, *at));
     let began = attempt.began;
     messages

@@ -50,11 +50,7 @@ pub const CAUSE: Cause = Cause {
             "Of these {count} connections {alone} were ended while others of the same client stayed: they go all together",
             "这 {count} 个连接中，只有 {alone} 个在同一客户端的其他连接仍在时结束：它们一起结束",
         ),
-        phrase(
-            "shared",
-            "several tabs or several people behind one address",
-            "同一地址后的多个标签页或多人",
-        ),
+        phrase("shared", "several tabs or several people behind one address", "同一地址后的多个标签页或多人"),
         phrase(
             "count_keys",
             "Count the open connections of one session or user, before and after a navigation",

@@ -101,7 +101,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
         None => (Place::Unknown, None),
     };
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
-    let resent: u32 = seen.of_open(Via::Url).filter_map(|attempt| attempt.tcp).map(|tcp| tcp.retransmits).sum();
+    let resent: u32 =
+        seen.of_open(Via::Url).filter_map(|attempt| attempt.tcp).map(|tcp| tcp.retransmits).sum();
     let said = Said::new("stood_still").with("count", found.len()).seconds("seconds", longest);
     let compared = compared.map(|code| Said::new(code).with("upstream", upstream));
     Some(

@@ -184,7 +184,10 @@ mod tests {
     fn one_that_was_just_restarted_is_empty_for_that() {
         let restart = |number: u64| {
             let age = 60.0 + 9.0 * number as f64;
-            end(number).upstream("http://b").lived(41.0 - 0.01 * number as f64, age, 1.0).close(Leg::Upstream, 1001)
+            end(number)
+                .upstream("http://b")
+                .lived(41.0 - 0.01 * number as f64, age, 1.0)
+                .close(Leg::Upstream, 1001)
         };
         let ends: Vec<_> = (0..40).map(|number| restart(number).made()).collect();
         assert_eq!(judged(&ends), 0);

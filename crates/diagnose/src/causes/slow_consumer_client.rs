@@ -172,21 +172,19 @@ mod tests {
         assert_eq!(levels(full), [None, Some(Level::Medium)], "a small window, always full in the queue");
         let open = TcpSample { rwnd_limited_seconds: 0.0, ..full };
         assert_eq!(levels(open), [None, Some(Level::High)]);
-        let far = TcpSample { rtt_seconds: Some(0.11), min_rtt_seconds: Some(0.1), unacked_bytes: 2_300, ..full };
+        let far =
+            TcpSample { rtt_seconds: Some(0.11), min_rtt_seconds: Some(0.1), unacked_bytes: 2_300, ..full };
         assert_eq!(levels(far), [Some(Level::Low), None], "a small window on a long way");
     }
 
     #[test]
     fn some_readers_beside_full_queues_leave_the_link_a_suspicion() {
-        let full = TcpSample {
-            rtt_seconds: Some(0.9),
-            zero_window: false,
-            unacked_bytes: 18_000,
-            ..shut()
+        let full = TcpSample { rtt_seconds: Some(0.9), zero_window: false, unacked_bytes: 18_000, ..shut() };
+        let mixed = || {
+            clients(TcpSample { rtt_seconds: Some(0.9), ..shut() })
+                .enumerate()
+                .map(move |(number, made)| if number % 3 == 0 { made.tcp(Leg::Client, full) } else { made })
         };
-        let mixed = || clients(TcpSample { rtt_seconds: Some(0.9), ..shut() }).enumerate().map(move |(number, made)| {
-            if number % 3 == 0 { made.tcp(Leg::Client, full) } else { made }
-        });
         assert_eq!(told_of(CAUSE.id, mixed()).map(|(level, _)| level), Some(Level::Medium));
         assert_eq!(told_of(QUEUE, mixed()).map(|(level, _)| level), Some(Level::Low));
     }

@@ -55,7 +55,11 @@ pub const CAUSE: Cause = Cause {
             "{count} times the next stream of a full browser began right after one had ended",
             "占满的浏览器有 {count} 次在一条流结束后立即开始下一条",
         ),
-        phrase("comes_back", "pages that come back at once, six of each browser", "各浏览器的六个页面在断开后立即重连"),
+        phrase(
+            "comes_back",
+            "pages that come back at once, six of each browser",
+            "各浏览器的六个页面在断开后立即重连",
+        ),
         phrase(
             "open_seven",
             "Open seven tabs in one browser: the seventh stays `pending`",

@@ -60,7 +60,9 @@ impl Client {
 
     /// Those that the client ended while others of its stayed.
     fn ended_alone(&self) -> usize {
-        let stays = |ended: f64| self.0.iter().any(|other| other.is_open_at(ended) && other.is_open_at(ended + APART));
+        let stays = |ended: f64| {
+            self.0.iter().any(|other| other.is_open_at(ended) && other.is_open_at(ended + APART))
+        };
         self.0.iter().filter(|span| span.by_client && span.ended.is_some_and(stays)).count()
     }
 
@@ -81,11 +83,13 @@ type Key<'a> = (IpAddr, &'a str);
 fn clients<'a>(seen: &Population<'a>) -> BTreeMap<Key<'a>, Client> {
     let mut clients: BTreeMap<Key<'a>, Client> = BTreeMap::new();
     let before = |at: WallTime| (at.0 as f64 - seen.now.0 as f64) / 1e9;
-    let is_own = |tcp: Option<&TcpLegs>| !tcp.and_then(|tcp| tcp.leg(Leg::Client)).is_some_and(|leg| leg.shared);
+    let is_own =
+        |tcp: Option<&TcpLegs>| !tcp.and_then(|tcp| tcp.leg(Leg::Client)).is_some_and(|leg| leg.shared);
     let closed = seen.ends.iter().chain(&seen.orderly).filter(|record| is_own(record.tcp.as_deref()));
     let ended = closed.map(|record: &&'a CloseRecord| {
         let by_client = record.initiator == Some(Initiator::Client);
-        let span = Span { opened: before(record.opened_at), ended: Some(before(record.closed_at)), by_client };
+        let span =
+            Span { opened: before(record.opened_at), ended: Some(before(record.closed_at)), by_client };
         ((record.client.ip, record.user_agent.as_deref().unwrap_or_default()), span)
     });
     let open = seen.open.iter().filter(|open| is_own(open.tcp.as_deref())).map(|open| {
@@ -109,7 +113,9 @@ pub fn forgetful(cause: &'static Cause, seen: &Population<'_>) -> Option<Finding
         return None;
     }
     let clients = clients(seen);
-    let is_so = |client: &&Client| (MANY..=CROWD).contains(&client.0.len()) && client.are_apart() && client.most() >= MANY;
+    let is_so = |client: &&Client| {
+        (MANY..=CROWD).contains(&client.0.len()) && client.are_apart() && client.most() >= MANY
+    };
     let forgetful: Vec<&Client> = clients.values().filter(is_so).collect();
     let all: usize = forgetful.iter().map(|client| client.0.len()).sum();
     let alone: usize = forgetful.iter().map(|client| client.ended_alone()).sum();
@@ -118,14 +124,19 @@ pub fn forgetful(cause: &'static Cause, seen: &Population<'_>) -> Option<Finding
         return None;
     }
     let most = forgetful.iter().map(|client| client.most()).max().unwrap_or_default();
-    let several = Said::new("several").with("count", forgetful.len()).with("all", clients.len()).with("most", most);
+    let several =
+        Said::new("several").with("count", forgetful.len()).with("all", clients.len()).with("most", most);
     Some(
         Claim::of(cause, Place::Client, several)
             .corroborated(Said::new("none_alone").with("count", all).with("alone", alone))
             .unless(Said::new("shared"))
             .next(Said::new("count_keys"))
             .fix(Said::new("close_old"))
-            .concerns(seen.route.clone(), seen.now, Affected { connections: all as u64, share_of_closes: None })
+            .concerns(
+                seen.route.clone(),
+                seen.now,
+                Affected { connections: all as u64, share_of_closes: None },
+            )
             .finding(),
     )
 }
@@ -136,7 +147,9 @@ pub fn full_browsers(cause: &'static Cause, seen: &Population<'_>) -> Option<Fin
         return None;
     }
     let mut clients = clients(seen);
-    clients.retain(|(_, agent), client| agent.starts_with("Mozilla/") && (BROWSER..=CROWD).contains(&client.0.len()));
+    clients.retain(|(_, agent), client| {
+        agent.starts_with("Mozilla/") && (BROWSER..=CROWD).contains(&client.0.len())
+    });
     let most = clients.values().map(Client::most).max()?;
     let full: Vec<usize> =
         clients.values().filter(|client| client.most() == BROWSER).map(Client::handovers).collect();
@@ -170,9 +183,11 @@ mod tests {
     fn pages(clients: u64, ended: impl Fn(u64) -> f64) -> Vec<Made> {
         let one = |client: u64, nth: u64| {
             let (opened, ended) = (300.0 - 20.0 * nth as f64, ended(nth));
-            end(client * 10 + nth).lived(ended, opened - ended, 1.0).close(model::Leg::Client, 1001).with(|record| {
-                record.client.ip = [10, 1, 0, client as u8].into();
-            })
+            end(client * 10 + nth).lived(ended, opened - ended, 1.0).close(model::Leg::Client, 1001).with(
+                |record| {
+                    record.client.ip = [10, 1, 0, client as u8].into();
+                },
+            )
         };
         (0..clients).flat_map(|client| (0..4).map(move |nth| (client, nth))).map(|(c, n)| one(c, n)).collect()
     }

@@ -170,7 +170,11 @@ mod tests {
         let limited = TcpSample { rwnd_limited_seconds: 9.5, bytes_acked: 90_000, ..busy() };
         let shut = TcpSample { zero_window: true, unacked_bytes: 0, ..limited };
         assert_eq!(why(&shut), Some((Slow::Reader, true)));
-        assert_eq!(why(&TcpSample { zero_window: false, ..shut }), Some((Slow::Reader, true)), "nothing on its way");
+        assert_eq!(
+            why(&TcpSample { zero_window: false, ..shut }),
+            Some((Slow::Reader, true)),
+            "nothing on its way"
+        );
         let reads_now = TcpSample { unacked_bytes: 40_000, ..limited };
         assert_eq!(why(&reads_now), Some((Slow::Reader, true)), "by the mean rate the way is empty mostly");
     }
@@ -185,7 +189,8 @@ mod tests {
 
     #[test]
     fn a_slow_reader_behind_a_narrow_link_is_no_clear_case() {
-        let burst = TcpSample { rtt_seconds: Some(0.8), rwnd_limited_seconds: 9.0, bytes_acked: 200_000, ..busy() };
+        let burst =
+            TcpSample { rtt_seconds: Some(0.8), rwnd_limited_seconds: 9.0, bytes_acked: 200_000, ..busy() };
         let shut = TcpSample { zero_window: true, unacked_bytes: 0, ..burst };
         assert_eq!(why(&shut), Some((Slow::Reader, false)));
         let open = TcpSample { unacked_bytes: 60_000, ..burst };
