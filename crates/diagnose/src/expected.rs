@@ -165,12 +165,16 @@ fn has_status(attempt: &Attempt) -> Option<bool> {
     is_over.then(|| stream.grpc.as_ref().is_some_and(|end| end.code.is_some()))
 }
 
-/// RFC 6455, section 5.5.2; RFC 9113, section 6.7. The last one of a hold may be on its way when the probe leaves.
+/// RFC 6455, section 5.5.2; RFC 9113, section 6.7. Those of the last second of a hold may be on their way when the probe
+/// leaves.
 fn answers_pings(attempt: &Attempt) -> Option<bool> {
     let stream =
         left_open(attempt).filter(|stream| !stream.pings.is_empty() && stream.violations.is_empty())?;
-    let may_miss = usize::from(matches!(attempt.experiment.conduct, Conduct::Hold { .. }));
-    Some(stream.pings.iter().filter(|ping| ping.is_none()).count() <= may_miss)
+    let may_miss = match attempt.experiment.conduct {
+        Conduct::Hold { ping_seconds, .. } => (1.0 / ping_seconds.unwrap_or(1.0)).clamp(1.0, 10.0),
+        _ => 0.0,
+    };
+    Some(stream.pings.iter().filter(|ping| ping.is_none()).count() as f64 <= may_miss)
 }
 
 fn is_there_after_silence(attempt: &Attempt) -> Option<bool> {

@@ -53,7 +53,7 @@ const AT_ONCE: usize = 3;
 const CROWD: u32 = 20;
 /// Echoes that are timed.
 const ECHOES: u32 = 10;
-/// Streams that are watched side by side, by the seconds between their messages, and for how many seconds.
+/// Streams that are watched side by side, by the seconds between their Pings, and for how many seconds.
 const WATCHES: [f64; 2] = [0.25, 0.3];
 const WATCHED: f64 = 7.0;
 /// How often the plain request is repeated when it fails.
@@ -192,20 +192,21 @@ impl Plan {
                     wanted.extend(
                         target.direct.is_some().then(|| experiment(Check::Latency, Via::Direct, watched)),
                     );
+                } else {
+                    // What stands still for all streams together is seen on several at once.
+                    let watched = |via, seconds| {
+                        let ping_seconds = Some(seconds);
+                        let hold = Conduct::Hold { seconds: WATCHED, ping_seconds, message_seconds: None };
+                        experiment(Check::Latency, via, hold)
+                    };
+                    wanted.extend(WATCHES.map(|seconds| watched(Via::Url, seconds)));
+                    wanted.extend(target.direct.is_some().then(|| watched(Via::Direct, WATCHES[0])));
                 }
                 if echoes(plain) {
                     let echo = |via| {
                         experiment(Check::Latency, via, Conduct::Echo { messages: ECHOES, with_pings: true })
                     };
                     wanted.push(echo(Via::Url));
-                    // What stands still for all streams together is seen on several at once.
-                    let watched = |via, seconds| {
-                        let message_seconds = Some(seconds);
-                        let hold = Conduct::Hold { seconds: WATCHED, ping_seconds: None, message_seconds };
-                        experiment(Check::Latency, via, hold)
-                    };
-                    wanted.extend(WATCHES.map(|seconds| watched(Via::Url, seconds)));
-                    wanted.extend(target.direct.is_some().then(|| watched(Via::Direct, WATCHES[0])));
                     let longer = Conduct::Echo { messages: 40, with_pings: true };
                     wanted.extend(is_uneven(seen).then(|| experiment(Check::Latency, Via::Url, longer)));
                     wanted.extend(target.direct.is_some().then(|| echo(Via::Direct)));

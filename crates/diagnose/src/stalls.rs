@@ -115,19 +115,20 @@ pub fn period(stalls: &[Stall]) -> Option<f64> {
 pub(crate) mod tests {
     use super::*;
     use crate::experiment::Check;
-    use crate::scene::{Scene, lives, talked};
+    use crate::scene::{Scene, lives, pinged};
 
-    /// A stream that began then and says something each 250 ms for 7 s; what is said in one of these times is answered at
-    /// its end.
+    /// A stream that began then and sends a Ping each 250 ms for 7 s; what is sent in one of these times is answered at its
+    /// end.
     pub(crate) fn watched(via: Via, began: f64, stills: &[(f64, f64)]) -> Attempt {
         let sent: Vec<f64> = (1..28).map(|nth| 0.25 * f64::from(nth)).collect();
         let answer = |sent: &f64| {
             let still = stills.iter().find(|(from, to)| (*from..*to).contains(&(began + sent)));
             Some(still.map_or(0.002, |(_, to)| to - began - sent))
         };
-        let mut attempt = lives(via, talked(0.25), began, 7.0).stream_with(|stream| {
-            stream.echoes = sent.iter().map(answer).collect();
-            stream.sent = sent;
+        let mut attempt = lives(via, pinged(0.25), began, 7.0).stream_with(|stream| {
+            stream.pings = sent.iter().map(answer).collect();
+            stream.pongs =
+                sent.iter().zip(&stream.pings).filter_map(|(sent, trip)| Some(sent + (*trip)?)).collect();
         });
         attempt.experiment.check = Check::Latency;
         attempt
@@ -145,6 +146,15 @@ pub(crate) mod tests {
         assert_eq!(stalls.len(), 3, "{stalls:?}");
         assert!(stalls.iter().all(|stall| stall.streams == 2 && stall.to - stall.from > 0.5), "{stalls:?}");
         assert!(period(&stalls).is_some_and(|period| (period - 2.0).abs() < 0.01));
+        let talks = |began| {
+            let mut attempt = watched(Via::Url, began, &stills);
+            let stream = attempt.stream.get_or_insert_default();
+            (stream.echoes, stream.pings) = (std::mem::take(&mut stream.pings), Vec::new());
+            let answered = std::mem::take(&mut stream.pongs).into_iter();
+            stream.sent = answered.zip(&stream.echoes).filter_map(|(at, trip)| Some(at - (*trip)?)).collect();
+            attempt
+        };
+        assert_eq!(found([talks(0.0), talks(0.11)]).len(), 3, "messages tell it as well");
     }
 
     #[test]

@@ -292,6 +292,13 @@ mod tests {
         let beats =
             lives(URL, talked(1.0), 0.0, 5.0).stream_with(|it| it.pings = vec![Some(0.1), None, None]);
         assert_eq!(told(Scene::opened().attempt(beats)), ["odd_pings"]);
+        let often = |missed| {
+            let hold = lives(URL, crate::scene::pinged(0.25), 0.0, 7.0)
+                .stream_with(|it| it.pings = vec![None; missed]);
+            Scene::opened().attempt(hold)
+        };
+        assert_eq!(told(often(5)), ["odd_pings"]);
+        none(probe, often(4));
         let wakes = lives(URL, SILENT, 0.0, 5.0).stream_with(|it| it.woken = Some(Woken::Unanswered));
         assert_eq!(told(Scene::opened().attempt(wakes)), ["odd_wake"]);
         let leaves = || greeted_by(URL, Stream { is_close_answered: Some(false), ..Stream::default() });

@@ -112,6 +112,9 @@ fn a_feed_is_watched_with_pings_and_an_uneven_echo_longer() {
     };
     assert!(is_made(&made(9, None), watched) && !is_made(&made(1, None), watched));
     assert!(!is_made(&made(9, Some(0.3)), watched));
+    let beside = |seconds| Conduct::Hold { seconds: 7.0, ping_seconds: Some(seconds), message_seconds: None };
+    let echo = made(1, Some(0.003));
+    assert!(is_made(&echo, beside(0.25)) && is_made(&echo, beside(0.3)), "two streams side by side");
     assert!(is_made(&made(1, Some(0.3)), longer) && !is_made(&made(1, Some(0.003)), longer));
 }
 
