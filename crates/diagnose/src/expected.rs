@@ -87,7 +87,9 @@ impl Expectation {
 fn is_ordinary(attempt: &Attempt) -> bool {
     matches!(
         attempt.experiment.vary,
-        None | Some(Vary::Compression(true) | Vary::Alpn(Alpn::Both) | Vary::LastEventId(_))
+        None | Some(
+            Vary::Compression(true) | Vary::Alpn(Alpn::Both) | Vary::LastEventId(_) | Vary::RequestEnded
+        )
     )
 }
 

@@ -209,7 +209,9 @@ impl Vary {
             Vary::Compression(_) => "compression",
             Vary::Subprotocol(_) => "Sec-WebSocket-Protocol",
             Vary::NoUpgrade => "Upgrade",
-            Vary::OtherScheme | Vary::DeadlineMs(_) | Vary::LastEventId(_) => return None,
+            Vary::OtherScheme | Vary::DeadlineMs(_) | Vary::LastEventId(_) | Vary::RequestEnded => {
+                return None;
+            }
         })
     }
 }

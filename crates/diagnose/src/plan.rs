@@ -282,7 +282,11 @@ impl Plan {
             experiment(Check::Idle, via, Conduct::Hold { seconds, ping_seconds, message_seconds })
         };
         let plain = seen.plain().expect("a hold follows the plain attempt");
-        let mut wanted = vec![hold(Via::Url, None, None)];
+        // Timers of whole requests begin when theirs is over, which a client that goes on talking never lets be.
+        let is_subscription = seen.target.protocol == Protocol::Grpc && is_subscription(plain);
+        let quiet =
+            |via| Experiment { vary: is_subscription.then_some(Vary::RequestEnded), ..hold(via, None, None) };
+        let mut wanted = vec![quiet(Via::Url)];
         match seen.target.protocol {
             Protocol::WebSocket => {
                 wanted.push(hold(Via::Url, Some(HEARTBEAT), None));
@@ -291,15 +295,16 @@ impl Plan {
                 wanted.extend(echoes(plain).then(|| hold(Via::Url, None, Some(HEARTBEAT))));
             }
             // Services of gRPC take frequent PING frames for an attack (grpc/proposal, A8).
+            Protocol::Grpc if is_subscription => {}
             Protocol::Grpc => wanted.push(hold(Via::Url, None, Some(HEARTBEAT))),
             Protocol::Sse => {}
         }
         if let Some(direct) = seen.direct().filter(|direct| direct.is_open()) {
-            wanted.push(hold(Via::Direct, None, None));
+            wanted.push(quiet(Via::Direct));
             wanted.extend(echoes(direct).then(|| hold(Via::Direct, None, Some(HEARTBEAT))));
         }
         self.begin(wanted, usize::MAX, step);
-        let silent = hold(Via::Url, None, None);
+        let silent = quiet(Via::Url);
         let begun = self.begun.iter().filter(|experiment| **experiment == silent).count();
         let first = running.iter().find(|running| running.experiment == silent).map(|running| running.began);
         let is_early_end = first.is_none() && step.start.iter().all(|started| *started != silent);
@@ -501,6 +506,11 @@ fn is_hold(experiment: &Experiment) -> bool {
 
 fn echoes(plain: &Attempt) -> bool {
     plain.stream.as_ref().is_some_and(|stream| stream.echoes.iter().any(Option::is_some))
+}
+
+/// A call on which the service goes on when its client has nothing more to say.
+fn is_subscription(plain: &Attempt) -> bool {
+    plain.peer_end().is_none() && plain.stream.as_ref().is_some_and(|stream| stream.messages_seen > 1)
 }
 
 /// The id of an event in the middle of the first event stream that the service ended: its client comes back with one,

@@ -2,7 +2,7 @@
 
 use model::finding::{Finding, Place, Said, Severity};
 
-use crate::attempt::{Attempt, Sign};
+use crate::attempt::Attempt;
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
@@ -111,7 +111,7 @@ mod tests {
     use model::finding::Level;
 
     use super::*;
-    use crate::attempt::Stream;
+    use crate::attempt::{Sign, Stream};
     use crate::scene::{DIRECT, Scene, URL, close, end, found, greeted_by, none};
 
     fn ends(via: Via, sign: Sign, sent: Vec<f64>) -> Attempt {

@@ -257,3 +257,19 @@ fn paths_beside_a_path() {
     assert!(paths("/").is_empty());
     assert!(paths("/io/?EIO=3&t=1").contains(&"/io/?EIO=4&t=1".to_owned()));
 }
+
+#[test]
+fn a_subscription_is_held_as_its_client_holds_it() {
+    let made = |messages_seen| {
+        let made = played(Scene::grpc(), Options::default(), |experiment| {
+            let mut attempt = refused(experiment, 101);
+            attempt.stream.as_mut().expect("it is open").messages_seen = messages_seen;
+            attempt
+        });
+        made.into_iter().filter(|made| made.check == Check::Idle).collect::<Vec<_>>()
+    };
+    let is_ended = |made: &Experiment| made.vary == Some(Vary::RequestEnded);
+    let subscribed = made(2);
+    assert!(subscribed.len() > 1 && subscribed.iter().all(is_ended), "{subscribed:?}");
+    assert!(!made(1).iter().any(is_ended));
+}
