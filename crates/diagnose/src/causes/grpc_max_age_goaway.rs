@@ -192,7 +192,6 @@ mod tests {
             })
         };
         found(probe, Scene::grpc().attempts(heard(0.1)), Level::Medium);
-        none(probe, Scene::grpc().attempts(heard(2.8)));
         none(probe, Scene::grpc().attempts(ends.clone()).attempt(lives(URL, talked(1.0), 0.0, 9.0)));
         none(probe, Scene::opened().attempts(ends).attempt(cut_at(URL, talked(1.0), 1.0, 3.05, Sign::Fin)));
     }
