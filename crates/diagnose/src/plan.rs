@@ -76,7 +76,7 @@ const SPARSE_HEARTBEAT: f64 = 25.0;
 /// Seconds between PING frames that clients of gRPC may send (its keepalive is no more frequent than that by default:
 /// grpc/proposal, A8), and how long a server needs to mind.
 const KEEPALIVE: f64 = 10.0;
-const KEEPALIVE_SECONDS: f64 = 45.0;
+const KEEPALIVE_SECONDS: f64 = 55.0;
 
 /// The state of an examination's plan.
 #[derive(Clone, Debug)]
@@ -253,6 +253,13 @@ impl Plan {
             }
             Protocol::Grpc => {
                 wanted.push(vary(Check::Deadline, Vary::DeadlineMs(Some(2000))));
+                // Until after the deadline that each call was told to have.
+                let told = target.deadline.filter(|deadline| *deadline <= self.options.idle_max);
+                wanted.extend(told.map(|deadline| {
+                    let seconds = deadline + 1.0;
+                    let held = Conduct::Hold { seconds, ping_seconds: None, message_seconds: None };
+                    experiment(Check::Deadline, Via::Url, held)
+                }));
             }
         }
         let crowd = |via| experiment(Check::Concurrency, via, Conduct::Crowd { connections: CROWD });

@@ -273,3 +273,18 @@ fn a_subscription_is_held_as_its_client_holds_it() {
     assert!(subscribed.len() > 1 && subscribed.iter().all(is_ended), "{subscribed:?}");
     assert!(!made(1).iter().any(is_ended));
 }
+
+#[test]
+fn a_deadline_that_calls_are_sent_with_is_waited_for() {
+    let seconds = |scene: Scene| {
+        let made = played(scene, Options::default(), |experiment| refused(experiment, 101));
+        let held = made.into_iter().filter(|made| made.check == Check::Deadline);
+        held.filter_map(|made| match made.conduct {
+            Conduct::Hold { seconds, .. } => Some(seconds),
+            _ => None,
+        })
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(seconds(Scene::grpc().deadline(3.0)), [4.0]);
+    assert!(seconds(Scene::grpc().deadline(3600.0)).is_empty() && seconds(Scene::grpc()).is_empty());
+}

@@ -1,10 +1,12 @@
 //! What the kernel tells of the legs of many connections: loss, a reader that does not read, a queue on the way.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use model::Leg;
 use model::record::CloseRecord;
 use model::tcp::TcpSample;
 
-use super::{Open, Population};
+use super::{Open, Population, network};
 
 /// Bytes of a full segment, as good as it is known.
 const SEGMENT: f64 = 1400.0;
@@ -49,6 +51,8 @@ pub struct SlowLeg {
     pub min_rtt: f64,
     /// Bytes that wait.
     pub waiting: u64,
+    /// The client's network; unspecified towards an upstream.
+    pub network: IpAddr,
     /// What looks like it is excluded: a reader's round trip is short, a queue's window open.
     pub is_clear: bool,
 }
@@ -94,10 +98,11 @@ impl SlowLeg {
             Slow::Hole
         } else if is_limited && (is_shut || is_mostly_empty) {
             Slow::Reader
+        } else if has_grown && is_waiting {
+            // A queue that is full loses what comes further.
+            Slow::Queue
         } else if sample.retransmits >= 5 && loss > 0.01 && window_share < 0.5 {
             Slow::Loss
-        } else if has_grown && is_waiting {
-            Slow::Queue
         } else if is_limited && sample.notsent_bytes > 32 << 10 {
             Slow::Window
         } else if min_rtt > 0.15 && rtt < 2.0 * min_rtt {
@@ -110,7 +115,8 @@ impl SlowLeg {
             Slow::Queue => !sample.zero_window && window_share < 0.5,
             _ => true,
         };
-        Some(SlowLeg { why, loss, window_share, rtt, min_rtt, waiting, is_clear })
+        let network = Ipv4Addr::UNSPECIFIED.into();
+        Some(SlowLeg { why, loss, window_share, rtt, min_rtt, waiting, network, is_clear })
     }
 }
 
@@ -130,13 +136,17 @@ impl<'a> Population<'a> {
 
     /// The slow legs of open and ended connections on this side, and how many were looked at.
     pub fn slow_legs(&self, leg: Leg) -> (Vec<SlowLeg>, usize) {
-        let open = self.open.iter().filter_map(|open| newest(open, leg));
+        let open = self.open.iter().filter_map(|open| Some((open.client.ip, newest(open, leg)?)));
         let ended = self.ends.iter().chain(&self.orderly).filter_map(|record| {
             let facts = record.tcp.as_ref()?.leg(leg).filter(|facts| !facts.shared)?;
-            facts.close.or(facts.last)
+            Some((record.client.ip, facts.close.or(facts.last)?))
         });
-        let samples: Vec<TcpSample> = open.chain(ended).collect();
-        (samples.iter().filter_map(SlowLeg::of).collect(), samples.len())
+        let samples: Vec<(IpAddr, TcpSample)> = open.chain(ended).collect();
+        let of = |(ip, sample): &(IpAddr, TcpSample)| {
+            let slow = SlowLeg::of(sample)?;
+            Some(if leg == Leg::Client { SlowLeg { network: network(*ip), ..slow } } else { slow })
+        };
+        (samples.iter().filter_map(of).collect(), samples.len())
     }
 }
 
@@ -183,6 +193,9 @@ mod tests {
     fn a_narrow_link_is_full_whatever_limits_the_sender() {
         let queued = TcpSample { rtt_seconds: Some(1.0), unacked_bytes: 75_000, ..busy() };
         assert_eq!(why(&queued), Some((Slow::Queue, true)));
+        let drops = TcpSample { retransmits: 60, ..queued };
+        assert_eq!(why(&drops), Some((Slow::Queue, true)), "a full queue loses what comes further");
+        assert_eq!(why(&TcpSample { retransmits: 60, ..busy() }), Some((Slow::Loss, true)));
         let by_window = TcpSample { rwnd_limited_seconds: 9.8, ..queued };
         assert_eq!(why(&by_window), Some((Slow::Queue, false)), "a small window is full in the queue");
     }
