@@ -47,6 +47,7 @@ pub fn visit(registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
         kept::visit(family, &registry.queries, &scrape.store, sink);
         rules::visit(family, scrape, sink);
         kept::visit_remotes(family, &scrape.remotes, sink);
+        kept::visit_shared_limits(family, scrape.shared_limits.as_ref(), sink);
         kept::visit_notifications(family, &scrape.notifications, sink);
         kept::visit_findings(family, &scrape.findings, sink);
         probes::visit(family, &scrape.probes, sink);

@@ -246,6 +246,10 @@ families! {
         "Bytes that wait to be sent to an engine elsewhere, compressed.";
     REMOTE_LAG: Gauge "heartline_remote_write_lag_seconds" ["remote"]
         "Age of the oldest sample that waits to be sent to an engine elsewhere; 0 when none waits.";
+    SHARED_LIMITS_UP: Gauge "heartline_shared_limits_up" []
+        "Whether the Redis that counts limits for several gateways (shared_limits) answers; absent without one.";
+    SHARED_LIMIT_ASKS: Counter "heartline_shared_limit_asks_total" ["result"]
+        "Openings that limits of several gateways were asked for: granted, refused, or unknown since no answer came in time, with which shared_limits.on_failure decides; absent without shared_limits.";
     NOTIFICATIONS: Counter "heartline_notifications_total" ["channel", "type", "result", "reason"]
         "Messages to people: delivered as the vendor counts it, attempts that are repeated (retried), given up (failed), left out since too many waited (dropped), or told together with others (merged); reason is empty where there is none.";
     NOTIFICATION_SECONDS: Histogram "heartline_notification_duration_seconds" ["type"]

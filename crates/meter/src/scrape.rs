@@ -35,6 +35,8 @@ pub struct Scrape {
     pub reloaded: Option<bool>,
     /// Engines elsewhere that samples are sent to.
     pub remotes: Vec<RemoteFacts>,
+    /// Limits that several gateways hold together; none without.
+    pub shared_limits: Option<SharedLimitsFacts>,
     /// What people are told.
     pub notifications: NotificationFacts,
     /// What explains the ends of connections.
@@ -209,6 +211,19 @@ pub struct RemoteFacts {
     pub waiting_bytes: u64,
     /// Age of the oldest sample that waits, seconds.
     pub lag_seconds: f64,
+}
+
+/// What came of asking for limits that several gateways hold together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SharedLimitsFacts {
+    /// Whether who counts them answers.
+    pub is_up: bool,
+    /// Openings that were let in.
+    pub granted: u64,
+    /// Openings that were refused.
+    pub refused: u64,
+    /// Openings without an answer in time.
+    pub unknown: u64,
 }
 
 /// What came of telling people.

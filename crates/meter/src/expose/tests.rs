@@ -208,6 +208,7 @@ fn every_family_of_the_table_has_samples_and_its_labels() {
     let counts = vec![("any", 1)];
     scrape.remotes =
         vec![RemoteFacts { samples: counts.clone(), failures: counts.clone(), ..RemoteFacts::default() }];
+    scrape.shared_limits = Some(crate::scrape::SharedLimitsFacts::default());
     scrape.alertmanagers =
         vec![crate::scrape::AlertmanagerFacts { alerts: counts.clone(), ..Default::default() }];
     scrape.findings =
