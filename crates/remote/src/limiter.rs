@@ -18,6 +18,7 @@ use std::{fmt, fs};
 
 use guard::shared::{Answer, Answering, Ask, OnFailure, Shared};
 use meter::scrape::SharedLimitsFacts;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -99,6 +100,8 @@ struct State {
     /// Something is to be written.
     wake: Notify,
     is_up: AtomicBool,
+    /// Why it could not be asked the last time.
+    why: Mutex<Option<String>>,
     granted: AtomicU64,
     refused: AtomicU64,
     unknown: AtomicU64,
@@ -114,6 +117,7 @@ impl Limiter {
             counts: Counts::default(),
             wake: Notify::new(),
             is_up: AtomicBool::new(false),
+            why: Mutex::new(None),
             granted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             unknown: AtomicU64::new(0),

@@ -43,7 +43,6 @@ pub(super) async fn run(settings: LimiterSettings, state: Arc<State>, openings: 
     let mut backoff = Backoff::new();
     let first = timeout(keeper.settings.timeout, connect(keeper.settings.clone())).await;
     let mut next = first.unwrap_or_else(|_| Err("no connection in time".to_owned()));
-    let mut is_told = false;
     loop {
         let begun = Instant::now();
         let end = match next {
@@ -51,10 +50,11 @@ pub(super) async fn run(settings: LimiterSettings, state: Arc<State>, openings: 
             Err(why) => End::Failed(why),
         };
         let End::Failed(why) = end else { return };
-        if keeper.state.is_up.swap(false, Relaxed) || !is_told {
+        let was_up = keeper.state.is_up.swap(false, Relaxed);
+        let before = keeper.state.why.lock().replace(why.clone());
+        if was_up || before.is_none() {
             let on_failure = keeper.settings.on_failure;
             tracing::warn!(why, ?on_failure, "shared limits: Redis cannot be asked");
-            is_told = true;
         }
         if begun.elapsed() > GOOD {
             backoff = Backoff::new();
