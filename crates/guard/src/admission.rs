@@ -17,8 +17,8 @@ use parking_lot::Mutex;
 use self::clients::{Asked, Clients};
 pub use self::clients::{CLIENTS_MAX, Client};
 pub use self::pace::Pace;
-pub use self::rate::{Clock, Rate};
 use self::rate::Bucket;
+pub use self::rate::{Clock, Rate};
 
 /// What a gate lets through. Nothing that is absent is a limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,6 +116,8 @@ pub struct Gate<C: Clock> {
 struct Counts<C: Clock> {
     /// Attempts that were let in and are not yet open.
     opening: u64,
+    /// Follows the bucket, which does not tell its level.
+    taken: Option<Pace>,
     clients: Clients<C>,
 }
 
@@ -128,10 +130,15 @@ impl<C: Clock> Gate<C> {
             None => limits.new_connections.map(|rate| Arc::new(rate.bucket(&clock))),
         };
         let counts = before.map_or_else(
-            || Arc::new(Mutex::new(Counts { opening: 0, clients: Clients::new() })),
+            || Arc::new(Mutex::new(Counts { opening: 0, taken: None, clients: Clients::new() })),
             |before| Arc::clone(&before.counts),
         );
-        counts.lock().clients.limit(limits.per_client, &clock);
+        let mut counted = counts.lock();
+        counted.clients.limit(limits.per_client, &clock);
+        if kept.is_none() {
+            counted.taken = limits.new_connections.map(|rate| Pace::new(rate, clock.now()));
+        }
+        drop(counted);
         Gate { scope, limits, bucket, counts, clock }
     }
 
@@ -143,6 +150,12 @@ impl<C: Clock> Gate<C> {
     /// Attempts that were let in and are not yet open.
     pub fn opening(&self) -> u64 {
         self.counts.lock().opening
+    }
+
+    /// Tokens of the bucket that are taken and not yet back; none without a bucket.
+    pub fn taken(&self) -> Option<u64> {
+        let now = self.clock.now();
+        self.counts.lock().taken.map(|taken| taken.owed(now))
     }
 
     /// Clients that are counted.
@@ -203,8 +216,14 @@ impl<C: Clock> Gate<C> {
             }
         }
         let (bucket, rate) = self.bucket.as_ref().zip(self.limits.new_connections)?;
-        let wait = bucket.take().err()?;
-        refused(AdmissionReason::NewConnections, rate.tokens.get().into(), wait)
+        match bucket.take() {
+            Ok(()) => {
+                let now = self.clock.now();
+                counts.taken.iter_mut().for_each(|taken| taken.take(1, now));
+                None
+            }
+            Err(wait) => refused(AdmissionReason::NewConnections, rate.tokens.get().into(), wait),
+        }
     }
 }
 

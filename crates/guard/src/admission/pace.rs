@@ -30,6 +30,11 @@ impl Pace {
         self.full_at = self.full_at.max(now) + worth;
     }
 
+    /// Tokens that are taken and not yet back.
+    pub fn owed(&self, now: Moment) -> u64 {
+        (self.full_at.since(now).as_nanos() as f64 / self.period).ceil() as u64
+    }
+
     /// How long to wait until the bucket is out of debt; none while it is.
     pub fn wait(&self, now: Moment) -> Option<Duration> {
         let owed = self.full_at.since(now);

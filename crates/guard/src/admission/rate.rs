@@ -38,7 +38,9 @@ impl Rate {
 
     /// What cannot work about it.
     pub fn problem(self) -> Option<String> {
-        self.period().is_zero().then(|| "the interval must be longer: a token comes back in no time".to_owned())
+        self.period()
+            .is_zero()
+            .then(|| "the interval must be longer: a token comes back in no time".to_owned())
     }
 
     pub(super) fn bucket<C: Clock>(self, clock: &C) -> Bucket<C> {

@@ -93,8 +93,11 @@ fn a_ceiling_holds_what_is_being_opened_as_well() {
 fn a_bucket_fills_again_evenly() {
     let new_connections = Some(rate(10, 10 * SECOND));
     let mut scene = Scene::new(Limits { new_connections, ..Limits::default() });
+    assert_eq!(scene.gate.taken(), Some(0));
     scene.fill(&Ask::default(), 10, AdmissionReason::NewConnections);
+    assert_eq!(scene.gate.taken(), Some(10));
     scene.clock.pass(SECOND);
+    assert_eq!(scene.gate.taken(), Some(9));
     scene.fill(&Ask::default(), 1, AdmissionReason::NewConnections);
     scene.clock.pass(3 * SECOND);
     scene.fill(&Ask::default(), 3, AdmissionReason::NewConnections);
@@ -104,7 +107,8 @@ fn a_bucket_fills_again_evenly() {
 
 #[test]
 fn who_meets_a_ceiling_takes_no_token() {
-    let limits = Limits { connections: Some(1), new_connections: Some(rate(2, 60 * SECOND)), ..Limits::default() };
+    let limits =
+        Limits { connections: Some(1), new_connections: Some(rate(2, 60 * SECOND)), ..Limits::default() };
     let mut scene = Scene::new(limits);
     scene.fill(&Ask::default(), 1, AdmissionReason::Connections);
     for _ in 0..10 {
