@@ -320,6 +320,69 @@ def test_who_waits_too_long_is_refused():
         first.close()
 
 
+@contextlib.contextmanager
+def read_by_service(limits):
+    """A client of a route with these limits, the service's end of it, and the gateway."""
+    with gate(limits) as gateway:
+        client, _ = open_websocket(gateway.port)
+        [service] = until(lambda: gateway.sockets, "it is open")
+        service.settimeout(20)
+        with client:
+            yield gateway, client, service
+
+
+def receive(sock, size):
+    data = b""
+    while len(data) < size:
+        part = sock.recv(size - len(data))
+        assert part, f"ended after {len(data)} bytes"
+        data += part
+    return data
+
+
+@pytest.mark.parametrize(("limit", "reason"), [
+    ("messages: { tokens: 20, interval: 1s }", "messages"),
+    ("bytes: { tokens: 2000, interval: 1s }", "bytes"),
+])
+def test_a_client_that_sends_too_much_has_to_wait_and_nothing_is_lost(limit, reason):
+    with read_by_service(limit) as (gateway, client, service):
+        sent = b"".join(frame(1, b"%093d" % number, mask=True) for number in range(30))
+        client.sendall(sent)
+        assert receive(service, len(sent)) == sent
+        client.sendall(sent)
+        until(lambda: decisions(gateway).get(("delayed", reason)), "it is held back")
+        service.sendall(frame(1, b"news"))
+        assert receive(client, 6) == frame(1, b"news"), "the other direction goes on"
+        assert receive(service, len(sent)) == sent
+        client.sendall(frame(8, b"", mask=True))
+        receive(service, 6)
+
+
+def test_a_client_that_sends_too_much_is_closed():
+    limits = "messages: { tokens: 5, interval: 60s }, when_exceeded: close"
+    with read_by_service(limits) as (gateway, client, service):
+        client.sendall(frame(1, b"hello", mask=True) * 5)
+        receive(service, 5 * 11)
+        client.sendall(frame(1, b"hello", mask=True))
+        assert receive(client, 4) == b"\x88\x02\x03\xf0", "1008"
+        client.sendall(frame(8, b"\x03\xf0", mask=True))
+        receive(service, 11)
+        assert receive(service, 8)[-2:] == b"\x03\xe9", "1001"
+        service.sendall(frame(8, b"\x03\xe9"))
+        [record] = gateway.wait_closed()
+        assert (record["initiator"], record["reason"]) == ("proxy", "limit")
+        assert record["causes"][0]["what"] == "rate_limit"
+        assert record["messages"]["client_to_server"] == 6, "nothing is lost before it"
+        assert decisions(gateway)[("closed", "messages")] == 1
+
+
+def test_a_trial_slows_nobody_down():
+    with read_by_service("messages: { tokens: 1, interval: 60s }, dry_run: true") as (gateway, client, service):
+        client.sendall(frame(1, b"hello", mask=True) * 50)
+        receive(service, 50 * 11)
+        assert decisions(gateway)[("would_refuse", "messages")] == 1
+
+
 def reload(gateway, config):
     gateway.write_config(config)
     assert gateway.post("/-/reload") == (200, '{"status":"ok"}')

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use guard::admission::Client;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::capture_connection;
 use model::record::ClientAddress;
-use guard::admission::Client;
 use model::{Decision, HandshakeResult, Moment, Protocol, RejectedCheck};
 use observe::fields::Fields;
 use observe::upgrade::{self, Asked};
@@ -143,7 +143,8 @@ impl Exchange {
         let tells_apart = route.admission.as_ref().is_some_and(Admission::tells_clients_apart);
         let counted_as =
             tells_apart.then(|| visitor::counted_as(request, &client, &route, &shared.registry.salt));
-        let exchange = Exchange { shared, route, client, watch, started, version, framing, counted_as, guard };
+        let exchange =
+            Exchange { shared, route, client, watch, started, version, framing, counted_as, guard };
         Ok((exchange, host))
     }
 
@@ -173,8 +174,7 @@ impl Exchange {
         };
         let asking = Asking { client: self.counted_as, address: self.client.ip };
         let open = (|| self.route.connections.active(), || self.shared.registry.active());
-        let (slots, mut decided) =
-            admission.ask(asking, open).map_err(|refused| refuse(attempt, refused))?;
+        let (slots, mut decided) = admission.ask(asking, open).map_err(|refused| refuse(attempt, refused))?;
         attempt.admitted(slots);
         let turn = admission.turn(self.client.ip).await;
         let (turn, would) = turn.map_err(|refused| refuse(attempt, refused))?;

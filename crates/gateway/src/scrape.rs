@@ -33,15 +33,13 @@ impl Gateway {
         };
         let admission = |name: &str| {
             let route = table.route(name)?;
-            route.admission.as_ref().map(|admission| {
-                let door = admission.route.as_deref();
-                AdmissionFacts {
-                    connections: door.and_then(|door| door.gate.limits().connections),
-                    waiting: door.and_then(|door| door.turns.as_ref()).map(Turns::waiting),
-                    clients_left_out: admission
-                        .tells_clients_apart()
-                        .then(|| door.map(|door| door.gate.clients_left_out()).unwrap_or_default()),
-                }
+            let door = route.door();
+            let tells_apart = |door: &&Door| door.gate.limits().per_client.is_some();
+            let is_some = route.admission.is_some() || route.limits_config().is_pacing();
+            is_some.then(|| AdmissionFacts {
+                connections: door.and_then(|door| door.gate.limits().connections),
+                waiting: door.and_then(|door| door.turns.as_ref()).map(Turns::waiting),
+                clients_left_out: door.filter(tells_apart).map(|door| door.gate.clients_left_out()),
             })
         };
         let routes = self.shared.registry.routes();

@@ -11,8 +11,8 @@ use model::record::{
 };
 use model::recording::Happening;
 use model::{
-    AdmissionReason, ConnectionId, Direction, GrpcCode, HandshakeResult, Http2Error, Initiator, Leg, Moment, PerDirection,
-    PerLeg, Protocol, Reason, WallTime,
+    AdmissionReason, ConnectionId, Direction, GrpcCode, HandshakeResult, Http2Error, Initiator, Leg, Moment,
+    PerDirection, PerLeg, Protocol, Reason, WallTime,
 };
 use observe::ending::{self, Ending};
 

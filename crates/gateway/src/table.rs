@@ -8,8 +8,8 @@ use rustls::pki_types::ServerName;
 
 use crate::admission::{Admission, Door};
 use crate::config::{
-    ClientKeySource, EventTimeConfig, GatewayConfig, LimitsConfig, MatchConfig, Network, RouteConfig, Timeouts,
-    UpstreamConfig,
+    ClientKeySource, EventTimeConfig, GatewayConfig, LimitsConfig, MatchConfig, Network, RouteConfig,
+    Timeouts, UpstreamConfig,
 };
 use crate::entry::Limits;
 use crate::registry::{Registry, RouteConnections};

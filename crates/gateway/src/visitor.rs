@@ -86,9 +86,7 @@ fn secret<'a>(request: &Head<'a, impl Fields>, source: &ClientKeySource) -> Opti
         ClientKeySource::Header(name) => {
             HeaderName::from_bytes(name.as_str().as_bytes()).ok().and_then(|name| value(fields, &name))
         }
-        ClientKeySource::Query(name) => {
-            request.uri.query().and_then(|query| parameter(query, name.as_str()))
-        }
+        ClientKeySource::Query(name) => request.uri.query().and_then(|query| parameter(query, name.as_str())),
     }
 }
 

@@ -267,6 +267,8 @@ pub enum What {
     HalfCloseTimeout,
     /// The receiver on this leg did not read for as long as the route allows.
     SlowConsumer,
+    /// The client sent more than the route allows.
+    RateLimit,
     /// The gateway is draining.
     Drain,
     /// An operator closed the connection.

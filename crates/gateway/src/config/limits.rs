@@ -203,6 +203,11 @@ impl LimitsConfig {
         is_some.then_some(limits)
     }
 
+    /// Whether it bounds what clients send.
+    pub fn is_pacing(&self) -> bool {
+        self.messages.is_some() || self.bytes.is_some()
+    }
+
     /// What parses but cannot work: the key, and what to do.
     pub(super) fn problems(&self, is_whole: bool) -> Vec<(&'static [&'static str], String)> {
         let mut problems: Vec<(&[&str], String)> = Vec::new();
@@ -218,7 +223,7 @@ impl LimitsConfig {
         if is_whole && self.per_client != PerClientConfig::default() {
             problems.push((&["per_client"], "clients are told apart on a route: set it there".to_owned()));
         }
-        if is_whole && (self.messages.is_some() || self.bytes.is_some()) {
+        if is_whole && self.is_pacing() {
             let message = "they hold for single connections: set `messages` and `bytes` on a route";
             problems.push((&["messages"], message.to_owned()));
         }

@@ -18,7 +18,7 @@ use crate::answer;
 use crate::body::AnswerBody;
 use crate::exchange::{Exchange, Head};
 use crate::reactor::Task;
-use crate::relay::{Ends, Frames};
+use crate::relay::{Ends, Frames, Paced};
 use crate::session::Attempt;
 
 /// Close code 1013: try again later.
@@ -83,7 +83,10 @@ pub(super) async fn join(
         upstream_early: answered.early,
     };
     let wire = Frames::new(&exchange.route.connections.meter, agreed.deflate);
-    relay(exchange, session, ends, wire, answered.open)
+    match Paced::of(wire, exchange.route.limits_config()) {
+        Ok(paced) => relay(exchange, session, ends, paced, answered.open),
+        Err(wire) => relay(exchange, session, ends, wire, answered.open),
+    }
 }
 
 impl Client {
