@@ -513,7 +513,7 @@ def test_bodies_that_lie(name):
             assert front.reached() in ([], ["POST /"] if name == "a path in trailers" else [])
 
 
-SMALL = 12_000
+SMALL = 4_000
 
 
 def test_small_messages_for_a_slow_client():
@@ -541,6 +541,29 @@ def test_small_messages_for_a_slow_client():
             found = slow.find(DATA, stream=1)
             assert found, "the slow one's call was broken"
             size += len(found[3])
+
+
+def test_many_clients_that_take_nothing():
+    """Their calls share a connection to the upstream with all others, and what waits for them is twice its window."""
+    burst = []
+
+    def attack(link, stream):
+        link.send(head(stream, *ANSWER), *[http2_frame(DATA, 0, stream, message(bytes(12_000)))] * 5)
+        burst.append(stream)
+
+    upstream = Hostile(attack)
+    with contextlib.ExitStack() as stack:
+        front = stack.enter_context(besieged(upstream))
+        other = stack.enter_context(linked(front.gateway, *WIDE))
+        other.send(head(1, *called("/demo.Chat/Other")))
+        until(lambda: front.count("grpc_active_streams", "route") == {"test": 1}, "the other's call is open")
+        for sent in range(1, 37):
+            upstream.is_armed = True
+            stack.enter_context(linked(front.gateway, settings(_4=0))).send(head(1, *called()))
+            until(lambda: len(burst) == sent, "it is sent what it does not take")
+        other.send(http2_frame(DATA, END_STREAM, 1, message(PAYLOAD)))
+        assert end_of(other, 1)[0] == HEADERS
+        assert record_of(front, "Other")["grpc"]["code"] == "OK"
 
 
 def test_smallest_frames_for_a_slow_client():

@@ -7,9 +7,11 @@
 //! wake for all that was read at once. So no task, no allocation and no lock of h2 is needed for a message.
 //!
 //! Sending is the bypass' own, of all streams: h2 gets no credit for DATA and sends none. Receiving is shared: streams
-//! that are left to h2 (bodies of plain requests) have their windows there, the others here. A window opens again when
-//! the receiver's kernel socket has accepted the data, so what waits in the gateway is bounded by the windows that it
-//! gives. Whoever breaks a rule is given to h2 to be judged.
+//! that are left to h2 (bodies of plain requests) have their windows there, the others here. A stream's window opens again
+//! when the receiver's kernel socket has accepted the data, so what waits in the gateway is bounded by the windows that it
+//! gives. So does a client's window for its whole connection. That of an upstream, whose streams are of many clients, opens
+//! as soon as data has come: a client that takes nothing holds up nobody else. Whoever breaks a rule is given to h2 to be
+//! judged.
 //!
 //! Locks are taken in one order: a connection's `inbound`, then any `outbound`, then what a [`Passing`] needs.
 
@@ -28,7 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake, Waker};
 
 use model::record::Http2Facts;
-use model::{Leg, Moment};
+use model::{Leg, Moment, PerLeg};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::io::ReadBuf;
 
@@ -41,8 +43,9 @@ pub use self::strand::{Passing, Strand};
 use crate::clock;
 use crate::frames::Frames;
 
-/// Bytes of one stream that a peer may send before they are delivered.
-pub const STREAM_WINDOW: u32 = 256 * 1024;
+/// Bytes of one stream that a peer may send before they are delivered. An upstream, which is near, does with less; its
+/// streams add up.
+pub const STREAM_WINDOW: PerLeg<u32> = PerLeg { client: 256 * 1024, upstream: 64 * 1024 };
 
 /// The same for all streams of a connection.
 pub const CONNECTION_WINDOW: u32 = 1024 * 1024;
@@ -123,7 +126,7 @@ impl Link {
     /// before: then h2 has it.
     pub fn pass(&self, stream: u32, strand: &Arc<Strand>) {
         let mut woken = Vec::new();
-        let is_due = self.inbound.lock().pass(stream, strand, &mut woken);
+        let is_due = self.inbound.lock().pass(self, stream, strand, &mut woken);
         woken.iter().for_each(|link: &Arc<Link>| link.wake_task());
         if is_due {
             self.make_due();
@@ -199,6 +202,11 @@ impl Link {
         if let Some(increment) = self.credit.give_back(bytes) {
             self.announce(0, increment);
         }
+    }
+
+    /// Whether data that waits for its receiver holds the connection's window too.
+    fn holds_what_waits(&self) -> bool {
+        self.leg == Leg::Client
     }
 
     fn make_due(&self) {

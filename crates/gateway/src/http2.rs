@@ -50,7 +50,7 @@ async fn serve_pipe(
 ) {
     let address = client.peer.address;
     let handshake = server::Builder::new()
-        .initial_window_size(STREAM_WINDOW)
+        .initial_window_size(STREAM_WINDOW.client)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEAD_BYTES_MAX as u32)

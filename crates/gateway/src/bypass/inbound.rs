@@ -162,7 +162,13 @@ impl Inbound {
     }
 
     /// DATA of a stream passes from now on; true when there is something for h2.
-    pub fn pass(&mut self, stream: u32, strand: &Arc<Strand>, woken: &mut Vec<Arc<Link>>) -> bool {
+    pub fn pass(
+        &mut self,
+        link: &Link,
+        stream: u32,
+        strand: &Arc<Strand>,
+        woken: &mut Vec<Arc<Link>>,
+    ) -> bool {
         let Some(state) = self.streams.get_mut(&stream) else { return false };
         let Stream::Held(Held { data, since, has_ended }) = state else { return false };
         let (data, since, has_ended) = (std::mem::take(data), *since, *has_ended);
@@ -172,6 +178,9 @@ impl Inbound {
         *state = Stream::Direct(Arc::clone(strand));
         if !data.is_empty() {
             woken.extend(strand.pass(&data, since).map(Arc::clone));
+            if !link.holds_what_waits() {
+                link.give_back(data.len());
+            }
         }
         if has_ended {
             self.end_direct(stream);
@@ -251,6 +260,7 @@ impl Inbound {
     ) -> bool {
         let Some(data) = cut::unpadded(head, frame) else { return true };
         let (has_ended, padding) = (head.has(flag::END_STREAM), head.length - data.len());
+        let mut gone = padding;
         let is_within = match self.streams.get_mut(&head.stream) {
             None | Some(Stream::Asked) => return true,
             Some(Stream::Left) => {
@@ -266,7 +276,7 @@ impl Inbound {
             Some(Stream::Held(held)) => {
                 held.take(data, at);
                 held.has_ended = has_ended;
-                held.data.len() <= super::STREAM_WINDOW as usize
+                held.data.len() <= super::STREAM_WINDOW[link.leg] as usize
             }
             Some(Stream::Direct(strand)) => {
                 let is_within = strand.spend(head.length);
@@ -276,12 +286,15 @@ impl Inbound {
                 if padding > 0 {
                     strand.give_back(padding);
                 }
+                if !link.holds_what_waits() {
+                    gone = head.length;
+                }
                 is_within
             }
         };
         let is_within = link.credit.spend(head.length) && is_within;
-        if padding > 0 {
-            link.give_back(padding);
+        if gone > 0 {
+            link.give_back(gone);
         }
         if has_ended && matches!(self.streams.get(&head.stream), Some(Stream::Direct(_))) {
             self.end_direct(head.stream);

@@ -52,7 +52,7 @@ impl Strand {
             from_stream,
             to: Arc::clone(to),
             to_stream,
-            credit: Credit::new(STREAM_WINDOW),
+            credit: Credit::new(STREAM_WINDOW[from.leg]),
             is_direct: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
         })
@@ -102,9 +102,9 @@ impl Strand {
         }
     }
 
-    /// Data that goes nowhere: the connection's window is for others too.
+    /// Data that waits no longer: the connection's window is for others too.
     pub(super) fn lose(&self, bytes: usize) {
-        if self.is_direct.load(Relaxed) {
+        if self.is_direct.load(Relaxed) && self.from.holds_what_waits() {
             self.from.give_back(bytes);
         }
     }

@@ -220,7 +220,7 @@ fn padding_is_given_back_and_not_passed_on() {
     let mut pair = Pair::begun();
     pair.read(&frame(kind::DATA, flag::PADDED, 1, b"\x03ab\0\0\0"));
     assert_eq!(pair.deliver(), [(0, 0, 1, b"ab".to_vec())]);
-    for _ in 0..STREAM_WINDOW / 2 / 256 {
+    for _ in 0..STREAM_WINDOW.client / 2 / 256 {
         pair.read(&frame(kind::DATA, flag::PADDED, 1, &[[255].as_slice(), &[0; 255]].concat()));
     }
     assert_eq!(to_write(&pair.client).len(), 1, "half of the stream's window");
@@ -234,7 +234,7 @@ fn a_window_opens_when_data_is_delivered() {
     pair.read(&update(0, 1));
     pair.upstream.outbound.lock().widen(1 << 20).expect("it is not too wide");
     pair.upstream.outbound.lock().widen_stream(1, 1 << 20).expect("it is not too wide");
-    let half = STREAM_WINDOW as usize / 2;
+    let half = STREAM_WINDOW.client as usize / 2;
     for _ in 0..half / 16_384 {
         pair.read(&data(1, &[7; 16_384]));
     }
@@ -246,7 +246,7 @@ fn a_window_opens_when_data_is_delivered() {
 #[test]
 fn who_overruns_a_window_is_given_to_h2() {
     let pair = Pair::begun();
-    let full = STREAM_WINDOW as usize / 16_384;
+    let full = STREAM_WINDOW.client as usize / 16_384;
     for _ in 0..full {
         pair.read(&data(1, &[7; 16_384]));
     }
@@ -265,6 +265,25 @@ fn data_of_a_stream_that_is_over_gives_its_window_back() {
     assert_eq!(pair.deliver(), []);
     let half = (CONNECTION_WINDOW / 2).to_be_bytes().to_vec();
     assert_eq!(to_write(&pair.client), [(kind::WINDOW_UPDATE, 0, 0, half)]);
+}
+
+#[test]
+fn clients_that_take_nothing_hold_up_no_other_client() {
+    let pair = Pair::begun();
+    let [whole, streams] = [STREAM_WINDOW.upstream / 16_384, CONNECTION_WINDOW / STREAM_WINDOW.upstream];
+    let read = |bytes: &[u8]| pair.upstream.read(bytes, Moment(0), &mut Vec::new());
+    for stream in (3..).step_by(2).take(streams as usize) {
+        let passing = Box::new(pair.notes.clone());
+        let answer = Strand::new((&pair.upstream, stream), (&pair.client, 1), passing);
+        pair.upstream.inbound.lock().ask(stream);
+        read(&[head(stream), data(stream, &[7; 16_384])].concat());
+        pair.upstream.pass(stream, &answer);
+        (1..whole).for_each(|_| read(&data(stream, &[7; 16_384])));
+    }
+    assert_eq!(to_write(&pair.client), [], "nothing is delivered");
+    let half = (CONNECTION_WINDOW / 2).to_be_bytes().to_vec();
+    let opened = (kind::WINDOW_UPDATE, 0, 0, half);
+    assert_eq!(to_write(&pair.upstream), [opened.clone(), opened], "the connection, and no stream");
 }
 
 #[test]

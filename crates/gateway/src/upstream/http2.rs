@@ -120,7 +120,7 @@ async fn connect(connector: &Connector, route: &Arc<RouteMeter>) -> Result<Line,
     let watch = Watch::of_http2(&stream, &link);
     link.frames().carry(route);
     let handshake = client::Builder::new()
-        .initial_window_size(STREAM_WINDOW)
+        .initial_window_size(STREAM_WINDOW.upstream)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .data_frame_budget(SMALL_FRAMES_BUDGET)
         .max_header_list_size(HEAD_BYTES_MAX as u32)
