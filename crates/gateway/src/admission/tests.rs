@@ -1,3 +1,5 @@
+//! Turns of openings, and what those who are refused are told.
+
 use std::future::Future;
 use std::num::NonZeroU32;
 use std::pin::pin;

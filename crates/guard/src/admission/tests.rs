@@ -1,3 +1,5 @@
+//! Scenarios on virtual time, and what holds of every sequence of them.
+
 use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::rc::Rc;
