@@ -10,10 +10,11 @@ use std::task::Waker;
 use std::time::Duration;
 
 use meter::reconnects::ClientKey;
+use model::event::CloseCode;
 use model::live::Backlog;
 use model::record::{ClientAddress, Reconnect, What};
 use model::recording::Happening;
-use model::{ConnectionId, Direction, Moment, PerDirection, Protocol, WallTime};
+use model::{ConnectionId, Direction, Leg, Moment, PerDirection, Protocol, WallTime};
 use parking_lot::Mutex;
 
 use crate::acks::{self, Sampling, Whose};
@@ -83,10 +84,13 @@ pub enum Command {
     IdleTimeout,
     /// End: the other side did not follow in time.
     HalfCloseTimeout,
+    /// Say goodbye: the client sent more than it may.
+    RateLimit,
 }
 
 impl Command {
-    const ALL: [Command; 4] = [Command::Drain, Command::Cut, Command::IdleTimeout, Command::HalfCloseTimeout];
+    const ALL: [Command; 5] =
+        [Command::Drain, Command::Cut, Command::IdleTimeout, Command::HalfCloseTimeout, Command::RateLimit];
 
     /// The cause that the command is of an end.
     pub fn what(self) -> What {
@@ -94,6 +98,15 @@ impl Command {
             Command::Drain | Command::Cut => What::Drain,
             Command::IdleTimeout => What::IdleTimeout,
             Command::HalfCloseTimeout => What::HalfCloseTimeout,
+            Command::RateLimit => What::RateLimit,
+        }
+    }
+
+    /// Code of the Close frame by which the gateway says goodbye to the peer of `leg`.
+    pub fn close_code(self, leg: Leg) -> CloseCode {
+        match (self, leg) {
+            (Command::RateLimit, Leg::Client) => CloseCode::POLICY_VIOLATION,
+            _ => CloseCode::GOING_AWAY,
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod access_log;
 mod acks;
+mod admission;
 mod answer;
 mod body;
 mod bypass;

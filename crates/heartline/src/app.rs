@@ -269,7 +269,8 @@ impl Core {
 impl Workings for Core {
     fn limits(&self) -> Vec<Limit> {
         let config = self.config.lock().clone();
-        system::limits(&self.scrape(), self.ceiling, &config, self.gateway.registry().live())
+        let own = self.gateway.limits();
+        system::limits(own, &self.scrape(), self.ceiling, &config, self.gateway.registry().live())
     }
 
     fn system(&self) -> SystemFacts {

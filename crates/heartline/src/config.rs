@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use alert::engine::Options;
 use gateway::config::{
-    ClosedConfig, DrainConfig, GatewayConfig, GeoConfig, ListenerConfig, Network, RecorderConfig,
-    RouteConfig, TcpSamplesConfig,
+    ClosedConfig, DrainConfig, GatewayConfig, GeoConfig, LimitsConfig, ListenerConfig, Network,
+    RecorderConfig, RouteConfig, TcpSamplesConfig,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -86,6 +86,8 @@ pub struct Config {
     pub tcp_samples: TcpSamplesConfig,
     /// Where clients are.
     pub geo: GeoConfig,
+    /// What there may be of connections on all routes together; routes have their own beside.
+    pub limits: LimitsConfig,
     /// Prometheus rule files, relative to this file; the last part of a path may have `*` and `?`. The word `default`
     /// stands for the rules that come with this program. `[]` evaluates no rules.
     pub rules: Vec<PathBuf>,
@@ -113,6 +115,7 @@ impl Default for Config {
             metrics: MetricsConfig::default(),
             tcp_samples: TcpSamplesConfig::default(),
             geo: GeoConfig::default(),
+            limits: LimitsConfig::default(),
             rules: vec![PathBuf::from(DEFAULT_RULES)],
             evaluation: EvaluationConfig::default(),
             alerting: AlertingConfig::default(),
@@ -154,6 +157,7 @@ impl Config {
             recorder: self.recorder.clone(),
             tcp_samples: self.tcp_samples,
             geo: self.geo.clone(),
+            limits: self.limits.clone(),
         }
     }
 

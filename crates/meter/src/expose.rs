@@ -274,6 +274,12 @@ fn visit_route(
         f::GRPC_RESETS => out.http2_errors(|initiator, error| meter.grpc.resets(initiator, error)),
         f::GRPC_STALLED => out.directions(|direction| meter.grpc.stalled_seconds(direction)),
         f::GRPC_GOAWAYS => out.http2_errors(|initiator, error| meter.grpc.goaways(initiator, error)),
+        f::ADMISSIONS if live.admission.is_some() => meter.admissions.each(|decision, reason, count| {
+            out.labelled(&[("decision", decision.as_str()), ("reason", reason.as_str())], count as f64);
+        }),
+        f::CONNECTION_LIMIT => out.known(live.admission.and_then(|facts| facts.connections)),
+        f::HANDSHAKES_WAITING => out.known(live.admission.and_then(|facts| facts.waiting)),
+        f::CLIENTS_LEFT_OUT => out.known(live.admission.and_then(|facts| facts.clients_left_out)),
         f::REJECTED_UPGRADES => {
             out.words("check", |check: RejectedCheck| meter.sum(|shard| shard.rejected.get(check)));
         }
@@ -343,6 +349,10 @@ impl RouteSink<'_> {
 
     fn value(&mut self, value: f64) {
         self.emit("", &[], value);
+    }
+
+    fn known(&mut self, value: Option<u64>) {
+        value.into_iter().for_each(|value| self.value(value as f64));
     }
 
     fn labelled(&mut self, labels: &[(&str, &str)], value: f64) {

@@ -190,6 +190,14 @@ families! {
         "Open connections by the client's country (ISO 3166-1 alpha-2), as the database of geo.database says: unknown where it does not know, other beyond 250 countries; absent without a database.";
     REJECTED_UPGRADES: Counter "heartline_rejected_upgrades_total" ["route", "check"]
         "Broken rules of the upgrade discipline in requests and answers.";
+    ADMISSIONS: Counter "heartline_admissions_total" ["route", "decision", "reason"]
+        "Attempts to open a WebSocket, an event stream or a gRPC stream by what the limits of the route and of the gateway decided, and by which of them; of what clients send, how often one was held back (delayed) or closed. Absent without limits.";
+    CONNECTION_LIMIT: Gauge "heartline_connection_limit" ["route"]
+        "Connections that the route may have open at once (limits.connections); absent without.";
+    HANDSHAKES_WAITING: Gauge "heartline_handshakes_waiting" ["route"]
+        "Openings that wait for their turn to try an upstream of the route (limits.handshakes); absent without.";
+    CLIENTS_LEFT_OUT: Counter "heartline_admission_clients_left_out_total" ["route"]
+        "Attempts that no limit for each client held for, since too many clients are kept in mind; absent without such limits.";
     REFUSED: Counter "heartline_refused_total" ["reason"]
         "Client connections and requests that were ended before a route took them.";
     PATH_IDLE_TIMEOUT: Gauge "heartline_path_idle_timeout_seconds" ["route", "hop"]

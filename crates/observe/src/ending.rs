@@ -58,6 +58,7 @@ pub fn layer_of(what: What) -> Layer {
         What::IdleTimeout
         | What::HalfCloseTimeout
         | What::SlowConsumer
+        | What::RateLimit
         | What::Drain
         | What::Operator
         | What::Internal => Layer::Policy,
@@ -80,6 +81,7 @@ fn reason(protocol: Protocol, cause: &Cause) -> Reason {
     match (cause.what, protocol, cause.leg) {
         (IdleTimeout | HalfCloseTimeout, ..) => Reason::Timeout,
         (SlowConsumer, ..) => Reason::SlowConsumer,
+        (RateLimit, ..) => Reason::Limit,
         (Drain | Operator, ..) => Reason::Shutdown,
         (CloseFrame, Protocol::WebSocket, Some(_)) => cause.code.map_or(Reason::NoStatus, Reason::from),
         (Fin | BodyTruncated, Protocol::WebSocket, Some(_)) => Reason::Abnormal,

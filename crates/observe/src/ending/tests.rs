@@ -5,7 +5,7 @@ use model::{WallTime, Word};
 
 use super::*;
 
-const ALL: [What; 13] = [
+const ALL: [What; 14] = [
     What::CloseFrame,
     What::BodyEnd,
     What::BodyTruncated,
@@ -16,6 +16,7 @@ const ALL: [What; 13] = [
     What::IdleTimeout,
     What::HalfCloseTimeout,
     What::SlowConsumer,
+    What::RateLimit,
     What::Drain,
     What::Operator,
     What::Internal,
@@ -71,6 +72,7 @@ fn check_policy(protocol: Protocol) {
     check(protocol, What::IdleTimeout, ["proxy timeout"; 3]);
     check(protocol, What::HalfCloseTimeout, ["proxy timeout"; 3]);
     check(protocol, What::SlowConsumer, ["proxy slow_consumer"; 3]);
+    check(protocol, What::RateLimit, ["proxy limit"; 3]);
     check(protocol, What::Drain, ["proxy shutdown"; 3]);
     check(protocol, What::Operator, ["proxy shutdown"; 3]);
     check(protocol, What::Internal, ["proxy other"; 3]);

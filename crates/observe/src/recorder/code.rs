@@ -43,6 +43,7 @@ const WHATS: &[What] = &[
     What::Drain,
     What::Operator,
     What::Internal,
+    What::RateLimit,
 ];
 
 /// What a kind tells beside its time.
@@ -256,7 +257,7 @@ mod tests {
                 What::CloseFrame | What::BodyEnd | What::BodyTruncated | What::Fin | What::Rst => {}
                 What::RstStream | What::TcpTimeout | What::TlsAlert | What::IdleTimeout => {}
                 What::HalfCloseTimeout | What::SlowConsumer | What::Drain | What::Operator => {}
-                What::Internal | What::GoAway => {}
+                What::Internal | What::GoAway | What::RateLimit => {}
             }
         }
         let direction = Direction::ClientToServer;
