@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use guard::admission::{Ask, Client, Clock, Gate, Refusal, Scope, Verdict};
+use guard::admission::{Ask, Client, Clock, Gate, Limits, Refusal, Scope, Verdict};
+use guard::shared::{self, Answer, Held, Kind};
 use http::{HeaderValue, Response, StatusCode, header};
 use model::{AdmissionReason, Decision, GrpcCode, Moment};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -35,26 +36,64 @@ pub struct Door {
     pub gate: Gate<Monotonic>,
     /// Openings towards upstreams.
     pub turns: Option<Turns>,
+    /// What is asked of the one who counts for several gateways.
+    shared: Vec<Shared>,
     exempt: Vec<Network>,
     refuse_with: RefuseWith,
 }
 
+/// A limit that several gateways hold together.
+#[derive(Clone, Debug)]
+struct Shared {
+    ask: shared::Ask,
+    reason: AdmissionReason,
+    limit: u64,
+}
+
 impl Door {
-    /// Puts limits in force; the one `before` goes on counting. None where there is nothing to be asked.
-    pub fn build(scope: Scope, config: &LimitsConfig, before: Option<&Door>) -> Option<Arc<Door>> {
+    /// Puts limits in force; the one `before` goes on counting. None where there is nothing to be asked. `name` is the
+    /// route's.
+    pub fn build(
+        scope: Scope,
+        name: &str,
+        config: &LimitsConfig,
+        before: Option<&Door>,
+    ) -> Option<Arc<Door>> {
         let limits = config.gate()?;
+        let shared = if config.shared { shared_limits(scope, name, &limits) } else { Vec::new() };
         let gate = Gate::new(scope, limits, Monotonic, before.map(|door| &door.gate));
         let turns = config.handshakes.map(|config| {
             let same = before.and_then(|door| door.turns.as_ref()).filter(|turns| turns.config == config);
             same.cloned().unwrap_or_else(|| Turns::new(config))
         });
         let (exempt, refuse_with) = (config.exempt.clone(), config.refuse_with);
-        Some(Arc::new(Door { gate, turns, exempt, refuse_with }))
+        Some(Arc::new(Door { gate, turns, shared, exempt, refuse_with }))
     }
 
     fn is_exempt(&self, address: IpAddr) -> bool {
         self.exempt.iter().any(|network| network.contains(address))
     }
+}
+
+/// The limits of a route, or of gateways in all, by names that all gateways have for them.
+fn shared_limits(scope: Scope, name: &str, limits: &Limits) -> Vec<Shared> {
+    let limit = |what: &str, reason, limit, kind| {
+        let name = match scope {
+            Scope::Route => format!("route:{name}:{what}"),
+            Scope::Gateway => format!("all:{what}"),
+        };
+        Shared { ask: shared::Ask { name: name.into(), kind }, reason: scope.reason(reason), limit }
+    };
+    let ceiling = limits.connections.map(|connections| {
+        let max = u32::try_from(connections).unwrap_or(u32::MAX);
+        limit("connections", AdmissionReason::Connections, connections, Kind::Ceiling { max })
+    });
+    let bucket = limits.new_connections.map(|rate| {
+        let (tokens, interval) = (rate.tokens.get(), rate.interval);
+        let kind = Kind::Bucket { tokens, interval };
+        limit("new_connections", AdmissionReason::NewConnections, tokens.into(), kind)
+    });
+    ceiling.into_iter().chain(bucket).collect()
 }
 
 /// What is asked before a route's upstream is tried.
@@ -80,14 +119,28 @@ pub struct Asking {
 pub struct Slots {
     route: Option<Slot>,
     gateway: Option<Slot>,
+    held: Option<Held>,
+}
+
+/// What is kept of them for as long as the connection is open.
+#[derive(Debug)]
+pub struct Kept {
+    _client: Option<Slot>,
+    _held: Option<Held>,
 }
 
 impl Slots {
-    /// The connection is open and in the registry: what is left counts for its client.
-    pub fn opened(self) -> Option<Box<Slot>> {
+    /// The connection is open and in the registry: what is left counts for its client, and for other gateways.
+    pub fn opened(self) -> Option<Box<Kept>> {
         let gateway = self.gateway.and_then(Slot::opened);
         debug_assert!(gateway.is_none(), "clients are counted by route");
-        self.route.and_then(Slot::opened).map(Box::new)
+        let (client, held) = (self.route.and_then(Slot::opened), self.held);
+        (client.is_some() || held.is_some()).then(|| Box::new(Kept { _client: client, _held: held }))
+    }
+
+    /// Holds what other gateways have to know of as well.
+    pub fn hold(&mut self, held: Option<Held>) {
+        self.held = held;
     }
 }
 
@@ -149,6 +202,39 @@ impl Admission {
             }
         }
         Ok((slots, decided))
+    }
+
+    /// Asks the one who counts for several gateways; the reason where the attempt would have been refused if this were no
+    /// trial.
+    ///
+    /// # Errors
+    /// The attempt is turned away.
+    pub async fn ask_shared(
+        &self,
+        address: IpAddr,
+        counter: Option<&Arc<dyn shared::Shared>>,
+    ) -> Result<(Option<Held>, Option<AdmissionReason>), Refused> {
+        let doors = [&self.route, &self.gateway].into_iter().flatten();
+        let asked: Vec<(&Door, &Shared)> = doors
+            .filter(|door| !door.is_exempt(address))
+            .flat_map(|door| door.shared.iter().map(|shared| (&**door, shared)))
+            .collect();
+        let (Some(counter), Some((first, _))) = (counter, asked.first()) else { return Ok((None, None)) };
+        let answer = counter.ask(asked.iter().map(|(_, shared)| shared.ask.clone()).collect()).await;
+        let (door, reason, limit, wait) = match answer {
+            Answer::Granted(held) | Answer::Unknown(Some(held)) => return Ok((Some(held), None)),
+            Answer::Unknown(None) => (*first, AdmissionReason::Unknown, 0, Duration::ZERO),
+            Answer::Refused { which, retry_after } => {
+                let (door, shared) = asked.get(which).unwrap_or(&asked[0]);
+                (*door, shared.reason, shared.limit, retry_after.unwrap_or_default())
+            }
+        };
+        let limits = door.gate.limits();
+        if limits.dry_run {
+            return Ok((None, Some(reason)));
+        }
+        let refusal = Refusal::new(reason, limit, limits.retry_after.max(wait), rand::random());
+        Err(Refused { refusal, refuse_with: door.refuse_with })
     }
 
     /// Waits for the attempt's turn to try an upstream; the reason where it would have been refused if this were no trial.

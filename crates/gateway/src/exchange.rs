@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, V
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::capture_connection;
 use model::record::ClientAddress;
-use model::{Decision, HandshakeResult, Moment, Protocol, RejectedCheck};
+use model::{AdmissionReason, Decision, HandshakeResult, Moment, Protocol, RejectedCheck};
 use observe::fields::Fields;
 use observe::upgrade::{self, Asked};
 use tokio::sync::mpsc;
@@ -40,6 +40,8 @@ pub struct Shared {
     pub table: ArcSwap<Table>,
     /// Threads that relay.
     pub reactors: Reactors,
+    /// Who counts for several gateways.
+    pub counter: Option<Arc<dyn guard::shared::Shared>>,
 }
 
 /// Held by every task that serves a connection, so that a stop can wait for them.
@@ -174,13 +176,21 @@ impl Exchange {
         };
         let asking = Asking { client: self.counted_as, address: self.client.ip };
         let open = (|| self.route.connections.active(), || self.shared.registry.active());
-        let (slots, mut decided) = admission.ask(asking, open).map_err(|refused| refuse(attempt, refused))?;
+        let (mut slots, mut decided) =
+            admission.ask(asking, open).map_err(|refused| refuse(attempt, refused))?;
+        let mut would = |reason: Option<AdmissionReason>| {
+            if let Some(reason) = reason.filter(|_| decided.0 == Decision::Admitted) {
+                decided = (Decision::WouldRefuse, reason);
+            }
+        };
+        let shared = admission.ask_shared(self.client.ip, self.shared.counter.as_ref()).await;
+        let (held, reason) = shared.map_err(|refused| refuse(attempt, refused))?;
+        would(reason);
+        slots.hold(held);
         attempt.admitted(slots);
         let turn = admission.turn(self.client.ip).await;
-        let (turn, would) = turn.map_err(|refused| refuse(attempt, refused))?;
-        if let Some(reason) = would.filter(|_| decided.0 == Decision::Admitted) {
-            decided = (Decision::WouldRefuse, reason);
-        }
+        let (turn, reason) = turn.map_err(|refused| refuse(attempt, refused))?;
+        would(reason);
         meter.admissions.inc(decided.0, decided.1);
         Ok(turn)
     }

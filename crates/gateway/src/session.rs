@@ -16,7 +16,7 @@ use model::{
 };
 use observe::ending::{self, Ending};
 
-use crate::admission::{Slot, Slots};
+use crate::admission::{Kept, Slots};
 use crate::clock;
 use crate::entry::{Entry, Identity, Limits};
 use crate::flight::Flight;
@@ -153,7 +153,7 @@ impl Attempt {
         };
         let entry = Arc::new(Entry::new(identity, now, clock::wall()));
         self.registry.open(&entry);
-        let slot = std::mem::take(&mut self.slots).opened();
+        let kept = std::mem::take(&mut self.slots).opened();
         Session {
             registry: Arc::clone(&self.registry),
             entry,
@@ -165,7 +165,7 @@ impl Attempt {
             unsent: PerDirection::default(),
             events_per_read: None,
             grpc: self.grpc.take(),
-            _slot: slot,
+            _kept: kept,
         }
     }
 
@@ -259,8 +259,8 @@ pub struct Session {
     pub events_per_read: Option<EventsPerRead>,
     /// What a gRPC stream has beside.
     pub grpc: Option<Box<GrpcFacts>>,
-    /// Counts for its client.
-    _slot: Option<Box<Slot>>,
+    /// Counts for its client, and for other gateways.
+    _kept: Option<Box<Kept>>,
 }
 
 impl Session {

@@ -101,10 +101,11 @@ impl Table {
                 .map_err(|error| TableError { route: route.name.as_str().to_owned(), error })
         });
         let pools = pools.collect::<Result<Vec<Pool>, TableError>>()?;
-        let door = Door::build(Scope::Gateway, &config.limits, before.and_then(Table::door));
+        let door = Door::build(Scope::Gateway, "", &config.limits, before.and_then(Table::door));
         let routes = config.routes.iter().zip(pools).map(|(route, pool)| {
             let same = before.and_then(|table| table.route(route.name.as_str()));
-            let own = Door::build(Scope::Route, &route.limits, same.and_then(Route::door));
+            let own =
+                Door::build(Scope::Route, route.name.as_str(), &route.limits, same.and_then(Route::door));
             Arc::new(Route {
                 connections: registry.route(route.name.as_str()),
                 pool,

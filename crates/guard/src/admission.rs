@@ -228,7 +228,8 @@ impl<C: Clock> Gate<C> {
 }
 
 impl Scope {
-    fn reason(self, reason: AdmissionReason) -> AdmissionReason {
+    /// The reason of this scope for one of a route.
+    pub fn reason(self, reason: AdmissionReason) -> AdmissionReason {
         match (self, reason) {
             (Scope::Gateway, AdmissionReason::Connections) => AdmissionReason::GatewayConnections,
             (Scope::Gateway, AdmissionReason::NewConnections) => AdmissionReason::GatewayNewConnections,

@@ -84,7 +84,7 @@ impl App {
         let engine = engine(&config)?;
         let (investigation, news) = Investigation::new();
         let records = Records { investigation: Arc::clone(&investigation), journal: Arc::clone(&kept) as _ };
-        let gateway = Gateway::start(config.gateway(), Arc::clone(&meters), Some(Arc::new(records)))
+        let gateway = Gateway::start(config.gateway(), Arc::clone(&meters), Some(Arc::new(records)), None)
             .await
             .map_err(|error| Failure::Running(error.to_string()))?;
         let history = Mutex::new(History::new(clock::now(), started_at));

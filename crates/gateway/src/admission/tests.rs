@@ -87,3 +87,59 @@ fn what_those_who_are_refused_are_told() {
     assert_eq!(part, (429, "12".to_owned(), GrpcCode::ResourceExhausted, 11_001));
     assert_eq!(told(AdmissionReason::Handshakes, Duration::ZERO).0, 503);
 }
+
+/// Counts for several gateways: gives one answer, and remembers what it was asked.
+#[derive(Debug)]
+struct Counter {
+    answer: fn() -> Answer,
+    asked: parking_lot::Mutex<Vec<String>>,
+}
+
+impl shared::Shared for Counter {
+    fn ask(&self, asks: Vec<shared::Ask>) -> shared::Answering {
+        self.asked.lock().extend(asks.iter().map(|ask| ask.name.to_string()));
+        let answer = (self.answer)();
+        Box::pin(async move { answer })
+    }
+}
+
+/// What comes of an attempt whose limits are shared: the reason where it is refused, or would be; and what was asked.
+async fn shared(
+    answer: fn() -> Answer,
+    config: LimitsConfig,
+) -> (Result<bool, AdmissionReason>, Vec<String>) {
+    let rate = r#"{"tokens": 5, "interval": "10s"}"#;
+    let rate = serde_json::from_str(rate).expect("a rate");
+    let whole = LimitsConfig { new_connections: Some(rate), shared: true, ..LimitsConfig::default() };
+    let route = Door::build(Scope::Route, "chat", &config, None);
+    let admission = Admission { route, gateway: Door::build(Scope::Gateway, "", &whole, None) };
+    let counter = Arc::new(Counter { answer, asked: parking_lot::Mutex::default() });
+    let asking: Arc<dyn shared::Shared> = counter.clone();
+    let address = IpAddr::from([192, 0, 2, 1]);
+    let outcome = match admission.ask_shared(address, Some(&asking)).await {
+        Ok((held, None)) => Ok(held.is_some()),
+        Ok((_, Some(reason))) => Err(reason),
+        Err(refused) => Err(refused.refusal.reason),
+    };
+    let asked = counter.asked.lock().clone();
+    (outcome, asked)
+}
+
+#[tokio::test]
+async fn what_other_gateways_have_a_part_in_is_asked_of_who_counts_for_all() {
+    let config = LimitsConfig { connections: Some(7), shared: true, ..LimitsConfig::default() };
+    let names = ["route:chat:connections".to_owned(), "all:new_connections".to_owned()].to_vec();
+    let granted = shared(|| Answer::Granted(Held::new(())), config.clone()).await;
+    assert_eq!(granted, (Ok(true), names.clone()));
+    let of_route = shared(|| Answer::Refused { which: 0, retry_after: None }, config.clone()).await;
+    assert_eq!(of_route.0, Err(AdmissionReason::Connections));
+    let of_all = shared(|| Answer::Refused { which: 1, retry_after: None }, config.clone()).await;
+    assert_eq!(of_all.0, Err(AdmissionReason::GatewayNewConnections));
+    assert_eq!(shared(|| Answer::Unknown(None), config.clone()).await.0, Err(AdmissionReason::Unknown));
+    assert_eq!(shared(|| Answer::Unknown(Some(Held::new(()))), config.clone()).await.0, Ok(true));
+    let exempt = vec!["192.0.2.0/24".parse().expect("a network")];
+    let only_all = shared(|| Answer::Granted(Held::new(())), LimitsConfig { exempt, ..config.clone() }).await;
+    assert_eq!(only_all.1, names[1..]);
+    let own = shared(|| Answer::Granted(Held::new(())), LimitsConfig { shared: false, ..config }).await;
+    assert_eq!(own.1, names[1..]);
+}

@@ -41,6 +41,9 @@ pub struct LimitsConfig {
     pub exempt: Vec<Network>,
     /// Refuse nobody and slow nobody down; only count in `heartline_admissions_total{decision="would_refuse"}`.
     pub dry_run: bool,
+    /// Hold `connections` and `new_connections` together with all gateways that name the same `shared_limits`. Limits of each
+    /// client stay those of each gateway.
+    pub shared: bool,
     /// How a WebSocket is refused: `status` answers 429 or 503 with `Retry-After`; `close_1013` accepts the handshake and
     /// closes with 1013 (try again later), for clients that cannot read a status, as those in browsers.
     pub refuse_with: RefuseWith,
@@ -63,6 +66,7 @@ impl Default for LimitsConfig {
             handshakes: None,
             exempt: Vec::new(),
             dry_run: false,
+            shared: false,
             refuse_with: RefuseWith::default(),
             retry_after: Duration::from_secs(10),
         }
