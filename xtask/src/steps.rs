@@ -30,7 +30,13 @@ const STEPS: [Step; 9] = [
     },
     Step { name: "deny", run: deny },
     Step { name: "tidy", run: || this(&["tidy"]) },
-    Step { name: "unit", run: || cargo(&["test", "--workspace", "--locked", "--quiet"]) },
+    Step {
+        name: "unit",
+        run: || {
+            install::packages()?;
+            cargo(&["test", "--workspace", "--locked", "--quiet"])
+        },
+    },
     Step { name: "ui", run: ui },
     Step {
         name: "docs",

@@ -12,6 +12,7 @@ mod probes;
 mod query;
 mod remote_write;
 mod settings;
+mod shared_limits;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ pub use crate::config::probes::ProbeConfig;
 pub use crate::config::query::QueryConfig;
 pub use crate::config::remote_write::RemoteWriteConfig;
 pub(crate) use crate::config::settings::settings;
+pub use crate::config::shared_limits::{RedisConfig, SharedLimitsConfig};
 
 /// File that `run` looks for when it is told of none.
 const DEFAULT_FILE: &str = "heartline.yaml";
@@ -88,6 +90,8 @@ pub struct Config {
     pub geo: GeoConfig,
     /// What there may be of connections on all routes together; routes have their own beside.
     pub limits: LimitsConfig,
+    /// Who counts those limits that several gateways hold together.
+    pub shared_limits: Option<SharedLimitsConfig>,
     /// Prometheus rule files, relative to this file; the last part of a path may have `*` and `?`. The word `default`
     /// stands for the rules that come with this program. `[]` evaluates no rules.
     pub rules: Vec<PathBuf>,
@@ -116,6 +120,7 @@ impl Default for Config {
             tcp_samples: TcpSamplesConfig::default(),
             geo: GeoConfig::default(),
             limits: LimitsConfig::default(),
+            shared_limits: None,
             rules: vec![PathBuf::from(DEFAULT_RULES)],
             evaluation: EvaluationConfig::default(),
             alerting: AlertingConfig::default(),
@@ -179,6 +184,10 @@ impl Config {
         problems.extend(self.alerting.problems());
         problems.extend(remote_write::problems(&self.remote_write));
         problems.extend(probes::problems(&self.probes, &self.routes));
+        problems.extend(self.shared_limits.iter().flat_map(SharedLimitsConfig::problems));
+        if self.shared_limits.is_none() {
+            problems.extend(shared_limits::missing(self));
+        }
         problems.extend(self.query.problems(self.query_url.as_deref()));
         let window = self.metrics.mean_window;
         if window < Duration::from_secs(10) || window > Duration::from_secs(300) {
