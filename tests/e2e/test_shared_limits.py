@@ -54,7 +54,7 @@ def gateways(redis, limits, on_failure="closed", timeout="2s", count=3):
     """Gateways that hold these limits together, in front of one service."""
     extra = (f"shared_limits:\n  redis: {{ url: 'redis+unix://{redis.socket}' }}\n"
              f"  timeout: {timeout}\n  on_failure: {on_failure}\n")
-    route = f"    limits: {{ {limits}, shared: true }}\n    timeouts: {{ half_close: 500ms }}\n"
+    route = f"    limits: {{ {limits}, shared: true }}\n    timeouts: {{ half_close: 50ms }}\n"
     with contextlib.ExitStack() as stack:
         service, _ = stack.enter_context(upstream_sockets(switching))
         several = []
@@ -161,7 +161,7 @@ def test_three_gateways_share_a_bucket(kept):
 
 @pytest.mark.parametrize("on_failure, expected", [("open", 101), ("closed", 503)])
 def test_redis_is_killed_and_comes_back_under_load(on_failure, expected, kept):
-    with Redis() as redis, gateways(redis, "connections: 50", on_failure=on_failure) as several:
+    with Redis() as redis, gateways(redis, "connections: 400", on_failure=on_failure) as several:
         talking, head = ask(several[0])
         kept.append(talking)
         assert status(head) == 101
@@ -201,8 +201,8 @@ def test_redis_is_killed_and_comes_back_under_load(on_failure, expected, kept):
         until(lambda: counted(redis) == open_now, "what is open is counted again, and what has left is not")
         more = []
         try:
-            let_in = storm(several, 30, more).count(101)
-            assert let_in == 50 - open_now
+            let_in = storm(several, 140, more).count(101)
+            assert let_in == 400 - open_now
         finally:
             for sock in more:
                 sock.close()

@@ -71,9 +71,8 @@ impl RedisUrl {
                 fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?
             }
         };
-        redis::Client::open(url.trim()).map_err(|error| {
-            format!("no URL of a Redis, such as `redis://10.0.0.5:6379`: {error}")
-        })
+        redis::Client::open(url.trim())
+            .map_err(|error| format!("no URL of a Redis, such as `redis://10.0.0.5:6379`: {error}"))
     }
 }
 

@@ -87,8 +87,7 @@ pub fn visit_shared_limits(family: &'static Family, facts: Option<&SharedLimitsF
     match *family {
         f::SHARED_LIMITS_UP => sink.sample("", &[], f64::from(u8::from(facts.is_up))),
         f::SHARED_LIMIT_ASKS => {
-            let counts =
-                [("granted", facts.granted), ("refused", facts.refused), ("unknown", facts.unknown)];
+            let counts = [("granted", facts.granted), ("refused", facts.refused), ("unknown", facts.unknown)];
             for (result, count) in counts {
                 sink.sample("", &[("result", result)], count as f64);
             }

@@ -78,7 +78,8 @@ enum End {
 
 async fn connect(settings: LimiterSettings) -> Result<MultiplexedConnection, String> {
     let client = settings.url.client()?;
-    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(None);
+    let config =
+        AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(None);
     let connecting = client.get_multiplexed_async_connection_with_config(&config);
     match timeout(CONNECT, connecting).await {
         Ok(connected) => connected.map_err(|error| error.to_string()),

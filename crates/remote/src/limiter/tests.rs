@@ -48,7 +48,8 @@ impl Server {
 
     async fn ask<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
         let client = redis::Client::open(self.url()).expect("a URL");
-        let mut connection = until("a connection", async || client.get_multiplexed_async_connection().await.ok()).await;
+        let mut connection =
+            until("a connection", async || client.get_multiplexed_async_connection().await.ok()).await;
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]).query_async(&mut connection).await.expect("an answer")
     }
@@ -230,10 +231,8 @@ async fn what_a_dead_gateway_held_is_given_back() {
     let alive = server.limiter(OnFailure::Closed).await;
     let asks = || vec![ceiling("chat", 1)];
     assert!(matches!(alive.ask(asks()).await, Answer::Refused { .. }), "its place is not free at once");
-    until("its place is free", async || {
-        matches!(alive.ask(asks()).await, Answer::Granted(_)).then_some(())
-    })
-    .await;
+    until("its place is free", async || matches!(alive.ask(asks()).await, Answer::Granted(_)).then_some(()))
+        .await;
     drop((dead, held));
 }
 
