@@ -169,7 +169,7 @@ def test_redis_is_killed_and_comes_back_under_load(on_failure, expected, kept):
         statuses = []
 
         def load(gateway):
-            while not is_over.is_set():
+            while not is_over.wait(0.005):
                 sock, head = ask(gateway)
                 statuses.append(status(head))
                 sock.close()
