@@ -116,7 +116,7 @@ struct Plan {
 /// What clients have seen in a phase.
 #[derive(Default)]
 struct Seen {
-    /// Seconds from when a message was due to its answer; [`PATIENCE`] for one who gave up.
+    /// Seconds from when a message was due to its answer; [`PATIENCE`] for one who gave up, or did not get in.
     residents: Vec<f64>,
     others: Vec<f64>,
     /// Seconds to an answer that is no 101.
@@ -227,7 +227,10 @@ async fn client(address: &str, tally: &Tally, interval: Duration, is_resident: b
             }
             Ok(Opened::Later(pause)) => pause,
             Err(_) => {
-                tally.note(|seen| seen.failed += 1);
+                tally.note(|seen| {
+                    seen.failed += 1;
+                    seen.of(is_resident).push(PATIENCE.as_secs_f64());
+                });
                 COME_AGAIN
             }
         };

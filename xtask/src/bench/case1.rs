@@ -69,6 +69,9 @@ const REFUSED_MAX: f64 = 0.05;
 /// Without limits the p99 grows at least so many times.
 const COLLAPSE_MIN: f64 = 10.0;
 
+/// Seconds of the crowd without limits, at most.
+const COLLAPSE_SECONDS: u32 = 60;
+
 /// Least time after which one who was refused comes again, as configured.
 const RETRY_AFTER: f64 = 10.0;
 
@@ -142,7 +145,8 @@ fn replay(scale: &Scale, ends: &Path, dir: &Path, has_limits: bool) -> Result<Sh
     let mut crowd = Command::new(ends);
     crowd.args(["crowd".to_owned(), gateway.address.to_string(), scale.residents.to_string()]);
     crowd.args([scale.crowd.to_string(), scale.interval.to_string()]);
-    crowd.args([scale.quiet, scale.crowded].map(|seconds| seconds.to_string()));
+    let crowded = if has_limits { scale.crowded } else { scale.crowded.min(COLLAPSE_SECONDS) };
+    crowd.args([scale.quiet, crowded].map(|seconds| seconds.to_string()));
     if has_limits {
         crowd.arg(scale.scaled.to_string());
     }

@@ -8,7 +8,6 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use model::{HandshakeResult, Protocol, RejectedCheck};
 use observe::upgrade::{self, Offer, Refusal};
-
 use tokio::io::AsyncReadExt as _;
 
 use super::head::Writer;
@@ -75,14 +74,14 @@ pub(super) async fn join(
         tracing::debug!(%error, "a client did not take its 101");
         return None;
     }
-    let session = attempt.establish(Some(answered.answer.status.as_u16()), exchange.route.limits());
+    let session = attempt.establish(Some(answered.answer.status.as_u16()), &exchange.route);
     let ends = Ends {
         client: client.stream,
         client_early: Bytes::from(client.early),
         upstream: answered.stream,
         upstream_early: answered.early,
     };
-    let wire = Frames::new(&exchange.route.connections.meter, agreed.deflate);
+    let wire = Frames::new(&exchange.route.connections.meter, agreed.deflate, session.entry.beats.is_some());
     match Paced::of(wire, exchange.route.limits_config()) {
         Ok(paced) => relay(exchange, session, ends, paced, answered.open),
         Err(wire) => relay(exchange, session, ends, wire, answered.open),

@@ -2,7 +2,9 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
+use bytes::Bytes;
 use guard::admission::Pace;
 use model::event::CloseCode;
 use model::record::What;
@@ -16,6 +18,9 @@ use crate::config::{LimitsConfig, WhenExceeded};
 use crate::entry::{Command, Entry};
 use crate::session::Session;
 
+/// Longest time for which nobody hears of a client that is not read.
+const ASLEEP_MAX: Duration = Duration::from_secs(1);
+
 /// See the module.
 #[derive(Debug)]
 pub struct Paced<W> {
@@ -26,6 +31,7 @@ pub struct Paced<W> {
     decision: Decision,
     /// While it is not read.
     asleep: Option<Pin<Box<Sleep>>>,
+    is_held: bool,
     /// It was told, or counted, once: nothing more comes of it.
     is_over: bool,
 }
@@ -43,11 +49,11 @@ impl<W: Wire> Paced<W> {
             WhenExceeded::Close => Decision::Closed,
         };
         let (messages, bytes) = (limits.messages.map(pace), limits.bytes.map(pace));
-        Ok(Paced { wire, messages, bytes, decision, asleep: None, is_over: false })
+        Ok(Paced { wire, messages, bytes, decision, asleep: None, is_held: false, is_over: false })
     }
 
     /// How far the client is ahead, and of what.
-    fn ahead(&self, now: Moment) -> Option<(std::time::Duration, AdmissionReason)> {
+    fn ahead(&self, now: Moment) -> Option<(Duration, AdmissionReason)> {
         let wait = |pace: Option<Pace>, reason| Some((pace?.wait(now)?, reason));
         let messages = wait(self.messages, AdmissionReason::Messages);
         messages.max(wait(self.bytes, AdmissionReason::Bytes))
@@ -88,9 +94,18 @@ impl<W: Wire> Wire for Paced<W> {
                 ready!(asleep.as_mut().poll(cx));
                 self.asleep = None;
             }
-            let Some((wait, reason)) = self.ahead(clock::now()) else { return Poll::Ready(()) };
-            self.count(entry, reason);
-            self.asleep = Some(Box::pin(tokio::time::sleep(wait)));
+            let now = clock::now();
+            let Some((wait, reason)) = self.ahead(now) else {
+                self.is_held = false;
+                return Poll::Ready(());
+            };
+            if !self.is_held {
+                self.is_held = true;
+                self.count(entry, reason);
+            }
+            // One who is not read is not silent.
+            entry.flow(direction).note(0, 0, now);
+            self.asleep = Some(Box::pin(tokio::time::sleep(wait.min(ASLEEP_MAX))));
         }
     }
 
@@ -112,6 +127,14 @@ impl<W: Wire> Wire for Paced<W> {
 
     fn count_broken(&self, entry: &Entry, leg: Leg, what: What) {
         self.wire.count_broken(entry, leg, what);
+    }
+
+    fn beat(&mut self, entry: &Entry, leg: Leg, offset: u64, at: Moment) -> Option<Bytes> {
+        self.wire.beat(entry, leg, offset, at)
+    }
+
+    fn held(&self, direction: Direction) -> usize {
+        self.wire.held(direction)
     }
 
     fn farewell(&self, leg: Leg, code: CloseCode) -> Farewell {

@@ -15,6 +15,7 @@ const ALL: [What; 14] = [
     What::TlsAlert,
     What::IdleTimeout,
     What::HalfCloseTimeout,
+    What::HeartbeatTimeout,
     What::SlowConsumer,
     What::RateLimit,
     What::Drain,
@@ -71,6 +72,7 @@ fn the_table_for_sse() {
 fn check_policy(protocol: Protocol) {
     check(protocol, What::IdleTimeout, ["proxy timeout"; 3]);
     check(protocol, What::HalfCloseTimeout, ["proxy timeout"; 3]);
+    check(protocol, What::HeartbeatTimeout, ["proxy heartbeat_timeout"; 3]);
     check(protocol, What::SlowConsumer, ["proxy slow_consumer"; 3]);
     check(protocol, What::RateLimit, ["proxy limit"; 3]);
     check(protocol, What::Drain, ["proxy shutdown"; 3]);
