@@ -38,6 +38,8 @@ pub struct GatewayConfig {
     pub tcp_samples: TcpSamplesConfig,
     /// Where clients are.
     pub geo: GeoConfig,
+    /// What there may be of connections on all routes together.
+    pub limits: LimitsConfig,
 }
 
 /// One address on which clients are served.
@@ -112,6 +114,9 @@ pub struct RouteConfig {
     /// data. Their delay is measured from then; without it only from their arrival at this gateway.
     #[serde(default)]
     pub event_time: Option<EventTimeConfig>,
+    /// What there may be of its connections, and how fast their clients may send.
+    #[serde(default)]
+    pub limits: LimitsConfig,
 }
 
 /// Which requests a route takes.
@@ -306,10 +311,12 @@ macro_rules! typed_text {
 
 mod client_key;
 mod event_time;
+mod limits;
 mod upstream;
 
 pub use client_key::{ClientKeySource, KeyName};
 pub use event_time::{EventIdForm, EventTimeConfig, JsonPointer};
+pub use limits::{By, HandshakesConfig, LimitsConfig, PerClientConfig, RefuseWith, WhenExceeded};
 pub use upstream::{ExporterUrl, UpstreamConfig};
 
 typed_text! {
@@ -502,12 +509,18 @@ impl GatewayConfig {
                         .to_owned(),
                 );
             }
+            for (keys, message) in route.limits.problems(false) {
+                report(&[&["routes", index_text.as_str(), "limits"], keys].concat(), message);
+            }
             if route.timeouts.connect.is_zero() || route.timeouts.response_head.is_zero() {
                 report(
                     &["routes", &index_text, "timeouts"],
                     "a timeout of zero lets no request through".to_owned(),
                 );
             }
+        }
+        for (keys, message) in self.limits.problems(true) {
+            report(&[&["limits"], keys].concat(), message);
         }
         for (index, listener) in self.listeners.iter().enumerate() {
             if listener.proxy_protocol && self.trusted_peers.is_empty() {
@@ -547,6 +560,7 @@ impl GatewayConfig {
                 heartbeat: None,
                 client_key: ClientKeySource::default(),
                 event_time: None,
+                limits: LimitsConfig::default(),
             }],
             ..GatewayConfig::default()
         }

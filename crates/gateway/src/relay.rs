@@ -7,6 +7,7 @@
 
 mod event_stream;
 mod own_pings;
+mod paced;
 mod websocket;
 mod wire;
 
@@ -24,6 +25,7 @@ use model::{Direction, Leg, Moment, PerDirection, PerLeg, Word};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub use self::event_stream::EventBody;
+pub use self::paced::Paced;
 pub use self::websocket::Frames;
 pub use self::wire::Wire;
 use self::wire::{Farewell, Read, Seen};
@@ -116,6 +118,7 @@ struct Waiting {
 /// The gateway's own farewell, said to each leg at the next frame boundary.
 #[derive(Clone, Copy, Debug)]
 struct Goodbye {
+    why: Command,
     is_said_to_client: bool,
     is_said_to_upstream: bool,
 }
@@ -231,6 +234,9 @@ impl<W: Wire> Relay<W> {
             if self.pipes[direction].has_ended {
                 self.shut(direction, cx);
                 return Poll::Pending;
+            }
+            if self.goodbye.is_none() {
+                ready!(self.wire.poll_read_allowed(&self.session.entry, direction, cx));
             }
             let sender = stream(&mut self.client, &mut self.upstream, direction.sender());
             if sender.is_drained() {
@@ -486,8 +492,8 @@ impl<W: Wire> Relay<W> {
                 true
             }
             Command::HalfCloseTimeout => true,
-            Command::Drain | Command::IdleTimeout | Command::HeartbeatTimeout => {
-                let not_said = Goodbye { is_said_to_client: false, is_said_to_upstream: false };
+            Command::Drain | Command::IdleTimeout | Command::HeartbeatTimeout | Command::RateLimit => {
+                let not_said = Goodbye { why: command, is_said_to_client: false, is_said_to_upstream: false };
                 self.goodbye.get_or_insert(not_said);
                 false
             }
@@ -519,20 +525,20 @@ impl<W: Wire> Relay<W> {
     fn say_goodbye(&mut self, cx: &mut Context<'_>) {
         let Some(mut goodbye) = self.goodbye else { return };
         if !goodbye.is_said_to_client {
-            goodbye.is_said_to_client = self.say_goodbye_to(Leg::Client, cx);
+            goodbye.is_said_to_client = self.say_goodbye_to(Leg::Client, goodbye.why, cx);
         }
         if !goodbye.is_said_to_upstream {
-            goodbye.is_said_to_upstream = self.say_goodbye_to(Leg::Upstream, cx);
+            goodbye.is_said_to_upstream = self.say_goodbye_to(Leg::Upstream, goodbye.why, cx);
         }
         self.goodbye = Some(goodbye);
     }
 
-    fn say_goodbye_to(&mut self, leg: Leg, cx: &mut Context<'_>) -> bool {
+    fn say_goodbye_to(&mut self, leg: Leg, why: Command, cx: &mut Context<'_>) -> bool {
         let direction = leg.other().inbound();
         if self.pipes[direction].has_ended {
             return true;
         }
-        match self.wire.farewell(leg) {
+        match self.wire.farewell(leg, why.close_code(leg)) {
             Farewell::Nothing => true,
             Farewell::Say(words) if self.pipes[direction].waiting.is_none() => {
                 if !words.is_empty() {

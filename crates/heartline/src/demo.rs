@@ -6,7 +6,8 @@ mod places;
 mod service;
 
 use gateway::config::{
-    Balance, ClientKeySource, MatchConfig, RouteConfig, Timeouts, UpstreamTlsConfig, UpstreamUrl,
+    Balance, ClientKeySource, LimitsConfig, MatchConfig, RouteConfig, Timeouts, UpstreamTlsConfig,
+    UpstreamUrl,
 };
 
 use crate::Failure;
@@ -58,6 +59,7 @@ fn config(options: &DemoOptions, service: u16) -> Config {
         heartbeat: None,
         client_key: ClientKeySource::default(),
         event_time: None,
+        limits: LimitsConfig::default(),
     };
     let mut config = Config {
         routes: vec![

@@ -47,6 +47,7 @@ pub fn visit(registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
         kept::visit(family, &registry.queries, &scrape.store, sink);
         rules::visit(family, scrape, sink);
         kept::visit_remotes(family, &scrape.remotes, sink);
+        kept::visit_shared_limits(family, scrape.shared_limits.as_ref(), sink);
         kept::visit_notifications(family, &scrape.notifications, sink);
         kept::visit_findings(family, &scrape.findings, sink);
         probes::visit(family, &scrape.probes, sink);
@@ -278,6 +279,12 @@ fn visit_route(
         f::GRPC_HEARTBEATS_SENT => out.words("peer", |leg: Leg| meter.grpc.heartbeats_sent.get(leg)),
         f::GRPC_STALLED => out.directions(|direction| meter.grpc.stalled_seconds(direction)),
         f::GRPC_GOAWAYS => out.http2_errors(|initiator, error| meter.grpc.goaways(initiator, error)),
+        f::ADMISSIONS if live.admission.is_some() => meter.admissions.each(|decision, reason, count| {
+            out.labelled(&[("decision", decision.as_str()), ("reason", reason.as_str())], count as f64);
+        }),
+        f::CONNECTION_LIMIT => out.known(live.admission.and_then(|facts| facts.connections)),
+        f::HANDSHAKES_WAITING => out.known(live.admission.and_then(|facts| facts.waiting)),
+        f::CLIENTS_LEFT_OUT => out.known(live.admission.and_then(|facts| facts.clients_left_out)),
         f::REJECTED_UPGRADES => {
             out.words("check", |check: RejectedCheck| meter.sum(|shard| shard.rejected.get(check)));
         }
@@ -348,6 +355,10 @@ impl RouteSink<'_> {
 
     fn value(&mut self, value: f64) {
         self.emit("", &[], value);
+    }
+
+    fn known(&mut self, value: Option<u64>) {
+        value.into_iter().for_each(|value| self.value(value as f64));
     }
 
     fn labelled(&mut self, labels: &[(&str, &str)], value: f64) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::{Direction, Moment, PerDirection, Refused};
 
+use crate::admissions::Admissions;
 use crate::cells::{Counter, Counts, Observed, Shard};
 use crate::grpc::GrpcCells;
 use crate::mean::{MeanWindow, Sums};
@@ -105,6 +106,8 @@ impl Registry {
 pub struct RouteMeter {
     /// What is counted of gRPC.
     pub grpc: GrpcCells,
+    /// What the guard has decided.
+    pub admissions: Admissions,
     name: Arc<str>,
     shards: Box<[Shard]>,
     means: Mutex<PerDirection<MeanWindow>>,
@@ -115,7 +118,8 @@ impl RouteMeter {
     fn new(name: &str, shards: usize) -> RouteMeter {
         let shards = (0..shards).map(|_| Shard::default()).collect();
         let (means, generation_delay_min) = (Mutex::default(), Mutex::default());
-        RouteMeter { grpc: GrpcCells::default(), name: name.into(), shards, means, generation_delay_min }
+        let (grpc, admissions) = (GrpcCells::default(), Admissions::default());
+        RouteMeter { grpc, admissions, name: name.into(), shards, means, generation_delay_min }
     }
 
     /// Name of the route.

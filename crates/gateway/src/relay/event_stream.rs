@@ -2,6 +2,7 @@
 //! the content that completes it, and with the framing behind that.
 
 use bytes::Bytes;
+use model::event::CloseCode;
 use model::record::What;
 use model::recording::Happening;
 use model::{Direction, ErrorType, Leg, Moment};
@@ -95,7 +96,7 @@ impl Wire for EventBody {
         Some(Bytes::from_static(comment))
     }
 
-    fn farewell(&self, leg: Leg) -> Farewell {
+    fn farewell(&self, leg: Leg, _: CloseCode) -> Farewell {
         match (leg, self.body.last_words()) {
             (Leg::Upstream, _) => Farewell::Nothing,
             (Leg::Client, Some(words)) => Farewell::Say(Bytes::from_static(words)),

@@ -165,12 +165,10 @@ impl Wire for Frames {
         self.own.as_ref().map_or(0, |own| own.held(direction))
     }
 
-    fn farewell(&self, leg: Leg) -> Farewell {
+    fn farewell(&self, leg: Leg, code: CloseCode) -> Farewell {
         match self.scanner(leg.other().inbound()) {
             Some(scanner) if scanner.close_seen() => Farewell::Nothing,
-            Some(scanner) if scanner.is_at_frame_boundary() => {
-                Farewell::Say(close_frame(CloseCode::GOING_AWAY, leg))
-            }
+            Some(scanner) if scanner.is_at_frame_boundary() => Farewell::Say(close_frame(code, leg)),
             _ => Farewell::Later,
         }
     }

@@ -38,6 +38,9 @@ export type AckFacts = {
   last_seconds: number,
 };
 
+/** Which limit decided. */
+export type AdmissionReason = "within_limits" | "exempt" | "connections" | "new_connections" | "client_connections" | "client_new_connections" | "gateway_connections" | "gateway_new_connections" | "handshakes" | "gateway_handshakes" | "unknown" | "messages" | "bytes";
+
 /** How much a finding explains. */
 export type Affected = {
   /** Connections that it concerns. */
@@ -612,6 +615,8 @@ export type Handshake = {
   seconds: number,
   /** What went wrong, in words for an operator; none on success. */
   detail?: string,
+  /** The limit of this gateway that refused it; none where none did. */
+  refused_by?: AdmissionReason,
 };
 
 /** Attempts with the same outcome. */
@@ -795,7 +800,7 @@ export type Limit = {
 };
 
 /** Something of which there is only so much. */
-export type LimitedResource = "connections" | "open_files" | "machine_files" | "accept_queue" | "upstream_ports" | "conntrack" | "socket_memory" | "memory" | "recorder_memory" | "series" | "notifications" | "viewers";
+export type LimitedResource = "connections" | "route_connections" | "route_new_connections" | "client_connections" | "route_handshakes" | "gateway_connections" | "gateway_new_connections" | "gateway_handshakes" | "open_files" | "machine_files" | "accept_queue" | "upstream_ports" | "conntrack" | "socket_memory" | "memory" | "recorder_memory" | "series" | "notifications" | "viewers";
 
 /** A list, cut to what was asked for. */
 export type List<T> = {
