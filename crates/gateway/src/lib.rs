@@ -9,6 +9,7 @@
 mod access_log;
 mod acks;
 mod answer;
+mod beats;
 mod body;
 mod bypass;
 pub mod ceiling;

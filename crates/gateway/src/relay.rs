@@ -6,6 +6,7 @@
 //! receiver's kernel socket, which behind TLS is when the record that holds it has been flushed.
 
 mod event_stream;
+mod own_pings;
 mod websocket;
 mod wire;
 
@@ -189,8 +190,11 @@ impl<W: Wire> Relay<W> {
             return;
         }
         let mut ends = Vec::new();
-        let Seen { carried, end, .. } = self.observe(direction, &bytes, now, &mut ends);
-        bytes.truncate(carried);
+        let Seen { carried, instead, end, .. } = self.observe(direction, &bytes, now, &mut ends);
+        match instead {
+            Some(instead) => bytes = instead,
+            None => bytes.truncate(carried),
+        }
         if carried > 0 {
             self.keep_waiting(direction, bytes, ends, now);
         }
@@ -242,7 +246,8 @@ impl<W: Wire> Relay<W> {
                     let at = clock::now();
                     let seen = self.observe(direction, &scratch.bytes[..length], at, &mut scratch.ends);
                     if seen.carried > 0 {
-                        self.forward(direction, &scratch.bytes[..seen.carried], &scratch.ends, at, cx);
+                        let bytes = seen.instead.as_deref().unwrap_or(&scratch.bytes[..seen.carried]);
+                        self.forward(direction, bytes, &scratch.ends, at, cx);
                     }
                     if let Some(what) = seen.end {
                         self.end_input(direction, what);
@@ -406,6 +411,7 @@ impl<W: Wire> Relay<W> {
         self.session.cause(Some(leg), what, clock::now());
         self.wire.count_broken(&self.session.entry, leg, what);
         self.pipes[direction].has_ended = true;
+        self.pipes[direction].dropped_bytes += self.wire.held(direction) as u64;
         if W::IS_ONE_WAY || what != What::Fin {
             self.drop_output(leg.other().inbound());
         }
@@ -464,13 +470,40 @@ impl<W: Wire> Relay<W> {
         if command == Command::Drain && self.goodbye.is_some() {
             return false;
         }
-        self.session.cause(None, command.what(), clock::now());
+        let given_up = self.session.entry.given_up().filter(|_| command == Command::HeartbeatTimeout);
+        self.session.cause(given_up, command.what(), clock::now());
+        if let Some(direction) = given_up.map(|leg| leg.other().inbound())
+            && self.pipes[direction].waiting.is_some()
+        {
+            self.drop_output(direction);
+        }
         match command {
             Command::Cut | Command::HalfCloseTimeout => true,
-            Command::Drain | Command::IdleTimeout => {
+            Command::Drain | Command::IdleTimeout | Command::HeartbeatTimeout => {
                 let not_said = Goodbye { is_said_to_client: false, is_said_to_upstream: false };
                 self.goodbye.get_or_insert(not_said);
                 false
+            }
+        }
+    }
+
+    /// Gives the signs of life that are due where they may stand now.
+    fn beat(&mut self, cx: &mut Context<'_>) {
+        if self.session.entry.beats.is_none() || self.goodbye.is_some() {
+            return;
+        }
+        for &leg in Leg::ALL {
+            let direction = leg.other().inbound();
+            let pipe = &self.pipes[direction];
+            let entry = Arc::clone(&self.session.entry);
+            let Some(beats) = entry.beats.as_ref().filter(|beats| beats.is_due(leg)) else { continue };
+            if pipe.has_ended || pipe.waiting.is_some() {
+                continue;
+            }
+            let now = clock::now();
+            if let Some(words) = self.wire.beat(&entry, leg, pipe.offset, now) {
+                self.forward(direction, &words, &[], now, cx);
+                beats.sent(leg, entry.flow(leg.inbound()), now);
             }
         }
     }
@@ -513,7 +546,10 @@ impl<W: Wire> Relay<W> {
 
     /// Both peers were told and both have answered.
     fn is_goodbye_over(&self) -> bool {
-        let has_answered = |leg: Leg| self.pipes[leg.inbound()].has_ended || self.wire.has_said_farewell(leg);
+        let given_up = self.session.entry.given_up();
+        let has_answered = |leg: Leg| {
+            self.pipes[leg.inbound()].has_ended || self.wire.has_said_farewell(leg) || given_up == Some(leg)
+        };
         let is_flushed = |direction| self.pipes[direction].waiting.is_none();
         self.goodbye.is_some_and(|goodbye| goodbye.is_said_to_client && goodbye.is_said_to_upstream)
             && has_answered(Leg::Client)
@@ -535,11 +571,13 @@ impl<W: Wire> Future for Relay<W> {
             return Poll::Ready(None);
         }
         relay.say_goodbye(cx);
+        relay.beat(cx);
         let turns = SCRATCH.with_borrow_mut(|scratch| {
             [Direction::ClientToServer, Direction::ServerToClient]
                 .map(|direction| relay.pump(direction, scratch, cx))
         });
         relay.say_goodbye(cx);
+        relay.beat(cx);
         if relay.is_over() || relay.is_goodbye_over() {
             return Poll::Ready(None);
         }

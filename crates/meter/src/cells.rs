@@ -178,6 +178,8 @@ pub struct WebSocketCells {
     pub heartbeat_rtt_seconds: PerLeg<Histogram>,
     /// Pings without an answer, by the peer that did not give it.
     pub heartbeats_missed: PerLeg<Counter>,
+    /// Pings that the gateway itself sent, by the peer.
+    pub heartbeats_sent: PerLeg<Counter>,
 }
 
 impl WebSocketCells {
@@ -209,6 +211,7 @@ impl Default for WebSocketCells {
             reconnect_seconds: Histogram::new(RECONNECT_BOUNDS),
             heartbeat_rtt_seconds: PerLeg::from_fn(|_: Leg| Histogram::new(LATENCY_BOUNDS)),
             heartbeats_missed: PerLeg::default(),
+            heartbeats_sent: PerLeg::default(),
         }
     }
 }
@@ -224,6 +227,8 @@ pub struct SseCells {
     pub event_bytes: Counter,
     /// Comments.
     pub comments: Counter,
+    /// Comments that the gateway itself sent.
+    pub heartbeats_sent: Counter,
     /// From an event's last byte read to accepted by the client's kernel socket.
     pub delay_seconds: Histogram,
     /// Acknowledgement of sampled events.
@@ -253,6 +258,7 @@ impl Default for SseCells {
             events: Counter::default(),
             event_bytes: Counter::default(),
             comments: Counter::default(),
+            heartbeats_sent: Counter::default(),
             delay_seconds: Histogram::new(LATENCY_BOUNDS),
             ack_seconds: Histogram::new(LATENCY_BOUNDS),
             generation_delay_seconds: Histogram::new(LATENCY_BOUNDS),

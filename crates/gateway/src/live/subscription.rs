@@ -47,7 +47,7 @@ pub(super) async fn join(
         return None;
     }
     let is_readable = !answered.fields().has(&header::CONTENT_ENCODING);
-    let session = attempt.establish(Some(status.as_u16()), exchange.route.limits());
+    let session = attempt.establish(Some(status.as_u16()), &exchange.route);
     let wire = EventBody::new(Body::new(framing), Events::new(&exchange.route, is_readable));
     let ends = Ends {
         client: client.stream,

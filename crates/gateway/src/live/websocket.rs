@@ -59,14 +59,14 @@ pub(super) async fn join(
         tracing::debug!(%error, "a client did not take its 101");
         return None;
     }
-    let session = attempt.establish(Some(answered.answer.status.as_u16()), exchange.route.limits());
+    let session = attempt.establish(Some(answered.answer.status.as_u16()), &exchange.route);
     let ends = Ends {
         client: client.stream,
         client_early: Bytes::from(client.early),
         upstream: answered.stream,
         upstream_early: answered.early,
     };
-    let wire = Frames::new(&exchange.route.connections.meter, agreed.deflate);
+    let wire = Frames::new(&exchange.route.connections.meter, agreed.deflate, session.entry.beats.is_some());
     relay(exchange, session, ends, wire, answered.open)
 }
 
