@@ -54,6 +54,7 @@ def gateway(service, tmp_path_factory):
         until(lambda: all(one["last"] for one in json.loads(gateway.get("/api/v1/probes"))["items"]), "the probes have run", 60)
         for _ in range(USUAL):
             end(listen, 1000)
+        until(lambda: not gateway.live(), "all have ended")
         gateway.at = time.time()
         for _ in range(PEAK):
             end(listen, 1012, HOSTILE)
