@@ -270,6 +270,10 @@ impl Gateway {
             tracing::warn!(connections = left.len(), "the drain window is over: cutting what is left");
             drop(tasks);
             self.cut().await;
+            let untold = self.shared.registry.cut_untold();
+            if untold > 0 {
+                tracing::warn!(connections = untold, "some were cut before both sides could be told");
+            }
         }
     }
 

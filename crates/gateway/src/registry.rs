@@ -243,6 +243,11 @@ impl Registry {
         self.entries().into_iter().map(move |entry| (window.mul_f64(rand::random::<f64>()), entry))
     }
 
+    /// Connections that a stop cut before both peers could be told.
+    pub fn cut_untold(&self) -> u64 {
+        self.routes().iter().map(|route| route.meter.sum(|shard| shard.cut_untold.get())).sum()
+    }
+
     /// Counts a connection as opened and keeps it until [`RouteConnections::close`].
     pub fn open(&self, entry: &Arc<Entry>) {
         entry.route.open(Arc::clone(entry));

@@ -34,6 +34,7 @@ use crate::reactor::Task;
 use crate::session::Session;
 use crate::tcp_evidence::Sockets;
 use crate::upstream::OpenGuard;
+use crate::worker;
 
 const SCRATCH_BYTES: usize = 64 * 1024;
 
@@ -478,7 +479,13 @@ impl<W: Wire> Relay<W> {
             self.drop_output(direction);
         }
         match command {
-            Command::Cut | Command::HalfCloseTimeout => true,
+            Command::Cut => {
+                if !self.goodbye.is_some_and(|said| said.is_said_to_client && said.is_said_to_upstream) {
+                    self.session.entry.route.meter.shard(worker::index()).cut_untold.inc();
+                }
+                true
+            }
+            Command::HalfCloseTimeout => true,
             Command::Drain | Command::IdleTimeout | Command::HeartbeatTimeout => {
                 let not_said = Goodbye { is_said_to_client: false, is_said_to_upstream: false };
                 self.goodbye.get_or_insert(not_said);

@@ -141,6 +141,8 @@ pub struct Shard {
     pub sse: SseCells,
     /// Broken rules of the upgrade discipline.
     pub rejected: Counts<RejectedCheck>,
+    /// Connections that a stop cut before both peers were told of the end.
+    pub cut_untold: Counter,
 }
 
 /// See the families of the same names.

@@ -275,11 +275,13 @@ fn visit_route(
             }
         }),
         f::GRPC_RESETS => out.http2_errors(|initiator, error| meter.grpc.resets(initiator, error)),
+        f::GRPC_HEARTBEATS_SENT => out.words("peer", |leg: Leg| meter.grpc.heartbeats_sent.get(leg)),
         f::GRPC_STALLED => out.directions(|direction| meter.grpc.stalled_seconds(direction)),
         f::GRPC_GOAWAYS => out.http2_errors(|initiator, error| meter.grpc.goaways(initiator, error)),
         f::REJECTED_UPGRADES => {
             out.words("check", |check: RejectedCheck| meter.sum(|shard| shard.rejected.get(check)));
         }
+        f::CUT_UNTOLD => out.value(meter.sum(|shard| shard.cut_untold.get()) as f64),
         f::PATH_IDLE_TIMEOUT => {
             if let Some(seconds) = live.idle_timeout_seconds {
                 out.labelled(&[("hop", "gateway")], seconds);

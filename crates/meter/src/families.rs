@@ -188,12 +188,16 @@ families! {
         "RST_STREAM frames that ended gRPC streams, by who sent them first.";
     GRPC_STALLED: Counter "grpc_stream_flow_control_stalled_seconds_total" ["route", "direction"]
         "Time during which data of gRPC streams waited for the windows of its receiver.";
+    GRPC_HEARTBEATS_SENT: Counter "grpc_heartbeats_sent_total" ["route", "peer"]
+        "HTTP/2 PINGs that this gateway itself sent to the peer for gRPC streams (heartbeat of the route).";
     GRPC_GOAWAYS: Counter "grpc_connections_goaway_total" ["route", "http2_error", "initiator"]
         "GOAWAY frames on connections that carried gRPC streams of the route.";
     CONNECTIONS_BY_COUNTRY: Gauge "heartline_connections_by_country" ["protocol", "country"]
         "Open connections by the client's country (ISO 3166-1 alpha-2), as the database of geo.database says: unknown where it does not know, other beyond 250 countries; absent without a database.";
     REJECTED_UPGRADES: Counter "heartline_rejected_upgrades_total" ["route", "check"]
         "Broken rules of the upgrade discipline in requests and answers.";
+    CUT_UNTOLD: Counter "heartline_connections_cut_total" ["route"]
+        "Connections that a stop cut at the end of its window before both peers could be told (Close frame, end of the body): they were inside a frame or a chunk, or took no more.";
     REFUSED: Counter "heartline_refused_total" ["reason"]
         "Client connections and requests that were ended before a route took them.";
     PATH_IDLE_TIMEOUT: Gauge "heartline_path_idle_timeout_seconds" ["route", "hop"]
