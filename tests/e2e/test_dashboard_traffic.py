@@ -2,6 +2,7 @@
 before a service that closes with the code that its path asks for."""
 
 import json
+import math
 import threading
 import time
 import urllib.parse
@@ -55,7 +56,8 @@ def gateway(service, tmp_path_factory):
         for _ in range(USUAL):
             end(listen, 1000)
         until(lambda: not gateway.live(), "all have ended")
-        gateway.at = time.time()
+        gateway.at = math.ceil(time.time())
+        until(lambda: time.time() >= gateway.at, "a second has begun")
         for _ in range(PEAK):
             end(listen, 1012, HOSTILE)
         for _ in range(PEAK):
@@ -119,4 +121,4 @@ def test_lists_between_two_instants_hold_still(gateway):
 
 @in_a_browser
 def test_traffic_and_probes_in_a_browser(gateway):
-    passes("traffic.mjs", f"http://{gateway.admin}/", str(int(gateway.at)), HOSTILE)
+    passes("traffic.mjs", f"http://{gateway.admin}/", str(gateway.at), HOSTILE)
