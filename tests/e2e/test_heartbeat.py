@@ -143,7 +143,7 @@ def test_who_does_not_answer_is_given_up():
         assert rest[:2] == b"\x89\x08" and len(rest) % 10 == 4 and rest.endswith(close_frame(1001)), "Pings of 8 bytes"
         [record] = gateway.wait_closed()
         assert gateway.metrics()['websocket_connections_closed_total{route="test",initiator="proxy",reason="heartbeat_timeout"}'] == 1
-    assert verdict(record) == "proxy heartbeat_timeout - -"
+    assert verdict(record) == "proxy heartbeat_timeout - 1001"
     assert [record["causes"][0][key] for key in ("what", "leg")] == ["heartbeat_timeout", "client"]
     assert written.got[:2] == b"\x88\x82" and written.got[6:8] == b"\x03\xe9", "1001"
     assert record["heartbeat"]["client"]["missed"] >= 1

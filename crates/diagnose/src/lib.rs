@@ -8,6 +8,7 @@ pub mod attempt;
 pub mod cause;
 pub mod causes;
 pub mod claim;
+pub mod contrast;
 pub mod examination;
 pub mod expected;
 pub mod experiment;
@@ -24,5 +25,6 @@ pub mod roundtrips;
 #[cfg(test)]
 mod scene;
 pub mod sizes;
+pub mod stalls;
 pub mod text;
 pub mod verdict;
