@@ -96,7 +96,7 @@ mod tests {
         ];
         check(&[timer()], Language::English, &[], &english);
         let chinese = [
-            ("finding", "连接在 2 秒后由 upstream 一侧结束，如同定时器到期（确定，90 %）"),
+            ("finding", "连接在 2 秒后由上游一侧结束，如同定时器到期（确定，90 %）"),
             ("finding_fix", "进程退出前用 1001 或 1012 分批关闭，并让客户端带抖动重连"),
             ("finding_url", "https://gw/findings/idle-timeout-l7-proxy"),
         ];
