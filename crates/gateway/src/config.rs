@@ -13,7 +13,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use recorder::{ByteSize, RecorderConfig};
+pub use model::ByteSize;
+pub use recorder::RecorderConfig;
 
 /// The gateway's part of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

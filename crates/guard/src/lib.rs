@@ -2,3 +2,5 @@
 //! for a Ping. Pure: the gateway asks, time comes in, and a verdict says why.
 //!
 //! Everything here is off until a route says otherwise, and each policy is a value that is swapped whole.
+
+pub mod queue;

@@ -106,6 +106,22 @@ words! {
 }
 
 words! {
+    /// Why a queue has dropped a message.
+    Shed {
+        /// The queue was full, and it was the oldest.
+        DropOldest = "drop_oldest",
+        /// The queue was full, and it was the oldest of the lowest class.
+        DropLowest = "drop_lowest",
+        /// A later one of the same key has taken its place.
+        Coalesce = "coalesce",
+        /// It had waited for too long.
+        Expire = "expire",
+        /// The queue was full, and its receiver was given up.
+        Disconnect = "disconnect",
+    }
+}
+
+words! {
     /// Which way bytes go through the gateway.
     Direction {
         /// From the client towards the upstream.
