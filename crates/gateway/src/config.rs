@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use guard::queue::QueueConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +109,10 @@ pub struct RouteConfig {
     /// data. Their delay is measured from then; without it only from their arrival at this gateway.
     #[serde(default)]
     pub event_time: Option<EventTimeConfig>,
+    /// A queue with priorities towards clients that take less than their upstream sends; absent: none, and a slow client
+    /// holds up its upstream.
+    #[serde(default)]
+    pub queue: Option<QueueConfig>,
 }
 
 /// Which requests a route takes.
@@ -498,6 +503,9 @@ impl GatewayConfig {
                         .to_owned(),
                 );
             }
+            for (key, message) in route.queue.iter().flat_map(QueueConfig::problems) {
+                report(&["routes", &index_text, "queue", key], message);
+            }
             if route.timeouts.connect.is_zero() || route.timeouts.response_head.is_zero() {
                 report(
                     &["routes", &index_text, "timeouts"],
@@ -542,6 +550,7 @@ impl GatewayConfig {
                 timeouts: Timeouts::default(),
                 client_key: ClientKeySource::default(),
                 event_time: None,
+                queue: None,
             }],
             ..GatewayConfig::default()
         }

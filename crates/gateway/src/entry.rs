@@ -4,13 +4,14 @@
 //! The task that serves the connection is the only writer of the counters, so a relaxed load and store is
 //! enough; everyone else only looks.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::Waker;
 use std::time::Duration;
 
 use meter::reconnects::ClientKey;
 use model::live::Backlog;
+use model::queue::QueueFacts;
 use model::record::{ClientAddress, Reconnect, What};
 use model::recording::Happening;
 use model::{ConnectionId, Direction, Moment, PerDirection, Protocol, WallTime};
@@ -19,6 +20,7 @@ use parking_lot::Mutex;
 use crate::acks::{self, Sampling, Whose};
 use crate::flight::Flight;
 use crate::heartbeats::Heartbeats;
+use crate::queued::Queued;
 use crate::registry::RouteConnections;
 use crate::socket::Handle;
 use crate::tcp_evidence::{News, TcpEvidence};
@@ -57,6 +59,7 @@ pub struct Entry {
     pub reconnect: Option<Reconnect>,
     /// Its Pings and Pongs.
     pub heartbeats: Heartbeats,
+    queued: OnceLock<Arc<Queued>>,
     flows: PerDirection<Flow>,
     closing_since: AtomicU64,
     command: AtomicU8,
@@ -157,11 +160,22 @@ impl Entry {
             acks_one_in,
             reconnect,
             heartbeats: Heartbeats::default(),
+            queued: OnceLock::new(),
             flows: PerDirection::from_fn(|_| Flow::new(now)),
             closing_since: AtomicU64::new(NEVER),
             command: AtomicU8::new(0),
             waker: Mutex::new(None),
         }
+    }
+
+    /// The connection has a queue towards its client.
+    pub fn has_queue(&self, queued: &Arc<Queued>) {
+        self.queued.get_or_init(|| Arc::clone(queued));
+    }
+
+    /// What its queue has done; none without one.
+    pub fn queue_facts(&self) -> Option<Box<QueueFacts>> {
+        self.queued.get().map(|queued| Box::new(queued.facts()))
     }
 
     /// One direction's counters.

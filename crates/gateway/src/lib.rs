@@ -38,6 +38,7 @@ mod listener;
 mod live;
 mod plain;
 mod proxy_protocol;
+mod queued;
 mod reactor;
 mod recordings;
 pub mod registry;

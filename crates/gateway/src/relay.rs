@@ -6,6 +6,7 @@
 //! receiver's kernel socket, which behind TLS is when the record that holds it has been flushed.
 
 mod event_stream;
+mod queue;
 mod websocket;
 mod wire;
 
@@ -18,11 +19,13 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use model::record::What;
+use model::event::CloseCode;
 use model::recording::Happening;
 use model::{Direction, Leg, Moment, PerDirection, PerLeg, Word};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub use self::event_stream::EventBody;
+pub use self::queue::Outbox;
 pub use self::websocket::Frames;
 pub use self::wire::Wire;
 use self::wire::{Farewell, Read, Seen};
@@ -69,6 +72,8 @@ pub struct Relay<W: Wire> {
     client: Stream,
     upstream: Stream,
     pipes: PerDirection<Pipe>,
+    /// What waits for the client, when the route has a queue.
+    outbox: Option<Box<Outbox>>,
     goodbye: Option<Goodbye>,
     /// Is woken for commands.
     listener: Option<Waker>,
@@ -116,6 +121,14 @@ struct Waiting {
 struct Goodbye {
     is_said_to_client: bool,
     is_said_to_upstream: bool,
+    /// Code for the client; the upstream is told that the client goes away.
+    code: CloseCode,
+}
+
+impl Goodbye {
+    fn new(code: CloseCode) -> Goodbye {
+        Goodbye { is_said_to_client: false, is_said_to_upstream: false, code }
+    }
 }
 
 /// The two connected streams, with what had been read of each beyond its head.
@@ -128,6 +141,8 @@ pub struct Ends {
     pub upstream: Stream,
     /// Bytes from the upstream that came with its answer.
     pub upstream_early: Bytes,
+    /// A queue towards the client.
+    pub outbox: Option<Box<Outbox>>,
 }
 
 impl Ends {
@@ -174,6 +189,7 @@ impl<W: Wire> Relay<W> {
             client: ends.client,
             upstream: ends.upstream,
             pipes: PerDirection::default(),
+            outbox: ends.outbox,
             goodbye: None,
             listener: None,
             _open: open,
@@ -191,8 +207,10 @@ impl<W: Wire> Relay<W> {
         let mut ends = Vec::new();
         let Seen { carried, end, .. } = self.observe(direction, &bytes, now, &mut ends);
         bytes.truncate(carried);
-        if carried > 0 {
-            self.keep_waiting(direction, bytes, ends, now);
+        if self.has_queue(direction) {
+            self.queue(&bytes, now);
+        } else if carried > 0 {
+            self.keep_waiting(direction, bytes, ends, now, self.pipes[direction].offset);
         }
         if let Some(what) = end {
             self.end_input(direction, what);
@@ -218,9 +236,17 @@ impl<W: Wire> Relay<W> {
         seen
     }
 
+    /// What goes that way waits in a queue.
+    fn has_queue(&self, direction: Direction) -> bool {
+        direction == Direction::ServerToClient && self.outbox.is_some()
+    }
+
     /// Reads and forwards one direction until it would block; pending also when it is over. Ready when it could go
     /// on and lets others run first.
     fn pump(&mut self, direction: Direction, scratch: &mut Scratch, cx: &mut Context<'_>) -> Poll<()> {
+        if self.has_queue(direction) {
+            return self.pump_queued(scratch, cx);
+        }
         for _ in 0..READS_PER_TURN {
             ready!(self.flush(direction, cx));
             if self.pipes[direction].has_ended {
@@ -242,7 +268,8 @@ impl<W: Wire> Relay<W> {
                     let at = clock::now();
                     let seen = self.observe(direction, &scratch.bytes[..length], at, &mut scratch.ends);
                     if seen.carried > 0 {
-                        self.forward(direction, &scratch.bytes[..seen.carried], &scratch.ends, at, cx);
+                        let end = self.pipes[direction].offset;
+                        self.forward(direction, &scratch.bytes[..seen.carried], &scratch.ends, at, end, cx);
                     }
                     if let Some(what) = seen.end {
                         self.end_input(direction, what);
@@ -253,20 +280,21 @@ impl<W: Wire> Relay<W> {
         Poll::Ready(())
     }
 
-    /// Offers bytes to the receiver and keeps what it does not take.
+    /// Offers bytes, which end at stream offset `end`, to the receiver and keeps what it does not take.
     fn forward(
         &mut self,
         direction: Direction,
         bytes: &[u8],
         ends: &[MessageEnd],
         at: Moment,
+        end: u64,
         cx: &mut Context<'_>,
     ) {
         if self.pipes[direction].is_muted {
             self.pipes[direction].dropped_bytes += bytes.len() as u64;
             return;
         }
-        let message = message_length(bytes, self.pipes[direction].offset, ends);
+        let message = message_length(bytes, end, ends);
         let accepted = match self.offer(direction, bytes, message, cx) {
             Poll::Ready(Ok(accepted)) => accepted,
             Poll::Pending => 0,
@@ -279,10 +307,10 @@ impl<W: Wire> Relay<W> {
             Poll::Ready(Err(error)) => return self.end_output(direction, &error, bytes.len() - accepted),
         };
         if is_flushed && accepted == bytes.len() {
-            self.wire.reached(&self.session.entry, direction, self.pipes[direction].offset);
+            self.wire.reached(&self.session.entry, direction, end);
             self.measure(direction, ends.iter().map(|end| end.messages).sum(), at);
         } else {
-            self.keep_waiting(direction, Bytes::copy_from_slice(&bytes[accepted..]), ends.to_vec(), at);
+            self.keep_waiting(direction, Bytes::copy_from_slice(&bytes[accepted..]), ends.to_vec(), at, end);
         }
     }
 
@@ -376,16 +404,21 @@ impl<W: Wire> Relay<W> {
         self.measure(direction, messages, since);
     }
 
-    fn keep_waiting(&mut self, direction: Direction, bytes: Bytes, ends: Vec<MessageEnd>, since: Moment) {
-        let pipe = &mut self.pipes[direction];
-        let end = pipe.offset;
-        let is_cut = self.wire.is_inside_message(direction);
+    fn keep_waiting(
+        &mut self,
+        direction: Direction,
+        bytes: Bytes,
+        ends: Vec<MessageEnd>,
+        since: Moment,
+        end: u64,
+    ) {
+        let is_cut = !self.has_queue(direction) && self.wire.is_inside_message(direction);
         let waiting = Box::new(Waiting { bytes, end, ends, is_cut, since });
         let bytes = waiting.bytes.len();
         self.session.entry.flow(direction).note_waiting(bytes, waiting.messages(), since);
         let what = Happening::WaitBegan { direction, bytes: bytes as u64 };
         self.session.entry.note(since, &what);
-        pipe.waiting = Some(waiting);
+        self.pipes[direction].waiting = Some(waiting);
     }
 
     fn measure(&mut self, direction: Direction, messages: u32, since: Moment) {
@@ -406,6 +439,9 @@ impl<W: Wire> Relay<W> {
         self.session.cause(Some(leg), what, clock::now());
         self.wire.count_broken(&self.session.entry, leg, what);
         self.pipes[direction].has_ended = true;
+        if let Some(outbox) = self.outbox.as_mut().filter(|_| leg == Leg::Upstream) {
+            outbox.end(what == What::BodyEnd);
+        }
         if W::IS_ONE_WAY || what != What::Fin {
             self.drop_output(leg.other().inbound());
         }
@@ -433,7 +469,11 @@ impl<W: Wire> Relay<W> {
     }
 
     fn drop_output(&mut self, direction: Direction) {
+        let has_queue = self.has_queue(direction);
         let pipe = &mut self.pipes[direction];
+        if let Some(outbox) = self.outbox.as_mut().filter(|_| has_queue) {
+            pipe.dropped_bytes += outbox.give_up(None);
+        }
         pipe.dropped_bytes += pipe.waiting.take().map_or(0, |waiting| waiting.bytes.len() as u64);
         pipe.has_ended = true;
         pipe.is_shut = true;
@@ -468,8 +508,7 @@ impl<W: Wire> Relay<W> {
         match command {
             Command::Cut | Command::HalfCloseTimeout => true,
             Command::Drain | Command::IdleTimeout => {
-                let not_said = Goodbye { is_said_to_client: false, is_said_to_upstream: false };
-                self.goodbye.get_or_insert(not_said);
+                self.goodbye.get_or_insert(Goodbye::new(CloseCode::GOING_AWAY));
                 false
             }
         }
@@ -479,24 +518,26 @@ impl<W: Wire> Relay<W> {
     fn say_goodbye(&mut self, cx: &mut Context<'_>) {
         let Some(mut goodbye) = self.goodbye else { return };
         if !goodbye.is_said_to_client {
-            goodbye.is_said_to_client = self.say_goodbye_to(Leg::Client, cx);
+            goodbye.is_said_to_client = self.say_goodbye_to(Leg::Client, goodbye.code, cx);
         }
         if !goodbye.is_said_to_upstream {
-            goodbye.is_said_to_upstream = self.say_goodbye_to(Leg::Upstream, cx);
+            goodbye.is_said_to_upstream = self.say_goodbye_to(Leg::Upstream, CloseCode::GOING_AWAY, cx);
         }
         self.goodbye = Some(goodbye);
     }
 
-    fn say_goodbye_to(&mut self, leg: Leg, cx: &mut Context<'_>) -> bool {
+    fn say_goodbye_to(&mut self, leg: Leg, code: CloseCode, cx: &mut Context<'_>) -> bool {
         let direction = leg.other().inbound();
         if self.pipes[direction].has_ended {
             return true;
         }
-        match self.wire.farewell(leg) {
+        let is_clear = self.pipes[direction].waiting.is_none() && !self.has_queued(direction);
+        match self.wire.farewell(leg, code) {
             Farewell::Nothing => true,
-            Farewell::Say(words) if self.pipes[direction].waiting.is_none() => {
+            Farewell::Say(words) if is_clear => {
                 if !words.is_empty() {
-                    self.forward(direction, &words, &[], clock::now(), cx);
+                    let end = self.pipes[direction].offset;
+                    self.forward(direction, &words, &[], clock::now(), end, cx);
                 }
                 self.pipes[direction].is_muted = true;
                 true
@@ -505,10 +546,17 @@ impl<W: Wire> Relay<W> {
         }
     }
 
+    /// Something waits in the queue of that direction.
+    fn has_queued(&self, direction: Direction) -> bool {
+        self.has_queue(direction) && self.outbox.as_ref().is_some_and(|outbox| !outbox.is_empty())
+    }
+
     /// Both directions have ended, and their receivers were told or are gone. The end of one can be that of the
     /// other, which had its turn before.
     fn is_over(&self) -> bool {
-        self.pipes.client_to_server.is_over() && self.pipes.server_to_client.is_over()
+        self.pipes.client_to_server.is_over()
+            && self.pipes.server_to_client.is_over()
+            && !self.has_queued(Direction::ServerToClient)
     }
 
     /// Both peers were told and both have answered.
@@ -556,7 +604,9 @@ impl<W: Wire> Drop for Relay<W> {
         for &direction in Direction::ALL {
             let pipe = &self.pipes[direction];
             let waiting = pipe.waiting.as_ref().map_or(0, |waiting| waiting.bytes.len() as u64);
-            self.session.unsent(direction, pipe.dropped_bytes + waiting);
+            let has_queue = direction == Direction::ServerToClient;
+            let queued = self.outbox.as_ref().filter(|_| has_queue).map_or(0, |outbox| outbox.bytes());
+            self.session.unsent(direction, pipe.dropped_bytes + waiting + queued);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use guard::queue::QueueConfig;
 use observe::event_time::Source;
 use rustls::pki_types::ServerName;
 
@@ -37,6 +38,8 @@ pub struct Route {
     pub client_key: ClientKeySource,
     /// Where its events say when they were made.
     pub event_time: Option<Arc<Source>>,
+    /// The queue towards its clients.
+    pub queue: Option<Arc<QueueConfig>>,
     matcher: MatchConfig,
     config: RouteConfig,
 }
@@ -92,6 +95,7 @@ impl Table {
                 timeouts: route.timeouts.clone(),
                 client_key: route.client_key.clone(),
                 event_time: route.event_time.as_ref().and_then(EventTimeConfig::source).map(Arc::new),
+                queue: route.queue.clone().map(Arc::new),
                 matcher: route.matcher.clone(),
                 config: route.clone(),
             })

@@ -57,6 +57,7 @@ fn config(options: &DemoOptions, service: u16) -> Config {
         timeouts: Timeouts::default(),
         client_key: ClientKeySource::default(),
         event_time: None,
+        queue: None,
     };
     let mut config = Config {
         routes: vec![

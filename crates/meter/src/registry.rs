@@ -7,6 +7,7 @@ use model::{Direction, Moment, PerDirection, Refused};
 
 use crate::cells::{Counter, Counts, Observed, Shard};
 use crate::grpc::GrpcCells;
+use crate::queue::QueueCells;
 use crate::mean::{MeanWindow, Sums};
 use crate::queries::QueryMeter;
 use crate::scrape::Waiting;
@@ -105,6 +106,8 @@ impl Registry {
 pub struct RouteMeter {
     /// What is counted of gRPC.
     pub grpc: GrpcCells,
+    /// What is counted of queues towards slow clients.
+    pub queue: QueueCells,
     name: Arc<str>,
     shards: Box<[Shard]>,
     means: Mutex<PerDirection<MeanWindow>>,
@@ -115,7 +118,7 @@ impl RouteMeter {
     fn new(name: &str, shards: usize) -> RouteMeter {
         let shards = (0..shards).map(|_| Shard::default()).collect();
         let (means, generation_delay_min) = (Mutex::default(), Mutex::default());
-        RouteMeter { grpc: GrpcCells::default(), name: name.into(), shards, means, generation_delay_min }
+        RouteMeter { grpc: GrpcCells::default(), queue: QueueCells::default(), name: name.into(), shards, means, generation_delay_min }
     }
 
     /// Name of the route.

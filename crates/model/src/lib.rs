@@ -39,5 +39,5 @@ pub use size::ByteSize;
 pub use time::{Moment, WallTime};
 pub use words::{
     Direction, ErrorType, EventTimeError, GrpcCode, HandshakeResult, HappeningKind, Http2Error, Initiator,
-    Layer, Leg, Opcode, PerDirection, PerLeg, Protocol, Reason, Refused, RejectedCheck, Shed, Word,
+    Layer, Leg, Opcode, PerDirection, PerLeg, Protocol, Reason, Refused, RejectedCheck, Shed, Unqueued, Word,
 };

@@ -122,6 +122,20 @@ words! {
 }
 
 words! {
+    /// Why a connection of a route with a queue has none.
+    Unqueued {
+        /// A WebSocket whose compression keeps its window from one message to the next.
+        Compression = "compression",
+        /// An event stream that is encoded.
+        Encoding = "encoding",
+        /// An event stream whose length is announced.
+        Length = "length",
+        /// An event stream or call that is not relayed from socket to socket, such as over HTTP/2.
+        Http2 = "http2",
+    }
+}
+
+words! {
     /// Which way bytes go through the gateway.
     Direction {
         /// From the client towards the upstream.

@@ -2,16 +2,17 @@
 //! two sockets are joined.
 
 use bytes::Bytes;
+use guard::queue::Classifier;
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use model::{HandshakeResult, Protocol, RejectedCheck};
-use observe::upgrade::{self, Offer, Refusal};
+use model::{HandshakeResult, Protocol, RejectedCheck, Unqueued};
+use observe::upgrade::{self, Agreed, Offer, Refusal};
 
 use super::{Answered, Client, count_early_data, relay};
 use crate::answer;
 use crate::body::AnswerBody;
 use crate::exchange::{Exchange, Head};
 use crate::reactor::Task;
-use crate::relay::{Ends, Frames};
+use crate::relay::{Ends, Frames, Outbox};
 use crate::session::Attempt;
 
 /// Refuses a request that is no valid handshake.
@@ -43,6 +44,7 @@ pub(super) async fn join(
     mut client: Client,
     answered: Answered,
     offer: &Offer,
+    classifier: Option<Box<Classifier>>,
 ) -> Option<Task> {
     if answered.answer.status != StatusCode::SWITCHING_PROTOCOLS {
         not_upgraded(exchange, attempt, client, answered).await;
@@ -65,9 +67,25 @@ pub(super) async fn join(
         client_early: Bytes::from(client.early),
         upstream: answered.stream,
         upstream_early: answered.early,
+        outbox: outbox(exchange, classifier, agreed),
     };
     let wire = Frames::new(&exchange.route.connections.meter, agreed.deflate);
     relay(exchange, session, ends, wire, answered.open)
+}
+
+/// The queue towards the client. Where the compressor keeps its window, each message is needed to read the next.
+fn outbox(
+    exchange: &Exchange,
+    classifier: Option<Box<Classifier>>,
+    agreed: Agreed,
+) -> Option<Box<Outbox>> {
+    let (classifier, config) = classifier.zip(exchange.route.queue.as_deref())?;
+    let meter = &exchange.route.connections.meter;
+    if agreed.keeps_window {
+        meter.queue.unqueued.inc(Unqueued::Compression);
+        return None;
+    }
+    Some(Box::new(Outbox::frames(config, *classifier, meter)))
 }
 
 async fn invalid(

@@ -2,6 +2,7 @@
 //! the content that completes it, and with the framing behind that.
 
 use bytes::Bytes;
+use model::event::CloseCode;
 use model::record::What;
 use model::recording::Happening;
 use model::{Direction, ErrorType, Leg};
@@ -85,7 +86,7 @@ impl Wire for EventBody {
         }
     }
 
-    fn farewell(&self, leg: Leg) -> Farewell {
+    fn farewell(&self, leg: Leg, _: CloseCode) -> Farewell {
         match (leg, self.body.last_words()) {
             (Leg::Upstream, _) => Farewell::Nothing,
             (Leg::Client, Some(words)) => Farewell::Say(Bytes::from_static(words)),

@@ -117,11 +117,11 @@ impl Wire for Frames {
         entry.route.meter.shard(worker::index()).websocket.errors.inc(error);
     }
 
-    fn farewell(&self, leg: Leg) -> Farewell {
+    fn farewell(&self, leg: Leg, code: CloseCode) -> Farewell {
         match self.scanner(leg.other().inbound()) {
             Some(scanner) if scanner.close_seen() => Farewell::Nothing,
             Some(scanner) if scanner.is_at_frame_boundary() => {
-                Farewell::Say(close_frame(CloseCode::GOING_AWAY, leg))
+                Farewell::Say(close_frame(code, leg))
             }
             _ => Farewell::Later,
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use model::event::CloseCode;
 use model::record::What;
 use model::{Direction, Leg, Moment};
 
@@ -34,8 +35,8 @@ pub trait Wire: fmt::Debug + Send + Unpin + 'static {
     /// Counts a leg that has ended in another way than its protocol's.
     fn count_broken(&self, entry: &Entry, leg: Leg, what: What);
 
-    /// What to say to `leg` when the gateway ends the connection.
-    fn farewell(&self, leg: Leg) -> Farewell;
+    /// What to say to `leg` when the gateway ends the connection, with `code` where the protocol has codes.
+    fn farewell(&self, leg: Leg, code: CloseCode) -> Farewell;
 
     /// Whether the peer of `leg` has said its own farewell.
     fn has_said_farewell(&self, leg: Leg) -> bool;

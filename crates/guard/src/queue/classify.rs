@@ -70,6 +70,11 @@ impl Classifier {
         }
     }
 
+    /// Whether it looks at text.
+    pub fn reads_text(&self) -> bool {
+        self.reads_json
+    }
+
     /// The class of a message, and its key. Events of the class `ids` have none, since their order is kept.
     pub fn classify(&self, look: &Look<'_>) -> (usize, Option<Box<[u8]>>) {
         if let Some(ids) = self.ids.filter(|_| look.has_id) {
