@@ -126,7 +126,7 @@ def text(priority, number, **more):
 
 
 def numbers(frames, priority):
-    found = [json.loads(payload) for first, payload in frames if first & 0x0F == TEXT and payload[:1] == b"{"]
+    found = [json.loads(payload) for first, payload in frames if first == 0x80 | TEXT]
     return [message["n"] for message in found if message["p"] == priority]
 
 
@@ -259,9 +259,9 @@ def test_compression_that_keeps_its_window_is_left_alone():
             frames = client.frames()
             sending.join()
             assert [payload for _, payload in frames[:-1]] == sent
+            assert "queue" not in gateway.live()[0]
         assert total(gateway.metrics(), "heartline_queue_unqueued_connections_total", reason="compression") == 1
         assert b"server_no_context_takeover" not in gateway.heads[0]
-        assert "queue" not in gateway.wait_closed()[0]
 
 
 def test_compression_is_renegotiated_where_the_operator_allows():
@@ -347,7 +347,7 @@ def test_events_with_ids_are_kept_in_their_order_and_hold_up_the_upstream():
         backend = upstream(sockets)
 
         def send():
-            for number in range(2000):
+            for number in range(200):
                 name = "alert" if number % 3 == 0 else "tick"
                 backend.sendall(chunk(event(name, number, identity=number, size=2000)))
             backend.sendall(b"0\r\n\r\n")
@@ -358,7 +358,7 @@ def test_events_with_ids_are_kept_in_their_order_and_hold_up_the_upstream():
         content = client.chunks()
         sending.join()
         ids = [int(line[4:]) for line in content.split(b"\n") if line.startswith(b"id: ")]
-        assert ids == list(range(2000)), "the last id never goes backwards, and none is missing"
+        assert ids == list(range(200)), "the last id never goes backwards, and none is missing"
 
 
 def test_events_with_ids_may_be_dropped_where_a_policy_says_so():

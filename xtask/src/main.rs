@@ -17,6 +17,7 @@ const HELP: &str = "cargo xtask COMMAND
   bench [...]      what Heartline costs beside other proxies: `cargo xtask bench --help`
   soak [...]       whether anything stays behind after many connections: `cargo xtask soak --help`
   lab [...]        faults made for real, and whether Heartline finds them: `cargo xtask lab --help`
+  stop [N]         whether each of N connections, 5,000 if not given, is told of a stop, over its window
   kill [...]       whether what is killed loses nothing, store and alerts, 50 times: `cargo xtask kill --help`
 
 Steps: fmt clippy deny tidy unit ui docs e2e bench";
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Some((command, [])) if command == "tidy" => tidy::run(),
         Some((command, names)) if command == "bench" => bench::run(names),
         Some((command, names)) if command == "soak" => soak::run(names),
+        Some((command, names)) if command == "stop" => steps::stop(names),
         Some((command, names)) if command == "kill" => steps::kill(names),
         _ => {
             eprintln!("{HELP}");

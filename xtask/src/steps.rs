@@ -141,6 +141,35 @@ pub fn kill(arguments: &[String]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Stops a gateway with so many connections.
+pub fn stop(arguments: &[String]) -> ExitCode {
+    let count = match arguments {
+        [] => "5000",
+        [count] if count.parse::<u16>().is_ok() => count,
+        _ => {
+            eprintln!("cargo xtask stop [N]: N connections, at most 65,535");
+            return ExitCode::from(2);
+        }
+    };
+    match stopped(count) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn stopped(count: &str) -> Result<Counts, String> {
+    install::packages()?;
+    let bin = install::python()?;
+    cargo(&["build", "--package", "heartline", "--locked", "--quiet"])?;
+    let mut pytest = tool(bin.join("pytest"));
+    pytest.args(["-q", "-s", "--timeout=300", "tests/e2e/test_stop.py"]);
+    pytest.env("HEARTLINE_STOP_CONNECTIONS", count).env("HEARTLINE_BIN", target().join("debug/heartline"));
+    command(&mut pytest)
+}
+
 fn kill_store(rounds: &str) -> Result<Counts, String> {
     let mut cargo = tool("cargo");
     cargo.env("HEARTLINE_KILL_ROUNDS", rounds);

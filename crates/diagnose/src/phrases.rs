@@ -52,6 +52,16 @@ pub const SHARED: &[Phrase] = &[
         "以该时长的一半为周期发送 Ping 并保持连接：若能存活，则说明计的是静默时间",
     ),
     phrase(
+        "gateway_beats",
+        "Or let this gateway send signs of life on route {route} (docs/heartbeats.md)",
+        "或者让本网关在路由 {route} 上发送心跳（docs/heartbeats.zh-CN.md）",
+    ),
+    phrase(
+        "heartbeat_yaml",
+        "heartbeat:\n  interval: {interval}\n  timeout: {timeout}\n  towards: {towards}",
+        "heartbeat:\n  interval: {interval}\n  timeout: {timeout}\n  towards: {towards}",
+    ),
+    phrase(
         "repeat_hold",
         "Hold several silent streams that begin at different moments",
         "在不同时刻开始保持多条静默连接",

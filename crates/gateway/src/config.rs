@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use guard::heartbeat::HeartbeatConfig;
 use guard::queue::QueueConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,10 @@ pub struct RouteConfig {
     /// Limits of time.
     #[serde(default)]
     pub timeouts: Timeouts,
+    /// Signs of life that the gateway gives by itself when a connection is silent, such as `{ interval: 30s, timeout: 60s }`;
+    /// without it Pings of the peers are only measured.
+    #[serde(default)]
+    pub heartbeat: Option<HeartbeatConfig>,
     /// By what a client is known when it comes back, to tell reconnects: `ip_and_user_agent`, `{ cookie: NAME }`,
     /// `{ header: NAME }` or `{ query: NAME }`. It is kept for a minute after a close, as a salted hash only.
     #[serde(default)]
@@ -548,6 +553,7 @@ impl GatewayConfig {
                 upstream_tls: UpstreamTlsConfig::default(),
                 source_addresses: Vec::new(),
                 timeouts: Timeouts::default(),
+                heartbeat: None,
                 client_key: ClientKeySource::default(),
                 event_time: None,
                 queue: None,

@@ -4,20 +4,22 @@
 //! The task that serves the connection is the only writer of the counters, so a relaxed load and store is
 //! enough; everyone else only looks.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
 
+use guard::heartbeat::Beat;
 use meter::reconnects::ClientKey;
 use model::live::Backlog;
 use model::queue::QueueFacts;
 use model::record::{ClientAddress, Reconnect, What};
 use model::recording::Happening;
-use model::{ConnectionId, Direction, Moment, PerDirection, Protocol, WallTime};
+use model::{ConnectionId, Direction, Leg, Moment, PerDirection, Protocol, WallTime, Word as _};
 use parking_lot::Mutex;
 
 use crate::acks::{self, Sampling, Whose};
+use crate::beats::Beats;
 use crate::flight::Flight;
 use crate::heartbeats::Heartbeats;
 use crate::queued::Queued;
@@ -60,6 +62,8 @@ pub struct Entry {
     /// Its Pings and Pongs.
     pub heartbeats: Heartbeats,
     queued: OnceLock<Arc<Queued>>,
+    /// The gateway's own signs of life; none when its route has none.
+    pub beats: Option<Box<Beats>>,
     flows: PerDirection<Flow>,
     closing_since: AtomicU64,
     command: AtomicU8,
@@ -86,10 +90,29 @@ pub enum Command {
     IdleTimeout,
     /// End: the other side did not follow in time.
     HalfCloseTimeout,
+    /// End: a peer did not answer the heartbeat.
+    HeartbeatTimeout,
+}
+
+/// What is due for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// A command for it.
+    Tell(Command),
+    /// A sign of life towards one leg.
+    Ask(Leg),
+    /// The peer on one leg is given up.
+    GiveUp(Leg),
 }
 
 impl Command {
-    const ALL: [Command; 4] = [Command::Drain, Command::Cut, Command::IdleTimeout, Command::HalfCloseTimeout];
+    const ALL: [Command; 5] = [
+        Command::Drain,
+        Command::Cut,
+        Command::IdleTimeout,
+        Command::HalfCloseTimeout,
+        Command::HeartbeatTimeout,
+    ];
 
     /// The cause that the command is of an end.
     pub fn what(self) -> What {
@@ -97,6 +120,7 @@ impl Command {
             Command::Drain | Command::Cut => What::Drain,
             Command::IdleTimeout => What::IdleTimeout,
             Command::HalfCloseTimeout => What::HalfCloseTimeout,
+            Command::HeartbeatTimeout => What::HeartbeatTimeout,
         }
     }
 }
@@ -118,6 +142,8 @@ pub struct Identity {
     pub upstream: Arc<str>,
     /// Limits of time that the route has now.
     pub limits: Limits,
+    /// The gateway's own signs of life.
+    pub beats: Option<Box<Beats>>,
     /// Its flight recorder.
     pub flight: Flight,
     /// Who the client is, when it can be known again.
@@ -139,6 +165,7 @@ impl Entry {
             user_agent,
             upstream,
             limits,
+            beats,
             client_key,
             acks_one_in,
             reconnect,
@@ -161,6 +188,7 @@ impl Entry {
             reconnect,
             heartbeats: Heartbeats::default(),
             queued: OnceLock::new(),
+            beats,
             flows: PerDirection::from_fn(|_| Flow::new(now)),
             closing_since: AtomicU64::new(NEVER),
             command: AtomicU8::new(0),
@@ -229,19 +257,67 @@ impl Entry {
         self.closing_since.load(Relaxed) != NEVER
     }
 
-    /// When its own limits of time end it, if nothing comes of it until then, and by which command.
-    pub fn deadline(&self) -> Option<(Moment, Command)> {
+    /// The peer on `leg` has answered a sign of life of the gateway.
+    pub fn answered(&self, leg: Leg, at: Moment) {
+        if let Some(beats) = &self.beats {
+            beats.answered(leg, at);
+        }
+    }
+
+    /// The peer that is given up since it did not answer.
+    pub fn given_up(&self) -> Option<Leg> {
+        self.beats.as_ref()?.given_up()
+    }
+
+    /// Whether it is to be looked at from time to time before its end begins.
+    pub fn has_deadlines(&self) -> bool {
+        self.limits.idle.is_some() || self.beats.is_some()
+    }
+
+    /// What is due first, as seen at `now`, if nothing comes of it until then: its own limits of time end it, or it is
+    /// given a sign of life.
+    pub fn due(&self, now: Moment) -> Option<(Moment, Due)> {
         if self.is_closing() {
             let closing_since = Moment(self.closing_since.load(Relaxed));
-            return Some((closing_since + self.limits.half_close, Command::HalfCloseTimeout));
+            return Some((closing_since + self.limits.half_close, Due::Tell(Command::HalfCloseTimeout)));
         }
-        Some((self.last_byte() + self.limits.idle?, Command::IdleTimeout))
+        let idle = self.limits.idle.map(|idle| (self.last_byte() + idle, Due::Tell(Command::IdleTimeout)));
+        let beat = Leg::ALL.iter().filter_map(|&leg| {
+            let beats = self.beats.as_ref()?;
+            let [heard, told] = [leg.inbound(), leg.other().inbound()].map(|direction| self.flow(direction));
+            Some(match beats.judge(leg, heard, told, now)? {
+                Beat::Wait(until) => (until, Due::Ask(leg)),
+                Beat::Ask => (now, Due::Ask(leg)),
+                Beat::GiveUp => (now, Due::GiveUp(leg)),
+            })
+        });
+        idle.into_iter().chain(beat).min_by_key(|(at, _)| *at)
+    }
+
+    /// Tells the connection's task what is due.
+    pub fn tell_due(&self, due: Due) {
+        match (due, &self.beats) {
+            (Due::Tell(command), _) => self.tell(command),
+            (Due::Ask(leg), Some(beats)) => {
+                beats.set_due(leg);
+                self.wake();
+            }
+            (Due::GiveUp(leg), Some(beats)) => {
+                beats.give_up(leg);
+                self.tell(Command::HeartbeatTimeout);
+            }
+            (Due::Ask(_) | Due::GiveUp(_), None) => {}
+        }
     }
 
     /// Leaves a command for the connection's task and wakes it. A later command replaces one not yet taken.
     pub fn tell(&self, command: Command) {
         let place = Command::ALL.iter().position(|&known| known == command).expect("ALL has every command");
         self.command.store(u8::try_from(place).expect("few commands") + 1, Relaxed);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(waker) = &*self.waker.lock() {
             waker.wake_by_ref();
         }

@@ -93,6 +93,11 @@ impl Events {
         self.scanner.as_ref().and_then(Guarded::get).is_some_and(Scanner::is_inside_event)
     }
 
+    /// Whether something of ours may stand here: the content can be read, and no event and no line has begun.
+    pub fn is_between_events(&self) -> bool {
+        self.scanner.as_ref().and_then(Guarded::get).is_some_and(Scanner::is_between_blocks)
+    }
+
     /// How the events came; none when none came.
     pub fn per_read(&self) -> Option<EventsPerRead> {
         let mean = self.seen as f64 / self.reads as f64;

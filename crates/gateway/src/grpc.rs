@@ -92,7 +92,7 @@ pub async fn serve(client: ClientConnection, request: Request<RecvStream>, mut r
             attempt.fail_call(unanswered.result(), GrpcCode::Unavailable, unanswered.detail().to_owned());
         }
         Ok((opened, open)) => {
-            let session = attempt.establish(None, exchange.route.limits());
+            let session = attempt.establish(None, &exchange.route);
             let client = (watch.link().expect("the client speaks HTTP/2"), respond.stream_id().as_u32());
             let call = Call::new(&exchange, client, session, &cells, &opened, open);
             if has_length(head.headers()) {

@@ -9,6 +9,7 @@
 mod access_log;
 mod acks;
 mod answer;
+mod beats;
 mod body;
 mod bypass;
 pub mod ceiling;
@@ -270,6 +271,10 @@ impl Gateway {
             tracing::warn!(connections = left.len(), "the drain window is over: cutting what is left");
             drop(tasks);
             self.cut().await;
+            let untold = self.shared.registry.cut_untold();
+            if untold > 0 {
+                tracing::warn!(connections = untold, "some were cut before both sides could be told");
+            }
         }
     }
 

@@ -14,8 +14,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, Method, Response, StatusCode, Version, header};
 use guard::queue::{Classifier, Opening};
+use http::{HeaderName, Method, Response, StatusCode, Version, header};
 use http_body_util::BodyExt as _;
 use model::{HandshakeResult, Protocol, RejectedCheck};
 use observe::body::{Body, Framing};
@@ -217,13 +217,7 @@ impl Live {
 }
 
 /// The request's head as the upstream gets it.
-fn for_upstream(
-    request: &Request,
-    kind: &Kind,
-    peer: Peer,
-    host: &str,
-    asks_for_no_window: bool,
-) -> Vec<u8> {
+fn for_upstream(request: &Request, kind: &Kind, peer: Peer, host: &str, asks_for_no_window: bool) -> Vec<u8> {
     let fields = &request.fields;
     let mut head = request.begin();
     write_end_to_end(fields, &mut head, |name| {

@@ -77,7 +77,7 @@ fn subscribe(exchange: &Exchange, mut attempt: Attempt, answered: Answered) -> R
     upgrade::strip_hop_by_hop(&mut parts.headers);
     forget_leg(&mut parts.extensions);
     let is_encoded = parts.headers.contains_key(header::CONTENT_ENCODING);
-    let session = attempt.establish(Some(parts.status.as_u16()), exchange.route.limits());
+    let session = attempt.establish(Some(parts.status.as_u16()), &exchange.route);
     session.watch_sockets(Sockets::of(&exchange.watch, &upstream_watch));
     if exchange.route.queue.is_some() {
         exchange.route.connections.meter.queue.unqueued.inc(Unqueued::Http2);

@@ -243,6 +243,11 @@ impl Registry {
         self.entries().into_iter().map(move |entry| (window.mul_f64(rand::random::<f64>()), entry))
     }
 
+    /// Connections that a stop cut before both peers could be told.
+    pub fn cut_untold(&self) -> u64 {
+        self.routes().iter().map(|route| route.meter.sum(|shard| shard.cut_untold.get())).sum()
+    }
+
     /// Counts a connection as opened and keeps it until [`RouteConnections::close`].
     pub fn open(&self, entry: &Arc<Entry>) {
         entry.route.open(Arc::clone(entry));
@@ -255,7 +260,7 @@ impl Registry {
             }
             young.push_back(Young::of(entry));
         }
-        if entry.limits.idle.is_some() {
+        if entry.has_deadlines() {
             self.judge_later(entry, entry.established);
         }
         if self.is_draining.load(SeqCst) {
@@ -291,17 +296,17 @@ impl Registry {
         self.deadlines.lock().add(Arc::downgrade(entry), now + JUDGED_AGAIN);
     }
 
-    /// Cuts what has been silent or half closed for longer than its route allows, and tells the journal of what has
+    /// Cuts what has been silent or half closed for longer than its route allows, has signs of life sent, and tells the journal of what has
     /// come to be long-lived. Called about once a second.
     pub fn sweep(&self) {
         let now = clock::now();
         self.deadlines.lock().judge(now, |entry| {
             let entry = entry.upgrade()?;
-            let (at, command) = entry.deadline()?;
+            let (at, due) = entry.due(now)?;
             if now < at {
                 return Some(at);
             }
-            entry.tell(command);
+            entry.tell_due(due);
             Some(now + JUDGED_AGAIN)
         });
         let Some(journal) = &self.journal else { return };

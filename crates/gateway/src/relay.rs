@@ -6,6 +6,7 @@
 //! receiver's kernel socket, which behind TLS is when the record that holds it has been flushed.
 
 mod event_stream;
+mod own_pings;
 mod queue;
 mod websocket;
 mod wire;
@@ -18,8 +19,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use model::record::What;
 use model::event::CloseCode;
+use model::record::What;
 use model::recording::Happening;
 use model::{Direction, Leg, Moment, PerDirection, PerLeg, Word};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -36,6 +37,7 @@ use crate::reactor::Task;
 use crate::session::Session;
 use crate::tcp_evidence::Sockets;
 use crate::upstream::OpenGuard;
+use crate::worker;
 
 const SCRATCH_BYTES: usize = 64 * 1024;
 
@@ -205,8 +207,11 @@ impl<W: Wire> Relay<W> {
             return;
         }
         let mut ends = Vec::new();
-        let Seen { carried, end, .. } = self.observe(direction, &bytes, now, &mut ends);
-        bytes.truncate(carried);
+        let Seen { carried, instead, end, .. } = self.observe(direction, &bytes, now, &mut ends);
+        match instead {
+            Some(instead) => bytes = instead,
+            None => bytes.truncate(carried),
+        }
         if self.has_queue(direction) {
             self.queue(&bytes, now);
         } else if carried > 0 {
@@ -234,11 +239,6 @@ impl<W: Wire> Relay<W> {
             self.session.entry.flow(direction).note(seen.bytes, seen.messages, at);
         }
         seen
-    }
-
-    /// What goes that way waits in a queue.
-    fn has_queue(&self, direction: Direction) -> bool {
-        direction == Direction::ServerToClient && self.outbox.is_some()
     }
 
     /// Reads and forwards one direction until it would block; pending also when it is over. Ready when it could go
@@ -269,7 +269,8 @@ impl<W: Wire> Relay<W> {
                     let seen = self.observe(direction, &scratch.bytes[..length], at, &mut scratch.ends);
                     if seen.carried > 0 {
                         let end = self.pipes[direction].offset;
-                        self.forward(direction, &scratch.bytes[..seen.carried], &scratch.ends, at, end, cx);
+                        let bytes = seen.instead.as_deref().unwrap_or(&scratch.bytes[..seen.carried]);
+                        self.forward(direction, bytes, &scratch.ends, at, end, cx);
                     }
                     if let Some(what) = seen.end {
                         self.end_input(direction, what);
@@ -442,6 +443,7 @@ impl<W: Wire> Relay<W> {
         if let Some(outbox) = self.outbox.as_mut().filter(|_| leg == Leg::Upstream) {
             outbox.end(what == What::BodyEnd);
         }
+        self.pipes[direction].dropped_bytes += self.wire.held(direction) as u64;
         if W::IS_ONE_WAY || what != What::Fin {
             self.drop_output(leg.other().inbound());
         }
@@ -504,12 +506,46 @@ impl<W: Wire> Relay<W> {
         if command == Command::Drain && self.goodbye.is_some() {
             return false;
         }
-        self.session.cause(None, command.what(), clock::now());
+        let given_up = self.session.entry.given_up().filter(|_| command == Command::HeartbeatTimeout);
+        self.session.cause(given_up, command.what(), clock::now());
+        if let Some(direction) = given_up.map(|leg| leg.other().inbound())
+            && self.pipes[direction].waiting.is_some()
+        {
+            self.drop_output(direction);
+        }
         match command {
-            Command::Cut | Command::HalfCloseTimeout => true,
-            Command::Drain | Command::IdleTimeout => {
+            Command::Cut => {
+                if !self.goodbye.is_some_and(|said| said.is_said_to_client && said.is_said_to_upstream) {
+                    self.session.entry.route.meter.shard(worker::index()).cut_untold.inc();
+                }
+                true
+            }
+            Command::HalfCloseTimeout => true,
+            Command::Drain | Command::IdleTimeout | Command::HeartbeatTimeout => {
                 self.goodbye.get_or_insert(Goodbye::new(CloseCode::GOING_AWAY));
                 false
+            }
+        }
+    }
+
+    /// Gives the signs of life that are due where they may stand now.
+    fn beat(&mut self, cx: &mut Context<'_>) {
+        if self.session.entry.beats.is_none() || self.goodbye.is_some() {
+            return;
+        }
+        for &leg in Leg::ALL {
+            let direction = leg.other().inbound();
+            let pipe = &self.pipes[direction];
+            let entry = Arc::clone(&self.session.entry);
+            let Some(beats) = entry.beats.as_ref().filter(|beats| beats.is_due(leg)) else { continue };
+            if pipe.has_ended || pipe.waiting.is_some() || self.is_inside_passed(direction) {
+                continue;
+            }
+            let now = clock::now();
+            if let Some(words) = self.wire.beat(&entry, leg, pipe.offset, now) {
+                let end = self.pipes[direction].offset;
+                self.forward(direction, &words, &[], now, end, cx);
+                beats.sent(leg, entry.flow(leg.inbound()), now);
             }
         }
     }
@@ -546,11 +582,6 @@ impl<W: Wire> Relay<W> {
         }
     }
 
-    /// Something waits in the queue of that direction.
-    fn has_queued(&self, direction: Direction) -> bool {
-        self.has_queue(direction) && self.outbox.as_ref().is_some_and(|outbox| !outbox.is_empty())
-    }
-
     /// Both directions have ended, and their receivers were told or are gone. The end of one can be that of the
     /// other, which had its turn before.
     fn is_over(&self) -> bool {
@@ -561,7 +592,10 @@ impl<W: Wire> Relay<W> {
 
     /// Both peers were told and both have answered.
     fn is_goodbye_over(&self) -> bool {
-        let has_answered = |leg: Leg| self.pipes[leg.inbound()].has_ended || self.wire.has_said_farewell(leg);
+        let given_up = self.session.entry.given_up();
+        let has_answered = |leg: Leg| {
+            self.pipes[leg.inbound()].has_ended || self.wire.has_said_farewell(leg) || given_up == Some(leg)
+        };
         let is_flushed = |direction| self.pipes[direction].waiting.is_none();
         self.goodbye.is_some_and(|goodbye| goodbye.is_said_to_client && goodbye.is_said_to_upstream)
             && has_answered(Leg::Client)
@@ -583,11 +617,13 @@ impl<W: Wire> Future for Relay<W> {
             return Poll::Ready(None);
         }
         relay.say_goodbye(cx);
+        relay.beat(cx);
         let turns = SCRATCH.with_borrow_mut(|scratch| {
             [Direction::ClientToServer, Direction::ServerToClient]
                 .map(|direction| relay.pump(direction, scratch, cx))
         });
         relay.say_goodbye(cx);
+        relay.beat(cx);
         if relay.is_over() || relay.is_goodbye_over() {
             return Poll::Ready(None);
         }

@@ -16,11 +16,13 @@ use model::{
 };
 use observe::ending::{self, Ending};
 
+use crate::beats::Beats;
 use crate::clock;
-use crate::entry::{Entry, Identity, Limits};
+use crate::entry::{Entry, Identity};
 use crate::flight::Flight;
 use crate::leg::LegEnd;
 use crate::registry::{Registry, RouteConnections};
+use crate::table::Route;
 use crate::tcp_evidence::{Closing, Sockets};
 use crate::visitor::Visitor;
 use crate::worker;
@@ -113,7 +115,7 @@ impl Attempt {
     }
 
     /// It succeeded: the connection is open from now on.
-    pub fn establish(mut self, status: Option<u16>, limits: Limits) -> Session {
+    pub fn establish(mut self, status: Option<u16>, route: &Route) -> Session {
         self.is_over = true;
         let now = clock::now();
         let seconds = now.since(self.started).as_secs_f64();
@@ -129,7 +131,11 @@ impl Attempt {
             client: self.client.clone(),
             user_agent: self.visitor.user_agent.clone(),
             upstream: self.upstream().unwrap_or_default(),
-            limits,
+            limits: route.limits(),
+            beats: route
+                .heartbeat
+                .as_ref()
+                .and_then(|heartbeat| Beats::new(heartbeat, self.protocol, rand::random())),
             flight: Flight::new(&self.registry.flights, Happening::Handshake { result, status, seconds }),
             client_key: self.visitor.key,
             acks_one_in: self.registry.acks_one_in(),

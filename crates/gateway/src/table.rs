@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use guard::heartbeat::HeartbeatConfig;
 use guard::queue::QueueConfig;
 use observe::event_time::Source;
 use rustls::pki_types::ServerName;
@@ -34,6 +35,8 @@ pub struct Route {
     pub pool: Pool,
     /// Its limits of time.
     pub timeouts: Timeouts,
+    /// The signs of life that it gives.
+    pub heartbeat: Option<HeartbeatConfig>,
     /// By what a client is known again.
     pub client_key: ClientKeySource,
     /// Where its events say when they were made.
@@ -93,6 +96,7 @@ impl Table {
                 connections: registry.route(route.name.as_str()),
                 pool,
                 timeouts: route.timeouts.clone(),
+                heartbeat: route.heartbeat,
                 client_key: route.client_key.clone(),
                 event_time: route.event_time.as_ref().and_then(EventTimeConfig::source).map(Arc::new),
                 queue: route.queue.clone().map(Arc::new),

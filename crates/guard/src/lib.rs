@@ -3,4 +3,5 @@
 //!
 //! Everything here is off until a route says otherwise, and each policy is a value that is swapped whole.
 
+pub mod heartbeat;
 pub mod queue;

@@ -18,7 +18,10 @@ use std::time::Duration;
 use model::{Moment, Shed};
 
 pub use self::classify::{Classifier, Look, Opening};
-pub use self::config::{Coalesce, Ids, JsonMatch, NamedValue, OpcodeMatch, Policy, PriorityConfig, QueueConfig, CLASSES_MAX, IDS, OTHER};
+pub use self::config::{
+    CLASSES_MAX, Coalesce, IDS, Ids, JsonMatch, NamedValue, OTHER, OpcodeMatch, Policy, PriorityConfig,
+    QueueConfig,
+};
 
 /// Space for more messages than this is given back when a lane is empty.
 const KEPT_MESSAGES: usize = 16;

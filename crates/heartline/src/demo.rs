@@ -55,6 +55,7 @@ fn config(options: &DemoOptions, service: u16) -> Config {
         upstream_tls: UpstreamTlsConfig::default(),
         source_addresses: Vec::new(),
         timeouts: Timeouts::default(),
+        heartbeat: None,
         client_key: ClientKeySource::default(),
         event_time: None,
         queue: None,

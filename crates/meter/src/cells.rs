@@ -146,6 +146,8 @@ pub struct Shard {
     pub sse: SseCells,
     /// Broken rules of the upgrade discipline.
     pub rejected: Counts<RejectedCheck>,
+    /// Connections that a stop cut before both peers were told of the end.
+    pub cut_untold: Counter,
 }
 
 /// See the families of the same names.
@@ -183,6 +185,8 @@ pub struct WebSocketCells {
     pub heartbeat_rtt_seconds: PerLeg<Histogram>,
     /// Pings without an answer, by the peer that did not give it.
     pub heartbeats_missed: PerLeg<Counter>,
+    /// Pings that the gateway itself sent, by the peer.
+    pub heartbeats_sent: PerLeg<Counter>,
 }
 
 impl WebSocketCells {
@@ -214,6 +218,7 @@ impl Default for WebSocketCells {
             reconnect_seconds: Histogram::new(RECONNECT_BOUNDS),
             heartbeat_rtt_seconds: PerLeg::from_fn(|_: Leg| Histogram::new(LATENCY_BOUNDS)),
             heartbeats_missed: PerLeg::default(),
+            heartbeats_sent: PerLeg::default(),
         }
     }
 }
@@ -229,6 +234,8 @@ pub struct SseCells {
     pub event_bytes: Counter,
     /// Comments.
     pub comments: Counter,
+    /// Comments that the gateway itself sent.
+    pub heartbeats_sent: Counter,
     /// From an event's last byte read to accepted by the client's kernel socket.
     pub delay_seconds: Histogram,
     /// Acknowledgement of sampled events.
@@ -258,6 +265,7 @@ impl Default for SseCells {
             events: Counter::default(),
             event_bytes: Counter::default(),
             comments: Counter::default(),
+            heartbeats_sent: Counter::default(),
             delay_seconds: Histogram::new(LATENCY_BOUNDS),
             ack_seconds: Histogram::new(LATENCY_BOUNDS),
             generation_delay_seconds: Histogram::new(LATENCY_BOUNDS),

@@ -169,6 +169,9 @@ fn visit_route(
         f::WEBSOCKET_HEARTBEATS_MISSED => {
             out.words("peer", |leg: Leg| meter.sum(|shard| shard.websocket.heartbeats_missed[leg].get()));
         }
+        f::WEBSOCKET_HEARTBEATS_SENT => {
+            out.words("peer", |leg: Leg| meter.sum(|shard| shard.websocket.heartbeats_sent[leg].get()));
+        }
         f::WEBSOCKET_HEARTBEAT_INTERVAL => {
             for &leg in Leg::ALL {
                 if let Some(seconds) = live.heartbeat_interval_seconds[leg] {
@@ -187,6 +190,7 @@ fn visit_route(
             out.value(meter.sum(|shard| shard.sse.event_bytes.get()) as f64);
         }
         f::SSE_COMMENTS => out.value(meter.sum(|shard| shard.sse.comments.get()) as f64),
+        f::SSE_HEARTBEATS_SENT => out.value(meter.sum(|shard| shard.sse.heartbeats_sent.get()) as f64),
         f::SSE_DISCONNECTS => out.closed(Protocol::Sse, &live.sse),
         f::SSE_DELAY => {
             out.histogram(&[], f::LATENCY_BOUNDS, &meter.observed(|shard| &shard.sse.delay_seconds));
@@ -291,6 +295,7 @@ fn visit_route(
         f::REJECTED_UPGRADES => {
             out.words("check", |check: RejectedCheck| meter.sum(|shard| shard.rejected.get(check)));
         }
+        f::CUT_UNTOLD => out.value(meter.sum(|shard| shard.cut_untold.get()) as f64),
         f::PATH_IDLE_TIMEOUT => {
             if let Some(seconds) = live.idle_timeout_seconds {
                 out.labelled(&[("hop", "gateway")], seconds);

@@ -123,9 +123,11 @@ families! {
     WEBSOCKET_RECONNECT_INTERVAL: Histogram "websocket_reconnect_interval_seconds" ["route"]
         "From the first sign of the end of a WebSocket connection to the reconnect of the same client key.";
     WEBSOCKET_HEARTBEAT_RTT: Histogram "websocket_heartbeat_rtt_seconds" ["route", "peer"]
-        "Round trip of relayed WebSocket Pings on the leg of the peer that answered: last byte of the Ping accepted by our kernel for it to its Pong with the same payload read.";
+        "Round trip of WebSocket Pings, relayed or of this gateway, on the leg of the peer that answered: last byte of the Ping accepted by our kernel for it to its Pong with the same payload read.";
     WEBSOCKET_HEARTBEATS_MISSED: Counter "websocket_heartbeats_missed_total" ["route", "peer"]
-        "Relayed WebSocket Pings accepted by our kernel for the peer that it did not answer before it answered a later one, or before the connection ended.";
+        "WebSocket Pings accepted by our kernel for the peer that it did not answer before it answered a later one, or before the connection ended.";
+    WEBSOCKET_HEARTBEATS_SENT: Counter "websocket_heartbeats_sent_total" ["route", "peer"]
+        "WebSocket Pings that this gateway itself sent to the peer (heartbeat of the route); their Pongs go no further.";
     WEBSOCKET_HEARTBEAT_INTERVAL: Gauge "websocket_heartbeat_interval_seconds" ["route", "peer"]
         "Interval at which the peer is sent WebSocket Pings: median over the open connections of each one's median of its last gaps (of five, once there were three); absent when none is known.";
     SSE_ACTIVE: Gauge "sse_active_subscriptions" ["route"]
@@ -138,6 +140,8 @@ families! {
         "Bytes of events, field names and line ends included.";
     SSE_COMMENTS: Counter "sse_comments_total" ["route"]
         "Comment lines of event streams, often keep-alives.";
+    SSE_HEARTBEATS_SENT: Counter "sse_heartbeats_sent_total" ["route"]
+        "Comments that this gateway itself put into event streams (heartbeat of the route).";
     SSE_DISCONNECTS: Counter "sse_disconnects_total" ["route", "initiator", "reason"]
         "Ended event streams by who ended them and why.";
     SSE_DELAY: Histogram "sse_event_delay_seconds" ["route"]
@@ -198,6 +202,8 @@ families! {
         "Open connections by the client's country (ISO 3166-1 alpha-2), as the database of geo.database says: unknown where it does not know, other beyond 250 countries; absent without a database.";
     REJECTED_UPGRADES: Counter "heartline_rejected_upgrades_total" ["route", "check"]
         "Broken rules of the upgrade discipline in requests and answers.";
+    CUT_UNTOLD: Counter "heartline_connections_cut_total" ["route"]
+        "Connections that a stop cut at the end of its window before both peers could be told (Close frame, end of the body): they were inside a frame or a chunk, or took no more.";
     REFUSED: Counter "heartline_refused_total" ["reason"]
         "Client connections and requests that were ended before a route took them.";
     PATH_IDLE_TIMEOUT: Gauge "heartline_path_idle_timeout_seconds" ["route", "hop"]

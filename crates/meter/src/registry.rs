@@ -7,9 +7,9 @@ use model::{Direction, Moment, PerDirection, Refused};
 
 use crate::cells::{Counter, Counts, Observed, Shard};
 use crate::grpc::GrpcCells;
-use crate::queue::QueueCells;
 use crate::mean::{MeanWindow, Sums};
 use crate::queries::QueryMeter;
+use crate::queue::QueueCells;
 use crate::scrape::Waiting;
 use crate::smallest::SmallestWindow;
 
@@ -118,7 +118,14 @@ impl RouteMeter {
     fn new(name: &str, shards: usize) -> RouteMeter {
         let shards = (0..shards).map(|_| Shard::default()).collect();
         let (means, generation_delay_min) = (Mutex::default(), Mutex::default());
-        RouteMeter { grpc: GrpcCells::default(), queue: QueueCells::default(), name: name.into(), shards, means, generation_delay_min }
+        RouteMeter {
+            grpc: GrpcCells::default(),
+            queue: QueueCells::default(),
+            name: name.into(),
+            shards,
+            means,
+            generation_delay_min,
+        }
     }
 
     /// Name of the route.

@@ -80,6 +80,8 @@ pub enum WebSocketEvent {
         /// Hash of the payload before masking, of its first 125 bytes when it is longer: by it a Pong finds its
         /// Ping. Equal payloads have equal tags, whoever masked them.
         tag: u64,
+        /// Offset of the first byte of the frame.
+        begin: u64,
         /// See the module.
         end: u64,
     },

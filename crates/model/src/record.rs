@@ -265,6 +265,8 @@ pub enum What {
     IdleTimeout,
     /// One side had ended and the other did not follow in the time allowed.
     HalfCloseTimeout,
+    /// The peer on this leg did not answer the gateway's heartbeat for as long as the route allows.
+    HeartbeatTimeout,
     /// The receiver on this leg did not read for as long as the route allows.
     SlowConsumer,
     /// The gateway is draining.

@@ -90,6 +90,10 @@ pub enum Happening {
         direction: Direction,
         /// Payload bytes, 65,535 for more.
         bytes: u16,
+        /// The gateway itself sent it, by the route's heartbeat.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(feature = "ts", ts(optional, as = "Option<bool>"))]
+        by_gateway: bool,
     },
     /// A Pong frame was complete.
     Pong {
@@ -99,6 +103,10 @@ pub enum Happening {
         bytes: u16,
         /// From the Ping accepted by our kernel; none when it answers no open Ping.
         rtt_seconds: Option<f64>,
+        /// It answers a Ping of the gateway itself and goes no further.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(feature = "ts", ts(optional, as = "Option<bool>"))]
+        to_gateway: bool,
     },
     /// A Close frame was complete.
     Close {
@@ -173,8 +181,12 @@ mod tests {
 
     #[test]
     fn an_event_is_one_flat_object() {
-        let what =
-            Happening::Pong { direction: Direction::ClientToServer, bytes: 4, rtt_seconds: Some(0.25) };
+        let what = Happening::Pong {
+            direction: Direction::ClientToServer,
+            bytes: 4,
+            rtt_seconds: Some(0.25),
+            to_gateway: false,
+        };
         let event = Recorded { number: 7, at: WallTime(1_000_000_000), after_seconds: 0.5, what };
         let text = serde_json::to_string(&event).expect("serializes");
         assert_eq!(

@@ -116,6 +116,16 @@ impl Body {
         }
     }
 
+    /// A comment of an event stream (WHATWG HTML, section 9.2.6), framed so that it can stand here; none inside a chunk, and in a
+    /// body of a length that was announced.
+    pub fn comment(&self) -> Option<&'static [u8]> {
+        match (self.framing, self.state) {
+            (Framing::Chunked, SIZE) => Some(b"3\r\n:\n\n\r\n"),
+            (Framing::UntilClose, State::Content(_)) => Some(b":\n\n"),
+            _ => None,
+        }
+    }
+
     /// Looks at the next bytes and tells of each piece of content among them, with the number of bytes up to its
     /// end. The result is how many of the bytes belong to the body: all, unless it ends in them.
     ///

@@ -57,6 +57,7 @@ pub fn layer_of(what: What) -> Layer {
         What::Fin | What::Rst | What::TcpTimeout => Layer::Tcp,
         What::IdleTimeout
         | What::HalfCloseTimeout
+        | What::HeartbeatTimeout
         | What::SlowConsumer
         | What::Drain
         | What::Operator
@@ -79,6 +80,7 @@ fn reason(protocol: Protocol, cause: &Cause) -> Reason {
     use What::*;
     match (cause.what, protocol, cause.leg) {
         (IdleTimeout | HalfCloseTimeout, ..) => Reason::Timeout,
+        (HeartbeatTimeout, ..) => Reason::HeartbeatTimeout,
         (SlowConsumer, ..) => Reason::SlowConsumer,
         (Drain | Operator, ..) => Reason::Shutdown,
         (CloseFrame, Protocol::WebSocket, Some(_)) => cause.code.map_or(Reason::NoStatus, Reason::from),

@@ -92,6 +92,12 @@ impl Scanner {
         self.data_lines > 0
     }
 
+    /// Whether a line begins here and none before it in its block means anything, so that a block of comments may stand
+    /// in front of it.
+    pub fn is_between_blocks(&self) -> bool {
+        self.offset == self.line_start && self.data_lines == 0 && !self.has_id && !self.has_name
+    }
+
     fn skip_second_half_of_crlf<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let was_after_cr = std::mem::take(&mut self.is_after_cr);
         match bytes {

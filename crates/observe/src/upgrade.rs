@@ -228,7 +228,8 @@ fn is_deflate(name: &[u8]) -> bool {
 
 fn has_parameter(extension: &[u8], name: &[u8]) -> bool {
     let parameters = extension.split(|&byte| byte == b';').skip(1);
-    let mut names = parameters.map(|parameter| parameter.split(|&byte| byte == b'=').next().unwrap_or_default());
+    let mut names =
+        parameters.map(|parameter| parameter.split(|&byte| byte == b'=').next().unwrap_or_default());
     names.any(|known| known.trim_ascii().eq_ignore_ascii_case(name))
 }
 

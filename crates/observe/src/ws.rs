@@ -268,6 +268,7 @@ impl Scanner {
                     opcode: self.opcode,
                     bytes: self.payload(),
                     tag: self.tag,
+                    begin: self.frame_begin(),
                     end,
                 });
             }
@@ -292,7 +293,7 @@ impl Scanner {
     }
 
     fn close_code(&self, on: &mut impl FnMut(WebSocketEvent)) -> Option<CloseCode> {
-        let at = self.offset - self.payload() - u64::from(self.header_length);
+        let at = self.frame_begin();
         let mut report = |violation| on(WebSocketEvent::Violation { violation, at });
         if self.payload() < 2 {
             if self.payload() == 1 {
@@ -307,6 +308,24 @@ impl Scanner {
             report(FrameViolation::CloseCode);
         }
         Some(code)
+    }
+
+    /// Bytes so far of a frame that is not complete and can be a Pong with a payload of so many bytes; 0 when there is
+    /// none.
+    pub fn unfinished_pong(&self, payload_bytes: u8) -> u64 {
+        let header = &self.header[..usize::from(self.header_length)];
+        let may_be = match *header {
+            [] => false,
+            [first] => opcode(first) == Opcode::Pong,
+            [first, second, ..] => opcode(first) == Opcode::Pong && second & !MASK == payload_bytes,
+        };
+        let payload_seen = if self.is_header_complete() { self.payload() - self.payload_left } else { 0 };
+        if may_be { u64::from(self.header_length) + payload_seen } else { 0 }
+    }
+
+    /// Offset of the first byte of a frame that ends here.
+    fn frame_begin(&self) -> u64 {
+        self.offset - self.payload() - u64::from(self.header_length)
     }
 
     /// Length of the current frame's payload.
@@ -327,6 +346,11 @@ impl Scanner {
         let header = &self.header[..usize::from(self.header_length)];
         header.last_chunk().copied().filter(|_| self.is_masked()).unwrap_or_default()
     }
+}
+
+/// The tag of a Ping or Pong with this payload, of at most 125 bytes (see [`WebSocketEvent::Control`]).
+pub fn tag(payload: &[u8]) -> u64 {
+    payload.iter().fold(FNV_OFFSET, |tag, &byte| (tag ^ u64::from(byte)).wrapping_mul(FNV_PRIME))
 }
 
 /// Length of a header with this second byte.

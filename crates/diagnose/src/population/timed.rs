@@ -64,6 +64,25 @@ fn is_goaway(timer: &Timer<'_>) -> bool {
     timer.ends.iter().filter(goaway).count() * 2 > timer.ends.len()
 }
 
+/// A heartbeat of this gateway that the timer does not cut: a third of it, so that one sign of life may be lost. None where
+/// silence is not what counts, or where no heartbeat can be so fast.
+fn proposal(protocol: Protocol, timer: &Timer<'_>) -> Option<Said> {
+    let leg = timer.manner.leg()?;
+    let can_beat = protocol == Protocol::WebSocket || (protocol == Protocol::Sse && leg == Leg::Client);
+    let interval = (timer.seconds / 3.0).floor().max(1.0);
+    if !can_beat || timer.clock == Clock::Age || timer.manner.is_told || interval * 2.0 > timer.seconds {
+        return None;
+    }
+    let towards = if leg == Leg::Client { "client" } else { "upstream" };
+    let seconds = |seconds: f64| format!("{seconds}s");
+    Some(
+        Said::new("heartbeat_yaml")
+            .with("interval", &*seconds(interval))
+            .with("timeout", &*seconds(interval * 2.0))
+            .with("towards", towards),
+    )
+}
+
 fn told(cause: &'static Cause, seen: &Population<'_>, timer: &Timer<'_>) -> Finding {
     let place = match (timer.manner.leg(), timer.manner.is_told) {
         (Some(Leg::Client), true) => Place::Client,
@@ -111,10 +130,47 @@ fn told(cause: &'static Cause, seen: &Population<'_>, timer: &Timer<'_>) -> Find
         Clock::Age => Said::new("outlive_age").seconds("seconds", timer.seconds),
         _ => Said::new("beat_sooner").seconds("seconds", timer.seconds).seconds("half", timer.seconds / 2.0),
     };
+    let claim = claim.titled(counted("title_timer")).fix(fix);
+    let claim = match proposal(seen.protocol, timer) {
+        Some(lines) => claim.fix_by(Said::new("gateway_beats").with("route", &*seen.route), lines),
+        None => claim,
+    };
     claim
-        .titled(counted("title_timer"))
-        .fix(fix)
         .concerns(seen.route.clone(), seen.since(&timer.ends), seen.affected(&timer.ends))
         .selects(seen.selection(&timer.ends))
         .finding()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::language::Language;
+    use model::record::What;
+    use model::{Leg, Reason};
+
+    use super::super::tests::{Made, end, judged, random};
+    use crate::text;
+
+    /// The lines that are offered for ends after a silence, by the leg that ends.
+    fn offered(seconds: f64, leg: Leg) -> Vec<String> {
+        let cut = |number: u64| -> Made {
+            let [ago, age, silence] = [1, 2, 3].map(|salt| random(10 * number + salt));
+            let made = end(number).by(leg, What::Fin, Reason::Abnormal);
+            made.lived(10.0 * ago, seconds + 100.0 * age, seconds + 0.04 * silence)
+        };
+        let findings = judged((0..30).map(cut));
+        let finding = findings.iter().find(|finding| finding.id == "idle-timeout-l7-proxy").expect("a timer");
+        let told = text::told(finding, Language::English);
+        told.fixes.into_iter().filter_map(|fix| fix.config).collect()
+    }
+
+    #[test]
+    fn a_heartbeat_of_a_third_is_offered_towards_the_leg_that_cuts() {
+        let lines = |interval, timeout, leg| {
+            vec![format!("heartbeat:\n  interval: {interval}s\n  timeout: {timeout}s\n  towards: {leg}")]
+        };
+        assert_eq!(offered(60.0, Leg::Upstream), lines(20, 40, "upstream"));
+        assert_eq!(offered(8.0, Leg::Client), lines(2, 4, "client"));
+        assert_eq!(offered(2.5, Leg::Upstream), lines(1, 2, "upstream"));
+        assert_eq!(offered(1.5, Leg::Upstream), Vec::<String>::new(), "no heartbeat is so fast");
+    }
 }

@@ -49,7 +49,7 @@ pub(super) async fn join(
         return None;
     }
     let is_readable = !answered.fields().has(&header::CONTENT_ENCODING);
-    let session = attempt.establish(Some(status.as_u16()), exchange.route.limits());
+    let session = attempt.establish(Some(status.as_u16()), &exchange.route);
     let outbox = outbox(exchange, classifier, framing, is_readable);
     let events = Events::new(&exchange.route, is_readable, outbox.is_none());
     let wire = EventBody::new(Body::new(framing), events);

@@ -61,7 +61,7 @@ pub(super) async fn join(
         tracing::debug!(%error, "a client did not take its 101");
         return None;
     }
-    let session = attempt.establish(Some(answered.answer.status.as_u16()), exchange.route.limits());
+    let session = attempt.establish(Some(answered.answer.status.as_u16()), &exchange.route);
     let ends = Ends {
         client: client.stream,
         client_early: Bytes::from(client.early),
@@ -69,16 +69,12 @@ pub(super) async fn join(
         upstream_early: answered.early,
         outbox: outbox(exchange, classifier, agreed),
     };
-    let wire = Frames::new(&exchange.route.connections.meter, agreed.deflate);
+    let wire = Frames::new(&exchange.route.connections.meter, agreed.deflate, session.entry.beats.is_some());
     relay(exchange, session, ends, wire, answered.open)
 }
 
 /// The queue towards the client. Where the compressor keeps its window, each message is needed to read the next.
-fn outbox(
-    exchange: &Exchange,
-    classifier: Option<Box<Classifier>>,
-    agreed: Agreed,
-) -> Option<Box<Outbox>> {
+fn outbox(exchange: &Exchange, classifier: Option<Box<Classifier>>, agreed: Agreed) -> Option<Box<Outbox>> {
     let (classifier, config) = classifier.zip(exchange.route.queue.as_deref())?;
     let meter = &exchange.route.connections.meter;
     if agreed.keeps_window {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use model::event::CloseCode;
 use model::record::What;
 use model::recording::Happening;
-use model::{Direction, ErrorType, Leg};
+use model::{Direction, ErrorType, Leg, Moment};
 use observe::body::Body;
 
 use super::MessageEnd;
@@ -38,7 +38,7 @@ impl Wire for EventBody {
     fn observe(&mut self, session: &mut Session, read: &Read<'_>, ends: &mut Vec<MessageEnd>) -> Seen {
         let &Read { direction, bytes, offset, at } = read;
         if direction == Direction::ClientToServer {
-            return Seen { bytes: 0, messages: 0, carried: 0, end: None };
+            return Seen { bytes: 0, messages: 0, carried: 0, instead: None, end: None };
         }
         let (entry, events, generated) = (&session.entry, &mut self.events, &mut self.generated);
         let (mut content_bytes, mut messages, mut is_last_complete) = (0, 0, false);
@@ -57,7 +57,7 @@ impl Wire for EventBody {
             Ok(_) if self.body.is_over() => Some(What::BodyEnd),
             Ok(_) => None,
         };
-        Seen { bytes: content_bytes, messages, carried: taken.unwrap_or(bytes.len()), end }
+        Seen { bytes: content_bytes, messages, carried: taken.unwrap_or(bytes.len()), instead: None, end }
     }
 
     fn accepted(&mut self, entry: &Entry, _: Direction, messages: u64, seconds: f64) {
@@ -84,6 +84,16 @@ impl Wire for EventBody {
         if leg == Leg::Upstream && what != What::BodyEnd {
             entry.route.meter.shard(worker::index()).sse.errors.inc(ErrorType::IoUpstream);
         }
+    }
+
+    fn beat(&mut self, entry: &Entry, leg: Leg, _: u64, at: Moment) -> Option<Bytes> {
+        if leg == Leg::Upstream || !self.events.is_between_events() {
+            return None;
+        }
+        let comment = self.body.comment()?;
+        entry.note(at, &Happening::Comment);
+        entry.route.meter.shard(worker::index()).sse.heartbeats_sent.inc();
+        Some(Bytes::from_static(comment))
     }
 
     fn farewell(&self, leg: Leg, _: CloseCode) -> Farewell {

@@ -285,6 +285,21 @@ fn framed(framing: Option<Framing>, bytes: Vec<u8>) -> Bytes {
 }
 
 impl<W: Wire> Relay<W> {
+    /// What goes that way waits in a queue.
+    pub(super) fn has_queue(&self, direction: Direction) -> bool {
+        direction == Direction::ServerToClient && self.outbox.is_some()
+    }
+
+    /// Something waits in the queue of that direction.
+    pub(super) fn has_queued(&self, direction: Direction) -> bool {
+        self.has_queue(direction) && self.outbox.as_ref().is_some_and(|outbox| !outbox.is_empty())
+    }
+
+    /// A message that is too long to wait has begun to go that way: nothing of ours may stand in it.
+    pub(super) fn is_inside_passed(&self, direction: Direction) -> bool {
+        self.has_queue(direction) && self.outbox.as_ref().is_some_and(|outbox| outbox.is_passing)
+    }
+
     /// As [`Relay::pump`], towards a client with a queue.
     pub(super) fn pump_queued(&mut self, scratch: &mut Scratch, cx: &mut Context<'_>) -> Poll<()> {
         let turn = self.turn_queued(scratch, cx);
@@ -322,7 +337,8 @@ impl<W: Wire> Relay<W> {
                     scratch.ends.clear();
                     let at = clock::now();
                     let seen = self.observe(DIRECTION, &scratch.bytes[..length], at, &mut scratch.ends);
-                    self.queue(&scratch.bytes[..seen.carried], at);
+                    let bytes = seen.instead.as_deref().unwrap_or(&scratch.bytes[..seen.carried]);
+                    self.queue(bytes, at);
                     if let Some(what) = seen.end {
                         self.end_input(DIRECTION, what);
                     }
@@ -401,7 +417,8 @@ mod tests {
     }
 
     fn outbox(config: &QueueConfig, is_events: bool) -> Outbox {
-        let registry = meter::Registry::new(meter::Build { version: "0" }, 1, std::time::Duration::from_secs(60));
+        let registry =
+            meter::Registry::new(meter::Build { version: "0" }, 1, std::time::Duration::from_secs(60));
         let (meter, classifier) = (registry.route("r"), Classifier::new(config, &Plain));
         if is_events {
             Outbox::events(config, classifier, &meter, Body::new(Framing::Chunked))

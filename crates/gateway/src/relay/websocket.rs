@@ -7,10 +7,11 @@ use meter::RouteMeter;
 use model::event::{CloseCode, WebSocketEvent};
 use model::record::What;
 use model::recording::Happening;
-use model::{Direction, ErrorType, Leg, Opcode, PerDirection};
+use model::{Direction, ErrorType, Leg, Moment, Opcode, PerDirection};
 use observe::ws::Scanner;
 
 use super::MessageEnd;
+use super::own_pings::{Cut, OwnPings, PAYLOAD_BYTES};
 use super::wire::{Farewell, Read, Seen, Wire, push_end};
 use crate::clock;
 use crate::entry::Entry;
@@ -25,20 +26,34 @@ pub struct Frames {
     scanners: PerDirection<Guarded<Scanner>>,
     /// The receiver's kernel socket has not yet accepted all Pings that were read.
     has_ping_waiting: PerDirection<bool>,
+    /// The gateway's own Pings; none when the route has no heartbeat.
+    own: Option<Box<OwnPings>>,
 }
 
 impl Frames {
-    /// From the first byte behind the handshake; `deflate` tells whether permessage-deflate was agreed.
-    pub fn new(meter: &Arc<RouteMeter>, deflate: bool) -> Frames {
+    /// From the first byte behind the handshake; `deflate` tells whether permessage-deflate was agreed, `beats` whether the
+    /// gateway sends Pings of its own.
+    pub fn new(meter: &Arc<RouteMeter>, deflate: bool, beats: bool) -> Frames {
         Frames {
             meter: Arc::clone(meter),
             scanners: PerDirection::from_fn(|direction| Guarded::new(Scanner::new(direction, deflate))),
             has_ping_waiting: PerDirection::default(),
+            own: beats.then(|| Box::new(OwnPings::new(rand::random()))),
         }
     }
 
     fn scanner(&self, direction: Direction) -> Option<&Scanner> {
         self.scanners[direction].get()
+    }
+
+    /// What goes to the receiver in place of `bytes`, less the Pongs that answer the gateway.
+    fn weed(&mut self, direction: Direction, bytes: &[u8], cuts: &[Cut]) -> Option<Bytes> {
+        let own = self.own.as_mut()?;
+        let scanner = self.scanners[direction].get();
+        let unfinished = scanner.filter(|scanner| !scanner.is_blind() && own.is_open(direction.sender()));
+        let unfinished = unfinished.map_or(0, |scanner| scanner.unfinished_pong(PAYLOAD_BYTES));
+        let end = scanner.map_or(u64::MAX / 2, Scanner::offset);
+        own.weed(direction, bytes, end, cuts, unfinished)
     }
 }
 
@@ -49,6 +64,9 @@ impl Wire for Frames {
         let &Read { direction, bytes, at, .. } = read;
         let cells = &self.meter.shard(worker::index()).websocket;
         let (mut messages, mut has_ping) = (0, false);
+        let own = &mut self.own;
+        let mut cuts: Vec<Cut> = Vec::new();
+        let mut cut = own.as_ref().map_or(0, |own| own.cut(direction));
         let is_well = self.scanners[direction].look(bytes, |scanner, bytes| {
             scanner.scan(bytes, &mut |event| match event {
                 WebSocketEvent::Frame { opcode } => cells.frames[direction].inc(opcode),
@@ -59,17 +77,26 @@ impl Wire for Frames {
                     cells.messages[direction].inc();
                     cells.message_bytes[direction].add(bytes);
                     messages += 1;
-                    push_end(ends, end);
+                    push_end(ends, end - cut);
                 }
-                WebSocketEvent::Control { opcode: Opcode::Ping, bytes, tag, end } => {
-                    session.entry.note(at, &Happening::Ping { direction, bytes: saturating(bytes) });
-                    session.entry.heartbeats.ping(direction.receiver(), tag, end, at);
+                WebSocketEvent::Control { opcode: Opcode::Ping, bytes, tag, end, .. } => {
+                    let what = Happening::Ping { direction, bytes: saturating(bytes), by_gateway: false };
+                    session.entry.note(at, &what);
+                    session.entry.heartbeats.ping(direction.receiver(), tag, end - cut, at);
                     has_ping = true;
                 }
-                WebSocketEvent::Control { bytes, tag, .. } => {
-                    let rtt_seconds = session.entry.heartbeats.pong(direction.sender(), tag, at, cells);
-                    let what = Happening::Pong { direction, bytes: saturating(bytes), rtt_seconds };
+                WebSocketEvent::Control { bytes, tag, begin, end, .. } => {
+                    let leg = direction.sender();
+                    let to_gateway = own.as_mut().is_some_and(|own| own.is_answer(leg, tag));
+                    let rtt_seconds = session.entry.heartbeats.pong(leg, tag, at, cells);
+                    let what =
+                        Happening::Pong { direction, bytes: saturating(bytes), rtt_seconds, to_gateway };
                     session.entry.note(at, &what);
+                    if to_gateway {
+                        cuts.push((begin, end));
+                        cut += end - begin;
+                        session.entry.answered(leg, at);
+                    }
                 }
                 WebSocketEvent::Close { code, .. } => session.close_frame(direction.sender(), code, at),
                 WebSocketEvent::Violation { violation, at: offset } => {
@@ -83,7 +110,9 @@ impl Wire for Frames {
             cells.errors.inc(ErrorType::Internal);
         }
         self.has_ping_waiting[direction] |= has_ping;
-        Seen { bytes: bytes.len() as u64, messages, carried: bytes.len(), end: None }
+        let instead = self.weed(direction, bytes, &cuts);
+        let carried = instead.as_ref().map_or(bytes.len(), Bytes::len);
+        Seen { bytes: carried as u64, messages, carried, instead, end: None }
     }
 
     fn accepted(&mut self, entry: &Entry, direction: Direction, messages: u64, seconds: f64) {
@@ -117,12 +146,29 @@ impl Wire for Frames {
         entry.route.meter.shard(worker::index()).websocket.errors.inc(error);
     }
 
+    fn beat(&mut self, entry: &Entry, leg: Leg, offset: u64, at: Moment) -> Option<Bytes> {
+        let direction = leg.other().inbound();
+        let scanner = self.scanner(direction)?;
+        if scanner.close_seen() || !scanner.is_at_frame_boundary() {
+            return None;
+        }
+        let (ping, tag) = self.own.as_mut()?.ping(leg);
+        let bytes = PAYLOAD_BYTES.into();
+        entry.note(at, &Happening::Ping { direction, bytes, by_gateway: true });
+        entry.heartbeats.ping(leg, tag, offset, at);
+        self.has_ping_waiting[direction] = true;
+        self.meter.shard(worker::index()).websocket.heartbeats_sent[leg].inc();
+        Some(ping)
+    }
+
+    fn held(&self, direction: Direction) -> usize {
+        self.own.as_ref().map_or(0, |own| own.held(direction))
+    }
+
     fn farewell(&self, leg: Leg, code: CloseCode) -> Farewell {
         match self.scanner(leg.other().inbound()) {
             Some(scanner) if scanner.close_seen() => Farewell::Nothing,
-            Some(scanner) if scanner.is_at_frame_boundary() => {
-                Farewell::Say(close_frame(code, leg))
-            }
+            Some(scanner) if scanner.is_at_frame_boundary() => Farewell::Say(close_frame(code, leg)),
             _ => Farewell::Later,
         }
     }

@@ -35,6 +35,14 @@ pub trait Wire: fmt::Debug + Send + Unpin + 'static {
     /// Counts a leg that has ended in another way than its protocol's.
     fn count_broken(&self, entry: &Entry, leg: Leg, what: What);
 
+    /// A sign of life for `leg`, whose stream is at offset `offset`; none where nothing of ours may stand now.
+    fn beat(&mut self, entry: &Entry, leg: Leg, offset: u64, at: Moment) -> Option<Bytes>;
+
+    /// Bytes of a direction that were read and wait for the rest of what they begin.
+    fn held(&self, _: Direction) -> usize {
+        0
+    }
+
     /// What to say to `leg` when the gateway ends the connection, with `code` where the protocol has codes.
     fn farewell(&self, leg: Leg, code: CloseCode) -> Farewell;
 
@@ -59,14 +67,16 @@ pub struct Read<'a> {
 }
 
 /// What was seen in bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Seen {
     /// Bytes that count as the connection's.
     pub bytes: u64,
     /// Messages that end in them.
     pub messages: u64,
-    /// How many of the bytes, from the first on, go to the receiver.
+    /// How many bytes go to the receiver: of those that were read, from the first on, or `instead` of them.
     pub carried: usize,
+    /// What goes to the receiver in their place, where the gateway takes out what answers itself.
+    pub instead: Option<Bytes>,
     /// The direction has ended with them.
     pub end: Option<What>,
 }

@@ -89,7 +89,9 @@ impl Classifier {
 
     fn key(&self, look: &Look<'_>, json: Option<&Value>) -> Option<Box<[u8]>> {
         let key: Box<[u8]> = match self.coalesce.as_ref()? {
-            Coalesce { json_pointer: Some(pointer), .. } => said(json?.pointer(pointer)?)?.into_bytes().into(),
+            Coalesce { json_pointer: Some(pointer), .. } => {
+                said(json?.pointer(pointer)?)?.into_bytes().into()
+            }
             Coalesce { json_pointer: None, .. } => look.event.filter(|name| !name.is_empty())?.into(),
         };
         (key.len() <= KEY_BYTES_MAX).then_some(key)
@@ -164,12 +166,20 @@ mod tests {
                 PriorityConfig { json, ..entry("high") },
                 PriorityConfig { event: Some("trade".to_owned()), ..entry("high") },
                 PriorityConfig { header, ..entry("vip") },
-                PriorityConfig { opcode: Some(OpcodeMatch::Binary), min_bytes: Some(ByteSize(100)), ..entry("bulk") },
+                PriorityConfig {
+                    opcode: Some(OpcodeMatch::Binary),
+                    min_bytes: Some(ByteSize(100)),
+                    ..entry("bulk")
+                },
                 PriorityConfig { event: Some("message".to_owned()), ..entry("plain") },
             ],
             ..QueueConfig::default()
         };
-        let text = |text: &'static str| Look { text: Some(text.as_bytes()), opcode: Some(Opcode::Text), ..Look::default() };
+        let text = |text: &'static str| Look {
+            text: Some(text.as_bytes()),
+            opcode: Some(Opcode::Text),
+            ..Look::default()
+        };
         check(&config, false, text(r#"{"p":1}"#), "high", None);
         check(&config, false, text(r#"{"p":"1"}"#), "high", None);
         check(&config, false, text(r#"{"p":2}"#), "other", None);
@@ -185,7 +195,8 @@ mod tests {
 
     #[test]
     fn keys() {
-        let of = |coalesce| QueueConfig { coalesce: Some(coalesce), ids: Ids::Drop, ..QueueConfig::default() };
+        let of =
+            |coalesce| QueueConfig { coalesce: Some(coalesce), ids: Ids::Drop, ..QueueConfig::default() };
         let pointer = of(Coalesce { json_pointer: Some("/s".to_owned()), event: false });
         let text = |text: &'static [u8]| Look { text: Some(text), ..Look::default() };
         check(&pointer, false, text(br#"{"s":"EURUSD"}"#), "other", Some("EURUSD"));

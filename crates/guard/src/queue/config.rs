@@ -182,7 +182,8 @@ impl QueueConfig {
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         if self.classes().len() > CLASSES_MAX {
-            problems.push(("priority", format!("at most {CLASSES_MAX} classes, `{OTHER}` and `{IDS}` included")));
+            problems
+                .push(("priority", format!("at most {CLASSES_MAX} classes, `{OTHER}` and `{IDS}` included")));
         }
         for entry in &self.priority {
             problems.extend(entry.problem().map(|problem| ("priority", problem)));
@@ -197,7 +198,9 @@ impl QueueConfig {
             if *event == json_pointer.is_some() {
                 problems.push(("coalesce", "give either `event: true` or `json_pointer`".to_owned()));
             }
-            problems.extend(json_pointer.as_deref().and_then(pointer_problem).map(|problem| ("coalesce", problem)));
+            problems.extend(
+                json_pointer.as_deref().and_then(pointer_problem).map(|problem| ("coalesce", problem)),
+            );
         }
         problems
     }
@@ -251,7 +254,8 @@ mod tests {
 
     #[test]
     fn problems() {
-        let of = |config: QueueConfig| config.problems().iter().map(|(key, _)| *key).collect::<Vec<_>>().join(" ");
+        let of =
+            |config: QueueConfig| config.problems().iter().map(|(key, _)| *key).collect::<Vec<_>>().join(" ");
         let with = |entry| QueueConfig { priority: vec![entry], ..QueueConfig::default() };
         assert_eq!(of(with(class("high"))), "");
         assert_eq!(of(with(class("hi gh"))), "priority");
@@ -261,7 +265,10 @@ mod tests {
         let many = (0..8).map(|number| class(&number.to_string())).collect();
         assert_eq!(of(QueueConfig { priority: many, ..QueueConfig::default() }), "priority");
         assert_eq!(of(QueueConfig { max_messages: 0, ..QueueConfig::default() }), "max_bytes");
-        assert_eq!(of(QueueConfig { coalesce: Some(Coalesce::default()), ..QueueConfig::default() }), "coalesce");
+        assert_eq!(
+            of(QueueConfig { coalesce: Some(Coalesce::default()), ..QueueConfig::default() }),
+            "coalesce"
+        );
         assert_eq!(of(QueueConfig { kernel_bytes: ByteSize(0), ..QueueConfig::default() }), "kernel_bytes");
     }
 }

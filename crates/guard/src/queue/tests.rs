@@ -71,7 +71,9 @@ impl Reference {
     ) -> Verdict {
         self.expire(limits, message.3, dropped);
         let (lane, key, ..) = message;
-        let same = |waiting: &&mut (usize, Option<u8>, u64, Moment, u32)| key.is_some() && (waiting.0, waiting.1) == (lane, key);
+        let same = |waiting: &&mut (usize, Option<u8>, u64, Moment, u32)| {
+            key.is_some() && (waiting.0, waiting.1) == (lane, key)
+        };
         match self.waiting.iter_mut().find(same) {
             Some(old) => {
                 *old = message;
@@ -84,7 +86,8 @@ impl Reference {
                 Policy::Disconnect => return Verdict::Disconnect,
                 Policy::DropOldest => (self.first(may_drop), Shed::DropOldest),
                 Policy::DropLowest => {
-                    let lowest = self.waiting.iter().map(|waiting| waiting.0).filter(|&lane| may_drop(lane)).max();
+                    let lowest =
+                        self.waiting.iter().map(|waiting| waiting.0).filter(|&lane| may_drop(lane)).max();
                     (lowest.and_then(|lowest| self.first(|lane| lane == lowest)), Shed::DropLowest)
                 }
             };
@@ -95,7 +98,12 @@ impl Reference {
         Verdict::GoesOn
     }
 
-    fn pop(&mut self, limits: &Limits, now: Moment, dropped: &mut Vec<(usize, Shed)>) -> Option<(usize, u32)> {
+    fn pop(
+        &mut self,
+        limits: &Limits,
+        now: Moment,
+        dropped: &mut Vec<(usize, Shed)>,
+    ) -> Option<(usize, u32)> {
         self.expire(limits, now, dropped);
         let lane = self.waiting.iter().map(|waiting| waiting.0).min()?;
         let first = self.first(|of| of == lane)?;

@@ -137,8 +137,11 @@ fn line(what: &Happening) -> String {
         }
         Happening::Event { bytes } => format!("< event    {}", size(bytes)),
         Happening::Comment => "< comment".to_owned(),
-        Happening::Ping { direction, bytes } => format!("{} ping     {bytes} B", arrow(direction)),
-        Happening::Pong { direction, bytes, rtt_seconds } => {
+        Happening::Ping { direction, bytes, by_gateway } => {
+            let whose = if by_gateway { " (the gateway's)" } else { "" };
+            format!("{} ping     {bytes} B{whose}", arrow(direction))
+        }
+        Happening::Pong { direction, bytes, rtt_seconds, to_gateway: _ } => {
             let rtt =
                 rtt_seconds.map_or_else(|| "unasked".to_owned(), |rtt| format!("after {}", duration(rtt)));
             format!("{} pong     {bytes} B, {rtt}", arrow(direction))
@@ -231,7 +234,8 @@ mod tests {
         check(message(false), "< message  7 B");
         check(message(true), "< message  7 B, compressed");
         check(Happening::Event { bytes: 2048 }, "< event    2.0 KiB");
-        let pong = |rtt_seconds| Happening::Pong { direction: client, bytes: 4, rtt_seconds };
+        let pong =
+            |rtt_seconds| Happening::Pong { direction: client, bytes: 4, rtt_seconds, to_gateway: false };
         check(pong(Some(0.022)), "> pong     4 B, after 22.0 ms");
         check(pong(None), "> pong     4 B, unasked");
         check(Happening::Close { direction: server, code: Some(CloseCode(1001)) }, "< close    1001");

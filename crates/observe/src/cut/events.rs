@@ -122,8 +122,11 @@ impl Events {
             self.pass(is_empty, on);
         } else if is_empty || is_comment {
             let is_event = self.has_data || self.has_id;
-            let piece =
-                if is_event { Piece::Message(Kind::Event { has_id: self.has_id }) } else { Piece::Control { end: 0 } };
+            let piece = if is_event {
+                Piece::Message(Kind::Event { has_id: self.has_id })
+            } else {
+                Piece::Control { end: 0 }
+            };
             on(piece, std::mem::take(&mut self.block));
             self.line = 0;
         }

@@ -59,7 +59,8 @@ const EVENT_WITH_ID: Piece = Piece::Message(Kind::Event { has_id: true });
 fn check(make: impl Fn() -> Cutter, bytes: &[u8], expected: &[(Piece, &[u8])]) {
     for part in [1, 2, 3, 5, 7, bytes.len().max(1)] {
         let pieces = joined(cut(make(), bytes, part));
-        let pieces: Vec<(Piece, &[u8])> = pieces.iter().map(|(piece, bytes)| (piece.clone(), &bytes[..])).collect();
+        let pieces: Vec<(Piece, &[u8])> =
+            pieces.iter().map(|(piece, bytes)| (piece.clone(), &bytes[..])).collect();
         assert_eq!(pieces, expected, "in parts of {part}");
     }
 }
@@ -70,7 +71,11 @@ fn fragments_are_one_message_and_control_frames_come_before() {
     let close = frame(0x88, &[3, 232]);
     let wire = [&begin[..], &ping, &end, &close, &frame(0x81, b"late")].concat();
     let message = [begin, end].concat();
-    check(|| frames(100), &wire, &[(Piece::Control { end: 7 }, &ping), (TEXT, &message), (Piece::End, &close)]);
+    check(
+        || frames(100),
+        &wire,
+        &[(Piece::Control { end: 7 }, &ping), (TEXT, &message), (Piece::End, &close)],
+    );
     let Piece::Message(kind) = TEXT else { unreachable!() };
     assert_eq!(text(kind, &message).as_deref(), Some(&b"abc"[..]));
 }
@@ -93,7 +98,8 @@ fn a_length_that_cannot_be_makes_it_blind() {
 
 #[test]
 fn blocks() {
-    let wire = b": hi\nevent: a\ndata: 1\n\nid: 7\ndata: 2\ndata:3\n\nretry: 5\n\ndata: 4\n\nid: 8\n\ndata: 5";
+    let wire =
+        b": hi\nevent: a\ndata: 1\n\nid: 7\ndata: 2\ndata:3\n\nretry: 5\n\ndata: 4\n\nid: 8\n\ndata: 5";
     check(
         || events(100),
         wire,

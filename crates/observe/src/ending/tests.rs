@@ -5,7 +5,7 @@ use model::{WallTime, Word};
 
 use super::*;
 
-const ALL: [What; 13] = [
+const ALL: [What; 14] = [
     What::CloseFrame,
     What::BodyEnd,
     What::BodyTruncated,
@@ -15,6 +15,7 @@ const ALL: [What; 13] = [
     What::TlsAlert,
     What::IdleTimeout,
     What::HalfCloseTimeout,
+    What::HeartbeatTimeout,
     What::SlowConsumer,
     What::Drain,
     What::Operator,
@@ -70,6 +71,7 @@ fn the_table_for_sse() {
 fn check_policy(protocol: Protocol) {
     check(protocol, What::IdleTimeout, ["proxy timeout"; 3]);
     check(protocol, What::HalfCloseTimeout, ["proxy timeout"; 3]);
+    check(protocol, What::HeartbeatTimeout, ["proxy heartbeat_timeout"; 3]);
     check(protocol, What::SlowConsumer, ["proxy slow_consumer"; 3]);
     check(protocol, What::Drain, ["proxy shutdown"; 3]);
     check(protocol, What::Operator, ["proxy shutdown"; 3]);

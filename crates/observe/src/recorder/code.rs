@@ -43,6 +43,7 @@ const WHATS: &[What] = &[
     What::Drain,
     What::Operator,
     What::Internal,
+    What::HeartbeatTimeout,
 ];
 
 /// What a kind tells beside its time.
@@ -81,10 +82,12 @@ fn fields(what: &Happening) -> Fields {
         }
         Happening::Event { bytes } => Fields { number: bytes, ..Fields::default() },
         Happening::Comment => Fields::default(),
-        Happening::Ping { direction, bytes } => Fields { detail: place(direction), number: 0, small: bytes },
-        Happening::Pong { direction, bytes, rtt_seconds } => {
+        Happening::Ping { direction, bytes, by_gateway } => {
+            Fields { detail: place(direction) | u8::from(by_gateway) << 1, number: 0, small: bytes }
+        }
+        Happening::Pong { direction, bytes, rtt_seconds, to_gateway } => {
             let number = rtt_seconds.map_or(0, |seconds| micros(seconds) + 1);
-            Fields { detail: place(direction), number, small: bytes }
+            Fields { detail: place(direction) | u8::from(to_gateway) << 1, number, small: bytes }
         }
         Happening::Close { direction, code } => {
             let number = u64::from(code.is_some());
@@ -130,9 +133,10 @@ fn happening(kind: HappeningKind, Fields { detail, number, small }: Fields) -> O
         }
         HappeningKind::Event => Happening::Event { bytes: number },
         HappeningKind::Comment => Happening::Comment,
-        HappeningKind::Ping => Happening::Ping { direction, bytes: small },
+        HappeningKind::Ping => Happening::Ping { direction, bytes: small, by_gateway: detail & 2 != 0 },
         HappeningKind::Pong => {
-            Happening::Pong { direction, bytes: small, rtt_seconds: number.checked_sub(1).map(seconds) }
+            let rtt_seconds = number.checked_sub(1).map(seconds);
+            Happening::Pong { direction, bytes: small, rtt_seconds, to_gateway: detail & 2 != 0 }
         }
         HappeningKind::Close => {
             Happening::Close { direction, code: (number != 0).then_some(CloseCode(small)) }
@@ -205,9 +209,15 @@ mod tests {
             }),
             bytes().prop_map(|bytes| Happening::Event { bytes }),
             Just(Happening::Comment),
-            (direction(), any::<u16>()).prop_map(|(direction, bytes)| Happening::Ping { direction, bytes }),
-            (direction(), any::<u16>(), prop::option::of(time())).prop_map(
-                |(direction, bytes, rtt_seconds)| Happening::Pong { direction, bytes, rtt_seconds }
+            (direction(), any::<u16>(), any::<bool>())
+                .prop_map(|(direction, bytes, by_gateway)| Happening::Ping { direction, bytes, by_gateway }),
+            (direction(), any::<u16>(), prop::option::of(time()), any::<bool>()).prop_map(
+                |(direction, bytes, rtt_seconds, to_gateway)| Happening::Pong {
+                    direction,
+                    bytes,
+                    rtt_seconds,
+                    to_gateway
+                }
             ),
             (direction(), prop::option::of(any::<u16>().prop_map(CloseCode)))
                 .prop_map(|(direction, code)| Happening::Close { direction, code }),
@@ -242,8 +252,12 @@ mod tests {
         let (after, what) =
             decode(encode(Duration::MAX, &Happening::Event { bytes: u64::MAX })).expect("known");
         assert_eq!((after, what), (Duration::from_micros(GREATEST), Happening::Event { bytes: GREATEST }));
-        let pong =
-            |rtt_seconds| Happening::Pong { direction: Direction::ClientToServer, bytes: 0, rtt_seconds };
+        let pong = |rtt_seconds| Happening::Pong {
+            direction: Direction::ClientToServer,
+            bytes: 0,
+            rtt_seconds,
+            to_gateway: false,
+        };
         let (_, what) = decode(encode(Duration::ZERO, &pong(Some(f64::INFINITY)))).expect("known");
         assert_eq!(what, pong(Some(seconds(GREATEST - 1))));
     }
@@ -256,7 +270,7 @@ mod tests {
                 What::CloseFrame | What::BodyEnd | What::BodyTruncated | What::Fin | What::Rst => {}
                 What::RstStream | What::TcpTimeout | What::TlsAlert | What::IdleTimeout => {}
                 What::HalfCloseTimeout | What::SlowConsumer | What::Drain | What::Operator => {}
-                What::Internal | What::GoAway => {}
+                What::Internal | What::GoAway | What::HeartbeatTimeout => {}
             }
         }
         let direction = Direction::ClientToServer;

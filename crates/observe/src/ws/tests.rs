@@ -64,12 +64,6 @@ fn text(frames: u32, bytes: u64, end: u64) -> WebSocketEvent {
 }
 
 /// What the tag of a payload must be.
-fn tag(payload: &[u8]) -> u64 {
-    payload
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |tag, &byte| (tag ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
-}
-
 fn violation(violation: FrameViolation, at: u64) -> WebSocketEvent {
     Violation { violation, at }
 }
@@ -99,7 +93,7 @@ fn control_frames_may_stand_inside_a_message() {
     let expected = [
         Frame { opcode: Opcode::Text },
         Frame { opcode: Opcode::Ping },
-        Control { opcode: Opcode::Ping, bytes: 1, tag: tag(b"?"), end: 8 },
+        Control { opcode: Opcode::Ping, bytes: 1, tag: tag(b"?"), begin: 5, end: 8 },
         Frame { opcode: Opcode::Continuation },
         Frame { opcode: Opcode::Continuation },
         text(3, 5, 14),
@@ -146,7 +140,7 @@ fn a_pong_has_the_tag_of_its_ping() {
         let payload = &payload[..length];
         let (ping, pong) = (frame(0x89, payload), masked(0x8a, payload));
         let control = |opcode, end| {
-            [Frame { opcode }, Control { opcode, bytes: length as u64, tag: tag(payload), end }]
+            [Frame { opcode }, Control { opcode, bytes: length as u64, tag: tag(payload), begin: 0, end }]
         };
         check(DOWN, &ping, &control(Opcode::Ping, ping.len() as u64));
         check(UP, &pong, &control(Opcode::Pong, pong.len() as u64));
@@ -154,9 +148,31 @@ fn a_pong_has_the_tag_of_its_ping() {
 }
 
 #[test]
+fn a_pong_that_is_not_complete_is_seen() {
+    let pong = masked(0x8a, b"12345678");
+    for length in 0..pong.len() {
+        let mut scanner = Scanner::new(UP, false);
+        scanner.scan(&[&masked(0x81, b"a"), &pong[..length]].concat(), &mut |_| {});
+        assert_eq!(scanner.unfinished_pong(8), length as u64);
+        let expected = if length < 2 { length as u64 } else { 0 };
+        assert_eq!(scanner.unfinished_pong(7), expected);
+        scanner.scan(&pong[length..], &mut |_| {});
+        assert_eq!(scanner.unfinished_pong(8), 0);
+    }
+    for other in [masked(0x89, b"12345678"), masked(0x82, b"12345678")] {
+        let mut scanner = Scanner::new(UP, false);
+        scanner.scan(&other[..9], &mut |_| {});
+        assert_eq!(scanner.unfinished_pong(8), 0);
+    }
+}
+
+#[test]
 fn a_violation_does_not_hide_what_follows() {
     let ping = |end| {
-        [Frame { opcode: Opcode::Ping }, Control { opcode: Opcode::Ping, bytes: 0, tag: tag(b""), end }]
+        [
+            Frame { opcode: Opcode::Ping },
+            Control { opcode: Opcode::Ping, bytes: 0, tag: tag(b""), begin: end - 2, end },
+        ]
     };
     let check = |first: &[u8], events: &[WebSocketEvent]| {
         let bytes = [first, &frame(0x89, b"")].concat();
@@ -167,9 +183,9 @@ fn a_violation_does_not_hide_what_follows() {
     check(&frame(0xa1, b"a"), &[head(Opcode::Text), violation(ReservedBit, 0), text(1, 1, 3)]);
     check(&frame(0x83, b"a"), &[head(Opcode::Reserved), violation(ReservedOpcode, 0)]);
     check(&frame(0x0b, b"a"), &[head(Opcode::Reserved), violation(ReservedOpcode, 0)]);
-    let long = Control { opcode: Opcode::Pong, bytes: 126, tag: tag(&[0; 125]), end: 130 };
+    let long = Control { opcode: Opcode::Pong, bytes: 126, tag: tag(&[0; 125]), begin: 0, end: 130 };
     check(&frame(0x8a, &[0; 126]), &[head(Opcode::Pong), violation(LongControl, 0), long]);
-    let fragment = Control { opcode: Opcode::Ping, bytes: 0, tag: tag(b""), end: 2 };
+    let fragment = Control { opcode: Opcode::Ping, bytes: 0, tag: tag(b""), begin: 0, end: 2 };
     check(&frame(0x09, b""), &[head(Opcode::Ping), violation(FragmentedControl, 0), fragment]);
     check(&[0x81, 126, 0, 1, 0], &[head(Opcode::Text), violation(NonMinimalLength, 0), text(1, 1, 5)]);
     let wide = [0x81, 127, 0, 0, 0, 0, 0, 0, 0, 0];

@@ -78,7 +78,7 @@ fn websocket(events: &[Recorded]) -> Value {
                 (direction, if opcode == Opcode::Text { 1 } else { 2 }, bytes)
             }
             Happening::Close { direction, code } => (direction, 8, if code.is_some() { 2 } else { 0 }),
-            Happening::Ping { direction, bytes } => (direction, 9, bytes.into()),
+            Happening::Ping { direction, bytes, .. } => (direction, 9, bytes.into()),
             Happening::Pong { direction, bytes, .. } => (direction, 10, bytes.into()),
             _ => return None,
         };

@@ -44,8 +44,9 @@ impl Endpoint {
     fn control(&mut self, is_ping: bool, length: usize) {
         let (opcode, bits) = if is_ping { (Opcode::Ping, 0x9) } else { (Opcode::Pong, 0xa) };
         let payload: Vec<u8> = (0..length as u8).map(|byte| byte ^ 0x5a).collect();
+        let begin = self.wire.len() as u64;
         let end = self.frame(opcode, FIN | bits, &payload);
-        self.events.push(Control { opcode, bytes: length as u64, tag: tag(&payload), end });
+        self.events.push(Control { opcode, bytes: length as u64, tag: tag(&payload), begin, end });
     }
 
     fn close(&mut self, code: Option<u16>) {

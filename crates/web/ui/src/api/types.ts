@@ -1150,13 +1150,17 @@ export type Recorded = {
   /** Which way it goes. */
   direction: Direction,
   /** Payload bytes, 65,535 for more. */
-  bytes: number, } | { "kind": "pong",
+  bytes: number,
+  /** The gateway itself sent it, by the route's heartbeat. */
+  by_gateway?: boolean, } | { "kind": "pong",
   /** Which way it goes. */
   direction: Direction,
   /** Payload bytes, 65,535 for more. */
   bytes: number,
   /** From the Ping accepted by our kernel; none when it answers no open Ping. */
-  rtt_seconds: number | null, } | { "kind": "close",
+  rtt_seconds: number | null,
+  /** It answers a Ping of the gateway itself and goes no further. */
+  to_gateway?: boolean, } | { "kind": "close",
   /** Which way it goes. */
   direction: Direction,
   /** Its code. */
@@ -1562,4 +1566,4 @@ export type ViewPage = {
 export type WallTime = string;
 
 /** What can be seen of the end of a connection. */
-export type What = "close_frame" | "body_end" | "body_truncated" | "fin" | "rst" | "rst_stream" | "go_away" | "tcp_timeout" | "tls_alert" | "idle_timeout" | "half_close_timeout" | "slow_consumer" | "drain" | "operator" | "internal";
+export type What = "close_frame" | "body_end" | "body_truncated" | "fin" | "rst" | "rst_stream" | "go_away" | "tcp_timeout" | "tls_alert" | "idle_timeout" | "half_close_timeout" | "heartbeat_timeout" | "slow_consumer" | "drain" | "operator" | "internal";

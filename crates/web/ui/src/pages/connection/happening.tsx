@@ -22,8 +22,11 @@ export function useWords(): { event: (event: Recorded) => string; sample: (sampl
       case 'grpc_message': return `${format.bytes(event.bytes)}${compressed(event.compressed)}`;
       case 'event': return format.bytes(event.bytes);
       case 'comment': return '';
-      case 'ping': return format.bytes(event.bytes);
-      case 'pong': return event.rtt_seconds === null ? t('timeline.unasked') : t('timeline.rtt', { time: format.latencyText(event.rtt_seconds) });
+      case 'ping': return `${format.bytes(event.bytes)}${event.by_gateway ? ` · ${t('timeline.ownPing')}` : ''}`;
+      case 'pong': {
+        const rtt = event.rtt_seconds === null ? t('timeline.unasked') : t('timeline.rtt', { time: format.latencyText(event.rtt_seconds) });
+        return `${rtt}${event.to_gateway ? ` · ${t('timeline.ownPong')}` : ''}`;
+      }
       case 'close': return event.code === null ? t('timeline.noCode') : String(event.code);
       case 'wait_began': return t('timeline.waitBegan', { bytes: format.bytes(event.bytes) });
       case 'wait_ended': return t('timeline.waitEnded', { time: format.latencyText(event.seconds) });
