@@ -13,6 +13,7 @@ import websockets
 
 from harness.endings import verdict
 from harness.gateway import BINARY, Gateway, config_for, until
+from harness.http2 import ACK, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, SETTINGS, Link, asked, called, head, http2_frame, settings
 from harness.wire import Backend, close_frame, connect, frame, open_websocket, read_head, switching
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
@@ -142,7 +143,7 @@ def test_who_does_not_answer_is_given_up():
         assert rest[:2] == b"\x89\x08" and len(rest) % 10 == 4 and rest.endswith(close_frame(1001)), "Pings of 8 bytes"
         [record] = gateway.wait_closed()
         assert gateway.metrics()['websocket_connections_closed_total{route="test",initiator="proxy",reason="heartbeat_timeout"}'] == 1
-    assert verdict(record) == "proxy heartbeat_timeout - -"
+    assert verdict(record) == "proxy heartbeat_timeout - 1001"
     assert [record["causes"][0][key] for key in ("what", "leg")] == ["heartbeat_timeout", "client"]
     assert written.got[:2] == b"\x88\x82" and written.got[6:8] == b"\x03\xe9", "1001"
     assert record["heartbeat"]["client"]["missed"] >= 1
@@ -254,6 +255,47 @@ def test_an_encoded_event_stream_is_left_alone():
                 rest += sock.recv(1000)
         over.set()
     assert rest == b"2\r\n\x1f\x8b\r\n"
+
+
+@pytest.mark.parametrize("answers", [True, False])
+@pytest.mark.parametrize("kind", ["grpc", "sse"])
+def test_streams_of_http2_have_pings(kind, answers):
+    """A call and an event stream, both silent; of a call, a client that does not answer is given up."""
+    def serve(backend, sock, _):
+        if kind == "sse":
+            backend.read_head(sock)
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+            sock.recv(1)
+            return
+        link = Link(sock)
+        assert link.take(len(PREFACE))
+        link.send(settings())
+        while found := link.next():
+            if found[0] == SETTINGS and not found[1] & ACK:
+                link.send(http2_frame(SETTINGS, ACK))
+            if found[0] == HEADERS:
+                link.send(head(found[2], (":status", "200"), ("content-type", "application/grpc")))
+
+    with Backend(serve) as backend, Gateway(config=config_for(backend.address, route=beating())) as gateway, connect(gateway.port) as sock:
+        link = Link(sock)
+        asks = called() if kind == "grpc" else (*asked(), ("accept", "text/event-stream"))
+        flags = END_HEADERS if kind == "grpc" else END_HEADERS | END_STREAM
+        link.send(PREFACE, settings(), http2_frame(SETTINGS, ACK), head(1, *asks, flags=flags))
+        assert link.find(HEADERS, stream=1)
+        for _ in range(4 if answers or kind == "sse" else 1):
+            ping = link.find(PING)
+            assert len(ping[3]) == 8 and not ping[1] & ACK
+            if answers:
+                link.send(http2_frame(PING, ACK, 0, ping[3]))
+        if answers or kind == "sse":
+            assert [live["protocol"] for live in gateway.live()] == [kind]
+        else:
+            assert link.find(HEADERS, stream=1, flags=END_STREAM), "it is told a status"
+            [record] = gateway.wait_closed()
+            assert record["grpc"]["code"] == "UNAVAILABLE"
+            assert verdict(record) == "proxy heartbeat_timeout - -" and record["causes"][0]["leg"] == "client"
+        name = 'grpc_heartbeats_sent_total{route="test",peer="client"}' if kind == "grpc" else 'sse_heartbeats_sent_total{route="test"}'
+        assert gateway.metrics()[name] >= (4 if answers or kind == "sse" else 1)
 
 
 @pytest.mark.parametrize("route, why", [

@@ -153,6 +153,9 @@ pub struct Stream {
     pub echoes: Vec<Option<f64>>,
     /// Round trip of each Ping; none for one without answer.
     pub pings: Vec<Option<f64>>,
+    /// When the answers to its Pings came, in the order of those in `pings`; empty where that is not kept (HTTP/2).
+    #[serde(default)]
+    pub pongs: Vec<f64>,
     /// Pings that the server sent, when.
     pub server_pings: Vec<f64>,
     /// Comment lines of an event stream that came, when.

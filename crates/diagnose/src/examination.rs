@@ -10,7 +10,7 @@ use crate::experiment::{Check, Conduct, Experiment, Vary, Via};
 use crate::sizes::{self, Fate};
 
 /// What is examined.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Target {
     /// The URL as it was given.
     pub url: String,
@@ -35,6 +35,25 @@ pub struct Target {
     /// The longest message that has to pass, bytes; none when the user did not say: then a limit that the service tells
     /// of is no fault.
     pub message_max: Option<u64>,
+    /// The deadline that each call was told to have (`grpc-timeout`), seconds.
+    #[serde(default)]
+    pub deadline: Option<f64>,
+}
+
+/// Seconds of a `grpc-timeout` (grpc/grpc, doc/PROTOCOL-HTTP2.md).
+pub fn deadline(field: &str) -> Option<f64> {
+    let unit = match field.chars().last()? {
+        'H' => 3600.0,
+        'M' => 60.0,
+        'S' => 1.0,
+        'm' => 1e-3,
+        'u' => 1e-6,
+        'n' => 1e-9,
+        _ => return None,
+    };
+    let digits = &field[..field.len() - 1];
+    let is_value = (1..=8).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit());
+    is_value.then(|| digits.parse::<f64>().ok().map(|value| value * unit)).flatten()
 }
 
 impl Target {

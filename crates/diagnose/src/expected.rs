@@ -45,6 +45,8 @@ pub const ALL: &[Expectation] = &[
     expect("odd_ids", "count_hops", 1, ids_differ),
     expect("odd_order", "count_hops", 1, ids_go_up),
     expect("odd_gaps", "count_hops", 1, ids_have_no_gaps),
+    expect("odd_nul", "read_lines", 1, ids_are_kept),
+    expect("odd_charset", "read_lines", 1, is_told_as_utf8),
     expect("odd_lines", "read_lines", 1, lines_are_fields),
     expect("odd_coding", "time_hops", 1, is_coded_as_asked),
 ];
@@ -85,7 +87,9 @@ impl Expectation {
 fn is_ordinary(attempt: &Attempt) -> bool {
     matches!(
         attempt.experiment.vary,
-        None | Some(Vary::Compression(true) | Vary::Alpn(Alpn::Both) | Vary::LastEventId(_))
+        None | Some(
+            Vary::Compression(true) | Vary::Alpn(Alpn::Both) | Vary::LastEventId(_) | Vary::RequestEnded
+        )
     )
 }
 
@@ -100,7 +104,16 @@ fn left_open(attempt: &Attempt) -> Option<&Stream> {
 
 fn opens_as_browsers_ask(attempt: &Attempt) -> Option<bool> {
     let differs = attempt.experiment.vary.is_some() && is_ordinary(attempt) && attempt.is_over();
-    differs.then(|| attempt.is_open())
+    (differs && !is_without_rfc8441(attempt)).then(|| attempt.is_open())
+}
+
+/// It agreed on HTTP/2 and does not offer extended CONNECT, as it may (RFC 8441, section 3): a WebSocket is asked for on a
+/// connection of HTTP/1.1 then.
+fn is_without_rfc8441(attempt: &Attempt) -> bool {
+    let is_http2 = attempt.tls.as_ref().and_then(|tls| tls.alpn.as_deref()) == Some("h2");
+    let was_unasked =
+        attempt.answer.is_none() && attempt.failed().is_some_and(|it| it.name == StageName::Upgrade);
+    is_http2 && was_unasked
 }
 
 /// A head of gRPC or of an event stream may wait for the first message.
@@ -154,12 +167,16 @@ fn has_status(attempt: &Attempt) -> Option<bool> {
     is_over.then(|| stream.grpc.as_ref().is_some_and(|end| end.code.is_some()))
 }
 
-/// RFC 6455, section 5.5.2; RFC 9113, section 6.7. The last one of a hold may be on its way when the probe leaves.
+/// RFC 6455, section 5.5.2; RFC 9113, section 6.7. Those of the last second of a hold may be on their way when the probe
+/// leaves.
 fn answers_pings(attempt: &Attempt) -> Option<bool> {
     let stream =
         left_open(attempt).filter(|stream| !stream.pings.is_empty() && stream.violations.is_empty())?;
-    let may_miss = usize::from(matches!(attempt.experiment.conduct, Conduct::Hold { .. }));
-    Some(stream.pings.iter().filter(|ping| ping.is_none()).count() <= may_miss)
+    let may_miss = match attempt.experiment.conduct {
+        Conduct::Hold { ping_seconds, .. } => (1.0 / ping_seconds.unwrap_or(1.0)).clamp(1.0, 10.0),
+        _ => 0.0,
+    };
+    Some(stream.pings.iter().filter(|ping| ping.is_none()).count() as f64 <= may_miss)
 }
 
 fn is_there_after_silence(attempt: &Attempt) -> Option<bool> {
@@ -244,6 +261,25 @@ fn ids_differ(attempt: &Attempt) -> Option<bool> {
     let mut ids = ids(attempt)?.to_vec();
     ids.sort();
     Some(ids.windows(2).all(|pair| pair[0] != pair[1]))
+}
+
+/// Clients ignore an id with a NUL, and come back with an older one (WHATWG HTML, section 9.2.6).
+fn ids_are_kept(attempt: &Attempt) -> Option<bool> {
+    let ids = &ordinary(attempt)?.ids;
+    (!ids.is_empty()).then(|| ids.iter().all(|id| !id.contains('\0')))
+}
+
+/// An event stream is always read as UTF-8, whatever else its type says (WHATWG HTML, section 9.2.5).
+fn is_told_as_utf8(attempt: &Attempt) -> Option<bool> {
+    let answer = attempt.answer.as_ref().filter(|_| ordinary(attempt).is_some())?;
+    let value = answer.field("content-type").filter(|_| answer.media_type() == "text/event-stream")?;
+    let charset = value.split(';').skip(1).filter_map(|part| part.split_once('='));
+    let charset =
+        charset.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset")).map(|(_, value)| value);
+    let is_utf8 = |value: &str| {
+        ["utf-8", "utf8"].iter().any(|it| value.trim().trim_matches('"').eq_ignore_ascii_case(it))
+    };
+    Some(charset.into_iter().all(is_utf8))
 }
 
 /// How far each id is from the one before, where all are numbers.

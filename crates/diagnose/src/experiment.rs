@@ -96,6 +96,8 @@ pub enum Vary {
     NoUpgrade,
     /// `Last-Event-ID` of the last event that was seen.
     LastEventId(String),
+    /// The request is ended after its message, as a client of a server's stream ends it (gRPC).
+    RequestEnded,
 }
 
 /// An offer in ALPN (RFC 7301).

@@ -24,5 +24,6 @@ pub mod roundtrips;
 #[cfg(test)]
 mod scene;
 pub mod sizes;
+pub mod stalls;
 pub mod text;
 pub mod verdict;

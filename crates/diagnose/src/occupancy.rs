@@ -73,9 +73,10 @@ pub enum Straight {
 pub fn compared<'a>(seen: &'a Examination, is_refused: impl Fn(&Attempt) -> bool) -> Option<Compared<'a>> {
     seen.plain().filter(|plain| plain.is_open())?;
     let plain = at_url(seen).filter(|attempt| attempt.experiment.vary.is_none());
-    let limit = limit(plain, is_refused)?;
+    let limit = limit(plain, &is_refused)?;
+    let is_out = |attempt: &Attempt| !attempt.is_open() || is_refused(attempt);
     let straight = match openings::crowd(seen, Via::Direct) {
-        Some(crowd) if !crowd.iter().all(Attempt::is_open) => Straight::Limited,
+        Some(crowd) if crowd.iter().any(is_out) => Straight::Limited,
         Some(crowd) if crowd.len() > limit.streams => Straight::Open(crowd.len()),
         _ => Straight::Unknown,
     };

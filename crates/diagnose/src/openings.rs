@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use model::Word as _;
 use model::finding::Said;
 
-use crate::attempt::{Answer, Attempt, Fault, Stage, StageName};
+use crate::attempt::{Answer, Attempt, Fault, Sign, Stage, StageName};
 use crate::examination::Examination;
 use crate::experiment::{Check, Conduct, Vary, Via};
 
@@ -150,8 +150,16 @@ pub fn ask_straight(seen: &Examination) -> Option<Said> {
     seen.direct().is_none().then(|| Said::new("pass_upstream"))
 }
 
-/// How an attempt failed, in a word or two.
+/// How an attempt failed, or its stream was ended, in a word or two.
 pub fn how(attempt: &Attempt) -> String {
+    if let Some(end) = attempt.peer_end() {
+        return match &end.sign {
+            Sign::Close(code, reason) => {
+                format!("Close {} {reason}", code.as_ref().map_or(1005, |code| code.0))
+            }
+            other => format!("{other:?}"),
+        };
+    }
     match (attempt.status(), attempt.failed()) {
         (Some(status), _) => status.to_string(),
         (None, Some(Stage { name, fault: Some(fault), .. })) => {
@@ -201,7 +209,9 @@ impl Vary {
             Vary::Compression(_) => "compression",
             Vary::Subprotocol(_) => "Sec-WebSocket-Protocol",
             Vary::NoUpgrade => "Upgrade",
-            Vary::OtherScheme | Vary::DeadlineMs(_) | Vary::LastEventId(_) => return None,
+            Vary::OtherScheme | Vary::DeadlineMs(_) | Vary::LastEventId(_) | Vary::RequestEnded => {
+                return None;
+            }
         })
     }
 }

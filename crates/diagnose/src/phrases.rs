@@ -96,29 +96,29 @@ pub const SHARED: &[Phrase] = &[
     phrase(
         "title_timer",
         "connections end by the {leg} side after {seconds}, as by a timer",
-        "连接在 {seconds}后由 {leg} 一侧结束，如同定时器到期",
+        "连接在 {seconds}后由{leg}一侧结束，如同定时器到期",
     ),
     phrase(
         "ended_after_same_silence",
         "{count} connections ({share} of those that ended so) ended by the {leg} side after {seconds} of silence",
-        "{count} 个连接（同类结束的 {share}）在静默 {seconds}后由 {leg} 一侧结束",
+        "{count} 个连接（同类结束的 {share}）在静默 {seconds}后由{leg}一侧结束",
     ),
     phrase(
         "ended_at_same_age",
         "{count} connections ({share} of those that ended so) ended by the {leg} side at an age of {seconds}",
-        "{count} 个连接（同类结束的 {share}）在存活 {seconds}时由 {leg} 一侧结束",
+        "{count} 个连接（同类结束的 {share}）在存活 {seconds}时由{leg}一侧结束",
     ),
     phrase(
         "same_silence_and_age",
         "{count} connections ({share} of those that ended so) ended by the {leg} side after {seconds}, silent from their \
          opening on",
-        "{count} 个连接（同类结束的 {share}）从建立起一直静默，在 {seconds}后由 {leg} 一侧结束",
+        "{count} 个连接（同类结束的 {share}）从建立起一直静默，在 {seconds}后由{leg}一侧结束",
     ),
     phrase("with_code", "The Close frame says {code}", "Close 帧的代码是 {code}"),
     phrase(
         "without_word",
         "Nobody said a word: FIN or RST came on the {leg} leg without a Close frame or an end of the body",
-        "没有任何说明：{leg} 侧直接出现 FIN 或 RST，没有 Close 帧或正文结束标志",
+        "没有任何说明：{leg}侧直接出现 FIN 或 RST，没有 Close 帧或正文结束标志",
     ),
     phrase(
         "busy_outlive",
@@ -202,17 +202,17 @@ pub const SHARED: &[Phrase] = &[
     phrase(
         "title_code",
         "connections end with code {code} of the {leg} side",
-        "连接以 {leg} 一侧的代码 {code} 结束",
+        "连接以{leg}一侧的代码 {code} 结束",
     ),
     phrase(
         "ended_by_code",
         "{count} connections ({share} of the ends) were ended by the {leg} side with code {code}",
-        "{count} 个连接（占结束的 {share}）由 {leg} 一侧以代码 {code} 结束",
+        "{count} 个连接（占结束的 {share}）由{leg}一侧以代码 {code} 结束",
     ),
     phrase(
         "code_is_registered",
         "Code {code} is its own word (RFC 6455, section 7.4.1): the {leg} side owns the reason",
-        "代码 {code} 是其自己的说明（RFC 6455 第 7.4.1 节）：原因在 {leg} 一侧",
+        "代码 {code} 是其自己的说明（RFC 6455 第 7.4.1 节）：原因在{leg}一侧",
     ),
     phrase(
         "own_meaning",
@@ -228,7 +228,7 @@ pub const SHARED: &[Phrase] = &[
     phrase(
         "ask_sender",
         "In the application of the {leg} side: what sends code {code}, and the log of that instant",
-        "在 {leg} 一侧的应用中：查找发送代码 {code} 的位置以及当时的日志",
+        "在{leg}一侧的应用中：查找发送代码 {code} 的位置以及当时的日志",
     ),
     phrase("title_opening", "{count} handshakes fail ({share})", "{count} 次握手失败（{share}）"),
     phrase(
@@ -257,13 +257,13 @@ pub const SHARED: &[Phrase] = &[
     phrase(
         "breach_seen",
         "On {count} of them what came from the {leg} side broke RFC 6455 when it came here: {kind}",
-        "其中 {count} 个连接上，来自 {leg} 一侧的数据到达这里时已违反 RFC 6455：{kind}",
+        "其中 {count} 个连接上，来自{leg}一侧的数据到达这里时已违反 RFC 6455：{kind}",
     ),
     phrase(
         "well_when_read",
         "what came from the {leg} side was in order here: something behind this gateway may change it, or the other side \
          misreads it",
-        "来自 {leg} 一侧的数据在这里是正常的：可能在本网关之后被改动，或被另一侧误读",
+        "来自{leg}一侧的数据在这里是正常的：可能在本网关之后被改动，或被另一侧误读",
     ),
     phrase(
         "kernel_answers",

@@ -53,6 +53,9 @@ const AT_ONCE: usize = 3;
 const CROWD: u32 = 20;
 /// Echoes that are timed.
 const ECHOES: u32 = 10;
+/// Streams that are watched side by side, by the seconds between their Pings, and for how many seconds.
+const WATCHES: [f64; 2] = [0.25, 0.3];
+const WATCHED: f64 = 7.0;
 /// How often the plain request is repeated when it fails.
 const REPEATED: usize = 4;
 /// How often a request is repeated that opens where the plain one fails.
@@ -73,7 +76,7 @@ const SPARSE_HEARTBEAT: f64 = 25.0;
 /// Seconds between PING frames that clients of gRPC may send (its keepalive is no more frequent than that by default:
 /// grpc/proposal, A8), and how long a server needs to mind.
 const KEEPALIVE: f64 = 10.0;
-const KEEPALIVE_SECONDS: f64 = 45.0;
+const KEEPALIVE_SECONDS: f64 = 55.0;
 
 /// The state of an examination's plan.
 #[derive(Clone, Debug)]
@@ -189,6 +192,15 @@ impl Plan {
                     wanted.extend(
                         target.direct.is_some().then(|| experiment(Check::Latency, Via::Direct, watched)),
                     );
+                } else {
+                    // What stands still for all streams together is seen on several at once.
+                    let watched = |via, seconds| {
+                        let ping_seconds = Some(seconds);
+                        let hold = Conduct::Hold { seconds: WATCHED, ping_seconds, message_seconds: None };
+                        experiment(Check::Latency, via, hold)
+                    };
+                    wanted.extend(WATCHES.map(|seconds| watched(Via::Url, seconds)));
+                    wanted.extend(target.direct.is_some().then(|| watched(Via::Direct, WATCHES[0])));
                 }
                 if echoes(plain) {
                     let echo = |via| {
@@ -241,6 +253,13 @@ impl Plan {
             }
             Protocol::Grpc => {
                 wanted.push(vary(Check::Deadline, Vary::DeadlineMs(Some(2000))));
+                // Until after the deadline that each call was told to have.
+                let told = target.deadline.filter(|deadline| *deadline <= self.options.idle_max);
+                wanted.extend(told.map(|deadline| {
+                    let seconds = deadline + 1.0;
+                    let held = Conduct::Hold { seconds, ping_seconds: None, message_seconds: None };
+                    experiment(Check::Deadline, Via::Url, held)
+                }));
             }
         }
         let crowd = |via| experiment(Check::Concurrency, via, Conduct::Crowd { connections: CROWD });
@@ -270,7 +289,11 @@ impl Plan {
             experiment(Check::Idle, via, Conduct::Hold { seconds, ping_seconds, message_seconds })
         };
         let plain = seen.plain().expect("a hold follows the plain attempt");
-        let mut wanted = vec![hold(Via::Url, None, None)];
+        // Timers of whole requests begin when theirs is over, which a client that goes on talking never lets be.
+        let is_subscription = seen.target.protocol == Protocol::Grpc && is_subscription(plain);
+        let quiet =
+            |via| Experiment { vary: is_subscription.then_some(Vary::RequestEnded), ..hold(via, None, None) };
+        let mut wanted = vec![quiet(Via::Url)];
         match seen.target.protocol {
             Protocol::WebSocket => {
                 wanted.push(hold(Via::Url, Some(HEARTBEAT), None));
@@ -279,15 +302,16 @@ impl Plan {
                 wanted.extend(echoes(plain).then(|| hold(Via::Url, None, Some(HEARTBEAT))));
             }
             // Services of gRPC take frequent PING frames for an attack (grpc/proposal, A8).
+            Protocol::Grpc if is_subscription => {}
             Protocol::Grpc => wanted.push(hold(Via::Url, None, Some(HEARTBEAT))),
             Protocol::Sse => {}
         }
         if let Some(direct) = seen.direct().filter(|direct| direct.is_open()) {
-            wanted.push(hold(Via::Direct, None, None));
+            wanted.push(quiet(Via::Direct));
             wanted.extend(echoes(direct).then(|| hold(Via::Direct, None, Some(HEARTBEAT))));
         }
         self.begin(wanted, usize::MAX, step);
-        let silent = hold(Via::Url, None, None);
+        let silent = quiet(Via::Url);
         let begun = self.begun.iter().filter(|experiment| **experiment == silent).count();
         let first = running.iter().find(|running| running.experiment == silent).map(|running| running.began);
         let is_early_end = first.is_none() && step.start.iter().all(|started| *started != silent);
@@ -489,6 +513,11 @@ fn is_hold(experiment: &Experiment) -> bool {
 
 fn echoes(plain: &Attempt) -> bool {
     plain.stream.as_ref().is_some_and(|stream| stream.echoes.iter().any(Option::is_some))
+}
+
+/// A call on which the service goes on when its client has nothing more to say.
+fn is_subscription(plain: &Attempt) -> bool {
+    plain.peer_end().is_none() && plain.stream.as_ref().is_some_and(|stream| stream.messages_seen > 1)
 }
 
 /// The id of an event in the middle of the first event stream that the service ended: its client comes back with one,

@@ -6,6 +6,7 @@
 
 pub mod calls;
 mod ceiling;
+pub mod clients;
 mod clumps;
 pub mod codes;
 pub mod departures;

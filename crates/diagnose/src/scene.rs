@@ -35,6 +35,7 @@ impl Scene {
             credentials: Vec::new(),
             subprotocols: Vec::new(),
             message_max: None,
+            deadline: None,
         }))
     }
 
@@ -45,6 +46,12 @@ impl Scene {
     /// The upstream is known.
     pub(crate) fn direct(mut self, address: &str) -> Scene {
         self.0.target.direct = Some(address.to_owned());
+        self
+    }
+
+    /// Each call was told to have this deadline.
+    pub(crate) fn deadline(mut self, seconds: f64) -> Scene {
+        self.0.target.deadline = Some(seconds);
         self
     }
 

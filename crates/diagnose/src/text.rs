@@ -165,7 +165,7 @@ fn filled(text: &str, said: &Said, language: Language) -> String {
         let known = gap.find('}').and_then(|close| Some((said.params.get(&gap[..close])?, close)));
         match known {
             Some((value, close)) => {
-                whole.push_str(&shown(value, language));
+                whole.push_str(&word(&gap[..close], value, language));
                 rest = &gap[close + 1..];
             }
             None => {
@@ -176,6 +176,20 @@ fn filled(text: &str, said: &Said, language: Language) -> String {
     }
     whole + rest
 }
+
+/// A value, in the language's own words where it is one of ours: a side of the gateway.
+fn word(gap: &str, value: &Param, language: Language) -> String {
+    let own = match value {
+        Param::Text(side) if gap == "leg" && side == "client" => Some(text("client", "客户端")),
+        Param::Text(side) if gap == "leg" && side == "upstream" => Some(text("upstream", "上游")),
+        Param::Text(at) if gap == "upstream" && at == SEVERAL => Some(text(SEVERAL, "多个上游")),
+        _ => None,
+    };
+    own.map_or_else(|| shown(value, language), |own| own.of(language).to_owned())
+}
+
+/// In place of the name of an upstream.
+pub(crate) const SEVERAL: &str = "several upstreams";
 
 /// A value as people read it.
 pub(crate) fn shown(value: &Param, language: Language) -> String {
@@ -286,6 +300,15 @@ mod tests {
         check(Param::Bytes(65_535), "65535 B", "65535 B");
         check(Param::Share(0.513), "51 %", "51 %");
         check(Param::Text("a\u{1b}[31m".to_owned()), "a\\u{1b}[31m", "a\\u{1b}[31m");
+    }
+
+    #[test]
+    fn sides_are_named_in_the_language() {
+        let said = Said::new("x").with("leg", "client").with("upstream", SEVERAL).with("name", "client");
+        let text = "{leg} {upstream} {name}";
+        assert_eq!(filled(text, &said, Language::English), "client several upstreams client");
+        assert_eq!(filled(text, &said, Language::Chinese), "客户端 多个上游 client");
+        assert_eq!(filled("{leg}", &said.with("leg", "upstream"), Language::Chinese), "上游");
     }
 
     #[test]

@@ -38,8 +38,13 @@ const AFTER_OPENING: [RangeInclusive<u16>; 6] =
     [200..=499, 601..=603, 605..=608, 701..=705, 709..=710, 951..=960];
 
 /// A cause, and what is a symptom of it.
-const EXPLAINS: [(&str, &[&str]); 6] = [
+const EXPLAINS: [(&str, &[&str]); 8] = [
     ("accept-queue-overflow", &["upstream-handshake-hang-504"]),
+    ("event-loop-stall-or-gc-pause", &["server-processing-slow"]),
+    (
+        "grpc-deadline-on-stream",
+        &["grpc-proxy-read-timeout", "http-server-timeout-applied-to-stream", "max-lifetime"],
+    ),
     ("mtu-blackhole", &["nat-or-firewall-silent-drop", "packet-loss-retransmission"]),
     ("protocol-version-mismatch", &["handler-exits-early"]),
     ("sse-gzip-buffering", &["sse-proxy-buffering"]),

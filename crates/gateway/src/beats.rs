@@ -2,6 +2,7 @@
 //! asked to send.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use guard::heartbeat::{Beat, Heartbeat, HeartbeatConfig, Signs};
 use model::{Leg, Moment, PerLeg, Protocol};
@@ -27,30 +28,33 @@ struct Sent {
     first_unanswered: AtomicU64,
     last: AtomicU64,
     answered: AtomicU64,
+    /// When anything was last read of a connection that carries other streams too.
+    shared: OnceLock<Arc<AtomicU64>>,
 }
 
 impl Beats {
-    /// Those of a connection of `protocol`; `seed` is random. None where the protocol has none in the configured direction.
+    /// Those of a connection of `protocol`; `seed` is random. None where the protocol has none in the configured direction:
+    /// an event stream towards the upstream.
     pub fn new(config: &HeartbeatConfig, protocol: Protocol, seed: u64) -> Option<Box<Beats>> {
         let heartbeat = Heartbeat::new(config, seed);
         let legs = PerLeg::from_fn(|leg| Sent {
-            is_on: heartbeat.is_towards(leg) && (protocol == Protocol::WebSocket || leg == Leg::Client),
-            is_answered: protocol == Protocol::WebSocket,
+            is_on: heartbeat.is_towards(leg) && (protocol != Protocol::Sse || leg == Leg::Client),
+            is_answered: protocol != Protocol::Sse,
             is_due: AtomicBool::new(false),
             is_given_up: AtomicBool::new(false),
             first_unanswered: AtomicU64::new(NEVER),
             last: AtomicU64::new(NEVER),
             answered: AtomicU64::new(0),
+            shared: OnceLock::new(),
         });
-        let is_on = protocol != Protocol::Grpc && (legs.client.is_on || legs.upstream.is_on);
-        is_on.then(|| Box::new(Beats { heartbeat, legs }))
+        (legs.client.is_on || legs.upstream.is_on).then(|| Box::new(Beats { heartbeat, legs }))
     }
 
     /// What is to be done for `leg` at `now`; `heard` is what is read from it, `told` what it is sent. None where it is
     /// sent nothing.
     pub fn judge(&self, leg: Leg, heard: &Flow, told: &Flow, now: Moment) -> Option<Beat> {
         let sent = self.on(leg)?;
-        let answered = Moment(sent.answered.load(Relaxed));
+        let answered = sent.answered();
         let signs = Signs {
             heard: sent.is_answered.then(|| heard.last_byte().max(answered)),
             told: told.last_byte(),
@@ -73,12 +77,17 @@ impl Beats {
     /// One was sent; `heard` is what is read from that leg.
     pub fn sent(&self, leg: Leg, heard: &Flow, now: Moment) {
         let sent = &self.legs[leg];
-        let answered = Moment(sent.answered.load(Relaxed)).max(heard.last_byte());
+        let answered = sent.answered().max(heard.last_byte());
         if known(&sent.first_unanswered).is_none_or(|first| first <= answered) {
             sent.first_unanswered.store(now.0, Relaxed);
         }
         sent.last.store(now.0, Relaxed);
         sent.is_due.store(false, Relaxed);
+    }
+
+    /// The leg is a stream of a connection of which something was last read at `heard`.
+    pub fn share(&self, leg: Leg, heard: &Arc<AtomicU64>) {
+        self.legs[leg].shared.get_or_init(|| Arc::clone(heard));
     }
 
     /// The answer to one was read.
@@ -98,6 +107,14 @@ impl Beats {
 
     fn on(&self, leg: Leg) -> Option<&Sent> {
         Some(&self.legs[leg]).filter(|sent| sent.is_on)
+    }
+}
+
+impl Sent {
+    /// When something was last read that is no byte of the connection's.
+    fn answered(&self) -> Moment {
+        let shared = self.shared.get().map_or(0, |heard| heard.load(Relaxed));
+        Moment(self.answered.load(Relaxed).max(shared))
     }
 }
 

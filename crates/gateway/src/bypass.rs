@@ -26,7 +26,7 @@ mod tests;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake, Waker};
 
 use model::record::Http2Facts;
@@ -75,6 +75,8 @@ pub struct Link {
     is_blocked: AtomicBool,
     /// h2 writes nothing more.
     is_ending: AtomicBool,
+    /// When something was last read.
+    heard: Arc<AtomicU64>,
     /// The end was passed on to the peer.
     is_shut: AtomicBool,
 }
@@ -97,6 +99,7 @@ impl Link {
             is_held_up: AtomicBool::new(false),
             is_blocked: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
+            heard: Arc::new(AtomicU64::new(clock::now().0)),
             is_shut: AtomicBool::new(false),
         })
     }
@@ -177,6 +180,21 @@ impl Link {
         strand.lose(disowned);
     }
 
+    /// When something was last read from the peer, whatever stream it is of.
+    pub fn heard(&self) -> &Arc<AtomicU64> {
+        &self.heard
+    }
+
+    /// Sends a PING (RFC 9113, section 6.7). Its answer is heard like all else, and h2, which did not ask, leaves it alone.
+    pub fn ping(&self) {
+        let payload = rand::random::<[u8; 8]>();
+        let head = cut::Head { length: payload.len(), kind: cut::kind::PING, flags: 0, stream: 0 };
+        let is_to_wake = self.outbound.lock().append(&[&head.to_bytes()[..], &payload].concat());
+        if is_to_wake {
+            self.wake_task();
+        }
+    }
+
     /// Wakes who reads and writes.
     pub fn wake_task(&self) {
         if let Some(waker) = &*self.task.lock() {
@@ -224,6 +242,7 @@ impl Link {
 
     /// Takes bytes that were read from the peer; `woken` are those who have something to write of it.
     fn read(&self, bytes: &[u8], at: Moment, woken: &mut Vec<Arc<Link>>) {
+        self.heard.store(at.0, Relaxed);
         let mut inbound = self.inbound.lock();
         inbound.read(self, bytes, at, woken);
         if inbound.has_for_h2() {

@@ -86,6 +86,16 @@ impl EventStream {
         }
     }
 
+    /// Sends the PING that is due, where HTTP/2 is spoken.
+    fn beat(&self) {
+        let due = self.entry.beats.as_ref().filter(|beats| beats.is_due(Leg::Client));
+        if let Some((beats, link)) = due.zip(self.client.link()) {
+            link.ping();
+            self.entry.route.meter.shard(worker::index()).sse.heartbeats_sent.inc();
+            beats.sent(Leg::Client, self.entry.flow(Leg::Client.inbound()), clock::now());
+        }
+    }
+
     fn observe(&mut self, bytes: &[u8]) {
         let at = clock::now();
         let (entry, session) = (&self.entry, &self.session);
@@ -132,6 +142,7 @@ impl Body for EventStream {
         let stream = &mut *self;
         stream.entry.listen(cx.waker());
         stream.delivery.note_given();
+        stream.beat();
         if let Some(command) = stream.entry.take_command() {
             stream.end(None, command.what(), clock::now());
         }

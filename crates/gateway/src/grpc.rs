@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use meter::RouteMeter;
 use meter::grpc::{MethodCells, OTHER};
 use model::record::{GrpcFacts, Http2Facts, What};
-use model::{Direction, GrpcCode, Http2Error, Leg, PerDirection, Protocol};
+use model::{Direction, GrpcCode, Http2Error, Leg, PerDirection, Protocol, Word as _};
 use observe::grpc;
 use observe::upgrade;
 use parking_lot::Mutex;
@@ -240,8 +240,11 @@ impl Call {
         let client = Side { watch: Arc::clone(&exchange.watch), link: Arc::clone(link), stream };
         let stream = opened.body.stream_id().as_u32();
         let upstream = Side { watch: Arc::clone(&opened.watch), link: Arc::clone(&opened.link), stream };
-        for side in [&client, &upstream] {
+        for (leg, side) in [(Leg::Client, &client), (Leg::Upstream, &upstream)] {
             side.link.frames().carry(&route);
+            if let Some(beats) = &entry.beats {
+                beats.share(leg, side.link.heard());
+            }
         }
         let strands = PerDirection::from_fn(|direction| {
             let (from, to) = match direction {
@@ -278,11 +281,22 @@ impl Call {
                 end = &mut up => end,
                 command = poll_fn(|cx| {
                     self.entry.listen(cx.waker());
+                    self.beat();
                     self.entry.take_command().map_or(Poll::Pending, Poll::Ready)
                 }) => End::Told(command),
             }
         };
         self.finish(&end, answer, body);
+    }
+
+    /// Sends the PINGs that are due.
+    fn beat(&self) {
+        let Some(beats) = &self.entry.beats else { return };
+        for &leg in Leg::ALL.iter().filter(|&&leg| beats.is_due(leg)) {
+            self.side(leg).link.ping();
+            self.route.grpc.heartbeats_sent.inc(leg);
+            beats.sent(leg, self.entry.flow(leg.inbound()), clock::now());
+        }
     }
 
     /// Passes the client's half on. Ready only when the client breaks the call off: what the service makes of its
@@ -431,7 +445,7 @@ impl Call {
                     }
                     session.leg_end(*leg, *end);
                 }
-                End::Told(command) => session.cause(None, command.what(), clock::now()),
+                End::Told(command) => session.cause(self.entry.given_up(), command.what(), clock::now()),
             }
             if let Some(grpc) = &mut session.grpc {
                 grpc.code = code;

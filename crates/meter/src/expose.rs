@@ -275,6 +275,7 @@ fn visit_route(
             }
         }),
         f::GRPC_RESETS => out.http2_errors(|initiator, error| meter.grpc.resets(initiator, error)),
+        f::GRPC_HEARTBEATS_SENT => out.words("peer", |leg: Leg| meter.grpc.heartbeats_sent.get(leg)),
         f::GRPC_STALLED => out.directions(|direction| meter.grpc.stalled_seconds(direction)),
         f::GRPC_GOAWAYS => out.http2_errors(|initiator, error| meter.grpc.goaways(initiator, error)),
         f::QUEUE_DELIVERED => meter.queue.each_class(|class, cells| {

@@ -188,6 +188,8 @@ families! {
         "RST_STREAM frames that ended gRPC streams, by who sent them first.";
     GRPC_STALLED: Counter "grpc_stream_flow_control_stalled_seconds_total" ["route", "direction"]
         "Time during which data of gRPC streams waited for the windows of its receiver.";
+    GRPC_HEARTBEATS_SENT: Counter "grpc_heartbeats_sent_total" ["route", "peer"]
+        "HTTP/2 PINGs that this gateway itself sent to the peer for gRPC streams (heartbeat of the route).";
     GRPC_GOAWAYS: Counter "grpc_connections_goaway_total" ["route", "http2_error", "initiator"]
         "GOAWAY frames on connections that carried gRPC streams of the route.";
     QUEUE_DELIVERED: Counter "heartline_queue_delivered_messages_total" ["route", "priority"]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use model::{Direction, GrpcCode, Http2Error, Initiator, PerDirection, Word};
+use model::{Direction, GrpcCode, Http2Error, Initiator, Leg, PerDirection, Word};
 
 use crate::cells::{Counter, Counts, Histogram, Observed};
 use crate::families::{DURATION_BOUNDS, LATENCY_BOUNDS};
@@ -28,6 +28,8 @@ pub struct GrpcCells {
     resets: PerInitiator<Counts<Http2Error>>,
     /// GOAWAY frames by who sent them.
     goaways: PerInitiator<Counts<Http2Error>>,
+    /// PINGs that the gateway itself sent for the heartbeats of streams, by the peer.
+    pub heartbeats_sent: Counts<Leg>,
     stalled_nanos: PerDirection<Counter>,
     services: RwLock<BTreeMap<Arc<str>, Service>>,
 }

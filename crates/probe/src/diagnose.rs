@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use diagnose::attempt::{Attempt, Fault, Stage, StageName};
-use diagnose::examination;
+use diagnose::examination::{self, deadline};
 use diagnose::experiment::{Alpn, Check, Conduct, Experiment, Vary, Via};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::Moment;
@@ -87,6 +87,7 @@ impl Settings {
             credentials: self.credentials(),
             subprotocols: self.subprotocols.clone(),
             message_max: None,
+            deadline: self.fields.get("grpc-timeout").and_then(|value| deadline(value.to_str().ok()?)),
         }
     }
 }

@@ -15,7 +15,7 @@ UPGRADE = (
 )
 
 
-@case("nginx-without-upgrade", fault="ws-upgrade-stripped", group="establish")
+@case("nginx-strips-the-upgrade", fault="ws-upgrade-stripped", group="establish")
 def nginx_without_upgrade(site):
     app = site.node("ws-server.mjs")
     front = site.nginx(f"location / {{ proxy_pass http://{app}; }}")
@@ -23,7 +23,7 @@ def nginx_without_upgrade(site):
     return site.diagnose(f"ws://{front}/", direct=app)
 
 
-@case("nginx-http10-to-websockets", fault="ws-upgrade-stripped", group="establish")
+@case("nginx-speaks-http10-to-the-service", fault="ws-upgrade-stripped", group="establish")
 def nginx_http10(site):
     app = service.echo(site)
     front = site.nginx(f"location / {{ proxy_pass http://{app}; }}")
@@ -31,7 +31,7 @@ def nginx_http10(site):
     return site.diagnose(f"ws://{front}/", direct=app)
 
 
-@case("nginx-without-upgrade-direct-unknown", fault="ws-upgrade-stripped", group="establish")
+@case("nginx-strips-the-upgrade-direct-unknown", fault="ws-upgrade-stripped", group="establish")
 def nginx_without_upgrade_alone(site):
     app = site.node("ws-server.mjs")
     front = site.nginx(f"location / {{ proxy_pass http://{app}; }}")
@@ -55,7 +55,7 @@ def envoy_without_upgrade(site):
     return site.diagnose(f"ws://{front}/", direct=app)
 
 
-@case("trailing-slash-redirect", fault="ws-handshake-redirect", group="establish")
+@case("slash-at-the-end-redirected", fault="ws-handshake-redirect", group="establish")
 def trailing_slash_redirect(site):
     app = service.echo(site)
     front = site.nginx(f"location = /ws {{ return 308 /ws/; }} location /ws/ {{ {UPGRADE} proxy_pass http://{app}; }}")
@@ -63,14 +63,14 @@ def trailing_slash_redirect(site):
     return site.diagnose(f"ws://{front}/ws", direct=app)
 
 
-@case("everything-to-https", fault="ws-handshake-redirect", group="establish")
+@case("all-to-https", fault="ws-handshake-redirect", group="establish")
 def everything_to_https(site):
     front = site.nginx("return 301 https://$host$request_uri;")
     site.shows(client.status(f"ws://{front}/ws") == 301, "it redirects")
     return site.diagnose(f"ws://{front}/ws")
 
 
-@case("spa-fallback", fault="ws-handshake-200-html", group="establish")
+@case("page-of-an-spa-instead", fault="ws-handshake-200-html", group="establish")
 def spa_fallback(site):
     (site.folder / "index.html").write_text("<!doctype html><title>Shop</title><div id=root></div>")
     app = service.echo(site)

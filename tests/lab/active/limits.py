@@ -29,13 +29,6 @@ def node_max_payload(site):
     return site.diagnose(f"ws://{front}/", *SIZE, direct=app)
 
 
-@case("silent-service-with-max-size", fault="message-too-big-1009", group="limits")
-def silent_service(site):
-    app = service.websocket(site, lambda connection: list(connection), max_size=8192)
-    site.shows(client.ending(f"ws://{app}/", ["x" * 8193])[0] == 1009, "it closes with 1009")
-    return site.diagnose(f"ws://{app}/", *SIZE)
-
-
 @case("continuation-refused-1003", fault="fragmentation-not-supported", group="limits")
 def continuation_refused(site):
     def speak(sock, rest):

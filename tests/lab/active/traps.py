@@ -26,30 +26,6 @@ def slow_start(site):
     return site.diagnose(f"ws://{front}/", "--checks", "handshake", direct=app)
 
 
-@trap("session-missing-that-speaks-of-origin", group="establish", right={"ws-auth-401"}, wrong={"ws-origin-403"})
-def speaks_of_origin(site):
-    def session(request):
-        known = "session=live" in request.headers.get("Cookie", "")
-        return None if known else (403, "origin of this request is not a known session\n")
-
-    app = service.echo(site, process_request=service.refuse(session))
-    cookie, page = "Cookie: session=old", "https://app.example.com"
-    site.shows(client.status(f"ws://{app}/", f"{cookie}\r\n") == 403, "without Origin it is refused as well")
-    known = f"Cookie: session=live\r\nOrigin: {page}\r\n"
-    site.shows(client.status(f"ws://{app}/", known) == 101, "Origin does not matter")
-    return site.diagnose(f"ws://{app}/", "-H", cookie, "--origin", page)
-
-
-@trap("app-knows-no-such-path", group="establish", also=ANY_HONEST,
-      wrong={"ws-upgrade-stripped", "tls-name-or-vhost-mismatch", "upstream-down-502-503"})
-def no_such_path(site):
-    app = service.echo(site, process_request=service.refuse(
-        lambda request: None if request.path == "/live" else (404, "Not Found\n")))
-    front = site.nginx(f"location / {{ {UPGRADE} proxy_pass http://{app}; }}")
-    site.shows(client.status(f"ws://{front}/ws") == client.status(f"ws://{app}/ws") == 404, "404 on both ways")
-    return site.diagnose(f"ws://{front}/ws", direct=app)
-
-
 @trap("buffering-proxy-that-does-not-hold", group="sse", wrong={"sse-proxy-buffering", "sse-app-not-flushing"})
 def does_not_hold(site):
     app = site.raw(service.events(every=0.25))
@@ -83,19 +59,6 @@ def maintenance(site):
     front = site.nginx(f"location / {{ {UPGRADE} proxy_pass http://{app}; }}")
     site.shows(client.status(f"ws://{front}/") == client.status(f"ws://{app}/") == 503, "the app says 503")
     return site.diagnose(f"ws://{front}/", direct=app)
-
-
-@trap("stream-that-is-over-after-20-events", group="lifetime", also=ANY_HONEST,
-      wrong={"max-lifetime", "http-server-timeout-applied-to-stream", "sse-idle-cut-no-comment-heartbeat",
-             "idle-timeout-l7-proxy"})
-def over_after_events(site):
-    app = site.raw(service.events(every=0.2, count=20))
-    front = site.haproxy(f"server app {app}")
-    _, pieces, ended = client.stream(f"http://{front}/events", seconds=3)
-    site.shows(not ended and len(pieces) > 5, "it streams for four seconds")
-    _, pieces, _ = client.stream(f"http://{front}/events", seconds=6)
-    site.shows(b"\r\n0\r\n" in b"".join(piece for _, piece in pieces), "and ends as it should")
-    return site.diagnose(f"http://{front}/events", *IDLE, direct=app)
 
 
 @trap("too-many-requests-of-the-app", group="establish", also={"edge-rate-limit-or-ban"},
@@ -133,25 +96,6 @@ def bursts_by_nature(site):
     front = site.haproxy(f"server app {app}")
     site.shows(first_event(f"http://{front}/events") < 0.5, "they come when they are made")
     return site.diagnose(f"http://{front}/events", *FLUSH, direct=app)
-
-
-@trap("timer-that-never-strikes", group="lifetime", also={"heartbeat-period-vs-timeout-race"},
-      wrong={"idle-timeout-l7-proxy", "max-lifetime"})
-def timer_never_strikes(site):
-    app = service.echo(site, ping_interval=1)
-    front = site.nginx(f"location / {{ {UPGRADE} proxy_read_timeout 3s; proxy_pass http://{app}; }}")
-    site.shows(client.ending(f"ws://{front}/", seconds=6) is None, "the app's Pings keep it open")
-    return site.diagnose(f"ws://{front}/", *IDLE, direct=app)
-
-
-@trap("certificate-expired-and-of-another-name", group="establish",
-      right={"tls-cert-expired-or-untrusted", "tls-name-or-vhost-mismatch"})
-def expired_and_other(site):
-    authority = site.authority()
-    files = authority.issue("old", "DNS:www.example.com", until="20240101000000Z")
-    port = service.echo(site, ssl=context(files)).partition(":")[2]
-    site.shows(refused(f"wss://localhost:{port}", authority.pem), "it is refused")
-    return site.diagnose(f"wss://localhost:{port}/", trust=authority.pem)
 
 
 @trap("held-by-nginx-and-of-the-wrong-type", group="sse",
@@ -208,31 +152,6 @@ def by_licence(site):
     site.shows(seen == [101] * 4 + [403] * 2, f"the fifth is refused: {seen}")
     time.sleep(0.5)
     return site.diagnose(f"ws://{front}/", "--checks", "concurrency", direct=app)
-
-
-@trap("close-of-a-chat-that-is-over", group="closes", also=ANY_HONEST,
-      wrong={"handler-exits-early", "ws-auth-401", "max-lifetime"})
-def chat_is_over(site):
-    """The app closes when it is told `hello`, and so much by its protocol."""
-    def handler(connection):
-        connection.send('{"type":"welcome","usage":"send bye to leave"}')
-        for message in connection:
-            if message == "bye":
-                return
-
-    app = service.websocket(site, handler)
-    site.shows(client.ending(f"ws://{app}/", ["hello"], seconds=2) is None, "it stays open")
-    site.shows(client.ending(f"ws://{app}/", ["bye"])[0] == 1000, "it goes when it is told")
-    return site.diagnose(f"ws://{app}/", *IDLE)
-
-
-@trap("graphql-refuses-what-it-does-not-know", group="closes")
-def graphql_refuses(site):
-    app = site.node("graphql-server.mjs")
-    url = f"ws://{app}/graphql"
-    site.shows(client.status(url, "Sec-WebSocket-Protocol: graphql-transport-ws\r\n") == 101, "it opens")
-    site.shows(client.ending(url, ["hello"], subprotocols=["graphql-transport-ws"])[0] == 4400, "no message of ours fits")
-    return site.diagnose(url, "--subprotocol", "graphql-transport-ws", "--checks", "handshake")
 
 
 @trap("large-messages-take-their-time", group="limits", wrong={"message-too-big-1009", "mtu-blackhole"})

@@ -13,16 +13,6 @@ from .establish import UPGRADE, echo_program
 NEAR_APP = {"upstream", "upstream_leg"}
 
 
-@case("upgrade-to-another-protocol", fault=ANY_HONEST, where="upstream", group="unknown")
-def another_protocol(site):
-    def switching(head):
-        return wire.switching(head).replace(b"Upgrade: websocket", b"Upgrade: TLS/1.0")
-
-    app = site.raw(service.joined(service.raw_echo, switching))
-    site.shows(client.handshake(f"ws://{app}/").header("upgrade") == "TLS/1.0", "the token is another")
-    return site.diagnose(f"ws://{app}/")
-
-
 @case("flood-of-pings", fault=ANY_HONEST, where="upstream", group="unknown")
 def flood_of_pings(site):
     def speak(sock, _):
@@ -88,47 +78,6 @@ def pour(source, sink):
         pass
 
 
-@case("page-behind-the-101", fault=ANY_HONEST, where=NEAR_APP, group="unknown")
-def page_behind(site):
-    page = b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\n\r\n<html><h1>502</h1></html>"
-    app = site.raw(service.joined(lambda sock, _: (sock.sendall(page), time.sleep(5))))
-    answer = client.handshake(f"ws://{app}/")
-    site.shows(answer.status == 101 and (answer.body or answer.sock.recv(100))[:12] == b"HTTP/1.1 502", "a page follows")
-    return site.diagnose(f"ws://{app}/")
-
-
-@case("echo-of-swapped-halves", fault=ANY_HONEST, where="upstream", group="unknown")
-def swapped_halves(site):
-    def speak(sock, rest):
-        def say(opcode, payload):
-            half = len(payload) // 2
-            sock.sendall(wire.frame(opcode, payload[half:], fin=False))
-            time.sleep(1)
-            sock.sendall(wire.frame(0, payload[:half]))
-
-        service.raw_echo(sock, rest, say)
-
-    app = site.raw(service.joined(speak))
-    with client.websocket(f"ws://{app}/") as connection:
-        connection.send("hello world!")
-        site.shows(connection.recv(timeout=5) == "world!hello ", "halves are swapped")
-    return site.diagnose(f"ws://{app}/", "--checks", "latency,size")
-
-
-@case("every-second-handshake-500", fault=ANY_HONEST, where=NEAR_APP, group="unknown")
-def every_second(site):
-    numbers = itertools.count()
-
-    def decide(_):
-        return (500, "migration 0042 is missing\n") if next(numbers) % 2 else None
-
-    app = service.echo(site, process_request=service.refuse(decide))
-    front = site.nginx(f"location / {{ {UPGRADE} proxy_pass http://{app}; }}")
-    seen = [client.status(f"ws://{front}/") for _ in range(4)]
-    site.shows(sorted(seen) == [101, 101, 500, 500], f"every second fails: {seen}")
-    return site.diagnose(f"ws://{front}/", "--checks", "handshake,concurrency", direct=app)
-
-
 @case("chunk-with-a-wrong-size", fault=ANY_HONEST, where="upstream", group="unknown")
 def wrong_chunk(site):
     def serve(sock):
@@ -143,33 +92,6 @@ def wrong_chunk(site):
     _, pieces, _ = client.stream(f"http://{app}/events", seconds=2)
     site.shows(b"9\r\ndata: event\n\n\r\n" in b"".join(piece for _, piece in pieces), "a chunk is longer than it says")
     return site.diagnose(f"http://{app}/events")
-
-
-@case("server-that-hears-nothing", fault=ANY_HONEST, where="upstream", group="unknown")
-def hears_nothing(site):
-    """The 101 is right, what the client sends is never read: no echo, no Pong, no answer to Close."""
-    app = site.raw(service.joined(lambda sock, _: time.sleep(30)))
-    with client.websocket(f"ws://{app}/", close_timeout=0.1) as connection:
-        site.shows(not connection.ping().wait(1), "no Pong comes")
-    return site.diagnose(f"ws://{app}/")
-
-
-@case("firewall-that-lets-eight-connections-in", fault=ANY_HONEST, where={"upstream_leg", "host"}, group="unknown")
-def eight_connections(site):
-    far = site.netns()
-    far.nft("table inet filter {\nset seen {\ntype ipv4_addr\nflags dynamic\n}\nchain input {\n"
-            "type filter hook input priority 0;\nct state new add @seen { ip saddr ct count over 8 } drop\n}\n}\n")
-    app = far.python(echo_program(site))
-    answers = [client.handshake(f"ws://{app}/") for _ in range(8)]
-    site.shows(all(answer.status == 101 for answer in answers), "eight open")
-    try:
-        client.connect(f"ws://{app}/", seconds=1.5)
-        site.shows(False, "the ninth gets no answer")
-    except TimeoutError:
-        pass
-    for answer in answers:
-        answer.sock.close()
-    return site.diagnose(f"ws://{app}/", "--checks", "concurrency")
 
 
 @case("worker-that-dies-of-large-messages", fault=ANY_HONEST, where="upstream", group="unknown")
@@ -187,16 +109,6 @@ def dies_of_large(site):
     site.shows(client.ending(f"ws://{front}/", ["x" * 30_001])[0] == 1006, "it ends without a word")
     site.shows(client.ending(f"ws://{app}/", ["x" * 30_001])[0] == 1006, "straight as well")
     return site.diagnose(f"ws://{front}/", "--checks", "size", direct=app)
-
-
-@case("connection-pool-of-a-proxy-is-full", fault=ANY_HONEST, where={"upstream_leg", "gateway"}, group="unknown")
-def pool_is_full(site):
-    app = service.echo(site)
-    front = site.envoy(app, {"upgrade_configs": [{"upgrade_type": "websocket"}]},
-                       cluster={"circuit_breakers": {"thresholds": [{"max_connections": 4}]}})
-    seen, _ = crowd(f"ws://{front}/", 6, seconds=1)
-    site.shows(seen == [101] * 4 + [None] * 2, f"the fifth waits: {seen}")
-    return site.diagnose(f"ws://{front}/", "--checks", "concurrency", direct=app)
 
 
 @case("each-event-twice-and-late-by-two-seconds", fault=ANY_HONEST, where=NEAR_APP, group="unknown")

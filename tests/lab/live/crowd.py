@@ -41,6 +41,13 @@ class Client:
     def left(self):
         return self.ends - time.monotonic()
 
+    def place(self):
+        """One of the `places` that all clients of its address have together; endlessly many without that option."""
+        if not self.option("places"):
+            return contextlib.nullcontext()
+        places = self.options.setdefault("taken", {})
+        return places.setdefault(self.address(), asyncio.Semaphore(self.option("places")))
+
     def address(self):
         """Its own, if it is to have one; with `moves`, one that is so much further in the list at each visit."""
         source = self.sources[(self.number + self.visits * self.option("moves", 0)) % len(self.sources)]
@@ -57,7 +64,7 @@ class Client:
         while self.left() > 0:
             began = time.monotonic()
             try:
-                async with asyncio.timeout(max(0.1, self.left() + 5)):
+                async with self.place(), asyncio.timeout(max(0.1, self.left() + 5)):
                     await self.visit()
                 self.seen["visits"] += 1
             except ConnectionClosed as end:

@@ -2,12 +2,13 @@
 
 use model::finding::{Finding, Place, Said, Severity};
 
-use crate::attempt::{Attempt, Sign};
+use crate::attempt::Attempt;
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::{EARLY_SECONDS, Manner, is_for_credentials};
+use crate::openings;
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -102,11 +103,7 @@ fn early(attempt: &Attempt) -> Option<(f64, String)> {
         || matches!(manner, Manner::Close(1011..=1013) | Manner::Status(_));
     // A call of gRPC always begins with a message.
     let is_unasked = attempt.sent_while_open().is_empty() || stream.grpc.is_some();
-    let how = match &end.sign {
-        Sign::Close(code, reason) => format!("Close {} {reason}", code.as_ref().map_or(1005, |code| code.0)),
-        other => format!("{other:?}"),
-    };
-    (!says_why && is_unasked).then_some((end.age, how))
+    (!says_why && is_unasked).then(|| (end.age, openings::how(attempt)))
 }
 
 #[cfg(test)]
@@ -114,7 +111,7 @@ mod tests {
     use model::finding::Level;
 
     use super::*;
-    use crate::attempt::Stream;
+    use crate::attempt::{Sign, Stream};
     use crate::scene::{DIRECT, Scene, URL, close, end, found, greeted_by, none};
 
     fn ends(via: Via, sign: Sign, sent: Vec<f64>) -> Attempt {

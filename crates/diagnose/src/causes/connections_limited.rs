@@ -2,10 +2,11 @@
 
 use model::finding::{Finding, Said, Severity};
 
-use crate::attempt::{Attempt, Fault};
+use crate::attempt::{Attempt, End, Fault};
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
+use crate::holds::{EARLY_SECONDS, Manner};
 use crate::occupancy::{self, Straight};
 use crate::openings;
 
@@ -51,8 +52,8 @@ pub const CAUSE: Cause = Cause {
         ),
         phrase(
             "limited",
-            "While {streams} were open, {refused} further ones did not open: {how}, after at most {seconds}",
-            "已有 {streams} 个打开时，另外 {refused} 个未能打开：{how}，最长{seconds}",
+            "While {streams} were open, {refused} further ones did not open or were ended at once: {how}, after at most {seconds}",
+            "已有 {streams} 个打开时，另外 {refused} 个未能打开或立即被结束：{how}，最长{seconds}",
         ),
         phrase(
             "straight_too",
@@ -90,7 +91,7 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let limit = occupancy::compared(seen, |attempt| !attempt.is_open() && attempt.is_over())?;
+    let limit = occupancy::compared(seen, is_turned_away)?;
     let refused = &limit.limit.refused;
     let are_waiting = refused.iter().all(|attempt| is_waiting(attempt));
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
@@ -113,6 +114,15 @@ fn probe(seen: &Examination) -> Option<Finding> {
     )
 }
 
+/// It does not open, or is ended at once: who counts sessions may do so behind the handshake.
+fn is_turned_away(attempt: &Attempt) -> bool {
+    let is_ended = |end: &End| end.age < EARLY_SECONDS && Manner::of(attempt, end) != Manner::Announced;
+    match attempt.is_open() {
+        true => attempt.peer_end().is_some_and(is_ended),
+        false => attempt.is_over(),
+    }
+}
+
 /// It is connected, and nothing comes.
 fn is_waiting(attempt: &Attempt) -> bool {
     attempt.failed().is_some_and(|failed| failed.fault == Some(Fault::Timeout))
@@ -125,7 +135,7 @@ mod tests {
     use super::*;
     use crate::attempt::Answer;
     use crate::experiment::Via;
-    use crate::scene::{Scene, answer, crowd, found, none, times};
+    use crate::scene::{Scene, answer, close, crowd, end, found, none, times};
 
     fn open() -> Scene {
         Scene::websocket().direct("10.0.3.7:80").plain(answer(101)).direct_opens()
@@ -147,6 +157,24 @@ mod tests {
             assert_eq!(finding.place, Place::Upstream);
             assert!(finding.evidence.iter().any(|said| said.code == "straight_too"), "{finding:?}");
         }
+    }
+
+    #[test]
+    fn those_beyond_it_may_be_ended_behind_the_handshake() {
+        let ended = |via| {
+            let mut made = crowd(via, times(20, &answer(101)));
+            for (number, attempt) in made.crowd.iter_mut().enumerate() {
+                let peer = end(0.05, close(1013, "too many sessions"));
+                attempt.stream.get_or_insert_default().end = (number >= 4).then_some(peer);
+            }
+            made
+        };
+        let finding = found(probe, open().attempt(ended(Via::Url)), Level::Medium);
+        let how = finding.evidence[0].params.get("how").cloned();
+        assert_eq!(how, Some(model::finding::Param::Text("Close 1013 too many sessions".into())));
+        let finding =
+            found(probe, open().attempt(ended(Via::Url)).attempt(ended(Via::Direct)), Level::Medium);
+        assert_eq!(finding.place, Place::Upstream);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! A client opens a new connection and keeps the old one.
 
-use model::finding::Severity;
+use model::finding::{Finding, Severity};
 
-use crate::cause::{Cause, Manual, Signs, text};
+use crate::cause::{Cause, Manual, Signs, phrase, text};
+use crate::population::{Population, clients};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -38,6 +39,32 @@ pub const CAUSE: Cause = Cause {
             "https://websockets.spec.whatwg.org/#garbage-collection",
         ],
     },
-    phrases: &[],
-    signs: Signs::Seen { probe: None, connection: None, population: None },
+    phrases: &[
+        phrase(
+            "several",
+            "{count} of {all} clients (by address and program) have several connections at once, opened one after the other, up to {most}",
+            "{all} 个客户端（按地址与程序区分）中有 {count} 个同时有多个先后建立的连接，最多 {most} 个",
+        ),
+        phrase(
+            "none_alone",
+            "Of these {count} connections {alone} were ended while others of the same client stayed: they go all together",
+            "这 {count} 个连接中，只有 {alone} 个在同一客户端的其他连接仍在时结束：它们一起结束",
+        ),
+        phrase("shared", "several tabs or several people behind one address", "同一地址后的多个标签页或多人"),
+        phrase(
+            "count_keys",
+            "Count the open connections of one session or user, before and after a navigation",
+            "统计同一会话或用户在页面跳转前后的打开连接数",
+        ),
+        phrase(
+            "close_old",
+            "In the client: close the old connection before the next is opened, and when its page or component goes",
+            "在客户端：打开下一个连接之前，以及页面或组件卸载时，关闭旧连接",
+        ),
+    ],
+    signs: Signs::population(population),
 };
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    clients::forgetful(&CAUSE, seen).into_iter().collect()
+}

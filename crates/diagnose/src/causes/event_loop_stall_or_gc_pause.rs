@@ -1,9 +1,13 @@
 //! A process stands still as a whole: a collection of garbage, a blocking call.
 
-use model::finding::{Finding, Severity};
+use model::finding::{Finding, Place, Said, Severity};
 
 use crate::cause::{Cause, Manual, Signs, phrase, text};
+use crate::claim::Claim;
+use crate::examination::Examination;
+use crate::experiment::Via;
 use crate::population::{Population, codes, heartbeats};
+use crate::stalls::{period, stalls, straight};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -69,9 +73,50 @@ pub const CAUSE: Cause = Cause {
             "Let the service log its pauses, and compare the CPU of its machine at these moments",
             "让服务记录自身停顿，并比对其机器在这些时刻的 CPU",
         ),
+        phrase(
+            "stood_still",
+            "{count} times nothing was answered on any stream for up to {seconds}, and then on all of them together",
+            "有 {count} 次在长达 {seconds}内所有连接都得不到应答，随后同时全部得到应答",
+        ),
+        phrase("each_so_often", "That comes each {period}", "每隔 {period}出现一次"),
+        phrase(
+            "nothing_resent",
+            "Its kernel acknowledged all that was sent meanwhile: nothing was sent again",
+            "期间发送的数据均被其内核确认：没有重传",
+        ),
+        phrase("straight_too", "Straight at {upstream} it is the same", "直连 {upstream} 也一样"),
+        phrase("straight_not", "Straight at {upstream} it is not so", "直连 {upstream} 则不是如此"),
+        phrase("by_chance", "a single pause, which may be chance", "只有一次停顿，可能是偶然"),
+        phrase("own_machine", "the machine of this probe stands still", "本探测所在的机器停顿"),
     ],
-    signs: Signs::population(population),
+    signs: Signs::both(probe, population),
 };
+
+fn probe(seen: &Examination) -> Option<Finding> {
+    let found = stalls(seen, Via::Url);
+    let longest = found.iter().map(|stall| stall.to - stall.from).reduce(f64::max)?;
+    let (place, compared) = match straight(seen, &found) {
+        Some(true) => (Place::Upstream, Some("straight_too")),
+        Some(false) => (Place::UpstreamLeg, Some("straight_not")),
+        None => (Place::Unknown, None),
+    };
+    let upstream = seen.target.direct.as_deref().unwrap_or_default();
+    let resent: u32 =
+        seen.of_open(Via::Url).filter_map(|attempt| attempt.tcp).map(|tcp| tcp.retransmits).sum();
+    let said = Said::new("stood_still").with("count", found.len()).seconds("seconds", longest);
+    let compared = compared.map(|code| Said::new(code).with("upstream", upstream));
+    Some(
+        Claim::of(&CAUSE, place, said)
+            .corroborated((resent == 0).then(|| Said::new("nothing_resent")))
+            .corroborated(period(&found).map(|period| Said::new("each_so_often").seconds("period", period)))
+            .noted(compared)
+            .unless((found.len() < 2).then(|| Said::new("by_chance")))
+            .unless(Said::new("own_machine"))
+            .next(Said::new("log_pauses"))
+            .fix(Said::new("see_manual").with("id", CAUSE.id))
+            .finding(),
+    )
+}
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
     // When it costs connections, the code that they end with says it.
@@ -79,4 +124,35 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     heartbeats::stalls(&CAUSE, seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::finding::Level;
+
+    use super::*;
+    use crate::scene::{Scene, found, none};
+    use crate::stalls::tests::watched;
+
+    const STILLS: [(f64, f64); 2] = [(1.0, 1.8), (4.0, 4.8)];
+
+    fn stands_still(via: Via) -> [crate::attempt::Attempt; 2] {
+        [watched(via, 0.0, &STILLS), watched(via, 0.11, &STILLS)]
+    }
+
+    #[test]
+    fn all_streams_wait_together() {
+        let scene = || Scene::opened().direct("10.0.3.7:80").attempts(stands_still(Via::Url));
+        assert_eq!(found(probe, scene(), Level::Medium).place, Place::Unknown);
+        let place = |stills| {
+            let straight = watched(Via::Direct, 0.2, stills);
+            found(probe, scene().attempt(straight), Level::Medium).place
+        };
+        assert_eq!((place(&STILLS), place(&[])), (Place::Upstream, Place::UpstreamLeg));
+    }
+
+    #[test]
+    fn one_that_waits_alone_is_another_matter() {
+        none(probe, Scene::opened().attempts([watched(Via::Url, 0.0, &STILLS), watched(Via::Url, 0.1, &[])]));
+    }
 }

@@ -96,7 +96,10 @@ fn gone(seen: &Examination) -> Option<Finding> {
         holds(seen, Via::Url).filter_map(|(attempt, beat)| {
             let end = attempt.peer_end().filter(|end| end.age >= EARLY_SECONDS)?;
             let is_whole = matches!(Manner::of(attempt, end), Manner::Wordless | Manner::Status(14));
-            is_whole.then_some((attempt.began + end.at, end.age, beat != Beat::None))
+            // What the service says keeps it busy as well.
+            let is_fed = attempt.stream.as_ref().is_some_and(|it| it.messages_seen > 2)
+                && end.silence < 0.25 * end.age;
+            is_whole.then_some((attempt.began + end.at, end.age, beat != Beat::None || is_fed))
         })
     };
     let (least, most) =
@@ -180,6 +183,15 @@ mod tests {
         let varied = [(0.0, 2.9), (2.3, 3.2)].map(|(began, age)| cut_at(URL, SILENT, began, age, Sign::Fin));
         let varied = Scene::grpc().attempts(varied).attempt(cut_at(URL, talked(1.0), 1.0, 3.05, Sign::Fin));
         found(probe, varied, Level::Medium);
+        let heard = |silence: f64| {
+            [(0.0, 2.9), (2.3, 3.2)].map(|(began, age)| {
+                cut_at(URL, SILENT, began, age, Sign::Fin).stream_with(|stream| {
+                    stream.messages_seen = 9;
+                    stream.end.as_mut().expect("it ends").silence = silence;
+                })
+            })
+        };
+        found(probe, Scene::grpc().attempts(heard(0.1)), Level::Medium);
         none(probe, Scene::grpc().attempts(ends.clone()).attempt(lives(URL, talked(1.0), 0.0, 9.0)));
         none(probe, Scene::opened().attempts(ends).attempt(cut_at(URL, talked(1.0), 1.0, 3.05, Sign::Fin)));
     }

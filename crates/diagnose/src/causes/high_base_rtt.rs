@@ -39,6 +39,11 @@ pub const CAUSE: Cause = Cause {
             "{all} 个连接中有 {count} 个的最小往返时间为 {seconds}，当前为 {now}",
         ),
         phrase("near", "An entry point nearer to these clients", "在离这些客户端更近的地方设置接入点"),
+        phrase(
+            "queue",
+            "`narrow-link-or-bufferbloat`: on {count} other connections of this side a queue makes the round trip long",
+            "`narrow-link-or-bufferbloat`：该侧另有 {count} 个连接的往返时间因队列而变长",
+        ),
         phrase("tunnel", "a tunnel or relay on the way", "途中的隧道或中继"),
     ],
     signs: Signs::population(population),
@@ -53,6 +58,8 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
 
 fn on(seen: &Population<'_>, leg: Leg) -> Option<Finding> {
     let (slow, all) = seen.slow_legs(leg);
+    // Who comes while a queue is full has never seen the way without it.
+    let queued = slow.iter().filter(|slow| slow.why == Slow::Queue).count();
     let slow: Vec<SlowLeg> = slow.into_iter().filter(|slow| slow.why == Slow::Distance).collect();
     if slow.len() < COUNT_MIN {
         return None;
@@ -64,8 +71,11 @@ fn on(seen: &Population<'_>, leg: Leg) -> Option<Finding> {
         .with("all", all)
         .seconds("seconds", of(|slow| slow.min_rtt))
         .seconds("now", of(|slow| slow.rtt));
+    let claim = Claim::of(&CAUSE, place, far);
+    let claim = if queued > 0 { claim.suspected() } else { claim };
     Some(
-        Claim::of(&CAUSE, place, far)
+        claim
+            .unless((queued > 0).then(|| Said::new("queue").with("count", queued)))
             .unless(Said::new("tunnel"))
             .fix(Said::new("near"))
             .concerns(
@@ -80,4 +90,32 @@ fn on(seen: &Population<'_>, leg: Leg) -> Option<Finding> {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::finding::Level;
+    use model::tcp::TcpSample;
+
+    use super::*;
+    use crate::population::tests::{Made, end, told_of};
+
+    fn far(number: u64) -> Made {
+        let way = TcpSample { rtt_seconds: Some(0.3), min_rtt_seconds: Some(0.28), ..TcpSample::default() };
+        end(number).tcp(Leg::Client, way)
+    }
+
+    #[test]
+    fn who_comes_while_a_queue_is_full_is_not_far_away() {
+        let level = |records: Vec<Made>| told_of(CAUSE.id, records.into_iter()).map(|(level, _)| level);
+        assert_eq!(level((0..10).map(far).collect()), Some(Level::Medium));
+        let queue = TcpSample {
+            rtt_seconds: Some(0.4),
+            min_rtt_seconds: Some(0.01),
+            notsent_bytes: 9000,
+            ..TcpSample::default()
+        };
+        let beside = (0..10).map(far).chain((10..12).map(|number| end(number).tcp(Leg::Client, queue)));
+        assert_eq!(level(beside.collect()), Some(Level::Low));
+    }
 }

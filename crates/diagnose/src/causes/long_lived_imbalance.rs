@@ -1,10 +1,11 @@
 //! Connections that last stay where they were opened, so that an upstream that came later has few.
 
+use model::Leg;
 use model::finding::{Affected, Finding, Place, Said, Severity};
 
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
-use crate::population::{Population, between};
+use crate::population::{Clump, Population, between};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -90,7 +91,12 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
     };
     let (new_full, new_empty) = (opened(&most.0), opened(&least.0));
     let are_new_even = new_empty >= NEW_MIN && new_full as f64 <= 1.6 * new_empty as f64;
-    if !is_skewed || !are_new_even || most.2 < 1.5 * least.2 {
+    // One that has just lost all of its connections is empty for that, and fills again.
+    let has_left = |upstream: &str| {
+        let is_there = |clump: &&Clump<'_>| clump.upstream.as_deref().is_none_or(|at| at == upstream);
+        seen.clumps().iter().filter(is_there).any(|clump| clump.manner.leg() == Some(Leg::Upstream))
+    };
+    if !is_skewed || has_left(&least.0) || !are_new_even || most.2 < 1.5 * least.2 {
         return Vec::new();
     }
     let skewed = Said::new("skewed")
@@ -113,4 +119,77 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
             .concerns(seen.route.clone(), seen.now, affected)
             .finding(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use model::PerLeg;
+    use model::record::CloseRecord;
+
+    use super::*;
+    use crate::population::Open;
+    use crate::population::tests::{NOW, at, end};
+
+    fn open(number: u64, upstream: &str, age: f64) -> Open {
+        let record = end(number).made();
+        Open {
+            route: record.route.clone(),
+            protocol: record.protocol,
+            client: record.client.clone(),
+            user_agent: None,
+            upstream: upstream.into(),
+            opened_at: at(NOW - age),
+            age_seconds: age,
+            idle_seconds: 0.1,
+            messages: record.messages,
+            reconnect: None,
+            heartbeat: PerLeg::default(),
+            tcp: None,
+        }
+    }
+
+    /// Forty old connections at one upstream, ten younger ones at the other, and as many new ones at both.
+    fn judged(ends: &[Arc<CloseRecord>]) -> usize {
+        let old = (0..40).map(|number| open(number, "http://a", 300.0 + number as f64));
+        let new = (40..60).map(|number| {
+            let upstream = if number % 2 == 0 { "http://a" } else { "http://b" };
+            open(number, upstream, 2.0 * (number - 39) as f64)
+        });
+        let open: Vec<Open> = old.chain(new).collect();
+        population(&Population {
+            route: "chat".into(),
+            protocol: model::Protocol::WebSocket,
+            now: at(NOW),
+            ends: ends.iter().map(AsRef::as_ref).collect(),
+            orderly: Vec::new(),
+            failed: Vec::new(),
+            weight: 1.0,
+            claimed: std::cell::RefCell::default(),
+            known: crate::population::Known::default(),
+            open: &open,
+            told: &[],
+            host: None,
+        })
+        .len()
+    }
+
+    #[test]
+    fn an_upstream_that_came_later_stays_empty() {
+        assert_eq!(judged(&[]), 1);
+    }
+
+    #[test]
+    fn one_that_was_just_restarted_is_empty_for_that() {
+        let restart = |number: u64| {
+            let age = 60.0 + 9.0 * number as f64;
+            end(number)
+                .upstream("http://b")
+                .lived(41.0 - 0.01 * number as f64, age, 1.0)
+                .close(Leg::Upstream, 1001)
+        };
+        let ends: Vec<_> = (0..40).map(|number| restart(number).made()).collect();
+        assert_eq!(judged(&ends), 0);
+    }
 }

@@ -26,8 +26,8 @@ pub const CAUSE: Cause = Cause {
             "往返时间是最小值的许多倍且有数据等待发送，重传很少，窗口打开。",
         ),
         look_alikes: text(
-            "A reader that does not read closes its window; loss has retransmissions.",
-            "不读取数据的对端会关闭窗口；丢包会有重传。",
+            "`slow-consumer-client`: the window is shut, and the way stands empty while bytes wait. Loss has retransmissions.",
+            "`slow-consumer-client`：窗口关闭，有数据等待发送而链路空闲。丢包会有重传。",
         ),
         fix: text(
             "Send less: merge, compress, pace. Then the round trip must come back to the least one.",
@@ -56,6 +56,16 @@ pub const CAUSE: Cause = Cause {
             "straight_quick",
             "Straight to {upstream} the same stream leaves it at {rtt}",
             "直接连接 {upstream} 时同样的数据流下往返时间为 {rtt}",
+        ),
+        phrase(
+            "reader_too",
+            "`slow-consumer-client`: the window limits as well, and {count} receivers of this side do not read",
+            "`slow-consumer-client`：窗口也在限制发送，且该侧有 {count} 个接收方未读取",
+        ),
+        phrase(
+            "ask_receiver",
+            "At the receiver while it lags: `ss -tm`. Nothing in Recv-Q: the link; much there: it does not read",
+            "在接收方滞后时执行 `ss -tm`：Recv-Q 为空则是链路；很大则是其未读取",
         ),
         phrase("own_link", "the link of this machine may be the narrow one", "也可能是本机的链路过窄"),
         phrase(
@@ -145,7 +155,11 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
 
 fn on(seen: &Population<'_>, leg: Leg) -> Option<Finding> {
     let (slow, all) = seen.slow_legs(leg);
-    let slow: Vec<SlowLeg> = slow.into_iter().filter(|slow| slow.why == Slow::Queue).collect();
+    let readers = slow.iter().filter(|slow| slow.why == Slow::Reader).count();
+    let queued: Vec<SlowLeg> = slow.into_iter().filter(|slow| slow.why == Slow::Queue).collect();
+    let clear: Vec<SlowLeg> = queued.iter().filter(|slow| slow.is_clear).copied().collect();
+    let is_clear = clear.len() >= COUNT_MIN;
+    let slow = if is_clear { clear } else { queued };
     if slow.len() < COUNT_MIN {
         return None;
     }
@@ -158,9 +172,14 @@ fn on(seen: &Population<'_>, leg: Leg) -> Option<Finding> {
         .seconds("least", of(|slow| slow.min_rtt));
     let waiting = slow.iter().map(|slow| slow.waiting).max().unwrap_or_default();
     let waits = Said::new("waits").bytes("bytes", waiting).share("share", of(|slow| slow.loss));
+    // Where others of this side do not read, what they take at once makes a queue of its own.
+    let are_readers = readers > slow.len() || (!is_clear && readers > 0);
+    let claim = Claim::of(&CAUSE, place, queued).corroborated(waits);
+    let claim = if are_readers { claim.suspected() } else { claim };
     Some(
-        Claim::of(&CAUSE, place, queued)
-            .corroborated(waits)
+        claim
+            .unless((are_readers || !is_clear).then(|| Said::new("reader_too").with("count", readers)))
+            .next((are_readers || !is_clear).then(|| Said::new("ask_receiver")))
             .fix(Said::new("send_less"))
             .concerns(
                 seen.route.clone(),

@@ -1,5 +1,8 @@
 //! Segments are lost on one leg.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use model::Leg;
 use model::finding::{Affected, Finding, Place, Said, Severity};
 
@@ -38,7 +41,7 @@ pub const CAUSE: Cause = Cause {
         sources: &["tcp(7), TCP_INFO", "RFC 6298"],
     },
     phrases: &[
-        phrase("title", "segments are lost on the {leg} leg", "{leg} 侧链路丢包"),
+        phrase("title", "segments are lost on the {leg} leg", "{leg}侧链路丢包"),
         phrase(
             "lost",
             "{count} of {all} connections have sent {share} of their segments again",
@@ -52,7 +55,7 @@ pub const CAUSE: Cause = Cause {
         phrase(
             "owner",
             "Look for loss on the {leg} leg: counters of interfaces and switches, Wi-Fi, the carrier",
-            "在 {leg} 侧查找丢包：接口与交换机计数器、Wi-Fi、运营商",
+            "在{leg}侧查找丢包：接口与交换机计数器、Wi-Fi、运营商",
         ),
         phrase(
             "resent",
@@ -142,7 +145,11 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
 
 fn on(seen: &Population<'_>, leg: Leg) -> Option<Finding> {
     let (slow, all) = seen.slow_legs(leg);
-    let slow: Vec<SlowLeg> = slow.into_iter().filter(|slow| slow.why == Slow::Loss).collect();
+    // Where others of the same network fill a queue, it is that queue which loses.
+    let full: BTreeSet<IpAddr> =
+        slow.iter().filter(|slow| slow.why == Slow::Queue).map(|slow| slow.network).collect();
+    let is_lost = |slow: &SlowLeg| slow.why == Slow::Loss && !full.contains(&slow.network);
+    let slow: Vec<SlowLeg> = slow.into_iter().filter(is_lost).collect();
     if slow.len() < COUNT_MIN {
         return None;
     }
@@ -176,6 +183,7 @@ mod tests {
     use model::tcp::TcpSample;
 
     use super::*;
+    use crate::population::tests::{end, told_of};
     use crate::scene::{Scene, echoed, found, none};
 
     fn echoes(via: Via, late: usize, retransmits: u32, rtt: f32) -> Attempt {
@@ -190,6 +198,29 @@ mod tests {
         found(probe, scene(), Level::Medium);
         found(probe, scene().attempt(echoes(Via::Direct, 0, 0, 0.001)), Level::High);
         found(probe, scene().attempt(echoes(Via::Direct, 3, 4, 0.03)), Level::Medium);
+    }
+
+    #[test]
+    fn what_a_full_queue_loses_is_the_queues() {
+        let loses = TcpSample {
+            retransmits: 40,
+            bytes_acked: 400_000,
+            rtt_seconds: Some(0.02),
+            ..TcpSample::default()
+        };
+        let queued =
+            TcpSample { rtt_seconds: Some(0.9), min_rtt_seconds: Some(0.001), notsent_bytes: 9000, ..loses };
+        let told = |network: u8| {
+            let client = |number: u64, third: u8, sample| {
+                end(number)
+                    .tcp(Leg::Client, sample)
+                    .with(|record| record.client.ip = [10, 7, third, 9].into())
+            };
+            let lossy = (0..6).map(|number| client(number, 1, loses));
+            told_of(CAUSE.id, lossy.chain((6..9).map(|number| client(number, network, queued))))
+                .map(|(level, _)| level)
+        };
+        assert_eq!((told(1), told(2)), (None, Some(Level::High)));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A browser opens six connections of HTTP/1.1 to one origin, and event streams hold them all.
 
-use crate::cause::{Cause, Manual, Signs, text};
-use model::finding::Severity;
+use model::finding::{Finding, Severity};
+
+use crate::cause::{Cause, Manual, Signs, phrase, text};
+use crate::population::{Population, clients};
 
 /// See the module. Only a gateway sees the connections of one browser together.
 pub const CAUSE: Cause = Cause {
@@ -42,6 +44,36 @@ pub const CAUSE: Cause = Cause {
             "RFC 9113, section 6.5.2 (SETTINGS_MAX_CONCURRENT_STREAMS: no less than 100 recommended)",
         ],
     },
-    phrases: &[],
-    signs: Signs::Seen { probe: None, connection: None, population: None },
+    phrases: &[
+        phrase(
+            "six",
+            "{count} browsers (by address and program) have six event streams over HTTP/1.1, and none has more",
+            "{count} 个浏览器（按地址与程序区分）在 HTTP/1.1 上各有六条事件流，且没有更多的",
+        ),
+        phrase(
+            "next_waits",
+            "{count} times the next stream of a full browser began right after one had ended",
+            "占满的浏览器有 {count} 次在一条流结束后立即开始下一条",
+        ),
+        phrase(
+            "comes_back",
+            "pages that come back at once, six of each browser",
+            "各浏览器的六个页面在断开后立即重连",
+        ),
+        phrase(
+            "open_seven",
+            "Open seven tabs in one browser: the seventh stays `pending`",
+            "在一个浏览器中打开七个标签页：第七个一直为 `pending`",
+        ),
+        phrase(
+            "speak_http2",
+            "In what ends TLS: HTTP/2; or one stream for all tabs of a browser (SharedWorker)",
+            "在终止 TLS 的组件中启用 HTTP/2；或让同一浏览器的所有标签页共用一条流（SharedWorker）",
+        ),
+    ],
+    signs: Signs::population(population),
 };
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    clients::full_browsers(&CAUSE, seen).into_iter().collect()
+}

@@ -59,6 +59,26 @@ pub const CAUSE: Cause = Cause {
             "延长监听并查看原始字节：`curl -N {url}`",
         ),
         phrase(
+            "lost_lines",
+            "Beside {events} events {lines} lines are neither a field nor a comment: clients drop them",
+            "在 {events} 个事件之外有 {lines} 行既非字段也非注释：客户端会丢弃它们",
+        ),
+        phrase(
+            "own_fields",
+            "fields of the service's own, which only its own clients read",
+            "服务自定义的字段，只有其自己的客户端读取",
+        ),
+        phrase(
+            "read_lines",
+            "Read the stream as it is (`curl -N {url}`): is each line of a text behind a `data:` of its own?",
+            "查看原始流（`curl -N {url}`）：文本的每一行是否都有自己的 `data:`？",
+        ),
+        phrase(
+            "each_line",
+            "In the service: write `data: ` before each line of a text, or send it on one line",
+            "在服务中：在文本的每一行前写 `data: `，或以单行发送",
+        ),
+        phrase(
             "end_events",
             "In the service: end each event with an empty line, and give it a `data` field",
             "在服务中：每个事件以空行结束，并带有 `data` 字段",
@@ -71,6 +91,39 @@ fn probe(seen: &Examination) -> Option<Finding> {
     if seen.target.protocol != Protocol::Sse {
         return None;
     }
+    no_event(seen).or_else(|| lost_lines(seen))
+}
+
+/// Least lines without a field in a stream, and least part of its events that have one: what is no slip of the pen.
+const LINES_MIN: u64 = 3;
+const EVENTS_EACH: u64 = 2;
+
+/// Events come, and a part of what they say stands on lines that clients ignore, as where only the first line of a text is
+/// behind `data:`.
+fn lost_lines(seen: &Examination) -> Option<Finding> {
+    let lost = |via| -> Vec<&Stream> {
+        let is_so = |stream: &&Stream| {
+            stream.ignored_lines >= LINES_MIN && stream.ignored_lines * EVENTS_EACH >= stream.messages_seen
+        };
+        seen.of_open(via).filter_map(|attempt| attempt.stream.as_ref()).filter(is_so).collect()
+    };
+    let (at_url, direct) = (lost(Via::Url), lost(Via::Direct));
+    let worst = at_url.iter().max_by_key(|stream| stream.ignored_lines)?;
+    let upstream = seen.target.direct.as_deref().unwrap_or_default();
+    let place = if direct.is_empty() { Place::Unknown } else { Place::Upstream };
+    let said = Said::new("lost_lines").with("lines", worst.ignored_lines).with("events", worst.messages_seen);
+    Some(
+        Claim::of(&CAUSE, place, said)
+            .corroborated((at_url.len() > 1).then(|| Said::new("again").with("count", at_url.len())))
+            .corroborated((!direct.is_empty()).then(|| Said::new("straight_too").with("upstream", upstream)))
+            .unless(Said::new("own_fields"))
+            .next(Said::new("read_lines").with("url", seen.target.url.as_str()))
+            .fix(Said::new("each_line"))
+            .finding(),
+    )
+}
+
+fn no_event(seen: &Examination) -> Option<Finding> {
     let broken = |via| -> Vec<&Stream> {
         seen.attempts
             .iter()
@@ -139,6 +192,18 @@ mod tests {
         found(probe, scene().attempt(broken(Via::Url, 400, 1)), Level::Medium);
         let both = scene().attempt(broken(Via::Url, 400, 1)).attempt(broken(Via::Direct, 400, 1));
         assert_eq!(found(probe, both, Level::High).place, Place::Upstream);
+    }
+
+    #[test]
+    fn lines_that_clients_drop() {
+        let lines = |via, ignored_lines| {
+            listened(via, None, flushed(8, 1, 0.3)).stream_with(|stream| stream.ignored_lines = ignored_lines)
+        };
+        let finding = found(probe, scene().attempt(lines(Via::Url, 16)), Level::Medium);
+        assert_eq!((finding.place, finding.evidence[0].code.as_ref()), (Place::Unknown, "lost_lines"));
+        let both = scene().attempt(lines(Via::Url, 16)).attempt(lines(Via::Direct, 16));
+        assert_eq!(found(probe, both, Level::Medium).place, Place::Upstream);
+        none(probe, scene().attempt(lines(Via::Url, 2)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use model::Protocol;
 use model::finding::{Finding, Place, Said, Severity};
 
+use crate::attempt::Answer;
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
@@ -78,7 +79,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let decisive = match answer.status {
         204 => Said::new("no_content"),
         200 if media_type == "text/event-stream" || answer.is_login() => return None,
-        200 if answer.is_page() && !is_stream => return None,
+        200 if is_markup(answer) => return None,
         200 if media_type.is_empty() => Said::new("no_type"),
         200 => Said::new("wrong_type").with("media_type", media_type),
         _ => return None,
@@ -103,11 +104,16 @@ fn probe(seen: &Examination) -> Option<Finding> {
     Some(claim.finding())
 }
 
+/// The body is a page for people, whatever its type says.
+pub(super) fn is_markup(answer: &Answer) -> bool {
+    answer.is_page() && answer.body.trim_start().starts_with('<')
+}
+
 /// The text begins with lines of an event stream (WHATWG HTML, section 9.2.5).
 fn is_event_stream(body: &str) -> bool {
-    let first = body.trim_start().lines().next().unwrap_or_default();
+    let first = body.trim_start_matches('\u{feff}').trim_start().lines().next().unwrap_or_default();
     ["data:", "event:", "id:", "retry:"].iter().any(|field| first.starts_with(field))
-        || first.starts_with(": ")
+        || first.starts_with(':')
 }
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
@@ -119,7 +125,6 @@ mod tests {
     use model::finding::Level;
 
     use super::*;
-    use crate::attempt::Answer;
     use crate::scene::{Scene, answer, event_stream, found, none};
 
     fn events(media_type: &str) -> Answer {
@@ -144,6 +149,14 @@ mod tests {
             found(probe, plain(events("text/plain")).direct_answers(events("text/plain")), Level::High).place,
             Place::Upstream
         );
+    }
+
+    #[test]
+    fn a_type_of_pages_is_no_page() {
+        for body in ["", ":ok\n\n", "\u{feff}retry: 9\n", "hello"] {
+            let html = answer(200).and("content-type", "text/html; charset=utf-8").body(body);
+            found(probe, plain(html), Level::High);
+        }
     }
 
     #[test]

@@ -150,6 +150,16 @@ pub const CAUSE: Cause = Cause {
             "{all} 个流中有 {count} 个的事件 id 有缺号",
         ),
         phrase(
+            "odd_nul",
+            "{count} of {all} streams have ids with a NUL: clients ignore them and cannot resume",
+            "{all} 个流中有 {count} 个的 id 含有 NUL：客户端会忽略，无法续传",
+        ),
+        phrase(
+            "odd_charset",
+            "{count} of {all} event streams call themselves other than UTF-8, as which they are read",
+            "{all} 个事件流中有 {count} 个声明了 UTF-8 以外的字符集，而客户端始终按 UTF-8 读取",
+        ),
+        phrase(
             "odd_lines",
             "{count} of {all} streams have lines that are neither a field nor a comment: clients ignore them",
             "{all} 个流中有 {count} 个含有既非字段也非注释的行：客户端会忽略它们",
@@ -282,6 +292,13 @@ mod tests {
         let beats =
             lives(URL, talked(1.0), 0.0, 5.0).stream_with(|it| it.pings = vec![Some(0.1), None, None]);
         assert_eq!(told(Scene::opened().attempt(beats)), ["odd_pings"]);
+        let often = |missed| {
+            let hold = lives(URL, crate::scene::pinged(0.25), 0.0, 7.0)
+                .stream_with(|it| it.pings = vec![None; missed]);
+            Scene::opened().attempt(hold)
+        };
+        assert_eq!(told(often(5)), ["odd_pings"]);
+        none(probe, often(4));
         let wakes = lives(URL, SILENT, 0.0, 5.0).stream_with(|it| it.woken = Some(Woken::Unanswered));
         assert_eq!(told(Scene::opened().attempt(wakes)), ["odd_wake"]);
         let leaves = || greeted_by(URL, Stream { is_close_answered: Some(false), ..Stream::default() });
@@ -334,8 +351,20 @@ mod tests {
         assert_eq!(told(feeds(&["a", "b", "c", "a"])), ["odd_ids"]);
         assert_eq!(told(feeds(&["1", "2", "3", "5", "4", "6", "7"])), ["odd_order"]);
         assert_eq!(told(feeds(&["1", "2", "3", "4", "5", "8", "9", "10", "11"])), ["odd_gaps"]);
+        assert_eq!(told(feeds(&["1\0", "2\0"])), ["odd_nul"]);
+        let typed = |kind: &str| Scene::sse().plain(answer(200).and("content-type", kind));
+        assert_eq!(told(typed("text/event-stream; charset=iso-8859-1")), ["odd_charset"]);
+        none(probe, typed("text/event-stream; Charset=\"UTF-8\"; x=y"));
         let lines = |stream: &mut Stream| (stream.bytes_seen, stream.ignored_lines) = (90, 2);
         assert_eq!(told(feeds(&[]).map(|attempt| attempt.stream_with(lines))), ["odd_lines"]);
+    }
+
+    #[test]
+    fn http2_without_extended_connect_is_legal() {
+        let both = Some(Vary::Alpn(crate::experiment::Alpn::Both));
+        let refused = |fault| fails(URL, both.clone(), StageName::Upgrade, fault, 0.01);
+        none(probe, Scene::opened().attempt(refused(Fault::Answer).agreed("h2")));
+        assert_eq!(told(Scene::opened().attempt(refused(Fault::Answer).agreed("http/1.1"))), ["odd_opening"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use model::Protocol;
 use model::finding::{Finding, Place, Said, Severity};
 
+use super::sse_wrong_content_type_or_status::is_markup;
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
@@ -80,6 +81,9 @@ pub const CAUSE: Cause = Cause {
 fn probe(seen: &Examination) -> Option<Finding> {
     let (plain, answer) = openings::refused(seen)
         .filter(|(_, answer)| answer.status == 200 && answer.is_page() && !answer.is_login())?;
+    if seen.target.protocol == Protocol::Sse && !is_markup(answer) {
+        return None;
+    }
     let is_own_page = seen.direct_with(&Vary::NoUpgrade).is_some_and(|get| openings::is_alike(get, plain));
     let straight = openings::straight(seen);
     if is_own_page && straight.opens() {

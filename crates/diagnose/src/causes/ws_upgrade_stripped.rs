@@ -8,6 +8,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Vary;
 use crate::openings::{self, Straight};
+use crate::population::{Population, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -49,6 +50,11 @@ pub const CAUSE: Cause = Cause {
         ],
     },
     phrases: &[
+        phrase(
+            "other_version",
+            "the service may want another version of the protocol, or TLS, in place of an upgrade that it did not see",
+            "服务可能需要协议的其他版本或 TLS，而不是没有看到升级请求",
+        ),
         phrase(
             "saw_older_http",
             "The service saw another version of HTTP than the one that was spoken ({status}): a hop has changed it, and \
@@ -124,8 +130,12 @@ pub const CAUSE: Cause = Cause {
              Connection \"upgrade\";",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    refusals::findings(&CAUSE, seen)
+}
 
 /// What servers say of a request that is no upgrade, in lower case.
 const ASKS: [&str; 9] = [
@@ -224,10 +234,24 @@ mod tests {
     use super::*;
     use crate::attempt::Answer;
     use crate::experiment::Check;
+    use crate::population::tests::{failed, told_of};
     use crate::scene::{Scene, answer, found, none};
 
     fn refused(answer: &Answer) -> Scene {
         Scene::websocket().direct("10.0.3.7:8080").plain(answer.clone())
+    }
+
+    #[test]
+    fn all_are_told_to_upgrade_though_they_ask_for_it() {
+        let told = |status| {
+            let refused = move |number| {
+                failed(number, model::HandshakeResult::NotUpgraded, 0.01, "-")
+                    .with(|record| record.handshake.status = Some(status))
+            };
+            told_of(CAUSE.id, (0..20).map(refused))
+        };
+        assert_eq!(told(426), Some((Level::Medium, Place::UpstreamLeg)));
+        assert_eq!(told(400), None);
     }
 
     #[test]

@@ -112,6 +112,9 @@ fn a_feed_is_watched_with_pings_and_an_uneven_echo_longer() {
     };
     assert!(is_made(&made(9, None), watched) && !is_made(&made(1, None), watched));
     assert!(!is_made(&made(9, Some(0.3)), watched));
+    let beside = |seconds| Conduct::Hold { seconds: 7.0, ping_seconds: Some(seconds), message_seconds: None };
+    let echo = made(1, Some(0.003));
+    assert!(is_made(&echo, beside(0.25)) && is_made(&echo, beside(0.3)), "two streams side by side");
     assert!(is_made(&made(1, Some(0.3)), longer) && !is_made(&made(1, Some(0.003)), longer));
 }
 
@@ -253,4 +256,35 @@ fn paths_beside_a_path() {
     assert_eq!(paths("/ws/"), ["/ws", "/", "/ws"]);
     assert!(paths("/").is_empty());
     assert!(paths("/io/?EIO=3&t=1").contains(&"/io/?EIO=4&t=1".to_owned()));
+}
+
+#[test]
+fn a_subscription_is_held_as_its_client_holds_it() {
+    let made = |messages_seen| {
+        let made = played(Scene::grpc(), Options::default(), |experiment| {
+            let mut attempt = refused(experiment, 101);
+            attempt.stream.as_mut().expect("it is open").messages_seen = messages_seen;
+            attempt
+        });
+        made.into_iter().filter(|made| made.check == Check::Idle).collect::<Vec<_>>()
+    };
+    let is_ended = |made: &Experiment| made.vary == Some(Vary::RequestEnded);
+    let subscribed = made(2);
+    assert!(subscribed.len() > 1 && subscribed.iter().all(is_ended), "{subscribed:?}");
+    assert!(!made(1).iter().any(is_ended));
+}
+
+#[test]
+fn a_deadline_that_calls_are_sent_with_is_waited_for() {
+    let seconds = |scene: Scene| {
+        let made = played(scene, Options::default(), |experiment| refused(experiment, 101));
+        let held = made.into_iter().filter(|made| made.check == Check::Deadline);
+        held.filter_map(|made| match made.conduct {
+            Conduct::Hold { seconds, .. } => Some(seconds),
+            _ => None,
+        })
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(seconds(Scene::grpc().deadline(3.0)), [4.0]);
+    assert!(seconds(Scene::grpc().deadline(3600.0)).is_empty() && seconds(Scene::grpc()).is_empty());
 }

@@ -8,6 +8,7 @@ use model::{ConnectionId, Leg};
 use super::{Clump, Population};
 use crate::cause::Cause;
 use crate::claim::Claim;
+use crate::text::SEVERAL;
 
 /// The findings of clumps that are this cause.
 pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
@@ -59,7 +60,7 @@ fn told(cause: &'static Cause, seen: &Population<'_>, clump: &Clump<'_>) -> Find
         (_, "clump-of-closes") => Place::Unknown,
         _ => Place::Upstream,
     };
-    let at = clump.upstream.as_deref().unwrap_or("several upstreams");
+    let at = clump.upstream.as_deref().unwrap_or(SEVERAL);
     let decisive = Said::new("ended_together")
         .with("count", clump.ends.len())
         .share("share", clump.share)

@@ -59,6 +59,8 @@ fn decided(
         (_, Some(503)) if is_at_ceiling() => "edge-rate-limit-or-ban",
         (_, Some(500)) if is_at_ceiling() => "fd-limit-proxy",
         (_, Some(401 | 407)) => "ws-auth-401",
+        // What was sent to it does ask for an upgrade (RFC 9110, section 15.5.22).
+        (_, Some(426)) if seen.protocol == Protocol::WebSocket => "ws-upgrade-stripped",
         (_, Some(301..=308)) => "ws-handshake-redirect",
         (NotEventStream, _) => "sse-wrong-content-type-or-status",
         (NotUpgraded, Some(200)) => "ws-handshake-200-html",
@@ -78,7 +80,8 @@ fn told<'a>(
     let decisive =
         Said::new("attempts_failed").with("count", failed.len()).with("all", attempts).share("share", share);
     let ceiling = seen.ceiling(failed).filter(|_| matches!(status, Some(500 | 503)));
-    let is_on_the_way = cause.id == "upstream-down-502-503" || ceiling.is_some();
+    let is_on_the_way =
+        matches!(cause.id, "upstream-down-502-503" | "ws-upgrade-stripped") || ceiling.is_some();
     let place = if is_on_the_way { Place::UpstreamLeg } else { Place::Upstream };
     let mut claim = Claim::of(cause, place, decisive);
     if let Some(status) = status {
@@ -113,6 +116,9 @@ fn told<'a>(
         }
         "accept-queue-overflow" => {
             claim = claim.unless(Said::new("maybe_firewall")).next(Said::new("look_at_queue"));
+        }
+        "ws-upgrade-stripped" => {
+            claim = claim.unless(Said::new("other_version")).next(Said::new("run_diagnose"));
         }
         "upstream-handshake-hang-504" => claim = claim.unless(Said::new("maybe_workers")),
         "sse-worker-pool-exhaustion" => {

@@ -87,7 +87,8 @@ async fn ask(trial: &Trial<'_>, requests: &mut SendRequest<Bytes>) -> Result<Ope
     }
     let has_ended = trial.settings.target.protocol == Protocol::Sse;
     let (answer, sender) = ready.send_request(head, has_ended).map_err(at(StageName::Http))?;
-    let mut outgoing = Outgoing { sender, rest: Bytes::new(), taken: clock::now() };
+    let ends = trial.vary() == Some(&Vary::RequestEnded);
+    let mut outgoing = Outgoing { sender, rest: Bytes::new(), taken: clock::now(), ends };
     if trial.settings.target.protocol == Protocol::Grpc {
         outgoing.put(message(trial));
     }
@@ -178,6 +179,8 @@ struct Outgoing {
     rest: Bytes,
     /// When the last piece went, or began to wait.
     taken: Moment,
+    /// Nothing follows the message.
+    ends: bool,
 }
 
 impl Outgoing {
@@ -200,7 +203,8 @@ impl Outgoing {
             let Some(Ok(room)) = room else { break };
             let piece = self.rest.split_to(room.min(self.rest.len()));
             self.taken = clock::now();
-            if self.sender.send_data(piece, false).is_err() {
+            let is_last = self.ends && self.rest.is_empty();
+            if self.sender.send_data(piece, is_last).is_err() {
                 break;
             }
         }

@@ -268,6 +268,11 @@ impl<'a, 'b> Session<'a, 'b> {
             if ping_seconds.is_some() {
                 self.ping().await;
             } else if message_seconds.is_some() {
+                let since = self.awaited.as_ref().map(|(sent, _)| clock::now().since(*sent).as_secs_f64());
+                // A late answer is no lost one.
+                if since.is_some_and(|since| since < ANSWER_TIME) {
+                    continue;
+                }
                 self.give_up_echo();
                 self.say(&message, 1).await;
             }
@@ -531,6 +536,7 @@ impl<'a, 'b> Session<'a, 'b> {
         if let Some(index) = known {
             let (_, sent) = self.pings.swap_remove(index);
             self.seen.pings.push(Some(clock::now().since(sent).as_secs_f64()));
+            self.seen.pongs.push(at);
         }
     }
 
