@@ -7,9 +7,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use meter::RouteMeter;
@@ -47,22 +47,40 @@ const LONG_LIVED: Duration = Duration::from_secs(60);
 /// oldest passes for long-lived early.
 const YOUNG_MAX: usize = 1_000_000;
 
-/// A connection that may come to be long-lived. It may have ended: nothing of it is kept for this.
+/// The name of a connection that was open. It may have ended: nothing of it is kept for this.
+#[derive(Debug)]
+struct Known {
+    route: Arc<RouteConnections>,
+    protocol: Protocol,
+    id: ConnectionId,
+}
+
+impl Known {
+    fn of(entry: &Entry) -> Known {
+        Known { route: Arc::clone(&entry.route), protocol: entry.protocol, id: entry.id }
+    }
+
+    /// It, if it is still open.
+    fn entry(&self) -> Option<Arc<Entry>> {
+        self.route.populations[self.protocol].lock().live.get(&self.id).cloned()
+    }
+}
+
+/// A connection that may come to be long-lived.
 #[derive(Debug)]
 struct Young {
     established: Moment,
-    route: Arc<RouteConnections>,
-    id: ConnectionId,
+    known: Known,
 }
 
 impl Young {
     fn of(entry: &Entry) -> Young {
-        Young { established: entry.established, route: Arc::clone(&entry.route), id: entry.id }
+        Young { established: entry.established, known: Known::of(entry) }
     }
 
     /// Tells the journal of it, if it is still open.
     fn tell(&self, journal: &dyn JournalSink) {
-        if let Some(entry) = self.route.find(self.id) {
+        if let Some(entry) = self.known.entry() {
             journal.opened(opening(&entry));
         }
     }
@@ -88,9 +106,9 @@ pub struct Registry {
     young: Mutex<VecDeque<Young>>,
     is_draining: AtomicBool,
     /// What is open, and for at most one interval what was.
-    samples: Mutex<Schedule<Weak<Entry>>>,
+    samples: Mutex<Schedule<Known>>,
     /// What may have to be ended by its limits of time.
-    deadlines: Mutex<Deadlines<Weak<Entry>>>,
+    deadlines: Mutex<Deadlines<Known>>,
     acks_one_in: AtomicU32,
 }
 
@@ -281,19 +299,19 @@ impl Registry {
 
     /// From now on the sockets of the connection are looked at from time to time.
     pub fn add_samples(&self, entry: &Arc<Entry>) {
-        self.samples.lock().add(Arc::downgrade(entry), clock::now(), rand::random());
+        self.samples.lock().add(Known::of(entry), clock::now(), rand::random());
     }
 
     /// Connections whose sockets are to be looked at now, and when to ask again.
     pub fn due_samples(&self, now: Moment) -> (Vec<Arc<Entry>>, Duration) {
         let mut samples = self.samples.lock();
-        let due = samples.take(now, rand::random, Weak::upgrade);
+        let due = samples.take(now, rand::random, Known::entry);
         (due, samples.pause(now))
     }
 
     /// Judges a connection by its limits of time from the next second on.
     pub fn judge_later(&self, entry: &Arc<Entry>, now: Moment) {
-        self.deadlines.lock().add(Arc::downgrade(entry), now + JUDGED_AGAIN);
+        self.deadlines.lock().add(Known::of(entry), now + JUDGED_AGAIN);
     }
 
     /// Cuts what has been silent or half closed for longer than its route allows, has signs of life sent, and tells the journal of what has
@@ -301,7 +319,7 @@ impl Registry {
     pub fn sweep(&self) {
         let now = clock::now();
         self.deadlines.lock().judge(now, |entry| {
-            let entry = entry.upgrade()?;
+            let entry = entry.entry()?;
             let (at, due) = entry.due(now)?;
             if now < at {
                 return Some(at);

@@ -7,7 +7,7 @@ use std::mem;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -276,11 +276,17 @@ fn gone() -> io::Error {
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let socket = self.get_mut();
-        match &mut socket.tcp {
+        let (before, room) = (buf.filled().len(), buf.remaining());
+        let read = match &mut socket.tcp {
             Tcp::Tokio(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Tcp::Edge(tcp) => tcp.poll_read(&socket.owner.handle().readiness, buf),
             Tcp::Gone => Poll::Ready(Err(gone())),
+        };
+        ready!(read)?;
+        if room > 0 {
+            socket.handle().note_read(buf.filled().len() - before);
         }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -354,6 +360,8 @@ impl Owner {
             acks: Acks::default(),
             has_stamps: AtomicBool::new(false),
             readiness: Readiness::default(),
+            read_bytes: AtomicU64::new(0),
+            is_at_end: AtomicBool::new(false),
         }))
     }
 
@@ -378,7 +386,7 @@ impl Drop for Owner {
         let handle = &self.0;
         if handle.watchers.load(Relaxed) > 0 {
             handle.acks.collect(&handle.shown);
-            *handle.last.lock() = handle.shown.account().and_then(Result::ok).map(Box::new);
+            *handle.last.lock() = handle.account().and_then(Result::ok).map(Box::new);
         }
         handle.shown.hide();
     }
@@ -399,6 +407,10 @@ pub struct Handle {
     has_stamps: AtomicBool,
     /// With a reactor, what that has seen of it.
     readiness: Readiness,
+    /// Payload that the owner has read.
+    read_bytes: AtomicU64,
+    /// The owner has read the peer's end.
+    is_at_end: AtomicBool,
 }
 
 /// What a look at a socket tells.
@@ -417,6 +429,19 @@ impl Handle {
         if self.has_stamps() {
             self.collect_stamps();
         }
+    }
+
+    /// The owner has read so many bytes; none for the end.
+    fn note_read(&self, bytes: usize) {
+        match bytes {
+            0 => self.is_at_end.store(true, Relaxed),
+            _ => self.read_bytes.store(self.read_bytes.load(Relaxed) + bytes as u64, Relaxed),
+        }
+    }
+
+    fn account(&self) -> Option<io::Result<Account>> {
+        let fin = u64::from(self.is_at_end.load(Relaxed));
+        self.shown.account(Some(self.read_bytes.load(Relaxed) + fin))
     }
 
     fn has_stamps(&self) -> bool {
@@ -457,7 +482,7 @@ impl Handle {
 
     /// Looks at the socket; after its end, what was kept of it. `None` where the kernel tells nothing.
     pub fn read(&self) -> Option<Reading> {
-        let account = match self.shown.account() {
+        let account = match self.account() {
             Some(account) => {
                 let account = account.ok()?;
                 if self.acks.collect(&self.shown) && account.queued_bytes == 0 {

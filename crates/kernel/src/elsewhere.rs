@@ -17,7 +17,7 @@ pub fn accept_queue(_: BorrowedFd<'_>) -> io::Result<AcceptQueue> {
     unavailable()
 }
 
-pub fn account_of(_: RawFd) -> io::Result<Account> {
+pub fn account_of(_: RawFd, _: Option<u64>) -> io::Result<Account> {
     unavailable()
 }
 

@@ -22,13 +22,16 @@ pub fn tcp_info(fd: BorrowedFd<'_>) -> io::Result<TcpInfo> {
 }
 
 /// All that a socket shows. Whatever `number` stands for, nothing but answers is written. A socket of which nothing
-/// is in flight or unsent has nothing queued, so most are asked twice only.
+/// is in flight or unsent has nothing queued, and one of which all was read has nothing unread, so most are asked once
+/// only.
 #[inline]
-pub fn account_of(number: RawFd) -> io::Result<Account> {
+pub fn account_of(number: RawFd, read_bytes: Option<u64>) -> io::Result<Account> {
     let info = info_of(number)?;
     let is_empty = info.unacked == 0 && info.notsent_bytes == Some(0);
     let queued_bytes = if is_empty { 0 } else { queue_depth(number, libc::TIOCOUTQ)? };
-    Ok(Account { queued_bytes, unread_bytes: queue_depth(number, libc::FIONREAD)?, info })
+    let is_all_read = read_bytes.is_some() && read_bytes == info.bytes_received;
+    let unread_bytes = if is_all_read { 0 } else { queue_depth(number, libc::FIONREAD)? };
+    Ok(Account { info, unread_bytes, queued_bytes })
 }
 
 pub fn accept_queue(fd: BorrowedFd<'_>) -> io::Result<AcceptQueue> {

@@ -63,14 +63,16 @@ impl Shown {
         Shown(Mutex::new(Some(fd.as_raw_fd())))
     }
 
-    /// The kernel's account of the socket, in two or three system calls; `None` once it is hidden.
+    /// The kernel's account of the socket, in up to three system calls; `None` once it is hidden. One less is needed
+    /// when nothing is unread and the owner knows it: it has read `read_bytes` since TCP opened, the peer's FIN counted
+    /// as one byte.
     ///
     /// # Errors
     /// As [`tcp_info`](crate::tcp_info()) and [`unread_bytes`](crate::unread_bytes).
     #[inline]
-    pub fn account(&self) -> Option<io::Result<Account>> {
+    pub fn account(&self, read_bytes: Option<u64>) -> Option<io::Result<Account>> {
         let place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        place.map(sys::account_of)
+        place.map(|number| sys::account_of(number, read_bytes))
     }
 
     /// Takes the oldest acknowledgement stamp that waits (see [`enable_stamps`](crate::enable_stamps)), if one

@@ -298,7 +298,7 @@ fn a_reset_connection_takes_no_bytes() {
 }
 
 fn account(shown: &Shown) -> Account {
-    shown.account().expect("is shown").expect("is a TCP socket")
+    shown.account(None).expect("is shown").expect("is a TCP socket")
 }
 
 #[test]
@@ -312,10 +312,24 @@ fn a_shown_socket_is_accounted_until_it_is_hidden() {
     assert_eq!(account(&sender).info.notsent_bytes, Some(unsent));
 
     receiver.hide();
-    assert_eq!(receiver.account().map(|_| ()), None);
+    assert_eq!(receiver.account(None).map(|_| ()), None);
     drop(server);
     let ended = until(|| Some(account(&sender)).filter(|account| account.info.state == TcpState::Close));
     assert_eq!((ended.queued_bytes, ended.info.notsent_bytes), (queued, Some(unsent)), "as before the reset");
+}
+
+#[test]
+fn nothing_unread_is_asked_of_an_owner_that_has_read_all() {
+    let (client, server) = connection(V4);
+    let receiver = Shown::new(server.as_fd());
+    let unread = |read| receiver.account(read).expect("is shown").expect("is a TCP socket").unread_bytes;
+    plain(&client, 5);
+    until(|| (info(&server).bytes_received == Some(5)).then_some(()));
+    assert_eq!([None, Some(0), Some(4)].map(unread), [5, 5, 5]);
+    assert_eq!(unread(Some(5)), 0, "the owner is believed");
+    client.shutdown(Shutdown::Write).expect("is connected");
+    until(|| (info(&server).state == TcpState::CloseWait).then_some(()));
+    assert_eq!((unread(Some(5)), unread(Some(6))), (5, 0), "its end counts as one byte");
 }
 
 #[test]

@@ -7,9 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::{SockFilter, SockRef};
+use tokio::io::AsyncReadExt as _;
 
 use super::*;
-use crate::socket::Owner;
+use crate::socket::{Owner, Socket};
 
 /// A socket filter that drops every segment that comes.
 const DROP: SockFilter = SockFilter::new(6, 0, 0, 0);
@@ -211,6 +212,26 @@ fn the_last_look_outlives_the_socket() {
 
 fn kernel_unread(socket: &TcpStream) -> u32 {
     kernel::unread_bytes(socket.as_fd()).expect("is a TCP socket")
+}
+
+#[tokio::test]
+async fn what_the_owner_has_read_is_told_from_what_waits() {
+    let Side { owner, ours, mut peer } = Side::connect();
+    drop(owner);
+    let mut socket = Socket::new(tokio::net::TcpStream::from_std(ours).expect("is registered"));
+    let handle = Arc::clone(socket.handle());
+    let unread = || handle.read().expect("is a TCP socket").sample.unread_bytes;
+    let mut room = [0; 5];
+    for waits in [3, 2, 5] {
+        assert_eq!(unread(), 0);
+        peer.write_all(&[0; 5][..waits]).expect("writes");
+        until("it has come", || (unread() as usize == waits).then_some(()));
+        assert_eq!(socket.read(&mut room).await.expect("reads"), waits);
+    }
+    peer.shutdown(Shutdown::Write).expect("is connected");
+    assert_eq!(socket.read(&mut []).await.expect("reads nothing"), 0);
+    assert_eq!(socket.read(&mut room).await.expect("reads the end"), 0);
+    assert_eq!(unread(), 0);
 }
 
 #[test]

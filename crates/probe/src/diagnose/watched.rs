@@ -45,7 +45,7 @@ impl Watched {
 impl Watch {
     /// The newest numbers; none where the kernel tells nothing.
     pub(crate) fn sample(&self) -> Option<TcpSample> {
-        let Some(account) = self.shown.account() else { return *self.last.lock() };
+        let Some(account) = self.shown.account(None) else { return *self.last.lock() };
         let account: Account = account.ok()?;
         let is_shut = !matches!(account.info.state, TcpState::Established | TcpState::CloseWait);
         let at_seconds = clock::now().since(self.since).as_secs_f32();
