@@ -21,7 +21,7 @@ from harness.wire import (
 
 LAYERS = {
     "close_frame": "websocket", "fin": "tcp", "rst": "tcp", "body_end": "http", "body_truncated": "http",
-    "idle_timeout": "policy", "half_close_timeout": "policy", "drain": "policy",
+    "idle_timeout": "policy", "half_close_timeout": "policy", "drain": "policy", "rate_limit": "policy",
 }
 STOPPING = "stopping: connections are told to go away; a second signal exits at once"
 OTHER = {"client": "upstream", "upstream": "client"}

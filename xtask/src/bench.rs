@@ -3,6 +3,7 @@
 //! Each round takes every figure of every peer once, the peers in random order, and ratios are those of one
 //! round: what else the machine does falls on all alike. A proxy has one core, load and upstream have the others.
 
+pub mod case1;
 mod chart;
 mod connect;
 mod counted;
@@ -38,12 +39,14 @@ const HELP: &str = "cargo xtask bench [FIGURE...] [--rounds N] [--peers A,B] [--
 cargo xtask bench --quick
 cargo xtask bench history [...]
 cargo xtask bench findings [...]
+cargo xtask bench case1 [--short]
 
   --rounds N    rounds, 5 if not given
   --peers A,B   peers, all if not given; the first one is judged
   --report      writes docs/performance.md and docs/performance.svg
   history       what history costs and how fast it answers: `cargo xtask bench history --help`
   findings      what passive diagnosis takes: `cargo xtask bench findings --help`
+  case1         a crowd of ten times what an app can carry comes, without limits and with them
   --quick       only what does not depend on load, of Heartline alone; fails beyond a limit";
 
 /// How it is used, with what there is to measure.
@@ -60,6 +63,7 @@ pub fn run(arguments: &[String]) -> ExitCode {
     }
     match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         Some(("history", arguments)) => return told(history::run(arguments)),
+        Some(("case1", arguments)) => return told(case1::run(arguments)),
         Some(("findings", scales)) => return told(findings::run(scales)),
         _ => {}
     }

@@ -7,7 +7,7 @@ use crate::bench::{Peer, envoy};
 use crate::{cache, root};
 
 /// Debian packages, each with a file that tells that it is there.
-const PACKAGES: [(&str, &str); 9] = [
+const PACKAGES: [(&str, &str); 10] = [
     ("chromium", "/usr/bin/chromium"),
     ("fonts-noto-cjk", "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"),
     ("mosquitto", "/usr/sbin/mosquitto"),
@@ -16,6 +16,7 @@ const PACKAGES: [(&str, &str); 9] = [
     ("prometheus", "/usr/bin/prometheus"),
     ("prometheus-alertmanager", "/usr/bin/amtool"),
     ("prometheus-node-exporter", "/usr/bin/prometheus-node-exporter"),
+    ("redis-server", "/usr/bin/redis-server"),
     ("victoria-metrics", "/usr/bin/victoria-metrics"),
 ];
 

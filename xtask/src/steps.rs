@@ -30,7 +30,13 @@ const STEPS: [Step; 9] = [
     },
     Step { name: "deny", run: deny },
     Step { name: "tidy", run: || this(&["tidy"]) },
-    Step { name: "unit", run: || cargo(&["test", "--workspace", "--locked", "--quiet"]) },
+    Step {
+        name: "unit",
+        run: || {
+            install::packages()?;
+            cargo(&["test", "--workspace", "--locked", "--quiet"])
+        },
+    },
     Step { name: "ui", run: ui },
     Step {
         name: "docs",
@@ -44,7 +50,13 @@ const STEPS: [Step; 9] = [
         },
     },
     Step { name: "e2e", run: e2e },
-    Step { name: "bench", run: || this(&["bench", "--quick"]) },
+    Step {
+        name: "bench",
+        run: || {
+            this(&["bench", "--quick"])?;
+            this(&["bench", "case1", "--short"])
+        },
+    },
 ];
 
 /// Runs the named steps, or all; the last line counts what passed.

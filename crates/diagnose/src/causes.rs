@@ -72,6 +72,7 @@ mod no_backplane_multi_node;
 mod not_the_protocol;
 mod ordering_violation;
 mod origin_unchecked;
+mod own_admission;
 mod own_limit;
 mod packet_loss_retransmission;
 mod page_navigation_normal_1001;
@@ -193,6 +194,7 @@ pub const ALL: &[&Cause] = &[
     &not_the_protocol::CAUSE,
     &ordering_violation::CAUSE,
     &origin_unchecked::CAUSE,
+    &own_admission::CAUSE,
     &own_limit::CAUSE,
     &packet_loss_retransmission::CAUSE,
     &page_navigation_normal_1001::CAUSE,

@@ -8,6 +8,7 @@ pub mod attempt;
 pub mod cause;
 pub mod causes;
 pub mod claim;
+pub mod contrast;
 pub mod examination;
 pub mod expected;
 pub mod experiment;

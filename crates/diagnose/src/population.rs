@@ -78,6 +78,8 @@ pub struct Population<'a> {
     pub orderly: Vec<&'a CloseRecord>,
     /// Attempts that were never established, but for those that are the client's own fault or this gateway's own denial.
     pub failed: Vec<&'a CloseRecord>,
+    /// Attempts that limits of this gateway turned away.
+    pub refused: Vec<&'a CloseRecord>,
     /// Each record stands for so many; above 1 when there are more than are kept.
     pub weight: f64,
     /// Of `ends`, those that some cause has claimed ([`Population::affected`]).

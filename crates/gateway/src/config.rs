@@ -40,6 +40,8 @@ pub struct GatewayConfig {
     pub tcp_samples: TcpSamplesConfig,
     /// Where clients are.
     pub geo: GeoConfig,
+    /// What there may be of connections on all routes together.
+    pub limits: LimitsConfig,
 }
 
 /// One address on which clients are served.
@@ -118,6 +120,9 @@ pub struct RouteConfig {
     /// holds up its upstream.
     #[serde(default)]
     pub queue: Option<QueueConfig>,
+    /// What there may be of its connections, and how fast their clients may send.
+    #[serde(default)]
+    pub limits: LimitsConfig,
 }
 
 /// Which requests a route takes.
@@ -312,10 +317,12 @@ macro_rules! typed_text {
 
 mod client_key;
 mod event_time;
+mod limits;
 mod upstream;
 
 pub use client_key::{ClientKeySource, KeyName};
 pub use event_time::{EventIdForm, EventTimeConfig, JsonPointer};
+pub use limits::{By, HandshakesConfig, LimitsConfig, PerClientConfig, RefuseWith, WhenExceeded};
 pub use upstream::{ExporterUrl, UpstreamConfig};
 
 typed_text! {
@@ -511,12 +518,18 @@ impl GatewayConfig {
             for (key, message) in route.queue.iter().flat_map(QueueConfig::problems) {
                 report(&["routes", &index_text, "queue", key], message);
             }
+            for (keys, message) in route.limits.problems(false) {
+                report(&[&["routes", index_text.as_str(), "limits"], keys].concat(), message);
+            }
             if route.timeouts.connect.is_zero() || route.timeouts.response_head.is_zero() {
                 report(
                     &["routes", &index_text, "timeouts"],
                     "a timeout of zero lets no request through".to_owned(),
                 );
             }
+        }
+        for (keys, message) in self.limits.problems(true) {
+            report(&[&["limits"], keys].concat(), message);
         }
         for (index, listener) in self.listeners.iter().enumerate() {
             if listener.proxy_protocol && self.trusted_peers.is_empty() {
@@ -557,6 +570,7 @@ impl GatewayConfig {
                 client_key: ClientKeySource::default(),
                 event_time: None,
                 queue: None,
+                limits: LimitsConfig::default(),
             }],
             ..GatewayConfig::default()
         }

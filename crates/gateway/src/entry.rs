@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use guard::heartbeat::Beat;
 use meter::reconnects::ClientKey;
+use model::event::CloseCode;
 use model::live::Backlog;
 use model::queue::QueueFacts;
 use model::record::{ClientAddress, Reconnect, What};
@@ -90,6 +91,8 @@ pub enum Command {
     IdleTimeout,
     /// End: the other side did not follow in time.
     HalfCloseTimeout,
+    /// Say goodbye: the client sent more than it may.
+    RateLimit,
     /// End: a peer did not answer the heartbeat.
     HeartbeatTimeout,
 }
@@ -106,12 +109,13 @@ pub enum Due {
 }
 
 impl Command {
-    const ALL: [Command; 5] = [
+    const ALL: [Command; 6] = [
         Command::Drain,
         Command::Cut,
         Command::IdleTimeout,
         Command::HalfCloseTimeout,
         Command::HeartbeatTimeout,
+        Command::RateLimit,
     ];
 
     /// The cause that the command is of an end.
@@ -121,6 +125,15 @@ impl Command {
             Command::IdleTimeout => What::IdleTimeout,
             Command::HalfCloseTimeout => What::HalfCloseTimeout,
             Command::HeartbeatTimeout => What::HeartbeatTimeout,
+            Command::RateLimit => What::RateLimit,
+        }
+    }
+
+    /// Code of the Close frame by which the gateway says goodbye to the client.
+    pub fn close_code(self) -> CloseCode {
+        match self {
+            Command::RateLimit => CloseCode::POLICY_VIOLATION,
+            _ => CloseCode::GOING_AWAY,
         }
     }
 }

@@ -1,18 +1,21 @@
 //! One request and the way to its answer: which route takes it, and which protocol it speaks.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use guard::admission::Client;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::capture_connection;
 use model::record::ClientAddress;
-use model::{HandshakeResult, Moment, Protocol, Refused, RejectedCheck};
+use model::{AdmissionReason, Decision, HandshakeResult, Moment, Protocol, RejectedCheck};
 use observe::fields::Fields;
 use observe::upgrade::{self, Asked};
 use tokio::sync::mpsc;
 
+use crate::admission::{Admission, Asking, Refused, Turn};
 use crate::answer;
 use crate::body::{AnswerBody, HeldBody, RequestBody};
 use crate::clock;
@@ -25,7 +28,7 @@ use crate::registry::Registry;
 use crate::session::Attempt;
 use crate::table::{Route, Table};
 use crate::upstream::{OpenGuard, SendError, Upstream};
-use crate::visitor::{Scope, Visitor};
+use crate::visitor::{self, Scope, Visitor};
 use crate::{plain, worker};
 
 /// What all connections of a gateway share.
@@ -37,6 +40,8 @@ pub struct Shared {
     pub table: ArcSwap<Table>,
     /// Threads that relay.
     pub reactors: Reactors,
+    /// Who counts for several gateways.
+    pub counter: Option<Arc<dyn guard::shared::Shared>>,
 }
 
 /// Held by every task that serves a connection, so that a stop can wait for them.
@@ -91,6 +96,8 @@ pub struct Exchange {
     pub version: Version,
     /// How the request was framed.
     pub framing: Framing,
+    /// As whom its client is counted; none where limits do not tell clients apart.
+    pub counted_as: Option<Client>,
     /// Held by the task that serves the connection.
     pub guard: TaskGuard,
 }
@@ -135,13 +142,57 @@ impl Exchange {
         let client = forwarded::client_address(request.fields, peer, table.trusted());
         let (route, version) = (Arc::clone(route), request.version);
         drop(table);
-        Ok((Exchange { shared, route, client, watch, started, version, framing, guard }, host))
+        let tells_apart = route.admission.as_ref().is_some_and(Admission::tells_clients_apart);
+        let counted_as =
+            tells_apart.then(|| visitor::counted_as(request, &client, &route, &shared.registry.salt));
+        let exchange =
+            Exchange { shared, route, client, watch, started, version, framing, counted_as, guard };
+        Ok((exchange, host))
     }
 
     /// What its request, which asks for `protocol`, tells of the client.
     pub fn visitor(&self, protocol: Protocol, request: &Head<'_, impl Fields>) -> Visitor {
         let scope = Scope { route: self.route.connections.meter.name(), protocol };
         Visitor::of(request, &self.client, &self.route.client_key, scope, &self.shared.registry.salt)
+    }
+
+    /// Asks the guard whether an attempt may go on, and waits for its turn to try an upstream.
+    ///
+    /// # Errors
+    /// It is turned away.
+    pub async fn admit(&self, attempt: &mut Attempt) -> Result<Turn, Unanswered> {
+        match &self.route.admission {
+            None => Ok(Turn::default()),
+            Some(admission) => Box::pin(self.admit_by(admission, attempt)).await,
+        }
+    }
+
+    async fn admit_by(&self, admission: &Admission, attempt: &mut Attempt) -> Result<Turn, Unanswered> {
+        let meter = &self.route.connections.meter;
+        let refuse = |attempt: &mut Attempt, refused: Refused| {
+            attempt.refused(refused.refusal.reason);
+            meter.admissions.inc(Decision::Refused, refused.refusal.reason);
+            Unanswered::Refused(refused)
+        };
+        let asking = Asking { client: self.counted_as, address: self.client.ip };
+        let open = (|| self.route.connections.active(), || self.shared.registry.active());
+        let (mut slots, mut decided) =
+            admission.ask(asking, open).map_err(|refused| refuse(attempt, refused))?;
+        let mut would = |reason: Option<AdmissionReason>| {
+            if let Some(reason) = reason.filter(|_| decided.0 == Decision::Admitted) {
+                decided = (Decision::WouldRefuse, reason);
+            }
+        };
+        let shared = admission.ask_shared(self.client.ip, self.shared.counter.as_ref()).await;
+        let (held, reason) = shared.map_err(|refused| refuse(attempt, refused))?;
+        would(reason);
+        slots.hold(held);
+        attempt.admitted(slots);
+        let turn = admission.turn(self.client.ip).await;
+        let (turn, reason) = turn.map_err(|refused| refuse(attempt, refused))?;
+        would(reason);
+        meter.admissions.inc(decided.0, decided.1);
+        Ok(turn)
     }
 
     /// Counts a broken rule of the upgrade discipline.
@@ -158,6 +209,10 @@ impl Exchange {
         request: Request<HeldBody>,
         mut attempt: Option<&mut Attempt>,
     ) -> Result<Answered, Unanswered> {
+        let _turn = match &mut attempt {
+            Some(attempt) => self.admit(attempt).await?,
+            None => Turn::default(),
+        };
         let mut failures = Vec::new();
         for upstream in self.route.pool.candidates(clock::now()) {
             let open = upstream.open();
@@ -222,6 +277,8 @@ pub enum Unanswered {
     },
     /// The client's body was malformed or cut short.
     BadRequest,
+    /// The guard has turned the attempt away.
+    Refused(Refused),
     /// The upstream was reached and said nothing in time.
     TimedOut {
         /// Which, for an operator.
@@ -245,6 +302,7 @@ impl Unanswered {
                 let message = "Bad Request: the request's body is malformed, or ended too early";
                 answer::last_text(StatusCode::BAD_REQUEST, message)
             }
+            Unanswered::Refused(refused) => refused.answer(),
             Unanswered::TimedOut { .. } => answer::text(
                 StatusCode::GATEWAY_TIMEOUT,
                 "Gateway Timeout: the upstream service did not answer in time",
@@ -253,12 +311,13 @@ impl Unanswered {
     }
 
     /// What an operator is told.
-    pub fn detail(&self) -> &str {
+    pub fn detail(&self) -> Cow<'_, str> {
         match self {
             Unanswered::Unreachable { detail }
             | Unanswered::Broken { detail }
-            | Unanswered::TimedOut { detail } => detail,
-            Unanswered::BadRequest => "the request's body is malformed, or ended too early",
+            | Unanswered::TimedOut { detail } => detail.into(),
+            Unanswered::BadRequest => "the request's body is malformed, or ended too early".into(),
+            Unanswered::Refused(refused) => refused.detail().into(),
         }
     }
 
@@ -267,6 +326,7 @@ impl Unanswered {
         match self {
             Unanswered::TimedOut { .. } => HandshakeResult::Timeout,
             Unanswered::BadRequest => HandshakeResult::Malformed,
+            Unanswered::Refused(_) => HandshakeResult::Denied,
             Unanswered::Unreachable { .. } | Unanswered::Broken { .. } => HandshakeResult::Unreachable,
         }
     }
@@ -281,10 +341,10 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    fn why(&self) -> Refused {
+    fn why(&self) -> model::Refused {
         match self {
-            Refusal::Malformed(_) => Refused::Malformed,
-            Refusal::NoRoute => Refused::NoRoute,
+            Refusal::Malformed(_) => model::Refused::Malformed,
+            Refusal::NoRoute => model::Refused::NoRoute,
         }
     }
 

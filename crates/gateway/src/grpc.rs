@@ -41,6 +41,8 @@ const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 const STATUS: &str = "grpc-status";
 const MESSAGE: &str = "grpc-message";
 const TIMEOUT: &str = "grpc-timeout";
+/// Least time before the call is tried again (grpc/proposal, A6).
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 /// Whether a request is a gRPC call.
 pub fn is_call<B>(request: &Request<B>) -> bool {
@@ -88,8 +90,8 @@ pub async fn serve(client: ClientConnection, request: Request<RecvStream>, mut r
     match opened {
         Err(unanswered) => {
             http2::leave(&watch, &respond);
-            answer_status(&mut respond, GrpcCode::Unavailable, "the service could not be reached");
-            attempt.fail_call(unanswered.result(), GrpcCode::Unavailable, unanswered.detail().to_owned());
+            let code = answer_unanswered(&mut respond, &unanswered);
+            attempt.fail_call(unanswered.result(), code, unanswered.detail().into_owned());
         }
         Ok((opened, open)) => {
             let session = attempt.establish(None, &exchange.route);
@@ -128,6 +130,7 @@ async fn open(
     authority: &str,
     attempt: &mut Attempt,
 ) -> Result<(Opened, OpenGuard), Unanswered> {
+    let _turn = exchange.admit(attempt).await?;
     let mut failures = Vec::new();
     for upstream in exchange.route.pool.candidates(clock::now()) {
         let open = upstream.open();
@@ -146,10 +149,25 @@ async fn open(
     Err(Unanswered::Unreachable { detail: failures.join("; ") })
 }
 
+/// Tells the client why its call reached no upstream.
+fn answer_unanswered(respond: &mut SendResponse<Bytes>, unanswered: &Unanswered) -> GrpcCode {
+    let (code, headers) = match unanswered {
+        Unanswered::Refused(refused) => {
+            let code = refused.code();
+            let mut headers = status(code, "too many calls, come back later");
+            headers.insert(PUSHBACK, HeaderValue::from(refused.retry_millis()));
+            (code, headers)
+        }
+        _ => (GrpcCode::Unavailable, status(GrpcCode::Unavailable, "the service could not be reached")),
+    };
+    answer_headers(respond, headers);
+    code
+}
+
 /// Tells the client a status instead of an answer ("Trailers-Only").
-fn answer_status(respond: &mut SendResponse<Bytes>, code: GrpcCode, message: &str) {
+fn answer_headers(respond: &mut SendResponse<Bytes>, headers: HeaderMap) {
     let mut answer = Response::new(());
-    *answer.headers_mut() = status(code, message);
+    *answer.headers_mut() = headers;
     answer.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
     if let Err(error) = respond.send_response(answer, true) {
         tracing::debug!(%error, "a client was not told a status");
@@ -504,7 +522,7 @@ impl Side {
 impl Answer {
     /// Ends it with a status.
     fn end(&mut self, code: GrpcCode, message: &str) {
-        let Some(body) = &mut self.body else { return answer_status(&mut self.head, code, message) };
+        let Some(body) = &mut self.body else { return answer_headers(&mut self.head, status(code, message)) };
         if let Err(error) = body.send_trailers(status(code, message)) {
             tracing::debug!(%error, "a client was not told a status");
         }

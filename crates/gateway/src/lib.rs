@@ -8,6 +8,7 @@
 
 mod access_log;
 mod acks;
+mod admission;
 mod answer;
 mod beats;
 mod body;
@@ -149,7 +150,8 @@ pub enum Error {
 }
 
 impl Gateway {
-    /// Binds the listeners and serves; `journal` is told of each end.
+    /// Binds the listeners and serves; `journal` is told of each end, and `counter` is asked of limits that several gateways
+    /// hold together.
     ///
     /// # Errors
     /// See [`Error`]; nothing keeps running.
@@ -157,6 +159,7 @@ impl Gateway {
         config: GatewayConfig,
         meters: Arc<meter::Registry>,
         journal: Option<Arc<dyn JournalSink>>,
+        counter: Option<Arc<dyn guard::shared::Shared>>,
     ) -> Result<Gateway, Error> {
         let log = config.closed.log.as_deref().map(|path| {
             AccessLog::open(path)
@@ -169,7 +172,7 @@ impl Gateway {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let reactors =
             Reactors::start(processors, &tokio::runtime::Handle::current()).map_err(Error::Threads)?;
-        let shared = Arc::new(Shared { registry, table: ArcSwap::from_pointee(table), reactors });
+        let shared = Arc::new(Shared { registry, table: ArcSwap::from_pointee(table), reactors, counter });
         let (stop, stopping) = watch::channel(false);
         let (guard, tasks) = mpsc::channel(1);
         let mut bound = Vec::new();

@@ -198,11 +198,17 @@ impl Live {
         };
         drop(head);
         match (answered, kind) {
+            (Err(Unanswered::Refused(refused)), Kind::WebSocket(offer)) if refused.closes_websockets() => {
+                let status = Some(StatusCode::SWITCHING_PROTOCOLS.as_u16());
+                attempt.fail(HandshakeResult::Denied, status, refused.detail());
+                client.try_again_later(&offer, &refused).await;
+                None
+            }
             (Err(unanswered), _) => {
                 let mut answer = unanswered.answer();
                 answer::end_connection(&mut answer);
                 let status = Some(answer.status().as_u16());
-                attempt.fail(unanswered.result(), status, unanswered.detail().to_owned());
+                attempt.fail(unanswered.result(), status, unanswered.detail().into_owned());
                 client.answer(answer).await;
                 None
             }
@@ -266,6 +272,7 @@ fn is(name: &[u8], known: &HeaderName) -> bool {
 impl Exchange {
     /// Offers a request to the route's upstreams until one is reached, and waits for its answer's head.
     async fn ask(&self, head: &[u8], attempt: &mut Attempt) -> Result<Answered, Unanswered> {
+        let _turn = self.admit(attempt).await?;
         let mut failures = Vec::new();
         for upstream in self.route.pool.candidates(clock::now()) {
             let open = upstream.open();

@@ -89,7 +89,7 @@ fn subscribe(exchange: &Exchange, mut attempt: Attempt, answered: Answered) -> R
 fn fail(attempt: Option<Attempt>, unanswered: &Unanswered) -> Response<AnswerBody> {
     let answer = unanswered.answer();
     if let Some(attempt) = attempt {
-        attempt.fail(unanswered.result(), Some(answer.status().as_u16()), unanswered.detail().to_owned());
+        attempt.fail(unanswered.result(), Some(answer.status().as_u16()), unanswered.detail().into_owned());
     } else {
         tracing::warn!(error = %unanswered.detail(), "a request was not answered");
     }

@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use meter::RouteMeter;
@@ -118,6 +118,8 @@ pub struct RouteConnections {
     /// What is measured of the route.
     pub meter: Arc<RouteMeter>,
     populations: PerProtocol<Mutex<Population>>,
+    /// What is open of all protocols: written under their locks, read without.
+    active: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -191,6 +193,7 @@ impl Registry {
         let route = Arc::new(RouteConnections {
             meter: self.meters.route(name),
             populations: PerProtocol::default(),
+            active: AtomicU64::new(0),
         });
         routes.push(Arc::clone(&route));
         route
@@ -204,6 +207,11 @@ impl Registry {
     /// All routes, in the order in which they were first configured.
     pub fn routes(&self) -> Vec<Arc<RouteConnections>> {
         self.routes.read().clone()
+    }
+
+    /// Connections of all routes that are open.
+    pub fn active(&self) -> u64 {
+        self.routes.read().iter().map(|route| route.active()).sum()
     }
 
     /// Every open connection.
@@ -339,13 +347,20 @@ impl RouteConnections {
     fn open(&self, entry: Arc<Entry>) {
         let mut population = self.populations[entry.protocol].lock();
         population.opened += 1;
+        self.active.fetch_add(1, Relaxed);
         population.live.insert(entry.id, entry);
+    }
+
+    /// Connections that are open.
+    pub fn active(&self) -> u64 {
+        self.active.load(Relaxed)
     }
 
     /// Counts a connection as closed.
     pub fn close(&self, entry: &Entry, initiator: Initiator, reason: Reason) {
         let mut population = self.populations[entry.protocol].lock();
         if population.live.remove(&entry.id).is_some() {
+            self.active.fetch_sub(1, Relaxed);
             population.count_closed((initiator, reason));
         }
     }

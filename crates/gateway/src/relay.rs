@@ -7,6 +7,7 @@
 
 mod event_stream;
 mod own_pings;
+mod paced;
 mod queue;
 mod websocket;
 mod wire;
@@ -26,6 +27,7 @@ use model::{Direction, Leg, Moment, PerDirection, PerLeg, Word};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub use self::event_stream::EventBody;
+pub use self::paced::Paced;
 pub use self::queue::Outbox;
 pub use self::websocket::Frames;
 pub use self::wire::Wire;
@@ -252,6 +254,9 @@ impl<W: Wire> Relay<W> {
             if self.pipes[direction].has_ended {
                 self.shut(direction, cx);
                 return Poll::Pending;
+            }
+            if self.goodbye.is_none() {
+                ready!(self.wire.poll_read_allowed(&self.session.entry, direction, cx));
             }
             let sender = stream(&mut self.client, &mut self.upstream, direction.sender());
             if sender.is_drained() {
@@ -521,8 +526,8 @@ impl<W: Wire> Relay<W> {
                 true
             }
             Command::HalfCloseTimeout => true,
-            Command::Drain | Command::IdleTimeout | Command::HeartbeatTimeout => {
-                self.goodbye.get_or_insert(Goodbye::new(CloseCode::GOING_AWAY));
+            Command::Drain | Command::IdleTimeout | Command::HeartbeatTimeout | Command::RateLimit => {
+                self.goodbye.get_or_insert(Goodbye::new(command.close_code()));
                 false
             }
         }

@@ -1,10 +1,13 @@
 //! What only the registry of live connections knows at the moment of a scrape.
 
-use meter::scrape::{Certificate, Countries, RouteLive, Scrape, Waiting};
+use guard::admission::Limits;
+use meter::scrape::{AdmissionFacts, Certificate, Countries, RouteLive, Scrape, Waiting};
 use model::live::Backlog;
+use model::system::{Limit, LimitedResource};
 use model::{Direction, Leg, Moment, PerLeg, Protocol, Word};
 
 use crate::Gateway;
+use crate::admission::{Door, Turns};
 use crate::clock;
 use crate::entry::Entry;
 use crate::guarded;
@@ -28,6 +31,17 @@ impl Gateway {
             let route = table.routes().iter().find(|route| &**route.connections.meter.name() == name)?;
             route.timeouts.idle.map(|idle| idle.as_secs_f64())
         };
+        let admission = |name: &str| {
+            let route = table.route(name)?;
+            let door = route.door();
+            let tells_apart = |door: &&Door| door.gate.limits().per_client.is_some();
+            let is_some = route.admission.is_some() || route.limits_config().is_pacing();
+            is_some.then(|| AdmissionFacts {
+                connections: door.and_then(|door| door.gate.limits().connections),
+                waiting: door.and_then(|door| door.turns.as_ref()).map(Turns::waiting),
+                clients_left_out: door.filter(tells_apart).map(|door| door.gate.clients_left_out()),
+            })
+        };
         let routes = self.shared.registry.routes();
         let mut countries = Countries::new();
         Scrape {
@@ -36,6 +50,7 @@ impl Gateway {
                 .iter()
                 .map(|route| RouteLive {
                     idle_timeout_seconds: idle_timeout(route.meter.name()),
+                    admission: admission(route.meter.name()),
                     ..route_live(route, now, &mut countries)
                 })
                 .collect(),
@@ -56,6 +71,44 @@ impl Gateway {
             ..Scrape::default()
         }
     }
+}
+
+impl Gateway {
+    /// The limits of routes, and of the gateway in all, with what is used of them.
+    pub fn limits(&self) -> Vec<Limit> {
+        let table = self.shared.table.load();
+        let mut limits = Vec::new();
+        if let Some(door) = table.door() {
+            limits_of(door, "", self.shared.registry.active(), &mut limits);
+        }
+        for route in table.routes() {
+            if let Some(door) = route.door() {
+                limits_of(door, route.connections.meter.name(), route.connections.active(), &mut limits);
+            }
+        }
+        limits
+    }
+}
+
+fn limits_of(door: &Door, route: &str, open: u64, limits: &mut Vec<Limit>) {
+    use LimitedResource::{
+        ClientConnections, GatewayConnections, GatewayHandshakes, GatewayNewConnections, RouteConnections,
+        RouteHandshakes, RouteNewConnections,
+    };
+    let (gate, is_whole) = (&door.gate, route.is_empty());
+    let Limits { connections, new_connections, per_client, .. } = gate.limits();
+    let mut add = |of_route, of_gateway, used: Option<u64>, limit: Option<u64>| {
+        if let (Some(used), Some(limit)) = (used, limit) {
+            let resource = if is_whole { of_gateway } else { of_route };
+            limits.push(Limit { resource, subject: route.to_owned(), used, limit });
+        }
+    };
+    add(RouteConnections, GatewayConnections, Some(open + gate.opening()), *connections);
+    let tokens = new_connections.map(|rate| rate.tokens.get().into());
+    add(RouteNewConnections, GatewayNewConnections, gate.taken(), tokens);
+    add(ClientConnections, ClientConnections, Some(gate.busiest_client()), per_client.connections);
+    let turns = door.turns.as_ref();
+    add(RouteHandshakes, GatewayHandshakes, turns.map(Turns::under_way), turns.map(Turns::at_once));
 }
 
 fn counted(route: &RouteConnections) -> RouteLive {

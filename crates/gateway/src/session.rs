@@ -11,11 +11,12 @@ use model::record::{
 };
 use model::recording::Happening;
 use model::{
-    ConnectionId, Direction, GrpcCode, HandshakeResult, Http2Error, Initiator, Leg, Moment, PerDirection,
-    PerLeg, Protocol, Reason, WallTime,
+    AdmissionReason, ConnectionId, Direction, GrpcCode, HandshakeResult, Http2Error, Initiator, Leg, Moment,
+    PerDirection, PerLeg, Protocol, Reason, WallTime,
 };
 use observe::ending::{self, Ending};
 
+use crate::admission::{Kept, Slots};
 use crate::beats::Beats;
 use crate::clock;
 use crate::entry::{Entry, Identity};
@@ -41,6 +42,9 @@ pub struct Attempt {
     started: Moment,
     started_at: WallTime,
     is_over: bool,
+    /// What the guard keeps for it.
+    slots: Slots,
+    refused_by: Option<AdmissionReason>,
 }
 
 /// The last upstream that was tried.
@@ -74,7 +78,19 @@ impl Attempt {
             started,
             started_at: clock::wall_of(started),
             is_over: false,
+            slots: Slots::default(),
+            refused_by: None,
         }
+    }
+
+    /// The guard has let it in.
+    pub fn admitted(&mut self, slots: Slots) {
+        self.slots = slots;
+    }
+
+    /// The guard turns it away.
+    pub fn refused(&mut self, reason: AdmissionReason) {
+        self.refused_by = Some(reason);
     }
 
     /// An upstream is tried; `connection` knows when it is reached.
@@ -143,17 +159,19 @@ impl Attempt {
         };
         let entry = Arc::new(Entry::new(identity, now, clock::wall()));
         self.registry.open(&entry);
+        let kept = std::mem::take(&mut self.slots).opened();
         Session {
             registry: Arc::clone(&self.registry),
             entry,
             opened_at: self.started_at,
-            handshake: Handshake { result, status, seconds, detail: None },
+            handshake: Handshake { result, status, seconds, detail: None, refused_by: None },
             ending: Ending::new(),
             codes: CloseCodes::default(),
             violations: PerDirection::default(),
             unsent: PerDirection::default(),
             events_per_read: None,
             grpc: self.grpc.take(),
+            _kept: kept,
         }
     }
 
@@ -200,7 +218,7 @@ impl Attempt {
             opened_at: self.started_at,
             closed_at: clock::wall(),
             duration_seconds: 0.0,
-            handshake: Handshake { result, status, seconds, detail },
+            handshake: Handshake { result, status, seconds, detail, refused_by: self.refused_by },
             initiator: None,
             layer: None,
             reason: None,
@@ -248,6 +266,8 @@ pub struct Session {
     pub events_per_read: Option<EventsPerRead>,
     /// What a gRPC stream has beside.
     pub grpc: Option<Box<GrpcFacts>>,
+    /// Counts for its client, and for other gateways.
+    _kept: Option<Box<Kept>>,
 }
 
 impl Session {

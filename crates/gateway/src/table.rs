@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use guard::admission::Scope;
 use guard::heartbeat::HeartbeatConfig;
 use guard::queue::QueueConfig;
 use observe::event_time::Source;
 use rustls::pki_types::ServerName;
 
+use crate::admission::{Admission, Door};
 use crate::config::{
-    ClientKeySource, EventTimeConfig, GatewayConfig, MatchConfig, Network, RouteConfig, Timeouts,
-    UpstreamConfig,
+    ClientKeySource, EventTimeConfig, GatewayConfig, LimitsConfig, MatchConfig, Network, RouteConfig,
+    Timeouts, UpstreamConfig,
 };
 use crate::entry::Limits;
 use crate::registry::{Registry, RouteConnections};
@@ -22,6 +24,8 @@ use crate::upstream::{Pool, Upstream, server_name};
 pub struct Table {
     routes: Vec<Arc<Route>>,
     trusted: Vec<Network>,
+    /// Limits of the gateway in all.
+    door: Option<Arc<Door>>,
     /// Connections by source, of all routes.
     uses: Arc<Uses>,
 }
@@ -43,11 +47,23 @@ pub struct Route {
     pub event_time: Option<Arc<Source>>,
     /// The queue towards its clients.
     pub queue: Option<Arc<QueueConfig>>,
+    /// Who may come in; none where there are no limits.
+    pub admission: Option<Admission>,
     matcher: MatchConfig,
     config: RouteConfig,
 }
 
 impl Route {
+    /// Its own limits.
+    pub fn door(&self) -> Option<&Door> {
+        self.admission.as_ref()?.route.as_deref()
+    }
+
+    /// What is configured of them.
+    pub fn limits_config(&self) -> &LimitsConfig {
+        &self.config.limits
+    }
+
     /// Its limits of time for an open connection.
     pub fn limits(&self) -> Limits {
         Limits { idle: self.timeouts.idle, half_close: self.timeouts.half_close }
@@ -91,7 +107,11 @@ impl Table {
                 .map_err(|error| TableError { route: route.name.as_str().to_owned(), error })
         });
         let pools = pools.collect::<Result<Vec<Pool>, TableError>>()?;
+        let door = Door::build(Scope::Gateway, "", &config.limits, before.and_then(Table::door));
         let routes = config.routes.iter().zip(pools).map(|(route, pool)| {
+            let same = before.and_then(|table| table.route(route.name.as_str()));
+            let own =
+                Door::build(Scope::Route, route.name.as_str(), &route.limits, same.and_then(Route::door));
             Arc::new(Route {
                 connections: registry.route(route.name.as_str()),
                 pool,
@@ -100,11 +120,13 @@ impl Table {
                 client_key: route.client_key.clone(),
                 event_time: route.event_time.as_ref().and_then(EventTimeConfig::source).map(Arc::new),
                 queue: route.queue.clone().map(Arc::new),
+                admission: Admission::of(own, door.as_ref()),
                 matcher: route.matcher.clone(),
                 config: route.clone(),
             })
         });
-        Ok(Table { routes: routes.collect(), trusted: config.trusted_peers.clone(), uses })
+        let routes = routes.collect();
+        Ok(Table { routes, trusted: config.trusted_peers.clone(), door, uses })
     }
 
     /// The first route that takes a request.
@@ -115,6 +137,16 @@ impl Table {
     /// Networks whose word on clients is believed.
     pub fn trusted(&self) -> &[Network] {
         &self.trusted
+    }
+
+    /// Limits of the gateway in all.
+    pub fn door(&self) -> Option<&Door> {
+        self.door.as_deref()
+    }
+
+    /// The route of that name.
+    pub fn route(&self, name: &str) -> Option<&Route> {
+        self.routes.iter().map(|route| &**route).find(|route| route.config.name.as_str() == name)
     }
 
     /// All routes.

@@ -5,16 +5,19 @@
 //! and of this process, so the hashes of two runs, or of two gateways, have nothing in common.
 
 use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use guard::admission::Client;
 use http::{HeaderName, header};
 use meter::reconnects::ClientKey;
 use model::record::ClientAddress;
 use model::{Protocol, Word};
 use observe::fields::Fields;
 
-use crate::config::ClientKeySource;
+use crate::config::{By, ClientKeySource};
 use crate::exchange::Head;
+use crate::table::Route;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -45,6 +48,48 @@ pub struct Scope<'a> {
     pub protocol: Protocol,
 }
 
+/// As whom a client is counted by the limits of a route: as its `client_key` says, or else by its address.
+pub fn counted_as(
+    request: &Head<'_, impl Fields>,
+    client: &ClientAddress,
+    route: &Route,
+    salt: &Salt,
+) -> Client {
+    let by_key = match route.limits_config().per_client.by {
+        By::ClientKey => secret(request, &route.client_key),
+        By::Address => None,
+    };
+    let agent = match (&route.client_key, route.limits_config().per_client.by) {
+        (ClientKeySource::IpAndUserAgent, By::ClientKey) => value(request.fields, &header::USER_AGENT),
+        _ => None,
+    };
+    Client(match by_key {
+        Some(secret) => salt.0.hash_one(secret),
+        None => salt.0.hash_one((network(client.ip), agent)),
+    })
+}
+
+/// What one client has for itself: its address, of IPv6 the network.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
+/// What a request tells of its client by a cookie, a header or a parameter.
+fn secret<'a>(request: &Head<'a, impl Fields>, source: &ClientKeySource) -> Option<&'a [u8]> {
+    let fields = request.fields;
+    match source {
+        ClientKeySource::IpAndUserAgent => None,
+        ClientKeySource::Cookie(name) => cookie(fields, name.as_str()),
+        ClientKeySource::Header(name) => {
+            HeaderName::from_bytes(name.as_str().as_bytes()).ok().and_then(|name| value(fields, &name))
+        }
+        ClientKeySource::Query(name) => request.uri.query().and_then(|query| parameter(query, name.as_str())),
+    }
+}
+
 impl Visitor {
     /// Reads what the request of `client` tells.
     pub fn of(
@@ -62,14 +107,7 @@ impl Visitor {
                 let agent = value(fields, &header::USER_AGENT).unwrap_or_default();
                 Some(ClientKey(salt.0.hash_one((route, protocol.index(), client.ip, agent))))
             }
-            ClientKeySource::Cookie(name) => cookie(fields, name.as_str()).map(key_of),
-            ClientKeySource::Header(name) => {
-                let name = HeaderName::from_bytes(name.as_str().as_bytes());
-                name.ok().and_then(|name| value(fields, &name)).map(key_of)
-            }
-            ClientKeySource::Query(name) => {
-                request.uri.query().and_then(|query| parameter(query, name.as_str())).map(key_of)
-            }
+            _ => secret(request, source).map(key_of),
         };
         Visitor { key, has_last_event_id: fields.has(&LAST_EVENT_ID), user_agent: user_agent(fields) }
     }

@@ -3,5 +3,7 @@
 //!
 //! Everything here is off until a route says otherwise, and each policy is a value that is swapped whole.
 
+pub mod admission;
 pub mod heartbeat;
 pub mod queue;
+pub mod shared;

@@ -16,14 +16,14 @@ use model::overview::{Ceiling, CountryNow, Overview, PerProtocol, RouteNow};
 use model::ports::{Connections as _, Hosts, Metrics, MetricsFormat, Operations, Overviews, Workings};
 use model::system::{Limit, Setting, SystemFacts};
 use parking_lot::Mutex;
-use remote::RemoteEngine;
+use remote::{Limiter, RemoteEngine};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use web::{About, Ports};
 
 use crate::Failure;
 use crate::alerting::{Alerting, Board, Elsewhere};
-use crate::config::{Config, Source};
+use crate::config::{Config, SharedLimitsConfig, Source};
 use crate::findings::{Investigation, Investigator, Records, Sight};
 use crate::history::{Kept, OwnMetrics, Target};
 use crate::host::Host;
@@ -53,6 +53,8 @@ struct Core {
     kept: Arc<Kept>,
     /// Who answers queries in place of what is kept.
     engine: Option<RemoteEngine>,
+    /// Who counts for several gateways.
+    limiter: Option<Arc<Limiter>>,
     ceiling: Ceiling,
     host: Arc<Host>,
     rules: Arc<Board>,
@@ -82,9 +84,12 @@ impl App {
         let started_at = clock::wall();
         let kept = Kept::open(&config.data, &config.remote_write)?;
         let engine = engine(&config)?;
+        let shared = config.shared_limits.as_ref().and_then(SharedLimitsConfig::settings);
+        let limiter = shared.map(Limiter::start);
+        let counter = limiter.clone().map(|limiter| limiter as _);
         let (investigation, news) = Investigation::new();
         let records = Records { investigation: Arc::clone(&investigation), journal: Arc::clone(&kept) as _ };
-        let gateway = Gateway::start(config.gateway(), Arc::clone(&meters), Some(Arc::new(records)))
+        let gateway = Gateway::start(config.gateway(), Arc::clone(&meters), Some(Arc::new(records)), counter)
             .await
             .map_err(|error| Failure::Running(error.to_string()))?;
         let history = Mutex::new(History::new(clock::now(), started_at));
@@ -97,6 +102,7 @@ impl App {
             history,
             kept,
             engine,
+            limiter,
             ceiling,
             host,
             rules: Arc::default(),
@@ -256,6 +262,7 @@ impl Core {
             rules: self.rules.facts(),
             reloaded: self.source.as_ref().map(|_| self.is_reloaded.load(Relaxed)),
             remotes: self.kept.remote_facts(),
+            shared_limits: self.limiter.as_ref().map(|limiter| limiter.facts()),
             notifications: self.desk.facts(),
             alertmanagers: self.desk.alertmanager_facts(),
             findings: self.investigation.facts(),
@@ -269,7 +276,8 @@ impl Core {
 impl Workings for Core {
     fn limits(&self) -> Vec<Limit> {
         let config = self.config.lock().clone();
-        system::limits(&self.scrape(), self.ceiling, &config, self.gateway.registry().live())
+        let own = self.gateway.limits();
+        system::limits(own, &self.scrape(), self.ceiling, &config, self.gateway.registry().live())
     }
 
     fn system(&self) -> SystemFacts {
@@ -349,6 +357,7 @@ fn fixed_part_that_differs(current: &Config, new: &Config) -> Option<&'static st
         ("remote_write", current.remote_write != new.remote_write),
         ("query_url", current.query_url != new.query_url),
         ("query", current.query != new.query),
+        ("shared_limits", current.shared_limits != new.shared_limits),
         ("evaluation.promql_features", current.evaluation.promql_features != new.evaluation.promql_features),
         ("closed", current.closed != new.closed),
         ("metrics", current.metrics != new.metrics),

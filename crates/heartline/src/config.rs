@@ -12,6 +12,7 @@ mod probes;
 mod query;
 mod remote_write;
 mod settings;
+mod shared_limits;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,8 +20,8 @@ use std::time::Duration;
 
 use alert::engine::Options;
 use gateway::config::{
-    ClosedConfig, DrainConfig, GatewayConfig, GeoConfig, ListenerConfig, Network, RecorderConfig,
-    RouteConfig, TcpSamplesConfig,
+    ClosedConfig, DrainConfig, GatewayConfig, GeoConfig, LimitsConfig, ListenerConfig, Network,
+    RecorderConfig, RouteConfig, TcpSamplesConfig,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,7 @@ pub use crate::config::probes::ProbeConfig;
 pub use crate::config::query::QueryConfig;
 pub use crate::config::remote_write::RemoteWriteConfig;
 pub(crate) use crate::config::settings::settings;
+pub use crate::config::shared_limits::{RedisConfig, SharedLimitsConfig};
 
 /// File that `run` looks for when it is told of none.
 const DEFAULT_FILE: &str = "heartline.yaml";
@@ -86,6 +88,10 @@ pub struct Config {
     pub tcp_samples: TcpSamplesConfig,
     /// Where clients are.
     pub geo: GeoConfig,
+    /// What there may be of connections on all routes together; routes have their own beside.
+    pub limits: LimitsConfig,
+    /// Who counts those limits that several gateways hold together.
+    pub shared_limits: Option<SharedLimitsConfig>,
     /// Prometheus rule files, relative to this file; the last part of a path may have `*` and `?`. The word `default`
     /// stands for the rules that come with this program. `[]` evaluates no rules.
     pub rules: Vec<PathBuf>,
@@ -113,6 +119,8 @@ impl Default for Config {
             metrics: MetricsConfig::default(),
             tcp_samples: TcpSamplesConfig::default(),
             geo: GeoConfig::default(),
+            limits: LimitsConfig::default(),
+            shared_limits: None,
             rules: vec![PathBuf::from(DEFAULT_RULES)],
             evaluation: EvaluationConfig::default(),
             alerting: AlertingConfig::default(),
@@ -154,6 +162,7 @@ impl Config {
             recorder: self.recorder.clone(),
             tcp_samples: self.tcp_samples,
             geo: self.geo.clone(),
+            limits: self.limits.clone(),
         }
     }
 
@@ -175,6 +184,10 @@ impl Config {
         problems.extend(self.alerting.problems());
         problems.extend(remote_write::problems(&self.remote_write));
         problems.extend(probes::problems(&self.probes, &self.routes));
+        problems.extend(self.shared_limits.iter().flat_map(SharedLimitsConfig::problems));
+        if self.shared_limits.is_none() {
+            problems.extend(shared_limits::missing(self));
+        }
         problems.extend(self.query.problems(self.query_url.as_deref()));
         let window = self.metrics.mean_window;
         if window < Duration::from_secs(10) || window > Duration::from_secs(300) {

@@ -6,7 +6,8 @@ mod places;
 mod service;
 
 use gateway::config::{
-    Balance, ClientKeySource, MatchConfig, RouteConfig, Timeouts, UpstreamTlsConfig, UpstreamUrl,
+    Balance, ClientKeySource, LimitsConfig, MatchConfig, RouteConfig, Timeouts, UpstreamTlsConfig,
+    UpstreamUrl,
 };
 
 use crate::Failure;
@@ -59,6 +60,7 @@ fn config(options: &DemoOptions, service: u16) -> Config {
         client_key: ClientKeySource::default(),
         event_time: None,
         queue: None,
+        limits: LimitsConfig::default(),
     };
     let mut config = Config {
         routes: vec![

@@ -14,15 +14,16 @@ use crate::config::Config;
 /// Upstreams whose ports are counted.
 const UPSTREAMS_MAX: usize = 256;
 
-/// All ceilings that are known, whether near or not.
+/// All ceilings that are known, whether near or not: the `own` ones of the configuration, and those of what there is.
 pub(crate) fn limits(
+    own: Vec<Limit>,
     scrape: &Scrape,
     ceiling: Ceiling,
     config: &Config,
     live: impl Iterator<Item = LiveConnection>,
 ) -> Vec<Limit> {
     use LimitedResource::*;
-    let mut limits = Vec::new();
+    let mut limits = own;
     let mut add = |resource, subject: &str, used: Option<u64>, limit: Option<u64>| {
         if let (Some(used), Some(limit)) = (used, limit)
             && limit > 0

@@ -47,6 +47,7 @@ pub fn visit(registry: &Registry, scrape: &Scrape, sink: &mut dyn Sink) {
         kept::visit(family, &registry.queries, &scrape.store, sink);
         rules::visit(family, scrape, sink);
         kept::visit_remotes(family, &scrape.remotes, sink);
+        kept::visit_shared_limits(family, scrape.shared_limits.as_ref(), sink);
         kept::visit_notifications(family, &scrape.notifications, sink);
         kept::visit_findings(family, &scrape.findings, sink);
         probes::visit(family, &scrape.probes, sink);
@@ -293,6 +294,12 @@ fn visit_route(
             }
         }
         f::QUEUE_UNQUEUED => out.words("reason", |reason: Unqueued| meter.queue.unqueued.get(reason)),
+        f::ADMISSIONS if live.admission.is_some() => meter.admissions.each(|decision, reason, count| {
+            out.labelled(&[("decision", decision.as_str()), ("reason", reason.as_str())], count as f64);
+        }),
+        f::CONNECTION_LIMIT => out.known(live.admission.and_then(|facts| facts.connections)),
+        f::HANDSHAKES_WAITING => out.known(live.admission.and_then(|facts| facts.waiting)),
+        f::CLIENTS_LEFT_OUT => out.known(live.admission.and_then(|facts| facts.clients_left_out)),
         f::REJECTED_UPGRADES => {
             out.words("check", |check: RejectedCheck| meter.sum(|shard| shard.rejected.get(check)));
         }
@@ -363,6 +370,10 @@ impl RouteSink<'_> {
 
     fn value(&mut self, value: f64) {
         self.emit("", &[], value);
+    }
+
+    fn known(&mut self, value: Option<u64>) {
+        value.into_iter().for_each(|value| self.value(value as f64));
     }
 
     fn labelled(&mut self, labels: &[(&str, &str)], value: f64) {

@@ -204,6 +204,14 @@ families! {
         "Open connections by the client's country (ISO 3166-1 alpha-2), as the database of geo.database says: unknown where it does not know, other beyond 250 countries; absent without a database.";
     REJECTED_UPGRADES: Counter "heartline_rejected_upgrades_total" ["route", "check"]
         "Broken rules of the upgrade discipline in requests and answers.";
+    ADMISSIONS: Counter "heartline_admissions_total" ["route", "decision", "reason"]
+        "Attempts to open a WebSocket, an event stream or a gRPC stream by what the limits of the route and of the gateway decided, and by which of them; of what clients send, how often one was held back (delayed) or closed. Absent without limits.";
+    CONNECTION_LIMIT: Gauge "heartline_connection_limit" ["route"]
+        "Connections that the route may have open at once (limits.connections); absent without.";
+    HANDSHAKES_WAITING: Gauge "heartline_handshakes_waiting" ["route"]
+        "Openings that wait for their turn to try an upstream of the route (limits.handshakes); absent without.";
+    CLIENTS_LEFT_OUT: Counter "heartline_admission_clients_left_out_total" ["route"]
+        "Attempts that no limit for each client held for, since too many clients are kept in mind; absent without such limits.";
     CUT_UNTOLD: Counter "heartline_connections_cut_total" ["route"]
         "Connections that a stop cut at the end of its window before both peers could be told (Close frame, end of the body): they were inside a frame or a chunk, or took no more.";
     REFUSED: Counter "heartline_refused_total" ["reason"]
@@ -262,6 +270,10 @@ families! {
         "Bytes that wait to be sent to an engine elsewhere, compressed.";
     REMOTE_LAG: Gauge "heartline_remote_write_lag_seconds" ["remote"]
         "Age of the oldest sample that waits to be sent to an engine elsewhere; 0 when none waits.";
+    SHARED_LIMITS_UP: Gauge "heartline_shared_limits_up" []
+        "Whether the Redis that counts limits for several gateways (shared_limits) answers; absent without one.";
+    SHARED_LIMIT_ASKS: Counter "heartline_shared_limit_asks_total" ["result"]
+        "Openings that limits of several gateways were asked for: granted, refused, or unknown since no answer came in time, with which shared_limits.on_failure decides; absent without shared_limits.";
     NOTIFICATIONS: Counter "heartline_notifications_total" ["channel", "type", "result", "reason"]
         "Messages to people: delivered as the vendor counts it, attempts that are repeated (retried), given up (failed), left out since too many waited (dropped), or told together with others (merged); reason is empty where there is none.";
     NOTIFICATION_SECONDS: Histogram "heartline_notification_duration_seconds" ["type"]

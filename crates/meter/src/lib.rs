@@ -8,6 +8,7 @@
 //! Nothing is exposed that [`families::ALL`] does not name, and every combination of closed enumerations is
 //! there from the start with 0.
 
+pub mod admissions;
 pub mod cells;
 pub mod expose;
 pub mod families;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::{Direction, Moment, PerDirection, Refused};
 
+use crate::admissions::Admissions;
 use crate::cells::{Counter, Counts, Observed, Shard};
 use crate::grpc::GrpcCells;
 use crate::mean::{MeanWindow, Sums};
@@ -108,6 +109,8 @@ pub struct RouteMeter {
     pub grpc: GrpcCells,
     /// What is counted of queues towards slow clients.
     pub queue: QueueCells,
+    /// What the guard has decided.
+    pub admissions: Admissions,
     name: Arc<str>,
     shards: Box<[Shard]>,
     means: Mutex<PerDirection<MeanWindow>>,
@@ -121,6 +124,7 @@ impl RouteMeter {
         RouteMeter {
             grpc: GrpcCells::default(),
             queue: QueueCells::default(),
+            admissions: Admissions::default(),
             name: name.into(),
             shards,
             means,

@@ -35,6 +35,8 @@ pub struct Scrape {
     pub reloaded: Option<bool>,
     /// Engines elsewhere that samples are sent to.
     pub remotes: Vec<RemoteFacts>,
+    /// Limits that several gateways hold together; none without.
+    pub shared_limits: Option<SharedLimitsFacts>,
     /// What people are told.
     pub notifications: NotificationFacts,
     /// What explains the ends of connections.
@@ -85,10 +87,23 @@ pub struct RouteLive {
     pub grpc_backlog: PerDirection<Waiting>,
     /// WebSocket connections whose receiver has left a backlog for long.
     pub slow_consumers: u64,
+    /// What its limits hold back; none where it has none.
+    pub admission: Option<AdmissionFacts>,
     /// Configured limit of silence.
     pub idle_timeout_seconds: Option<f64>,
     /// Interval of the Pings towards each peer, as the family says.
     pub heartbeat_interval_seconds: PerLeg<Option<f64>>,
+}
+
+/// What the limits of a route hold back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AdmissionFacts {
+    /// Connections that may be open at once.
+    pub connections: Option<u64>,
+    /// Openings that wait for their turn.
+    pub waiting: Option<u64>,
+    /// Attempts that no limit for each client held for, for want of room.
+    pub clients_left_out: Option<u64>,
 }
 
 /// How many connections there have been: `opened` − sum of `closed` = `active`, always.
@@ -209,6 +224,19 @@ pub struct RemoteFacts {
     pub waiting_bytes: u64,
     /// Age of the oldest sample that waits, seconds.
     pub lag_seconds: f64,
+}
+
+/// What came of asking for limits that several gateways hold together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SharedLimitsFacts {
+    /// Whether who counts them answers.
+    pub is_up: bool,
+    /// Openings that were let in.
+    pub granted: u64,
+    /// Openings that were refused.
+    pub refused: u64,
+    /// Openings without an answer in time.
+    pub unknown: u64,
 }
 
 /// What came of telling people.

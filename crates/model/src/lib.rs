@@ -4,6 +4,7 @@
 //! Nothing here does anything: no sockets, no clock, no randomness. Connection events are the first waist of
 //! the design: above them nobody knows bytes, so no type of this crate carries payload.
 
+pub mod admission;
 pub mod country;
 pub mod event;
 pub mod filter;
@@ -31,6 +32,7 @@ pub mod tcp;
 pub mod time;
 pub mod words;
 
+pub use admission::{AdmissionReason, Decision};
 pub use country::Country;
 pub use id::ConnectionId;
 pub use language::Language;

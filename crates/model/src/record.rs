@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::admission::AdmissionReason;
 use crate::country::Country;
 use crate::event::{CloseCode, FrameViolation};
 use crate::heartbeat::Heartbeat;
@@ -214,6 +215,10 @@ pub struct Handshake {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub detail: Option<String>,
+    /// The limit of this gateway that refused it; none where none did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub refused_by: Option<AdmissionReason>,
 }
 
 /// One thing that was seen of the end of a connection.
@@ -269,6 +274,8 @@ pub enum What {
     HeartbeatTimeout,
     /// The receiver on this leg did not read for as long as the route allows.
     SlowConsumer,
+    /// The client sent more than the route allows.
+    RateLimit,
     /// The gateway is draining.
     Drain,
     /// An operator closed the connection.

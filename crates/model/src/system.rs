@@ -9,6 +9,20 @@ words! {
     LimitedResource {
         /// Connections that the limit on open files allows; no more are accepted.
         Connections = "connections",
+        /// Connections of a route that may be open at once (`limits.connections`); more are refused.
+        RouteConnections = "route_connections",
+        /// New connections of a route (`limits.new_connections`): tokens that are taken; without one none is let in.
+        RouteNewConnections = "route_new_connections",
+        /// Connections that each client of a route may have open (`limits.per_client.connections`), by the one that has most.
+        ClientConnections = "client_connections",
+        /// Openings towards the upstreams of a route that may be under way at once (`limits.handshakes`); others wait.
+        RouteHandshakes = "route_handshakes",
+        /// Connections of all routes that may be open at once (`limits.connections`); more are refused.
+        GatewayConnections = "gateway_connections",
+        /// New connections of all routes (`limits.new_connections`): tokens that are taken.
+        GatewayNewConnections = "gateway_new_connections",
+        /// Openings towards all upstreams that may be under way at once (`limits.handshakes`); others wait.
+        GatewayHandshakes = "gateway_handshakes",
         /// Open files of this process; at the limit nothing is accepted or opened.
         OpenFiles = "open_files",
         /// Open files of the machine.

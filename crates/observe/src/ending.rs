@@ -59,6 +59,7 @@ pub fn layer_of(what: What) -> Layer {
         | What::HalfCloseTimeout
         | What::HeartbeatTimeout
         | What::SlowConsumer
+        | What::RateLimit
         | What::Drain
         | What::Operator
         | What::Internal => Layer::Policy,
@@ -82,6 +83,7 @@ fn reason(protocol: Protocol, cause: &Cause) -> Reason {
         (IdleTimeout | HalfCloseTimeout, ..) => Reason::Timeout,
         (HeartbeatTimeout, ..) => Reason::HeartbeatTimeout,
         (SlowConsumer, ..) => Reason::SlowConsumer,
+        (RateLimit, ..) => Reason::Limit,
         (Drain | Operator, ..) => Reason::Shutdown,
         (CloseFrame, Protocol::WebSocket, Some(_)) => cause.code.map_or(Reason::NoStatus, Reason::from),
         (Fin | BodyTruncated, Protocol::WebSocket, Some(_)) => Reason::Abnormal,

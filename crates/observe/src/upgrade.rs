@@ -108,6 +108,19 @@ pub struct Offer {
     extensions: Vec<u8>,
 }
 
+impl Offer {
+    /// `Sec-WebSocket-Accept` of an answer that agrees.
+    pub fn accept(&self) -> &[u8] {
+        &self.accept
+    }
+
+    /// The first subprotocol that is offered. A browser that offers some and is given none fails the connection.
+    pub fn first_protocol(&self) -> Option<&[u8]> {
+        let first = self.protocols.split(|&byte| byte == b',').next()?.trim_ascii();
+        (!first.is_empty()).then_some(first)
+    }
+}
+
 /// Why a request is no valid handshake, and the answer to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {

@@ -4,6 +4,8 @@
 //! by a thread for each, in order and at least once. Who gives samples waits for nothing. It is no store: what the
 //! engine has taken is forgotten here.
 //!
+//! Openings ask one Redis for limits that several gateways hold together ([`Limiter`]).
+//!
 //! Alerts go to each Alertmanager by a task of its own ([`Alertmanagers`]).
 //!
 //! Queries go to one engine ([`RemoteEngine`]): questions of the HTTP API as they are, those of rules by [`EngineSeries`].
@@ -14,6 +16,7 @@ mod backoff;
 mod client;
 mod destination;
 mod engine;
+mod limiter;
 mod post;
 mod sender;
 mod wire;
@@ -31,6 +34,7 @@ pub use access::{Access, Credentials};
 pub use alertmanagers::Alertmanagers;
 pub use destination::Destination;
 pub use engine::{EngineSeries, RemoteEngine};
+pub use limiter::{Limiter, LimiterSettings, RedisUrl};
 use sender::Sender;
 
 /// Batches that may wait to be packed.

@@ -2,6 +2,7 @@
 
 mod connections;
 mod events;
+mod explain;
 mod facets;
 mod har;
 mod journal;
@@ -11,6 +12,7 @@ mod view;
 
 pub(crate) use connections::{connection, connections};
 pub(crate) use events::events;
+pub(crate) use explain::explain;
 pub(crate) use facets::facets;
 pub(crate) use look::{config, geo, host, limits, overview, stream, system};
 pub(crate) use session::{login, logout, status};

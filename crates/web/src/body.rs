@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use diagnose::contrast::Difference;
 use diagnose::text::Told;
 use model::WallTime;
 use model::finding::{Coverage, Level, Place};
@@ -51,6 +52,8 @@ pub struct ViewPage {
     pub as_of: WallTime,
     /// How many rows it has.
     pub total: usize,
+    /// False when it was made of the newest connections of the times asked for, and there are more.
+    pub is_complete: bool,
     /// What is known now of the rows asked for; none of a connection whose record is no longer kept.
     pub items: Vec<Option<ConnectionView>>,
 }
@@ -157,6 +160,44 @@ pub struct Feedback {
     #[serde(default, rename = "where")]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub place: Option<Place>,
+}
+
+/// What sets the connections of a window apart from those of the time before.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Explained {
+    /// Beginning of the window, and end of the time before.
+    pub from: WallTime,
+    /// End of the window.
+    pub to: WallTime,
+    /// Beginning of the time before.
+    pub baseline_from: WallTime,
+    /// False when no journal is kept: then only the newest ends are known, those in memory.
+    pub is_kept: bool,
+    /// Connections that ended.
+    pub ends: Contrast,
+    /// Connections that opened and attempts that failed, by when they began.
+    pub openings: Contrast,
+    /// Findings that went on in the window.
+    pub findings: Vec<Told>,
+}
+
+/// Connections of a window against those of the time before.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Contrast {
+    /// Connections of the window that were counted.
+    pub count: u64,
+    /// Connections of the time before that were counted.
+    pub count_before: u64,
+    /// False when reading ended at its limit or its time: the newest of the window were counted.
+    pub is_complete: bool,
+    /// The same of the time before.
+    pub baseline_is_complete: bool,
+    /// Values that were left out because there were too many of one kind, once for each connection that has one.
+    pub unlisted: u64,
+    /// What became frequent or rare, the greatest difference first.
+    pub differences: Vec<Difference>,
 }
 
 /// What the gateway says of itself before anything else.

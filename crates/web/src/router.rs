@@ -56,6 +56,7 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/connections/export", get(api::export))
         .route("/api/v1/connections/{id}", get(api::connection))
         .route("/api/v1/connections/{id}/events", get(api::events))
+        .route("/api/v1/explain", get(api::explain))
         .route("/api/v1/logout", post(api::logout))
         .route("/api/v1/alerts/{fingerprint}", get(alertmanager::explain))
         .route("/api/v1/deliveries", get(alertmanager::deliveries))
@@ -132,7 +133,7 @@ fn like_alertmanager() -> Router<Arc<Site>> {
 
 async fn unknown(uri: Uri) -> ApiError {
     ApiError::not_found(format!("there is nothing at {}", quoted(uri.path()))).hint(
-        "known: /api/v1/{overview,host,limits,system,config,stream,connections,connections/{facets,export,<id>},connections/<id>/events,status,login,logout}, \
+        "known: /api/v1/{overview,host,limits,system,config,stream,explain,connections,connections/{facets,export,<id>},connections/<id>/events,status,login,logout}, \
          Prometheus' /api/v1/{query,query_range,series,labels,label/<name>/values,rules,alerts,metadata,status/buildinfo,write}, \
          Alertmanager's /api/v2/{status,receivers,alerts,alerts/groups,silences,silence/<id>}, \
          /api/v1/{findings,findings/<id>,findings/<id>/feedback,events}, /api/v1/{probes,probes/<name>,probes/<name>/run}, /api/v1/alerts/<fingerprint>, /api/v1/deliveries, /api/v1/{incidents,incidents/<id>,incidents/<id>/ack}, /api/v1/geo, /api/v1/grafana/<uid>.json, /-/reload",

@@ -15,7 +15,9 @@ use model::recording::Recorded;
 use model::rules::{AlertsView, RulesView};
 use model::system::{Limit, Setting, SystemFacts};
 use ts_rs::{Config, TS, TypeVisitor};
-use web::body::{ConnectionView, ErrorBody, Facets, Feedback, FindingList, List, Login, Status, ViewPage};
+use web::body::{
+    ConnectionView, ErrorBody, Explained, Facets, Feedback, FindingList, List, Login, Status, ViewPage,
+};
 
 const HEADER: &str = "\
 // Generated from the Rust types of the API. Do not edit; instead: UPDATE=1 cargo test -p web --test types
@@ -73,6 +75,7 @@ fn render() -> String {
         .add::<List<LiveConnection>>()
         .add::<ConnectionView>()
         .add::<FindingList>()
+        .add::<Explained>()
         .add::<Feedback>()
         .add::<ViewPage>()
         .add::<Facets>()

@@ -14,6 +14,7 @@ mod wire;
 
 use options::Options;
 
+pub use self::wire::ask;
 use super::{peers, place};
 
 /// How it is used.

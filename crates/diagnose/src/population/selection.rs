@@ -24,7 +24,7 @@ impl Population<'_> {
         let latest = ends.iter().map(|record| record.closed_at).max()?;
         let period = self.since(ends)..=latest;
         let meant: BTreeSet<ConnectionId> = ends.iter().map(|record| record.id).collect();
-        let all = self.ends.iter().chain(&self.orderly).chain(&self.failed);
+        let all = self.ends.iter().chain(&self.orderly).chain(&self.failed).chain(&self.refused);
         let mut strangers: Vec<&CloseRecord> = all
             .copied()
             .filter(|record| period.contains(&record.closed_at) && !meant.contains(&record.id))
@@ -235,6 +235,7 @@ mod tests {
             ends,
             orderly: Vec::new(),
             failed: Vec::new(),
+            refused: Vec::new(),
             weight: 1.0,
             open: &[],
             told: &[],

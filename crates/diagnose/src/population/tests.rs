@@ -42,6 +42,7 @@ pub(crate) fn end(number: u64) -> Made {
             status: Some(101),
             seconds: 0.01,
             detail: None,
+            refused_by: None,
         },
         initiator: None,
         layer: None,
@@ -172,7 +173,13 @@ pub(crate) fn judged_on(
 /// An attempt that failed after so many seconds.
 pub(crate) fn failed(number: u64, result: HandshakeResult, seconds: f64, detail: &str) -> Made {
     end(number).with(|record| {
-        record.handshake = Handshake { result, status: Some(502), seconds, detail: Some(detail.to_owned()) };
+        record.handshake = Handshake {
+            result,
+            status: Some(502),
+            seconds,
+            detail: Some(detail.to_owned()),
+            refused_by: None,
+        };
         (record.initiator, record.reason, record.duration_seconds) = (None, None, 0.0);
     })
 }
@@ -223,6 +230,7 @@ fn random_ends_have_no_timer_and_no_clump() {
             ends: records.iter().map(AsRef::as_ref).collect(),
             orderly: Vec::new(),
             failed: Vec::new(),
+            refused: Vec::new(),
             weight: 1.0,
             open: &[],
             told: &[],

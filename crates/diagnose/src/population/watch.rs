@@ -199,6 +199,7 @@ impl Watch {
                 ends: Vec::new(),
                 orderly: Vec::new(),
                 failed: Vec::new(),
+                refused: Vec::new(),
                 weight: f64::from(1_u32 << window.thinning.min(30)),
                 claimed: RefCell::default(),
                 known: Known::default(),
@@ -211,6 +212,7 @@ impl Watch {
                 match record.handshake.result {
                     Success if is_orderly(record) => population.orderly.push(record),
                     Success => population.ends.push(record),
+                    Denied if record.handshake.refused_by.is_some() => population.refused.push(record),
                     ClientAborted | Malformed | Denied | DeniedOrigin => {}
                     _ => population.failed.push(record),
                 }

@@ -56,7 +56,7 @@ impl Front {
         let config = GatewayConfig::single("127.0.0.1:0".parse().expect("is an address"), url);
         let build = Build { version: "test" };
         let meters = Arc::new(meter::Registry::new(build, 2, Duration::from_secs(60)));
-        let gateway = runtime.block_on(Gateway::start(config, meters, None)).expect("starts");
+        let gateway = runtime.block_on(Gateway::start(config, meters, None, None)).expect("starts");
         Front { gateway, runtime }
     }
 

@@ -1,6 +1,7 @@
 //! What a relay carries: how its bytes are looked at and measured, and how the gateway takes its leave.
 
 use std::fmt;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use model::event::CloseCode;
@@ -19,6 +20,11 @@ pub trait Wire: fmt::Debug + Send + Unpin + 'static {
 
     /// Looks at bytes as they are read.
     fn observe(&mut self, session: &mut Session, read: &Read<'_>, ends: &mut Vec<MessageEnd>) -> Seen;
+
+    /// Ready when `direction` may be read; else the task is woken once it may.
+    fn poll_read_allowed(&mut self, _: &Entry, _: Direction, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
 
     /// `messages` of a direction were accepted by the receiver's kernel socket, `seconds` after they were read.
     fn accepted(&mut self, entry: &Entry, direction: Direction, messages: u64, seconds: f64);

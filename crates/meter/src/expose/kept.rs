@@ -7,7 +7,7 @@ use crate::families::{self as f, Family};
 use crate::queries::{QueryMeter, QueryResult};
 use crate::scrape::{
     ActiveFinding, AlertmanagerFacts, FindingFacts, NotificationFacts, QueryEngineFacts, RemoteFacts,
-    StoreFacts, StorePart,
+    SharedLimitsFacts, StoreFacts, StorePart,
 };
 
 /// Gives `sink` the samples of one family.
@@ -78,6 +78,21 @@ pub fn visit_remotes(family: &'static Family, remotes: &[RemoteFacts], sink: &mu
             f::REMOTE_LAG => sink.sample("", &[("remote", &remote.name)], remote.lag_seconds),
             _ => {}
         }
+    }
+}
+
+/// Gives `sink` the samples of one family about limits that several gateways hold together.
+pub fn visit_shared_limits(family: &'static Family, facts: Option<&SharedLimitsFacts>, sink: &mut dyn Sink) {
+    let Some(facts) = facts else { return };
+    match *family {
+        f::SHARED_LIMITS_UP => sink.sample("", &[], f64::from(u8::from(facts.is_up))),
+        f::SHARED_LIMIT_ASKS => {
+            let counts = [("granted", facts.granted), ("refused", facts.refused), ("unknown", facts.unknown)];
+            for (result, count) in counts {
+                sink.sample("", &[("result", result)], count as f64);
+            }
+        }
+        _ => {}
     }
 }
 

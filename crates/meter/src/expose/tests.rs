@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use model::probe::{Outcome, ProbeRun, ProbeStage, StageName};
-use model::{Initiator, WallTime};
+use model::{AdmissionReason, Decision, Initiator, WallTime};
 
 use super::*;
 use crate::registry::Build;
@@ -174,6 +174,24 @@ fn a_probe_that_has_not_run_has_only_counts() {
     assert!(!text.contains("probe_success{") && text.contains("heartline_probe_runs_total{"));
 }
 
+#[test]
+fn what_the_guard_decides_is_told_where_there_are_limits() {
+    let (registry, mut scrape) = scraped();
+    let without = to_text(&registry, &scrape, MetricsFormat::Text);
+    assert!(
+        !without.contains("heartline_admissions_total{") && !without.contains("heartline_connection_limit{")
+    );
+    scrape.routes[0].admission =
+        Some(crate::scrape::AdmissionFacts { connections: Some(3), ..Default::default() });
+    registry.route("chat").admissions.inc(Decision::Refused, AdmissionReason::Connections);
+    let text = to_text(&registry, &scrape, MetricsFormat::Text);
+    let count = |labels: &str| format!("heartline_admissions_total{{route=\"chat\",{labels}}}");
+    has(&text, &format!("{} 1", count("decision=\"refused\",reason=\"connections\"")));
+    has(&text, &format!("{} 0", count("decision=\"admitted\",reason=\"within_limits\"")));
+    has(&text, "heartline_connection_limit{route=\"chat\"} 3");
+    assert!(!text.contains("decision=\"admitted\",reason=\"connections\""), "it cannot occur");
+}
+
 /// Notes which families gave samples, and with which labels.
 #[derive(Default)]
 struct Names {
@@ -199,6 +217,11 @@ impl Sink for Names {
 fn every_family_of_the_table_has_samples_and_its_labels() {
     let (registry, mut scrape) = scraped();
     registry.route("chat").grpc.method("demo.Chat", "Talk");
+    scrape.routes[0].admission = Some(crate::scrape::AdmissionFacts {
+        connections: Some(1),
+        waiting: Some(1),
+        clients_left_out: Some(1),
+    });
     let host = host::tests::everything();
     (scrape.process, scrape.host) = (host.process, Some(std::sync::Arc::new(host)));
     scrape.store.samples_dropped = vec![("duplicate", 1)];
@@ -208,6 +231,7 @@ fn every_family_of_the_table_has_samples_and_its_labels() {
     let counts = vec![("any", 1)];
     scrape.remotes =
         vec![RemoteFacts { samples: counts.clone(), failures: counts.clone(), ..RemoteFacts::default() }];
+    scrape.shared_limits = Some(crate::scrape::SharedLimitsFacts::default());
     scrape.alertmanagers =
         vec![crate::scrape::AlertmanagerFacts { alerts: counts.clone(), ..Default::default() }];
     scrape.findings =

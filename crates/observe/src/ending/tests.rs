@@ -17,6 +17,7 @@ const ALL: [What; 14] = [
     What::HalfCloseTimeout,
     What::HeartbeatTimeout,
     What::SlowConsumer,
+    What::RateLimit,
     What::Drain,
     What::Operator,
     What::Internal,
@@ -73,6 +74,7 @@ fn check_policy(protocol: Protocol) {
     check(protocol, What::HalfCloseTimeout, ["proxy timeout"; 3]);
     check(protocol, What::HeartbeatTimeout, ["proxy heartbeat_timeout"; 3]);
     check(protocol, What::SlowConsumer, ["proxy slow_consumer"; 3]);
+    check(protocol, What::RateLimit, ["proxy limit"; 3]);
     check(protocol, What::Drain, ["proxy shutdown"; 3]);
     check(protocol, What::Operator, ["proxy shutdown"; 3]);
     check(protocol, What::Internal, ["proxy other"; 3]);

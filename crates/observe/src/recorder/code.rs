@@ -44,6 +44,7 @@ const WHATS: &[What] = &[
     What::Operator,
     What::Internal,
     What::HeartbeatTimeout,
+    What::RateLimit,
 ];
 
 /// What a kind tells beside its time.
@@ -270,7 +271,7 @@ mod tests {
                 What::CloseFrame | What::BodyEnd | What::BodyTruncated | What::Fin | What::Rst => {}
                 What::RstStream | What::TcpTimeout | What::TlsAlert | What::IdleTimeout => {}
                 What::HalfCloseTimeout | What::SlowConsumer | What::Drain | What::Operator => {}
-                What::Internal | What::GoAway | What::HeartbeatTimeout => {}
+                What::Internal | What::GoAway | What::HeartbeatTimeout | What::RateLimit => {}
             }
         }
         let direction = Direction::ClientToServer;

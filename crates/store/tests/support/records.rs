@@ -58,6 +58,7 @@ pub fn record(number: u64, closed_at: WallTime) -> Arc<CloseRecord> {
             status: Some(if is_established { 101 } else { 502 }),
             seconds: (random(10) % 1000) as f64 / 10_000.0,
             detail: (!is_established).then(|| "connection refused".to_owned()),
+            refused_by: None,
         },
         initiator: is_established.then(|| choice(Initiator::ALL, random(11))),
         layer: is_established.then(|| choice(Layer::ALL, random(12))),

@@ -13,7 +13,7 @@ use model::live::LiveConnection;
 use model::record::CloseRecord;
 
 use super::connections::{Listed, Set};
-use crate::Ports;
+use super::journal;
 use crate::body::{Facet, FacetValue, Facets};
 use crate::error::ApiError;
 use crate::query::Query;
@@ -22,7 +22,7 @@ use crate::router::Site;
 /// Values of a facet that are told, the most frequent ones.
 const VALUES: usize = 20;
 
-/// `GET /api/v1/connections/facets?set=&q=&since=INSTANT`: how many connections the filter takes, how many of them
+/// `GET /api/v1/connections/facets?set=&q=&since=INSTANT&from=&to=`: how many connections the filter takes, how many of them
 /// are in the set since after that instant, and how many have which values. What a filter says of a facet's own key
 /// does not count for that facet, so that it shows what else could be chosen.
 pub(crate) async fn facets(State(site): State<Arc<Site>>, uri: Uri) -> Result<Json<Facets>, ApiError> {
@@ -30,19 +30,25 @@ pub(crate) async fn facets(State(site): State<Arc<Site>>, uri: Uri) -> Result<Js
     let set = Set::read(&mut query)?;
     let filter = query.filter()?;
     let since = query.instant("since")?;
+    let ended = journal::range_of(set, &mut query)?;
     query.finish()?;
-    let facets = site.asker.ask(move |ports| match set {
-        Set::Live => count::<LiveConnection>(ports, &filter, since),
-        Set::Closed => count::<Arc<CloseRecord>>(ports, &filter, since),
+    let asker = if ended.is_some() { &site.archivist } else { &site.asker };
+    let facets = asker.ask(move |ports| match (set, ended) {
+        (Set::Live, _) => Ok(count(LiveConnection::all(ports), &filter, since)),
+        (Set::Closed, None) => Ok(count(Arc::<CloseRecord>::all(ports), &filter, since)),
+        (Set::Closed, Some(ended)) => {
+            let (records, _) = journal::newest(ports, &Filter::default(), ended)?;
+            Ok(count(records.into_iter(), &filter, since))
+        }
     });
-    facets.await.map(Json)
+    facets.await?.map(Json)
 }
 
-fn count<T: Listed>(ports: &Ports, filter: &Filter, since: Option<WallTime>) -> Facets {
+fn count<T: Listed>(all: impl Iterator<Item = T>, filter: &Filter, since: Option<WallTime>) -> Facets {
     let as_of = WallTime::from(SystemTime::now());
     let mut counters: Vec<Counter> = T::FACETS.iter().map(|&field| Counter::new(field, filter)).collect();
     let (mut total, mut newer) = (0, 0);
-    for one in T::all(ports) {
+    for one in all {
         let takes = filter.takes(&one);
         total += usize::from(takes);
         newer += usize::from(takes && since.is_some_and(|since| one.since() > since));

@@ -13,6 +13,7 @@ use futures_util::stream;
 use http::Uri;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use model::filter::Filter;
+use model::journal::EndedRange;
 use model::live::LiveConnection;
 use model::record::CloseRecord;
 use model::{ConnectionId, WallTime, quoted};
@@ -20,7 +21,9 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::connections::{Listed, Part, Set, Sort};
+use super::journal;
 use crate::Ports;
+use crate::asker::Asker;
 use crate::body::{ConnectionView, ViewPage};
 use crate::error::ApiError;
 use crate::query::Query;
@@ -54,10 +57,16 @@ impl Views {
         Some(Arc::clone(view))
     }
 
-    fn add(&self, question: String, as_of: WallTime, rows: Rows, now: Instant) -> Arc<View> {
+    fn add(
+        &self,
+        question: String,
+        as_of: WallTime,
+        (rows, is_complete): (Rows, bool),
+        now: Instant,
+    ) -> Arc<View> {
         let mut kept = self.0.lock();
         kept.made += 1;
-        let view = Arc::new(View { number: kept.made, question, as_of, rows });
+        let view = Arc::new(View { number: kept.made, question, as_of, is_complete, rows });
         if kept.views.len() >= VIEWS {
             let longest_ago = kept.views.iter().enumerate().min_by_key(|(_, (asked, _))| *asked);
             if let Some((at, _)) = longest_ago {
@@ -74,6 +83,8 @@ struct View {
     /// What it answers: set, filter and order, as they were asked for.
     question: String,
     as_of: WallTime,
+    /// See [`ViewPage::is_complete`].
+    is_complete: bool,
     rows: Rows,
 }
 
@@ -128,27 +139,54 @@ fn open_or_closed(ids: &[ConnectionId], ports: &Ports) -> Vec<Option<ConnectionV
 enum Question {
     Live(Filter, Sort<LiveConnection>),
     Closed(Filter, Sort<Arc<CloseRecord>>),
+    Ended(Filter, Sort<Arc<CloseRecord>>, EndedRange),
 }
 
 impl Question {
     fn read(set: Set, query: &mut Query) -> Result<Question, ApiError> {
         Ok(match set {
             Set::Live => Question::Live(query.filter()?, Sort::read(query)?),
-            Set::Closed => Question::Closed(query.filter()?, Sort::read(query)?),
+            Set::Closed => {
+                let (filter, sort) = (query.filter()?, Sort::read(query)?);
+                match journal::range(query)? {
+                    None => Question::Closed(filter, sort),
+                    Some(range) => Question::Ended(filter, sort, range),
+                }
+            }
         })
     }
 
-    fn rows(&self, ports: &Ports) -> Rows {
+    /// Who answers: the journal may wait for a disk.
+    fn asker<'a>(&self, site: &'a Site) -> &'a Asker {
         match self {
-            Question::Live(filter, sort) => Rows::Live(sorted(filter, sort, ports, |one| one.id)),
-            Question::Closed(filter, sort) => Rows::Closed(sorted(filter, sort, ports, |one| one)),
+            Question::Live(..) | Question::Closed(..) => &site.asker,
+            Question::Ended(..) => &site.archivist,
         }
+    }
+
+    /// The rows, and whether these are all.
+    fn rows(&self, ports: &Ports) -> Result<(Rows, bool), ApiError> {
+        Ok(match self {
+            Question::Live(filter, sort) => {
+                (Rows::Live(sorted(taken(filter, ports), sort, |one: LiveConnection| one.id)), true)
+            }
+            Question::Closed(filter, sort) => {
+                (Rows::Closed(sorted(taken(filter, ports), sort, |one| one)), true)
+            }
+            Question::Ended(filter, sort, range) => {
+                let (records, is_complete) = journal::newest(ports, filter, *range)?;
+                (Rows::Closed(sorted(records.into_iter(), sort, |one| one)), is_complete)
+            }
+        })
     }
 }
 
-/// The rows that a filter takes, in order, with no more kept of each than is needed.
-fn sorted<T: Listed, R>(filter: &Filter, sort: &Sort<T>, ports: &Ports, keep: fn(T) -> R) -> Vec<R> {
-    let taken = T::all(ports).filter(|one| filter.takes(one));
+fn taken<'a, T: Listed>(filter: &'a Filter, ports: &'a Ports) -> impl Iterator<Item = T> + 'a {
+    T::all(ports).filter(|one| filter.takes(one))
+}
+
+/// Rows in order, with no more kept of each than is needed.
+fn sorted<T: Listed, R>(taken: impl Iterator<Item = T>, sort: &Sort<T>, keep: fn(T) -> R) -> Vec<R> {
     let mut rows: Vec<_> = taken.map(|one| (sort.key(&one), keep(one))).collect();
     rows.sort_unstable_by_key(|(key, _)| *key);
     rows.into_iter().map(|(_, row)| row).collect()
@@ -158,22 +196,33 @@ fn sorted<T: Listed, R>(filter: &Filter, sort: &Sort<T>, ports: &Ports, keep: fn
 /// which one it is of.
 pub(super) async fn page(site: Arc<Site>, set: Set, mut query: Query) -> Result<Json<ViewPage>, ApiError> {
     let number = number(&mut query)?;
-    let key = query.key_of(&["q", "sort", "dir"]);
+    let key = query.key_of(&["q", "sort", "dir", "from", "to"]);
     let question = Question::read(set, &mut query)?;
     let part = Part::read(&mut query)?;
     query.finish()?;
     let key = format!("{set:?}&{key}");
     let views = Arc::clone(&site.views);
-    let page = site.asker.ask(move |ports| {
-        let known = number.and_then(|number| views.find(number, &key, Instant::now()));
-        let view = known.unwrap_or_else(|| {
-            let as_of = WallTime::from(SystemTime::now());
-            views.add(key, as_of, question.rows(ports), Instant::now())
-        });
+    let known = number.and_then(|number| views.find(number, &key, Instant::now()));
+    let asker = if known.is_some() { &site.asker } else { question.asker(&site) };
+    let page = asker.ask(move |ports| {
+        let view = match known {
+            Some(view) => view,
+            None => {
+                let as_of = WallTime::from(SystemTime::now());
+                views.add(key, as_of, question.rows(ports)?, Instant::now())
+            }
+        };
         let items = view.rows.show(part, ports);
-        ViewPage { view: view.number.to_string(), as_of: view.as_of, total: view.rows.len(), items }
+        let (view, is_complete) = (&*view, view.is_complete);
+        Ok(ViewPage {
+            view: view.number.to_string(),
+            as_of: view.as_of,
+            total: view.rows.len(),
+            is_complete,
+            items,
+        })
     });
-    page.await.map(Json)
+    page.await?.map(Json)
 }
 
 /// The key `view`: the number of a view, or none for `new`.
@@ -187,14 +236,16 @@ fn number(query: &mut Query) -> Result<Option<u64>, ApiError> {
     }
 }
 
-/// `GET /api/v1/connections/export?set=&q=&sort=&dir=`: all rows as JSON lines. An open connection that ends
+/// `GET /api/v1/connections/export?set=&q=&sort=&dir=&from=&to=`: all rows as JSON lines. An open connection that ends
 /// meanwhile is left out.
 pub(crate) async fn export(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, ApiError> {
     let mut query = Query::of(&uri)?;
     let set = Set::read(&mut query)?;
     let question = Question::read(set, &mut query)?;
     query.finish()?;
-    let rows = Arc::new(site.asker.ask(move |ports| question.rows(ports)).await?);
+    let asker = question.asker(&site);
+    let (rows, _) = asker.ask(move |ports| question.rows(ports)).await??;
+    let rows = Arc::new(rows);
     let lines = stream::unfold(0, move |offset| {
         let (rows, site) = (Arc::clone(&rows), Arc::clone(&site));
         async move {
@@ -233,7 +284,7 @@ mod tests {
     use super::*;
 
     fn add(views: &Views, question: &str, at: Instant) -> u64 {
-        views.add(question.to_owned(), WallTime(0), Rows::Live(Vec::new()), at).number
+        views.add(question.to_owned(), WallTime(0), (Rows::Live(Vec::new()), true), at).number
     }
 
     #[test]

@@ -274,6 +274,7 @@ fn closed(n: u64) -> CloseRecord {
             status: Some(if refused { 502 } else { 101 }),
             seconds: 0.01,
             detail: refused.then(|| HOSTILE.to_owned()),
+            refused_by: None,
         },
         initiator: (!refused).then_some(Initiator::Upstream),
         layer: (!refused).then_some(Layer::WebSocket),

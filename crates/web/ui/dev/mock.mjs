@@ -138,7 +138,7 @@ function list(context, query, response) {
   const { as_of, ids } = views[name];
   const offset = Number(query.get('offset'));
   const shown = ids.slice(offset, offset + Number(query.get('limit')));
-  return json(response, 200, { view: String(name), as_of, total: ids.length, items: shown.map((id) => known(context, id)) });
+  return json(response, 200, { view: String(name), as_of, total: ids.length, is_complete: true, items: shown.map((id) => known(context, id)) });
 }
 
 function facets(context, query, response) {

@@ -19,6 +19,8 @@ export interface View {
   /** When its order was taken; null before the first answer. */
   asOf: string | null;
   total: number;
+  /** False when there are more than are listed. */
+  isComplete: boolean;
   /** A row; null when its record is no longer kept, undefined before it has come. */
   at: (index: number) => ConnectionView | null | undefined;
   error: Error | null;
@@ -38,7 +40,7 @@ export function useView(listing: Listing, { first, last }: { first: number; last
     queryFn: async ({ signal }) => {
       const page = await request<ViewPage>(viewPath(listing, 'new', 0, PAGE), { signal });
       client.setQueryData(rowsKey(page.view, 0), page);
-      return { name: page.view, asOf: page.as_of, total: page.total };
+      return { name: page.view, asOf: page.as_of, total: page.total, isComplete: page.is_complete };
     },
     staleTime: Infinity, gcTime: 0, placeholderData: keepPreviousData, refetchOnWindowFocus: false,
   });
@@ -59,6 +61,7 @@ export function useView(listing: Listing, { first, last }: { first: number; last
   return {
     asOf: view?.asOf ?? null,
     total: view?.total ?? 0,
+    isComplete: view?.isComplete ?? true,
     at: (index) => pages[Math.floor(index / PAGE) - from]?.data?.items[index % PAGE],
     error: opened.error ?? pages.find(({ error }) => error !== null)?.error ?? null,
     isPending: opened.isPending,

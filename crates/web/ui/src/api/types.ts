@@ -38,6 +38,9 @@ export type AckFacts = {
   last_seconds: number,
 };
 
+/** Which limit decided. */
+export type AdmissionReason = "within_limits" | "exempt" | "connections" | "new_connections" | "client_connections" | "client_new_connections" | "gateway_connections" | "gateway_new_connections" | "handshakes" | "gateway_handshakes" | "unknown" | "messages" | "bytes";
+
 /** How much a finding explains. */
 export type Affected = {
   /** Connections that it concerns. */
@@ -272,6 +275,22 @@ export type ConntrackFacts = {
   limit: number | null,
 };
 
+/** Connections of a window against those of the time before. */
+export type Contrast = {
+  /** Connections of the window that were counted. */
+  count: number,
+  /** Connections of the time before that were counted. */
+  count_before: number,
+  /** False when reading ended at its limit or its time: the newest of the window were counted. */
+  is_complete: boolean,
+  /** The same of the time before. */
+  baseline_is_complete: boolean,
+  /** Values that were left out because there were too many of one kind, once for each connection that has one. */
+  unlisted: number,
+  /** What became frequent or rare, the greatest difference first. */
+  differences: Array<Difference>,
+};
+
 /** A country or territory by its code of two letters (ISO 3166-1 alpha-2), such as `DE`. */
 export type Country = string;
 
@@ -351,6 +370,29 @@ export type DeliveryList = {
 /** What came of an attempt. */
 export type DeliveryOutcome = "delivered" | "retried" | "failed";
 
+/** A value that more, or fewer, connections of the window have. */
+export type Difference = {
+  /** Of what. */
+  dimension: Dimension,
+  /** The value. */
+  value: string,
+  /** Connections of the window that have it. */
+  count: number,
+  /** Connections of the time before that have it. */
+  count_before: number,
+  /** Share of the window's connections that have it, from 0 to 1. */
+  share: number,
+  /** Share of those before. */
+  share_before: number,
+  /** How many times greater the share is than before: below 1 it is smaller; none when there was none before. */
+  lift: number | null,
+  /** Log-likelihood ratio of its two by two table; the greater, the less it is chance. */
+  g2: number,
+};
+
+/** What connections are compared by. */
+export type Dimension = "reason" | "initiator" | "code" | "result" | "upstream" | "route" | "protocol" | "country" | "user_agent";
+
 /** Which way bytes go through the gateway. */
 export type Direction = "client_to_server" | "server_to_client";
 
@@ -410,6 +452,24 @@ export type EventsPerRead = {
   mean: number,
   /** Maximum. */
   max: number,
+};
+
+/** What sets the connections of a window apart from those of the time before. */
+export type Explained = {
+  /** Beginning of the window, and end of the time before. */
+  from: WallTime,
+  /** End of the window. */
+  to: WallTime,
+  /** Beginning of the time before. */
+  baseline_from: WallTime,
+  /** False when no journal is kept: then only the newest ends are known, those in memory. */
+  is_kept: boolean,
+  /** Connections that ended. */
+  ends: Contrast,
+  /** Connections that opened and attempts that failed, by when they began. */
+  openings: Contrast,
+  /** Findings that went on in the window. */
+  findings: Array<Told>,
 };
 
 /** A finding that explains the end of one connection, in the language of the reader. */
@@ -612,6 +672,8 @@ export type Handshake = {
   seconds: number,
   /** What went wrong, in words for an operator; none on success. */
   detail?: string,
+  /** The limit of this gateway that refused it; none where none did. */
+  refused_by?: AdmissionReason,
 };
 
 /** Attempts with the same outcome. */
@@ -795,7 +857,7 @@ export type Limit = {
 };
 
 /** Something of which there is only so much. */
-export type LimitedResource = "connections" | "open_files" | "machine_files" | "accept_queue" | "upstream_ports" | "conntrack" | "socket_memory" | "memory" | "recorder_memory" | "series" | "notifications" | "viewers";
+export type LimitedResource = "connections" | "route_connections" | "route_new_connections" | "client_connections" | "route_handshakes" | "gateway_connections" | "gateway_new_connections" | "gateway_handshakes" | "open_files" | "machine_files" | "accept_queue" | "upstream_ports" | "conntrack" | "socket_memory" | "memory" | "recorder_memory" | "series" | "notifications" | "viewers";
 
 /** A list, cut to what was asked for. */
 export type List<T> = {
@@ -1557,6 +1619,8 @@ export type ViewPage = {
   as_of: WallTime,
   /** How many rows it has. */
   total: number,
+  /** False when it was made of the newest connections of the times asked for, and there are more. */
+  is_complete: boolean,
   /** What is known now of the rows asked for; none of a connection whose record is no longer kept. */
   items: Array<ConnectionView | null>,
 };

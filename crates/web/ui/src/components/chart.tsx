@@ -22,7 +22,7 @@ export interface Line {
   filled?: boolean;
 }
 
-interface Props {
+export interface ChartProps {
   /** Each line but the first is drawn on top of the one before. */
   stacked?: boolean;
   /** Sets the lines off from what is drawn below them. */
@@ -42,12 +42,18 @@ interface Props {
   underlay?: (plot: uPlot, colors: Palette) => void;
   /** What else the legend says at a place of the cursor: index of the step and value on the axis. */
   describe?: (index: number, value: number) => ReactNode;
+  /** A part of the time that is marked. */
+  brush?: readonly [from: number, to: number] | null;
+  /** Marks a part of the time: by dragging, or with Shift and the arrow keys. Without it nothing can be marked. */
+  onBrush?: (one: number, other: number) => void;
 }
 
 const FONT = '11px Inter, "Segoe UI", Roboto, "Helvetica Neue", Arial, "Noto Sans CJK SC", sans-serif';
+/** A shorter drag is a click. */
+const DRAG_PX = 4;
 const LEGEND_GAP = ' ';
 
-export function Chart(props: Props) {
+export function Chart(props: ChartProps) {
   const { title, t, lines, height } = props;
   const { t: text, format } = useTexts();
   const colors = palette[useComputedColorScheme('light', { getInitialValueInEffect: false })];
@@ -56,6 +62,7 @@ export function Chart(props: Props) {
   const latest = useRef(props);
   latest.current = props;
   const [cursor, setCursor] = useState<{ index: number; value: number } | null>(null);
+  const anchor = useRef<number | null>(null);
 
   const shape = JSON.stringify([lines.map(({ label, color, dashed, filled }) => [label, color, dashed, filled])]);
   useLayoutEffect(() => {
@@ -72,6 +79,8 @@ export function Chart(props: Props) {
     };
   }, [shape, colors, format, height]);
   useEffect(() => plot.current?.setData(columnsOf(latest.current)), [t, lines]);
+  const [brushFrom, brushTo] = props.brush ?? [];
+  useEffect(() => plot.current?.redraw(false), [brushFrom, brushTo]);
 
   const shown = cursor !== null && cursor.index < t.length ? cursor : null;
   const summaries = lines.map(({ label, values }) => {
@@ -84,7 +93,10 @@ export function Chart(props: Props) {
     const u = plot.current;
     if (by === 0 || u === null || t.length === 0) return;
     event.preventDefault();
-    const index = Math.min(Math.max((u.cursor.idx ?? t.length) + by, 0), t.length - 1);
+    const start = u.cursor.idx ?? t.length;
+    const index = Math.min(Math.max(start + by, 0), t.length - 1);
+    anchor.current = event.shiftKey ? (anchor.current ?? Math.min(start, t.length - 1)) : null;
+    if (anchor.current !== null) props.onBrush?.(t[anchor.current] ?? 0, t[index] ?? 0);
     u.setCursor({ left: u.valToPos(t[index] ?? 0, 'x'), top: u.over.clientHeight / 2 });
   };
   return (
@@ -112,20 +124,20 @@ export function Chart(props: Props) {
       </div>
       <div
         ref={host} className={styles.canvas} style={{ height }} role="img" tabIndex={0} onKeyDown={move}
-        aria-label={text('chart.describe', { title, lines: summaries.join('; ') })}
+        aria-label={text(props.onBrush === undefined ? 'chart.describe' : 'chart.describeBrush', { title, lines: summaries.join('; ') })}
       />
     </div>
   );
 }
 
 /** Outlines are wider copies of the lines, drawn before them. */
-const columnsOf = ({ t, lines, outlined }: Props): uPlot.AlignedData => {
+const columnsOf = ({ t, lines, outlined }: ChartProps): uPlot.AlignedData => {
   const columns = lines.map(({ drawn, values }) => drawn ?? values);
   return [t, ...(outlined === true ? columns : []), ...columns];
 };
 
 function optionsOf(
-  latest: { current: Props },
+  latest: { current: ChartProps },
   colors: Palette,
   width: number,
   clock: (at: number) => string,
@@ -141,7 +153,7 @@ function optionsOf(
     padding: [6, 10, 0, 0],
     cursor: {
       y: false,
-      drag: { x: false, y: false },
+      drag: { x: latest.current.onBrush !== undefined, y: false, setScale: false, dist: DRAG_PX },
       points: { size: 6 },
       sync: { key: 'time', setSeries: false, scales: ['x', null] },
     },
@@ -179,6 +191,13 @@ function optionsOf(
     ],
     hooks: {
       drawClear: [(u) => latest.current.underlay?.(u, colors)],
+      draw: [(u) => drawBrush(u, latest.current.brush ?? null, colors)],
+      setSelect: [(u) => {
+        const { left, width } = u.select;
+        if (width < DRAG_PX) return;
+        u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+        latest.current.onBrush?.(u.posToVal(left, 'x'), u.posToVal(left + width, 'x'));
+      }],
       setCursor: [(u) => {
         const { idx, top } = u.cursor;
         onCursor(idx === null || idx === undefined || (u.cursor.left ?? -1) < 0
@@ -187,6 +206,22 @@ function optionsOf(
       }],
     },
   };
+}
+
+/** What is marked stands between two lines, on a tint. */
+function drawBrush(u: uPlot, brush: readonly [number, number] | null, colors: Palette): void {
+  if (brush === null) return;
+  const { ctx, bbox } = u;
+  const within = (at: number) => Math.min(Math.max(Math.round(u.valToPos(at, 'x', true)), bbox.left), bbox.left + bbox.width);
+  const [left, right] = [within(brush[0]), within(brush[1])];
+  if (right <= left) return;
+  ctx.save();
+  ctx.fillStyle = `${colors.accent}26`;
+  ctx.fillRect(left, bbox.top, right - left, bbox.height);
+  ctx.fillStyle = colors.accent;
+  ctx.fillRect(left, bbox.top, 2, bbox.height);
+  ctx.fillRect(right - 2, bbox.top, 2, bbox.height);
+  ctx.restore();
 }
 
 /** A top of the axis that holds while the numbers move a little. */

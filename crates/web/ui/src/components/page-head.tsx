@@ -3,10 +3,11 @@ import type { ReactNode } from 'react';
 
 import styles from './page-head.module.css';
 
-export function PageHead({ title, note, children }: { title: string; note?: ReactNode; children?: ReactNode }) {
+/** `isName`: the title is a name that somebody gave, and stays as it is. */
+export function PageHead({ title, isName = false, note, children }: { title: string; isName?: boolean; note?: ReactNode; children?: ReactNode }) {
   return (
     <div className={styles.head}>
-      <h1 className={styles.title}>{title}</h1>
+      <h1 className={styles.title} data-name={isName || undefined}>{title}</h1>
       {note !== undefined && <p className={styles.note}>{note}</p>}
       {children !== undefined && <div className={styles.aside}>{children}</div>}
     </div>

@@ -17,14 +17,23 @@ export interface Listing {
   q: string;
   sort: Sort;
   dir: 'asc' | 'desc';
+  /** Those that ended from one instant to another (RFC 3339), of closed ones; of all that are in memory without. */
+  from?: string;
+  to?: string;
 }
 
 /** The question that stands in an address, which anybody may have written: unknown words are left out. */
 export function listingOf(query: URLSearchParams): Listing {
   const set = SETS.find((set) => set === query.get('set')) ?? 'live';
   const sort = SORTS[set].find((sort) => sort === query.get('sort')) ?? SORTS[set][0];
-  return { set, q: query.get('q') ?? '', sort, dir: query.get('dir') === 'asc' ? 'asc' : 'desc' };
+  const time = (key: 'from' | 'to') => {
+    const at = set === 'closed' ? Date.parse(query.get(key) ?? '') : NaN;
+    return Number.isNaN(at) ? {} : { [key]: new Date(at).toISOString() };
+  };
+  return { set, q: query.get('q') ?? '', sort, dir: query.get('dir') === 'asc' ? 'asc' : 'desc', ...time('from'), ...time('to') };
 }
+
+const timesOf = ({ from = '', to = '' }: Listing) => ({ from, to });
 
 const API = 'api/v1/connections';
 
@@ -32,23 +41,36 @@ const withKeys = (path: string, keys: Record<string, string | number>): string =
   `${path}?${new URLSearchParams(Object.entries(keys).filter(([, value]) => value !== '').map(([key, value]) => [key, String(value)])).toString()}`;
 
 /** Part of a view; `new` makes one. */
-export const viewPath = ({ set, q, sort, dir }: Listing, view: string, offset: number, limit: number): string =>
-  withKeys(API, { set, q, sort, dir, view, offset, limit });
+export const viewPath = (listing: Listing, view: string, offset: number, limit: number): string => {
+  const { set, q, sort, dir } = listing;
+  return withKeys(API, { set, q, sort, dir, ...timesOf(listing), view, offset, limit });
+};
 
-export const facetsPath = ({ set, q }: Listing, since: string): string => withKeys(`${API}/facets`, { set, q, since });
+export const facetsPath = (listing: Listing, since: string): string =>
+  withKeys(`${API}/facets`, { set: listing.set, q: listing.q, since, ...timesOf(listing) });
 
-export const exportPath = ({ set, q, sort, dir }: Listing): string => withKeys(`${API}/export`, { set, q, sort, dir });
+export const exportPath = (listing: Listing): string => {
+  const { set, q, sort, dir } = listing;
+  return withKeys(`${API}/export`, { set, q, sort, dir, ...timesOf(listing) });
+};
 
 /** The list as `curl` asks for it; `base` is the address of the page. */
 export const curlOf = (listing: Listing, base: string): string => {
   const { set, q, sort, dir } = listing;
-  return `curl -s ${quoted(new URL(withKeys(API, { set, q, sort, dir }), base).href)}`;
+  const { from, to } = timesOf(listing);
+  // With times the list is that of the journal, which is in order of the ends.
+  const order = from === '' && to === '' ? { sort, dir } : {};
+  return `curl -s ${quoted(new URL(withKeys(API, { set, q, ...order, from, to }), base).href)}`;
 };
 
 /** The list as the command line asks for it. */
-export function cliOf({ set, q, sort, dir }: Listing, base: string): string {
+export function cliOf(listing: Listing, base: string): string {
+  const { set, q, sort, dir } = listing;
+  const { from, to } = timesOf(listing);
   const words = ['heartline connections', ...(set === 'closed' ? ['--closed'] : []), `--admin ${new URL(base).origin}`];
-  const rest = [...(q === '' ? [] : [quoted(q)]), `sort:${sort}`, `dir:${dir}`];
+  const order = from === '' && to === '' ? [`sort:${sort}`, `dir:${dir}`] : [];
+  const times = [...(from === '' ? [] : [`from:${from}`]), ...(to === '' ? [] : [`to:${to}`])];
+  const rest = [...(q === '' ? [] : [quoted(q)]), ...order, ...times];
   return [...words, ...(q.startsWith('-') ? ['--'] : []), ...rest].join(' ');
 }
 

@@ -11,6 +11,7 @@ const LONG_UNITS: Record<Language, { day: string; hour: string; minute: string; 
 
 const SHORT_CLOCK: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
 const CLOCK: Intl.DateTimeFormatOptions = { ...SHORT_CLOCK, second: '2-digit' };
+const MOMENT: Intl.DateTimeFormatOptions = { ...CLOCK, month: '2-digit', day: '2-digit' };
 const TIMESTAMP: Intl.DateTimeFormatOptions = {
   ...CLOCK, year: 'numeric', month: '2-digit', day: '2-digit', fractionalSecondDigits: 3, timeZoneName: 'short',
 };
@@ -136,6 +137,13 @@ export class Format {
   /** Time of day in the browser's zone. */
   clock(at: Date, withSeconds = true): string {
     return this.#time(withSeconds ? CLOCK : SHORT_CLOCK).format(at);
+  }
+
+  /** Day and time of day in the browser's zone. */
+  moment(at: Date): string {
+    const parts = this.#time(MOMENT).formatToParts(at);
+    const of = (type: Intl.DateTimeFormatPartTypes) => parts.find((part) => part.type === type)?.value ?? '';
+    return `${of('month')}-${of('day')} ${of('hour')}:${of('minute')}:${of('second')}`;
   }
 
   /** Date and time to the millisecond, with the zone, in the order that every language reads alike. */

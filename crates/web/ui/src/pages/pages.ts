@@ -1,7 +1,7 @@
 // All pages: one folder and one line each.
 import { type ComponentType, lazy } from 'react';
 
-import { AlertsIcon, ConnectionsIcon, FindingsIcon, LimitsIcon, OverviewIcon, SystemIcon } from '../components/icons';
+import { AlertsIcon, ConnectionsIcon, FindingsIcon, LimitsIcon, OverviewIcon, ProbesIcon, SystemIcon, TrafficIcon } from '../components/icons';
 import type en from '../locales/en.json';
 import { OverviewPage } from './overview/page';
 
@@ -21,6 +21,10 @@ export interface Page {
 export const pages: Page[] = [
   { key: 'overview', path: '/', go: 'o', icon: OverviewIcon, component: OverviewPage },
   {
+    key: 'traffic', path: '/traffic', go: 't', icon: TrafficIcon,
+    component: lazy(async () => ({ default: (await import('./traffic/page')).TrafficPage })),
+  },
+  {
     key: 'connections', path: '/connections', go: 'c', icon: ConnectionsIcon,
     component: lazy(async () => ({ default: (await import('./connections/page')).ConnectionsPage })),
     detail: lazy(async () => ({ default: (await import('./connection/page')).ConnectionPage })),
@@ -33,6 +37,11 @@ export const pages: Page[] = [
   {
     key: 'alerts', path: '/alerts', go: 'a', icon: AlertsIcon,
     component: lazy(async () => ({ default: (await import('./alerts/page')).AlertsPage })),
+  },
+  {
+    key: 'probes', path: '/probes', go: 'p', icon: ProbesIcon,
+    component: lazy(async () => ({ default: (await import('./probes/page')).ProbesPage })),
+    detail: lazy(async () => ({ default: (await import('./probes/detail')).ProbePage })),
   },
   {
     key: 'limits', path: '/limits', go: 'l', icon: LimitsIcon,

@@ -50,6 +50,7 @@ function Opening({ handshake }: { handshake: Handshake }) {
       facts={[
         [t('record.result'), t(`word.handshake.${handshake.result}`)],
         [t('record.status'), handshake.status ?? t('record.noStatus')],
+        ...(handshake.refused_by === undefined ? [] : [[t('record.refusedBy'), t(`word.refusedBy.${handshake.refused_by}`)] satisfies Fact]),
         [t('record.took'), format.latencyText(handshake.seconds)],
         ...(handshake.detail === undefined ? [] : [[t('record.detail'), <bdi>{visible(handshake.detail)}</bdi>] satisfies Fact]),
       ]}

@@ -7,7 +7,7 @@ import { useFacets, useView } from '../../api/connections';
 import { ApiFailure } from '../../api/request';
 import { Copy } from '../../components/copy';
 import { useFeed } from '../../components/feed';
-import { PauseIcon, PlayIcon } from '../../components/icons';
+import { CloseIcon, PauseIcon, PlayIcon } from '../../components/icons';
 import { usePlace } from '../../components/place';
 import { useKeys } from '../../components/shortcuts';
 import { useTexts } from '../../i18n';
@@ -48,7 +48,8 @@ export function ConnectionsPage() {
     <div className={styles.page}>
       <div className={styles.toolbar}>
         <h1 className={styles.title}>{t('page.connections')}</h1>
-        <Sets set={listing.set} onChoose={(set) => change({ set: set === 'live' ? null : set, sort: null, dir: null, id: null })} />
+        <Sets set={listing.set} onChoose={(set) => change({ set: set === 'live' ? null : set, sort: null, dir: null, id: null, from: null, to: null })} />
+        <Times listing={listing} isComplete={view.isComplete} onClear={() => change({ from: null, to: null })} />
         <FilterField text={listing.q} failure={refused} onFilter={filter} />
         <span className={styles.tools}>
           <Newer count={facets.data?.newer ?? 0} onShow={view.refresh} />
@@ -83,6 +84,19 @@ function Sets({ set, onChoose }: { set: Set; onChoose: (set: Set) => void }) {
       size="xs" radius={5} aria-label={t('connections.set')} value={set} onChange={(value) => onChoose(value as Set)}
       data={[{ value: 'live', label: `${t('connections.tab.live')}${open}` }, { value: 'closed', label: t('connections.tab.closed') }]}
     />
+  );
+}
+
+/** Between which instants the connections ended, where that was asked for. */
+function Times({ listing: { from, to }, isComplete, onClear }: { listing: Listing; isComplete: boolean; onClear: () => void }) {
+  const { t, format } = useTexts();
+  if (from === undefined && to === undefined) return null;
+  const say = (at: string | undefined) => (at === undefined ? '…' : format.moment(new Date(at)));
+  return (
+    <span className={styles.times}>
+      {t('connections.ended', { from: say(from), to: say(to) })}{!isComplete && ` · ${t('connections.cut')}`}
+      <ActionIcon variant="subtle" color="gray" size="xs" aria-label={t('connections.anyTime')} onClick={onClear}><CloseIcon size={12} /></ActionIcon>
+    </span>
   );
 }
 
