@@ -36,10 +36,11 @@ pub use admission::{AdmissionReason, Decision};
 pub use country::Country;
 pub use id::ConnectionId;
 pub use language::Language;
+pub use queue::{Shed, Unqueued};
 pub use quoted::quoted;
 pub use size::ByteSize;
 pub use time::{Moment, WallTime};
 pub use words::{
     Direction, ErrorType, EventTimeError, GrpcCode, HandshakeResult, HappeningKind, Http2Error, Initiator,
-    Layer, Leg, Opcode, PerDirection, PerLeg, Protocol, Reason, Refused, RejectedCheck, Shed, Unqueued, Word,
+    Layer, Leg, Opcode, PerDirection, PerLeg, Protocol, Reason, Refused, RejectedCheck, Word,
 };

@@ -106,36 +106,6 @@ words! {
 }
 
 words! {
-    /// Why a queue has dropped a message.
-    Shed {
-        /// The queue was full, and it was the oldest.
-        DropOldest = "drop_oldest",
-        /// The queue was full, and it was the oldest of the lowest class.
-        DropLowest = "drop_lowest",
-        /// A later one of the same key has taken its place.
-        Coalesce = "coalesce",
-        /// It had waited for too long.
-        Expire = "expire",
-        /// The queue was full, and its receiver was given up.
-        Disconnect = "disconnect",
-    }
-}
-
-words! {
-    /// Why a connection of a route with a queue has none.
-    Unqueued {
-        /// A WebSocket whose compression keeps its window from one message to the next.
-        Compression = "compression",
-        /// An event stream that is encoded.
-        Encoding = "encoding",
-        /// An event stream whose length is announced.
-        Length = "length",
-        /// An event stream or call that is not relayed from socket to socket, such as over HTTP/2.
-        Http2 = "http2",
-    }
-}
-
-words! {
     /// Which way bytes go through the gateway.
     Direction {
         /// From the client towards the upstream.

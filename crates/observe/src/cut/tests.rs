@@ -1,3 +1,5 @@
+//! Pieces beside what they were cut from.
+
 use proptest::prelude::*;
 
 use super::*;
