@@ -389,3 +389,15 @@ def test_an_encoded_stream_has_no_queue():
         upstream(sockets).sendall(chunk(b"\x1f\x8b") + b"0\r\n\r\n")
         assert client.chunks() == b"\x1f\x8b"
         assert total(gateway.metrics(), "heartline_queue_unqueued_connections_total", reason="encoding") == 1
+
+
+def test_without_a_queue_bytes_go_as_they_came():
+    wire = b"".join(frame(BINARY, struct.pack(">I", number) + FILLER) for number in range(100))
+    wire += text("high", 0) + frame(PING, b"here") + close_frame(1000)
+    with joined("") as (gateway, sockets), websocket(gateway) as (client, _):
+        upstream(sockets).sendall(wire)
+        client.hurry()
+        assert client.bytes(len(wire)) == wire
+        assert "queue" not in gateway.live()[0]
+        counted = {name: value for name, value in gateway.metrics().items() if name.startswith("heartline_queue_")}
+        assert not any(counted.values()), counted
