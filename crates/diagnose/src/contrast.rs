@@ -73,7 +73,7 @@ impl Tally {
     /// Counts the end of a connection; an attempt that was never established has none.
     pub fn end(&mut self, record: &CloseRecord) {
         let (Some(reason), Some(initiator)) = (record.reason, record.initiator) else { return };
-        self.common(Common::of(record));
+        self.common(&Common::of(record));
         self.count(Dimension::Reason, reason.as_str());
         self.count(Dimension::Initiator, initiator.as_str());
         let (one, other) = (record.codes.from_client, record.codes.from_upstream);
@@ -84,13 +84,13 @@ impl Tally {
 
     /// Counts an opening of which the end, or the failure, is known.
     pub fn opening(&mut self, record: &CloseRecord) {
-        self.common(Common::of(record));
+        self.common(&Common::of(record));
         self.count(Dimension::Result, record.handshake.result.as_str());
     }
 
     /// Counts the opening of a connection that is still open.
     pub fn open(&mut self, open: &LiveConnection) {
-        self.common(Common {
+        self.common(&Common {
             upstream: Some(&open.upstream),
             route: &open.route,
             protocol: open.protocol.as_str(),
@@ -100,7 +100,7 @@ impl Tally {
         self.count(Dimension::Result, model::HandshakeResult::Success.as_str());
     }
 
-    fn common(&mut self, common: Common<'_>) {
+    fn common(&mut self, common: &Common<'_>) {
         self.connections += 1;
         self.count(Dimension::Route, common.route);
         self.count(Dimension::Protocol, common.protocol);

@@ -5,7 +5,7 @@ use model::{WallTime, Word};
 
 use super::*;
 
-const ALL: [What; 14] = [
+const ALL: [What; 15] = [
     What::CloseFrame,
     What::BodyEnd,
     What::BodyTruncated,

@@ -1630,4 +1630,4 @@ export type ViewPage = {
 export type WallTime = string;
 
 /** What can be seen of the end of a connection. */
-export type What = "close_frame" | "body_end" | "body_truncated" | "fin" | "rst" | "rst_stream" | "go_away" | "tcp_timeout" | "tls_alert" | "idle_timeout" | "half_close_timeout" | "heartbeat_timeout" | "slow_consumer" | "drain" | "operator" | "internal";
+export type What = "close_frame" | "body_end" | "body_truncated" | "fin" | "rst" | "rst_stream" | "go_away" | "tcp_timeout" | "tls_alert" | "idle_timeout" | "half_close_timeout" | "heartbeat_timeout" | "slow_consumer" | "rate_limit" | "drain" | "operator" | "internal";
