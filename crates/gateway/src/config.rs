@@ -11,10 +11,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use guard::heartbeat::HeartbeatConfig;
+use guard::queue::QueueConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use recorder::{ByteSize, RecorderConfig};
+pub use model::ByteSize;
+pub use recorder::RecorderConfig;
 
 /// The gateway's part of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -114,6 +116,10 @@ pub struct RouteConfig {
     /// data. Their delay is measured from then; without it only from their arrival at this gateway.
     #[serde(default)]
     pub event_time: Option<EventTimeConfig>,
+    /// A queue with priorities towards clients that take less than their upstream sends; absent: none, and a slow client
+    /// holds up its upstream.
+    #[serde(default)]
+    pub queue: Option<QueueConfig>,
     /// What there may be of its connections, and how fast their clients may send.
     #[serde(default)]
     pub limits: LimitsConfig,
@@ -509,6 +515,9 @@ impl GatewayConfig {
                         .to_owned(),
                 );
             }
+            for (key, message) in route.queue.iter().flat_map(QueueConfig::problems) {
+                report(&["routes", &index_text, "queue", key], message);
+            }
             for (keys, message) in route.limits.problems(false) {
                 report(&[&["routes", index_text.as_str(), "limits"], keys].concat(), message);
             }
@@ -560,6 +569,7 @@ impl GatewayConfig {
                 heartbeat: None,
                 client_key: ClientKeySource::default(),
                 event_time: None,
+                queue: None,
                 limits: LimitsConfig::default(),
             }],
             ..GatewayConfig::default()

@@ -4,8 +4,8 @@
 //! The task that serves the connection is the only writer of the counters, so a relaxed load and store is
 //! enough; everyone else only looks.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use guard::heartbeat::Beat;
 use meter::reconnects::ClientKey;
 use model::event::CloseCode;
 use model::live::Backlog;
+use model::queue::QueueFacts;
 use model::record::{ClientAddress, Reconnect, What};
 use model::recording::Happening;
 use model::{ConnectionId, Direction, Leg, Moment, PerDirection, Protocol, WallTime, Word as _};
@@ -22,6 +23,7 @@ use crate::acks::{self, Sampling, Whose};
 use crate::beats::Beats;
 use crate::flight::Flight;
 use crate::heartbeats::Heartbeats;
+use crate::queued::Queued;
 use crate::registry::RouteConnections;
 use crate::socket::Handle;
 use crate::tcp_evidence::{News, TcpEvidence};
@@ -60,6 +62,7 @@ pub struct Entry {
     pub reconnect: Option<Reconnect>,
     /// Its Pings and Pongs.
     pub heartbeats: Heartbeats,
+    queued: OnceLock<Arc<Queued>>,
     /// The gateway's own signs of life; none when its route has none.
     pub beats: Option<Box<Beats>>,
     flows: PerDirection<Flow>,
@@ -126,10 +129,10 @@ impl Command {
         }
     }
 
-    /// Code of the Close frame by which the gateway says goodbye to the peer of `leg`.
-    pub fn close_code(self, leg: Leg) -> CloseCode {
-        match (self, leg) {
-            (Command::RateLimit, Leg::Client) => CloseCode::POLICY_VIOLATION,
+    /// Code of the Close frame by which the gateway says goodbye to the client.
+    pub fn close_code(self) -> CloseCode {
+        match self {
+            Command::RateLimit => CloseCode::POLICY_VIOLATION,
             _ => CloseCode::GOING_AWAY,
         }
     }
@@ -197,12 +200,23 @@ impl Entry {
             acks_one_in,
             reconnect,
             heartbeats: Heartbeats::default(),
+            queued: OnceLock::new(),
             beats,
             flows: PerDirection::from_fn(|_| Flow::new(now)),
             closing_since: AtomicU64::new(NEVER),
             command: AtomicU8::new(0),
             waker: Mutex::new(None),
         }
+    }
+
+    /// The connection has a queue towards its client.
+    pub fn has_queue(&self, queued: &Arc<Queued>) {
+        self.queued.get_or_init(|| Arc::clone(queued));
+    }
+
+    /// What its queue has done; none without one.
+    pub fn queue_facts(&self) -> Option<Box<QueueFacts>> {
+        self.queued.get().map(|queued| Box::new(queued.facts()))
     }
 
     /// One direction's counters.

@@ -73,7 +73,7 @@ impl EventStream {
             });
         EventStream {
             body,
-            events: Events::new(&exchange.route, is_readable),
+            events: Events::new(&exchange.route, is_readable, true),
             generated,
             client: Arc::clone(&exchange.watch),
             upstream,

@@ -27,9 +27,10 @@ pub struct Events {
 }
 
 impl Events {
-    /// The events of a body on `route` from its first byte.
-    pub fn new(route: &Route, is_readable: bool) -> Events {
-        let times = route.event_time.clone().filter(|_| is_readable);
+    /// The events of a body on `route` from its first byte. Their generation is only timed where they are delivered in
+    /// their order.
+    pub fn new(route: &Route, is_readable: bool, is_in_order: bool) -> Events {
+        let times = route.event_time.clone().filter(|_| is_readable && is_in_order);
         Events {
             scanner: is_readable.then(|| Guarded::new(Scanner::new())),
             times: times.map(|time| Box::new(Guarded::new(Reader::new(time)))),

@@ -88,6 +88,13 @@ impl Stream {
         }
     }
 
+    /// See [`Socket::limit_unsent`].
+    pub fn limit_unsent(&self, bytes: u32) {
+        if let Err(error) = self.socket().limit_unsent(bytes) {
+            tracing::debug!(%error, "TCP_NOTSENT_LOWAT could not be set: more waits in the kernel");
+        }
+    }
+
     /// Makes the drop of this stream send RST instead of FIN, to pass on a reset from the other leg.
     pub fn reset_on_drop(&self) {
         if let Err(error) = self.socket().reset_on_drop() {

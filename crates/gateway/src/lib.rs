@@ -40,6 +40,7 @@ mod listener;
 mod live;
 mod plain;
 mod proxy_protocol;
+mod queued;
 mod reactor;
 mod recordings;
 pub mod registry;

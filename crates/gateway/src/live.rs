@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use guard::queue::{Classifier, Opening};
 use http::{HeaderName, Method, Response, StatusCode, Version, header};
 use http_body_util::BodyExt as _;
 use model::{HandshakeResult, Protocol, RejectedCheck};
@@ -84,6 +85,8 @@ pub struct Live {
     attempt: Attempt,
     /// The request's head, as the upstream gets it.
     head: Vec<u8>,
+    /// Gives the messages their classes, when the route has a queue.
+    classifier: Option<Box<Classifier>>,
 }
 
 /// The client's connection, which nobody else reads or writes any more.
@@ -140,6 +143,20 @@ impl Request {
     }
 }
 
+impl Opening for Request {
+    fn has_header(&self, name: &str, value: &str) -> bool {
+        let is_it = |&(known, said): &(&[u8], &[u8])| {
+            known.eq_ignore_ascii_case(name.as_bytes()) && said == value.as_bytes()
+        };
+        self.fields.iter().any(|field| is_it(&field))
+    }
+
+    fn has_parameter(&self, name: &str, value: &str) -> bool {
+        let parameters = self.uri.query().unwrap_or_default().split('&');
+        parameters.filter_map(|parameter| parameter.split_once('=')).any(|known| known == (name, value))
+    }
+}
+
 impl Live {
     fn begin(
         connection: ClientConnection,
@@ -164,13 +181,16 @@ impl Live {
             exchange.visitor(protocol, &request.head()),
             exchange.started,
         );
-        let head = for_upstream(request, &kind, peer, host);
-        Live { exchange, kind, attempt, head }
+        let queue = exchange.route.queue.as_deref();
+        let classifier = queue.map(|queue| Box::new(Classifier::new(queue, request)));
+        let asks_for_no_window = queue.is_some_and(|queue| queue.renegotiate);
+        let head = for_upstream(request, &kind, peer, host, asks_for_no_window);
+        Live { exchange, kind, attempt, head, classifier }
     }
 
     /// Serves it up to the relay, or to the end of the answer; see [`relay`] for what follows.
     pub async fn serve(self, mut client: Client) -> Option<Task> {
-        let Live { exchange, kind, mut attempt, head } = self;
+        let Live { exchange, kind, mut attempt, head, classifier } = self;
         let answered = tokio::select! {
             biased;
             answered = exchange.ask(&head, &mut attempt) => answered,
@@ -193,20 +213,28 @@ impl Live {
                 None
             }
             (Ok(answered), Kind::WebSocket(offer)) => {
-                websocket::join(&exchange, attempt, client, answered, &offer).await
+                websocket::join(&exchange, attempt, client, answered, &offer, classifier).await
             }
             (Ok(answered), Kind::EventStream) => {
-                subscription::join(&exchange, attempt, client, answered).await
+                subscription::join(&exchange, attempt, client, answered, classifier).await
             }
         }
     }
 }
 
 /// The request's head as the upstream gets it.
-fn for_upstream(request: &Request, kind: &Kind, peer: Peer, host: &str) -> Vec<u8> {
+fn for_upstream(request: &Request, kind: &Kind, peer: Peer, host: &str, asks_for_no_window: bool) -> Vec<u8> {
     let fields = &request.fields;
     let mut head = request.begin();
-    write_end_to_end(fields, &mut head, |name| !peer.may_not_say(name) && !is(name, &forwarded::FOR));
+    write_end_to_end(fields, &mut head, |name| {
+        let is_rewritten = asks_for_no_window && is(name, &header::SEC_WEBSOCKET_EXTENSIONS);
+        !peer.may_not_say(name) && !is(name, &forwarded::FOR) && !is_rewritten
+    });
+    if asks_for_no_window {
+        for extensions in fields.values(&header::SEC_WEBSOCKET_EXTENSIONS) {
+            head.field(b"Sec-WebSocket-Extensions", &upgrade::ask_for_no_window(extensions));
+        }
+    }
     if !fields.has(&header::HOST) {
         head.field(b"Host", host.as_bytes());
     }
@@ -424,6 +452,10 @@ fn relay<W: Wire>(
     open: OpenGuard,
 ) -> Option<Task> {
     session.watch_sockets(ends.sockets());
+    if let (Some(outbox), Some(queue)) = (&ends.outbox, exchange.route.queue.as_deref()) {
+        session.entry.has_queue(outbox.queued());
+        ends.client.limit_unsent(u32::try_from(queue.kernel_bytes.0).unwrap_or(u32::MAX));
+    }
     if reactor::is_here() {
         return Some(Task::new(Relay::new(session, ends, wire, open)));
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{Extensions, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::upgrade::OnUpgrade;
-use model::{HandshakeResult, Protocol, RejectedCheck};
+use model::{HandshakeResult, Protocol, RejectedCheck, Unqueued};
 use observe::upgrade;
 
 use crate::answer;
@@ -79,6 +79,9 @@ fn subscribe(exchange: &Exchange, mut attempt: Attempt, answered: Answered) -> R
     let is_encoded = parts.headers.contains_key(header::CONTENT_ENCODING);
     let session = attempt.establish(Some(parts.status.as_u16()), &exchange.route);
     session.watch_sockets(Sockets::of(&exchange.watch, &upstream_watch));
+    if exchange.route.queue.is_some() {
+        exchange.route.connections.meter.queue.unqueued.inc(Unqueued::Http2);
+    }
     let stream = EventStream::new(body, session, exchange, upstream_watch, open, !is_encoded);
     Response::from_parts(parts, stream.boxed_unsync())
 }

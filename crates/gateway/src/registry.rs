@@ -455,5 +455,6 @@ fn snapshot(entry: &Entry, now: Moment) -> LiveConnection {
         reconnect: entry.reconnect,
         ping_rtt_seconds: pings.rtt_seconds,
         heartbeat: pings.heartbeats,
+        queue: entry.queue_facts(),
     }
 }

@@ -8,6 +8,7 @@
 mod event_stream;
 mod own_pings;
 mod paced;
+mod queue;
 mod websocket;
 mod wire;
 
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
+use model::event::CloseCode;
 use model::record::What;
 use model::recording::Happening;
 use model::{Direction, Leg, Moment, PerDirection, PerLeg, Word};
@@ -26,6 +28,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub use self::event_stream::EventBody;
 pub use self::paced::Paced;
+pub use self::queue::Outbox;
 pub use self::websocket::Frames;
 pub use self::wire::Wire;
 use self::wire::{Farewell, Read, Seen};
@@ -73,6 +76,8 @@ pub struct Relay<W: Wire> {
     client: Stream,
     upstream: Stream,
     pipes: PerDirection<Pipe>,
+    /// What waits for the client, when the route has a queue.
+    outbox: Option<Box<Outbox>>,
     goodbye: Option<Goodbye>,
     /// Is woken for commands.
     listener: Option<Waker>,
@@ -118,9 +123,16 @@ struct Waiting {
 /// The gateway's own farewell, said to each leg at the next frame boundary.
 #[derive(Clone, Copy, Debug)]
 struct Goodbye {
-    why: Command,
     is_said_to_client: bool,
     is_said_to_upstream: bool,
+    /// Code for the client; the upstream is told that the client goes away.
+    code: CloseCode,
+}
+
+impl Goodbye {
+    fn new(code: CloseCode) -> Goodbye {
+        Goodbye { is_said_to_client: false, is_said_to_upstream: false, code }
+    }
 }
 
 /// The two connected streams, with what had been read of each beyond its head.
@@ -133,6 +145,8 @@ pub struct Ends {
     pub upstream: Stream,
     /// Bytes from the upstream that came with its answer.
     pub upstream_early: Bytes,
+    /// A queue towards the client.
+    pub outbox: Option<Box<Outbox>>,
 }
 
 impl Ends {
@@ -179,6 +193,7 @@ impl<W: Wire> Relay<W> {
             client: ends.client,
             upstream: ends.upstream,
             pipes: PerDirection::default(),
+            outbox: ends.outbox,
             goodbye: None,
             listener: None,
             _open: open,
@@ -199,8 +214,10 @@ impl<W: Wire> Relay<W> {
             Some(instead) => bytes = instead,
             None => bytes.truncate(carried),
         }
-        if carried > 0 {
-            self.keep_waiting(direction, bytes, ends, now);
+        if self.has_queue(direction) {
+            self.queue(&bytes, now);
+        } else if carried > 0 {
+            self.keep_waiting(direction, bytes, ends, now, self.pipes[direction].offset);
         }
         if let Some(what) = end {
             self.end_input(direction, what);
@@ -229,6 +246,9 @@ impl<W: Wire> Relay<W> {
     /// Reads and forwards one direction until it would block; pending also when it is over. Ready when it could go
     /// on and lets others run first.
     fn pump(&mut self, direction: Direction, scratch: &mut Scratch, cx: &mut Context<'_>) -> Poll<()> {
+        if self.has_queue(direction) {
+            return self.pump_queued(scratch, cx);
+        }
         for _ in 0..READS_PER_TURN {
             ready!(self.flush(direction, cx));
             if self.pipes[direction].has_ended {
@@ -253,8 +273,9 @@ impl<W: Wire> Relay<W> {
                     let at = clock::now();
                     let seen = self.observe(direction, &scratch.bytes[..length], at, &mut scratch.ends);
                     if seen.carried > 0 {
+                        let end = self.pipes[direction].offset;
                         let bytes = seen.instead.as_deref().unwrap_or(&scratch.bytes[..seen.carried]);
-                        self.forward(direction, bytes, &scratch.ends, at, cx);
+                        self.forward(direction, bytes, &scratch.ends, at, end, cx);
                     }
                     if let Some(what) = seen.end {
                         self.end_input(direction, what);
@@ -265,20 +286,21 @@ impl<W: Wire> Relay<W> {
         Poll::Ready(())
     }
 
-    /// Offers bytes to the receiver and keeps what it does not take.
+    /// Offers bytes, which end at stream offset `end`, to the receiver and keeps what it does not take.
     fn forward(
         &mut self,
         direction: Direction,
         bytes: &[u8],
         ends: &[MessageEnd],
         at: Moment,
+        end: u64,
         cx: &mut Context<'_>,
     ) {
         if self.pipes[direction].is_muted {
             self.pipes[direction].dropped_bytes += bytes.len() as u64;
             return;
         }
-        let message = message_length(bytes, self.pipes[direction].offset, ends);
+        let message = message_length(bytes, end, ends);
         let accepted = match self.offer(direction, bytes, message, cx) {
             Poll::Ready(Ok(accepted)) => accepted,
             Poll::Pending => 0,
@@ -291,10 +313,10 @@ impl<W: Wire> Relay<W> {
             Poll::Ready(Err(error)) => return self.end_output(direction, &error, bytes.len() - accepted),
         };
         if is_flushed && accepted == bytes.len() {
-            self.wire.reached(&self.session.entry, direction, self.pipes[direction].offset);
+            self.wire.reached(&self.session.entry, direction, end);
             self.measure(direction, ends.iter().map(|end| end.messages).sum(), at);
         } else {
-            self.keep_waiting(direction, Bytes::copy_from_slice(&bytes[accepted..]), ends.to_vec(), at);
+            self.keep_waiting(direction, Bytes::copy_from_slice(&bytes[accepted..]), ends.to_vec(), at, end);
         }
     }
 
@@ -388,16 +410,21 @@ impl<W: Wire> Relay<W> {
         self.measure(direction, messages, since);
     }
 
-    fn keep_waiting(&mut self, direction: Direction, bytes: Bytes, ends: Vec<MessageEnd>, since: Moment) {
-        let pipe = &mut self.pipes[direction];
-        let end = pipe.offset;
-        let is_cut = self.wire.is_inside_message(direction);
+    fn keep_waiting(
+        &mut self,
+        direction: Direction,
+        bytes: Bytes,
+        ends: Vec<MessageEnd>,
+        since: Moment,
+        end: u64,
+    ) {
+        let is_cut = !self.has_queue(direction) && self.wire.is_inside_message(direction);
         let waiting = Box::new(Waiting { bytes, end, ends, is_cut, since });
         let bytes = waiting.bytes.len();
         self.session.entry.flow(direction).note_waiting(bytes, waiting.messages(), since);
         let what = Happening::WaitBegan { direction, bytes: bytes as u64 };
         self.session.entry.note(since, &what);
-        pipe.waiting = Some(waiting);
+        self.pipes[direction].waiting = Some(waiting);
     }
 
     fn measure(&mut self, direction: Direction, messages: u32, since: Moment) {
@@ -418,6 +445,9 @@ impl<W: Wire> Relay<W> {
         self.session.cause(Some(leg), what, clock::now());
         self.wire.count_broken(&self.session.entry, leg, what);
         self.pipes[direction].has_ended = true;
+        if let Some(outbox) = self.outbox.as_mut().filter(|_| leg == Leg::Upstream) {
+            outbox.end(what == What::BodyEnd);
+        }
         self.pipes[direction].dropped_bytes += self.wire.held(direction) as u64;
         if W::IS_ONE_WAY || what != What::Fin {
             self.drop_output(leg.other().inbound());
@@ -446,7 +476,11 @@ impl<W: Wire> Relay<W> {
     }
 
     fn drop_output(&mut self, direction: Direction) {
+        let has_queue = self.has_queue(direction);
         let pipe = &mut self.pipes[direction];
+        if let Some(outbox) = self.outbox.as_mut().filter(|_| has_queue) {
+            pipe.dropped_bytes += outbox.give_up(None);
+        }
         pipe.dropped_bytes += pipe.waiting.take().map_or(0, |waiting| waiting.bytes.len() as u64);
         pipe.has_ended = true;
         pipe.is_shut = true;
@@ -493,8 +527,7 @@ impl<W: Wire> Relay<W> {
             }
             Command::HalfCloseTimeout => true,
             Command::Drain | Command::IdleTimeout | Command::HeartbeatTimeout | Command::RateLimit => {
-                let not_said = Goodbye { why: command, is_said_to_client: false, is_said_to_upstream: false };
-                self.goodbye.get_or_insert(not_said);
+                self.goodbye.get_or_insert(Goodbye::new(command.close_code()));
                 false
             }
         }
@@ -510,12 +543,13 @@ impl<W: Wire> Relay<W> {
             let pipe = &self.pipes[direction];
             let entry = Arc::clone(&self.session.entry);
             let Some(beats) = entry.beats.as_ref().filter(|beats| beats.is_due(leg)) else { continue };
-            if pipe.has_ended || pipe.waiting.is_some() {
+            if pipe.has_ended || pipe.waiting.is_some() || self.is_inside_passed(direction) {
                 continue;
             }
             let now = clock::now();
             if let Some(words) = self.wire.beat(&entry, leg, pipe.offset, now) {
-                self.forward(direction, &words, &[], now, cx);
+                let end = self.pipes[direction].offset;
+                self.forward(direction, &words, &[], now, end, cx);
                 beats.sent(leg, entry.flow(leg.inbound()), now);
             }
         }
@@ -525,24 +559,26 @@ impl<W: Wire> Relay<W> {
     fn say_goodbye(&mut self, cx: &mut Context<'_>) {
         let Some(mut goodbye) = self.goodbye else { return };
         if !goodbye.is_said_to_client {
-            goodbye.is_said_to_client = self.say_goodbye_to(Leg::Client, goodbye.why, cx);
+            goodbye.is_said_to_client = self.say_goodbye_to(Leg::Client, goodbye.code, cx);
         }
         if !goodbye.is_said_to_upstream {
-            goodbye.is_said_to_upstream = self.say_goodbye_to(Leg::Upstream, goodbye.why, cx);
+            goodbye.is_said_to_upstream = self.say_goodbye_to(Leg::Upstream, CloseCode::GOING_AWAY, cx);
         }
         self.goodbye = Some(goodbye);
     }
 
-    fn say_goodbye_to(&mut self, leg: Leg, why: Command, cx: &mut Context<'_>) -> bool {
+    fn say_goodbye_to(&mut self, leg: Leg, code: CloseCode, cx: &mut Context<'_>) -> bool {
         let direction = leg.other().inbound();
         if self.pipes[direction].has_ended {
             return true;
         }
-        match self.wire.farewell(leg, why.close_code(leg)) {
+        let is_clear = self.pipes[direction].waiting.is_none() && !self.has_queued(direction);
+        match self.wire.farewell(leg, code) {
             Farewell::Nothing => true,
-            Farewell::Say(words) if self.pipes[direction].waiting.is_none() => {
+            Farewell::Say(words) if is_clear => {
                 if !words.is_empty() {
-                    self.forward(direction, &words, &[], clock::now(), cx);
+                    let end = self.pipes[direction].offset;
+                    self.forward(direction, &words, &[], clock::now(), end, cx);
                 }
                 self.pipes[direction].is_muted = true;
                 true
@@ -554,7 +590,9 @@ impl<W: Wire> Relay<W> {
     /// Both directions have ended, and their receivers were told or are gone. The end of one can be that of the
     /// other, which had its turn before.
     fn is_over(&self) -> bool {
-        self.pipes.client_to_server.is_over() && self.pipes.server_to_client.is_over()
+        self.pipes.client_to_server.is_over()
+            && self.pipes.server_to_client.is_over()
+            && !self.has_queued(Direction::ServerToClient)
     }
 
     /// Both peers were told and both have answered.
@@ -607,7 +645,9 @@ impl<W: Wire> Drop for Relay<W> {
         for &direction in Direction::ALL {
             let pipe = &self.pipes[direction];
             let waiting = pipe.waiting.as_ref().map_or(0, |waiting| waiting.bytes.len() as u64);
-            self.session.unsent(direction, pipe.dropped_bytes + waiting);
+            let has_queue = direction == Direction::ServerToClient;
+            let queued = self.outbox.as_ref().filter(|_| has_queue).map_or(0, |outbox| outbox.bytes());
+            self.session.unsent(direction, pipe.dropped_bytes + waiting + queued);
         }
     }
 }

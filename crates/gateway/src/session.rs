@@ -235,6 +235,7 @@ impl Attempt {
             events_per_read: None,
             ping_rtt_seconds: PerLeg::default(),
             heartbeat: PerLeg::default(),
+            queue: None,
             grpc: self.grpc.take(),
         });
     }
@@ -409,6 +410,7 @@ impl Drop for Session {
             events_per_read: self.events_per_read,
             ping_rtt_seconds: pings.rtt_seconds,
             heartbeat: pings.heartbeats,
+            queue: entry.queue_facts(),
             grpc: self.grpc.take(),
         });
     }

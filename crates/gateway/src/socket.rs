@@ -123,6 +123,14 @@ impl Socket {
         Ok(())
     }
 
+    /// Lets the kernel hold only so many bytes that it has not sent (`TCP_NOTSENT_LOWAT`: tcp(7)).
+    ///
+    /// # Errors
+    /// As setsockopt(2).
+    pub fn limit_unsent(&self, bytes: u32) -> io::Result<()> {
+        SockRef::from(&self.fd()?).set_tcp_notsent_lowat(bytes)
+    }
+
     /// Whether nothing can be read before its reactor tells of another edge; false with tokio.
     pub fn is_drained(&self) -> bool {
         matches!(self.tcp, Tcp::Edge(_)) && !self.handle().readiness.is_readable()

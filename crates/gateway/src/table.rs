@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use guard::admission::Scope;
 use guard::heartbeat::HeartbeatConfig;
+use guard::queue::QueueConfig;
 use observe::event_time::Source;
 use rustls::pki_types::ServerName;
 
@@ -44,6 +45,8 @@ pub struct Route {
     pub client_key: ClientKeySource,
     /// Where its events say when they were made.
     pub event_time: Option<Arc<Source>>,
+    /// The queue towards its clients.
+    pub queue: Option<Arc<QueueConfig>>,
     /// Who may come in; none where there are no limits.
     pub admission: Option<Admission>,
     matcher: MatchConfig,
@@ -116,6 +119,7 @@ impl Table {
                 heartbeat: route.heartbeat,
                 client_key: route.client_key.clone(),
                 event_time: route.event_time.as_ref().and_then(EventTimeConfig::source).map(Arc::new),
+                queue: route.queue.clone().map(Arc::new),
                 admission: Admission::of(own, door.as_ref()),
                 matcher: route.matcher.clone(),
                 config: route.clone(),

@@ -5,4 +5,5 @@
 
 pub mod admission;
 pub mod heartbeat;
+pub mod queue;
 pub mod shared;

@@ -59,6 +59,7 @@ fn config(options: &DemoOptions, service: u16) -> Config {
         heartbeat: None,
         client_key: ClientKeySource::default(),
         event_time: None,
+        queue: None,
         limits: LimitsConfig::default(),
     };
     let mut config = Config {

@@ -64,6 +64,11 @@ impl<W: Word> Counts<W> {
     pub fn get(&self, word: W) -> u64 {
         self.counters[word.index()].get()
     }
+
+    /// The sum of all words so far.
+    pub fn sum(&self) -> u64 {
+        self.counters.iter().map(Counter::get).sum()
+    }
 }
 
 /// Observations in buckets with fixed upper bounds, and their sum.

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use model::ports::MetricsFormat;
 use model::{
     Direction, ErrorType, EventTimeError, GrpcCode, HandshakeResult, Http2Error, Initiator, Leg, Opcode,
-    Protocol, Reason, Refused, RejectedCheck, Word,
+    Protocol, Reason, Refused, RejectedCheck, Shed, Unqueued, Word,
 };
 
 use crate::cells::Observed;
@@ -279,6 +279,21 @@ fn visit_route(
         f::GRPC_HEARTBEATS_SENT => out.words("peer", |leg: Leg| meter.grpc.heartbeats_sent.get(leg)),
         f::GRPC_STALLED => out.directions(|direction| meter.grpc.stalled_seconds(direction)),
         f::GRPC_GOAWAYS => out.http2_errors(|initiator, error| meter.grpc.goaways(initiator, error)),
+        f::QUEUE_DELIVERED => meter.queue.each_class(|class, cells| {
+            out.labelled(&[("priority", class)], cells.delivered.get() as f64);
+        }),
+        f::QUEUE_DROPPED => meter.queue.each_class(|class, cells| {
+            for &why in Shed::ALL {
+                let labels = [("priority", class), ("policy", why.as_str())];
+                out.labelled(&labels, cells.dropped.get(why) as f64);
+            }
+        }),
+        f::QUEUE_DELIVERY_RATIO => {
+            if let Some(ratio) = meter.queue.delivery_ratio() {
+                out.value(ratio);
+            }
+        }
+        f::QUEUE_UNQUEUED => out.words("reason", |reason: Unqueued| meter.queue.unqueued.get(reason)),
         f::ADMISSIONS if live.admission.is_some() => meter.admissions.each(|decision, reason, count| {
             out.labelled(&[("decision", decision.as_str()), ("reason", reason.as_str())], count as f64);
         }),

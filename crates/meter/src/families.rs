@@ -192,6 +192,14 @@ families! {
         "HTTP/2 PINGs that this gateway itself sent to the peer for gRPC streams (heartbeat of the route).";
     GRPC_GOAWAYS: Counter "grpc_connections_goaway_total" ["route", "http2_error", "initiator"]
         "GOAWAY frames on connections that carried gRPC streams of the route.";
+    QUEUE_DELIVERED: Counter "heartline_queue_delivered_messages_total" ["route", "priority"]
+        "Messages of connections with a queue that the client's kernel socket has accepted.";
+    QUEUE_DROPPED: Counter "heartline_queue_dropped_messages_total" ["route", "priority", "policy"]
+        "Messages that a queue towards a slow client has dropped, by class and policy.";
+    QUEUE_DELIVERY_RATIO: Gauge "heartline_queue_delivery_ratio" ["route"]
+        "Delivered over delivered and dropped messages of connections with a queue, since the start; absent before the first.";
+    QUEUE_UNQUEUED: Counter "heartline_queue_unqueued_connections_total" ["route", "reason"]
+        "Connections of routes with a queue that have none: nothing may be dropped or reordered in them.";
     CONNECTIONS_BY_COUNTRY: Gauge "heartline_connections_by_country" ["protocol", "country"]
         "Open connections by the client's country (ISO 3166-1 alpha-2), as the database of geo.database says: unknown where it does not know, other beyond 250 countries; absent without a database.";
     REJECTED_UPGRADES: Counter "heartline_rejected_upgrades_total" ["route", "check"]

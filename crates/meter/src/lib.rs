@@ -15,6 +15,7 @@ pub mod families;
 pub mod grpc;
 pub mod mean;
 pub mod queries;
+pub mod queue;
 pub mod reconnects;
 pub mod registry;
 pub mod scrape;

@@ -10,6 +10,7 @@ use crate::cells::{Counter, Counts, Observed, Shard};
 use crate::grpc::GrpcCells;
 use crate::mean::{MeanWindow, Sums};
 use crate::queries::QueryMeter;
+use crate::queue::QueueCells;
 use crate::scrape::Waiting;
 use crate::smallest::SmallestWindow;
 
@@ -106,6 +107,8 @@ impl Registry {
 pub struct RouteMeter {
     /// What is counted of gRPC.
     pub grpc: GrpcCells,
+    /// What is counted of queues towards slow clients.
+    pub queue: QueueCells,
     /// What the guard has decided.
     pub admissions: Admissions,
     name: Arc<str>,
@@ -118,8 +121,15 @@ impl RouteMeter {
     fn new(name: &str, shards: usize) -> RouteMeter {
         let shards = (0..shards).map(|_| Shard::default()).collect();
         let (means, generation_delay_min) = (Mutex::default(), Mutex::default());
-        let (grpc, admissions) = (GrpcCells::default(), Admissions::default());
-        RouteMeter { grpc, admissions, name: name.into(), shards, means, generation_delay_min }
+        RouteMeter {
+            grpc: GrpcCells::default(),
+            queue: QueueCells::default(),
+            admissions: Admissions::default(),
+            name: name.into(),
+            shards,
+            means,
+            generation_delay_min,
+        }
     }
 
     /// Name of the route.

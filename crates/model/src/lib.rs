@@ -20,11 +20,13 @@ pub mod outbox;
 pub mod overview;
 pub mod ports;
 pub mod probe;
+pub mod queue;
 mod quoted;
 pub mod record;
 pub mod recording;
 pub mod rules;
 pub mod series;
+pub mod size;
 pub mod system;
 pub mod tcp;
 pub mod time;
@@ -34,7 +36,9 @@ pub use admission::{AdmissionReason, Decision};
 pub use country::Country;
 pub use id::ConnectionId;
 pub use language::Language;
+pub use queue::{Shed, Unqueued};
 pub use quoted::quoted;
+pub use size::ByteSize;
 pub use time::{Moment, WallTime};
 pub use words::{
     Direction, ErrorType, EventTimeError, GrpcCode, HandshakeResult, HappeningKind, Http2Error, Initiator,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::heartbeat::Heartbeat;
 use crate::id::ConnectionId;
+use crate::queue::QueueFacts;
 use crate::record::{ClientAddress, Reconnect};
 use crate::tcp::{SocketBacklog, TcpLegs};
 use crate::time::WallTime;
@@ -57,6 +58,10 @@ pub struct LiveConnection {
     /// The Pings towards each peer; none where there was no Ping.
     #[serde(default)]
     pub heartbeat: PerLeg<Option<Heartbeat>>,
+    /// What the queue towards the client has done; none without one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub queue: Option<Box<QueueFacts>>,
 }
 
 /// Messages read from one side and not yet accepted by the other side's kernel socket.

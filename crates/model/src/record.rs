@@ -10,6 +10,7 @@ use crate::country::Country;
 use crate::event::{CloseCode, FrameViolation};
 use crate::heartbeat::Heartbeat;
 use crate::id::ConnectionId;
+use crate::queue::QueueFacts;
 use crate::tcp::TcpLegs;
 use crate::time::WallTime;
 use crate::words::{
@@ -90,6 +91,10 @@ pub struct CloseRecord {
     /// The Pings towards each peer; none where there was no Ping.
     #[serde(default)]
     pub heartbeat: PerLeg<Option<Heartbeat>>,
+    /// What the queue towards the client has done; none without one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub queue: Option<Box<QueueFacts>>,
     /// What a gRPC stream has beside.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "ts", ts(optional))]

@@ -25,6 +25,7 @@
 //! here decides what is forwarded, except for [`upgrade`], which tells a proxy what it may take for a handshake.
 
 pub mod body;
+pub mod cut;
 pub mod ending;
 pub mod event_time;
 pub mod fields;

@@ -95,6 +95,8 @@ pub fn classify(version: Version, fields: &impl Fields) -> Asked {
     }
 }
 
+const NO_WINDOW: &[u8] = b"server_no_context_takeover";
+
 /// What must be remembered of a valid handshake to judge its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
@@ -181,6 +183,9 @@ pub fn check_request(method: &Method, version: Version, fields: &impl Fields) ->
 pub struct Agreed {
     /// permessage-deflate (RFC 7692).
     pub deflate: bool,
+    /// The upstream's compressor keeps its window from one message to the next (RFC 7692, section 7.1.1): without each
+    /// message before it, none can be read.
+    pub keeps_window: bool,
 }
 
 /// Checks the fields of an answer with status 101 (RFC 6455, section 4.1, the list of what a client validates).
@@ -198,15 +203,47 @@ pub fn check_answer(offer: &Offer, fields: &impl Fields) -> Result<Agreed, Rejec
             return Err(RejectedCheck::BadSubprotocol);
         }
     }
-    let mut deflate = false;
-    for name in fields.elements(&header::SEC_WEBSOCKET_EXTENSIONS).map(extension_name) {
+    let (mut deflate, mut keeps_window) = (false, false);
+    for extension in fields.elements(&header::SEC_WEBSOCKET_EXTENSIONS) {
+        let name = extension_name(extension);
         if !elements(&offer.extensions).map(extension_name).any(|offered| offered.eq_ignore_ascii_case(name))
         {
             return Err(RejectedCheck::BadExtension);
         }
-        deflate |= name.eq_ignore_ascii_case(b"permessage-deflate");
+        if is_deflate(name) {
+            deflate = true;
+            keeps_window |= !has_parameter(extension, NO_WINDOW);
+        }
     }
-    Ok(Agreed { deflate })
+    Ok(Agreed { deflate, keeps_window })
+}
+
+/// The extensions of an offer such that the upstream's compressor keeps no window (RFC 7692, section 7.1.1.1): each
+/// offer of permessage-deflate asks for that.
+pub fn ask_for_no_window(extensions: &[u8]) -> Vec<u8> {
+    let mut asked = Vec::with_capacity(extensions.len() + NO_WINDOW.len() + 4);
+    for extension in elements(extensions) {
+        if !asked.is_empty() {
+            asked.extend_from_slice(b", ");
+        }
+        asked.extend_from_slice(extension);
+        if is_deflate(extension_name(extension)) && !has_parameter(extension, NO_WINDOW) {
+            asked.extend_from_slice(b"; ");
+            asked.extend_from_slice(NO_WINDOW);
+        }
+    }
+    asked
+}
+
+fn is_deflate(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"permessage-deflate")
+}
+
+fn has_parameter(extension: &[u8], name: &[u8]) -> bool {
+    let parameters = extension.split(|&byte| byte == b';').skip(1);
+    let mut names =
+        parameters.map(|parameter| parameter.split(|&byte| byte == b'=').next().unwrap_or_default());
+    names.any(|known| known.trim_ascii().eq_ignore_ascii_case(name))
 }
 
 /// Whether a field of that name, in a message with these `fields`, is said to the next hop alone: the hop-by-hop

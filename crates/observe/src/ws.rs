@@ -10,7 +10,7 @@ use model::event::{CloseCode, FrameViolation, WebSocketEvent};
 use model::{Direction, Opcode};
 
 /// Longest frame header: two bytes, eight of length, four of mask.
-const HEADER_BYTES_MAX: usize = 14;
+pub(crate) const HEADER_BYTES_MAX: usize = 14;
 
 /// Longest payload of a control frame (RFC 6455, section 5.5).
 const CONTROL_BYTES_MAX: u64 = 125;
@@ -354,7 +354,7 @@ pub fn tag(payload: &[u8]) -> u64 {
 }
 
 /// Length of a header with this second byte.
-fn header_bytes(second: u8) -> u8 {
+pub(crate) fn header_bytes(second: u8) -> u8 {
     let extended = match second & !MASK {
         126 => 2,
         127 => 8,
@@ -365,7 +365,7 @@ fn header_bytes(second: u8) -> u8 {
 }
 
 /// Length of the payload that a complete header announces.
-fn payload_bytes(header: &[u8; HEADER_BYTES_MAX]) -> u64 {
+pub(crate) fn payload_bytes(header: &[u8; HEADER_BYTES_MAX]) -> u64 {
     let [_, second, extended @ ..] = *header;
     let [a, b, c, d, e, f, g, h, ..] = extended;
     match second & !MASK {
@@ -375,7 +375,7 @@ fn payload_bytes(header: &[u8; HEADER_BYTES_MAX]) -> u64 {
     }
 }
 
-fn opcode(first: u8) -> Opcode {
+pub(crate) fn opcode(first: u8) -> Opcode {
     match first & 0x0f {
         0x0 => Opcode::Continuation,
         0x1 => Opcode::Text,

@@ -61,6 +61,7 @@ pub(crate) fn end(number: u64) -> Made {
         ping_rtt_seconds: PerLeg::default(),
         heartbeat: PerLeg::default(),
         grpc: None,
+        queue: None,
     };
     Made(record).by(Leg::Upstream, What::Fin, Reason::Abnormal)
 }

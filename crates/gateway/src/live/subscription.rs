@@ -1,9 +1,10 @@
 //! A subscription to events (WHATWG HTML, section 9.2): the answer's head is passed on, and its body relayed.
 
 use bytes::Bytes;
+use guard::queue::Classifier;
 use http::{StatusCode, header};
-use model::{HandshakeResult, RejectedCheck};
-use observe::body::Body;
+use model::{HandshakeResult, RejectedCheck, Unqueued};
+use observe::body::{Body, Framing};
 use observe::fields::Fields as _;
 
 use super::{Answered, Client, relay};
@@ -12,7 +13,7 @@ use crate::event_stream::{self, EVENT_STREAM};
 use crate::events::Events;
 use crate::exchange::Exchange;
 use crate::reactor::Task;
-use crate::relay::{Ends, EventBody};
+use crate::relay::{Ends, EventBody, Outbox};
 use crate::session::Attempt;
 
 /// Joins the sockets if the answer is an event stream.
@@ -21,6 +22,7 @@ pub(super) async fn join(
     attempt: Attempt,
     mut client: Client,
     answered: Answered,
+    classifier: Option<Box<Classifier>>,
 ) -> Option<Task> {
     let status = answered.answer.status;
     if status == StatusCode::SWITCHING_PROTOCOLS {
@@ -48,14 +50,37 @@ pub(super) async fn join(
     }
     let is_readable = !answered.fields().has(&header::CONTENT_ENCODING);
     let session = attempt.establish(Some(status.as_u16()), &exchange.route);
-    let wire = EventBody::new(Body::new(framing), Events::new(&exchange.route, is_readable));
+    let outbox = outbox(exchange, classifier, framing, is_readable);
+    let events = Events::new(&exchange.route, is_readable, outbox.is_none());
+    let wire = EventBody::new(Body::new(framing), events);
     let ends = Ends {
         client: client.stream,
         client_early: Bytes::new(),
         upstream: answered.stream,
         upstream_early: answered.early,
+        outbox,
     };
     relay(exchange, session, ends, wire, answered.open)
+}
+
+/// The queue towards the client.
+fn outbox(
+    exchange: &Exchange,
+    classifier: Option<Box<Classifier>>,
+    framing: Framing,
+    is_readable: bool,
+) -> Option<Box<Outbox>> {
+    let (classifier, config) = classifier.zip(exchange.route.queue.as_deref())?;
+    let meter = &exchange.route.connections.meter;
+    let unqueued = match framing {
+        _ if !is_readable => Unqueued::Encoding,
+        Framing::Length(_) => Unqueued::Length,
+        Framing::Chunked | Framing::UntilClose => {
+            return Some(Box::new(Outbox::events(config, *classifier, meter, Body::new(framing))));
+        }
+    };
+    meter.queue.unqueued.inc(unqueued);
+    None
 }
 
 async fn unasked_101(exchange: &Exchange, attempt: Attempt, client: Client, answered: &Answered) {

@@ -5,9 +5,10 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use guard::queue::Classifier;
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use model::{HandshakeResult, Protocol, RejectedCheck};
-use observe::upgrade::{self, Offer, Refusal};
+use model::{HandshakeResult, Protocol, RejectedCheck, Unqueued};
+use observe::upgrade::{self, Agreed, Offer, Refusal};
 use tokio::io::AsyncReadExt as _;
 
 use super::head::Writer;
@@ -17,7 +18,7 @@ use crate::answer;
 use crate::body::AnswerBody;
 use crate::exchange::{Exchange, Head};
 use crate::reactor::Task;
-use crate::relay::{Ends, Frames, Paced};
+use crate::relay::{Ends, Frames, Outbox, Paced};
 use crate::session::Attempt;
 
 /// Close code 1013: try again later.
@@ -58,6 +59,7 @@ pub(super) async fn join(
     mut client: Client,
     answered: Answered,
     offer: &Offer,
+    classifier: Option<Box<Classifier>>,
 ) -> Option<Task> {
     if answered.answer.status != StatusCode::SWITCHING_PROTOCOLS {
         not_upgraded(exchange, attempt, client, answered).await;
@@ -80,6 +82,7 @@ pub(super) async fn join(
         client_early: Bytes::from(client.early),
         upstream: answered.stream,
         upstream_early: answered.early,
+        outbox: outbox(exchange, classifier, agreed),
     };
     let wire = Frames::new(&exchange.route.connections.meter, agreed.deflate, session.entry.beats.is_some());
     match Paced::of(wire, exchange.route.limits_config()) {
@@ -122,6 +125,17 @@ impl Client {
             }
         })
     }
+}
+
+/// The queue towards the client. Where the compressor keeps its window, each message is needed to read the next.
+fn outbox(exchange: &Exchange, classifier: Option<Box<Classifier>>, agreed: Agreed) -> Option<Box<Outbox>> {
+    let (classifier, config) = classifier.zip(exchange.route.queue.as_deref())?;
+    let meter = &exchange.route.connections.meter;
+    if agreed.keeps_window {
+        meter.queue.unqueued.inc(Unqueued::Compression);
+        return None;
+    }
+    Some(Box::new(Outbox::frames(config, *classifier, meter)))
 }
 
 async fn invalid(

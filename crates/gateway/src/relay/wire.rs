@@ -49,7 +49,7 @@ pub trait Wire: fmt::Debug + Send + Unpin + 'static {
         0
     }
 
-    /// What to say to `leg` when the gateway ends the connection, and why.
+    /// What to say to `leg` when the gateway ends the connection, with `code` where the protocol has codes.
     fn farewell(&self, leg: Leg, code: CloseCode) -> Farewell;
 
     /// Whether the peer of `leg` has said its own farewell.

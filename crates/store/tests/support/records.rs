@@ -80,6 +80,7 @@ pub fn record(number: u64, closed_at: WallTime) -> Arc<CloseRecord> {
         ping_rtt_seconds: PerLeg::default(),
         heartbeat: PerLeg::default(),
         grpc: (protocol == Protocol::Grpc).then(|| Box::new(grpc(random(21)))),
+        queue: None,
     })
 }
 

@@ -252,6 +252,7 @@ fn live(n: u64) -> LiveConnection {
         reconnect: None,
         ping_rtt_seconds: Default::default(),
         heartbeat: Default::default(),
+        queue: None,
     }
 }
 
@@ -299,6 +300,7 @@ fn closed(n: u64) -> CloseRecord {
         ping_rtt_seconds: Default::default(),
         heartbeat: Default::default(),
         grpc: None,
+        queue: None,
     }
 }
 

@@ -249,6 +249,8 @@ export type CloseRecord = {
   ping_rtt_seconds: PerLeg<number | null>,
   /** The Pings towards each peer; none where there was no Ping. */
   heartbeat: PerLeg<Heartbeat | null>,
+  /** What the queue towards the client has done; none without one. */
+  queue?: QueueFacts,
   /** What a gRPC stream has beside. */
   grpc?: GrpcFacts,
 };
@@ -917,6 +919,8 @@ export type LiveConnection = {
   ping_rtt_seconds: PerLeg<number | null>,
   /** The Pings towards each peer; none where there was no Ping. */
   heartbeat: PerLeg<Heartbeat | null>,
+  /** What the queue towards the client has done; none without one. */
+  queue?: QueueFacts,
 };
 
 /** State of an open connection. */
@@ -1159,6 +1163,27 @@ export type ProcessFacts = {
 
 /** Protocol of a connection that is observed message by message. */
 export type Protocol = "websocket" | "sse" | "grpc";
+
+/** What the queue towards the client has done over the life of a connection. */
+export type QueueFacts = {
+  /** Messages that the client's kernel socket has accepted, over these and those that were dropped; none before the
+   * first. */
+  delivery_ratio: number | null,
+  /** Most bytes that waited at once, those of the message at hand left out. */
+  waiting_bytes_max: number,
+  /** Its classes, highest priority first. */
+  classes: Array<QueuedClass>,
+};
+
+/** What a queue has done with the messages of one class. */
+export type QueuedClass = {
+  /** Its configured name. */
+  class: string,
+  /** Messages that the client's kernel socket has accepted. */
+  delivered: number,
+  /** Messages that a policy has dropped. */
+  dropped: number,
+};
 
 /** Why an established connection ended. */
 export type Reason = "normal" | "going_away" | "protocol_error" | "unsupported_data" | "no_status" | "abnormal" | "invalid_payload" | "policy_violation" | "too_big" | "mandatory_extension" | "internal_error" | "service_restart" | "try_again_later" | "bad_gateway" | "app" | "complete" | "truncated" | "client_closed" | "reset" | "timeout" | "slow_consumer" | "heartbeat_timeout" | "limit" | "shutdown" | "other";

@@ -6,6 +6,7 @@ import table from '../../components/table.module.css';
 import { ProtocolName } from '../../components/words';
 import { useTexts } from '../../i18n';
 import { address, visible } from '../../lib/text';
+import { Queue } from './record-queue';
 import { Traffic } from './record-traffic';
 import styles from './record.module.css';
 
@@ -88,6 +89,7 @@ function Ending({ record }: { record: CloseRecord }) {
           },
         ]}
       />
+      <Queue facts={record.queue} />
     </>
   );
 }

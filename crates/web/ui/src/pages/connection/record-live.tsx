@@ -4,6 +4,7 @@ import { Facts } from '../../components/facts';
 import { ProtocolName, State } from '../../components/words';
 import { useTexts } from '../../i18n';
 import { address, visible } from '../../lib/text';
+import { Queue } from './record-queue';
 import { Traffic } from './record-traffic';
 import styles from './record.module.css';
 
@@ -44,6 +45,7 @@ export function LiveRecord({ connection }: { connection: LiveConnection }) {
           },
         ]}
       />
+      <Queue facts={connection.queue} />
     </>
   );
 }
