@@ -1,43 +1,7 @@
 //! What a probe does, one connection at a time: a plain attempt, then attempts that differ from it in one thing.
 
-use model::words;
+pub use model::examination::Check;
 use serde::{Deserialize, Serialize};
-
-words! {
-    /// What can be checked, each by its name in `--checks`.
-    Check {
-        /// From the name to the first message: always done.
-        Handshake = "handshake",
-        /// The same request with other `Origin` fields, or none.
-        Origin = "origin",
-        /// The same request with another `Host`, and TLS with another server name.
-        Host = "host",
-        /// The same request without the credentials that were given.
-        Credentials = "credentials",
-        /// Paths beside the given one.
-        Path = "path",
-        /// Other versions of HTTP: ALPN, HTTP/1.0, extended CONNECT, lower-case field names.
-        Http = "http",
-        /// With and without permessage-deflate, or `Accept-Encoding`.
-        Compression = "deflate",
-        /// Several connections at once.
-        Concurrency = "concurrency",
-        /// Silence, with and without heartbeat; and how long a busy connection may live.
-        Idle = "idle",
-        /// Messages of growing size, then the exact limit.
-        Size = "size",
-        /// One message in several frames.
-        Fragments = "fragments",
-        /// Round trips of small messages, and of Pings.
-        Latency = "latency",
-        /// Whether events come when they are made, or are held.
-        Flush = "flush",
-        /// Frequent PING frames of HTTP/2.
-        Keepalive = "keepalive",
-        /// Calls with and without a deadline.
-        Deadline = "deadline",
-    }
-}
 
 /// Where an attempt goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -24,6 +24,7 @@ use web::{About, Ports};
 use crate::Failure;
 use crate::alerting::{Alerting, Board, Elsewhere};
 use crate::config::{Config, SharedLimitsConfig, Source};
+use crate::examinations::Examinations;
 use crate::findings::{Investigation, Investigator, Records, Sight};
 use crate::history::{Kept, OwnMetrics, Target};
 use crate::host::Host;
@@ -61,6 +62,7 @@ struct Core {
     desk: Arc<Desk>,
     investigation: Arc<Investigation>,
     probes: Arc<Probes>,
+    examinations: Arc<Examinations>,
     source: Option<Source>,
     /// Whether the last reload was taken over.
     is_reloaded: AtomicBool,
@@ -107,6 +109,7 @@ impl App {
             host,
             rules: Arc::default(),
             desk: telling.desk(),
+            examinations: Arc::default(),
             probes: Probes::new(Arc::clone(&investigation)),
             investigation: Arc::clone(&investigation),
             source,
@@ -122,7 +125,7 @@ impl App {
         let alerting = Alerting::start((kept, elsewhere), board, (groups, config.rule_options()), tell)?;
         let admin = start_admin(&config, &core, started_at).await?;
         core.follow_probes(&config);
-        let prober = Prober::start(&core.probes)?;
+        let prober = Prober::start(&core.probes, &core.examinations)?;
         tokio::spawn(keep_history(Arc::downgrade(&core)));
         for address in core.gateway.addresses() {
             tracing::info!(%address, "listening");
@@ -223,6 +226,7 @@ async fn start_admin(
         incidents: Arc::clone(&core.desk) as _,
         findings: Arc::clone(&core.investigation) as _,
         probes: Arc::clone(&core.probes) as _,
+        examinations: Arc::clone(&core.examinations) as _,
         history: Arc::clone(&core.kept) as _,
         promql: config.evaluation.promql(),
         engine: core.engine.clone().map(|engine| Arc::new(engine) as _),
@@ -267,6 +271,7 @@ impl Core {
             alertmanagers: self.desk.alertmanager_facts(),
             findings: self.investigation.facts(),
             probes: self.probes.facts(),
+            diagnose_refused: self.examinations.refused(),
             query_engine: self.engine.as_ref().map(RemoteEngine::facts),
             ..self.gateway.scrape()
         }

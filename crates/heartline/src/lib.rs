@@ -11,6 +11,7 @@ pub mod config;
 pub mod demo;
 pub mod diagnose;
 pub mod escalate;
+mod examinations;
 pub mod explain;
 mod findings;
 pub mod grafana;

@@ -1,7 +1,7 @@
 //! Scheduled probes: a thread of their own runs the experiments of `heartline diagnose` again and again, so that no
 //! thread that relays has anything to do with them. What they see becomes metrics, findings, and cells of the API.
 
-mod run;
+pub(crate) mod run;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet, LocalSet};
 
 use crate::Failure;
 use crate::config::ProbeConfig;
+use crate::examinations::Examinations;
 use crate::findings::Investigation;
 use run::Seen;
 
@@ -74,22 +75,27 @@ pub(crate) struct Prober {
 }
 
 impl Prober {
-    /// Starts the thread.
+    /// Starts the thread; it makes the examinations that are asked for, too.
     ///
     /// # Errors
     /// It cannot be started.
-    pub(crate) fn start(probes: &Arc<Probes>) -> Result<Prober, Failure> {
+    pub(crate) fn start(probes: &Arc<Probes>, examinations: &Arc<Examinations>) -> Result<Prober, Failure> {
         let failed = |error| Failure::Running(format!("probes: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(RESOLVERS)
             .build()
             .map_err(failed)?;
-        let run = Arc::clone(probes);
+        let (run, examine) = (Arc::clone(probes), Arc::clone(examinations));
         let thread = std::thread::Builder::new()
             .name("probes".to_owned())
             .spawn(move || {
-                LocalSet::new().block_on(&runtime, run.go_on());
+                LocalSet::new().block_on(&runtime, async {
+                    tokio::select! {
+                        () = run.go_on() => {}
+                        () = examine.go_on() => {}
+                    }
+                });
                 // A resolver may take its time, and nobody waits for it any more.
                 runtime.shutdown_background();
             })

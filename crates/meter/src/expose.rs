@@ -335,6 +335,7 @@ fn visit_process(family: &'static Family, registry: &Registry, scrape: &Scrape, 
         }
         f::RECORDER_MEMORY => known(Some(scrape.recorder_bytes as f64)),
         f::OBSERVERS_FAILED => known(Some(scrape.observers_failed as f64)),
+        f::DIAGNOSE_REFUSED => known(Some(scrape.diagnose_refused as f64)),
         f::RECORDER_REFUSED => known(Some(scrape.recorder_refused as f64)),
         f::ACCESS_LOG_DROPPED => known(Some(scrape.access_log_dropped as f64)),
         f::RECONNECT_CLOSES_DROPPED => known(Some(scrape.reconnect_closes_dropped as f64)),

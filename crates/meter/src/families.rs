@@ -344,6 +344,8 @@ families! {
         "Runs of a scheduled probe that were left out: one was under way, or too many of other probes were.";
     PROBE_FINDINGS: Gauge "heartline_probe_findings" ["probe", "target"]
         "Findings of a scheduled probe that go on.";
+    DIAGNOSE_REFUSED: Counter "heartline_diagnose_refused_total" []
+        "Checks that somebody asked for and that did not begin, since as many waited as may.";
     BUILD_INFO: Gauge "heartline_build_info" ["version"]
         "1, with the version of this build.";
     PROCESS_CPU: Counter "process_cpu_seconds_total" []

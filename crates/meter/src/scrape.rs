@@ -43,6 +43,8 @@ pub struct Scrape {
     pub findings: FindingFacts,
     /// Scheduled probes.
     pub probes: Vec<ProbeFacts>,
+    /// Checks that somebody asked for and that did not begin, since as many waited as may.
+    pub diagnose_refused: u64,
     /// Alertmanagers elsewhere that alerts of rules are sent to.
     pub alertmanagers: Vec<AlertmanagerFacts>,
     /// The engine elsewhere that answers queries.

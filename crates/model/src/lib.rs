@@ -7,6 +7,7 @@
 pub mod admission;
 pub mod country;
 pub mod event;
+pub mod examination;
 pub mod filter;
 pub mod finding;
 pub mod heartbeat;

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::examination::{Asked, Denial, Examined};
 use crate::finding::{Coverage, Doubt, Finding, Place};
 use crate::host::HostFacts;
 use crate::id::ConnectionId;
@@ -198,4 +199,16 @@ pub trait Probes: Send + Sync {
     /// # Errors
     /// It does not begin.
     fn run(&self, probe: &str, is_deep: bool) -> Result<(), Refusal>;
+}
+
+/// Examinations of services that somebody asks for, one at a time.
+pub trait Examinations: Send + Sync {
+    /// Puts one behind those that wait; says its name.
+    ///
+    /// # Errors
+    /// It will not begin.
+    fn examine(&self, asked: &Asked) -> Result<String, Denial>;
+
+    /// One that waits, runs, or is over and still kept.
+    fn examination(&self, id: &str) -> Option<Examined>;
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use diagnose::contrast::Difference;
 use diagnose::text::Told;
 use model::WallTime;
+use model::examination::Job;
 use model::finding::{Coverage, Level, Place};
 use model::journal::LostConnection;
 use model::live::LiveConnection;
@@ -140,6 +141,37 @@ pub struct FindingList {
     pub total: usize,
     /// How much of what ended lately has a cause.
     pub coverage: Coverage,
+}
+
+/// An examination that somebody asked for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct JobView {
+    /// How far it is.
+    #[serde(flatten)]
+    pub job: Job,
+    /// What explains what it saw, surest first; empty until it is over.
+    pub findings: Vec<Told>,
+}
+
+/// Body of `POST /api/v1/diagnose`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Examine {
+    /// URL of the service: `ws:`, `wss:`, `http:`, `https:`, `grpc:` or `grpcs:`.
+    pub target: String,
+    /// `HOST:PORT` or URL of the service behind it, to compare with.
+    #[serde(default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub upstream: Option<String>,
+    /// Leave out what could find limits the hard way: large messages, many connections, frequent PINGs.
+    #[serde(default)]
+    pub safe: bool,
+    /// Language of the report that the answer leads to, such as `zh-CN`; else that of the request.
+    #[serde(default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub lang: Option<String>,
 }
 
 /// Body of `POST /api/v1/findings/{id}/feedback`.

@@ -22,8 +22,8 @@ use meter::queries::QueryMeter;
 use model::WallTime;
 use model::journal::Journal;
 use model::ports::{
-    Connections, Findings, History, Hosts, Metrics, Operations, Overviews, Probes, QueryEngine, Recordings,
-    Rules, Workings,
+    Connections, Examinations, Findings, History, Hosts, Metrics, Operations, Overviews, Probes, QueryEngine,
+    Recordings, Rules, Workings,
 };
 
 pub mod body;
@@ -39,6 +39,7 @@ mod assets;
 mod auth;
 mod backoff;
 mod error;
+mod examinations;
 mod findings;
 mod gate;
 mod headers;
@@ -83,6 +84,8 @@ pub struct Ports {
     pub findings: Arc<dyn Findings>,
     /// Scheduled probes.
     pub probes: Arc<dyn Probes>,
+    /// Examinations that somebody asks for.
+    pub examinations: Arc<dyn Examinations>,
     /// Series.
     pub history: Arc<dyn History>,
     /// How queries over `history` are understood.

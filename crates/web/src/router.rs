@@ -16,7 +16,10 @@ use crate::auth::{Authority, Caller};
 use crate::error::ApiError;
 use crate::prometheus::{self, Engine};
 use crate::stream::Hub;
-use crate::{ack, alertmanager, api, assets, findings, gate, grafana, incidents, manuals, operate, probes};
+use crate::{
+    ack, alertmanager, api, assets, examinations, findings, gate, grafana, incidents, manuals, operate,
+    probes,
+};
 
 /// Bytes of a request's body.
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
@@ -67,6 +70,8 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/probes", get(probes::probes))
         .route("/api/v1/probes/{name}", get(probes::probe))
         .route("/api/v1/probes/{name}/run", post(probes::run))
+        .route("/api/v1/diagnose", post(examinations::examine))
+        .route("/api/v1/jobs/{id}", get(examinations::job))
         .route("/api/v1/geo", get(api::geo))
         .route("/api/v1/grafana/{dashboard}", get(grafana::dashboard))
         .route("/api/v1/incidents", get(incidents::incidents))
@@ -136,7 +141,7 @@ async fn unknown(uri: Uri) -> ApiError {
         "known: /api/v1/{overview,host,limits,system,config,stream,explain,connections,connections/{facets,export,<id>},connections/<id>/events,status,login,logout}, \
          Prometheus' /api/v1/{query,query_range,series,labels,label/<name>/values,rules,alerts,metadata,status/buildinfo,write}, \
          Alertmanager's /api/v2/{status,receivers,alerts,alerts/groups,silences,silence/<id>}, \
-         /api/v1/{findings,findings/<id>,findings/<id>/feedback,events}, /api/v1/{probes,probes/<name>,probes/<name>/run}, /api/v1/alerts/<fingerprint>, /api/v1/deliveries, /api/v1/{incidents,incidents/<id>,incidents/<id>/ack}, /api/v1/geo, /api/v1/grafana/<uid>.json, /-/reload",
+         /api/v1/{findings,findings/<id>,findings/<id>/feedback,events}, /api/v1/{probes,probes/<name>,probes/<name>/run}, /api/v1/{diagnose,jobs/<id>}, /api/v1/alerts/<fingerprint>, /api/v1/deliveries, /api/v1/{incidents,incidents/<id>,incidents/<id>/ack}, /api/v1/geo, /api/v1/grafana/<uid>.json, /-/reload",
     )
 }
 

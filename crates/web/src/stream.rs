@@ -288,6 +288,16 @@ mod tests {
         }
     }
 
+    impl model::ports::Examinations for Silent {
+        fn examine(&self, _: &model::examination::Asked) -> Result<String, model::examination::Denial> {
+            Err(model::examination::Denial::Busy)
+        }
+
+        fn examination(&self, _: &str) -> Option<model::examination::Examined> {
+            None
+        }
+    }
+
     impl model::ports::Probes for Silent {
         fn probes(&self) -> Vec<model::probe::ProbeView> {
             vec![]
@@ -403,6 +413,7 @@ mod tests {
             hosts: Arc::new(Silent),
             workings: Arc::new(Silent),
             probes: Arc::new(Silent),
+            examinations: Arc::new(Silent),
             operations: Arc::new(Silent),
             rules: Arc::new(Silent),
             alertmanager: Arc::new(Silent),

@@ -16,7 +16,8 @@ use model::rules::{AlertsView, RulesView};
 use model::system::{Limit, Setting, SystemFacts};
 use ts_rs::{Config, TS, TypeVisitor};
 use web::body::{
-    ConnectionView, ErrorBody, Explained, Facets, Feedback, FindingList, List, Login, Status, ViewPage,
+    ConnectionView, ErrorBody, Examine, Explained, Facets, Feedback, FindingList, JobView, List, Login,
+    Status, ViewPage,
 };
 
 const HEADER: &str = "\
@@ -77,6 +78,8 @@ fn render() -> String {
         .add::<FindingList>()
         .add::<Explained>()
         .add::<Feedback>()
+        .add::<JobView>()
+        .add::<Examine>()
         .add::<ViewPage>()
         .add::<Facets>()
         .add::<IncidentView>()

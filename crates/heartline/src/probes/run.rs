@@ -115,14 +115,14 @@ fn told(plain: &Attempt, run: ProbeRun) -> ProbeRun {
 }
 
 /// What no finding may repeat, though a service repeats it: the query of the URL, values of headers.
-fn secrets(settings: &Settings) -> Vec<String> {
+pub(crate) fn secrets(settings: &Settings) -> Vec<String> {
     let query = settings.target.path.query().map(str::to_owned);
     let values = settings.fields.iter().filter(|(_, value)| value.is_sensitive());
     let values = values.map(|(_, value)| String::from_utf8_lossy(value.as_bytes()).into_owned());
     query.into_iter().chain(values).filter(|secret| secret.len() >= SECRET_MIN).collect()
 }
 
-fn mask(finding: &mut Finding, secrets: &[String]) {
+pub(crate) fn mask(finding: &mut Finding, secrets: &[String]) {
     let Finding { title, evidence, against, not_excluded, next_measurement, fixes, .. } = finding;
     let fixes = fixes.iter_mut().flat_map(|fix| std::iter::once(&mut fix.text).chain(&mut fix.config));
     let said = std::iter::once(title).chain(evidence).chain(against).chain(not_excluded);

@@ -23,6 +23,9 @@ const STEP: Duration = Duration::from_millis(200);
 pub trait Progress {
     /// So many seconds have passed, and these are under way.
     fn running(&mut self, seconds: f64, experiments: &[&Experiment]);
+
+    /// This one is over.
+    fn ended(&mut self, _attempt: &Attempt) {}
 }
 
 /// Examines until the plan wants no more or `limit` has passed.
@@ -71,6 +74,7 @@ pub async fn examine(
         match tokio::time::timeout(STEP, tasks.join_next()).await {
             Ok(Some(Ok((number, attempt)))) => {
                 stops.remove(&number);
+                attempt.iter().for_each(|attempt| progress.ended(attempt));
                 seen.attempts.extend(attempt);
             }
             Ok(Some(Err(broken))) => std::panic::resume_unwind(broken.into_panic()),

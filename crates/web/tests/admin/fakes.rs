@@ -12,6 +12,7 @@ use alert::dispatch::{
 };
 use alert::escalation::{AckError, IncidentView, State as IncidentState};
 use model::event::CloseCode;
+use model::examination::{Asked, Denial, Examined};
 use model::finding::{Coverage, Doubt, Finding, Grounds, Level, Place, Said, Severity, Vantage};
 use model::host::{AcceptQueue, HostFacts};
 use model::journal::{
@@ -21,8 +22,8 @@ use model::journal::{
 use model::live::{Backlog, LiveConnection, LiveState};
 use model::overview::{Overview, RouteNow};
 use model::ports::{
-    Connections, Findings, History, Hosts, Metrics, MetricsFormat, Operations, Overviews, Probes, Received,
-    Recordings, Rules, Workings,
+    Connections, Examinations, Findings, History, Hosts, Metrics, MetricsFormat, Operations, Overviews,
+    Probes, Received, Recordings, Rules, Workings,
 };
 use model::probe::{Fault, Outcome, ProbeRun, ProbeStage, ProbeView, Refusal, StageName};
 use model::record::{Cause, ClientAddress, CloseCodes, CloseRecord, Handshake, IdleSeconds, What};
@@ -73,6 +74,7 @@ impl Fake {
             incidents: Arc::clone(self) as Arc<dyn Incidents>,
             findings: Arc::clone(self) as Arc<dyn Findings>,
             probes: Arc::clone(self) as Arc<dyn Probes>,
+            examinations: Arc::clone(self) as Arc<dyn Examinations>,
             journal: Some(Arc::clone(self) as Arc<dyn Journal>),
             queries: Arc::default(),
             about: About { version: "1.2.3".to_owned(), started_at: second(0) },
@@ -550,6 +552,17 @@ impl Findings for Fake {
 
     fn told(&self, kind: &str, subject: &str, _: WallTime) {
         self.told.lock().expect("not poisoned").push(format!("{kind} {subject}"));
+    }
+}
+
+/// As many wait as may.
+impl Examinations for Fake {
+    fn examine(&self, _: &Asked) -> Result<String, Denial> {
+        Err(Denial::Busy)
+    }
+
+    fn examination(&self, _: &str) -> Option<Examined> {
+        None
     }
 }
 

@@ -31,6 +31,7 @@ const checks = new Checks();
 const browser = await launch();
 try {
   for (const look of LOOKS) await lookAt(look);
+  await runCheck();
   await judgeFinding();
   await silence();
   await openRule();
@@ -67,6 +68,28 @@ async function lookAt({ language, scheme, width }) {
     await sound(page, name, problems.splice(0));
     await shoot(page, `${path.replace(/\W+/g, '-')}-${language}-${scheme}-${width}`);
   }
+  await context.close();
+}
+
+/** A check of a service that is not there: its report has the answer, why, and what was tried. */
+async function runCheck() {
+  const { page, context, problems } = await openTab(browser, base, {});
+  await visit(page, '/findings', '#findings li');
+  const form = page.locator('#check form');
+  await form.getByRole('textbox', { name: 'Service', exact: true }).fill('ftp://<img src=x onerror=window.ran=1>');
+  await form.getByRole('button', { name: 'Run' }).click();
+  await page.locator('#check [role="alert"]').waitFor();
+  checks.equal('check: what is refused is told', problems.splice(0).filter((problem) => !/400/.test(problem)), []);
+  await form.getByRole('textbox', { name: 'Service', exact: true }).fill('ws://127.0.0.1:1/chat');
+  await form.getByRole('button', { name: 'Run' }).click();
+  await page.locator('#check [data-outcome="problem"]').waitFor({ timeout: 60_000 });
+  checks.check('check: its report has an address', /job=[0-9a-f]{16}/.test(page.url()));
+  checks.check('check: the first stage that failed is shown', await page.locator('#check li[data-failed]').isVisible());
+  checks.check('check: evidence is told', await page.locator('#evidence-0 li').first().isVisible());
+  await sound(page, 'check', problems.splice(0));
+  await shoot(page, 'check-en');
+  await page.getByRole('button', { name: 'Close report' }).click();
+  checks.equal('check: a report can be closed', await page.locator('#check [data-outcome]').count(), 0);
   await context.close();
 }
 

@@ -168,6 +168,9 @@ export type ChannelState = {
   failed: number,
 };
 
+/** What can be checked, each by its name in `--checks`. */
+export type Check = "handshake" | "origin" | "host" | "credentials" | "path" | "http" | "deflate" | "concurrency" | "idle" | "size" | "fragments" | "latency" | "flush" | "keepalive" | "deadline";
+
 /** Where a client is. */
 export type ClientAddress = {
   /** From the socket, or from the PROXY protocol or `Forwarded` header of a trusted peer. */
@@ -454,6 +457,18 @@ export type EventsPerRead = {
   mean: number,
   /** Maximum. */
   max: number,
+};
+
+/** Body of `POST /api/v1/diagnose`. */
+export type Examine = {
+  /** URL of the service: `ws:`, `wss:`, `http:`, `https:`, `grpc:` or `grpcs:`. */
+  target: string,
+  /** `HOST:PORT` or URL of the service behind it, to compare with. */
+  upstream?: string,
+  /** Leave out what could find limits the hard way: large messages, many connections, frequent PINGs. */
+  safe: boolean,
+  /** Language of the report that the answer leads to, such as `zh-CN`; else that of the request. */
+  lang?: string,
 };
 
 /** What sets the connections of a window apart from those of the time before. */
@@ -787,6 +802,41 @@ export type IncidentView = {
 
 /** Who ended a connection: the sender of the first Close frame, FIN, RST or equivalent. */
 export type Initiator = "client" | "upstream" | "proxy";
+
+/** How far an examination is. */
+export type JobState = "waiting" | "running" | "over" | "failed";
+
+/** An examination that somebody asked for. */
+export type JobView = {
+  /** What explains what it saw, surest first; empty until it is over. */
+  findings: Array<Told>,
+  /** Its name. */
+  id: string,
+  /** What is examined, without query. */
+  target: string,
+  /** The service behind it, `HOST:PORT`. */
+  upstream: string | null,
+  /** Without what could find limits the hard way. */
+  is_safe: boolean,
+  /** When it was asked for. */
+  asked_at: WallTime,
+  /** How far it is. */
+  state: JobState,
+  /** Examinations that come before it. */
+  ahead: number,
+  /** How long it has been under way, seconds. */
+  seconds: number,
+  /** After how long it is judged by what was seen until then, seconds. */
+  limit_seconds: number,
+  /** Checks that were begun, in that order. */
+  steps: Array<Step>,
+  /** Stages of the plain opening, in their order; the last one may have failed. */
+  stages: Array<ProbeStage>,
+  /** What it came to. */
+  outcome: Outcome | null,
+  /** The time was over before all was measured. */
+  is_cut: boolean,
+};
 
 /** What is kept. */
 export type KeptFacts = {
@@ -1451,6 +1501,18 @@ export type Status = {
   started_at: WallTime,
   /** Whether a token is needed. */
   auth: Auth,
+};
+
+/** One check of an examination. */
+export type Step = {
+  /** Which. */
+  check: Check,
+  /** When it began, seconds after the examination did. */
+  began_seconds: number,
+  /** When it was last under way, the same; while [`Step::is_running`] it is not over. */
+  until_seconds: number,
+  /** It is under way. */
+  is_running: boolean,
 };
 
 /** What the process keeps and serves. */

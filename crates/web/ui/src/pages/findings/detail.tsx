@@ -1,19 +1,19 @@
 // One finding: the sentence, how sure it is, evidence, what helps, what would make it wrong.
 import { Button, TextInput } from '@mantine/core';
-import { type FormEvent, type ReactNode, useState } from 'react';
+import { type FormEvent, useState } from 'react';
 
 import { type Finding, useFeedback, useFindingsOf } from '../../api/findings';
-import type { Sentence } from '../../api/types';
 import { Answer } from '../../components/answer';
 import { Copy } from '../../components/copy';
 import { Facts } from '../../components/facts';
 import { PageHead } from '../../components/page-head';
-import { Empty, Panel } from '../../components/panel';
+import { Panel } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
 import { affectedText, filterOf, isGoingOn, keysOf, pathOf, report } from '../../lib/findings';
 import { visible } from '../../lib/text';
 import styles from './detail.module.css';
+import { Grounds } from './grounds';
 import { SeverityMark, Sure } from './mark';
 
 export function FindingPage({ id }: { id: string }) {
@@ -89,30 +89,7 @@ function One({ finding, others }: { finding: Finding; others: Finding[] }) {
           ]}
         />
       </div>
-      <div className={styles.columns}>
-        <Panel id="evidence" title={t('findings.evidence')} help={t('findings.evidenceHelp')}>
-          <Sentences of={finding.evidence} empty={t('findings.noEvidence')} />
-        </Panel>
-        <Panel id="fix" title={t('findings.fix')}>
-          {finding.fixes.length === 0 ? <Empty>{t('findings.noFix')}</Empty> : (
-            <ol className={styles.sentences}>
-              {finding.fixes.map(({ text, config }, index) => (
-                <li key={index}>
-                  <bdi>{visible(text)}</bdi>
-                  {config !== null && <Lines text={config} />}
-                </li>
-              ))}
-            </ol>
-          )}
-        </Panel>
-        <Panel id="wrong-if" title={t('findings.wrongIf')} help={t('findings.wrongIfHelp')}>
-          <Sentences of={finding.not_excluded} empty={t('findings.allExcluded')} />
-          {finding.against.length > 0 && <Part title={t('findings.against')}><Sentences of={finding.against} /></Part>}
-          {finding.next_measurement !== null && (
-            <Part title={t('findings.next')}><Sentences of={[finding.next_measurement]} /></Part>
-          )}
-        </Panel>
-      </div>
+      <Grounds finding={finding} />
       {others.length > 0 && (
         <Panel id="others" title={t('findings.others')} className={styles.others}>
           <ul className={styles.sentences}>
@@ -128,31 +105,6 @@ function One({ finding, others }: { finding: Finding; others: Finding[] }) {
         </Panel>
       )}
     </>
-  );
-}
-
-function Sentences({ of, empty }: { of: Sentence[]; empty?: string }) {
-  if (of.length === 0) return <Empty>{empty}</Empty>;
-  return <ul className={styles.sentences}>{of.map(({ text }, index) => <li key={index}><bdi>{visible(text)}</bdi></li>)}</ul>;
-}
-
-function Part({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <>
-      <h3 className={styles.part}>{title}</h3>
-      {children}
-    </>
-  );
-}
-
-/** Lines to paste. */
-function Lines({ text }: { text: string }) {
-  const { t } = useTexts();
-  return (
-    <div className={styles.lines}>
-      <pre tabIndex={0}>{text}</pre>
-      <Copy value={text}>{t('findings.copyFix')}</Copy>
-    </div>
   );
 }
 

@@ -10,6 +10,7 @@ import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
 import { counts, filterOf, isGoingOn, keysOf, pathOf, ranked } from '../../lib/findings';
 import { visible } from '../../lib/text';
+import { Check } from './check';
 import { SeverityMark, Sure } from './mark';
 import styles from './page.module.css';
 
@@ -41,6 +42,7 @@ export function FindingsPage() {
           </>
         )}
       </Answer>
+      <Check />
     </>
   );
 }

@@ -5,7 +5,9 @@ import { lazy, Suspense, useState } from 'react';
 import type { CountryNow, Overview } from '../../api/types';
 import { Bars } from '../../components/bars';
 import { Empty, Panel } from '../../components/panel';
+import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
+import { termOf } from '../../lib/filter';
 import styles from './geography.module.css';
 
 const WorldMap = lazy(() => import('../../components/world-map'));
@@ -34,6 +36,7 @@ export function Geography({ overview, className }: { overview: Overview | null; 
 
 function Known({ countries, borders }: { countries: CountryNow[]; borders: boolean }) {
   const { t, format } = useTexts();
+  const { to } = usePlace();
   if (countries.length === 0) return <Empty>{t('geography.empty')}</Empty>;
   const open = countries.map(({ country, connections: { websocket, sse, grpc }, share }) => (
     { code: country, label: country === null ? t('geography.unknown') : format.country(country), count: websocket + sse + grpc, share }
@@ -48,7 +51,10 @@ function Known({ countries, borders }: { countries: CountryNow[]; borders: boole
       </div>
       <Bars
         caption={t('geography.title')} heading={t('geography.country')} rows={ROWS}
-        bars={open.map(({ code, label, count, share }) => ({ key: code ?? '', label, count, share }))}
+        bars={open.map(({ code, label, count, share }) => ({
+          key: code ?? '', label, count, share,
+          ...(code === null ? {} : { href: to('/connections', { q: termOf('country', code) }), action: t('geography.filter', { country: label }) }),
+        }))}
       />
     </div>
   );
