@@ -217,6 +217,7 @@ impl Sink for Names {
 fn every_family_of_the_table_has_samples_and_its_labels() {
     let (registry, mut scrape) = scraped();
     registry.route("chat").grpc.method("demo.Chat", "Talk");
+    registry.route("chat").queue.class("high").delivered.inc();
     scrape.routes[0].admission = Some(crate::scrape::AdmissionFacts {
         connections: Some(1),
         waiting: Some(1),
