@@ -52,8 +52,11 @@ impl Frames {
         let scanner = self.scanners[direction].get();
         let unfinished = scanner.filter(|scanner| !scanner.is_blind() && own.is_open(direction.sender()));
         let unfinished = unfinished.map_or(0, |scanner| scanner.unfinished_pong(PAYLOAD_BYTES));
-        let end = scanner.map_or(u64::MAX / 2, Scanner::offset);
-        own.weed(direction, bytes, end, cuts, unfinished)
+        match scanner.map(Scanner::offset) {
+            Some(end) => own.weed(direction, bytes, end, cuts, unfinished),
+            // Of an observer that has failed nothing is believed: all goes on.
+            None => own.weed(direction, bytes, u64::MAX, &[], 0),
+        }
     }
 }
 
