@@ -136,6 +136,11 @@ pub const SHARED: &[Phrase] = &[
         "它们的静默时间各不相同，而存活时间相同",
     ),
     phrase(
+        "silent_longer",
+        "{count} of them had been silent for longer before, and lived on",
+        "其中 {count} 个此前静默过更久，却仍存活",
+    ),
+    phrase(
         "other_clock",
         "a limit of the age in place of one of the silence, or the reverse: nothing was ever said on these connections",
         "限制的是存活时间而不是静默时间（或相反）：这些连接上从未有过数据",

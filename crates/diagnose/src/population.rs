@@ -14,6 +14,7 @@ pub mod heartbeats;
 mod ledger;
 mod legs;
 pub mod machines;
+pub mod openings;
 pub mod paths;
 pub mod refusals;
 mod selection;

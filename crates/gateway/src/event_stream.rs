@@ -51,14 +51,14 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    /// Observes `body` unless it is encoded and so cannot be read.
+    /// Observes `body`, whose content can be read unless it has a `coding`.
     pub fn new(
         body: Incoming,
         session: Session,
         exchange: &Exchange,
         upstream: Arc<Watch>,
         open: OpenGuard,
-        is_readable: bool,
+        coding: Option<&[u8]>,
     ) -> EventStream {
         let entry = Arc::clone(&session.entry);
         let session = Arc::new(Mutex::new(session));
@@ -73,7 +73,7 @@ impl EventStream {
             });
         EventStream {
             body,
-            events: Events::new(&exchange.route, is_readable, true),
+            events: Events::new(&exchange.route, coding, true),
             generated,
             client: Arc::clone(&exchange.watch),
             upstream,
@@ -100,7 +100,7 @@ impl EventStream {
         let at = clock::now();
         let (entry, session) = (&self.entry, &self.session);
         let note = |what: &Happening| session.lock().happened(at, what);
-        let events = self.events.look(bytes, entry, &mut self.generated.lock(), note);
+        let events = self.events.look(bytes, at, entry, &mut self.generated.lock(), note);
         if entry.is_ack_due(DIRECTION, events)
             && let Some(socket) = self.client.socket()
         {
@@ -171,7 +171,7 @@ impl Drop for EventStream {
             let end = self.client.end().unwrap_or_else(|| LegEnd::now(What::Fin, None));
             self.end_by(Leg::Client, end);
         }
-        self.session.lock().events_per_read = self.events.per_read();
+        self.session.lock().event_stream_over(&mut self.events);
         self.delivery.note_given();
     }
 }

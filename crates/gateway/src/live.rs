@@ -284,7 +284,7 @@ impl Exchange {
                     continue;
                 }
             };
-            attempt.reached(&upstream.name);
+            attempt.connected(&upstream.name);
             upstream.note_success();
             let asked = tokio::time::timeout(self.route.timeouts.response_head, ask(stream, head));
             return match asked.await {

@@ -32,6 +32,8 @@ pub struct Visitor {
     pub key: Option<ClientKey>,
     /// The request has `Last-Event-ID`: an event stream is to go on behind that event.
     pub has_last_event_id: bool,
+    /// The number that this id is; none when it is another text.
+    pub last_event_number: Option<u64>,
     /// What its program calls itself, cut to [`USER_AGENT_MAX`].
     pub user_agent: Option<Arc<str>>,
 }
@@ -109,7 +111,14 @@ impl Visitor {
             }
             _ => secret(request, source).map(key_of),
         };
-        Visitor { key, has_last_event_id: fields.has(&LAST_EVENT_ID), user_agent: user_agent(fields) }
+        let last_event_id = fields.values(&LAST_EVENT_ID).next();
+        let last_event_number = last_event_id.and_then(|id| std::str::from_utf8(id).ok()?.parse().ok());
+        Visitor {
+            key,
+            has_last_event_id: last_event_id.is_some(),
+            last_event_number,
+            user_agent: user_agent(fields),
+        }
     }
 
     /// One whose coming back is not looked for.

@@ -41,6 +41,7 @@ pub(crate) fn end(number: u64) -> Made {
             result: HandshakeResult::Success,
             status: Some(101),
             seconds: 0.01,
+            connect_seconds: None,
             detail: None,
             refused_by: None,
         },
@@ -58,6 +59,7 @@ pub(crate) fn end(number: u64) -> Made {
         tcp: None,
         reconnect: None,
         events_per_read: None,
+        event_stream: None,
         ping_rtt_seconds: PerLeg::default(),
         heartbeat: PerLeg::default(),
         grpc: None,
@@ -177,6 +179,7 @@ pub(crate) fn failed(number: u64, result: HandshakeResult, seconds: f64, detail:
             result,
             status: Some(502),
             seconds,
+            connect_seconds: None,
             detail: Some(detail.to_owned()),
             refused_by: None,
         };

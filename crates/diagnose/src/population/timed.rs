@@ -115,6 +115,9 @@ fn told(cause: &'static Cause, seen: &Population<'_>, timer: &Timer<'_>) -> Find
             Said::new("busy_outlive").with("count", timer.outlived).seconds("seconds", timer.seconds),
         ),
         Clock::Silence => claim.corroborated(Said::new("ages_differ")),
+        Clock::Age if timer.silent_longer * 2 > timer.ends.len() => {
+            claim.corroborated(Said::new("silent_longer").with("count", timer.silent_longer))
+        }
         Clock::Age => claim.corroborated(Said::new("silences_differ")),
         Clock::Either => claim.unless(Said::new("other_clock")).next(Said::new("hold_busy")),
     };
@@ -143,11 +146,12 @@ fn told(cause: &'static Cause, seen: &Population<'_>, timer: &Timer<'_>) -> Find
 
 #[cfg(test)]
 mod tests {
+    use model::finding::Level;
     use model::language::Language;
-    use model::record::What;
-    use model::{Leg, Reason};
+    use model::record::{EventStreamFacts, What};
+    use model::{Leg, Protocol, Reason};
 
-    use super::super::tests::{Made, end, judged, random};
+    use super::super::tests::{Made, end, judged, random, told_of};
     use crate::text;
 
     /// The lines that are offered for ends after a silence, by the leg that ends.
@@ -161,6 +165,42 @@ mod tests {
         let finding = findings.iter().find(|finding| finding.id == "idle-timeout-l7-proxy").expect("a timer");
         let told = text::told(finding, Language::English);
         told.fixes.into_iter().filter_map(|fix| fix.config).collect()
+    }
+
+    /// An event stream with a comment each second from its opening on, until it is cut.
+    fn beating(number: u64, age: f64, silence: f64, longest: f64) -> Made {
+        let made = end(number).by(Leg::Upstream, What::BodyTruncated, Reason::Abnormal);
+        made.lived(10.0 * random(number), age + 0.03 * random(number + 1), silence).with(|record| {
+            record.protocol = Protocol::Sse;
+            record.event_stream = Some(Box::new(EventStreamFacts {
+                reads: (age - silence) as u64,
+                longest_silence_seconds: longest,
+                ..EventStreamFacts::default()
+            }));
+        })
+    }
+
+    #[test]
+    fn a_beat_in_step_with_the_opening_does_not_hide_an_age() {
+        for (age, silence) in [(14.6, 0.6), (14.97, 0.97), (14.2, 0.2)] {
+            let ends = || (0..30).map(|number| beating(number, age, silence, 1.01));
+            assert_eq!(told_of("max-lifetime", ends()).map(|told| told.0), Some(Level::High), "{silence}");
+            assert_eq!(told_of("sse-idle-cut-no-comment-heartbeat", ends()), None, "{silence}");
+        }
+    }
+
+    #[test]
+    fn streams_that_fall_silent_and_are_cut_are_no_matter_of_age() {
+        // Busy for ten seconds and quiet from then on: cut after 5 s of the longest silence there was.
+        let quiet = (0..30).map(|number| beating(number, 15.0, 5.0, 1.0));
+        let longer = (30..40).map(|number| beating(number, 25.0 + number as f64, 0.5, 1.0));
+        let longer = longer.map(|made| made.by(Leg::Client, What::Fin, Reason::Abnormal));
+        let found = judged(quiet.chain(longer));
+        let ids: Vec<_> = found.iter().map(|finding| &*finding.id).collect();
+        assert!(
+            ids.contains(&"sse-idle-cut-no-comment-heartbeat") && !ids.contains(&"max-lifetime"),
+            "{ids:?}"
+        );
     }
 
     #[test]
