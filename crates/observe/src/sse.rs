@@ -129,6 +129,11 @@ impl Scanner {
         self.data_lines > 0
     }
 
+    /// Whether a block has begun, by its first byte, and not ended.
+    pub fn is_inside_block(&self) -> bool {
+        self.offset > self.block_start + u64::from(self.is_after_cr)
+    }
+
     /// Whether a line begins here and none before it in its block means anything, so that a block of comments may stand
     /// in front of it.
     pub fn is_between_blocks(&self) -> bool {

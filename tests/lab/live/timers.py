@@ -124,5 +124,5 @@ def silence_of_event_streams(site):
     directives = "proxy_http_version 1.1; proxy_buffering off; proxy_read_timeout 2s;"
     entry = gateway(site, nginx(site, service, directives))
     Crowd(site, "events", entry, clients=50, seconds=20, stay=(1, 20), back=(0.1, 1)).seen()
-    shows(site, entry, 60, cut_in_silence(2))
+    shows(site, entry, 60, lambda r: ended(r, "upstream", "truncated") and near(r["idle_seconds"]["any"], 2))
     return site.findings(entry)

@@ -7,7 +7,7 @@ use model::record::CloseRecord;
 use super::{coding, median};
 use crate::cause::Cause;
 use crate::claim::Claim;
-use crate::population::{ENDS_MIN, Population};
+use crate::population::{ENDS_MIN, Manner, Population};
 
 /// Events that a stream leaves out behind the client's `Last-Event-ID`, and that it brings again, from which on it does
 /// not go on there: one, and two, since some services begin with the event that the client names.
@@ -27,6 +27,9 @@ pub(super) fn lost(cause: &'static Cause, seen: &Population<'_>) -> Option<Findi
 
 fn ignored(cause: &'static Cause, seen: &Population<'_>) -> Option<Finding> {
     let resumed = seen.ends_where(|record| skipped(record).is_some());
+    if !are_cut(&resumed) {
+        return None;
+    }
     let such = |is: fn(f64) -> bool| -> Vec<&CloseRecord> {
         resumed.iter().copied().filter(|record| skipped(record).is_some_and(is)).collect()
     };
@@ -61,15 +64,13 @@ fn ignored(cause: &'static Cause, seen: &Population<'_>) -> Option<Finding> {
 fn without_ids(cause: &'static Cause, seen: &Population<'_>) -> Option<Finding> {
     let streams = seen.ends_where(|record| record.messages.server_to_client > 0 && coding(record).is_none());
     let nameless = streams.iter().filter(|record| ids(record) == Some(0)).count();
-    let cut = streams.iter().filter(|record| record.initiator != Some(Initiator::Client)).count();
-    // A client that leaves comes back to a page that is made anew.
+    let cut = streams.iter().filter(|record| is_cut(record)).count();
     let back = seen.ends_where(|record| {
         let is_back = record.reconnect.is_some_and(|reconnect| !reconnect.resumed);
         is_back && ids(record) == Some(0) && made_meanwhile(record).is_some()
     });
     let is_so = back.len() >= ENDS_MIN
-        && cut >= ENDS_MIN
-        && cut * 2 >= streams.len()
+        && are_cut(&streams)
         && nameless * 10 >= streams.len() * 9;
     let events = median(back.iter().filter_map(|record| made_meanwhile(record)));
     if !is_so || events < MISSED {
@@ -87,6 +88,17 @@ fn without_ids(cause: &'static Cause, seen: &Population<'_>) -> Option<Finding> 
         .next(Said::new("compare_clients"))
         .fix(Said::new("ring"));
     Some(concerning(claim, seen, &back))
+}
+
+/// Whether most of them ended, and so were asked for again, by no wish of their clients: one that leaves comes back to a
+/// page that is made anew.
+fn are_cut(streams: &[&CloseRecord]) -> bool {
+    let cut = streams.iter().filter(|record| is_cut(record)).count();
+    cut >= ENDS_MIN && cut * 2 >= streams.len()
+}
+
+fn is_cut(record: &CloseRecord) -> bool {
+    record.initiator != Some(Initiator::Client) || Manner::of(record).is_some_and(|manner| manner.is_reset)
 }
 
 fn skipped(record: &CloseRecord) -> Option<f64> {
@@ -161,9 +173,9 @@ mod tests {
         none("it begins with the one that is named", &|n| stream(n, 2.0, true, 20, Some(-1.0)));
         none("with ids", &|n| stream(n, 1.0, false, 20, None));
         none("too quick to lose anything", &|n| stream(n, 0.02, false, 0, None));
-        none("clients leave", &|n| {
-            stream(n, 1.0, false, 0, None).by(Leg::Client, What::Fin, Reason::Abnormal)
-        });
+        let leaves = |made: Made| made.by(Leg::Client, What::Fin, Reason::ClientClosed);
+        none("clients leave", &|n| leaves(stream(n, 1.0, false, 0, None)));
+        none("clients leave and come back", &|n| leaves(stream(n, 2.0, true, 20, Some(9.0))));
         none("for the first time", &|n| stream(n, 1.0, false, 0, None).with(|r| r.reconnect = None));
     }
 }
