@@ -220,10 +220,12 @@ pub struct Burst {
 }
 
 impl Burst {
-    /// Messages that came before one that was sent before them.
+    /// Messages that came, each for the first time, before one that was sent before them.
     pub fn overtaking(&self) -> usize {
-        let is_early = |(index, number): (usize, &u32)| self.came[index..].iter().any(|later| later < number);
-        self.came.iter().enumerate().filter(|pair| is_early(*pair)).count()
+        let mut known = std::collections::BTreeSet::new();
+        let first: Vec<u32> = self.came.iter().copied().filter(|number| known.insert(*number)).collect();
+        let is_early = |(index, number): (usize, &u32)| first[index..].iter().any(|later| later < number);
+        first.iter().enumerate().filter(|pair| is_early(*pair)).count()
     }
 
     /// Messages that came once more.
@@ -239,6 +241,8 @@ pub struct BodyRead {
     pub at: f64,
     /// Bytes of content up to its end.
     pub offset: u64,
+    /// Bytes of the body up to its end as it is framed, chunk heads included.
+    pub framed: u64,
     /// It ended inside an event.
     pub is_inside: bool,
 }

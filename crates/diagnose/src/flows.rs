@@ -79,19 +79,24 @@ impl Flow<'_> {
             }
             last_at = read.at;
         }
-        let sizes: Vec<u64> = bursts.windows(2).map(|pair| pair[1].offset - pair[0].offset).collect();
+        let sizes = |offset: fn(&BodyRead) -> u64| -> Vec<u64> {
+            bursts.windows(2).map(|pair| offset(&pair[1]) - offset(&pair[0])).collect()
+        };
         let periods: Vec<f64> = bursts.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
         let inside = bursts.iter().filter(|burst| burst.is_inside).count();
         let are_sizes = |sizes: &[u64]| {
             let alike = sizes.len() >= 2 && spread(sizes.iter().map(|size| *size as f64)) <= SIZES_SPREAD;
-            let round = !sizes.is_empty() && sizes.iter().all(|size| size % BUFFER == 0);
-            alike || round
+            alike || is_round(sizes)
         };
         // What an answer's end brings is no full buffer.
         let has_ended = self.attempt.peer_end().is_some();
-        let full = &sizes[..sizes.len().saturating_sub(usize::from(has_ended))];
-        if inside * 3 >= bursts.len() * 2 && are_sizes(full) && self.is_bunched() {
-            return full.get(full.len() / 2).map(|size| Holding::BySize(*size));
+        if inside * 3 >= bursts.len() * 2 && self.is_bunched() {
+            // A buffer holds the content, or what frames it as well.
+            let both = [sizes(|read| read.offset), sizes(|read| read.framed)];
+            let full = both.iter().map(|sizes| &sizes[..sizes.len().saturating_sub(usize::from(has_ended))]);
+            if let Some(full) = full.filter(|sizes| are_sizes(sizes)).min_by_key(|sizes| !is_round(sizes)) {
+                return full.get(full.len() / 2).map(|size| Holding::BySize(*size));
+            }
         }
         let is_held = self.is_held() == Some(true);
         let ends_with_it = || {
@@ -134,6 +139,10 @@ impl Flow<'_> {
             None => other.is_some_and(Flow::is_live) && (self.messages == 0 || self.is_bunched()),
         }
     }
+}
+
+fn is_round(sizes: &[u64]) -> bool {
+    !sizes.is_empty() && sizes.iter().all(|size| size % BUFFER == 0)
 }
 
 /// How far values lie apart, as a part of their mean.
@@ -181,7 +190,8 @@ mod tests {
 
     #[test]
     fn a_clock_sends_whole_events() {
-        let steps = in_bursts(&[(1.0, 400, false), (2.0, 900, false), (3.0, 1300, false), (4.0, 1800, false)]);
+        let steps =
+            in_bursts(&[(1.0, 400, false), (2.0, 900, false), (3.0, 1300, false), (4.0, 1800, false)]);
         assert_eq!(holding(&steps), Some(Holding::ByTime(1.0)));
         let unknown = steps.stream_with(|stream| stream.messages = untimed(stream.messages.clone()));
         assert_eq!(holding(&unknown), None, "they may be made together");

@@ -226,7 +226,8 @@ mod tests {
 
     #[test]
     fn a_clock_is_no_buffer() {
-        let steps = in_bursts(&[(1.0, 400, false), (2.0, 900, false), (3.0, 1300, false), (4.0, 1800, false)]);
+        let steps =
+            in_bursts(&[(1.0, 400, false), (2.0, 900, false), (3.0, 1300, false), (4.0, 1800, false)]);
         none(probe, Scene::of(Protocol::Sse).attempt(steps));
     }
 

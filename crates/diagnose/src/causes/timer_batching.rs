@@ -53,7 +53,11 @@ pub const CAUSE: Cause = Cause {
             "{messages} events came in steps of {period}, whole ones each time; the longest had waited {longest}",
             "{messages} 个事件以 {period}为步长到达，每次都是完整事件；等待最久的为 {longest}",
         ),
-        phrase("straight_at_once", "Straight at {upstream} they come one by one", "直连 {upstream} 时逐个到达"),
+        phrase(
+            "straight_at_once",
+            "Straight at {upstream} they come one by one",
+            "直连 {upstream} 时逐个到达",
+        ),
         phrase("flushing_proxy", "a proxy that flushes at an interval", "按间隔刷新的代理"),
         phrase("varies", "a handler whose time varies", "耗时不定的处理函数"),
         phrase(
@@ -147,14 +151,17 @@ mod tests {
 
     #[test]
     fn events_in_steps() {
-        let steps = || in_bursts(&[(1.0, 400, false), (2.0, 900, false), (3.0, 1300, false), (4.0, 1800, false)]);
+        let steps =
+            || in_bursts(&[(1.0, 400, false), (2.0, 900, false), (3.0, 1300, false), (4.0, 1800, false)]);
         assert_eq!(found(probe, Scene::sse().attempt(steps()), Level::Medium).place, Place::Unknown);
         let scene = || Scene::sse().direct("10.0.3.7:80").attempt(steps());
         let live = listened(Via::Direct, None, flushed(8, 1, 0.4));
         assert_eq!(found(probe, scene().attempt(live), Level::High).place, Place::UpstreamLeg);
-        let same = crate::attempt::Attempt { experiment: listened(DIRECT, None, Vec::new()).experiment, ..steps() };
+        let same =
+            crate::attempt::Attempt { experiment: listened(DIRECT, None, Vec::new()).experiment, ..steps() };
         assert_eq!(found(probe, scene().attempt(same), Level::High).place, Place::Upstream);
-        let blocks = in_bursts(&[(1.0, 3900, true), (2.0, 7996, true), (3.0, 12_092, true), (4.0, 16_188, true)]);
+        let blocks =
+            in_bursts(&[(1.0, 3900, true), (2.0, 7996, true), (3.0, 12_092, true), (4.0, 16_188, true)]);
         none(probe, Scene::sse().attempt(blocks));
     }
 

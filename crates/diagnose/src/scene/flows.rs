@@ -48,7 +48,9 @@ pub(crate) fn listened(via: Via, vary: Option<Vary>, messages: Vec<Message>) -> 
 
 /// One whose reads came so: when, up to which byte, and whether inside an event; of 24 events that are made each 0.2 s.
 pub(crate) fn in_bursts(reads: &[(f64, u64, bool)]) -> Attempt {
-    let reads = reads.iter().map(|&(at, offset, is_inside)| BodyRead { at, offset, is_inside }).collect();
+    let read =
+        |&(at, offset, is_inside): &(f64, u64, bool)| BodyRead { at, offset, framed: offset + 9, is_inside };
+    let reads = reads.iter().map(read).collect();
     let attempt = listened(Via::Url, None, flushed(24, 8, 0.2));
     attempt.stream_with(|stream| stream.reads = reads)
 }

@@ -128,7 +128,9 @@ impl<'a, 'b> Session<'a, 'b> {
         let mut stop = self.trial.stop.clone();
         let mut buffer = vec![0; 64 * 1024];
         while (self.seen.messages_seen < enough || (is_listening && self.is_in_bursts()))
-            && self.seen.end.is_none() && !*stop.borrow() {
+            && self.seen.end.is_none()
+            && !*stop.borrow()
+        {
             tokio::select! {
                 read = stream.read(&mut buffer) => match read {
                     Ok(0) => self.connection_ended(Sign::Fin),
@@ -192,7 +194,7 @@ impl<'a, 'b> Session<'a, 'b> {
         let is_more = self.seen.reads.last().is_none_or(|last| last.offset < offset);
         if is_more && self.seen.reads.len() < MESSAGES_MAX {
             self.bursts += u64::from(self.seen.reads.last().is_none_or(|last| at - last.at > PAUSE));
-            self.seen.reads.push(BodyRead { at, offset, is_inside });
+            self.seen.reads.push(BodyRead { at, offset, framed: self.seen.bytes_seen, is_inside });
         }
     }
 

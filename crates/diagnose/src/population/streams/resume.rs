@@ -69,9 +69,7 @@ fn without_ids(cause: &'static Cause, seen: &Population<'_>) -> Option<Finding> 
         let is_back = record.reconnect.is_some_and(|reconnect| !reconnect.resumed);
         is_back && ids(record) == Some(0) && made_meanwhile(record).is_some()
     });
-    let is_so = back.len() >= ENDS_MIN
-        && are_cut(&streams)
-        && nameless * 10 >= streams.len() * 9;
+    let is_so = back.len() >= ENDS_MIN && are_cut(&streams) && nameless * 10 >= streams.len() * 9;
     let events = median(back.iter().filter_map(|record| made_meanwhile(record)));
     if !is_so || events < MISSED {
         return None;
