@@ -3,6 +3,7 @@
 //! Each round takes every figure of every peer once, the peers in random order, and ratios are those of one
 //! round: what else the machine does falls on all alike. A proxy has one core, load and upstream have the others.
 
+mod asked;
 pub mod case1;
 mod chart;
 mod connect;

@@ -250,7 +250,9 @@ impl<W: Wire> Relay<W> {
             return self.pump_queued(scratch, cx);
         }
         for _ in 0..READS_PER_TURN {
-            ready!(self.flush(direction, cx));
+            if self.pipes[direction].waiting.is_some() {
+                ready!(self.flush(direction, cx));
+            }
             if self.pipes[direction].has_ended {
                 self.shut(direction, cx);
                 return Poll::Pending;
@@ -533,11 +535,16 @@ impl<W: Wire> Relay<W> {
         }
     }
 
+    /// Says what the gateway itself has to say, where it may stand now.
+    fn speak(&mut self, cx: &mut Context<'_>) {
+        match self.goodbye {
+            Some(goodbye) => self.goodbye = Some(self.say_goodbye(goodbye, cx)),
+            None => self.beat(cx),
+        }
+    }
+
     /// Gives the signs of life that are due where they may stand now.
     fn beat(&mut self, cx: &mut Context<'_>) {
-        if self.session.entry.beats.is_none() || self.goodbye.is_some() {
-            return;
-        }
         for &leg in Leg::ALL {
             let direction = leg.other().inbound();
             let pipe = &self.pipes[direction];
@@ -556,15 +563,14 @@ impl<W: Wire> Relay<W> {
     }
 
     /// Says goodbye where a frame of ours may stand now.
-    fn say_goodbye(&mut self, cx: &mut Context<'_>) {
-        let Some(mut goodbye) = self.goodbye else { return };
+    fn say_goodbye(&mut self, mut goodbye: Goodbye, cx: &mut Context<'_>) -> Goodbye {
         if !goodbye.is_said_to_client {
             goodbye.is_said_to_client = self.say_goodbye_to(Leg::Client, goodbye.code, cx);
         }
         if !goodbye.is_said_to_upstream {
             goodbye.is_said_to_upstream = self.say_goodbye_to(Leg::Upstream, CloseCode::GOING_AWAY, cx);
         }
-        self.goodbye = Some(goodbye);
+        goodbye
     }
 
     fn say_goodbye_to(&mut self, leg: Leg, code: CloseCode, cx: &mut Context<'_>) -> bool {
@@ -621,14 +627,17 @@ impl<W: Wire> Future for Relay<W> {
         {
             return Poll::Ready(None);
         }
-        relay.say_goodbye(cx);
-        relay.beat(cx);
+        let speaks = relay.goodbye.is_some() || relay.session.entry.beats.is_some();
+        if speaks {
+            relay.speak(cx);
+        }
         let turns = SCRATCH.with_borrow_mut(|scratch| {
             [Direction::ClientToServer, Direction::ServerToClient]
                 .map(|direction| relay.pump(direction, scratch, cx))
         });
-        relay.say_goodbye(cx);
-        relay.beat(cx);
+        if speaks {
+            relay.speak(cx);
+        }
         if relay.is_over() || relay.is_goodbye_over() {
             return Poll::Ready(None);
         }

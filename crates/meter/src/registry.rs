@@ -139,7 +139,7 @@ impl RouteMeter {
 
     /// The cells that the `index`th worker thread counts on.
     pub fn shard(&self, index: usize) -> &Shard {
-        &self.shards[index % self.shards.len()]
+        self.shards.get(index).unwrap_or_else(|| &self.shards[index % self.shards.len()])
     }
 
     /// Sum of a counter over all shards.

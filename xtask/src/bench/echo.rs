@@ -53,10 +53,18 @@ impl Client {
     /// # Errors
     /// No connection, or another answer than 101.
     pub fn connect(address: SocketAddr) -> io::Result<Client> {
+        Client::connect_to(address, "/echo")
+    }
+
+    /// The same, at a path.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn connect_to(address: SocketAddr, path: &str) -> io::Result<Client> {
         let mut socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
         let request = format!(
-            "GET /echo HTTP/1.1\r\nHost: bench.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET {path} HTTP/1.1\r\nHost: bench.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
         );
         socket.write_all(request.as_bytes())?;

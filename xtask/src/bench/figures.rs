@@ -6,7 +6,7 @@ use super::measures::{self, BULK_BYTES, ECHO_BYTES, ECHO_CONNECTIONS, SUBSCRIBER
 use super::peers::Peer;
 use super::place::Place;
 use super::upstream::Kind;
-use super::{connect, counted};
+use super::{asked, connect, counted};
 
 /// A figure.
 pub struct Figure {
@@ -52,7 +52,7 @@ const fn events(streams: Option<usize>) -> Load {
 const GRPC_PEERS: &[&str] = &["heartline", "envoy"];
 
 /// Every figure.
-pub const FIGURES: [Figure; 20] = [
+pub const FIGURES: [Figure; 22] = [
     Figure {
         name: "instructions",
         title: "user instructions / echo",
@@ -189,6 +189,22 @@ pub const FIGURES: [Figure; 20] = [
         title: "CPU while 9,500 WebSockets are idle, % of a core",
         most: Some(0.5),
         measure: measures::idle_cpu,
+        ..PLAIN
+    },
+    Figure {
+        name: "scrape",
+        title: "CPU of a page of metrics, 9,500 WebSockets on 50 routes, ms",
+        most: Some(10.0),
+        only: &["heartline"],
+        measure: |place, _| asked::answer_cpu(place, "/metrics"),
+        ..PLAIN
+    },
+    Figure {
+        name: "overview",
+        title: "CPU of the overview of the API, 9,500 WebSockets on 50 routes, ms",
+        most: Some(10.0),
+        only: &["heartline"],
+        measure: |place, _| asked::answer_cpu(place, "/api/v1/overview"),
         ..PLAIN
     },
 ];

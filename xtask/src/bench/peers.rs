@@ -109,7 +109,12 @@ fn heartline(site: &Site) -> Result<Vec<String>, String> {
          routes:\n  - name: bench\n    upstreams: ['http://{upstream}']\n",
         data.display()
     );
-    let file = write(site, "heartline.yaml", &text)?;
+    run_heartline(site, &text)
+}
+
+/// Heartline with this configuration.
+pub fn run_heartline(site: &Site, text: &str) -> Result<Vec<String>, String> {
+    let file = write(site, "heartline.yaml", text)?;
     Ok(argv(&[&heartline_binary().display().to_string(), "run", "-c", &file]))
 }
 

@@ -75,6 +75,11 @@ impl Head {
     pub fn has(self, flag: u8) -> bool {
         self.flags & flag != 0
     }
+
+    /// Whether the next frame belongs to the same header block (RFC 9113, section 6.10).
+    pub fn is_followed(self) -> bool {
+        matches!(self.kind, kind::HEADERS | kind::CONTINUATION) && !self.has(flag::END_HEADERS)
+    }
 }
 
 /// Without the bit that is reserved.

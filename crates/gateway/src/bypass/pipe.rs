@@ -42,8 +42,18 @@ impl Pipe {
         self.link.frames().written(&written);
         let mut cutter = std::mem::take(&mut self.cutter);
         let mut is_to_wake = false;
+        // Nothing may stand between the frames of a header block (RFC 9113, section 4.3), and others write here too.
+        let mut block = Vec::new();
         cutter.cut(&written, &mut |piece| {
-            is_to_wake |= self.link.outbound.lock().append(piece.bytes());
+            let goes_on = matches!(piece, Piece::Frame(head, _) if head.is_followed());
+            if goes_on || !block.is_empty() {
+                block.extend_from_slice(piece.bytes());
+            }
+            if !goes_on {
+                let block = std::mem::take(&mut block);
+                let whole = if block.is_empty() { piece.bytes() } else { &block };
+                is_to_wake |= self.link.outbound.lock().append(whole);
+            }
             if let Piece::Frame(head, frame) = piece {
                 self.follow(head, frame);
             }

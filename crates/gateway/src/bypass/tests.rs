@@ -1,7 +1,8 @@
 //! Two connections joined by a strand, and windows that are never overrun.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
+use std::thread;
 
 use parking_lot::Mutex;
 use proptest::prelude::*;
@@ -78,6 +79,38 @@ fn for_h2(link: &Link) -> Vec<u8> {
             _ => return given,
         }
     }
+}
+
+/// RFC 9113, section 4.3: header blocks are contiguous.
+#[test]
+fn nobody_writes_between_the_frames_of_a_header_block() {
+    const BLOCKS: u32 = 300;
+    const FRAMES: usize = 40;
+    let link = Link::new(Leg::Client);
+    let mut pipe = link.pipe();
+    let (begun, is_done) = (Barrier::new(2), AtomicBool::new(false));
+    let blocks = thread::scope(|scope| {
+        scope.spawn(|| {
+            begun.wait();
+            while !is_done.load(Relaxed) {
+                link.ping();
+            }
+        });
+        begun.wait();
+        let mut block = |number: u32| {
+            let flags = |place| if place == FRAMES - 1 { flag::END_HEADERS } else { 0 };
+            let kind = |place| if place == 0 { kind::HEADERS } else { kind::CONTINUATION };
+            let frames =
+                (0..FRAMES).map(|place| frame(kind(place), flags(place), 2 * number + 1, &[0; 1000]));
+            say(&mut pipe, &frames.collect::<Vec<_>>().concat());
+            let frames = to_write(&link).into_iter().map(|(kind, ..)| kind);
+            frames.skip_while(|&kind| kind == kind::PING).take(FRAMES).collect::<Vec<u8>>()
+        };
+        let blocks: Vec<_> = (0..BLOCKS).map(&mut block).collect();
+        is_done.store(true, Relaxed);
+        blocks
+    });
+    assert!(blocks.iter().flatten().all(|&kind| kind != kind::PING));
 }
 
 /// Writes down what it is told.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use meter::RouteMeter;
-use model::event::{CloseCode, WebSocketEvent};
+use meter::cells::WebSocketCells;
+use model::event::{CloseCode, FrameViolation, WebSocketEvent};
 use model::record::What;
 use model::recording::Happening;
 use model::{Direction, ErrorType, Leg, Moment, Opcode, PerDirection};
@@ -66,49 +67,13 @@ impl Wire for Frames {
     fn observe(&mut self, session: &mut Session, read: &Read<'_>, ends: &mut Vec<MessageEnd>) -> Seen {
         let &Read { direction, bytes, at, .. } = read;
         let cells = &self.meter.shard(worker::index()).websocket;
-        let (mut messages, mut has_ping) = (0, false);
-        let own = &mut self.own;
-        let mut cuts: Vec<Cut> = Vec::new();
-        let mut cut = own.as_ref().map_or(0, |own| own.cut(direction));
-        let is_well = self.scanners[direction].look(bytes, |scanner, bytes| {
-            scanner.scan(bytes, &mut |event| match event {
-                WebSocketEvent::Frame { opcode } => cells.frames[direction].inc(opcode),
-                WebSocketEvent::Message { opcode, frames, bytes, compressed, end } => {
-                    let frames = saturating(frames.into());
-                    let what = Happening::Message { direction, opcode, bytes, frames, compressed };
-                    session.entry.note(at, &what);
-                    cells.messages[direction].inc();
-                    cells.message_bytes[direction].add(bytes);
-                    messages += 1;
-                    push_end(ends, end - cut);
-                }
-                WebSocketEvent::Control { opcode: Opcode::Ping, bytes, tag, end, .. } => {
-                    let what = Happening::Ping { direction, bytes: saturating(bytes), by_gateway: false };
-                    session.entry.note(at, &what);
-                    session.entry.heartbeats.ping(direction.receiver(), tag, end - cut, at);
-                    has_ping = true;
-                }
-                WebSocketEvent::Control { bytes, tag, begin, end, .. } => {
-                    let leg = direction.sender();
-                    let to_gateway = own.as_mut().is_some_and(|own| own.is_answer(leg, tag));
-                    let rtt_seconds = session.entry.heartbeats.pong(leg, tag, at, cells);
-                    let what =
-                        Happening::Pong { direction, bytes: saturating(bytes), rtt_seconds, to_gateway };
-                    session.entry.note(at, &what);
-                    if to_gateway {
-                        cuts.push((begin, end));
-                        cut += end - begin;
-                        session.entry.answered(leg, at);
-                    }
-                }
-                WebSocketEvent::Close { code, .. } => session.close_frame(direction.sender(), code, at),
-                WebSocketEvent::Violation { violation, at: offset } => {
-                    cells.errors.inc(ErrorType::Frame);
-                    session.violations[direction].get_or_insert(violation);
-                    session.entry.note(at, &Happening::Violation { direction, violation, offset });
-                }
-            });
-        });
+        let cut = self.own.as_ref().map_or(0, |own| own.cut(direction));
+        let own = self.own.as_deref_mut();
+        let (messages, has_ping, cuts) = (0, false, Vec::new());
+        let mut look = Look { session, cells, own, ends, direction, at, messages, has_ping, cuts, cut };
+        let is_well = self.scanners[direction]
+            .look(bytes, |scanner, bytes| scanner.scan(bytes, &mut |event| look.note(event)));
+        let Look { messages, has_ping, cuts, .. } = look;
         if !is_well {
             cells.errors.inc(ErrorType::Internal);
         }
@@ -181,6 +146,81 @@ impl Wire for Frames {
     }
 
     fn end(&mut self, _: &mut Session) {}
+}
+
+/// A look at bytes that were read at one moment.
+struct Look<'a> {
+    session: &'a mut Session,
+    cells: &'a WebSocketCells,
+    own: Option<&'a mut OwnPings>,
+    ends: &'a mut Vec<MessageEnd>,
+    direction: Direction,
+    at: Moment,
+    /// Complete messages.
+    messages: u64,
+    has_ping: bool,
+    /// Where answers to the gateway's own Pings stand.
+    cuts: Vec<Cut>,
+    /// Bytes that were ever taken out of the direction.
+    cut: u64,
+}
+
+impl Look<'_> {
+    fn note(&mut self, event: WebSocketEvent) {
+        let direction = self.direction;
+        match event {
+            WebSocketEvent::Frame { opcode } => self.cells.frames[direction].inc(opcode),
+            WebSocketEvent::Message { opcode, frames, bytes, compressed, end } => {
+                let frames = saturating(frames.into());
+                let what = Happening::Message { direction, opcode, bytes, frames, compressed };
+                self.session.entry.note(self.at, &what);
+                self.cells.messages[direction].inc();
+                self.cells.message_bytes[direction].add(bytes);
+                self.messages += 1;
+                push_end(self.ends, end - self.cut);
+            }
+            WebSocketEvent::Control { opcode: Opcode::Ping, bytes, tag, end, .. } => {
+                self.note_ping(bytes, tag, end);
+            }
+            WebSocketEvent::Control { bytes, tag, begin, end, .. } => {
+                self.note_pong(bytes, tag, (begin, end));
+            }
+            WebSocketEvent::Close { code, .. } => self.session.close_frame(direction.sender(), code, self.at),
+            WebSocketEvent::Violation { violation, at } => self.note_violation(violation, at),
+        }
+    }
+
+    #[cold]
+    fn note_ping(&mut self, bytes: u64, tag: u64, end: u64) {
+        let &mut Look { direction, at, .. } = self;
+        let entry = &self.session.entry;
+        entry.note(at, &Happening::Ping { direction, bytes: saturating(bytes), by_gateway: false });
+        entry.heartbeats.ping(direction.receiver(), tag, end - self.cut, at);
+        self.has_ping = true;
+    }
+
+    #[cold]
+    fn note_pong(&mut self, bytes: u64, tag: u64, place: Cut) {
+        let &mut Look { direction, at, cells, .. } = self;
+        let entry = &self.session.entry;
+        let leg = direction.sender();
+        let to_gateway = self.own.as_mut().is_some_and(|own| own.is_answer(leg, tag));
+        let rtt_seconds = entry.heartbeats.pong(leg, tag, at, cells);
+        entry.note(at, &Happening::Pong { direction, bytes: saturating(bytes), rtt_seconds, to_gateway });
+        if to_gateway {
+            self.cuts.push(place);
+            self.cut += place.1 - place.0;
+            entry.answered(leg, at);
+        }
+    }
+
+    #[cold]
+    fn note_violation(&mut self, violation: FrameViolation, offset: u64) {
+        let &mut Look { direction, at, .. } = self;
+        self.cells.errors.inc(ErrorType::Frame);
+        self.session.violations[direction].get_or_insert(violation);
+        self.session.entry.note(at, &Happening::Violation { direction, violation, offset });
+    }
 }
 
 fn saturating(number: u64) -> u16 {

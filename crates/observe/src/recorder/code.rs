@@ -55,6 +55,7 @@ struct Fields {
     small: u16,
 }
 
+#[inline]
 pub(super) fn encode(after: Duration, what: &Happening) -> [u64; 2] {
     let Fields { detail, number, small } = fields(what);
     let micros = u64::try_from(after.as_micros()).unwrap_or(GREATEST).min(GREATEST);
@@ -69,6 +70,7 @@ pub(super) fn decode([first, second]: [u64; 2]) -> Option<(Duration, Happening)>
     Some((Duration::from_micros(first >> 16), happening(kind, fields)?))
 }
 
+#[inline]
 fn fields(what: &Happening) -> Fields {
     match *what {
         Happening::Handshake { result, status, seconds } => {
