@@ -171,3 +171,34 @@ impl Events {
         (self.reads > 0).then_some(EventsPerRead { mean, max: self.per_read_max })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(coding: Option<&str>, pieces: &[(u64, &[u8])]) -> Beside {
+        let mut beside = Beside { coding: coding.map(Into::into), ..Beside::default() };
+        for (second, content) in pieces {
+            beside.look(content, Moment(0), Moment(second * 1_000_000_000));
+        }
+        beside.end_read();
+        beside
+    }
+
+    #[test]
+    fn reads_that_end_as_a_flushed_compressor_ends_them() {
+        let flushed: &[u8] = b"abc\0\0\xff\xff";
+        let split: [(u64, &[u8]); 3] = [(1, b"abc\0\0"), (1, b"\xff\xff"), (2, b"\0\0\xff\xffmore")];
+        assert_eq!(seen(Some("gzip"), &[(1, flushed), (2, flushed)]).flushed_reads, 2);
+        assert_eq!(seen(Some("gzip"), &split).flushed_reads, 1);
+        assert_eq!(seen(Some("gzip"), &[(1, b"\0\0"), (2, b"\xff\xff")]).flushed_reads, 0);
+        assert_eq!(seen(None, &[(1, flushed)]).flushed_reads, 0);
+    }
+
+    #[test]
+    fn the_longest_silence_is_between_reads() {
+        let beside = seen(None, &[(2, b"a"), (2, b"b"), (7, b"c"), (8, b"d")]);
+        assert_eq!((beside.reads, beside.longest_silence_seconds), (3, 5.0));
+        assert_eq!(seen(None, &[(9, b"a")]).longest_silence_seconds, 9.0);
+    }
+}

@@ -150,6 +150,8 @@ export type CgroupFacts = {
   cpu_limit: number | null,
   /** Time for which it was held back by that limit (`throttled_usec`), since the group was made. */
   cpu_throttled_seconds: number | null,
+  /** Share of the last minute for which it was held back; none before a minute is over. */
+  cpu_throttled_last_minute_ratio?: number,
   /** Time in which its tasks waited for a resource. */
   pressure: { [key in Resource]?: Stalls },
 };
@@ -248,6 +250,8 @@ export type CloseRecord = {
   reconnect?: Reconnect,
   /** SSE: how its events came; none without events. */
   events_per_read?: EventsPerRead,
+  /** What an event stream has beside. */
+  event_stream?: EventStreamFacts,
   /** The last round trip from a relayed Ping accepted by our kernel to the peer's Pong read. */
   ping_rtt_seconds: PerLeg<number | null>,
   /** The Pings towards each peer; none where there was no Ping. */
@@ -327,6 +331,18 @@ export type CpuFacts = {
   seconds: { [key in CpuMode]?: number },
   /** Share of the time between the last two readings that was neither idle nor waiting for I/O. */
   busy_ratio: number | null,
+  /** What a whole minute was like; none before one is over. */
+  last_minute?: CpuMinute,
+};
+
+/** CPUs of a machine over the last minute, as shares of its time. */
+export type CpuMinute = {
+  /** Neither idle nor waiting for I/O, what the hypervisor took included. */
+  busy_ratio: number,
+  /** The hypervisor ran others in it (proc(5), steal). */
+  steal_ratio: number,
+  /** At least one task waited for a CPU (pressure stall information); none where the kernel does not say. */
+  waiting_ratio: number | null,
 };
 
 /** What a CPU spends its time on (proc(5), `/proc/stat`); time of guests counts as user time. */
@@ -449,6 +465,28 @@ export type ErrorDetail = {
 
 /** Kind of an error on an established connection. */
 export type ErrorType = "frame" | "utf8" | "too_big" | "deflate" | "io_client" | "io_upstream" | "tls" | "timeout" | "backlog" | "internal";
+
+/** What is known of the body of an event stream, as it was read from the upstream. */
+export type EventStreamFacts = {
+  /** How it is coded (`Content-Encoding`: RFC 9110, section 8.4), cut to 32 bytes; none when it is not, and so was
+   * looked into. */
+  coding?: string,
+  /** Reads that brought something of it. */
+  reads: number,
+  /** Of a body that is coded, reads that ended with the mark of a compressor that was flushed: an empty block of
+   * deflate, `00 00 ff ff` (RFC 1951, section 3.2.4; as zlib's Z_SYNC_FLUSH writes it). */
+  flushed_reads: number,
+  /** Longest time between two reads, or from established to the first; not the time behind the last. */
+  longest_silence_seconds: number,
+  /** Comments. */
+  comments: number,
+  /** Events with an `id`. */
+  ids: number,
+  /** Events between the one that the client's `Last-Event-ID` named and the first that came, by the numbers that ids
+   * are and their mean step: 0 when it goes on where it was cut off, less when events came again. None without
+   * `Last-Event-ID`, of fewer than three events, and where ids are not numbers that go up. */
+  skipped_events?: number,
+};
 
 /** Events that were complete with one piece of the body as it was read (at most one chunk of HTTP/1.1), over the
  * pieces that completed any: more than one means that the upstream, or something before it, sends them in batches. */
@@ -687,6 +725,9 @@ export type Handshake = {
   status: number | null,
   /** From the request's head complete to the outcome. */
   seconds: number,
+  /** Of these, until a connection with the upstream stood, TLS included, and whatever waited or failed before that; none
+   * where none was reached, or it is not known (HTTP/2 from the client, gRPC). */
+  connect_seconds?: number,
   /** What went wrong, in words for an operator; none on success. */
   detail?: string,
   /** The limit of this gateway that refused it; none where none did. */
