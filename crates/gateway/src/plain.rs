@@ -77,7 +77,7 @@ fn subscribe(exchange: &Exchange, mut attempt: Attempt, answered: Answered) -> R
     upgrade::strip_hop_by_hop(&mut parts.headers);
     forget_leg(&mut parts.extensions);
     let coding = parts.headers.get(header::CONTENT_ENCODING).cloned();
-    let coding = coding.as_ref().map(|coding| coding.as_bytes());
+    let coding = coding.as_ref().map(http::HeaderValue::as_bytes);
     let session = attempt.establish(Some(parts.status.as_u16()), &exchange.route);
     session.watch_sockets(Sockets::of(&exchange.watch, &upstream_watch));
     if exchange.route.queue.is_some() {
