@@ -94,7 +94,7 @@ fn slow_at(
             .unless((pong.is_none() && !comes_with_message).then(|| Said::new("slow_in_all")))
             .unless(comes_with_message.then(|| Said::new("first_message")))
             .next(Said::new("look_inside"));
-    let claim = if comes_with_message { claim.fix(Said::new("send_head")) } else { claim };
+    let claim = if comes_with_message { claim.suspected().fix(Said::new("send_head")) } else { claim };
     Some(concerning(claim.fix(Said::new("unblock")), seen, all))
 }
 
