@@ -158,7 +158,7 @@ impl Watch {
         }
     }
 
-    /// What is open now, as many as are kept: of more, only the first are looked at.
+    /// What is open now, as many as are kept up to the next [`judge`](Watch::judge): of more, only the first are looked at.
     pub fn look(&mut self, open: impl Iterator<Item = LiveConnection>, host: Option<HostFacts>) {
         self.open.clear();
         self.open.extend(open.take(self.options.open_max).map(Open::from));
@@ -228,6 +228,7 @@ impl Watch {
             ends: ends as u64,
             explained: explained as u64,
         };
+        self.open = Vec::new();
         findings
     }
 
