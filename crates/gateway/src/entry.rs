@@ -216,7 +216,12 @@ impl Entry {
 
     /// What its queue has done; none without one.
     pub fn queue_facts(&self) -> Option<Box<QueueFacts>> {
-        self.queued.get().map(|queued| Box::new(queued.facts()))
+        self.queued().map(|queued| Box::new(queued.facts()))
+    }
+
+    /// Its queue; none without one.
+    pub fn queued(&self) -> Option<&Queued> {
+        self.queued.get().map(Arc::as_ref)
     }
 
     /// One direction's counters.

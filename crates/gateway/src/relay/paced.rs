@@ -141,6 +141,10 @@ impl<W: Wire> Wire for Paced<W> {
         self.wire.farewell(leg, code)
     }
 
+    fn farewell_to_given_up(&self, leg: Leg, code: CloseCode) -> Farewell {
+        self.wire.farewell_to_given_up(leg, code)
+    }
+
     fn has_said_farewell(&self, leg: Leg) -> bool {
         self.wire.has_said_farewell(leg)
     }

@@ -1221,6 +1221,8 @@ export type QueueFacts = {
   delivery_ratio: number | null,
   /** Most bytes that waited at once, those of the message at hand left out. */
   waiting_bytes_max: number,
+  /** When a policy has dropped a message last, for which no later one of the same key has come; none before the first. */
+  lost_last_at: WallTime | null,
   /** Its classes, highest priority first. */
   classes: Array<QueuedClass>,
 };
@@ -1233,6 +1235,8 @@ export type QueuedClass = {
   delivered: number,
   /** Messages that a policy has dropped. */
   dropped: number,
+  /** Those of them whose place a later one of the same key has taken: its client gets the latest all the same. */
+  coalesced: number,
 };
 
 /** Why an established connection ended. */
@@ -1309,7 +1313,13 @@ export type Recorded = {
   /** Which way the bytes go. */
   direction: Direction,
   /** Since the oldest of them was read. */
-  seconds: number, } | { "kind": "violation",
+  seconds: number, } | { "kind": "shed",
+  /** Why. */
+  policy: Shed,
+  /** How many, 65,535 for more. */
+  messages: number,
+  /** Their bytes. */
+  bytes: number, } | { "kind": "violation",
   /** Which way they go. */
   direction: Direction,
   /** What is broken. */
@@ -1431,6 +1441,9 @@ export type SettingSource = "default" | "file" | "command_line";
 
 /** How much a cause hurts. */
 export type Severity = "critical" | "warning" | "info";
+
+/** Why a queue has dropped a message. */
+export type Shed = "drop_oldest" | "drop_lowest" | "coalesce" | "expire" | "disconnect";
 
 /** Whether a silence is at work. */
 export type SilenceState = "active" | "pending" | "expired";

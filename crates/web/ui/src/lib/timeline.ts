@@ -19,7 +19,7 @@ export type Item =
 
 const GROUP: Record<Recorded['kind'], Group> = {
   handshake: 'handshake', message: 'messages', grpc_message: 'messages', event: 'messages', comment: 'control', ping: 'control',
-  pong: 'control', close: 'control', violation: 'control', wait_began: 'messages', wait_ended: 'messages', cause: 'tcp', end: 'tcp',
+  pong: 'control', close: 'control', violation: 'control', wait_began: 'messages', wait_ended: 'messages', shed: 'messages', cause: 'tcp', end: 'tcp',
 };
 
 export const groupOf = (item: Item): Group | null => {
@@ -34,7 +34,7 @@ export function ofGroup(items: Item[], group: Group | null): Item[] {
 }
 
 /** Whether bytes of the connection came, or it ended. */
-const breaksSilence = ({ kind }: Recorded): boolean => kind !== 'wait_began' && kind !== 'wait_ended';
+const breaksSilence = ({ kind }: Recorded): boolean => kind !== 'wait_began' && kind !== 'wait_ended' && kind !== 'shed';
 
 export function timelineOf(view: ConnectionView, events: Recorded[]): Item[] {
   const items: Item[] = [];

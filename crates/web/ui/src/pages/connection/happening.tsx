@@ -4,7 +4,7 @@ import { useTexts } from '../../i18n';
 
 /** Which way it goes: to the server, to the client; null for what has no way. */
 export function arrowOf(event: Recorded): '→' | '←' | null {
-  if (event.kind === 'event' || event.kind === 'comment') return '←';
+  if (event.kind === 'event' || event.kind === 'comment' || event.kind === 'shed') return '←';
   if (!('direction' in event)) return null;
   return event.direction === 'client_to_server' ? '→' : '←';
 }
@@ -30,6 +30,7 @@ export function useWords(): { event: (event: Recorded) => string; sample: (sampl
       case 'close': return event.code === null ? t('timeline.noCode') : String(event.code);
       case 'wait_began': return t('timeline.waitBegan', { bytes: format.bytes(event.bytes) });
       case 'wait_ended': return t('timeline.waitEnded', { time: format.latencyText(event.seconds) });
+      case 'shed': return `${t('timeline.shed', { count: event.messages, bytes: format.bytes(event.bytes) })} · ${event.policy}`;
       case 'violation': return `${event.violation} · ${t('timeline.offset', { offset: format.count(event.offset) })}`;
       case 'cause': return `${t(`word.what.${event.what}`)} · ${event.leg === null ? t('record.noLeg') : t(`word.leg.${event.leg}`)}`;
       case 'end': return `${t(`word.reason.${event.reason}`)} · ${t(`word.initiator.${event.initiator}`)}`;
