@@ -79,6 +79,7 @@ mod page_navigation_normal_1001;
 mod ping_flood;
 mod protocol_version_mismatch;
 mod proxy_reload_drain;
+mod queue_sheds;
 mod reconnect_storm;
 mod rolling_deploy_or_restart;
 mod server_crash_or_oom;
@@ -201,6 +202,7 @@ pub const ALL: &[&Cause] = &[
     &ping_flood::CAUSE,
     &protocol_version_mismatch::CAUSE,
     &proxy_reload_drain::CAUSE,
+    &queue_sheds::CAUSE,
     &reconnect_storm::CAUSE,
     &rolling_deploy_or_restart::CAUSE,
     &server_crash_or_oom::CAUSE,

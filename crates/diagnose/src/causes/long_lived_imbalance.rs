@@ -147,6 +147,7 @@ mod tests {
             reconnect: None,
             heartbeat: PerLeg::default(),
             tcp: None,
+            queue: None,
         }
     }
 

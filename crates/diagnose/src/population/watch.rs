@@ -8,6 +8,7 @@ use model::finding::{Coverage, Finding};
 use model::heartbeat::Heartbeat;
 use model::host::HostFacts;
 use model::live::LiveConnection;
+use model::queue::QueueFacts;
 use model::record::{ClientAddress, CloseRecord, Reconnect};
 use model::tcp::TcpLegs;
 use model::{HandshakeResult, PerDirection, PerLeg, Protocol, WallTime};
@@ -70,6 +71,8 @@ pub struct Open {
     pub heartbeat: PerLeg<Option<Heartbeat>>,
     /// What the kernel tells.
     pub tcp: Option<Box<TcpLegs>>,
+    /// What its queue has done; none without one.
+    pub queue: Option<Box<QueueFacts>>,
 }
 
 impl From<LiveConnection> for Open {
@@ -87,6 +90,7 @@ impl From<LiveConnection> for Open {
             reconnect: live.reconnect,
             heartbeat: live.heartbeat,
             tcp: live.tcp,
+            queue: live.queue,
         }
     }
 }
