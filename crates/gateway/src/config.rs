@@ -548,6 +548,17 @@ impl GatewayConfig {
         problems
     }
 
+    /// What works and may not do what is wanted: to be told at load.
+    pub fn notices(&self) -> Vec<String> {
+        let speaks_http2 = self.listeners.iter().any(|listener| listener.tls.is_some());
+        let of = |route: &RouteConfig| {
+            let notices = route.queue.iter().flat_map(|queue| queue.notices(speaks_http2));
+            let told = |notice| format!("queue of route `{}`: {notice}", route.name.as_str());
+            notices.map(told).collect::<Vec<_>>()
+        };
+        self.routes.iter().flat_map(of).collect()
+    }
+
     /// One listener and one route to one upstream: what `--listen` and `--upstream` ask for.
     pub fn single(listen: SocketAddr, upstream: UpstreamUrl) -> GatewayConfig {
         GatewayConfig {

@@ -78,6 +78,7 @@ impl App {
         let groups = rules::configured(&config.rules, &config.evaluation.promql()).map_err(Failure::Usage)?;
         let plan = Plan::read(&config.alerting, &config.evaluation).map_err(Failure::Usage)?;
         plan.warn();
+        warn(&config);
         let ceiling = ceiling::raise();
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let build = Build { version: env!("CARGO_PKG_VERSION") };
@@ -181,6 +182,11 @@ impl App {
             tracing::error!(%error, "history was not closed");
         }
     }
+}
+
+/// Tells what of the configuration works and may not do what is wanted.
+fn warn(config: &Config) {
+    config.gateway().notices().iter().for_each(|notice| tracing::warn!("{notice}"));
 }
 
 /// The engine elsewhere that is to answer queries.
@@ -382,6 +388,7 @@ impl Core {
         let groups = rules::configured(&config.rules, &config.evaluation.promql())?;
         let plan = Plan::read(&config.alerting, &config.evaluation)?;
         plan.warn();
+        warn(&config);
         let mut current = self.config.lock();
         if let Some(part) = fixed_part_that_differs(&current, &config) {
             return Err(format!(

@@ -113,6 +113,8 @@ fn check(files: &[std::path::PathBuf], options: &promql::Options) -> Result<(), 
             let groups = rules::configured(&config.rules, &config.evaluation.promql())?.len();
             let plan = telling::Plan::read(&config.alerting, &config.evaluation)?;
             plan.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            let notices = config.gateway().notices();
+            notices.iter().for_each(|notice| eprintln!("warning: {}: {notice}", file.display()));
             Ok((config, groups, plan.names().len()))
         });
         match judged {
