@@ -9,7 +9,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::case1::ends;
+use super::case1::{ends, waited};
 use super::peers;
 use super::place::{Place, allow_files};
 use super::queues::{Clients, Site, Verdicts};
@@ -122,7 +122,7 @@ fn measure(scale: &Scale, ends: &Path, dir: &Path, has_queue: bool) -> Result<Sh
         (beside.metric("websocket_active_connections", "") + beside.metric("sse_active_subscriptions", ""))
             as u64
     };
-    super::case1::waited(|| active() >= all);
+    waited(|| active() >= all);
     let open = active();
     let begin = Instant::now();
     let (with_them, alone) = (others(&beside)?, others(&without)?);
@@ -138,9 +138,10 @@ fn measure(scale: &Scale, ends: &Path, dir: &Path, has_queue: bool) -> Result<Sh
         };
         Some((p99(&with_them)?, p99(&alone)?))
     };
+    let last = scale.windows - 1;
+    let is_delivering = waited(|| PROTOCOLS.iter().all(|protocol| pair(last, protocol).is_some()));
     let pairs =
         PROTOCOLS.map(|protocol| (0..scale.windows).filter_map(|window| pair(window, protocol)).collect());
-    let is_delivering = PROTOCOLS.iter().all(|protocol| pair(scale.windows - 1, protocol).is_some());
     let of_one = |now: u64, before: u64| now.saturating_sub(before) as f64 / all as f64;
     Ok(Shown {
         memory: of_one(end, idle),
