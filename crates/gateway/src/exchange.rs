@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, V
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::capture_connection;
 use model::record::ClientAddress;
-use model::{AdmissionReason, Decision, HandshakeResult, Moment, Protocol, RejectedCheck};
+use model::{AdmissionReason, ConnectionId, Decision, HandshakeResult, Moment, Protocol, RejectedCheck};
 use observe::fields::Fields;
 use observe::upgrade::{self, Asked};
 use tokio::sync::mpsc;
@@ -88,6 +88,8 @@ pub struct Exchange {
     pub route: Arc<Route>,
     /// Where the client is.
     pub client: ClientAddress,
+    /// Name of the connection, when an operator tries the route.
+    pub tryout: Option<ConnectionId>,
     /// The client's leg.
     pub watch: Arc<Watch>,
     /// The request's head was complete.
@@ -145,8 +147,18 @@ impl Exchange {
         let tells_apart = route.admission.as_ref().is_some_and(Admission::tells_clients_apart);
         let counted_as =
             tells_apart.then(|| visitor::counted_as(request, &client, &route, &shared.registry.salt));
-        let exchange =
-            Exchange { shared, route, client, watch, started, version, framing, counted_as, guard };
+        let exchange = Exchange {
+            shared,
+            route,
+            client,
+            tryout: peer.tryout,
+            watch,
+            started,
+            version,
+            framing,
+            counted_as,
+            guard,
+        };
         Ok((exchange, host))
     }
 

@@ -180,7 +180,8 @@ impl Live {
             exchange.client.clone(),
             exchange.visitor(protocol, &request.head()),
             exchange.started,
-        );
+        )
+        .named(exchange.tryout);
         let queue = exchange.route.queue.as_deref();
         let classifier = queue.map(|queue| Box::new(Classifier::new(queue, request)));
         let asks_for_no_window = queue.is_some_and(|queue| queue.renegotiate);

@@ -30,6 +30,7 @@ pub async fn serve(exchange: &Exchange, mut request: Request<HeldBody>) -> Respo
             visitor.clone(),
             exchange.started,
         )
+        .named(exchange.tryout)
     };
     let mut attempt = event_stream::is_named(request.headers(), &header::ACCEPT).then(&begin);
     match exchange.send(request, attempt.as_mut()).await {

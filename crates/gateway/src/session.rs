@@ -83,6 +83,12 @@ impl Attempt {
         }
     }
 
+    /// Gives it a name that somebody knows already; none leaves it the one it has.
+    pub fn named(mut self, id: Option<ConnectionId>) -> Attempt {
+        self.id = id.unwrap_or(self.id);
+        self
+    }
+
     /// The guard has let it in.
     pub fn admitted(&mut self, slots: Slots) {
         self.slots = slots;

@@ -168,7 +168,8 @@ mod tests {
         ip: &str,
         text: &str,
     ) -> Option<ClientKey> {
-        let client = ClientAddress { ip: ip.parse().expect("an address"), port: 1, country: None };
+        let client =
+            ClientAddress { ip: ip.parse().expect("an address"), port: 1, country: None, is_tryout: false };
         Visitor::of(&Head::of(&request(text)), &client, source, scope, salt).key
     }
 

@@ -1,25 +1,27 @@
 //! The running system: gateway, meters and admin address, joined.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use gateway::config::RouteConfig;
 use gateway::{Gateway, ceiling, clock};
 use meter::scrape::Scrape;
 use meter::trend::{History, Present, Totals};
 use meter::{Build, Registry, expose};
-use model::WallTime;
 use model::host::HostFacts;
 use model::live::{Backlog, LiveConnection};
 use model::overview::{Ceiling, CountryNow, Overview, PerProtocol, RouteNow};
 use model::ports::{Connections as _, Hosts, Metrics, MetricsFormat, Operations, Overviews, Workings};
 use model::system::{Limit, Setting, SystemFacts};
+use model::{ConnectionId, WallTime};
 use parking_lot::Mutex;
 use remote::{Limiter, RemoteEngine};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
-use web::{About, Ports};
+use web::body::TryoutRoute;
+use web::{About, Ports, Tryouts};
 
 use crate::Failure;
 use crate::alerting::{Alerting, Board, Elsewhere};
@@ -227,6 +229,7 @@ async fn start_admin(
         findings: Arc::clone(&core.investigation) as _,
         probes: Arc::clone(&core.probes) as _,
         examinations: Arc::clone(&core.examinations) as _,
+        tryouts: Arc::clone(core) as _,
         history: Arc::clone(&core.kept) as _,
         promql: config.evaluation.promql(),
         engine: core.engine.clone().map(|engine| Arc::new(engine) as _),
@@ -293,6 +296,26 @@ impl Workings for Core {
     fn settings(&self) -> Vec<Setting> {
         let config = self.config.lock().clone();
         config::settings(&config, self.source.as_ref())
+    }
+}
+
+impl Tryouts for Core {
+    fn routes(&self) -> Vec<TryoutRoute> {
+        let config = self.config.lock();
+        let route = |route: &RouteConfig| TryoutRoute {
+            name: route.name.as_str().to_owned(),
+            host: route.matcher.host.clone(),
+            path: route.matcher.path.as_ref().map(|path| path.as_str().to_owned()),
+        };
+        config.routes.iter().map(route).collect()
+    }
+
+    fn route_of(&self, host: &str, path: &str) -> Option<Arc<str>> {
+        self.gateway.route_of(host, path)
+    }
+
+    fn enter(&self, client: SocketAddr, id: ConnectionId) -> Result<TcpStream, String> {
+        self.gateway.enter(client, id).map_err(|error| error.to_string())
     }
 }
 

@@ -199,6 +199,14 @@ pub struct ClientAddress {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub country: Option<Country>,
+    /// It is a browser at the dashboard, by which an operator tries the route; the connection came by the admin address.
+    #[serde(skip_serializing_if = "is_false", default)]
+    #[cfg_attr(feature = "ts", ts(optional, as = "Option<bool>"))]
+    pub is_tryout: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// How an opening went.

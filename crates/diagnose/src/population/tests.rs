@@ -31,7 +31,12 @@ pub(crate) fn end(number: u64) -> Made {
         id: ConnectionId(number.wrapping_mul(0x1234_5678_9abc_def1)),
         protocol: Protocol::WebSocket,
         route: "chat".into(),
-        client: ClientAddress { ip: [10, 0, (number % 200) as u8, 7].into(), port: 40_000, country: None },
+        client: ClientAddress {
+            ip: [10, 0, (number % 200) as u8, 7].into(),
+            port: 40_000,
+            country: None,
+            is_tryout: false,
+        },
         user_agent: None,
         upstream: Some("http://a".into()),
         opened_at: at(NOW - 60.0),

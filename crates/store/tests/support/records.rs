@@ -47,7 +47,12 @@ pub fn record(number: u64, closed_at: WallTime) -> Arc<CloseRecord> {
         id: ConnectionId(random(6)),
         protocol,
         route: choice(&ROUTES, random(7) % 7).into(),
-        client: ClientAddress { ip, port: (1024 + random(8) % 60_000) as u16, country: None },
+        client: ClientAddress {
+            ip,
+            port: (1024 + random(8) % 60_000) as u16,
+            country: None,
+            is_tryout: false,
+        },
         user_agent: None,
         upstream: is_established.then(|| format!("http://10.0.0.{}:3000", random(9) % 6).into()),
         opened_at: WallTime(closed_at.0.saturating_sub((duration_seconds * 1e9) as u64)),

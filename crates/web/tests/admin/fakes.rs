@@ -1,6 +1,7 @@
 //! Ports that answer what a test wants.
 
 use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,7 +36,8 @@ use model::{
     ConnectionId, Direction, HandshakeResult, Initiator, Layer, Leg, Opcode, PerDirection, Protocol, Reason,
     WallTime,
 };
-use web::{About, Alertmanager, Incidents, Ports};
+use web::body::TryoutRoute;
+use web::{About, Alertmanager, Incidents, Ports, Tryouts};
 
 /// A name that would run in a page that does not escape it.
 pub(crate) const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\"\u{1b}[31m\r\nX: y";
@@ -51,6 +53,8 @@ pub(crate) struct Fake {
     pub(crate) received: Mutex<Vec<(Labels, Sample)>>,
     pub(crate) told: Mutex<Vec<String>>,
     pub(crate) doubt: Mutex<Option<Doubt>>,
+    /// The gateway's ends of the connections that were tried, and whom they are from.
+    pub(crate) entered: Mutex<Vec<(TcpStream, SocketAddr, ConnectionId)>>,
 }
 
 impl Fake {
@@ -75,6 +79,7 @@ impl Fake {
             findings: Arc::clone(self) as Arc<dyn Findings>,
             probes: Arc::clone(self) as Arc<dyn Probes>,
             examinations: Arc::clone(self) as Arc<dyn Examinations>,
+            tryouts: Arc::clone(self) as Arc<dyn Tryouts>,
             journal: Some(Arc::clone(self) as Arc<dyn Journal>),
             queries: Arc::default(),
             about: About { version: "1.2.3".to_owned(), started_at: second(0) },
@@ -239,7 +244,7 @@ fn live(n: u64) -> LiveConnection {
         id: ConnectionId(n),
         protocol: if n.is_multiple_of(4) { Protocol::Sse } else { Protocol::WebSocket },
         route: if n == 7 { HOSTILE.into() } else { "chat".into() },
-        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024, country: None },
+        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024, country: None, is_tryout: false },
         user_agent: None,
         upstream: "http://10.0.0.1:3000".into(),
         opened_at: second(n),
@@ -265,7 +270,7 @@ fn closed(n: u64) -> CloseRecord {
         id: ConnectionId(1_000_000 + n),
         protocol: Protocol::WebSocket,
         route: "chat".into(),
-        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024, country: None },
+        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024, country: None, is_tryout: false },
         user_agent: None,
         upstream: (!refused).then(|| "http://10.0.0.1:3000".into()),
         opened_at: second(n),
@@ -609,5 +614,24 @@ impl Probes for Fake {
             ("echo", false) => Err(Refusal::Running),
             _ => Err(Refusal::Unknown),
         }
+    }
+}
+
+impl Tryouts for Fake {
+    fn routes(&self) -> Vec<TryoutRoute> {
+        vec![TryoutRoute { name: "chat".to_owned(), host: None, path: Some("/chat".to_owned()) }]
+    }
+
+    fn route_of(&self, host: &str, path: &str) -> Option<Arc<str>> {
+        (host == "example.com" && path.starts_with("/chat")).then(|| "chat".into())
+    }
+
+    fn enter(&self, client: SocketAddr, id: ConnectionId) -> Result<TcpStream, String> {
+        let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+        let outside = TcpStream::connect(listener.local_addr().expect("an address")).expect("connects");
+        let (inside, _) = listener.accept().expect("accepts");
+        outside.set_nonblocking(true).expect("does not block");
+        self.entered.lock().expect("no panic").push((inside, client, id));
+        Ok(outside)
     }
 }
