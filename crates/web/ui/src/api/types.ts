@@ -179,6 +179,8 @@ export type ClientAddress = {
   port: number,
   /** Where the address is, as the configured database says; none without one, and where it does not know. */
   country?: Country,
+  /** It is a browser at the dashboard, by which an operator tries the route; the connection came by the admin address. */
+  is_tryout?: boolean,
 };
 
 /** Status code of a WebSocket Close frame (RFC 6455, section 7.4). */
@@ -1679,6 +1681,82 @@ export type Trend = {
   latency_bounds: Array<number>,
   /** Messages by step and bucket (one more than there are bounds). */
   latency_cells: Array<Array<number>>,
+};
+
+/** A route is to be tried from a browser. */
+export type TryRoute = {
+  /** What is to be opened: a WebSocket or an event stream. */
+  protocol: Protocol,
+  /** `Host` of the request, with or without port. */
+  host: string,
+  /** Path of the request, with its query. */
+  path: string,
+  /** `Origin` of the request; without one none is sent. */
+  origin?: string,
+};
+
+/** One connection of a route that is tried: what the browser got from the gateway, which scripts are not told. */
+export type TryoutConnection = {
+  /** Its name: that of its record. */
+  id: ConnectionId,
+  /** When it was asked for. */
+  at: WallTime,
+  /** From then to the head of the gateway's answer, seconds; none without one. */
+  seconds: number | null,
+  /** Status of the answer. */
+  status: number | null,
+  /** `Content-Type` of the answer. */
+  content_type: string | null,
+  /** `Sec-WebSocket-Protocol` of the answer. */
+  subprotocol: string | null,
+  /** `Sec-WebSocket-Extensions` of the answer. */
+  extensions: string | null,
+  /** The beginning of an answer that is not what was asked for. */
+  body: string | null,
+  /** Why there is no answer, in words. */
+  error: string | null,
+  /** It is open. */
+  is_open: boolean,
+  /** It was cut: its time was over, or the gateway stopped. */
+  is_cut: boolean,
+};
+
+/** What can be tried, and what was. */
+export type TryoutList = {
+  /** The routes, in the order in which they are asked. */
+  routes: Array<TryoutRoute>,
+  /** Connections that are open by the dashboard. */
+  open: number,
+  /** How many there may be. */
+  limit: number,
+  /** How many were refused for want of room, since the start. */
+  refused: number,
+  /** When each is cut, seconds after its opening. */
+  seconds: number,
+};
+
+/** A route that can be tried from the dashboard. */
+export type TryoutRoute = {
+  /** Its name. */
+  name: string,
+  /** The host that it takes, such as `*.example.com`; any without one. */
+  host: string | null,
+  /** The prefix of the paths that it takes; any without one. */
+  path: string | null,
+};
+
+/** A route that is tried from a browser. */
+export type TryoutView = {
+  /** Its name: who knows it may connect. */
+  id: string,
+  /** What was asked for. */
+  asked: TryRoute,
+  /** The route that takes it. */
+  route: string,
+  /** When it was asked for; connections may be opened for as long as each may last. */
+  at: WallTime,
+  /** Its connections, oldest first: an `EventSource` opens one after the other. */
+  connections: Array<TryoutConnection>,
 };
 
 /** What is known beneath an upstream. */

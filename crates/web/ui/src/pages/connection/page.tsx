@@ -9,7 +9,7 @@ import { Empty, Panel } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import { ProtocolName } from '../../components/words';
 import { useTexts } from '../../i18n';
-import { address, host, visible } from '../../lib/text';
+import { address, host, visible, visibleLines } from '../../lib/text';
 import { GROUPS, lengthOf, ofGroup, timelineOf } from '../../lib/timeline';
 import { Lanes } from './lanes';
 import styles from './page.module.css';
@@ -91,7 +91,7 @@ function Body({ id, view }: { id: string; view: ConnectionView }) {
         <section className={styles.card}><Record view={view} /></section>
         <details className={styles.card}>
           <summary>{t('record.raw')}</summary>
-          <pre className={styles.raw} tabIndex={0}>{JSON.stringify(view.state === 'live' ? view.live : view.closed, null, 2)}</pre>
+          <pre className={styles.raw} tabIndex={0}>{visibleLines(JSON.stringify(view.state === 'live' ? view.live : view.closed, null, 2))}</pre>
         </details>
       </aside>
     </div>
@@ -111,7 +111,7 @@ function Explanations({ findings }: { findings: Explanation[] }) {
       <h2 id="finding-title" className={styles.heading}>{t('record.findings')}</h2>
       {findings.map(({ id, code, title, confidence }) => (
         <p key={id} className={styles.finding}>
-          <a href={to(`/findings/${encodeURIComponent(id)}`)}>{title}</a>
+          <a href={to(`/findings/${encodeURIComponent(id)}`)}><bdi>{visible(title)}</bdi></a>
           <span>{code} · {format.percent(confidence)}</span>
         </p>
       ))}

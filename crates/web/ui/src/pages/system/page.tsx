@@ -47,6 +47,7 @@ function Process({ host: { process } }: { host: HostFacts }) {
           [t('system.memory'), format.bytes(process.resident_bytes)],
           [t('system.files'), `${format.count(process.open_fds)} / ${format.count(process.max_fds)}`],
           [t('system.metrics'), <a className={styles.link} href="metrics">/metrics</a>],
+          [t('system.licences'), <a className={styles.link} href="licences">{t('system.thirdParty')}</a>],
         ]}
       />
     </div>
