@@ -120,7 +120,7 @@ pub struct RouteConfig {
     /// holds up its upstream.
     #[serde(default)]
     pub queue: Option<QueueConfig>,
-    /// What there may be of its connections, and how fast their clients may send.
+    /// What there may be of its connections, and how much each may carry in a time.
     #[serde(default)]
     pub limits: LimitsConfig,
 }

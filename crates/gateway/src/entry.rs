@@ -91,7 +91,7 @@ pub enum Command {
     IdleTimeout,
     /// End: the other side did not follow in time.
     HalfCloseTimeout,
-    /// Say goodbye: the client sent more than it may.
+    /// Say goodbye: it carried more than it may.
     RateLimit,
     /// End: a peer did not answer the heartbeat.
     HeartbeatTimeout,

@@ -26,6 +26,7 @@ use crate::events::Events;
 use crate::exchange::{Exchange, TaskGuard};
 use crate::generation::Generated;
 use crate::leg::{LegEnd, Watch};
+use crate::pacing::Pacing;
 use crate::session::Session;
 use crate::upstream::OpenGuard;
 use crate::worker;
@@ -45,6 +46,8 @@ pub struct EventStream {
     entry: Arc<Entry>,
     session: Arc<Mutex<Session>>,
     delivery: Arc<Delivery>,
+    /// How much may come in a time; none without such a limit.
+    pacing: Option<Box<Pacing>>,
     has_ended: bool,
     _open: OpenGuard,
     _guard: TaskGuard,
@@ -80,6 +83,7 @@ impl EventStream {
             entry,
             session,
             delivery,
+            pacing: Pacing::of(exchange.route.limits_config()).map(Box::new),
             has_ended: false,
             _open: open,
             _guard: exchange.guard.clone(),
@@ -107,6 +111,9 @@ impl EventStream {
             self.delivery.sample(entry.sample_ack(DIRECTION, socket));
         }
         entry.flow(DIRECTION).note(bytes.len() as u64, events, at);
+        if let Some(pacing) = &mut self.pacing {
+            pacing.take(entry, events, bytes.len() as u64, at);
+        }
         self.delivery.note_read(Piece { at, bytes: bytes.len() as u64, messages: events });
     }
 
@@ -148,6 +155,9 @@ impl Body for EventStream {
         }
         if stream.has_ended {
             return Poll::Ready(None);
+        }
+        if let Some(pacing) = &mut stream.pacing {
+            ready!(pacing.poll_allowed(&stream.entry, DIRECTION, cx));
         }
         let frame = ready!(Pin::new(&mut stream.body).poll_frame(cx));
         match &frame {

@@ -126,8 +126,9 @@ struct Noted {
 }
 
 impl Passing for Notes {
-    fn read(&self, data: &[u8], _: Moment) {
+    fn read(&self, data: &[u8], _: Moment) -> bool {
         self.0.lock().read.extend_from_slice(data);
+        true
     }
 
     fn delivered(&self, bytes: usize, _: Moment) {

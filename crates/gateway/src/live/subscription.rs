@@ -13,7 +13,7 @@ use crate::event_stream::{self, EVENT_STREAM};
 use crate::events::Events;
 use crate::exchange::Exchange;
 use crate::reactor::Task;
-use crate::relay::{Ends, EventBody, Outbox};
+use crate::relay::{Ends, EventBody, Outbox, Paced};
 use crate::session::Attempt;
 
 /// Joins the sockets if the answer is an event stream.
@@ -60,7 +60,10 @@ pub(super) async fn join(
         upstream_early: answered.early,
         outbox,
     };
-    relay(exchange, session, ends, wire, answered.open)
+    match Paced::of(wire, exchange.route.limits_config()) {
+        Ok(paced) => relay(exchange, session, ends, paced, answered.open),
+        Err(wire) => relay(exchange, session, ends, wire, answered.open),
+    }
 }
 
 /// The queue towards the client.

@@ -324,7 +324,13 @@ impl<W: Wire> Relay<W> {
                 }
                 return Poll::Pending;
             }
-            if !takes_more || self.upstream.is_drained() {
+            if !takes_more {
+                return Poll::Pending;
+            }
+            if self.goodbye.is_none() {
+                std::task::ready!(self.wire.poll_read_allowed(&self.session.entry, DIRECTION, cx));
+            }
+            if self.upstream.is_drained() {
                 return Poll::Pending;
             }
             let mut buffer = ReadBuf::new(&mut scratch.bytes);
