@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use guard::admission::Client;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
@@ -28,7 +27,7 @@ use crate::registry::Registry;
 use crate::session::Attempt;
 use crate::table::{Route, Table};
 use crate::upstream::{OpenGuard, SendError, Upstream};
-use crate::visitor::{self, Scope, Visitor};
+use crate::visitor::{self, Counted, Scope, Visitor};
 use crate::{plain, worker};
 
 /// What all connections of a gateway share.
@@ -97,7 +96,7 @@ pub struct Exchange {
     /// How the request was framed.
     pub framing: Framing,
     /// As whom its client is counted; none where limits do not tell clients apart.
-    pub counted_as: Option<Client>,
+    pub counted_as: Option<Counted>,
     /// Held by the task that serves the connection.
     pub guard: TaskGuard,
 }
@@ -183,7 +182,7 @@ impl Exchange {
                 decided = (Decision::WouldRefuse, reason);
             }
         };
-        let shared = admission.ask_shared(self.client.ip, self.shared.counter.as_ref()).await;
+        let shared = admission.ask_shared(asking, &slots, self.shared.counter.as_ref()).await;
         let (held, reason) = shared.map_err(|refused| refuse(attempt, refused))?;
         would(reason);
         slots.hold(held);
