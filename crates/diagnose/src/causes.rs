@@ -85,6 +85,7 @@ mod server_crash_or_oom;
 mod server_exception_1011_or_overload_1012_1013;
 mod server_ping_timeout_client_silent;
 mod server_processing_slow;
+mod shared_limits_down;
 mod slow_consumer_client;
 mod slow_event_handler;
 mod sse_app_not_flushing;
@@ -207,6 +208,7 @@ pub const ALL: &[&Cause] = &[
     &server_exception_1011_or_overload_1012_1013::CAUSE,
     &server_ping_timeout_client_silent::CAUSE,
     &server_processing_slow::CAUSE,
+    &shared_limits_down::CAUSE,
     &slow_consumer_client::CAUSE,
     &slow_event_handler::CAUSE,
     &sse_app_not_flushing::CAUSE,

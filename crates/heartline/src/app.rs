@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use diagnose::population::Own;
 use gateway::{Gateway, ceiling, clock};
 use meter::scrape::Scrape;
 use meter::trend::{History, Present, Totals};
@@ -14,7 +15,7 @@ use model::host::HostFacts;
 use model::live::{Backlog, LiveConnection};
 use model::overview::{Ceiling, CountryNow, Overview, PerProtocol, RouteNow};
 use model::ports::{Connections as _, Hosts, Metrics, MetricsFormat, Operations, Overviews, Workings};
-use model::system::{Limit, Setting, SystemFacts};
+use model::system::{Limit, Setting, SharedLimits, SystemFacts};
 use parking_lot::Mutex;
 use remote::{Limiter, RemoteEngine};
 use tokio::runtime::Handle;
@@ -78,6 +79,7 @@ impl App {
         let groups = rules::configured(&config.rules, &config.evaluation.promql()).map_err(Failure::Usage)?;
         let plan = Plan::read(&config.alerting, &config.evaluation).map_err(Failure::Usage)?;
         plan.warn();
+        config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
         let ceiling = ceiling::raise();
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let build = Build { version: env!("CARGO_PKG_VERSION") };
@@ -257,6 +259,10 @@ impl Metrics for Core {
 }
 
 impl Core {
+    fn shared_limits(&self) -> Option<SharedLimits> {
+        self.limiter.as_ref().map(|limiter| system::shared_limits(limiter, clock::wall()))
+    }
+
     fn scrape(&self) -> Scrape {
         let host = self.host();
         Scrape {
@@ -287,7 +293,7 @@ impl Workings for Core {
 
     fn system(&self) -> SystemFacts {
         let config = self.config.lock().clone();
-        system::facts(&self.scrape(), &config)
+        SystemFacts { shared_limits: self.shared_limits(), ..system::facts(&self.scrape(), &config) }
     }
 
     fn settings(&self) -> Vec<Setting> {
@@ -311,6 +317,12 @@ impl Sight for Looking {
         let host = core.host();
         take(&mut core.gateway.registry().live(), host);
         true
+    }
+
+    fn own(&self) -> Own {
+        let Some(core) = self.0.upgrade() else { return Own::default() };
+        let heartbeats = system::heartbeats(&core.config.lock().routes);
+        Own { shared_limits: core.shared_limits(), heartbeats }
     }
 }
 
@@ -382,6 +394,7 @@ impl Core {
         let groups = rules::configured(&config.rules, &config.evaluation.promql())?;
         let plan = Plan::read(&config.alerting, &config.evaluation)?;
         plan.warn();
+        config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
         let mut current = self.config.lock();
         if let Some(part) = fixed_part_that_differs(&current, &config) {
             return Err(format!(

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use diagnose::population::{Ledger, Reach, Told, Watch, WatchOptions};
+use diagnose::population::{Ledger, Own, Reach, Told, Watch, WatchOptions};
 use gateway::clock;
 use meter::scrape::{ActiveFinding, FindingFacts};
 use model::finding::{Coverage, Doubt, Finding, Place};
@@ -35,6 +35,9 @@ const WORDS_MAX: usize = 100;
 pub(crate) trait Sight: Send {
     /// Calls `take` with what is open, and what is known of the machines; false when the gateway is gone.
     fn look(&self, take: &mut dyn FnMut(&mut dyn Iterator<Item = LiveConnection>, HostFacts)) -> bool;
+
+    /// What the gateway knows of itself.
+    fn own(&self) -> Own;
 }
 
 /// What the thread is told.
@@ -171,6 +174,7 @@ fn run(investigation: &Investigation, news: &NewsReader, sight: &dyn Sight, stop
         if !sight.look(&mut |open, host| watch.look(open, Some(host))) {
             return;
         }
+        watch.know(sight.own());
         let now = clock::wall();
         let found = watch.judge(now);
         investigation.routes.store(watch.left_out(), Relaxed);

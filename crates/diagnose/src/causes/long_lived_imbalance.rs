@@ -172,6 +172,7 @@ mod tests {
             open: &open,
             told: &[],
             host: None,
+            own_heartbeat: None,
         })
         .len()
     }

@@ -240,6 +240,7 @@ mod tests {
             open: &[],
             told: &[],
             host: None,
+            own_heartbeat: None,
             claimed: Default::default(),
             known: super::super::Known::default(),
         }

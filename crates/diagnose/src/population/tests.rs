@@ -235,6 +235,7 @@ fn random_ends_have_no_timer_and_no_clump() {
             open: &[],
             told: &[],
             host: None,
+            own_heartbeat: None,
         };
         assert!(population.timers().is_empty(), "seed {seed}");
         assert!(population.clumps().is_empty(), "seed {seed}");

@@ -12,7 +12,7 @@ use model::record::{ClientAddress, CloseRecord, Reconnect};
 use model::tcp::TcpLegs;
 use model::{HandshakeResult, PerDirection, PerLeg, Protocol, WallTime};
 
-use super::{Known, Population, Told, between, is_orderly};
+use super::{Known, Own, Population, Told, between, is_orderly};
 use crate::cause::{Cause, Signs};
 use crate::causes;
 
@@ -111,6 +111,7 @@ pub struct Watch {
     told: VecDeque<Told>,
     open: Vec<Open>,
     host: Option<HostFacts>,
+    own: Own,
     /// Records of routes beyond the bound.
     left_out: u64,
     coverage: Coverage,
@@ -125,6 +126,7 @@ impl Watch {
             told: VecDeque::new(),
             open: Vec::new(),
             host: None,
+            own: Own::default(),
             left_out: 0,
             coverage: Coverage::default(),
         }
@@ -164,6 +166,11 @@ impl Watch {
         self.open.extend(open.take(self.options.open_max).map(Open::from));
         self.open.sort_by(|a, b| (&a.route, a.protocol).cmp(&(&b.route, b.protocol)));
         self.host = host;
+    }
+
+    /// What the gateway knows of itself now.
+    pub fn know(&mut self, own: Own) {
+        self.own = own;
     }
 
     /// Records that were left out since there are too many routes.
@@ -206,6 +213,7 @@ impl Watch {
                 open: &self.open[from..from + of],
                 told,
                 host: self.host.as_ref(),
+                own_heartbeat: self.own.heartbeats.get(route).copied(),
             };
             for record in &window.records {
                 use HandshakeResult::*;
@@ -223,6 +231,10 @@ impl Watch {
             ends += population.ends.len() as f64 * population.weight;
             explained += population.ends.iter().filter(is_claimed).count() as f64 * population.weight;
         }
+        findings.extend(causes::ALL.iter().filter_map(|cause| match cause.signs {
+            Signs::Gateway(find) => find(&self.own, now),
+            Signs::Seen { .. } | Signs::Hidden(_) => None,
+        }));
         self.coverage = Coverage {
             window_seconds: self.options.window_seconds,
             ends: ends as u64,

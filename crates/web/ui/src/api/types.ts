@@ -1432,6 +1432,32 @@ export type SettingSource = "default" | "file" | "command_line";
 /** How much a cause hurts. */
 export type Severity = "critical" | "warning" | "info";
 
+/** Limits that several gateways hold together. */
+export type SharedLimits = {
+  /** What becomes of openings without an answer: `open` lets them in, `closed` refuses them. */
+  on_failure: string,
+  /** Whether who counts them answers. */
+  is_up: boolean,
+  /** Openings that were let in, since the start. */
+  granted: number,
+  /** Openings that were refused, since the start. */
+  refused: number,
+  /** Openings without an answer in time, since the start. */
+  unknown: number,
+  /** While it does not answer. */
+  outage: SharedLimitsOutage | null,
+};
+
+/** Who counts shared limits cannot be asked. */
+export type SharedLimitsOutage = {
+  /** Since when. */
+  since: string,
+  /** Openings that were decided without an answer meanwhile. */
+  unknown: number,
+  /** Why, as the last attempt said. */
+  why: string,
+};
+
 /** Whether a silence is at work. */
 export type SilenceState = "active" | "pending" | "expired";
 
@@ -1521,6 +1547,8 @@ export type SystemFacts = {
   kept: KeptFacts,
   /** What it sends to. */
   sinks: Array<Sink>,
+  /** Limits that several gateways hold together; none without. */
+  shared_limits: SharedLimits | null,
   /** Whether the last reload of the configuration was taken over; none without a file. */
   reloaded: boolean | null,
   /** Looks for causes, since the start. */
