@@ -438,6 +438,29 @@ fn a_directory_that_comes_back_is_used() {
 }
 
 #[test]
+fn user_agents_are_found() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let journal = open(directory.path());
+    for number in 0..300 {
+        let mut closed = CloseRecord::clone(&record(number, at(number)));
+        closed.user_agent = (number % 3 != 0).then(|| format!("app/{} \"x\"", number % 3).into());
+        journal.closed(Arc::new(closed));
+    }
+    journal.sync();
+    let found = |filter: &str| {
+        let filter: Filter = filter.parse().expect("a filter");
+        let count = journal.count(&filter, EndedRange::ALWAYS, 1000, PATIENCE).expect("is read").count;
+        assert_eq!(pages(&journal, query(filter, 40)).len() as u64, count);
+        count
+    };
+    assert_eq!(
+        [r#"user_agent:"app/1 \"x\"""#, "user_agent:app*", "-user_agent:app*", "user_agent:\"app*\""]
+            .map(found),
+        [100, 200, 100, 0]
+    );
+}
+
+#[test]
 fn countries_are_found() {
     let directory = tempfile::tempdir().expect("a directory");
     let journal = open(directory.path());
