@@ -10,6 +10,7 @@ pub mod clients;
 mod clumps;
 pub mod codes;
 pub mod departures;
+mod doubts;
 pub mod heartbeats;
 mod ledger;
 mod legs;
@@ -39,6 +40,7 @@ use serde::{Deserialize, Serialize};
 
 pub use ceiling::Ceiling;
 pub use clumps::Clump;
+pub use doubts::{DOUBTS_MAX, Doubted};
 pub use ledger::{Ledger, Reach};
 pub use legs::{Slow, SlowLeg};
 pub use signs::{Concentration, chance};

@@ -89,7 +89,7 @@ impl App {
         let shared = config.shared_limits.as_ref().and_then(SharedLimitsConfig::settings);
         let limiter = shared.map(Limiter::start);
         let counter = limiter.clone().map(|limiter| limiter as _);
-        let (investigation, news) = Investigation::new();
+        let (investigation, news) = Investigation::new(Arc::clone(&kept));
         let records = Records { investigation: Arc::clone(&investigation), journal: Arc::clone(&kept) as _ };
         let gateway = Gateway::start(config.gateway(), Arc::clone(&meters), Some(Arc::new(records)), counter)
             .await
