@@ -63,6 +63,7 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/logout", post(api::logout))
         .route("/api/v1/alerts/{fingerprint}", get(alertmanager::explain))
         .route("/api/v1/deliveries", get(alertmanager::deliveries))
+        .route("/api/v1/deliveries/{number}/again", post(alertmanager::send_again))
         .route("/api/v1/findings", get(findings::findings))
         .route("/api/v1/findings/{id}", get(findings::finding))
         .route("/api/v1/findings/{id}/feedback", post(findings::feedback))
@@ -141,7 +142,7 @@ async fn unknown(uri: Uri) -> ApiError {
         "known: /api/v1/{overview,host,limits,system,config,stream,explain,connections,connections/{facets,export,<id>},connections/<id>/events,status,login,logout}, \
          Prometheus' /api/v1/{query,query_range,series,labels,label/<name>/values,rules,alerts,metadata,status/buildinfo,write}, \
          Alertmanager's /api/v2/{status,receivers,alerts,alerts/groups,silences,silence/<id>}, \
-         /api/v1/{findings,findings/<id>,findings/<id>/feedback,events}, /api/v1/{probes,probes/<name>,probes/<name>/run}, /api/v1/{diagnose,jobs/<id>}, /api/v1/alerts/<fingerprint>, /api/v1/deliveries, /api/v1/{incidents,incidents/<id>,incidents/<id>/ack}, /api/v1/geo, /api/v1/grafana/<uid>.json, /-/reload",
+         /api/v1/{findings,findings/<id>,findings/<id>/feedback,events}, /api/v1/{probes,probes/<name>,probes/<name>/run}, /api/v1/{diagnose,jobs/<id>}, /api/v1/alerts/<fingerprint>, /api/v1/deliveries, /api/v1/deliveries/<number>/again, /api/v1/{incidents,incidents/<id>,incidents/<id>/ack}, /api/v1/geo, /api/v1/grafana/<uid>.json, /-/reload",
     )
 }
 

@@ -248,6 +248,10 @@ mod tests {
             alert::delivery::DeliveryList::default()
         }
 
+        fn send_again(&self, _: u64) -> Result<(), alert::delivery::AgainError> {
+            Ok(())
+        }
+
         fn configuration(&self) -> String {
             String::new()
         }

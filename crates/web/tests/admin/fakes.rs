@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use alert::delivery::{Delivery, DeliveryList};
+use alert::delivery::{AgainError, Delivery, DeliveryList};
 use alert::dispatch::{
     AlertGroup, AlertsQuery, Explained, GettableAlert, GettableSilence, PostedAlert, PostedSilence,
     ReceiverName, SilenceError,
@@ -176,6 +176,16 @@ impl Alertmanager for Fake {
     fn deliveries(&self) -> DeliveryList {
         let items = vec![Delivery::of(HOSTILE, "slack", &[], 1000)];
         DeliveryList { total: items.len(), items, channels: vec![] }
+    }
+
+    fn send_again(&self, number: u64) -> Result<(), AgainError> {
+        match number {
+            1 => Ok(()),
+            2 => Err(AgainError::NotRepeatable),
+            3 => Err(AgainError::Over),
+            4 => Err(AgainError::TooSoon),
+            _ => Err(AgainError::Unknown),
+        }
     }
 
     fn configuration(&self) -> String {
