@@ -334,6 +334,8 @@ export type CpuMode = "user" | "nice" | "system" | "idle" | "iowait" | "irq" | "
 
 /** One attempt to hand a message to a channel. */
 export type Delivery = {
+  /** Names it among the attempts since the start, from 1. */
+  number: number,
   /** When it began, milliseconds since the Unix epoch. */
   at_ms: number,
   /** The channel's name. */
@@ -360,6 +362,8 @@ export type Delivery = {
   seconds: number,
   /** When it is tried again, milliseconds since the Unix epoch. */
   next_at_ms: number | null,
+  /** Whether somebody may ask to send it again: it failed, and nobody else goes on with it. */
+  is_repeatable: boolean,
 };
 
 /** Attempts and channels. */
@@ -401,7 +405,8 @@ export type Dimension = "reason" | "initiator" | "code" | "result" | "upstream" 
 /** Which way bytes go through the gateway. */
 export type Direction = "client_to_server" | "server_to_client";
 
-/** Somebody looked and says that a finding is wrong. It holds for as long as the finding says the same as then. */
+/** Somebody looked and says that a finding is wrong. It holds for as long as the finding says the same as then and
+ * is no surer, also when it comes back within a week or the process was started anew. */
 export type Doubt = {
   /** When that was said. */
   at: WallTime,
