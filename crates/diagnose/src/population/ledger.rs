@@ -492,7 +492,7 @@ mod tests {
 
         let mut ledger = again();
         ledger.looked(vec![said_with(7, "b")], at(101));
-        assert_eq!(doubts(&ledger)[0].1, false, "it says something else");
+        assert!(!doubts(&ledger)[0].1, "it says something else");
         assert_eq!(ledger.changed_doubts().map(|left| left.len()), Some(1), "and is forgotten");
 
         let mut ledger = again();
