@@ -283,7 +283,7 @@ def test_openings_towards_a_slow_service_wait_for_their_turn():
             sock.sendall(handshake()[0])
             asked.append(sock)
         until(lambda: total(gateway.metrics(), "heartline_handshakes_waiting") == 3, "three wait")
-        assert service.connections == 2
+        until(lambda: service.connections == 2, "two are under way")
         began = time.monotonic()
         head, sock, _ = ask(gateway)
         assert status(head) == 503, "there is no place to wait"

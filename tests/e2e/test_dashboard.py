@@ -74,7 +74,8 @@ def passes(script, *arguments):
     done = subprocess.run(
         ["node", f"e2e/{script}", *arguments], cwd=UI, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    failures = re.findall(r"^FAIL .*(?:\n +.*)*", done.stdout, re.MULTILINE)
+    assert done.returncode == 0, "\n".join([*failures, done.stdout[-500:], done.stderr])
     assert re.search(r"^[1-9]\d* passed, 0 failed$", done.stdout, re.MULTILINE), done.stdout
     return done.stdout
 

@@ -7,6 +7,7 @@ import urllib.request
 import pytest
 import websockets
 from harness.gateway import Gateway, config_for, until
+from harness.processes import free_port
 
 
 class Service:
@@ -136,3 +137,36 @@ def test_healthy_traffic_has_no_finding():
 
     found, _, _ = served(Service(), clients)
     assert found == []
+
+
+def test_a_doubt_outlives_the_process(tmp_path):
+    async def refused(port):
+        with pytest.raises(websockets.InvalidStatus):
+            async with websockets.connect(f"ws://127.0.0.1:{port}/"):
+                pass
+
+    async def many(port):
+        await asyncio.gather(*(refused(port) for _ in range(20)))
+
+    def found(gateway):
+        asyncio.run(many(gateway.port))
+        return next((one for one in settled(gateway)[0] if one["id"] == "upstream-down-502-503"), None)
+
+    def doubt(gateway, wrong):
+        body = json.dumps({"wrong": wrong, "note": "maintenance"}).encode()
+        url = f"http://{gateway.admin}/api/v1/findings/upstream-down-502-503/feedback"
+        request = urllib.request.Request(url, data=body, method="POST")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)["items"]
+
+    config, data = config_for(f"127.0.0.1:{free_port()}"), ("--data-dir", str(tmp_path / "data"))
+    with Gateway(*data, config=config) as gateway:
+        assert "doubt" not in found(gateway)
+        assert doubt(gateway, True)[0]["doubt"]["note"] == "maintenance"
+    with Gateway(*data, config=config) as gateway:
+        again = found(gateway)
+        assert again["doubt"]["note"] == "maintenance", "it says the same as before the restart"
+        assert not any(name.startswith("heartline_finding_active{") for name in gateway.metrics())
+        assert "doubt" not in doubt(gateway, False)[0]
+    with Gateway(*data, config=config) as gateway:
+        assert "doubt" not in found(gateway), "what was taken back is forgotten"

@@ -4,12 +4,14 @@ import contextlib
 import json
 import socket
 import struct
+import subprocess
 import threading
 import zlib
 
 import pytest
 
 from harness.books import total
+from harness.gateway import BINARY as HEARTLINE
 from harness.gateway import Gateway, config_for, until
 from harness.wire import Backend, close_frame, frame, handshake, header, read_head, switching
 
@@ -402,3 +404,93 @@ def test_without_a_queue_bytes_go_as_they_came():
         assert "queue" not in gateway.live()[0]
         counted = {name: value for name, value in gateway.metrics().items() if name.startswith("heartline_queue_")}
         assert not any(counted.values()), counted
+
+
+BEATS = "    heartbeat: { interval: 1s, timeout: 60s, towards: client }\n"
+
+
+def is_due(gateway):
+    """A Ping of the gateway is due: the client has been silent for longer than the interval."""
+    until(lambda: gateway.live()[0]["age_seconds"] > 2, "a Ping is due")
+
+
+def own_pings(frames):
+    return [place for place, (first, _) in enumerate(frames) if first == 0x80 | PING]
+
+
+def test_own_pings_do_not_stand_behind_what_is_queued():
+    with joined(queue() + BEATS) as (gateway, sockets), websocket(gateway) as (client, _):
+        backend = upstream(sockets)
+        for number in range(300):
+            backend.sendall(frame(BINARY, struct.pack(">I", number) + FILLER))
+        read_by_gateway(gateway, 300)
+        is_due(gateway)
+        client.hurry()
+        frames = [client.frame() for _ in range(200)]
+        backend.sendall(close_frame(1000))
+        frames += client.frames()
+        fillers = [struct.unpack(">I", payload[:4])[0] for first, payload in frames if first == 0x80 | BINARY]
+        assert fillers == list(range(300)), "no frame is broken and none is out of order"
+        assert own_pings(frames) and own_pings(frames)[0] < 100, "it goes in front of what waits"
+
+
+def test_no_ping_of_our_own_stands_inside_a_message_that_is_passed():
+    route = queue().replace("4MiB", "16KiB") + BEATS
+    with joined(route) as (gateway, sockets), websocket(gateway) as (client, _):
+        backend = upstream(sockets)
+        long = frame(BINARY, bytes(range(256)) * 400)
+        backend.sendall(long[:70_000])
+        client.hurry()
+        begun = client.bytes(60_000)
+        is_due(gateway)
+        backend.sendall(long[70_000:])
+        client.rest = begun + client.rest
+        assert client.frame() == (0x80 | BINARY, bytes(range(256)) * 400), "nothing stands inside it"
+        assert client.frame()[0] == 0x80 | PING, "it was due, and comes behind"
+
+
+def shed(gateway, identity):
+    items = json.loads(gateway.get(f"/api/v1/connections/{identity}/events?kind=shed"))["items"]
+    return [(item["policy"], item["messages"], item["bytes"]) for item in items]
+
+
+@pytest.mark.parametrize("policy", ["drop_lowest", "disconnect"])
+def test_what_was_shed_is_recorded_and_what_waits_is_shown(policy):
+    route = queue(f"      policy: {policy}\n").replace("4MiB", "64KiB")
+    with joined(route) as (gateway, sockets), websocket(gateway) as (client, _):
+        backend = upstream(sockets)
+        with contextlib.suppress(OSError):
+            for number in range(200):
+                backend.sendall(frame(BINARY, struct.pack(">I", number) + FILLER))
+        [live] = gateway.live()
+        if policy == "drop_lowest":
+            read_by_gateway(gateway, 200)
+            metrics = gateway.metrics()
+            assert 0 < total(metrics, "heartline_queue_waiting_bytes") <= 64 * 1024
+            assert 0 < total(metrics, "heartline_queue_waiting_messages") <= 16
+        backend.sendall(close_frame(1000))
+        code = 1008 if policy == "disconnect" else 1000
+        assert client.frames()[-1][1][:2] == struct.pack(">H", code)
+        client.sock.sendall(close_frame(code, mask=True))
+        backend.close()
+        client.sock.close()
+        [closed] = gateway.wait_closed()
+        [dropped] = [of["dropped"] for of in closed["queue"]["classes"] if of["class"] == "low"]
+        entries = shed(gateway, live["id"])
+        assert {name for name, *_ in entries} == {policy}
+        assert sum(messages for _, messages, _ in entries) == dropped > 0
+        assert sum(size for *_, size in entries) == dropped * (4 + 4 + len(FILLER)), "frames with their heads"
+        assert len(entries) < dropped / 2, "many messages are few entries"
+        until(lambda: total(gateway.metrics(), "heartline_queue_waiting_bytes") == 0, "nothing waits any more")
+
+
+@pytest.mark.parametrize("keys, told", [
+    ("", "renegotiate: true"),
+    ("      renegotiate: true\n", None),
+])
+def test_at_load_it_is_said_what_has_no_queue(tmp_path, keys, told):
+    file = tmp_path / "heartline.yaml"
+    file.write_text(config_for("127.0.0.1:1", route=queue(keys)))
+    done = subprocess.run([HEARTLINE, "check", str(file)], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert (told in done.stderr) if told else done.stderr == ""

@@ -1,6 +1,7 @@
 """Limits that three gateways hold together through one Redis, which is killed and comes back."""
 
 import contextlib
+import json
 import pathlib
 import subprocess
 import tempfile
@@ -10,7 +11,7 @@ import pytest
 
 from harness.attacks import status
 from harness.books import total
-from harness.endings import upstream_sockets
+from harness.endings import tally, upstream_sockets
 from harness.gateway import Gateway, config_for, until
 from harness.wire import connect, frame, handshake, header, read_head, switching
 
@@ -50,11 +51,11 @@ class Redis:
 
 
 @contextlib.contextmanager
-def gateways(redis, limits, on_failure="closed", timeout="2s", count=3):
+def gateways(redis, limits, on_failure="closed", timeout="5s", count=3, more=""):
     """Gateways that hold these limits together, in front of one service."""
     extra = (f"shared_limits:\n  redis: {{ url: 'redis+unix://{redis.socket}' }}\n"
              f"  timeout: {timeout}\n  on_failure: {on_failure}\n")
-    route = f"    limits: {{ {limits}, shared: true }}\n    timeouts: {{ half_close: 50ms }}\n"
+    route = f"    limits: {{ {limits}, shared: true }}\n    timeouts: {{ half_close: 50ms }}\n{more}"
     with contextlib.ExitStack() as stack:
         service, _ = stack.enter_context(upstream_sockets(switching))
         several = []
@@ -159,6 +160,55 @@ def test_three_gateways_share_a_bucket(kept):
         assert "{heartline}:new:route:test:new_connections" in redis.ask("KEYS", "*")
 
 
+def test_each_client_is_held_together_by_its_key(kept):
+    key = "    client_key: { header: X-User }\n"
+    with Redis() as redis, gateways(redis, "per_client: { connections: 3 }", more=key, count=2) as several:
+        def come(gateway, user):
+            sock = connect(gateway.port)
+            sock.sendall(handshake("/", extra=f"X-User: {user}\r\n")[0])
+            kept.append(sock)
+            return status(read_head(sock)[0])
+
+        one, other = several
+        for user in ("ada", "bob"):
+            assert [come(gateway, user) for gateway in (one, other, one, other, one)] == [101, 101, 101, 429, 429]
+        record = until(lambda: [record for record in other.closed() if record["handshake"]["refused_by"]], "one is refused")[0]
+        assert record["handshake"]["refused_by"] == "client_connections"
+        keys = redis.ask("KEYS", "*")
+        assert len([key for key in keys if ":client:" in key]) == 2 and not any("ada" in key for key in keys), keys
+        for key in filter(None, keys):
+            assert int(redis.ask("PTTL", key)[0]) > 0, f"{key} stays for ever"
+        for sock in kept:
+            sock.close()
+        until(lambda: come(other, "ada") == 101, "its places are free")
+
+
+@pytest.mark.parametrize("on_failure, told", [("open", "let_in"), ("closed", "refused")])
+def test_while_redis_is_away_it_is_told_where_people_look(on_failure, told, kept):
+    with Redis() as redis, gateways(redis, "connections: 400", on_failure=on_failure, count=1) as [gateway]:
+        def shared():
+            return json.loads(gateway.get("/api/v1/system"))["shared_limits"]
+
+        assert (shared()["is_up"], shared()["outage"], shared()["on_failure"]) == (True, None, on_failure)
+        redis.kill()
+        wait_up([gateway], 0)
+        for _ in range(3):
+            kept.append(ask(gateway)[0])
+        outage = until(lambda: shared()["outage"], "it is told on the page of the system")
+        assert outage["unknown"] == 3 and outage["why"] and outage["since"] > "2020"
+
+        def finding():
+            items = json.loads(gateway.get("/api/v1/findings"))["items"]
+            return [item for item in items if item["id"] == "shared-limits-down"]
+
+        [found] = until(finding, "it is a finding", 30)
+        assert told in [said["code"] for said in found["evidence"]]
+        assert total(gateway.metrics(), "heartline_finding_active", finding="shared-limits-down") == 1
+        redis.start()
+        wait_up([gateway], 1)
+        until(lambda: shared()["outage"] is None, "it is over")
+
+
 @pytest.mark.parametrize("on_failure, expected", [("open", 101), ("closed", 503)])
 def test_redis_is_killed_and_comes_back_under_load(on_failure, expected, kept):
     with Redis() as redis, gateways(redis, "connections: 400", on_failure=on_failure) as several:
@@ -201,8 +251,12 @@ def test_redis_is_killed_and_comes_back_under_load(on_failure, expected, kept):
         until(lambda: counted(redis) == open_now, "what is open is counted again, and what has left is not")
         more = []
         try:
-            let_in = storm(several, 140, more).count(101)
-            assert let_in == 400 - open_now
+            # On a machine that has no time an answer may come too late, which refuses one more: until nobody is let in.
+            let_in = 0
+            while more_in := storm(several, 140, more).count(101):
+                let_in += more_in
+            told = [(tally(gateway.metrics(), ASKS, "result"), gateway.lines[-5:]) for gateway in several]
+            assert let_in == 400 - open_now, told
         finally:
             for sock in more:
                 sock.close()

@@ -441,3 +441,36 @@ def test_the_end_is_told_as_each_file_means_it(tmp_path):
         until(lambda: len(sink.at("/own")) == 2, "the end is told")
         until(lambda: gateway.api("/api/v2/alerts/groups") == [], "everybody is done with it")
         assert "RESOLVED" in json.dumps(sink.json("/own")[1]) and len(sink.at("/slack")) == len(sink.at("/mute")) == 1
+
+
+def test_a_failed_message_is_sent_again_when_somebody_asks(tmp_path):
+    """What failed is told when its group is due, in an hour; or at once when that is asked for."""
+    routes = ROUTES.replace("group_interval: 1s", "group_interval: 1h")
+    first = threading.Event()
+
+    def refusing(path, _):
+        return vendors(path, 0) if first.is_set() or path == "/hook" else (400, "no")
+
+    with Sink(refusing) as sink, Telling(sink, tmp_path, routes=routes) as gateway:
+        def attempts(outcome):
+            return [one for one in gateway.api("/api/v1/deliveries")["items"] if one["channel"].startswith("team/") and one["outcome"] == outcome]
+
+        until(lambda: attempts("failed"), "a message has failed")
+        [failed] = attempts("failed")
+        assert failed["is_repeatable"] and "groups" not in failed
+        until(lambda: len(sink.at("/hook")) == 1, "the other channel is told")
+        first.set()
+
+        def again():
+            try:
+                gateway.api(f"/api/v1/deliveries/{failed['number']}/again", {})
+                return 202
+            except urllib.error.HTTPError as error:
+                return error.code
+
+        until(lambda: again() == 202, "the group was not looked at just now", 20)
+        until(lambda: attempts("delivered"), "it is told")
+        assert len(sink.at("/slack")) == 2
+        assert again() == 409, "it was told"
+        assert len(sink.at("/hook")) == 1, "nobody else is told again"
+        until(lambda: gateway.logged("somebody asked to send a notification again"), "the log says so")

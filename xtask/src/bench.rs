@@ -5,6 +5,7 @@
 
 mod asked;
 pub mod case1;
+pub mod case2;
 mod chart;
 mod connect;
 mod counted;
@@ -22,8 +23,10 @@ mod options;
 pub mod peers;
 pub mod place;
 pub mod processes;
+mod queues;
 mod report;
 mod rounds;
+pub mod stalled;
 pub mod stats;
 pub mod tls;
 mod upstream;
@@ -41,6 +44,8 @@ cargo xtask bench --quick
 cargo xtask bench history [...]
 cargo xtask bench findings [...]
 cargo xtask bench case1 [--short]
+cargo xtask bench case2 [--short]
+cargo xtask bench stalled [--short]
 
   --rounds N    rounds, 5 if not given
   --peers A,B   peers, all if not given; the first one is judged
@@ -48,6 +53,8 @@ cargo xtask bench case1 [--short]
   history       what history costs and how fast it answers: `cargo xtask bench history --help`
   findings      what passive diagnosis takes: `cargo xtask bench findings --help`
   case1         a crowd of ten times what an app can carry comes, without limits and with them
+  case2         clients take two events of five, without a queue and with one
+  stalled       clients that read nothing beside others, without a queue and with one
   --quick       only what does not depend on load, of Heartline alone; fails beyond a limit";
 
 /// How it is used, with what there is to measure.
@@ -65,6 +72,8 @@ pub fn run(arguments: &[String]) -> ExitCode {
     match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         Some(("history", arguments)) => return told(history::run(arguments)),
         Some(("case1", arguments)) => return told(case1::run(arguments)),
+        Some(("case2", arguments)) => return told(case2::run(arguments)),
+        Some(("stalled", arguments)) => return told(stalled::run(arguments)),
         Some(("findings", scales)) => return told(findings::run(scales)),
         _ => {}
     }

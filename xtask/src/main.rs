@@ -3,6 +3,7 @@
 mod bench;
 mod install;
 mod lab;
+mod licences;
 mod soak;
 mod steps;
 mod tidy;
@@ -14,6 +15,7 @@ const HELP: &str = "cargo xtask COMMAND
 
   test [STEP...]   every check, or those named; installs what is missing
   tidy             the project's own rules: arrows between rooms, file headers, forbidden words
+  licences         writes the licences of what is in the binary anew
   bench [...]      what Heartline costs beside other proxies: `cargo xtask bench --help`
   soak [...]       whether anything stays behind after many connections: `cargo xtask soak --help`
   lab [...]        faults made for real, and whether Heartline finds them: `cargo xtask lab --help`
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         Some((command, more)) if is_help => help(command, more),
         Some((command, names)) if command == "test" => steps::run(names),
         Some((command, [])) if command == "tidy" => tidy::run(),
+        Some((command, [])) if command == "licences" => licences::run(),
         Some((command, names)) if command == "bench" => bench::run(names),
         Some((command, names)) if command == "soak" => soak::run(names),
         Some((command, names)) if command == "stop" => steps::stop(names),

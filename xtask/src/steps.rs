@@ -54,7 +54,9 @@ const STEPS: [Step; 9] = [
         name: "bench",
         run: || {
             this(&["bench", "--quick"])?;
-            this(&["bench", "case1", "--short"])
+            this(&["bench", "case1", "--short"])?;
+            this(&["bench", "case2", "--short"])?;
+            this(&["bench", "stalled", "--short"])
         },
     },
 ];

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use crate::root;
+use crate::{licences, root};
 
 /// The arrows of the design: which room may use which. Pure rooms come first.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -52,6 +52,7 @@ pub fn run() -> ExitCode {
         file(&path, &text, &mut found);
     }
     languages(&mut found);
+    found.extend(licences::problems());
     for problem in &found {
         println!("{problem}");
     }

@@ -26,6 +26,8 @@ pub enum DeliveryOutcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Delivery {
+    /// Names it among the attempts since the start, from 1.
+    pub number: u64,
     /// When it began, milliseconds since the Unix epoch.
     pub at_ms: i64,
     /// The channel's name.
@@ -52,6 +54,25 @@ pub struct Delivery {
     pub seconds: f64,
     /// When it is tried again, milliseconds since the Unix epoch.
     pub next_at_ms: Option<i64>,
+    /// Whether somebody may ask to send it again: it failed, and nobody else goes on with it.
+    pub is_repeatable: bool,
+    /// Keys of the groups that it told of.
+    #[serde(skip)]
+    #[cfg_attr(feature = "ts", ts(skip))]
+    pub groups: BTreeSet<String>,
+}
+
+/// Why nothing is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgainError {
+    /// No attempt of this number is known.
+    Unknown,
+    /// It did not fail, or an escalation goes on with it.
+    NotRepeatable,
+    /// There is nothing to tell any more: its alerts are over, silenced, or were told since.
+    Over,
+    /// Its group was looked at a moment ago.
+    TooSoon,
 }
 
 impl Delivery {
@@ -61,6 +82,7 @@ impl Delivery {
         let name = |alert: &NoticeAlert| alert.labels.get("alertname").to_owned();
         let names: BTreeSet<String> = alerts().map(name).collect();
         Delivery {
+            number: 0,
             at_ms,
             channel: channel.to_owned(),
             kind: kind.to_owned(),
@@ -74,6 +96,8 @@ impl Delivery {
             tries: 1,
             seconds: 0.0,
             next_at_ms: None,
+            is_repeatable: false,
+            groups: notices.iter().map(|notice| notice.group_key.clone()).collect(),
         }
     }
 }

@@ -145,6 +145,12 @@ pub struct Stream {
     pub altered: u64,
     /// Messages that came once more, byte for byte, after their echo.
     pub repeated: u64,
+    /// Small messages that were sent together, and what came back of them; none when there were none.
+    #[serde(default)]
+    pub burst: Option<Burst>,
+    /// Reads of a body that is not coded, in their order; only the first 256 are kept.
+    #[serde(default)]
+    pub reads: Vec<BodyRead>,
     /// The longest time in which the peer took nothing of what was to be sent.
     pub stalled: f64,
     /// Bytes that HTTP/2's flow control still held back at the end (RFC 9113, section 5.2).
@@ -201,6 +207,44 @@ pub struct Message {
     pub has_id: bool,
     /// The byte from which on a text is no UTF-8 (RFC 6455, section 5.6); none when it is valid, or cannot be judged.
     pub broken_at: Option<u64>,
+}
+
+/// Messages that were sent together, without waiting for the echo of each.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Burst {
+    /// How many.
+    pub sent: u32,
+    /// Numbers of those that came back, from 0 in the order of sending, in the order of coming; only the first 64 are
+    /// kept.
+    pub came: Vec<u32>,
+}
+
+impl Burst {
+    /// Messages that came, each for the first time, before one that was sent before them.
+    pub fn overtaking(&self) -> usize {
+        let mut known = std::collections::BTreeSet::new();
+        let first: Vec<u32> = self.came.iter().copied().filter(|number| known.insert(*number)).collect();
+        let is_early = |(index, number): (usize, &u32)| first[index..].iter().any(|later| later < number);
+        first.iter().enumerate().filter(|pair| is_early(*pair)).count()
+    }
+
+    /// Messages that came once more.
+    pub fn repeated(&self) -> usize {
+        self.came.len() - self.came.iter().collect::<std::collections::BTreeSet<_>>().len()
+    }
+}
+
+/// One read of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BodyRead {
+    /// When.
+    pub at: f64,
+    /// Bytes of content up to its end.
+    pub offset: u64,
+    /// Bytes of the body up to its end as it is framed, chunk heads included.
+    pub framed: u64,
+    /// It ended inside an event.
+    pub is_inside: bool,
 }
 
 /// What came of a Ping that was sent on a stream that had been silent for long.

@@ -1,11 +1,12 @@
 //! A cause as the catalogue has it: its manual page, its sentences, and the functions that recognise it.
 
+use model::WallTime;
 use model::finding::{Finding, Severity};
 pub use model::language::{Text, text};
 use model::record::CloseRecord;
 
 use crate::examination::Examination;
-use crate::population::Population;
+use crate::population::{Own, Population};
 
 /// One entry of the catalogue; one file of `causes/`.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub enum Signs {
         /// By many connections of a gateway.
         population: Option<fn(&Population<'_>) -> Vec<Finding>>,
     },
+    /// By what a gateway knows of itself, without any connection.
+    Gateway(fn(&Own, WallTime) -> Option<Finding>),
     /// Not from a probe and not from a gateway; why not, and what would show it.
     Hidden(Text),
 }

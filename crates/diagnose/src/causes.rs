@@ -79,12 +79,14 @@ mod page_navigation_normal_1001;
 mod ping_flood;
 mod protocol_version_mismatch;
 mod proxy_reload_drain;
+mod queue_sheds;
 mod reconnect_storm;
 mod rolling_deploy_or_restart;
 mod server_crash_or_oom;
 mod server_exception_1011_or_overload_1012_1013;
 mod server_ping_timeout_client_silent;
 mod server_processing_slow;
+mod shared_limits_down;
 mod slow_consumer_client;
 mod slow_event_handler;
 mod sse_app_not_flushing;
@@ -201,12 +203,14 @@ pub const ALL: &[&Cause] = &[
     &ping_flood::CAUSE,
     &protocol_version_mismatch::CAUSE,
     &proxy_reload_drain::CAUSE,
+    &queue_sheds::CAUSE,
     &reconnect_storm::CAUSE,
     &rolling_deploy_or_restart::CAUSE,
     &server_crash_or_oom::CAUSE,
     &server_exception_1011_or_overload_1012_1013::CAUSE,
     &server_ping_timeout_client_silent::CAUSE,
     &server_processing_slow::CAUSE,
+    &shared_limits_down::CAUSE,
     &slow_consumer_client::CAUSE,
     &slow_event_handler::CAUSE,
     &sse_app_not_flushing::CAUSE,

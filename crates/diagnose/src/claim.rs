@@ -144,6 +144,14 @@ impl Claim {
         self
     }
 
+    /// What it concerns of a gateway as a whole.
+    #[must_use]
+    pub fn of_all(mut self, since: WallTime, affected: Affected) -> Claim {
+        self.finding.since = Some(since);
+        self.finding.affected = Some(affected);
+        self
+    }
+
     /// What it concerns in a gateway.
     #[must_use]
     pub fn concerns(mut self, route: Arc<str>, since: WallTime, affected: Affected) -> Claim {

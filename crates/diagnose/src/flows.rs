@@ -1,6 +1,6 @@
 //! Whether the messages of a stream come when they are made, or are held on the way.
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, BodyRead};
 use crate::examination::Examination;
 use crate::experiment::{Conduct, Vary, Via};
 
@@ -17,6 +17,25 @@ pub struct Flow<'a> {
     /// the time of their making.
     pub lags: Vec<f64>,
 }
+
+/// How what is held comes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Holding {
+    /// When a buffer is full: bursts of so many bytes that end inside an event.
+    BySize(u64),
+    /// By a clock: whole events, each so many seconds.
+    ByTime(f64),
+    /// With the end of the body.
+    UntilEnd,
+}
+
+/// Reads that are further apart are bursts of their own, seconds.
+const PAUSE: f64 = 0.05;
+/// How far sizes of full buffers, and periods of a clock, spread.
+const SIZES_SPREAD: f64 = 0.02;
+const PERIODS_SPREAD: f64 = 0.15;
+/// Sizes of buffers are multiples of it.
+const BUFFER: u64 = 512;
 
 /// Least wait that is not chance.
 const HELD_SECONDS: f64 = 0.25;
@@ -46,6 +65,50 @@ impl Flow<'_> {
         }
         let waited = self.lags.iter().filter(|lag| **lag >= HELD_SECONDS).count();
         Some(self.is_bunched() && waited * 3 >= self.messages)
+    }
+
+    /// How it is held; none when that does not show.
+    pub fn holding(&self) -> Option<Holding> {
+        let stream = self.attempt.stream.as_ref()?;
+        let mut bursts: Vec<BodyRead> = Vec::new();
+        let mut last_at = f64::NEG_INFINITY;
+        for read in &stream.reads {
+            match bursts.last_mut() {
+                Some(last) if read.at - last_at <= PAUSE => *last = BodyRead { at: last.at, ..*read },
+                _ => bursts.push(*read),
+            }
+            last_at = read.at;
+        }
+        let sizes = |offset: fn(&BodyRead) -> u64| -> Vec<u64> {
+            bursts.windows(2).map(|pair| offset(&pair[1]) - offset(&pair[0])).collect()
+        };
+        let periods: Vec<f64> = bursts.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+        let inside = bursts.iter().filter(|burst| burst.is_inside).count();
+        let are_sizes = |sizes: &[u64]| {
+            let alike = sizes.len() >= 2 && spread(sizes.iter().map(|size| *size as f64)) <= SIZES_SPREAD;
+            alike || is_round(sizes)
+        };
+        // What an answer's end brings is no full buffer.
+        let has_ended = self.attempt.peer_end().is_some();
+        if inside * 3 >= bursts.len() * 2 && self.is_bunched() {
+            // A buffer holds the content, or what frames it as well.
+            let both = [sizes(|read| read.offset), sizes(|read| read.framed)];
+            let full = both.iter().map(|sizes| &sizes[..sizes.len().saturating_sub(usize::from(has_ended))]);
+            if let Some(full) = full.filter(|sizes| are_sizes(sizes)).min_by_key(|sizes| !is_round(sizes)) {
+                return full.get(full.len() / 2).map(|size| Holding::BySize(*size));
+            }
+        }
+        let is_held = self.is_held() == Some(true);
+        let ends_with_it = || {
+            let at = self.attempt.peer_end()?.at;
+            bursts.first().filter(|first| bursts.len() <= 2 && at - first.at < HELD_SECONDS)
+        };
+        if is_held && ends_with_it().is_some() {
+            return Some(Holding::UntilEnd);
+        }
+        let is_clock = periods.len() >= 3 && spread(periods.iter().copied()) <= PERIODS_SPREAD;
+        let period = periods.get(periods.len() / 2).copied()?;
+        (is_held && inside == 0 && is_clock).then_some(Holding::ByTime(period))
     }
 
     /// Messages come one by one.
@@ -78,6 +141,18 @@ impl Flow<'_> {
     }
 }
 
+fn is_round(sizes: &[u64]) -> bool {
+    !sizes.is_empty() && sizes.iter().all(|size| size % BUFFER == 0)
+}
+
+/// How far values lie apart, as a part of their mean.
+fn spread(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let count = values.clone().count().max(1) as f64;
+    let mean = values.clone().sum::<f64>() / count;
+    let (least, most) = values.fold((f64::MAX, 0.0), |(least, most), it| (it.min(least), it.max(most)));
+    (most - least) / mean.max(f64::MIN_POSITIVE)
+}
+
 /// The stream as it was asked for without or with compression.
 pub fn flow(seen: &Examination, via: Via, is_compressed: bool) -> Option<Flow<'_>> {
     let flows =
@@ -95,7 +170,32 @@ pub fn flow(seen: &Examination, via: Via, is_compressed: bool) -> Option<Flow<'_
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scene::{flushed, listened};
+    use crate::scene::{flushed, in_bursts, listened, untimed};
+
+    fn holding(attempt: &Attempt) -> Option<Holding> {
+        Flow::of(attempt).and_then(|flow| flow.holding())
+    }
+
+    #[test]
+    fn full_buffers_end_inside_events() {
+        let blocks = in_bursts(&[(1.0, 3900, true), (3.0, 7996, true), (5.1, 12_092, true)]);
+        assert_eq!(holding(&blocks), Some(Holding::BySize(4096)));
+        let with_framing = in_bursts(&[(1.0, 4000, true), (3.0, 8020, true), (5.1, 12_055, true)]);
+        assert_eq!(holding(&with_framing), Some(Holding::BySize(4035)));
+        let whole = in_bursts(&[(1.0, 4000, false), (3.0, 8000, false), (5.0, 12_000, false)]);
+        assert_eq!(holding(&whole), None, "as many events each time: by a clock, or by count");
+        let uneven = in_bursts(&[(1.0, 4000, true), (3.0, 5000, true), (5.0, 12_100, true)]);
+        assert_eq!(holding(&uneven), None, "segments of a slow link");
+    }
+
+    #[test]
+    fn a_clock_sends_whole_events() {
+        let steps =
+            in_bursts(&[(1.0, 400, false), (2.0, 900, false), (3.0, 1300, false), (4.0, 1800, false)]);
+        assert_eq!(holding(&steps), Some(Holding::ByTime(1.0)));
+        let unknown = steps.stream_with(|stream| stream.messages = untimed(stream.messages.clone()));
+        assert_eq!(holding(&unknown), None, "they may be made together");
+    }
 
     #[test]
     fn what_waits_for_others_is_held() {

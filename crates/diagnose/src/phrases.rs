@@ -57,6 +57,17 @@ pub const SHARED: &[Phrase] = &[
         "或者让本网关在路由 {route} 上发送心跳（docs/heartbeats.zh-CN.md）",
     ),
     phrase(
+        "gateway_beats_sooner",
+        "Let this gateway send its signs of life on route {route} sooner (docs/heartbeats.md)",
+        "让本网关在路由 {route} 上更早发送心跳（docs/heartbeats.zh-CN.md）",
+    ),
+    phrase(
+        "own_beat_is_late",
+        "This gateway's own heartbeat comes after {interval} of silence (`heartbeat.interval`): of what is cut after {seconds}, \
+         one that is lost is one too many",
+        "本网关自身的心跳在静默 {interval}后才发送（`heartbeat.interval`）：而 {seconds}后就会切断，丢失一次即已太晚",
+    ),
+    phrase(
         "heartbeat_yaml",
         "heartbeat:\n  interval: {interval}\n  timeout: {timeout}\n  towards: {towards}",
         "heartbeat:\n  interval: {interval}\n  timeout: {timeout}\n  towards: {towards}",
@@ -134,6 +145,11 @@ pub const SHARED: &[Phrase] = &[
         "silences_differ",
         "Their silences differ, and their ages are the same",
         "它们的静默时间各不相同，而存活时间相同",
+    ),
+    phrase(
+        "silent_longer",
+        "{count} of them had been silent for longer before, and lived on",
+        "其中 {count} 个此前静默过更久，却仍存活",
     ),
     phrase(
         "other_clock",

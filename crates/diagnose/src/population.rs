@@ -10,10 +10,12 @@ pub mod clients;
 mod clumps;
 pub mod codes;
 pub mod departures;
+mod doubts;
 pub mod heartbeats;
 mod ledger;
 mod legs;
 pub mod machines;
+pub mod openings;
 pub mod paths;
 pub mod refusals;
 mod selection;
@@ -27,18 +29,20 @@ mod timers;
 mod watch;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::finding::Affected;
 use model::host::HostFacts;
 use model::record::{CloseRecord, What};
-use model::{ConnectionId, Initiator, Leg, Protocol, Reason, WallTime};
+use model::system::SharedLimits;
+use model::{ConnectionId, Initiator, Leg, PerLeg, Protocol, Reason, WallTime};
 use serde::{Deserialize, Serialize};
 
 pub use ceiling::Ceiling;
 pub use clumps::Clump;
+pub use doubts::{DOUBTS_MAX, Doubted};
 pub use ledger::{Ledger, Reach};
 pub use legs::{Slow, SlowLeg};
 pub use signs::{Concentration, chance};
@@ -61,6 +65,24 @@ pub struct Told {
     pub subject: String,
     /// When.
     pub at: WallTime,
+}
+
+/// What a gateway knows of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Own {
+    /// Limits that it holds together with others.
+    pub shared_limits: Option<SharedLimits>,
+    /// Its own heartbeats, by the names of routes.
+    pub heartbeats: BTreeMap<Arc<str>, OwnHeartbeat>,
+}
+
+/// The signs of life that a gateway is configured to give on a route.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OwnHeartbeat {
+    /// Silence after which one is sent, seconds.
+    pub interval_seconds: f64,
+    /// The legs towards which.
+    pub is_towards: PerLeg<bool>,
 }
 
 /// What is known of the connections of one route and protocol over a window of time.
@@ -92,6 +114,8 @@ pub struct Population<'a> {
     pub told: &'a [Told],
     /// The machines.
     pub host: Option<&'a HostFacts>,
+    /// What the gateway is configured to send by itself on this route.
+    pub own_heartbeat: Option<OwnHeartbeat>,
 }
 
 /// What is found out once for all causes.

@@ -258,7 +258,7 @@ pub fn manual(cause: &Cause, language: Language) -> String {
     let page = &cause.manual;
     let hidden = match &cause.signs {
         Signs::Hidden(why) => format!("{}\n\n", why.of(language)),
-        Signs::Seen { .. } => String::new(),
+        Signs::Seen { .. } | Signs::Gateway(_) => String::new(),
     };
     let mut text = format!(
         "# {}\n\n`{}` · {} · {}\n\n{hidden}",

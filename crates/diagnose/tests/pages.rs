@@ -64,9 +64,14 @@ fn list(language: Language, ending: &str) -> String {
 
 fn seen_by(cause: &Cause, language: Language) -> String {
     let words = match language {
-        Language::English => ["a probe", "one connection", "many connections", "nobody here"],
-        Language::Chinese => ["探测", "单个连接", "大量连接", "无法在此观察"],
+        Language::English => {
+            ["a probe", "one connection", "many connections", "nobody here", "the gateway of itself"]
+        }
+        Language::Chinese => ["探测", "单个连接", "大量连接", "无法在此观察", "网关自身"],
     };
+    if let Signs::Gateway(_) = &cause.signs {
+        return words[4].to_owned();
+    }
     let Signs::Seen { probe, connection, population } = &cause.signs else { return words[3].to_owned() };
     let sees = [probe.is_some(), connection.is_some(), population.is_some()];
     let seen: Vec<_> = sees.iter().zip(words).filter(|(sees, _)| **sees).map(|(_, word)| word).collect();

@@ -1,11 +1,12 @@
 //! Asks the guard whether an attempt may go on, and keeps openings towards upstreams to so many at once.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use guard::admission::{Ask, Client, Clock, Gate, Limits, Refusal, Scope, Verdict};
+use guard::admission::{Ask, Clock, Gate, Limits, PerClient, Rate, Refusal, Scope, Verdict};
 use guard::shared::{self, Answer, Held, Kind};
 use http::{HeaderValue, Response, StatusCode, header};
 use model::{AdmissionReason, Decision, GrpcCode, Moment};
@@ -15,6 +16,7 @@ use crate::answer;
 use crate::body::AnswerBody;
 use crate::clock;
 use crate::config::{HandshakesConfig, LimitsConfig, Network, RefuseWith};
+use crate::visitor::{Counted, SharedName};
 
 /// The time of this shell.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +40,8 @@ pub struct Door {
     pub turns: Option<Turns>,
     /// What is asked of the one who counts for several gateways.
     shared: Vec<Shared>,
+    /// The same of each client.
+    shared_by_client: Vec<SharedByClient>,
     exempt: Vec<Network>,
     refuse_with: RefuseWith,
 }
@@ -50,6 +54,27 @@ struct Shared {
     limit: u64,
 }
 
+/// A limit of each client that several gateways hold together.
+#[derive(Clone, Debug)]
+struct SharedByClient {
+    /// Stands before the client's name.
+    before: String,
+    /// Stands behind it.
+    what: &'static str,
+    kind: Kind,
+    reason: AdmissionReason,
+    limit: u64,
+}
+
+impl SharedByClient {
+    fn of(&self, name: SharedName) -> Shared {
+        let SharedByClient { before, what, kind, reason, limit } = self;
+        let name = format!("{before}{name}:{what}").into();
+        let ask = shared::Ask { name, kind: *kind, is_of_client: true };
+        Shared { ask, reason: *reason, limit: *limit }
+    }
+}
+
 impl Door {
     /// Puts limits in force; the one `before` goes on counting. None where there is nothing to be asked. `name` is the
     /// route's.
@@ -60,14 +85,16 @@ impl Door {
         before: Option<&Door>,
     ) -> Option<Arc<Door>> {
         let limits = config.gate()?;
-        let shared = if config.shared { shared_limits(scope, name, &limits) } else { Vec::new() };
+        let is_shared = config.shared;
+        let shared = if is_shared { shared_limits(scope, name, &limits) } else { Vec::new() };
+        let shared_by_client = if is_shared { shared_by_client(name, limits.per_client) } else { Vec::new() };
         let gate = Gate::new(scope, limits, Monotonic, before.map(|door| &door.gate));
         let turns = config.handshakes.map(|config| {
             let same = before.and_then(|door| door.turns.as_ref()).filter(|turns| turns.config == config);
             same.cloned().unwrap_or_else(|| Turns::new(config))
         });
         let (exempt, refuse_with) = (config.exempt.clone(), config.refuse_with);
-        Some(Arc::new(Door { gate, turns, shared, exempt, refuse_with }))
+        Some(Arc::new(Door { gate, turns, shared, shared_by_client, exempt, refuse_with }))
     }
 
     fn is_exempt(&self, address: IpAddr) -> bool {
@@ -77,23 +104,44 @@ impl Door {
 
 /// The limits of a route, or of gateways in all, by names that all gateways have for them.
 fn shared_limits(scope: Scope, name: &str, limits: &Limits) -> Vec<Shared> {
-    let limit = |what: &str, reason, limit, kind| {
+    let limit = |what: &str, reason, (limit, kind)| {
         let name = match scope {
             Scope::Route => format!("route:{name}:{what}"),
             Scope::Gateway => format!("all:{what}"),
         };
-        Shared { ask: shared::Ask { name: name.into(), kind }, reason: scope.reason(reason), limit }
+        let ask = shared::Ask { name: name.into(), kind, is_of_client: false };
+        Shared { ask, reason: scope.reason(reason), limit }
     };
-    let ceiling = limits.connections.map(|connections| {
-        let max = u32::try_from(connections).unwrap_or(u32::MAX);
-        limit("connections", AdmissionReason::Connections, connections, Kind::Ceiling { max })
-    });
-    let bucket = limits.new_connections.map(|rate| {
-        let (tokens, interval) = (rate.tokens.get(), rate.interval);
-        let kind = Kind::Bucket { tokens, interval };
-        limit("new_connections", AdmissionReason::NewConnections, tokens.into(), kind)
-    });
+    let ceiling = limits.connections.map(ceiling);
+    let ceiling = ceiling.map(|kind| limit("connections", AdmissionReason::Connections, kind));
+    let bucket = limits.new_connections.map(bucket);
+    let bucket = bucket.map(|kind| limit("new_connections", AdmissionReason::NewConnections, kind));
     ceiling.into_iter().chain(bucket).collect()
+}
+
+/// The limits of each client of a route, by names that all gateways have for them.
+fn shared_by_client(route: &str, limits: PerClient) -> Vec<SharedByClient> {
+    let limit = |what, reason, (limit, kind)| SharedByClient {
+        before: format!("route:{route}:client:"),
+        what,
+        kind,
+        reason,
+        limit,
+    };
+    let ceiling = limits.connections.map(ceiling);
+    let ceiling = ceiling.map(|kind| limit("connections", AdmissionReason::ClientConnections, kind));
+    let bucket = limits.new_connections.map(bucket);
+    let bucket = bucket.map(|kind| limit("new_connections", AdmissionReason::ClientNewConnections, kind));
+    ceiling.into_iter().chain(bucket).collect()
+}
+
+fn ceiling(connections: u64) -> (u64, Kind) {
+    (connections, Kind::Ceiling { max: u32::try_from(connections).unwrap_or(u32::MAX) })
+}
+
+fn bucket(rate: Rate) -> (u64, Kind) {
+    let (tokens, interval) = (rate.tokens.get(), rate.interval);
+    (tokens.into(), Kind::Bucket { tokens, interval })
 }
 
 /// What is asked before a route's upstream is tried.
@@ -109,7 +157,7 @@ pub struct Admission {
 #[derive(Clone, Copy, Debug)]
 pub struct Asking {
     /// As whom it is counted.
-    pub client: Option<Client>,
+    pub client: Option<Counted>,
     /// Where it is.
     pub address: IpAddr,
 }
@@ -182,7 +230,8 @@ impl Admission {
         for (door, place, open) in places {
             let Some(door) = door else { continue };
             let is_exempt = door.is_exempt(asking.address);
-            let ask = Ask { client: asking.client, is_exempt, seed: rand::random() };
+            let client = asking.client.map(|counted| counted.client);
+            let ask = Ask { client, is_exempt, seed: rand::random() };
             match door.gate.ask(&ask, open) {
                 Verdict::Admitted(slot) => {
                     *place = Some(slot);
@@ -204,22 +253,31 @@ impl Admission {
         Ok((slots, decided))
     }
 
-    /// Asks the one who counts for several gateways; the reason where the attempt would have been refused if this were no
-    /// trial.
+    /// Asks the one who counts for several gateways, for one that has `slots` here; the reason where the attempt would have
+    /// been refused if this were no trial. A client that is not counted here is not counted together either, which bounds
+    /// how many are.
     ///
     /// # Errors
     /// The attempt is turned away.
     pub async fn ask_shared(
         &self,
-        address: IpAddr,
+        asking: Asking,
+        slots: &Slots,
         counter: Option<&Arc<dyn shared::Shared>>,
     ) -> Result<(Option<Held>, Option<AdmissionReason>), Refused> {
+        let Some(counter) = counter else { return Ok((None, None)) };
+        let is_counted = slots.route.as_ref().is_some_and(Slot::is_of_client);
+        let client = asking.client.filter(|_| is_counted).and_then(|counted| counted.shared);
         let doors = [&self.route, &self.gateway].into_iter().flatten();
-        let asked: Vec<(&Door, &Shared)> = doors
-            .filter(|door| !door.is_exempt(address))
-            .flat_map(|door| door.shared.iter().map(|shared| (&**door, shared)))
-            .collect();
-        let (Some(counter), Some((first, _))) = (counter, asked.first()) else { return Ok((None, None)) };
+        let mut asked: Vec<(&Door, Cow<'_, Shared>)> = Vec::new();
+        for door in doors.filter(|door| !door.is_exempt(asking.address)) {
+            asked.extend(door.shared.iter().map(|shared| (&**door, Cow::Borrowed(shared))));
+            let by_client = client.into_iter().flat_map(|name| {
+                door.shared_by_client.iter().map(move |limit| (&**door, Cow::Owned(limit.of(name))))
+            });
+            asked.extend(by_client);
+        }
+        let Some((first, _)) = asked.first() else { return Ok((None, None)) };
         let answer = counter.ask(asked.iter().map(|(_, shared)| shared.ask.clone()).collect()).await;
         let (door, reason, limit, wait) = match answer {
             Answer::Granted(held) | Answer::Unknown(Some(held)) => return Ok((Some(held), None)),

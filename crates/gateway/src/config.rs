@@ -120,7 +120,7 @@ pub struct RouteConfig {
     /// holds up its upstream.
     #[serde(default)]
     pub queue: Option<QueueConfig>,
-    /// What there may be of its connections, and how fast their clients may send.
+    /// What there may be of its connections, and how much each may carry in a time.
     #[serde(default)]
     pub limits: LimitsConfig,
 }
@@ -546,6 +546,17 @@ impl GatewayConfig {
             report(&["tcp_samples", "max_per_second"], "it must be 1 or more".to_owned());
         }
         problems
+    }
+
+    /// What works and may not do what is wanted: to be told at load.
+    pub fn notices(&self) -> Vec<String> {
+        let speaks_http2 = self.listeners.iter().any(|listener| listener.tls.is_some());
+        let of = |route: &RouteConfig| {
+            let notices = route.queue.iter().flat_map(|queue| queue.notices(speaks_http2));
+            let told = |notice| format!("queue of route `{}`: {notice}", route.name.as_str());
+            notices.map(told).collect::<Vec<_>>()
+        };
+        self.routes.iter().flat_map(of).collect()
     }
 
     /// One listener and one route to one upstream: what `--listen` and `--upstream` ask for.

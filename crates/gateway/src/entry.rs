@@ -91,7 +91,7 @@ pub enum Command {
     IdleTimeout,
     /// End: the other side did not follow in time.
     HalfCloseTimeout,
-    /// Say goodbye: the client sent more than it may.
+    /// Say goodbye: it carried more than it may.
     RateLimit,
     /// End: a peer did not answer the heartbeat.
     HeartbeatTimeout,
@@ -216,7 +216,12 @@ impl Entry {
 
     /// What its queue has done; none without one.
     pub fn queue_facts(&self) -> Option<Box<QueueFacts>> {
-        self.queued.get().map(|queued| Box::new(queued.facts()))
+        self.queued().map(|queued| Box::new(queued.facts()))
+    }
+
+    /// Its queue; none without one.
+    pub fn queued(&self) -> Option<&Queued> {
+        self.queued.get().map(Arc::as_ref)
     }
 
     /// One direction's counters.

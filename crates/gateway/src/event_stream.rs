@@ -26,6 +26,7 @@ use crate::events::Events;
 use crate::exchange::{Exchange, TaskGuard};
 use crate::generation::Generated;
 use crate::leg::{LegEnd, Watch};
+use crate::pacing::Pacing;
 use crate::session::Session;
 use crate::upstream::OpenGuard;
 use crate::worker;
@@ -45,20 +46,22 @@ pub struct EventStream {
     entry: Arc<Entry>,
     session: Arc<Mutex<Session>>,
     delivery: Arc<Delivery>,
+    /// How much may come in a time; none without such a limit.
+    pacing: Option<Box<Pacing>>,
     has_ended: bool,
     _open: OpenGuard,
     _guard: TaskGuard,
 }
 
 impl EventStream {
-    /// Observes `body` unless it is encoded and so cannot be read.
+    /// Observes `body`, whose content can be read unless it has a `coding`.
     pub fn new(
         body: Incoming,
         session: Session,
         exchange: &Exchange,
         upstream: Arc<Watch>,
         open: OpenGuard,
-        is_readable: bool,
+        coding: Option<&[u8]>,
     ) -> EventStream {
         let entry = Arc::clone(&session.entry);
         let session = Arc::new(Mutex::new(session));
@@ -73,13 +76,14 @@ impl EventStream {
             });
         EventStream {
             body,
-            events: Events::new(&exchange.route, is_readable, true),
+            events: Events::new(&exchange.route, coding, true),
             generated,
             client: Arc::clone(&exchange.watch),
             upstream,
             entry,
             session,
             delivery,
+            pacing: Pacing::of(exchange.route.limits_config()).map(Box::new),
             has_ended: false,
             _open: open,
             _guard: exchange.guard.clone(),
@@ -100,13 +104,16 @@ impl EventStream {
         let at = clock::now();
         let (entry, session) = (&self.entry, &self.session);
         let note = |what: &Happening| session.lock().happened(at, what);
-        let events = self.events.look(bytes, entry, &mut self.generated.lock(), note);
+        let events = self.events.look(bytes, at, entry, &mut self.generated.lock(), note);
         if entry.is_ack_due(DIRECTION, events)
             && let Some(socket) = self.client.socket()
         {
             self.delivery.sample(entry.sample_ack(DIRECTION, socket));
         }
         entry.flow(DIRECTION).note(bytes.len() as u64, events, at);
+        if let Some(pacing) = &mut self.pacing {
+            pacing.take(entry, events, bytes.len() as u64, at);
+        }
         self.delivery.note_read(Piece { at, bytes: bytes.len() as u64, messages: events });
     }
 
@@ -149,6 +156,9 @@ impl Body for EventStream {
         if stream.has_ended {
             return Poll::Ready(None);
         }
+        if let Some(pacing) = &mut stream.pacing {
+            ready!(pacing.poll_allowed(&stream.entry, DIRECTION, cx));
+        }
         let frame = ready!(Pin::new(&mut stream.body).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
@@ -171,7 +181,7 @@ impl Drop for EventStream {
             let end = self.client.end().unwrap_or_else(|| LegEnd::now(What::Fin, None));
             self.end_by(Leg::Client, end);
         }
-        self.session.lock().events_per_read = self.events.per_read();
+        self.session.lock().event_stream_over(&mut self.events);
         self.delivery.note_given();
     }
 }

@@ -4,13 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use guard::admission::Client;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::capture_connection;
 use model::record::ClientAddress;
-use model::{AdmissionReason, Decision, HandshakeResult, Moment, Protocol, RejectedCheck};
+use model::{AdmissionReason, ConnectionId, Decision, HandshakeResult, Moment, Protocol, RejectedCheck};
 use observe::fields::Fields;
 use observe::upgrade::{self, Asked};
 use tokio::sync::mpsc;
@@ -28,7 +27,7 @@ use crate::registry::Registry;
 use crate::session::Attempt;
 use crate::table::{Route, Table};
 use crate::upstream::{OpenGuard, SendError, Upstream};
-use crate::visitor::{self, Scope, Visitor};
+use crate::visitor::{self, Counted, Scope, Visitor};
 use crate::{plain, worker};
 
 /// What all connections of a gateway share.
@@ -88,6 +87,8 @@ pub struct Exchange {
     pub route: Arc<Route>,
     /// Where the client is.
     pub client: ClientAddress,
+    /// Name of the connection, when an operator tries the route.
+    pub tryout: Option<ConnectionId>,
     /// The client's leg.
     pub watch: Arc<Watch>,
     /// The request's head was complete.
@@ -97,7 +98,7 @@ pub struct Exchange {
     /// How the request was framed.
     pub framing: Framing,
     /// As whom its client is counted; none where limits do not tell clients apart.
-    pub counted_as: Option<Client>,
+    pub counted_as: Option<Counted>,
     /// Held by the task that serves the connection.
     pub guard: TaskGuard,
 }
@@ -145,8 +146,18 @@ impl Exchange {
         let tells_apart = route.admission.as_ref().is_some_and(Admission::tells_clients_apart);
         let counted_as =
             tells_apart.then(|| visitor::counted_as(request, &client, &route, &shared.registry.salt));
-        let exchange =
-            Exchange { shared, route, client, watch, started, version, framing, counted_as, guard };
+        let exchange = Exchange {
+            shared,
+            route,
+            client,
+            tryout: peer.tryout,
+            watch,
+            started,
+            version,
+            framing,
+            counted_as,
+            guard,
+        };
         Ok((exchange, host))
     }
 
@@ -183,7 +194,7 @@ impl Exchange {
                 decided = (Decision::WouldRefuse, reason);
             }
         };
-        let shared = admission.ask_shared(self.client.ip, self.shared.counter.as_ref()).await;
+        let shared = admission.ask_shared(asking, &slots, self.shared.counter.as_ref()).await;
         let (held, reason) = shared.map_err(|refused| refuse(attempt, refused))?;
         would(reason);
         slots.hold(held);

@@ -8,6 +8,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use model::ConnectionId;
 use model::record::ClientAddress;
 use observe::fields::Fields;
 
@@ -35,6 +36,8 @@ pub struct Peer {
     pub is_trusted: bool,
     /// It was served in TLS.
     pub is_tls: bool,
+    /// Name of the one connection that it comes for, when an operator tries a route; see [`crate::Gateway::enter`].
+    pub tryout: Option<ConnectionId>,
 }
 
 impl Peer {
@@ -77,8 +80,12 @@ fn push_address(text: &mut String, ip: IpAddr) {
 
 /// Where the client is.
 pub fn client_address(fields: &impl Fields, peer: Peer, trusted: &[Network]) -> ClientAddress {
-    let at_peer =
-        ClientAddress { ip: peer.address.ip().to_canonical(), port: peer.address.port(), country: None };
+    let at_peer = ClientAddress {
+        ip: peer.address.ip().to_canonical(),
+        port: peer.address.port(),
+        country: None,
+        is_tryout: peer.tryout.is_some(),
+    };
     if !peer.is_trusted {
         return at_peer;
     }
@@ -87,7 +94,7 @@ pub fn client_address(fields: &impl Fields, peer: Peer, trusted: &[Network]) -> 
         (Some(one), Some(other)) if one != other => None,
         (one, other) => one.or(other).flatten(),
     };
-    ip.map_or(at_peer, |ip| ClientAddress { ip, port: 0, country: None })
+    ip.map_or(at_peer, |ip| ClientAddress { ip, port: 0, country: None, is_tryout: false })
 }
 
 /// The first hop from the right end that is no trusted peer, or the last one before a hop without an address.
@@ -159,7 +166,7 @@ mod tests {
     }
 
     fn peer(is_trusted: bool) -> Peer {
-        Peer { address: "10.0.0.1:5000".parse().expect("an address"), is_trusted, is_tls: true }
+        Peer { address: "10.0.0.1:5000".parse().expect("an address"), is_trusted, is_tls: true, tryout: None }
     }
 
     #[track_caller]

@@ -2,13 +2,16 @@
 //! and looked at message by message (grpc/grpc, doc/PROTOCOL-HTTP2.md).
 
 mod half;
+mod paced;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
+use guard::admission::Refusal;
 use h2::client::ResponseFuture;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
@@ -16,13 +19,14 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use meter::RouteMeter;
 use meter::grpc::{MethodCells, OTHER};
 use model::record::{GrpcFacts, Http2Facts, What};
-use model::{Direction, GrpcCode, Http2Error, Leg, PerDirection, Protocol, Word as _};
+use model::{AdmissionReason, Direction, GrpcCode, Http2Error, Leg, PerDirection, Protocol, Word as _};
 use observe::grpc;
 use observe::upgrade;
 use parking_lot::Mutex;
 
 use self::half::Half;
-use crate::bypass::{Link, Strand};
+use self::paced::PacedHalf;
+use crate::bypass::{Link, Passing, Strand};
 use crate::clock;
 use crate::entry::{Command, Entry};
 use crate::exchange::{ClientConnection, Exchange, Unanswered};
@@ -30,6 +34,7 @@ use crate::forwarded;
 use crate::head::Framing;
 use crate::http2;
 use crate::leg::{LegEnd, Watch};
+use crate::pacing::Pacing;
 use crate::session::{Attempt, Session};
 use crate::tcp_evidence::Sockets;
 use crate::upstream::OpenGuard;
@@ -194,6 +199,10 @@ struct Call {
     entry: Arc<Entry>,
     route: Arc<RouteMeter>,
     strands: PerDirection<Arc<Strand>>,
+    /// What may carry so much in a time; nothing without such a limit.
+    paced: PerDirection<Option<Arc<PacedHalf>>>,
+    /// Least time after which one whose call is ended for what it carries is asked to come back.
+    retry_after: Duration,
     client: Side,
     upstream: Side,
     _open: OpenGuard,
@@ -264,15 +273,26 @@ impl Call {
                 beats.share(leg, side.link.heard());
             }
         }
+        let limits = exchange.route.limits_config();
+        let mut paced = PerDirection::default();
         let strands = PerDirection::from_fn(|direction| {
             let (from, to) = match direction {
                 Direction::ClientToServer => (&client, &upstream),
                 Direction::ServerToClient => (&upstream, &client),
             };
             let half = Half::new(direction, exchange.started, &session, &route, cells);
-            Strand::new((&from.link, from.stream), (&to.link, to.stream), Box::new(half))
+            let passing: Box<dyn Passing> = match Pacing::of(limits) {
+                None => Box::new(half),
+                Some(pacing) => {
+                    let half = PacedHalf::new(direction, half, &entry, pacing);
+                    paced[direction] = Some(Arc::clone(&half));
+                    Box::new(half)
+                }
+            };
+            Strand::new((&from.link, from.stream), (&to.link, to.stream), passing)
         });
-        Call { session, entry, route, strands, client, upstream, _open: open }
+        let retry_after = limits.retry_after;
+        Call { session, entry, route, strands, paced, retry_after, client, upstream, _open: open }
     }
 
     fn side(&self, leg: Leg) -> &Side {
@@ -300,6 +320,7 @@ impl Call {
                 command = poll_fn(|cx| {
                     self.entry.listen(cx.waker());
                     self.beat();
+                    self.release(cx);
                     self.entry.take_command().map_or(Poll::Pending, Poll::Ready)
                 }) => End::Told(command),
             }
@@ -314,6 +335,15 @@ impl Call {
             self.side(leg).link.ping();
             self.route.grpc.heartbeats_sent.inc(leg);
             beats.sent(leg, self.entry.flow(leg.inbound()), clock::now());
+        }
+    }
+
+    /// Lets go on what was kept back, as far as it may.
+    fn release(&self, cx: &mut Context<'_>) {
+        for &direction in Direction::ALL {
+            if let Some(paced) = &self.paced[direction] {
+                paced.release(&self.strands[direction], cx);
+            }
         }
     }
 
@@ -423,12 +453,15 @@ impl Call {
         poll_fn(|cx| from.poll_trailers(cx)).await.map_err(Broken::Sender)
     }
 
-    /// Waits until the receiver's windows let everything through.
+    /// Waits until the receiver's windows, and the limits of the route, let everything through.
     async fn drained(&self, direction: Direction, to: &mut SendStream<Bytes>) -> Result<(), Broken> {
         let Side { link, stream, .. } = self.side(direction.receiver());
         let drained = poll_fn(|cx| {
             if let Poll::Ready(reset) = to.poll_reset(cx) {
                 return Poll::Ready(Err(Broken::Receiver(reset)));
+            }
+            if self.paced[direction].as_ref().is_some_and(|paced| paced.is_holding()) {
+                return Poll::Pending;
             }
             link.poll_drained(*stream, cx).map(Ok)
         });
@@ -441,9 +474,14 @@ impl Call {
             End::Status(code, message) => (*code, message.clone()),
             End::NoStatus => (GrpcCode::Unknown, None),
             End::Leg(leg, end) => (self.pass_on(*leg, *end, &mut answer, &mut body), None),
+            End::Told(Command::RateLimit) => {
+                body.send_reset(Reason::CANCEL);
+                answer.end(self.too_much());
+                (GrpcCode::ResourceExhausted, None)
+            }
             End::Told(_) => {
                 body.send_reset(Reason::CANCEL);
-                answer.end(GrpcCode::Unavailable, "the gateway ends the stream");
+                answer.end(status(GrpcCode::Unavailable, "the gateway ends the stream"));
                 (GrpcCode::Unavailable, None)
             }
         };
@@ -474,10 +512,28 @@ impl Call {
         }
         self.client.link.forget(self.client.stream);
         self.upstream.link.forget(self.upstream.stream);
+        for &direction in Direction::ALL {
+            if let Some(paced) = &self.paced[direction] {
+                self.strands[direction].lose(paced.end());
+            }
+        }
         self.upstream.link.disown(&self.strands.client_to_server);
         if end.drops_the_answer() {
             self.client.link.disown(&self.strands.server_to_client);
         }
+    }
+
+    /// What the client is told whose call carries more than it may: when to come back, at a time of its own.
+    fn too_much(&self) -> HeaderMap {
+        let paced = Direction::ALL.iter().filter_map(|&direction| self.paced[direction].as_ref());
+        let least = paced.map(|paced| paced.wait()).fold(self.retry_after, Duration::max);
+        let refusal = Refusal::new(AdmissionReason::Messages, 0, least, rand::random());
+        let mut headers = status(GrpcCode::ResourceExhausted, "the call carries more than it may");
+        headers.insert(
+            PUSHBACK,
+            HeaderValue::from(u64::try_from(refusal.retry_after.as_millis()).unwrap_or(u64::MAX)),
+        );
+        headers
     }
 
     /// The GOAWAY of an error that came before a leg ended: what its peer says of the end.
@@ -506,7 +562,7 @@ impl Call {
                 end.error.map_or(GrpcCode::Unknown, grpc::code_of_reset)
             }
             (Leg::Upstream, _) => {
-                answer.end(GrpcCode::Unavailable, "the connection to the service ended");
+                answer.end(status(GrpcCode::Unavailable, "the connection to the service ended"));
                 GrpcCode::Unavailable
             }
         }
@@ -521,9 +577,9 @@ impl Side {
 
 impl Answer {
     /// Ends it with a status.
-    fn end(&mut self, code: GrpcCode, message: &str) {
-        let Some(body) = &mut self.body else { return answer_headers(&mut self.head, status(code, message)) };
-        if let Err(error) = body.send_trailers(status(code, message)) {
+    fn end(&mut self, status: HeaderMap) {
+        let Some(body) = &mut self.body else { return answer_headers(&mut self.head, status) };
+        if let Err(error) = body.send_trailers(status) {
             tracing::debug!(%error, "a client was not told a status");
         }
     }

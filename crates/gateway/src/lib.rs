@@ -38,6 +38,7 @@ mod http2;
 mod leg;
 mod listener;
 mod live;
+mod pacing;
 mod plain;
 mod proxy_protocol;
 mod queued;
@@ -52,6 +53,7 @@ mod socket;
 mod table;
 mod tcp_evidence;
 mod tls;
+mod tryout;
 mod upstream;
 mod visitor;
 mod worker;
@@ -80,6 +82,7 @@ use crate::reactor::{Reactors, Task};
 use crate::registry::Registry;
 use crate::table::Table;
 use crate::tls::Certificate;
+pub use crate::tryout::EnterError;
 pub use crate::upstream::source;
 
 /// How often silence is judged, and certificates are looked at.
@@ -98,6 +101,8 @@ pub struct Gateway {
     sockets: Vec<Weak<std::net::TcpListener>>,
     certificates: Vec<(String, Arc<Certificate>)>,
     stop: watch::Sender<bool>,
+    /// Gone when no task is left.
+    guard: mpsc::WeakSender<()>,
     tasks: tokio::sync::Mutex<mpsc::Receiver<()>>,
 }
 
@@ -186,6 +191,7 @@ impl Gateway {
             sockets: Vec::new(),
             certificates: Vec::new(),
             stop,
+            guard: guard.downgrade(),
             tasks: tokio::sync::Mutex::new(tasks),
         };
         for Bound { socket, address, listener, certificate } in bound {
@@ -322,6 +328,7 @@ async fn bind(
         proxy_protocol: config.proxy_protocol,
         head_timeout: config.head_timeout,
         stopping: stopping.clone(),
+        tryout: None,
     };
     Ok(Bound { socket, address, listener, certificate })
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mio::Interest;
-use model::{Leg, Refused};
+use model::{ConnectionId, Leg, Refused};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::SockRef;
 use tokio::net::TcpStream;
@@ -123,6 +123,8 @@ pub struct Listener {
     pub head_timeout: Duration,
     /// Turns true when the gateway stops.
     pub stopping: watch::Receiver<bool>,
+    /// It serves one connection alone, by which an operator tries a route.
+    pub tryout: Option<ConnectionId>,
 }
 
 impl Listener {
@@ -151,7 +153,7 @@ impl Listener {
 
     /// Gives a connection its task: on a thread of a reactor, but in TLS on tokio's, where its handshake holds up no
     /// relay.
-    fn begin(
+    pub fn begin(
         self: &Arc<Self>,
         tcp: mio::net::TcpStream,
         address: SocketAddr,
@@ -260,8 +262,8 @@ impl Listener {
                 address = source;
             }
         }
-        let is_trusted = self.trusts(address);
-        let peer = Peer { address, is_trusted, is_tls: self.tls.is_some() };
+        let is_trusted = self.tryout.is_none() && self.trusts(address);
+        let peer = Peer { address, is_trusted, is_tls: self.tls.is_some(), tryout: self.tryout };
         let Some(acceptor) = &self.tls else {
             let early = read_preface(&mut socket).await.map_err(because(Refused::Malformed))?;
             let speaks_http2 = early.starts_with(HTTP2_PREFACE);

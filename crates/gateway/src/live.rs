@@ -180,7 +180,8 @@ impl Live {
             exchange.client.clone(),
             exchange.visitor(protocol, &request.head()),
             exchange.started,
-        );
+        )
+        .named(exchange.tryout);
         let queue = exchange.route.queue.as_deref();
         let classifier = queue.map(|queue| Box::new(Classifier::new(queue, request)));
         let asks_for_no_window = queue.is_some_and(|queue| queue.renegotiate);
@@ -284,7 +285,7 @@ impl Exchange {
                     continue;
                 }
             };
-            attempt.reached(&upstream.name);
+            attempt.connected(&upstream.name);
             upstream.note_success();
             let asked = tokio::time::timeout(self.route.timeouts.response_head, ask(stream, head));
             return match asked.await {

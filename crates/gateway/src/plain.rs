@@ -30,6 +30,7 @@ pub async fn serve(exchange: &Exchange, mut request: Request<HeldBody>) -> Respo
             visitor.clone(),
             exchange.started,
         )
+        .named(exchange.tryout)
     };
     let mut attempt = event_stream::is_named(request.headers(), &header::ACCEPT).then(&begin);
     match exchange.send(request, attempt.as_mut()).await {
@@ -76,13 +77,14 @@ fn subscribe(exchange: &Exchange, mut attempt: Attempt, answered: Answered) -> R
     let (mut parts, body) = response.into_parts();
     upgrade::strip_hop_by_hop(&mut parts.headers);
     forget_leg(&mut parts.extensions);
-    let is_encoded = parts.headers.contains_key(header::CONTENT_ENCODING);
+    let coding = parts.headers.get(header::CONTENT_ENCODING).cloned();
+    let coding = coding.as_ref().map(http::HeaderValue::as_bytes);
     let session = attempt.establish(Some(parts.status.as_u16()), &exchange.route);
     session.watch_sockets(Sockets::of(&exchange.watch, &upstream_watch));
     if exchange.route.queue.is_some() {
         exchange.route.connections.meter.queue.unqueued.inc(Unqueued::Http2);
     }
-    let stream = EventStream::new(body, session, exchange, upstream_watch, open, !is_encoded);
+    let stream = EventStream::new(body, session, exchange, upstream_watch, open, coding);
     Response::from_parts(parts, stream.boxed_unsync())
 }
 

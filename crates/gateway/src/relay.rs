@@ -481,7 +481,7 @@ impl<W: Wire> Relay<W> {
         let has_queue = self.has_queue(direction);
         let pipe = &mut self.pipes[direction];
         if let Some(outbox) = self.outbox.as_mut().filter(|_| has_queue) {
-            pipe.dropped_bytes += outbox.give_up(None);
+            pipe.dropped_bytes += outbox.give_up(None, clock::now());
         }
         pipe.dropped_bytes += pipe.waiting.take().map_or(0, |waiting| waiting.bytes.len() as u64);
         pipe.has_ended = true;
@@ -579,7 +579,7 @@ impl<W: Wire> Relay<W> {
             return true;
         }
         let is_clear = self.pipes[direction].waiting.is_none() && !self.has_queued(direction);
-        match self.wire.farewell(leg, code) {
+        match self.farewell(leg, code) {
             Farewell::Nothing => true,
             Farewell::Say(words) if is_clear => {
                 if !words.is_empty() {
@@ -650,6 +650,7 @@ impl<W: Wire> Future for Relay<W> {
 
 impl<W: Wire> Drop for Relay<W> {
     fn drop(&mut self) {
+        self.note_sheds(clock::now(), true);
         self.wire.end(&mut self.session);
         for &direction in Direction::ALL {
             let pipe = &self.pipes[direction];

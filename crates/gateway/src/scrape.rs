@@ -141,6 +141,11 @@ fn median(values: &mut [f64]) -> Option<f64> {
 }
 
 fn add(live: &mut RouteLive, entry: &Entry, now: Moment) {
+    if let Some(queued) = entry.queued() {
+        let (messages, bytes) = queued.waiting();
+        live.queued_messages += messages;
+        live.queued_bytes += bytes;
+    }
     match entry.protocol {
         Protocol::WebSocket => {
             let start = entry.established_at;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use hyper_util::client::legacy::connect::CaptureConnection;
 use model::event::{CloseCode, FrameViolation};
 use model::record::{
-    Cause, ClientAddress, CloseCodes, CloseRecord, EventsPerRead, GrpcFacts, Handshake, IdleSeconds,
-    Reconnect, What,
+    Cause, ClientAddress, CloseCodes, CloseRecord, EventStreamFacts, EventsPerRead, GrpcFacts, Handshake,
+    IdleSeconds, Reconnect, What,
 };
 use model::recording::Happening;
 use model::{
@@ -20,6 +20,7 @@ use crate::admission::{Kept, Slots};
 use crate::beats::Beats;
 use crate::clock;
 use crate::entry::{Entry, Identity};
+use crate::events::Events;
 use crate::flight::Flight;
 use crate::leg::LegEnd;
 use crate::registry::{Registry, RouteConnections};
@@ -41,6 +42,8 @@ pub struct Attempt {
     grpc: Option<Box<GrpcFacts>>,
     started: Moment,
     started_at: WallTime,
+    /// When the upstream was reached, on a connection that was opened for it.
+    connected: Option<Moment>,
     is_over: bool,
     /// What the guard keeps for it.
     slots: Slots,
@@ -77,10 +80,17 @@ impl Attempt {
             grpc: None,
             started,
             started_at: clock::wall_of(started),
+            connected: None,
             is_over: false,
             slots: Slots::default(),
             refused_by: None,
         }
+    }
+
+    /// Gives it a name that somebody knows already; none leaves it the one it has.
+    pub fn named(mut self, id: Option<ConnectionId>) -> Attempt {
+        self.id = id.unwrap_or(self.id);
+        self
     }
 
     /// The guard has let it in.
@@ -101,6 +111,16 @@ impl Attempt {
     /// An upstream was reached.
     pub fn reached(&mut self, upstream: &Arc<str>) {
         self.upstream = Some(Tried { name: Arc::clone(upstream), connection: None });
+    }
+
+    /// An upstream was reached, on a connection that was opened for this alone, just now.
+    pub fn connected(&mut self, upstream: &Arc<str>) {
+        self.connected = Some(clock::now());
+        self.reached(upstream);
+    }
+
+    fn connect_seconds(&self) -> Option<f64> {
+        Some(self.connected?.since(self.started).as_secs_f64())
     }
 
     /// The upstream that was reached.
@@ -164,12 +184,21 @@ impl Attempt {
             registry: Arc::clone(&self.registry),
             entry,
             opened_at: self.started_at,
-            handshake: Handshake { result, status, seconds, detail: None, refused_by: None },
+            handshake: Handshake {
+                result,
+                status,
+                seconds,
+                connect_seconds: self.connect_seconds(),
+                detail: None,
+                refused_by: None,
+            },
             ending: Ending::new(),
             codes: CloseCodes::default(),
             violations: PerDirection::default(),
             unsent: PerDirection::default(),
             events_per_read: None,
+            event_stream: None,
+            resumes_after: self.visitor.last_event_number,
             grpc: self.grpc.take(),
             _kept: kept,
         }
@@ -218,7 +247,14 @@ impl Attempt {
             opened_at: self.started_at,
             closed_at: clock::wall(),
             duration_seconds: 0.0,
-            handshake: Handshake { result, status, seconds, detail, refused_by: self.refused_by },
+            handshake: Handshake {
+                result,
+                status,
+                seconds,
+                connect_seconds: self.connect_seconds(),
+                detail,
+                refused_by: self.refused_by,
+            },
             initiator: None,
             layer: None,
             reason: None,
@@ -233,6 +269,7 @@ impl Attempt {
             tcp: None,
             reconnect: None,
             events_per_read: None,
+            event_stream: None,
             ping_rtt_seconds: PerLeg::default(),
             heartbeat: PerLeg::default(),
             queue: None,
@@ -263,7 +300,11 @@ pub struct Session {
     pub violations: PerDirection<Option<FrameViolation>>,
     unsent: PerDirection<u64>,
     /// How the events of an event stream came, once it is over.
-    pub events_per_read: Option<EventsPerRead>,
+    events_per_read: Option<EventsPerRead>,
+    /// What its body was like.
+    event_stream: Option<Box<EventStreamFacts>>,
+    /// The number that the client's `Last-Event-ID` is.
+    resumes_after: Option<u64>,
     /// What a gRPC stream has beside.
     pub grpc: Option<Box<GrpcFacts>>,
     /// Counts for its client, and for other gateways.
@@ -308,6 +349,12 @@ impl Session {
         if entry.tcp.begin(sockets, entry.established, |news| entry.count_tcp(news)) {
             self.registry.add_samples(entry);
         }
+    }
+
+    /// Notes how an event stream was, once it is over.
+    pub fn event_stream_over(&mut self, events: &mut Events) {
+        self.events_per_read = events.per_read();
+        self.event_stream = Some(Box::new(events.facts(self.resumes_after)));
     }
 
     /// Notes bytes that were read and that the receiver never accepted.
@@ -408,6 +455,7 @@ impl Drop for Session {
             tcp: legs,
             reconnect: entry.reconnect,
             events_per_read: self.events_per_read,
+            event_stream: self.event_stream.take(),
             ping_rtt_seconds: pings.rtt_seconds,
             heartbeat: pings.heartbeats,
             queue: entry.queue_facts(),

@@ -2,8 +2,10 @@
 //!
 //! The raw key (an address, a session's cookie) is read from the request, hashed, and forgotten; only what the client's
 //! program calls itself is kept in words. The salt is random
-//! and of this process, so the hashes of two runs, or of two gateways, have nothing in common.
+//! and of this process, so the hashes of two runs, or of two gateways, have nothing in common. Only where gateways hold
+//! limits of clients together do they need a name that all of them have for a client ([`SharedName`]).
 
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use meter::reconnects::ClientKey;
 use model::record::ClientAddress;
 use model::{Protocol, Word};
 use observe::fields::Fields;
+use sha1::{Digest as _, Sha1};
 
 use crate::config::{By, ClientKeySource};
 use crate::exchange::Head;
@@ -32,6 +35,8 @@ pub struct Visitor {
     pub key: Option<ClientKey>,
     /// The request has `Last-Event-ID`: an event stream is to go on behind that event.
     pub has_last_event_id: bool,
+    /// The number that this id is; none when it is another text.
+    pub last_event_number: Option<u64>,
     /// What its program calls itself, cut to [`USER_AGENT_MAX`].
     pub user_agent: Option<Arc<str>>,
 }
@@ -48,25 +53,63 @@ pub struct Scope<'a> {
     pub protocol: Protocol,
 }
 
+/// As whom a client is counted by the limits of a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// By this gateway.
+    pub client: Client,
+    /// By all gateways that hold the limits together; none where this one holds them alone.
+    pub shared: Option<SharedName>,
+}
+
+/// What all gateways call a client: SHA-1 of its key, cut to 96 bits. Without a salt, so whoever can read it can try which
+/// address it may be of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SharedName([u8; 12]);
+
+impl fmt::Display for SharedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl SharedName {
+    fn of(parts: &[&[u8]]) -> SharedName {
+        let mut hash = Sha1::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let hash: [u8; 20] = hash.finalize().into();
+        SharedName(*hash.first_chunk().expect("it is longer"))
+    }
+}
+
 /// As whom a client is counted by the limits of a route: as its `client_key` says, or else by its address.
 pub fn counted_as(
     request: &Head<'_, impl Fields>,
     client: &ClientAddress,
     route: &Route,
     salt: &Salt,
-) -> Client {
-    let by_key = match route.limits_config().per_client.by {
+) -> Counted {
+    let limits = route.limits_config();
+    let by_key = match limits.per_client.by {
         By::ClientKey => secret(request, &route.client_key),
         By::Address => None,
     };
-    let agent = match (&route.client_key, route.limits_config().per_client.by) {
+    if let Some(secret) = by_key {
+        let shared = limits.shared.then(|| SharedName::of(&[b"key", secret]));
+        return Counted { client: Client(salt.0.hash_one(secret)), shared };
+    }
+    let agent = match (&route.client_key, limits.per_client.by) {
         (ClientKeySource::IpAndUserAgent, By::ClientKey) => value(request.fields, &header::USER_AGENT),
         _ => None,
     };
-    Client(match by_key {
-        Some(secret) => salt.0.hash_one(secret),
-        None => salt.0.hash_one((network(client.ip), agent)),
-    })
+    let network = network(client.ip);
+    let address = || network.to_string();
+    let shared =
+        limits.shared.then(|| SharedName::of(&[b"address", address().as_bytes(), agent.unwrap_or_default()]));
+    Counted { client: Client(salt.0.hash_one((network, agent))), shared }
 }
 
 /// What one client has for itself: its address, of IPv6 the network.
@@ -109,7 +152,14 @@ impl Visitor {
             }
             _ => secret(request, source).map(key_of),
         };
-        Visitor { key, has_last_event_id: fields.has(&LAST_EVENT_ID), user_agent: user_agent(fields) }
+        let last_event_id = fields.values(&LAST_EVENT_ID).next();
+        let last_event_number = last_event_id.and_then(|id| std::str::from_utf8(id).ok()?.parse().ok());
+        Visitor {
+            key,
+            has_last_event_id: last_event_id.is_some(),
+            last_event_number,
+            user_agent: user_agent(fields),
+        }
     }
 
     /// One whose coming back is not looked for.
@@ -146,10 +196,15 @@ fn value_of_pair<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use http::Request;
 
     use super::*;
+
+    /// Whoever has this key.
+    pub(crate) fn counted(secret: &[u8]) -> Counted {
+        Counted { client: Client(7), shared: Some(SharedName::of(&[b"key", secret])) }
+    }
 
     const SCOPE: Scope<'static> = Scope { route: "chat", protocol: Protocol::WebSocket };
 
@@ -168,7 +223,8 @@ mod tests {
         ip: &str,
         text: &str,
     ) -> Option<ClientKey> {
-        let client = ClientAddress { ip: ip.parse().expect("an address"), port: 1, country: None };
+        let client =
+            ClientAddress { ip: ip.parse().expect("an address"), port: 1, country: None, is_tryout: false };
         Visitor::of(&Head::of(&request(text)), &client, source, scope, salt).key
     }
 
@@ -247,6 +303,15 @@ mod tests {
             ("192.0.2.1", "/"),
         ];
         check(&ClientKeySource::Query(name("u")), &requests, "aabc---");
+    }
+
+    #[test]
+    fn all_gateways_have_one_name_for_a_client() {
+        let name = |parts: &[&[u8]]| SharedName::of(parts).to_string();
+        assert_eq!(name(&[b"key", b"a"]), name(&[b"key", b"a"]));
+        assert_eq!(name(&[b"key", b"a"]).len(), 24);
+        assert_ne!(name(&[b"key", b"a"]), name(&[b"key", b"b"]));
+        assert_ne!(name(&[b"key", b"ab"]), name(&[b"ke", b"yab"]));
     }
 
     #[test]

@@ -247,6 +247,11 @@ pub struct Slot<C: Clock> {
 }
 
 impl<C: Clock> Slot<C> {
+    /// Whether it counts for its client.
+    pub fn is_of_client(&self) -> bool {
+        self.client.is_some()
+    }
+
     /// The connection is open and counted by the one who keeps it. What is left counts for its client alone; none where
     /// there is nothing left.
     #[must_use]

@@ -19,6 +19,8 @@ pub struct Ask {
     pub name: Arc<str>,
     /// What it limits, and to how much.
     pub kind: Kind,
+    /// It is of one client. There are many of them, so what is held of each is told less often, and believed for longer.
+    pub is_of_client: bool,
 }
 
 /// What a shared limit counts.

@@ -1,25 +1,28 @@
 //! The running system: gateway, meters and admin address, joined.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use diagnose::population::Own;
+use gateway::config::RouteConfig;
 use gateway::{Gateway, ceiling, clock};
 use meter::scrape::Scrape;
 use meter::trend::{History, Present, Totals};
 use meter::{Build, Registry, expose};
-use model::WallTime;
 use model::host::HostFacts;
 use model::live::{Backlog, LiveConnection};
 use model::overview::{Ceiling, CountryNow, Overview, PerProtocol, RouteNow};
 use model::ports::{Connections as _, Hosts, Metrics, MetricsFormat, Operations, Overviews, Workings};
-use model::system::{Limit, Setting, SystemFacts};
+use model::system::{Limit, Setting, SharedLimits, SystemFacts};
+use model::{ConnectionId, WallTime};
 use parking_lot::Mutex;
 use remote::{Limiter, RemoteEngine};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
-use web::{About, Ports};
+use web::body::TryoutRoute;
+use web::{About, Ports, Tryouts};
 
 use crate::Failure;
 use crate::alerting::{Alerting, Board, Elsewhere};
@@ -78,6 +81,7 @@ impl App {
         let groups = rules::configured(&config.rules, &config.evaluation.promql()).map_err(Failure::Usage)?;
         let plan = Plan::read(&config.alerting, &config.evaluation).map_err(Failure::Usage)?;
         plan.warn();
+        config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
         let ceiling = ceiling::raise();
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let build = Build { version: env!("CARGO_PKG_VERSION") };
@@ -89,7 +93,7 @@ impl App {
         let shared = config.shared_limits.as_ref().and_then(SharedLimitsConfig::settings);
         let limiter = shared.map(Limiter::start);
         let counter = limiter.clone().map(|limiter| limiter as _);
-        let (investigation, news) = Investigation::new();
+        let (investigation, news) = Investigation::new(Arc::clone(&kept));
         let records = Records { investigation: Arc::clone(&investigation), journal: Arc::clone(&kept) as _ };
         let gateway = Gateway::start(config.gateway(), Arc::clone(&meters), Some(Arc::new(records)), counter)
             .await
@@ -183,6 +187,7 @@ impl App {
     }
 }
 
+/// Tells what of the configuration works and may not do what is wanted.
 /// The engine elsewhere that is to answer queries.
 fn engine(config: &Config) -> Result<Option<RemoteEngine>, Failure> {
     let access = config.query_url.as_ref().and_then(|url| config.query.access(url));
@@ -227,6 +232,7 @@ async fn start_admin(
         findings: Arc::clone(&core.investigation) as _,
         probes: Arc::clone(&core.probes) as _,
         examinations: Arc::clone(&core.examinations) as _,
+        tryouts: Arc::clone(core) as _,
         history: Arc::clone(&core.kept) as _,
         promql: config.evaluation.promql(),
         engine: core.engine.clone().map(|engine| Arc::new(engine) as _),
@@ -257,6 +263,10 @@ impl Metrics for Core {
 }
 
 impl Core {
+    fn shared_limits(&self) -> Option<SharedLimits> {
+        self.limiter.as_ref().map(|limiter| system::shared_limits(limiter, clock::wall()))
+    }
+
     fn scrape(&self) -> Scrape {
         let host = self.host();
         Scrape {
@@ -287,12 +297,32 @@ impl Workings for Core {
 
     fn system(&self) -> SystemFacts {
         let config = self.config.lock().clone();
-        system::facts(&self.scrape(), &config)
+        SystemFacts { shared_limits: self.shared_limits(), ..system::facts(&self.scrape(), &config) }
     }
 
     fn settings(&self) -> Vec<Setting> {
         let config = self.config.lock().clone();
         config::settings(&config, self.source.as_ref())
+    }
+}
+
+impl Tryouts for Core {
+    fn routes(&self) -> Vec<TryoutRoute> {
+        let config = self.config.lock();
+        let route = |route: &RouteConfig| TryoutRoute {
+            name: route.name.as_str().to_owned(),
+            host: route.matcher.host.clone(),
+            path: route.matcher.path.as_ref().map(|path| path.as_str().to_owned()),
+        };
+        config.routes.iter().map(route).collect()
+    }
+
+    fn route_of(&self, host: &str, path: &str) -> Option<Arc<str>> {
+        self.gateway.route_of(host, path)
+    }
+
+    fn enter(&self, client: SocketAddr, id: ConnectionId) -> Result<TcpStream, String> {
+        self.gateway.enter(client, id).map_err(|error| error.to_string())
     }
 }
 
@@ -311,6 +341,12 @@ impl Sight for Looking {
         let host = core.host();
         take(&mut core.gateway.registry().live(), host);
         true
+    }
+
+    fn own(&self) -> Own {
+        let Some(core) = self.0.upgrade() else { return Own::default() };
+        let heartbeats = system::heartbeats(&core.config.lock().routes);
+        Own { shared_limits: core.shared_limits(), heartbeats }
     }
 }
 
@@ -382,6 +418,7 @@ impl Core {
         let groups = rules::configured(&config.rules, &config.evaluation.promql())?;
         let plan = Plan::read(&config.alerting, &config.evaluation)?;
         plan.warn();
+        config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
         let mut current = self.config.lock();
         if let Some(part) = fixed_part_that_differs(&current, &config) {
             return Err(format!(

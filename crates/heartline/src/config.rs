@@ -7,6 +7,7 @@ mod data;
 mod diagnostics;
 mod escalation;
 mod evaluation;
+mod heartbeats;
 mod locate;
 mod probes;
 mod query;
@@ -169,6 +170,14 @@ impl Config {
     /// How rules are evaluated.
     pub(crate) fn rule_options(&self) -> Options {
         self.evaluation.options(self.query_url.is_some())
+    }
+
+    /// What works, and is hardly meant so.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let shared = self.shared_limits.iter().filter_map(SharedLimitsConfig::warning);
+        let routes = self.routes.iter().flat_map(heartbeats::warnings);
+        let queues = self.gateway().notices();
+        shared.chain(routes).chain(queues).collect()
     }
 
     fn problems(&self) -> Vec<Problem> {

@@ -1,6 +1,8 @@
 //! Findings of the running gateway: a thread gives close records and looks at what is open to `diagnose`, and keeps what
 //! it says.
 
+mod kept;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -8,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use diagnose::population::{Ledger, Reach, Told, Watch, WatchOptions};
+use diagnose::population::{Ledger, Own, Reach, Told, Watch, WatchOptions};
 use gateway::clock;
 use meter::scrape::{ActiveFinding, FindingFacts};
 use model::finding::{Coverage, Doubt, Finding, Place};
@@ -20,7 +22,9 @@ use model::record::CloseRecord;
 use model::{WallTime, Word as _};
 use parking_lot::Mutex;
 
+use self::kept::KeptDoubts;
 use crate::Failure;
+use crate::history::Kept;
 
 /// Close records that wait for the thread; beyond it they are dropped, and counted.
 const QUEUE: usize = 8192;
@@ -35,6 +39,9 @@ const WORDS_MAX: usize = 100;
 pub(crate) trait Sight: Send {
     /// Calls `take` with what is open, and what is known of the machines; false when the gateway is gone.
     fn look(&self, take: &mut dyn FnMut(&mut dyn Iterator<Item = LiveConnection>, HostFacts)) -> bool;
+
+    /// What the gateway knows of itself.
+    fn own(&self) -> Own;
 }
 
 /// What the thread is told.
@@ -47,6 +54,7 @@ enum News {
 pub(crate) struct Investigation {
     news: SyncSender<News>,
     ledger: Mutex<Ledger>,
+    doubts: Mutex<KeptDoubts>,
     coverage: Mutex<Coverage>,
     looks: AtomicU64,
     overload: AtomicU64,
@@ -60,12 +68,16 @@ pub(crate) struct Investigator {
 }
 
 impl Investigation {
-    /// The place for findings, and what the thread reads.
-    pub(crate) fn new() -> (Arc<Investigation>, NewsReader) {
+    /// The place for findings, with the doubts that an earlier process kept, and what the thread reads.
+    pub(crate) fn new(kept: Arc<Kept>) -> (Arc<Investigation>, NewsReader) {
         let (news, reader) = sync_channel(QUEUE);
+        let doubts = KeptDoubts::new(kept);
+        let mut ledger = Ledger::default();
+        ledger.restore_doubts(doubts.load(), clock::wall());
         let investigation = Investigation {
             news,
-            ledger: Mutex::default(),
+            ledger: Mutex::new(ledger),
+            doubts: Mutex::new(doubts),
             coverage: Mutex::default(),
             looks: AtomicU64::new(0),
             overload: AtomicU64::new(0),
@@ -110,6 +122,15 @@ impl Investigation {
     /// Findings that a probe sees now.
     pub(crate) fn findings_of(&self, probe: &str) -> u64 {
         self.ledger.lock().of_probe(probe) as u64
+    }
+
+    /// Keeps what has changed of the doubts; waits for the disk.
+    fn keep_doubts(&self) {
+        let mut doubts = self.doubts.lock();
+        let changed = self.ledger.lock().changed_doubts();
+        if let Some(changed) = changed {
+            doubts.save(&changed);
+        }
     }
 
     fn tell(&self, news: News) {
@@ -171,10 +192,12 @@ fn run(investigation: &Investigation, news: &NewsReader, sight: &dyn Sight, stop
         if !sight.look(&mut |open, host| watch.look(open, Some(host))) {
             return;
         }
+        watch.know(sight.own());
         let now = clock::wall();
         let found = watch.judge(now);
         investigation.routes.store(watch.left_out(), Relaxed);
         investigation.ledger.lock().looked(found, now);
+        investigation.keep_doubts();
         *investigation.coverage.lock() = watch.coverage();
         investigation.looks.fetch_add(1, Relaxed);
         tracing::debug!(
@@ -199,7 +222,9 @@ impl Findings for Investigation {
     }
 
     fn doubt(&self, id: &str, route: Option<&str>, place: Option<Place>, doubt: Option<Doubt>) -> usize {
-        self.ledger.lock().doubt(id, route, place, doubt.as_ref())
+        let judged = self.ledger.lock().doubt(id, route, place, doubt.as_ref());
+        self.keep_doubts();
+        judged
     }
 
     fn told(&self, kind: &str, subject: &str, at: WallTime) {

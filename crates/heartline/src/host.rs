@@ -122,9 +122,9 @@ impl Host {
         let now = clock::now();
         let mut machine = machine::read(&machine::file);
         let mut process = process::own();
-        let cgroup = cgroup::read(&machine::file);
+        let mut cgroup = cgroup::read(&machine::file);
         let mut own = self.own.lock();
-        own.trail.follow(now, &mut machine);
+        own.trail.follow(now, &mut machine, cgroup.as_mut());
         let elapsed = now.since(own.read_at).as_secs_f64();
         process.cpu_ratio = match (own.facts.process.cpu_seconds, process.cpu_seconds) {
             (Some(before), Some(seconds)) if elapsed > 0.0 => Some((seconds - before).max(0.0) / elapsed),
@@ -303,7 +303,7 @@ fn exporter_facts(url: Arc<str>, answer: Result<MachineFacts, String>, trail: &m
     let as_of = clock::wall();
     match answer {
         Ok(mut machine) => {
-            trail.follow(clock::now(), &mut machine);
+            trail.follow(clock::now(), &mut machine, None);
             ExporterFacts { url, as_of, error: None, machine: Some(machine) }
         }
         Err(error) => ExporterFacts { url, as_of, error: Some(error), machine: None },

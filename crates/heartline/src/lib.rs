@@ -112,7 +112,8 @@ fn check(files: &[std::path::PathBuf], options: &promql::Options) -> Result<(), 
         let judged = read.and_then(|config| {
             let groups = rules::configured(&config.rules, &config.evaluation.promql())?.len();
             let plan = telling::Plan::read(&config.alerting, &config.evaluation)?;
-            plan.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            let warnings = config.warnings();
+            plan.warnings.iter().chain(&warnings).for_each(|warning| eprintln!("warning: {warning}"));
             Ok((config, groups, plan.names().len()))
         });
         match judged {

@@ -3,11 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use meter::scrape::{Scrape, StoreFacts};
+use diagnose::population::OwnHeartbeat;
+use gateway::config::RouteConfig;
+use guard::heartbeat::HeartbeatConfig;
+use guard::shared::OnFailure;
+use meter::scrape::{Scrape, SharedLimitsFacts, StoreFacts};
 use model::host::HostFacts;
 use model::live::LiveConnection;
 use model::overview::Ceiling;
-use model::system::{KeptFacts, KeptPart, Limit, LimitedResource, Sink, SinkKind, SystemFacts};
+use model::system::{
+    KeptFacts, KeptPart, Limit, LimitedResource, SharedLimits, SharedLimitsOutage, Sink, SinkKind,
+    SystemFacts,
+};
+use model::{PerLeg, WallTime};
+use remote::{Limiter, Outage};
 
 use crate::config::Config;
 
@@ -82,11 +91,38 @@ pub(crate) fn facts(scrape: &Scrape, config: &Config) -> SystemFacts {
     SystemFacts {
         kept: kept(&scrape.store, config),
         sinks: sinks(scrape),
+        shared_limits: None,
         reloaded: scrape.reloaded,
         finding_looks: scrape.findings.looks,
         observers_failed: scrape.observers_failed,
         access_log_dropped: scrape.access_log_dropped,
     }
+}
+
+/// Limits that several gateways hold together, as they stand at `now`.
+pub(crate) fn shared_limits(limiter: &Limiter, now: WallTime) -> SharedLimits {
+    let SharedLimitsFacts { is_up, granted, refused, unknown } = limiter.facts();
+    let on_failure = match limiter.on_failure() {
+        OnFailure::Open => "open",
+        OnFailure::Closed => "closed",
+    };
+    let outage = limiter.outage().map(|Outage { seconds, unknown, why }| SharedLimitsOutage {
+        since: WallTime(now.0.saturating_sub((seconds * 1e9) as u64)),
+        unknown,
+        why,
+    });
+    SharedLimits { on_failure: on_failure.to_owned(), is_up, granted, refused, unknown, outage }
+}
+
+/// The gateway's own heartbeats.
+pub(crate) fn heartbeats(routes: &[RouteConfig]) -> BTreeMap<Arc<str>, OwnHeartbeat> {
+    let beating = routes.iter().filter_map(|route| Some((route, route.heartbeat?)));
+    let own = |(route, config): (&RouteConfig, HeartbeatConfig)| {
+        let interval_seconds = config.interval.as_secs_f64();
+        let is_towards = PerLeg::from_fn(|leg| config.towards.includes(leg));
+        (route.name.as_str().into(), OwnHeartbeat { interval_seconds, is_towards })
+    };
+    beating.map(own).collect()
 }
 
 fn kept(store: &StoreFacts, config: &Config) -> KeptFacts {

@@ -293,6 +293,8 @@ fn visit_route(
                 out.value(ratio);
             }
         }
+        f::QUEUE_WAITING_MESSAGES => out.value(live.queued_messages as f64),
+        f::QUEUE_WAITING_BYTES => out.value(live.queued_bytes as f64),
         f::QUEUE_UNQUEUED => out.words("reason", |reason: Unqueued| meter.queue.unqueued.get(reason)),
         f::ADMISSIONS if live.admission.is_some() => meter.admissions.each(|decision, reason, count| {
             out.labelled(&[("decision", decision.as_str()), ("reason", reason.as_str())], count as f64);

@@ -198,6 +198,10 @@ families! {
         "Messages that a queue towards a slow client has dropped, by class and policy.";
     QUEUE_DELIVERY_RATIO: Gauge "heartline_queue_delivery_ratio" ["route"]
         "Delivered over delivered and dropped messages of connections with a queue, since the start; absent before the first.";
+    QUEUE_WAITING_MESSAGES: Gauge "heartline_queue_waiting_messages" ["route"]
+        "Messages that wait in queues towards slow clients, those left out that are on their way to the client's socket.";
+    QUEUE_WAITING_BYTES: Gauge "heartline_queue_waiting_bytes" ["route"]
+        "Bytes that queues towards slow clients keep.";
     QUEUE_UNQUEUED: Counter "heartline_queue_unqueued_connections_total" ["route", "reason"]
         "Connections of routes with a queue that have none: nothing may be dropped or reordered in them.";
     CONNECTIONS_BY_COUNTRY: Gauge "heartline_connections_by_country" ["protocol", "country"]

@@ -87,6 +87,10 @@ pub struct RouteLive {
     pub sse_backlog: Waiting,
     /// What waits of gRPC streams.
     pub grpc_backlog: PerDirection<Waiting>,
+    /// Messages in queues towards slow clients.
+    pub queued_messages: u64,
+    /// Bytes in queues towards slow clients.
+    pub queued_bytes: u64,
     /// WebSocket connections whose receiver has left a backlog for long.
     pub slow_consumers: u64,
     /// What its limits hold back; none where it has none.

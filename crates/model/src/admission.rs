@@ -11,9 +11,9 @@ words! {
         Refused = "refused",
         /// An attempt went on that would have been turned away without `dry_run`.
         WouldRefuse = "would_refuse",
-        /// A connection that sends faster than it may was not read for a while.
+        /// A connection that carries more than it may was held back for a while.
         Delayed = "delayed",
-        /// A connection that sends faster than it may was closed.
+        /// A connection that carries more than it may was closed.
         Closed = "closed",
     }
 }
@@ -43,9 +43,9 @@ words! {
         GatewayHandshakes = "gateway_handshakes",
         /// A limit that several gateways hold together could not be asked for.
         Unknown = "unknown",
-        /// Messages that one client sends in a time.
+        /// Messages that one connection carries in a time.
         Messages = "messages",
-        /// Bytes that one client sends in a time.
+        /// Bytes that one connection carries in a time.
         Bytes = "bytes",
     }
 }

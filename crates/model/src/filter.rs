@@ -184,6 +184,8 @@ fields! {
         GrpcCode = "grpc_code",
         /// Code of the client's country.
         Country = "country",
+        /// What the client's program calls itself.
+        UserAgent = "user_agent",
     }
 }
 
@@ -303,6 +305,7 @@ impl Filtered for CloseRecord {
             TextField::Method => grpc.map(|grpc| grpc.method.to_string()),
             TextField::GrpcCode => grpc.map(|grpc| grpc.code.to_string()),
             TextField::Country => self.client.country.map(String::from),
+            TextField::UserAgent => self.user_agent.as_deref().map(str::to_owned),
         }
     }
 
@@ -337,6 +340,7 @@ impl Filtered for LiveConnection {
             TextField::Upstream => Some(self.upstream.to_string()),
             TextField::Result => Some(HandshakeResult::Success.to_string()),
             TextField::Country => self.client.country.map(String::from),
+            TextField::UserAgent => self.user_agent.as_deref().map(str::to_owned),
             TextField::Initiator
             | TextField::Layer
             | TextField::Reason

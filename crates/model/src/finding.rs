@@ -178,7 +178,8 @@ pub enum Vantage {
 /// Longest note of a doubt, characters.
 pub const NOTE_MAX: usize = 500;
 
-/// Somebody looked and says that a finding is wrong. It holds for as long as the finding says the same as then.
+/// Somebody looked and says that a finding is wrong. It holds for as long as the finding says the same as then and
+/// is no surer, also when it comes back within a week or the process was started anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Doubt {

@@ -82,6 +82,22 @@ pub struct CpuFacts {
     pub seconds: BTreeMap<CpuMode, f64>,
     /// Share of the time between the last two readings that was neither idle nor waiting for I/O.
     pub busy_ratio: Option<f64>,
+    /// What a whole minute was like; none before one is over.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub last_minute: Option<CpuMinute>,
+}
+
+/// CPUs of a machine over the last minute, as shares of its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct CpuMinute {
+    /// Neither idle nor waiting for I/O, what the hypervisor took included.
+    pub busy_ratio: f64,
+    /// The hypervisor ran others in it (proc(5), steal).
+    pub steal_ratio: f64,
+    /// At least one task waited for a CPU (pressure stall information); none where the kernel does not say.
+    pub waiting_ratio: Option<f64>,
 }
 
 /// Pressure stall information (the kernel's `Documentation/accounting/psi.rst`), by resource.
@@ -185,6 +201,10 @@ pub struct CgroupFacts {
     pub cpu_limit: Option<f64>,
     /// Time for which it was held back by that limit (`throttled_usec`), since the group was made.
     pub cpu_throttled_seconds: Option<f64>,
+    /// Share of the last minute for which it was held back; none before a minute is over.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub cpu_throttled_last_minute_ratio: Option<f64>,
     /// Time in which its tasks waited for a resource.
     pub pressure: Pressure,
 }

@@ -39,9 +39,10 @@ pub use id::ConnectionId;
 pub use language::Language;
 pub use queue::{Shed, Unqueued};
 pub use quoted::quoted;
+pub use recording::HappeningKind;
 pub use size::ByteSize;
 pub use time::{Moment, WallTime};
 pub use words::{
-    Direction, ErrorType, EventTimeError, GrpcCode, HandshakeResult, HappeningKind, Http2Error, Initiator,
-    Layer, Leg, Opcode, PerDirection, PerLeg, Protocol, Reason, Refused, RejectedCheck, Word,
+    Direction, ErrorType, EventTimeError, GrpcCode, HandshakeResult, Http2Error, Initiator, Layer, Leg,
+    Opcode, PerDirection, PerLeg, Protocol, Reason, Refused, RejectedCheck, Word,
 };

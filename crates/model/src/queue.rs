@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::WallTime;
 use crate::words;
 
 words! {
@@ -45,6 +46,9 @@ pub struct QueueFacts {
     pub delivery_ratio: Option<f64>,
     /// Most bytes that waited at once, those of the message at hand left out.
     pub waiting_bytes_max: u64,
+    /// When a policy has dropped a message last, for which no later one of the same key has come; none before the first.
+    #[serde(default)]
+    pub lost_last_at: Option<WallTime>,
     /// Its classes, highest priority first.
     pub classes: Vec<QueuedClass>,
 }
@@ -59,12 +63,22 @@ pub struct QueuedClass {
     pub delivered: u64,
     /// Messages that a policy has dropped.
     pub dropped: u64,
+    /// Those of them whose place a later one of the same key has taken: its client gets the latest all the same.
+    #[serde(default)]
+    pub coalesced: u64,
+}
+
+impl QueuedClass {
+    /// Messages that were dropped and that no later one of the same key stands for.
+    pub fn lost(&self) -> u64 {
+        self.dropped.saturating_sub(self.coalesced)
+    }
 }
 
 impl QueueFacts {
     /// Facts of these classes.
     pub fn new(classes: Vec<QueuedClass>, waiting_bytes_max: u64) -> QueueFacts {
-        let mut facts = QueueFacts { delivery_ratio: None, waiting_bytes_max, classes };
+        let mut facts = QueueFacts { delivery_ratio: None, waiting_bytes_max, lost_last_at: None, classes };
         let (delivered, dropped) = (facts.delivered(), facts.dropped());
         let all = delivered + dropped;
         facts.delivery_ratio = (all > 0).then(|| delivered as f64 / all as f64);
@@ -80,6 +94,11 @@ impl QueueFacts {
     pub fn dropped(&self) -> u64 {
         self.classes.iter().map(|class| class.dropped).sum()
     }
+
+    /// Messages that were dropped and that no later one of the same key stands for.
+    pub fn lost(&self) -> u64 {
+        self.classes.iter().map(QueuedClass::lost).sum()
+    }
 }
 
 #[cfg(test)]
@@ -88,9 +107,15 @@ mod tests {
 
     #[test]
     fn the_ratio_is_of_all_classes() {
-        let class = |delivered, dropped| QueuedClass { class: "x".into(), delivered, dropped };
+        let class = |delivered, dropped| QueuedClass { class: "x".into(), delivered, dropped, coalesced: 0 };
         let ratio = |classes| QueueFacts::new(classes, 0).delivery_ratio;
         assert_eq!(ratio(vec![class(0, 0)]), None);
         assert_eq!(ratio(vec![class(30, 0), class(30, 20)]), Some(0.75));
+    }
+
+    #[test]
+    fn what_a_later_message_stands_for_is_not_lost() {
+        let class = |dropped, coalesced| QueuedClass { class: "x".into(), delivered: 0, dropped, coalesced };
+        assert_eq!(QueueFacts::new(vec![class(20, 20), class(5, 2)], 0).lost(), 3);
     }
 }

@@ -85,6 +85,10 @@ pub struct CloseRecord {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub events_per_read: Option<EventsPerRead>,
+    /// What an event stream has beside.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub event_stream: Option<Box<EventStreamFacts>>,
     /// The last round trip from a relayed Ping accepted by our kernel to the peer's Pong read.
     #[serde(default)]
     pub ping_rtt_seconds: PerLeg<Option<f64>>,
@@ -110,6 +114,34 @@ pub struct EventsPerRead {
     pub mean: f64,
     /// Maximum.
     pub max: u64,
+}
+
+/// What is known of the body of an event stream, as it was read from the upstream.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct EventStreamFacts {
+    /// How it is coded (`Content-Encoding`: RFC 9110, section 8.4), cut to 32 bytes; none when it is not, and so was
+    /// looked into.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub coding: Option<Box<str>>,
+    /// Reads that brought something of it.
+    pub reads: u64,
+    /// Of a body that is coded, reads that ended with the mark of a compressor that was flushed: an empty block of
+    /// deflate, `00 00 ff ff` (RFC 1951, section 3.2.4; as zlib's Z_SYNC_FLUSH writes it).
+    pub flushed_reads: u64,
+    /// Longest time between two reads, or from established to the first; not the time behind the last.
+    pub longest_silence_seconds: f64,
+    /// Comments.
+    pub comments: u64,
+    /// Events with an `id`.
+    pub ids: u64,
+    /// Events between the one that the client's `Last-Event-ID` named and the first that came, by the numbers that ids
+    /// are and their mean step: 0 when it goes on where it was cut off, less when events came again. None without
+    /// `Last-Event-ID`, of fewer than three events, and where ids are not numbers that go up.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub skipped_events: Option<f64>,
 }
 
 /// The opening of a connection within 60 s after the end of one of the same protocol, route and client key.
@@ -199,6 +231,14 @@ pub struct ClientAddress {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub country: Option<Country>,
+    /// It is a browser at the dashboard, by which an operator tries the route; the connection came by the admin address.
+    #[serde(skip_serializing_if = "is_false", default)]
+    #[cfg_attr(feature = "ts", ts(optional, as = "Option<bool>"))]
+    pub is_tryout: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// How an opening went.
@@ -211,6 +251,11 @@ pub struct Handshake {
     pub status: Option<u16>,
     /// From the request's head complete to the outcome.
     pub seconds: f64,
+    /// Of these, until a connection with the upstream stood, TLS included, and whatever waited or failed before that; none
+    /// where none was reached, or it is not known (HTTP/2 from the client, gRPC).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub connect_seconds: Option<f64>,
     /// What went wrong, in words for an operator; none on success.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "ts", ts(optional))]

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{CloseCode, FrameViolation};
 use crate::id::ConnectionId;
+use crate::queue::Shed;
 use crate::record::What;
 use crate::time::WallTime;
-use crate::words::{Direction, HandshakeResult, HappeningKind, Initiator, Leg, Opcode, Protocol, Reason};
+use crate::words;
+use crate::words::{Direction, HandshakeResult, Initiator, Leg, Opcode, Protocol, Reason};
 
 /// The recording of one connection, open or ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +41,40 @@ pub struct Recorded {
     /// What.
     #[serde(flatten)]
     pub what: Happening,
+}
+
+words! {
+    /// Kinds of what a flight recorder keeps; see [`Happening`].
+    HappeningKind {
+        /// The handshake was over.
+        Handshake = "handshake",
+        /// A WebSocket data message was complete.
+        Message = "message",
+        /// A gRPC message was complete.
+        GrpcMessage = "grpc_message",
+        /// An event of an event stream was complete.
+        Event = "event",
+        /// A comment line of an event stream.
+        Comment = "comment",
+        /// A Ping frame was complete.
+        Ping = "ping",
+        /// A Pong frame was complete.
+        Pong = "pong",
+        /// A Close frame was complete.
+        Close = "close",
+        /// The receiver has not taken all that was read for it.
+        WaitBegan = "wait_began",
+        /// The receiver has taken all that was read for it.
+        WaitEnded = "wait_ended",
+        /// The queue towards the client has dropped messages.
+        Shed = "shed",
+        /// The bytes break their protocol.
+        Violation = "violation",
+        /// A cause of the end was seen.
+        Cause = "cause",
+        /// The connection has ended.
+        End = "end",
+    }
 }
 
 /// What can happen on a connection. Its kinds are [`HappeningKind`].
@@ -129,6 +165,15 @@ pub enum Happening {
         /// Since the oldest of them was read.
         seconds: f64,
     },
+    /// The queue towards the client has dropped messages since this was told last, at most once a second of one policy.
+    Shed {
+        /// Why.
+        policy: Shed,
+        /// How many, 65,535 for more.
+        messages: u16,
+        /// Their bytes.
+        bytes: u64,
+    },
     /// The bytes break RFC 6455. They are forwarded all the same.
     Violation {
         /// Which way they go.
@@ -168,6 +213,7 @@ impl Happening {
             Happening::Close { .. } => HappeningKind::Close,
             Happening::WaitBegan { .. } => HappeningKind::WaitBegan,
             Happening::WaitEnded { .. } => HappeningKind::WaitEnded,
+            Happening::Shed { .. } => HappeningKind::Shed,
             Happening::Violation { .. } => HappeningKind::Violation,
             Happening::Cause { .. } => HappeningKind::Cause,
             Happening::End { .. } => HappeningKind::End,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::WallTime;
 use crate::words;
 
 words! {
@@ -144,6 +145,8 @@ pub struct SystemFacts {
     pub kept: KeptFacts,
     /// What it sends to.
     pub sinks: Vec<Sink>,
+    /// Limits that several gateways hold together; none without.
+    pub shared_limits: Option<SharedLimits>,
     /// Whether the last reload of the configuration was taken over; none without a file.
     pub reloaded: Option<bool>,
     /// Looks for causes, since the start.
@@ -164,6 +167,36 @@ words! {
         /// The command line.
         CommandLine = "command_line",
     }
+}
+
+/// Limits that several gateways hold together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct SharedLimits {
+    /// What becomes of openings without an answer: `open` lets them in, `closed` refuses them.
+    pub on_failure: String,
+    /// Whether who counts them answers.
+    pub is_up: bool,
+    /// Openings that were let in, since the start.
+    pub granted: u64,
+    /// Openings that were refused, since the start.
+    pub refused: u64,
+    /// Openings without an answer in time, since the start.
+    pub unknown: u64,
+    /// While it does not answer.
+    pub outage: Option<SharedLimitsOutage>,
+}
+
+/// Who counts shared limits cannot be asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct SharedLimitsOutage {
+    /// Since when.
+    pub since: WallTime,
+    /// Openings that were decided without an answer meanwhile.
+    pub unknown: u64,
+    /// Why, as the last attempt said.
+    pub why: String,
 }
 
 /// One setting that is in force.

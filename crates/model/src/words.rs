@@ -74,38 +74,6 @@ words! {
 }
 
 words! {
-    /// Kinds of what a flight recorder keeps; see [`crate::recording::Happening`].
-    HappeningKind {
-        /// The handshake was over.
-        Handshake = "handshake",
-        /// A WebSocket data message was complete.
-        Message = "message",
-        /// A gRPC message was complete.
-        GrpcMessage = "grpc_message",
-        /// An event of an event stream was complete.
-        Event = "event",
-        /// A comment line of an event stream.
-        Comment = "comment",
-        /// A Ping frame was complete.
-        Ping = "ping",
-        /// A Pong frame was complete.
-        Pong = "pong",
-        /// A Close frame was complete.
-        Close = "close",
-        /// The receiver has not taken all that was read for it.
-        WaitBegan = "wait_began",
-        /// The receiver has taken all that was read for it.
-        WaitEnded = "wait_ended",
-        /// The bytes break their protocol.
-        Violation = "violation",
-        /// A cause of the end was seen.
-        Cause = "cause",
-        /// The connection has ended.
-        End = "end",
-    }
-}
-
-words! {
     /// Which way bytes go through the gateway.
     Direction {
         /// From the client towards the upstream.

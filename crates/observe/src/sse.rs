@@ -40,6 +40,39 @@ pub struct Scanner {
     data_lines: u32,
     has_id: bool,
     has_name: bool,
+    /// The number that the block's id is.
+    id: Option<u64>,
+    ids: Ids,
+}
+
+/// The ids of the events so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ids {
+    /// Events with an `id`.
+    pub count: u64,
+    /// The first and the last of them, as long as each is a number greater than the one before.
+    range: Option<(u64, u64)>,
+    is_broken: bool,
+}
+
+impl Ids {
+    fn take(&mut self, id: Option<u64>) {
+        self.count += 1;
+        self.range = match (id, self.range) {
+            (Some(id), None) if !self.is_broken => Some((id, id)),
+            (Some(id), Some((first, last))) if id > last => Some((first, id)),
+            _ => None,
+        };
+        self.is_broken |= self.range.is_none();
+    }
+
+    /// Events between the one with this number and the first that came, by the mean step of the ids; less than 0 when it
+    /// began before that. None of fewer than three events, and where ids are not numbers that go up.
+    pub fn skipped_behind(&self, number: u64) -> Option<f64> {
+        let (first, last) = self.range.filter(|_| self.count >= 3)?;
+        let step = (last - first) as f64 / (self.count - 1) as f64;
+        Some((first as f64 - number as f64) / step - 1.0)
+    }
 }
 
 /// Where in a line the scanner is.
@@ -54,6 +87,10 @@ enum Part {
     RetryStart,
     /// In the value of `retry`, with the number so far.
     Retry(Option<u64>),
+    /// Behind the colon of `id`.
+    IdStart,
+    /// In the value of `id`, which is this number so far.
+    Id(Option<u64>),
     /// In what needs no look.
     Rest,
 }
@@ -92,10 +129,20 @@ impl Scanner {
         self.data_lines > 0
     }
 
+    /// Whether a block has begun, by its first byte, and not ended.
+    pub fn is_inside_block(&self) -> bool {
+        self.offset > self.block_start + u64::from(self.is_after_cr)
+    }
+
     /// Whether a line begins here and none before it in its block means anything, so that a block of comments may stand
     /// in front of it.
     pub fn is_between_blocks(&self) -> bool {
         self.offset == self.line_start && self.data_lines == 0 && !self.has_id && !self.has_name
+    }
+
+    /// The ids of the events so far.
+    pub fn ids(&self) -> Ids {
+        self.ids
     }
 
     fn skip_second_half_of_crlf<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
@@ -136,6 +183,13 @@ impl Scanner {
                 let digit = u64::from(byte - b'0');
                 Part::Retry(Some(number.unwrap_or(0).saturating_mul(10).saturating_add(digit)))
             }
+            (Part::IdStart, b' ') => Part::Id(None),
+            (Part::IdStart, b'0'..=b'9') => Part::Id(Some(u64::from(byte - b'0'))),
+            (Part::Id(number), b'0'..=b'9') => {
+                let number = number.unwrap_or(0).checked_mul(10);
+                let number = number.and_then(|number| number.checked_add(u64::from(byte - b'0')));
+                number.map_or(Part::Rest, |number| Part::Id(Some(number)))
+            }
             _ => Part::Rest,
         }
     }
@@ -157,7 +211,10 @@ impl Scanner {
     fn note_field(&mut self) -> Part {
         match self.name() {
             b"data" => self.data_lines = self.data_lines.saturating_add(1),
-            b"id" => self.has_id = true,
+            b"id" => {
+                (self.has_id, self.id) = (true, None);
+                return Part::IdStart;
+            }
             b"event" => self.has_name = true,
             b"retry" => return Part::RetryStart,
             _ => {}
@@ -174,7 +231,8 @@ impl Scanner {
             }
             Part::Comment => on(SseEvent::Comment { end }),
             Part::Retry(Some(milliseconds)) => on(SseEvent::Retry { milliseconds, end }),
-            Part::RetryStart | Part::Retry(None) | Part::Rest => {}
+            Part::Id(number) => self.id = number,
+            Part::RetryStart | Part::Retry(None) | Part::IdStart | Part::Rest => {}
         }
         self.part = Part::Name;
         self.name_length = 0;
@@ -184,6 +242,9 @@ impl Scanner {
 
     fn end_block(&mut self, on: &mut impl FnMut(SseEvent)) {
         if self.data_lines > 0 {
+            if self.has_id {
+                self.ids.take(self.id);
+            }
             on(SseEvent::Event {
                 bytes: self.offset - self.block_start,
                 data_lines: self.data_lines,
@@ -196,6 +257,7 @@ impl Scanner {
         self.data_lines = 0;
         self.has_id = false;
         self.has_name = false;
+        self.id = None;
     }
 }
 

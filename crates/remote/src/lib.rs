@@ -34,7 +34,7 @@ pub use access::{Access, Credentials};
 pub use alertmanagers::Alertmanagers;
 pub use destination::Destination;
 pub use engine::{EngineSeries, RemoteEngine};
-pub use limiter::{Limiter, LimiterSettings, RedisUrl};
+pub use limiter::{Limiter, LimiterSettings, Outage, RedisUrl};
 use sender::Sender;
 
 /// Batches that may wait to be packed.

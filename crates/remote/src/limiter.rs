@@ -10,7 +10,7 @@
 mod counts;
 mod keeper;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -32,6 +32,8 @@ const OPENINGS_WAITING_MAX: usize = 4096;
 pub struct LimiterSettings {
     /// Its URL.
     pub url: RedisUrl,
+    /// PEM file with the authority of its certificate, read for each connection; without it those of this system.
+    pub ca_file: Option<PathBuf>,
     /// Begins the name of every key; gateways with the same one hold their limits together.
     pub prefix: String,
     /// Longest that an opening waits for its answer.
@@ -60,20 +62,37 @@ impl fmt::Debug for RedisUrl {
 }
 
 impl RedisUrl {
-    /// The client of it, without a connection.
+    /// Whether it is in the configuration with its password.
+    pub fn has_inline_password(&self) -> bool {
+        let RedisUrl::Inline(url) = self else { return false };
+        let client = redis::Client::open(url.trim());
+        client.is_ok_and(|client| client.get_connection_info().redis_settings().password().is_some())
+    }
+
+    /// The client of it, without a connection; its certificate is to be of the authority in `ca_file`, or of one of this
+    /// system.
     ///
     /// # Errors
     /// A file that cannot be read, or what is no URL of a Redis; without what is secret.
-    pub fn client(&self) -> Result<redis::Client, String> {
+    pub fn client(&self, ca_file: Option<&Path>) -> Result<redis::Client, String> {
         let url = match self {
             RedisUrl::Inline(url) => url.clone(),
-            RedisUrl::File(path) => {
-                fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?
-            }
+            RedisUrl::File(path) => fs::read_to_string(path).map_err(|error| unreadable(path, &error))?,
         };
-        redis::Client::open(url.trim())
-            .map_err(|error| format!("no URL of a Redis, such as `redis://10.0.0.5:6379`: {error}"))
+        let no_url = |error| format!("no URL of a Redis, such as `redis://10.0.0.5:6379`: {error}");
+        let url = url.trim();
+        let Some(ca_file) = ca_file else { return redis::Client::open(url).map_err(no_url) };
+        let root_cert = Some(fs::read(ca_file).map_err(|error| unreadable(ca_file, &error))?);
+        if !url.starts_with("rediss://") {
+            return Err("an authority is only asked for in TLS: begin the URL with `rediss://`".to_owned());
+        }
+        let certificates = redis::TlsCertificates { client_tls: None, root_cert };
+        redis::Client::build_with_tls(url, certificates).map_err(no_url)
     }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> String {
+    format!("{}: {error}", path.display())
 }
 
 /// One gateway's part in what several hold together.
@@ -101,9 +120,29 @@ struct State {
     is_up: AtomicBool,
     /// Why it could not be asked the last time.
     why: Mutex<Option<String>>,
+    /// While it cannot be asked.
+    down: Mutex<Option<Down>>,
     granted: AtomicU64,
     refused: AtomicU64,
     unknown: AtomicU64,
+}
+
+/// Since when Redis cannot be asked, and openings without an answer up to then.
+#[derive(Clone, Copy, Debug)]
+struct Down {
+    since: Instant,
+    unknown: u64,
+}
+
+/// Redis cannot be asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outage {
+    /// For how long by now, seconds.
+    pub seconds: f64,
+    /// Openings that were decided without it meanwhile.
+    pub unknown: u64,
+    /// Why, in words of the one who tried.
+    pub why: String,
 }
 
 impl Limiter {
@@ -117,6 +156,7 @@ impl Limiter {
             wake: Notify::new(),
             is_up: AtomicBool::new(false),
             why: Mutex::new(None),
+            down: Mutex::new(None),
             granted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             unknown: AtomicU64::new(0),
@@ -124,6 +164,21 @@ impl Limiter {
         let timeout = settings.timeout;
         tokio::spawn(keeper::run(settings, Arc::clone(&state), openings));
         Arc::new(Limiter { queue, state, timeout })
+    }
+
+    /// What becomes of openings without an answer.
+    pub fn on_failure(&self) -> OnFailure {
+        self.state.on_failure
+    }
+
+    /// None while Redis answers, and before it was first tried.
+    pub fn outage(&self) -> Option<Outage> {
+        let Down { since, unknown } = (*self.state.down.lock())?;
+        Some(Outage {
+            seconds: since.elapsed().as_secs_f64(),
+            unknown: self.state.unknown.load(Relaxed).saturating_sub(unknown),
+            why: self.state.why.lock().clone().unwrap_or_default(),
+        })
     }
 
     /// For the metrics page.

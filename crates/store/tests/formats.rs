@@ -40,7 +40,7 @@ fn opening() -> Opening {
         id: ConnectionId(7),
         protocol: Protocol::WebSocket,
         route: "chat".into(),
-        client: ClientAddress { ip: [10, 0, 0, 1].into(), port: 5000, country: None },
+        client: ClientAddress { ip: [10, 0, 0, 1].into(), port: 5000, country: None, is_tryout: false },
         upstream: "http://10.0.0.1:3000".into(),
         opened_at: closed_at(0),
     }

@@ -7,7 +7,7 @@ mod silences;
 mod status;
 
 use alert::alertmanager::Matcher;
-use alert::delivery::DeliveryList;
+use alert::delivery::{AgainError, DeliveryList};
 use alert::dispatch::{
     AlertGroup, AlertsQuery, Explained, GettableAlert, GettableSilence, PostedAlert, PostedSilence,
     ReceiverName, SilenceError,
@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use model::finding::Finding;
 
-pub(crate) use alerts::{alerts, deliveries, explain, groups, post_alerts};
+pub(crate) use alerts::{alerts, deliveries, explain, groups, post_alerts, send_again};
 pub(crate) use silences::{delete_silence, post_silence, silence, silences};
 pub(crate) use status::{receivers, status};
 
@@ -64,6 +64,13 @@ pub trait Alertmanager: Send + Sync {
 
     /// The newest attempts to tell people.
     fn deliveries(&self) -> DeliveryList;
+
+    /// Gives the channel of a failed attempt what there is to tell of its alerts now, as if their groups were due. May
+    /// wait for the disk.
+    ///
+    /// # Errors
+    /// See [`AgainError`].
+    fn send_again(&self, number: u64) -> Result<(), AgainError>;
 
     /// The configuration of routes and receivers, without what is secret.
     fn configuration(&self) -> String;

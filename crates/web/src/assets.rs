@@ -23,7 +23,7 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     }
     answer::<Dashboard>(uri.path(), &headers).unwrap_or_else(|| {
         ApiError::not_found(format!("there is nothing at {}", quoted(uri.path())))
-            .hint("the dashboard is at /, the API under /api/v1/, the metrics page at /metrics, manual pages under /runbooks/ and /findings/")
+            .hint("the dashboard is at /, the API under /api/v1/, the metrics page at /metrics, manual pages under /runbooks/ and /findings/, licences at /licences")
             .into_response()
     })
 }

@@ -10,6 +10,7 @@ use model::finding::{Coverage, Level, Place};
 use model::journal::LostConnection;
 use model::live::LiveConnection;
 use model::record::CloseRecord;
+use model::{ConnectionId, Protocol};
 use serde::{Deserialize, Serialize};
 
 /// A list, cut to what was asked for.
@@ -281,4 +282,93 @@ pub struct ErrorDetail {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+}
+
+/// A route that can be tried from the dashboard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct TryoutRoute {
+    /// Its name.
+    pub name: String,
+    /// The host that it takes, such as `*.example.com`; any without one.
+    pub host: Option<String>,
+    /// The prefix of the paths that it takes; any without one.
+    pub path: Option<String>,
+}
+
+/// What can be tried, and what was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct TryoutList {
+    /// The routes, in the order in which they are asked.
+    pub routes: Vec<TryoutRoute>,
+    /// Connections that are open by the dashboard.
+    pub open: usize,
+    /// How many there may be.
+    pub limit: usize,
+    /// How many were refused for want of room, since the start.
+    pub refused: u64,
+    /// When each is cut, seconds after its opening.
+    pub seconds: u64,
+}
+
+/// A route is to be tried from a browser.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(deny_unknown_fields)]
+pub struct TryRoute {
+    /// What is to be opened: a WebSocket or an event stream.
+    pub protocol: Protocol,
+    /// `Host` of the request, with or without port.
+    pub host: String,
+    /// Path of the request, with its query.
+    pub path: String,
+    /// `Origin` of the request; without one none is sent.
+    #[serde(default)]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub origin: Option<String>,
+}
+
+/// A route that is tried from a browser.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct TryoutView {
+    /// Its name: who knows it may connect.
+    pub id: String,
+    /// What was asked for.
+    pub asked: TryRoute,
+    /// The route that takes it.
+    pub route: Arc<str>,
+    /// When it was asked for; connections may be opened for as long as each may last.
+    pub at: WallTime,
+    /// Its connections, oldest first: an `EventSource` opens one after the other.
+    pub connections: Vec<TryoutConnection>,
+}
+
+/// One connection of a route that is tried: what the browser got from the gateway, which scripts are not told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct TryoutConnection {
+    /// Its name: that of its record.
+    pub id: ConnectionId,
+    /// When it was asked for.
+    pub at: WallTime,
+    /// From then to the head of the gateway's answer, seconds; none without one.
+    pub seconds: Option<f64>,
+    /// Status of the answer.
+    pub status: Option<u16>,
+    /// `Content-Type` of the answer.
+    pub content_type: Option<String>,
+    /// `Sec-WebSocket-Protocol` of the answer.
+    pub subprotocol: Option<String>,
+    /// `Sec-WebSocket-Extensions` of the answer.
+    pub extensions: Option<String>,
+    /// The beginning of an answer that is not what was asked for.
+    pub body: Option<String>,
+    /// Why there is no answer, in words.
+    pub error: Option<String>,
+    /// It is open.
+    pub is_open: bool,
+    /// It was cut: its time was over, or the gateway stopped.
+    pub is_cut: bool,
 }

@@ -105,7 +105,8 @@ fn has_csrf_header(headers: &HeaderMap) -> bool {
     headers.get(X_HEARTLINE_CSRF).is_some_and(|value| value == "1")
 }
 
-fn is_cross_site(headers: &HeaderMap) -> bool {
+/// Whether a page of another site asks, as far as the browser tells.
+pub(crate) fn is_cross_site(headers: &HeaderMap) -> bool {
     let told_so = headers.get(SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none");
     told_so || headers.get(header::ORIGIN).is_some_and(|origin| !is_own_origin(origin, headers))
 }

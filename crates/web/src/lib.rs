@@ -44,6 +44,7 @@ mod findings;
 mod gate;
 mod headers;
 mod incidents;
+mod licences;
 mod operate;
 mod probes;
 mod prometheus;
@@ -52,10 +53,12 @@ mod router;
 mod server;
 mod sessions;
 mod stream;
+mod tryouts;
 
 pub use alertmanager::Alertmanager;
 pub use incidents::Incidents;
 pub use server::{Refusals, Server, StartError};
+pub use tryouts::Tryouts;
 
 /// What the admin address asks of the running process.
 #[derive(Clone)]
@@ -86,6 +89,8 @@ pub struct Ports {
     pub probes: Arc<dyn Probes>,
     /// Examinations that somebody asks for.
     pub examinations: Arc<dyn Examinations>,
+    /// Ways in for those who try a route.
+    pub tryouts: Arc<dyn Tryouts>,
     /// Series.
     pub history: Arc<dyn History>,
     /// How queries over `history` are understood.

@@ -17,8 +17,8 @@ use crate::error::ApiError;
 use crate::prometheus::{self, Engine};
 use crate::stream::Hub;
 use crate::{
-    ack, alertmanager, api, assets, examinations, findings, gate, grafana, incidents, manuals, operate,
-    probes,
+    ack, alertmanager, api, assets, examinations, findings, gate, grafana, incidents, licences, manuals,
+    operate, probes, tryouts,
 };
 
 /// Bytes of a request's body.
@@ -33,6 +33,7 @@ pub(crate) struct Site {
     pub(crate) hub: Hub,
     pub(crate) views: Arc<api::Views>,
     pub(crate) engine: Engine,
+    pub(crate) board: tryouts::Board,
 }
 
 impl Site {
@@ -63,6 +64,7 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/logout", post(api::logout))
         .route("/api/v1/alerts/{fingerprint}", get(alertmanager::explain))
         .route("/api/v1/deliveries", get(alertmanager::deliveries))
+        .route("/api/v1/deliveries/{number}/again", post(alertmanager::send_again))
         .route("/api/v1/findings", get(findings::findings))
         .route("/api/v1/findings/{id}", get(findings::finding))
         .route("/api/v1/findings/{id}/feedback", post(findings::feedback))
@@ -72,6 +74,9 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/probes/{name}/run", post(probes::run))
         .route("/api/v1/diagnose", post(examinations::examine))
         .route("/api/v1/jobs/{id}", get(examinations::job))
+        .route("/api/v1/tryouts", get(tryouts::tryouts).post(tryouts::begin))
+        .route("/api/v1/tryouts/{id}", get(tryouts::tryout))
+        .route("/api/v1/tryouts/{id}/connect", get(tryouts::connect))
         .route("/api/v1/geo", get(api::geo))
         .route("/api/v1/grafana/{dashboard}", get(grafana::dashboard))
         .route("/api/v1/incidents", get(incidents::incidents))
@@ -95,6 +100,7 @@ pub(crate) fn router(site: Arc<Site>) -> Router {
         .route("/findings", get(manuals::findings))
         .route("/findings/", get(manuals::findings))
         .route("/findings/{id}", get(manuals::finding))
+        .route("/licences", get(licences::licences))
         .route("/ack/{id}", get(ack::page).post(ack::post))
         .merge(known_callers_only)
         .fallback(assets::serve)
@@ -141,7 +147,7 @@ async fn unknown(uri: Uri) -> ApiError {
         "known: /api/v1/{overview,host,limits,system,config,stream,explain,connections,connections/{facets,export,<id>},connections/<id>/events,status,login,logout}, \
          Prometheus' /api/v1/{query,query_range,series,labels,label/<name>/values,rules,alerts,metadata,status/buildinfo,write}, \
          Alertmanager's /api/v2/{status,receivers,alerts,alerts/groups,silences,silence/<id>}, \
-         /api/v1/{findings,findings/<id>,findings/<id>/feedback,events}, /api/v1/{probes,probes/<name>,probes/<name>/run}, /api/v1/{diagnose,jobs/<id>}, /api/v1/alerts/<fingerprint>, /api/v1/deliveries, /api/v1/{incidents,incidents/<id>,incidents/<id>/ack}, /api/v1/geo, /api/v1/grafana/<uid>.json, /-/reload",
+         /api/v1/{findings,findings/<id>,findings/<id>/feedback,events}, /api/v1/{probes,probes/<name>,probes/<name>/run}, /api/v1/{diagnose,jobs/<id>}, /api/v1/{tryouts,tryouts/<id>,tryouts/<id>/connect}, /api/v1/alerts/<fingerprint>, /api/v1/deliveries, /api/v1/deliveries/<number>/again, /api/v1/{incidents,incidents/<id>,incidents/<id>/ack}, /api/v1/geo, /api/v1/grafana/<uid>.json, /-/reload",
     )
 }
 

@@ -26,6 +26,7 @@ use crate::gate::Peer;
 use crate::prometheus::Engine;
 use crate::router::{Site, router};
 use crate::stream::Hub;
+use crate::tryouts::Board;
 
 /// Open connections; one more is answered 503 and closed.
 const CONNECTIONS: usize = 512;
@@ -100,8 +101,15 @@ impl Server {
         let hub = Hub::new(asker.clone(), stopped.clone());
         let authority = Authority::new(token.as_ref().map(Secret::reveal));
         let archivist = asker.apart();
-        let site =
-            Arc::new(Site { asker, archivist, authority, hub, views: Arc::default(), engine: Engine::new() });
+        let site = Arc::new(Site {
+            asker,
+            archivist,
+            authority,
+            hub,
+            views: Arc::default(),
+            engine: Engine::new(),
+            board: Board::new(stopped.clone()),
+        });
         let refused_connections = Arc::new(AtomicU64::new(0));
         let accepting = tokio::spawn(accept(
             listener,
@@ -193,7 +201,8 @@ async fn serve(stream: TcpStream, peer: Peer, router: Router, mut stopped: watch
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .max_header_size(HEAD_LIMIT)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -248,6 +248,10 @@ mod tests {
             alert::delivery::DeliveryList::default()
         }
 
+        fn send_again(&self, _: u64) -> Result<(), alert::delivery::AgainError> {
+            Ok(())
+        }
+
         fn configuration(&self) -> String {
             String::new()
         }
@@ -368,6 +372,18 @@ mod tests {
         fn told(&self, _: &str, _: &str, _: WallTime) {}
     }
 
+    impl crate::Tryouts for Silent {
+        fn routes(&self) -> Vec<crate::body::TryoutRoute> {
+            vec![]
+        }
+        fn route_of(&self, _: &str, _: &str) -> Option<Arc<str>> {
+            None
+        }
+        fn enter(&self, _: std::net::SocketAddr, _: ConnectionId) -> Result<std::net::TcpStream, String> {
+            Err("silent".to_owned())
+        }
+    }
+
     impl History for Silent {
         fn receive(&self, _: &[(Labels, Sample)]) -> Received {
             Received::default()
@@ -414,6 +430,7 @@ mod tests {
             workings: Arc::new(Silent),
             probes: Arc::new(Silent),
             examinations: Arc::new(Silent),
+            tryouts: Arc::new(Silent),
             operations: Arc::new(Silent),
             rules: Arc::new(Silent),
             alertmanager: Arc::new(Silent),

@@ -17,7 +17,7 @@ use model::system::{Limit, Setting, SystemFacts};
 use ts_rs::{Config, TS, TypeVisitor};
 use web::body::{
     ConnectionView, ErrorBody, Examine, Explained, Facets, Feedback, FindingList, JobView, List, Login,
-    Status, ViewPage,
+    Status, TryoutList, TryoutView, ViewPage,
 };
 
 const HEADER: &str = "\
@@ -91,6 +91,8 @@ fn render() -> String {
         .add::<GettableAlert>()
         .add::<GettableSilence>()
         .add::<DeliveryList>()
+        .add::<TryoutList>()
+        .add::<TryoutView>()
         .add::<ProbeView>()
         .add::<Recorded>()
         .add::<ErrorBody>()

@@ -5,6 +5,7 @@ import queue
 import random
 import signal
 import statistics
+import threading
 import time
 
 from harness import wire
@@ -173,3 +174,48 @@ def feed_in_steps(site):
     _, pieces, _ = client.stream(f"http://{app}/events", seconds=3.5)
     site.shows(len(pieces) == 3 and all(piece.count(b"data:") == 10 for _, piece in pieces), "ten come at a time")
     return site.diagnose(f"http://{app}/events", "--checks", "flush")
+
+
+@case("echo-in-another-order", fault="ordering-violation", group="delay")
+def echo_in_another_order(site):
+    """Each message is handled by a thread of its own, the longer the shorter it waited."""
+    def handler(connection):
+        lock = threading.Lock()
+
+        def answer(number, message):
+            time.sleep(0.02 if number % 2 else 0.06)
+            with lock:
+                connection.send(message)
+
+        for number, message in enumerate(connection):
+            site.background(answer, number, message)
+
+    app = service.websocket(site, handler)
+    with client.websocket(f"ws://{app}/") as connection:
+        for number in range(4):
+            connection.send(str(number))
+        came = [connection.recv(timeout=5) for _ in range(4)]
+    site.shows(came != sorted(came), f"they come back as {came}")
+    return site.diagnose(f"ws://{app}/", *LATENCY)
+
+
+@case("echo-twice", fault="echo-altered", group="delay")
+def echo_twice(site):
+    """A relay now and then sends a frame of the service once more."""
+    app = service.echo(site)
+
+    class Stutter:
+        def __init__(self):
+            self.count = 0
+
+        def __call__(self, data):
+            self.count += data[:1] == b"\x81"
+            return data * 2 if data[:1] == b"\x81" and self.count % 4 == 0 else data
+
+    front = site.raw(service.relay(app, down=Stutter))
+    with client.websocket(f"ws://{front}/") as connection:
+        for number in range(4):
+            connection.send(str(number))
+            site.shows(connection.recv(timeout=5) == str(number), "it echoes")
+        site.shows(connection.recv(timeout=5) == "3", "the fourth comes once more")
+    return site.diagnose(f"ws://{front}/", *LATENCY, direct=app)

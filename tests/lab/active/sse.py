@@ -1,6 +1,7 @@
 """Event streams that are held, or that nobody can read."""
 
 import contextlib
+import itertools
 import threading
 import time
 import zlib
@@ -8,7 +9,7 @@ import zlib
 from harness import wire
 
 from .. import client, service
-from ..case import case
+from ..case import case, trap
 
 FLUSH = ("--checks", "flush,deflate")
 PLAIN = 'proxy_http_version 1.1; proxy_set_header Connection "";'
@@ -233,3 +234,50 @@ def four_workers(site):
         sock.close()
     time.sleep(1)
     return site.diagnose(f"http://{app}/events", "--checks", "concurrency")
+
+
+class Blocks:
+    """What a reader of full blocks passes on."""
+
+    def __init__(self, size):
+        self.size, self.held, self.head = size, b"", True
+
+    def __call__(self, data):
+        self.held += data
+        if self.head and b"\r\n\r\n" in self.held:
+            head, mark, self.held = self.held.partition(b"\r\n\r\n")
+            self.head = False
+            return head + mark
+        full = len(self.held) // self.size * self.size
+        passed, self.held = self.held[:full], self.held[full:]
+        return passed
+
+
+@case("blocks-of-a-buffer", fault="sse-proxy-buffering", group="sse", also="sse-app-not-flushing")
+def blocks_of_a_buffer(site):
+    """A relay passes on full blocks of 2048 bytes alone, of events that do not say when they were made."""
+    app = site.raw(service.events(every=0.05, event="id: {0}\ndata: number {0} of a feed".format))
+    front = site.raw(service.relay(app, down=lambda: Blocks(2048)))
+    _, pieces, _ = client.stream(f"http://{front}/events", seconds=6, count=3)
+    site.shows([len(piece) for _, piece in pieces][1:] == [2048], f"it comes in blocks: {[len(p) for _, p in pieces]}")
+    return site.diagnose(f"http://{front}/events", *FLUSH)
+
+
+@trap("large-events-in-pieces", wrong=["sse-proxy-buffering", "timer-batching", "sse-app-not-flushing"], group="sse")
+def large_events(site):
+    """Events of 9000 bytes each half second, written in pieces of 2048 bytes."""
+    def serve(sock):
+        if not wire.read_head(sock)[0]:
+            return
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+        for number in itertools.count(1):
+            event = f"id: {number}\ndata: {time.time():.3f} {'x' * 9000}\n\n".encode()
+            for begin in range(0, len(event), 2048):
+                sock.sendall(event[begin:begin + 2048])
+                time.sleep(0.06)
+            time.sleep(0.2)
+
+    app = site.raw(serve)
+    _, pieces, _ = client.stream(f"http://{app}/events", seconds=2)
+    site.shows(len(pieces) > 8, "it comes in pieces")
+    return site.diagnose(f"http://{app}/events", *FLUSH)

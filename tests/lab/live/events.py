@@ -1,10 +1,12 @@
 """Event streams: events that come late, in batches or not at all, and clients that come back."""
 
-from ..case import case
+from ..case import case, healthy, trap
 from .scene import Crowd, Service, ended, gateway, nginx, shows
 
 HELD = {"sse-proxy-buffering", "sse-app-not-flushing"}
 LISTEN = {"clients": 30, "seconds": 16, "stay": (4, 12), "back": (0.2, 1), "resumes": True}
+COME_BACK = {"clients": 30, "seconds": 18, "back": (0.5, 2)}
+SESSIONS = "client_key: { cookie: session }"
 TIMES = "event_time: { id: auto }"
 
 
@@ -87,3 +89,65 @@ def no_worker_left(site):
     Crowd(site, "events", entry, clients=20, seconds=18, stay=(5, 9), back=(0.5, 1.5), ramp=(1, 2)).seen()
     shows(site, entry, 40, lambda r: r["handshake"]["result"] == "timeout")
     return site.findings(entry)
+
+
+@case("compressed-and-not-flushed", fault="sse-gzip-buffering", group="events")
+def compressed_and_not_flushed(site):
+    """The service compresses for clients that ask for it, and sends what its compressor has when a block is full."""
+    entry = gateway(site, Service(site, "events", gzip="held", size=600, tick=0.1), route=TIMES)
+    plain = Crowd(site, "events", entry, **LISTEN | {"clients": 15})
+    Crowd(site, "events", entry, **LISTEN, headers={"Accept-Encoding": "gzip"}).seen()
+    plain.seen()
+    shows(site, entry, 30, lambda r: coded(r) and r["event_stream"]["reads"] < 4 * r["duration_seconds"])
+    return site.findings(entry)
+
+
+@case("gzip-for-everybody", fault="sse-gzip-buffering", group="events")
+def compressed_for_all(site):
+    """The same where every client asks for compression."""
+    entry = gateway(site, Service(site, "events", gzip="held", size=600, tick=0.1), route=TIMES)
+    Crowd(site, "events", entry, **LISTEN, headers={"Accept-Encoding": "gzip"}).seen()
+    shows(site, entry, 30, lambda r: coded(r) and r["event_stream"]["reads"] < 4 * r["duration_seconds"])
+    return site.findings(entry)
+
+
+@healthy("compressed-and-flushed-each-time", group="healthy")
+def compressed_and_flushed(site):
+    """The service compresses, and flushes each event."""
+    entry = gateway(site, Service(site, "events", gzip="flushed", ids=True, tick=0.1), route=TIMES)
+    plain = Crowd(site, "events", entry, **LISTEN | {"clients": 15})
+    Crowd(site, "events", entry, **LISTEN, headers={"Accept-Encoding": "gzip"}).seen()
+    plain.seen()
+    shows(site, entry, 30, lambda r: coded(r) and r["event_stream"]["reads"] > 5 * r["duration_seconds"])
+    return site.findings(entry)
+
+
+@case("ids-that-are-ignored", fault="sse-no-resume", group="events")
+def ids_that_are_ignored(site):
+    """Streams end after a while; clients come back with `Last-Event-ID`, and the service goes on with what is new."""
+    entry = gateway(site, Service(site, "events", ids="count", tick=0.1, age=(2, 6)), route=SESSIONS)
+    Crowd(site, "events", entry, **COME_BACK, resumes=True).seen()
+    shows(site, entry, 30, lambda r: (r["event_stream"].get("skipped_events") or 0) > 2)
+    return site.findings(entry)
+
+
+@case("streams-without-ids", fault="sse-no-resume", group="events")
+def streams_without_ids(site):
+    """Streams end after a while, and events have no ids to go on from."""
+    entry = gateway(site, Service(site, "events", tick=0.1, age=(2, 6)), route=SESSIONS)
+    Crowd(site, "events", entry, **COME_BACK, resumes=True).seen()
+    shows(site, entry, 30, lambda r: r.get("reconnect") and not r["event_stream"]["ids"])
+    return site.findings(entry)
+
+
+@trap("ids-gone-on-from", group="events", wrong="sse-no-resume")
+def ids_gone_on_from(site):
+    """The same, and the service goes on behind `Last-Event-ID`."""
+    entry = gateway(site, Service(site, "events", ids="count", tick=0.1, age=(2, 6), resumes=True), route=SESSIONS)
+    Crowd(site, "events", entry, **COME_BACK, resumes=True).seen()
+    shows(site, entry, 30, lambda r: (r.get("reconnect") or {}).get("resumed") and r["event_stream"]["ids"])
+    return site.findings(entry)
+
+
+def coded(record):
+    return (record.get("event_stream") or {}).get("coding") == "gzip"

@@ -114,3 +114,21 @@ def descriptors_of_a_proxy(site):
     Crowd(site, "chat", entry, **RUNS_OUT).seen()
     shows(site, entry, 20, refused("server_error", 500))
     return site.findings(entry)
+
+
+@case("slow-handshakes-quick-messages", fault="upstream-handshake-hang-504", group="handshakes")
+def slow_handshakes(site):
+    """The service takes 1.5 s for each handshake, and answers messages and Pings at once."""
+    entry = gateway(site, Service(site, "chat", slow_handshake=1.5))
+    Crowd(site, "chat", entry, **COME, pings=(0.5, 1)).seen()
+    shows(site, entry, 40, lambda r: r["handshake"]["result"] == "success" and r["handshake"]["seconds"] > 1.4)
+    return site.findings(entry)
+
+
+@case("one-of-two-slow-at-handshakes", fault="upstream-handshake-hang-504", group="handshakes")
+def one_of_two_slow(site):
+    """Of two upstreams one takes 1.5 s for each handshake."""
+    entry = gateway(site, Service(site, "chat", slow_handshake=1.5), Service(site, "chat"))
+    Crowd(site, "chat", entry, **COME).seen()
+    shows(site, entry, 20, lambda r: r["handshake"]["result"] == "success" and r["handshake"]["seconds"] > 1.4)
+    return site.findings(entry)

@@ -48,7 +48,7 @@ def unmissed(record):
 @healthy("event-streams-that-resume", group="healthy")
 def event_streams_that_resume(site):
     """Streams with ids; clients reconnect now and then and go on where they were."""
-    entry = gateway(site, Service(site, "events", ids=True, tick=0.2), route="event_time: { id: auto }")
+    entry = gateway(site, Service(site, "events", ids="count", resumes=True, tick=0.2))
     Crowd(site, "events", entry, clients=40, seconds=20, stay=(4, 18), back=(0.5, 3), resumes=True).seen()
     shows(site, entry, 40, lambda r: ended(r, "client", "client_closed"))
     return site.findings(entry)

@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import time
+import zlib
 
 import grpc
 from websockets.asyncio.server import serve
@@ -148,8 +149,10 @@ HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-
 class Events:
     """Event streams: an event every `tick` seconds, `batch` at a time, with `ids` of milliseconds.
 
-    `quiet`: nothing after so many seconds. `age`: ends then. `end`: the event's last bytes. `retry`: what it tells
-    clients. `workers`: streams at a time. `http10`: closes to end the body, not chunked. `resumes`: goes on from `Last-Event-ID`.
+    `quiet`: nothing but a `comment` at each tick after so many seconds. `age`: ends then. `end`: the event's last bytes.
+    `retry`: what it tells clients. `workers`: streams at a time. `http10`: closes to end the body, not chunked. `ids` as
+    `count`: those of one feed that all streams show. `resumes`: goes on behind `Last-Event-ID`. `gzip`: compresses for
+    clients that ask for it, `flushed` after each event or not.
     """
 
     def __init__(self, options):
@@ -159,17 +162,24 @@ class Events:
     async def handle(self, reader, writer):
         async with self.workers:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-                await reader.readuntil(b"\r\n\r\n")
-                await self.stream(writer)
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                fields = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
+                await self.stream(writer, fields)
         writer.close()
 
-    async def stream(self, writer):
+    async def stream(self, writer, fields):
         option = self.options.get
+        packer = zlib.compressobj(wbits=31) if option("gzip") and "gzip" in fields.get("accept-encoding", "") else None
         plain = option("http10", False)
         head = HEAD.replace("HTTP/1.1", "HTTP/1.0") if plain else HEAD + "Transfer-Encoding: chunked\r\n"
+        head += "Content-Encoding: gzip\r\n" if packer else ""
         writer.write(head.encode() + b"\r\n")
 
         def put(data):
+            if packer:
+                data = packer.compress(data) + (packer.flush(zlib.Z_SYNC_FLUSH) if option("gzip") == "flushed" else b"")
+            if not data:
+                return
             writer.write(data if plain else b"%x\r\n%s\r\n" % (len(data), data))
 
         if "retry" in self.options:
@@ -177,10 +187,17 @@ class Events:
         began = time.monotonic()
         age = random.uniform(*option("age", (1e9, 1e9)))
         held = []
+        number = self.newest()
+        if option("resumes") and "last-event-id" in fields:
+            number = int(fields["last-event-id"])
         while (lived := time.monotonic() - began) < age:
             if lived < option("quiet", 1e9):
-                held += [self.event() for _ in range(option("batch", 1))]
-                if len(held) >= option("hold", 1):
+                if option("ids") == "count":
+                    held += map(self.event, range(number + 1, self.newest() + 1))
+                    number = self.newest()
+                else:
+                    held += [self.event() for _ in range(option("batch", 1))]
+                if held and len(held) >= option("hold", 1):
                     put(b"".join(held))
                     held.clear()
             elif option("comment"):
@@ -191,9 +208,14 @@ class Events:
             writer.write(b"0\r\n\r\n")
         await writer.drain()
 
-    def event(self):
-        name = b"id: %d\n" % (time.time() * 1000) if self.options.get("ids") else b""
-        data = b"data: " + b"x" * self.options.get("size", 40)
+    def newest(self):
+        """The newest number of the feed."""
+        return int(time.time() / self.options.get("tick", 0.2))
+
+    def event(self, number=None):
+        name = b"id: %d\n" % (number or time.time() * 1000) if self.options.get("ids") else b""
+        size = self.options.get("size", 40)
+        data = b"data: " + (random.randbytes(size // 2).hex().encode() if self.options.get("gzip") else b"x" * size)
         return name + data + self.options.get("end", "\n\n").encode()
 
     async def run(self, port):

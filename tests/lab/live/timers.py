@@ -105,3 +105,24 @@ def handler_returns(site):
     Crowd(site, "chat", entry, clients=30, seconds=15, say=(0.05, 0.1), back=(0.5, 1.5)).seen()
     shows(site, entry, 100, lambda r: ended(r, "upstream", "normal", 1000) and r["duration_seconds"] < 1)
     return site.findings(entry)
+
+
+@case("age-of-event-streams", fault=LIFETIME, group="timers")
+def age_of_event_streams(site):
+    """Something before the service ends each event stream after 4.6 s, which has a comment each second."""
+    relay = Service(site, "relay", to=Service(site, "events", quiet=0, comment=True, tick=1).port, age=(4.6, 4.6))
+    entry = gateway(site, relay)
+    Crowd(site, "events", entry, clients=50, seconds=20, stay=(1, 20), back=(0.1, 1)).seen()
+    shows(site, entry, 80, lambda r: ended(r, "upstream") and near(r["duration_seconds"], 4.6))
+    return site.findings(entry)
+
+
+@case("silence-of-event-streams", fault="sse-idle-cut-no-comment-heartbeat", group="timers")
+def silence_of_event_streams(site):
+    """nginx ends event streams that are silent for 2 s; each falls silent after the same 3 s."""
+    service = Service(site, "events", quiet=3, tick=0.5)
+    directives = "proxy_http_version 1.1; proxy_buffering off; proxy_read_timeout 2s;"
+    entry = gateway(site, nginx(site, service, directives))
+    Crowd(site, "events", entry, clients=50, seconds=20, stay=(1, 20), back=(0.1, 1)).seen()
+    shows(site, entry, 60, lambda r: ended(r, "upstream", "truncated") and near(r["idle_seconds"]["any"], 2))
+    return site.findings(entry)

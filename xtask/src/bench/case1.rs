@@ -103,7 +103,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     };
     allow_files()?;
     peers::build()?;
-    let ends = ends()?;
+    let ends = ends("case1")?;
     let place = Place::new()?;
     println!(
         "| limits | phase | open | p50, ms | p99, ms | of residents, ms | refused | told within, ms (p99) | attempts/s | gave up |"
@@ -114,15 +114,15 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     judge(scale, &without, &with)
 }
 
-/// The program of both ends.
-fn ends() -> Result<PathBuf, String> {
-    if let Some(program) = std::env::var_os("HEARTLINE_CASE1_BIN") {
+/// The program of both ends; `HEARTLINE_CASE1_BIN`, for one, names it when it is built.
+pub(super) fn ends(name: &str) -> Result<PathBuf, String> {
+    if let Some(program) = std::env::var_os(format!("HEARTLINE_{}_BIN", name.to_ascii_uppercase())) {
         return Ok(program.into());
     }
-    let build = ["build", "--release", "--quiet", "--package", "gateway", "--example", "case1", "--locked"];
+    let build = ["build", "--release", "--quiet", "--package", "gateway", "--example", name, "--locked"];
     let status = Command::new("cargo").args(build).current_dir(root()).status();
     match status.map_err(|error| format!("cargo: {error}"))? {
-        status if status.success() => Ok(target().join("release/examples/case1")),
+        status if status.success() => Ok(target().join("release/examples").join(name)),
         status => Err(format!("the clients: {status}")),
     }
 }
@@ -229,7 +229,8 @@ fn judge(scale: &Scale, without: &Shown, with: &Shown) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(format!("does not hold: {}", wrong.join("; "))) }
 }
 
-fn waited(is_so: impl Fn() -> bool) -> bool {
+/// Whether it is so soon.
+pub(super) fn waited(is_so: impl Fn() -> bool) -> bool {
     let begin = Instant::now();
     while begin.elapsed() < TOLD_WITHIN {
         if is_so() {
@@ -241,7 +242,7 @@ fn waited(is_so: impl Fn() -> bool) -> bool {
 }
 
 /// A process that ends with this.
-struct Owned(Child);
+pub(super) struct Owned(pub(super) Child);
 
 impl Drop for Owned {
     fn drop(&mut self) {
@@ -251,7 +252,7 @@ impl Drop for Owned {
 }
 
 /// Starts a program that tells something line by line.
-fn start(command: &mut Command) -> Result<(Owned, Lines<BufReader<ChildStdout>>), String> {
+pub(super) fn start(command: &mut Command) -> Result<(Owned, Lines<BufReader<ChildStdout>>), String> {
     let shown = format!("{:?}", command.get_program());
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let mut child = Owned(child.map_err(|error| format!("{shown}: {error}"))?);

@@ -6,10 +6,14 @@ use super::alert::{Alert, order};
 use super::group::{Given, Group, Timer};
 use super::log::Told;
 use super::{ChannelSpec, Counters, Dispatcher, Flush, Send, SendId};
+use crate::delivery::AgainError;
 use crate::notice::{Notice, NoticeAlert};
 
 /// How often what is too old is looked for, milliseconds.
 const SWEEP_INTERVAL_MS: i64 = 60_000;
+
+/// Least time between two looks at a group that somebody asks for, milliseconds.
+const AGAIN_MIN_MS: i64 = 5_000;
 
 impl Dispatcher {
     /// When the next group is due; none without groups.
@@ -48,6 +52,31 @@ impl Dispatcher {
             group.timer.is_incomplete = true;
             self.changed_groups.insert(id.group.clone());
         }
+    }
+
+    /// Looks at a group of a receiver now rather than when it is due, so that a channel that failed is given what there
+    /// is to tell.
+    ///
+    /// # Errors
+    /// [`AgainError::Over`] and [`AgainError::TooSoon`].
+    pub fn hasten(&mut self, key: &str, receiver: &str, now_ms: i64) -> Result<(), AgainError> {
+        let is_meant = |group: &Group| group.key == key && group.receiver == receiver;
+        let Some((id, _)) = self.groups.iter().find(|(_, group)| is_meant(group)) else {
+            return Err(AgainError::Over);
+        };
+        let id = id.clone();
+        let is_silent = self.look(&id, now_ms).is_none_or(|flush| flush.alerts.is_empty());
+        let Some(group) = self.groups.get_mut(&id).filter(|group| group.timer.is_incomplete && !is_silent)
+        else {
+            return Err(AgainError::Over);
+        };
+        let since_ms = group.timer.flushed_at_ms.map_or(i64::MAX, |at_ms| now_ms.saturating_sub(at_ms));
+        if (0..AGAIN_MIN_MS).contains(&since_ms) {
+            return Err(AgainError::TooSoon);
+        }
+        group.timer.next_flush_ms = now_ms;
+        self.changed_groups.insert(id);
+        Ok(())
     }
 
     /// What channels were given and have not answered yet.

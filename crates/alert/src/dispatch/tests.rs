@@ -324,6 +324,37 @@ fn channels_of_one_receiver_are_told_apart() {
 }
 
 #[test]
+fn what_failed_is_told_again_when_somebody_asks() {
+    use crate::delivery::AgainError::{Over, TooSoon};
+    let mut world = World::new(&root("group_wait: 10s, group_interval: 3600s"));
+    world.answers.insert("ops".to_owned(), Answer::Failed);
+    world.fires(100, "A");
+    world.pass(110);
+    let key = "{}:{}";
+    assert_eq!(world.dispatcher.hasten(key, "ops", 114_000), Err(TooSoon));
+    assert_eq!(world.dispatcher.hasten(key, "others", 120_000), Err(Over));
+    assert_eq!(world.dispatcher.hasten(key, "ops", 120_000), Ok(()));
+    world.answers.clear();
+    world.pass(120);
+    world.check(&["110 ops: A (First)", "120 ops: A (First)"]);
+    assert_eq!(world.dispatcher.hasten(key, "ops", 200_000), Err(Over), "it was told");
+    world.pass(3_700);
+    world.check(&[]);
+
+    let mut world = World::new(&root("group_wait: 10s, group_interval: 3600s"));
+    world.answers.insert("ops".to_owned(), Answer::Failed);
+    world.fires(100, "A");
+    world.pass(110);
+    let silence = serde_json::json!({
+        "matchers": [{"name": "alertname", "value": "A", "isRegex": false, "isEqual": true}],
+        "startsAt": "1970-01-01T00:00:00Z", "endsAt": "1970-01-02T00:00:00Z", "createdBy": "Ann", "comment": "x",
+    });
+    let silence: PostedSilence = serde_json::from_value(silence).expect("a silence");
+    world.dispatcher.set_silence(silence.into(), "one".to_owned(), 111_000).expect("is taken");
+    assert_eq!(world.dispatcher.hasten(key, "ops", 120_000), Err(Over), "it is silenced");
+}
+
+#[test]
 fn alerts_are_told_in_the_order_of_alertmanager() {
     let mut world = World::new(&root("group_wait: 10s"));
     let alerts =

@@ -8,7 +8,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::openings;
-use crate::population::{Population, refusals};
+use crate::population::{Population, openings as slow, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -76,6 +76,16 @@ pub const CAUSE: Cause = Cause {
             "conntrack",
             "`conntrack-table-full`, or a firewall that limits new connections",
             "`conntrack-table-full`，或限制新建连接的防火墙",
+        ),
+        phrase(
+            "connected_late",
+            "{count} of {all} connections with upstreams stood after {seconds} only (median); for {again} the kernel counts segments that were sent again by then: SYN",
+            "{all} 个与上游的连接中有 {count} 个在 {seconds}后才建立（中位数）；其中 {again} 个到那时内核已计有重传报文：SYN",
+        ),
+        phrase(
+            "overflows_counted",
+            "On a machine of the upstreams a listener's queue was full {count} times within a minute",
+            "在上游所在机器上，监听队列一分钟内溢出 {count} 次",
         ),
         phrase(
             "filled",
@@ -202,7 +212,8 @@ fn late(crowd: &[Attempt]) -> Option<Late> {
 }
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
-    refusals::findings(&CAUSE, seen)
+    let late = slow::findings(&CAUSE, seen);
+    refusals::findings(&CAUSE, seen).into_iter().chain(late).collect()
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
-//! Messages come back changed.
+//! Messages come back changed, or more than once.
 
 use model::finding::{Finding, Place, Said, Severity};
 
+use crate::attempt::{Attempt, Burst};
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
-use crate::experiment::Via;
+use crate::experiment::{Conduct, Via};
 use crate::sizes::{Fate, sent, whole};
 
 /// See the module.
@@ -14,17 +15,18 @@ pub const CAUSE: Cause = Cause {
     number: 957,
     severity: Severity::Critical,
     manual: Manual {
-        title: text("messages arrive changed", "消息到达时被改动"),
+        title: text("messages arrive changed, or more than once", "消息到达时被改动或重复"),
         symptoms: text("Clients fail to parse what others sent.", "客户端无法解析他人发送的内容。"),
         evidence: text(
             "The beginning of a message comes back, and the rest is not what was sent; other messages come \
-             back as they were.",
-            "消息的开头能够返回，其余部分与发送的不同；其他消息原样返回。",
+             back as they were. Or one comes back a second time, byte for byte.",
+            "消息的开头能够返回，其余部分与发送的不同；其他消息原样返回。或者同一消息逐字节相同地再次返回。",
         ),
         look_alikes: text(
             "A service that shortens or wraps what it shows: each message is changed. \
-             `fragmentation-not-supported`: only messages in several frames.",
-            "会缩短或包装消息的服务：每条消息都被改动；`fragmentation-not-supported`：只影响多帧消息。",
+             `fragmentation-not-supported`: only messages in several frames. A room in which a message is said to \
+             everybody and answered beside: as the service means it.",
+            "会缩短或包装消息的服务：每条消息都被改动；`fragmentation-not-supported`：只影响多帧消息；既向所有人广播又单独应答的聊天室：服务本意如此。",
         ),
         fix: text(
             "Compare with the service itself. Only on the way: switch off what rewrites content (inspection, \
@@ -40,6 +42,17 @@ pub const CAUSE: Cause = Cause {
             "{count} messages came back changed, the smallest of {bytes}",
             "{count} 条消息返回时被改动，最小的为 {bytes}",
         ),
+        phrase("title_twice", "messages arrive more than once", "消息重复到达"),
+        phrase(
+            "altered_small",
+            "{count} of {all} small messages came back changed",
+            "{all} 条小消息中有 {count} 条返回时被改动",
+        ),
+        phrase(
+            "twice",
+            "{count} times a message came back once more; {all} messages were sent",
+            "共发送 {all} 条消息，其中有 {count} 次同一消息再次返回",
+        ),
         phrase("others_same", "{count} others came back as they were sent", "另有 {count} 条原样返回"),
         phrase("straight_same", "Straight at {upstream} none is changed", "直连 {upstream} 时没有改动"),
         phrase(
@@ -47,6 +60,8 @@ pub const CAUSE: Cause = Cause {
             "Straight at {upstream} they are changed as well",
             "直连 {upstream} 同样被改动",
         ),
+        phrase("straight_none", "Straight at {upstream} it is not so", "直连 {upstream} 时则不是如此"),
+        phrase("straight_also", "Straight at {upstream} it is the same", "直连 {upstream} 时也一样"),
         phrase("on_purpose", "the service means to change them", "服务本意如此"),
         phrase(
             "whose_change",
@@ -64,6 +79,73 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
+    by_size(seen).or_else(|| small(seen)).or_else(|| twice(seen))
+}
+
+/// Small messages that came back changed while others came as they were.
+fn small(seen: &Examination) -> Option<Finding> {
+    let (changed, same) = small_ones(seen, Via::Url);
+    if changed == 0 || same == 0 {
+        return None;
+    }
+    let straight = small_ones(seen, Via::Direct);
+    let straight = (straight.0 + straight.1 >= 8).then_some(straight.0 > 0);
+    let said = Said::new("altered_small").with("count", changed).with("all", changed + same);
+    Some(compared(seen, said, straight).fix(Said::new("find")).finding())
+}
+
+/// Small messages that came back changed, and as they were.
+fn small_ones(seen: &Examination, via: Via) -> (usize, usize) {
+    let echoed = seen.of_open(via).filter(|it| matches!(it.experiment.conduct, Conduct::Echo { .. }));
+    let streams = echoed.filter_map(Attempt::intact);
+    streams.fold((0, 0), |(changed, same), stream| {
+        let altered = usize::try_from(stream.altered).unwrap_or(usize::MAX);
+        (changed + altered, same + stream.echoes.iter().flatten().count())
+    })
+}
+
+/// Messages that came back more than once.
+fn twice(seen: &Examination) -> Option<Finding> {
+    let (again, all) = repeated(seen, Via::Url);
+    if again == 0 {
+        return None;
+    }
+    let (straight, sent) = repeated(seen, Via::Direct);
+    let said = Said::new("twice").with("count", again).with("all", all);
+    let claim = compared(seen, said, (sent > 0).then_some(straight > 0)).titled(Said::new("title_twice"));
+    Some(claim.fix(Said::new("find")).finding())
+}
+
+/// How many times one came once more, and messages that were sent, where some come back.
+fn repeated(seen: &Examination, via: Via) -> (usize, usize) {
+    let streams = seen.of_open(via).filter_map(Attempt::intact);
+    let echoing = streams.filter(|stream| stream.echoes.iter().any(Option::is_some));
+    echoing.fold((0, 0), |(again, all), stream| {
+        let burst = stream.burst.as_ref();
+        let repeated = usize::try_from(stream.repeated).unwrap_or(usize::MAX);
+        let more = burst.map_or(0, Burst::repeated);
+        let sent = stream.sent.len() + burst.map_or(0, |burst| burst.sent as usize);
+        (again + repeated + more, all + sent)
+    })
+}
+
+/// A claim that is compared with what is so straight at the service, where that is known.
+fn compared(seen: &Examination, said: Said, is_straight: Option<bool>) -> Claim {
+    let upstream = seen.target.direct.as_deref().unwrap_or("-");
+    let compared = |code: &'static str| Said::new(code).with("upstream", upstream);
+    match is_straight {
+        Some(false) => Claim::of(&CAUSE, Place::UpstreamLeg, said).corroborated(compared("straight_none")),
+        Some(true) => Claim::of(&CAUSE, Place::Upstream, said)
+            .corroborated(compared("straight_also"))
+            .unless(Said::new("on_purpose"))
+            .next(Said::new("whose_change")),
+        None => Claim::of(&CAUSE, Place::Unknown, said)
+            .unless(Said::new("on_purpose"))
+            .next(Said::new("pass_upstream")),
+    }
+}
+
+fn by_size(seen: &Examination) -> Option<Finding> {
     let altered = |via| -> Vec<u64> {
         let frames_of_one = seen.of_open(via).filter_map(|attempt| Some((attempt, sent(attempt)?)));
         frames_of_one
@@ -104,9 +186,9 @@ mod tests {
     use model::finding::Level;
 
     use super::*;
-    use crate::scene::{self, DIRECT, Scene, URL, found, none};
+    use crate::scene::{self, DIRECT, Scene, URL, echoed, found, none};
 
-    fn altered(via: Via) -> crate::attempt::Attempt {
+    fn altered(via: Via) -> Attempt {
         scene::sent(via, 16_384, Err(None)).stream_with(|stream| stream.altered = 1)
     }
 
@@ -118,6 +200,26 @@ mod tests {
         found(probe, scene(), Level::Medium);
         found(probe, scene().attempt(scene::sent(DIRECT, 16_384, Ok(0.01))), Level::High);
         found(probe, scene().attempt(altered(DIRECT)), Level::Medium);
+    }
+
+    #[test]
+    fn small_messages_are_changed_or_come_twice() {
+        let changed = |via| {
+            echoed(via, &[0.01; 10], &[]).stream_with(|stream| {
+                (stream.altered, stream.echoes[4]) = (1, None);
+            })
+        };
+        found(probe, Scene::opened().attempt(changed(URL)), Level::Medium);
+        let scene = || Scene::opened().direct("10.0.3.7:80");
+        let clean = || echoed(DIRECT, &[0.01; 10], &[]);
+        found(probe, scene().attempts([changed(URL), clean()]), Level::High);
+        let twice = |via| {
+            let came = [0, 1, 1, 2].into();
+            echoed(via, &[0.01; 10], &[]).stream_with(|stream| stream.burst = Some(Burst { sent: 3, came }))
+        };
+        let hop = clean().stream_with(|stream| stream.sent = vec![0.0; 10]);
+        assert_eq!(found(probe, scene().attempts([twice(URL), hop]), Level::High).place, Place::UpstreamLeg);
+        none(probe, Scene::opened().attempt(echoed(URL, &[0.01; 10], &[])));
     }
 
     #[test]

@@ -147,6 +147,7 @@ mod tests {
             reconnect: None,
             heartbeat: PerLeg::default(),
             tcp: None,
+            queue: None,
         }
     }
 
@@ -172,6 +173,7 @@ mod tests {
             open: &open,
             told: &[],
             host: None,
+            own_heartbeat: None,
         })
         .len()
     }

@@ -1,4 +1,4 @@
-//! This gateway's own limits turn clients away, or end connections that send too much.
+//! This gateway's own limits turn clients away, or end connections that carry too much.
 
 use std::collections::BTreeMap;
 
@@ -52,8 +52,8 @@ pub const CAUSE: Cause = Cause {
         ),
         phrase(
             "ended",
-            "{count} connections were closed: their clients sent more than `{limit}` allows",
-            "{count} 个连接被关闭：其客户端发送的内容超过 `{limit}` 的允许范围",
+            "{count} connections were closed: they carried more than `{limit}` allows",
+            "{count} 个连接被关闭：其承载的内容超过 `{limit}` 的允许范围",
         ),
         phrase(
             "recorded",

@@ -10,6 +10,7 @@ use crate::examination::Examination;
 use crate::experiment::{Check, Vary, Via};
 use crate::flows::{self, Flow};
 use crate::openings;
+use crate::population::{Population, streams};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -24,9 +25,12 @@ pub const CAUSE: Cause = Cause {
         ),
         evidence: text(
             "With `Accept-Encoding: gzip` the answer has `Content-Encoding`, and events come in bunches \
-             or at the end; without, each comes when it is made.",
+             or at the end; without, each comes when it is made. In traffic: streams with `Content-Encoding` \
+             come in far fewer reads than those without, and their reads do not end with the mark of a \
+             compressor that is flushed (an empty block of deflate, `00 00 ff ff`).",
             "带 `Accept-Encoding: gzip` 时应答有 `Content-Encoding`，事件成批或在结束时到达；\
-             不带时产生即到达。",
+             不带时产生即到达。在流量中：带 `Content-Encoding` 的流的读取次数远少于不带的，且读取不以刷新压缩器\
+             的标记（deflate 空块 `00 00 ff ff`）结尾。",
         ),
         look_alikes: text(
             "`sse-proxy-buffering`, `sse-app-not-flushing`: held without compression too.",
@@ -43,6 +47,7 @@ pub const CAUSE: Cause = Cause {
         ),
         sources: &[
             "RFC 9111, section 5.2.2.6 (no-transform)",
+            "RFC 1951, section 3.2.4 (a block without compression)",
             "https://nginx.org/en/docs/http/ngx_http_gzip_module.html#gzip_types",
             "https://github.com/expressjs/compression#server-sent-events",
         ],
@@ -73,6 +78,27 @@ pub const CAUSE: Cause = Cause {
             "Straight to {upstream} they are live with compression too",
             "直接连接 {upstream} 时即使压缩也实时到达",
         ),
+        phrase(
+            "coded_reads",
+            "{count} of {all} streams with `Content-Encoding: {coding}` come in {reads} reads a second (median)",
+            "{all} 条带 `Content-Encoding: {coding}` 的流中有 {count} 条每秒仅 {reads} 次读取（中位数）",
+        ),
+        phrase(
+            "plain_live",
+            "{count} without compression on the same route come in {reads} reads a second, event by event",
+            "同一路由上未压缩的 {count} 条每秒 {reads} 次读取，逐个事件到达",
+        ),
+        phrase(
+            "never_flushed",
+            "On {count} hardly any read ends as a compressor ends it that is flushed (`00 00 ff ff`)",
+            "其中 {count} 条几乎没有一次读取以刷新压缩器的标记（`00 00 ff ff`）结尾",
+        ),
+        phrase("maybe_quiet", "nothing may have been sent meanwhile", "其间可能没有发送任何内容"),
+        phrase(
+            "other_streams",
+            "clients that do not ask for compression may listen to busier streams",
+            "不请求压缩的客户端可能监听更繁忙的流",
+        ),
         phrase("buffered", "they may be held without compression too", "不压缩时也可能滞留"),
         phrase(
             "try_identity",
@@ -92,11 +118,15 @@ pub const CAUSE: Cause = Cause {
             "在服务中：每个事件后刷新压缩器，或不压缩事件流",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
     held_events(seen).or_else(|| held_head(seen))
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    streams::findings(&CAUSE, seen)
 }
 
 /// With compression not even the head comes.

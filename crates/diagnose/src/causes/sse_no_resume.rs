@@ -7,6 +7,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::{Vary, Via};
+use crate::population::{Population, streams};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -19,14 +20,16 @@ pub const CAUSE: Cause = Cause {
         evidence: text(
             "Events carry an `id`; a request with `Last-Event-ID` gets none of those that were made in \
              between. Events without `id`, or clients that send no `Last-Event-ID`, cannot resume either; \
-             that alone is no fault, since not all streams need it.",
+             that alone is no fault, since not all streams need it. In traffic: streams are cut, clients come \
+             back, and the numbers of ids leave out what was made meanwhile, or there are no ids.",
             "事件带有 `id`；带 `Last-Event-ID` 的请求得不到其间产生的任何事件。没有 `id` 的事件，或不发送 \
-             `Last-Event-ID` 的客户端，同样无法续传；但仅此并非故障，因为并非所有流都需要续传。",
+             `Last-Event-ID` 的客户端，同样无法续传；但仅此并非故障，因为并非所有流都需要续传。在流量中：流被切断、客户端重连，而 \
+             id 的编号跳过了其间产生的事件，或根本没有 id。",
         ),
         look_alikes: text(
             "A quiet time: nothing was made in between. A service that keeps events for a shorter time \
-             than the gap.",
-            "安静时段：其间没有产生事件；服务保留事件的时间短于中断时间。",
+             than the gap. Events that each say the whole state: none is missed.",
+            "安静时段：其间没有产生事件；服务保留事件的时间短于中断时间；每个事件都给出完整状态：不会缺失。",
         ),
         fix: text(
             "In the service: ids that grow, a ring of the last events, and a start behind \
@@ -48,6 +51,41 @@ pub const CAUSE: Cause = Cause {
             "With `Last-Event-ID: {id}` none of {missed} events that had come behind it comes again",
             "带 `Last-Event-ID: {id}` 请求时，其后曾到达的 {missed} 个事件一个也没有再来",
         ),
+        phrase(
+            "title_no_ids",
+            "events have no `id`: what {count} clients missed while they were away does not come again",
+            "事件没有 `id`：{count} 个客户端在断开期间错过的内容不会再来",
+        ),
+        phrase(
+            "skip_events",
+            "{count} of {all} streams that were asked for with `Last-Event-ID` leave out {events} events behind it (median)",
+            "{all} 条带 `Last-Event-ID` 请求的流中有 {count} 条跳过了其后的 {events} 个事件（中位数）",
+        ),
+        phrase(
+            "bring_again",
+            "{count} of {all} streams that were asked for with `Last-Event-ID` bring {events} events again (median)",
+            "{all} 条带 `Last-Event-ID` 请求的流中有 {count} 条重复发送了 {events} 个事件（中位数）",
+        ),
+        phrase(
+            "as_many_as_made",
+            "That is about as many as were made while the clients were away, {seconds} (median)",
+            "这与客户端断开期间（中位数 {seconds}）产生的数量大致相同",
+        ),
+        phrase(
+            "no_ids",
+            "{cut} streams were ended by others than their clients; {count} clients came back after {seconds}, in which about {events} events were made, and no event has an `id`",
+            "{cut} 条流不是由客户端结束的；{count} 个客户端在 {seconds}后重连，其间约产生 {events} 个事件，而所有事件都没有 `id`",
+        ),
+        phrase(
+            "state_again",
+            "each event may say the whole state, so that none is missed",
+            "每个事件可能都给出完整状态，因此不会缺失",
+        ),
+        phrase(
+            "compare_clients",
+            "Listen with a second client through a reconnect of the first, and compare what both got",
+            "让第二个客户端在第一个重连期间持续监听，并对比两者收到的内容",
+        ),
         phrase("live_goes_on", "Other events come: the stream itself works", "其他事件会到达：流本身正常"),
         phrase(
             "kept_shorter",
@@ -65,7 +103,7 @@ pub const CAUSE: Cause = Cause {
             "在服务中：保留最近的事件，并从 `Last-Event-ID` 之后开始",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
@@ -93,6 +131,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
             .fix(Said::new("ring"))
             .finding(),
     )
+}
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    streams::findings(&CAUSE, seen)
 }
 
 fn ids(attempt: &Attempt) -> &[String] {

@@ -8,7 +8,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
-use crate::flows::{self, Flow};
+use crate::flows::{self, Flow, Holding};
 use crate::openings;
 use crate::population::{Population, streams};
 
@@ -78,6 +78,12 @@ pub const CAUSE: Cause = Cause {
             "{messages} events came in {reads} reads",
             "{messages} 个事件分 {reads} 次读取到达",
         ),
+        phrase(
+            "in_blocks",
+            "They come in blocks of {bytes} that end inside an event: when a buffer of that size is full",
+            "它们以 {bytes}为块到达，且块在事件中间结束：即该大小的缓冲区写满之时",
+        ),
+        phrase("until_end", "They come with the end of the answer", "它们在应答结束时才到达"),
         phrase("nothing", "No event came while the stream was listened to", "监听期间没有任何事件到达"),
         phrase(
             "straight_live",
@@ -132,7 +138,15 @@ fn held_head(seen: &Examination) -> Option<Finding> {
 fn held_events(seen: &Examination) -> Option<Finding> {
     let flow = flows::flow(seen, Via::Url, false).filter(|_| seen.target.protocol == Protocol::Sse)?;
     let straight = flows::flow(seen, Via::Direct, false);
-    if !flow.is_held_against(straight.as_ref()) || flow.coding().is_some() {
+    let holding = flow.holding();
+    let block = match holding {
+        Some(Holding::BySize(bytes)) => Some(bytes),
+        // A clock is no buffer.
+        Some(Holding::ByTime(_)) => return None,
+        _ => None,
+    };
+    let is_held = block.is_some() || flow.is_held_against(straight.as_ref());
+    if !is_held || flow.coding().is_some() {
         return None;
     }
     if straight.as_ref().is_some_and(|straight| !straight.is_live()) {
@@ -145,12 +159,16 @@ fn held_events(seen: &Examination) -> Option<Finding> {
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
     let live = straight.map(|straight| counted("straight_live", &straight).with("upstream", upstream));
     let is_compared = live.is_some();
-    let claim = Claim::of(&CAUSE, Place::UpstreamLeg, said(&flow))
+    let is_located = is_compared || product.is_some();
+    let place = if is_located || block.is_none() { Place::UpstreamLeg } else { Place::Unknown };
+    let claim = Claim::of(&CAUSE, place, said(&flow))
+        .noted(block.map(|bytes| Said::new("in_blocks").bytes("bytes", bytes)))
+        .noted((holding == Some(Holding::UntilEnd)).then(|| Said::new("until_end")))
         .corroborated(live)
         .unless((!is_compared).then(|| Said::new("app")))
         .next(openings::ask_straight(seen))
         .fix_by(Said::new("no_buffering"), Said::new("nginx"));
-    let claim = if is_compared || product.is_some() { claim } else { claim.suspected() };
+    let claim = if is_located || block.is_some() { claim } else { claim.suspected() };
     Some(claim.noted(product).noted((!is_chunked).then(|| Said::new("not_chunked"))).finding())
 }
 
@@ -176,7 +194,7 @@ mod tests {
 
     use super::*;
     use crate::attempt::{Fault, StageName};
-    use crate::scene::{Scene, event_stream, flushed, found, listened, none, untimed};
+    use crate::scene::{Scene, event_stream, flushed, found, in_bursts, listened, none, untimed};
 
     fn held() -> Scene {
         Scene::of(Protocol::Sse).direct("10.0.3.7:80").attempt(listened(Via::Url, None, flushed(8, 8, 0.4)))
@@ -193,6 +211,24 @@ mod tests {
         let scene = || Scene::of(Protocol::Sse).direct("10.0.3.7:80").attempt(untimed(Via::Direct, 1));
         found(probe, scene().attempt(untimed(Via::Url, 4)), Level::High);
         found(probe, scene().attempt(listened(Via::Url, None, Vec::new())), Level::High);
+    }
+
+    #[test]
+    fn blocks_tell_a_buffer_and_not_whose() {
+        let blocks = || in_bursts(&[(1.0, 3900, true), (3.0, 7996, true), (5.1, 12_092, true)]);
+        let alone = found(probe, Scene::of(Protocol::Sse).attempt(blocks()), Level::Medium);
+        assert_eq!(alone.place, Place::Unknown);
+        let untold = blocks().stream_with(|stream| stream.messages = untimed(stream.messages.clone()));
+        found(probe, Scene::of(Protocol::Sse).attempt(untold), Level::Medium);
+        let scene = Scene::of(Protocol::Sse).direct("10.0.3.7:80").attempt(blocks());
+        assert_eq!(found(probe, scene.attempt(live()), Level::High).place, Place::UpstreamLeg);
+    }
+
+    #[test]
+    fn a_clock_is_no_buffer() {
+        let steps =
+            in_bursts(&[(1.0, 400, false), (2.0, 900, false), (3.0, 1300, false), (4.0, 1800, false)]);
+        none(probe, Scene::of(Protocol::Sse).attempt(steps));
     }
 
     #[test]

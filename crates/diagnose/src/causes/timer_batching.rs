@@ -1,11 +1,13 @@
 //! The service sends in steps of a timer.
 
+use model::Protocol;
 use model::finding::{Finding, Place, Said, Severity};
 
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
+use crate::flows::{self, Holding};
 use crate::roundtrips::RoundTrips;
 
 /// See the module.
@@ -21,13 +23,14 @@ pub const CAUSE: Cause = Cause {
         ),
         evidence: text(
             "What is sent right after an answer waits a whole period P; what is sent at another moment waits \
-             less; Pings do not wait. Straight at the service it is the same.",
-            "紧跟应答之后发送的消息要等整个周期 P，其他时刻发送的等待较短；Ping 不等待；直连服务也一样。",
+             less; Pings do not wait. Straight at the service it is the same. Events: whole ones come together each \
+             P, and the first of them had waited longest.",
+            "紧跟应答之后发送的消息要等整个周期 P，其他时刻发送的等待较短；Ping 不等待；直连服务也一样。事件：每隔 P 有若干完整事件一起到达，其中最早的等待最久。",
         ),
         look_alikes: text(
             "`server-processing-slow`: each message takes as long, whenever it is sent. `sse-proxy-buffering`: \
-             held by bytes, not by time.",
-            "`server-processing-slow`：无论何时发送都同样慢；`sse-proxy-buffering`：按字节而非时间积压。",
+             held by bytes, not by time, so that blocks end inside events.",
+            "`server-processing-slow`：无论何时发送都同样慢；`sse-proxy-buffering`：按字节而非时间积压，块在事件中间结束。",
         ),
         fix: text(
             "Flush more often or at once for what is urgent, or accept it: batching saves packets. Then echoes \
@@ -45,6 +48,17 @@ pub const CAUSE: Cause = Cause {
         ),
         phrase("pings_at_once", "Pings come back in {ping}", "Ping 在 {ping}内返回"),
         phrase("straight_too", "Straight at {upstream} it is the same", "直连 {upstream} 也一样"),
+        phrase(
+            "events_in_steps",
+            "{messages} events came in steps of {period}, whole ones each time; the longest had waited {longest}",
+            "{messages} 个事件以 {period}为步长到达，每次都是完整事件；等待最久的为 {longest}",
+        ),
+        phrase(
+            "straight_at_once",
+            "Straight at {upstream} they come one by one",
+            "直连 {upstream} 时逐个到达",
+        ),
+        phrase("flushing_proxy", "a proxy that flushes at an interval", "按间隔刷新的代理"),
         phrase("varies", "a handler whose time varies", "耗时不定的处理函数"),
         phrase(
             "flush",
@@ -56,6 +70,42 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
+    echoes(seen).or_else(|| events(seen))
+}
+
+/// Events that wait for the next step, whole ones each time.
+fn events(seen: &Examination) -> Option<Finding> {
+    let by_clock = |via| {
+        let flow = flows::flow(seen, via, false).filter(|_| seen.target.protocol == Protocol::Sse)?;
+        match flow.holding() {
+            Some(Holding::ByTime(period)) => Some((flow, Some(period))),
+            _ => Some((flow, None)),
+        }
+    };
+    let (flow, period) = by_clock(Via::Url)?;
+    let period = period.filter(|_| flow.coding().is_none())?;
+    let straight = by_clock(Via::Direct);
+    let upstream = seen.target.direct.as_deref().unwrap_or("-");
+    let said = Said::new("events_in_steps")
+        .with("messages", flow.messages)
+        .seconds("period", period)
+        .seconds("longest", flow.longest());
+    let compared = |code: &'static str| Said::new(code).with("upstream", upstream);
+    let claim = match &straight {
+        Some((_, Some(_))) => Claim::of(&CAUSE, Place::Upstream, said).corroborated(compared("straight_too")),
+        Some((flow, None)) if flow.is_live() => {
+            Claim::of(&CAUSE, Place::UpstreamLeg, said).corroborated(compared("straight_at_once"))
+        }
+        Some(_) => return None,
+        None => Claim::of(&CAUSE, Place::Unknown, said)
+            .unless(Said::new("flushing_proxy"))
+            .next(Said::new("pass_upstream")),
+    };
+    let claim = claim.titled(Said::new("title").seconds("period", period));
+    Some(claim.fix(Said::new("flush").seconds("period", period)).finding())
+}
+
+fn echoes(seen: &Examination) -> Option<Finding> {
     let trips = RoundTrips::of(seen, Via::Url).filter(RoundTrips::is_batched)?;
     let (period, ping) = (trips.echo(), trips.ping()?);
     let least = trips.firsts.first().into_iter().chain(trips.large.first()).copied().fold(period, f64::min);
@@ -84,7 +134,7 @@ mod tests {
     use model::finding::Level;
 
     use super::*;
-    use crate::scene::{DIRECT, Scene, URL, echoed, found, none};
+    use crate::scene::{DIRECT, Scene, URL, echoed, flushed, found, in_bursts, listened, none};
 
     /// After the first, each echo waits for the next step.
     fn steps(via: Via, period: f64, first: f64) -> crate::attempt::Attempt {
@@ -97,6 +147,22 @@ mod tests {
         let scene = || Scene::opened().direct("10.0.3.7:80").attempt(steps(URL, 0.25, 0.07));
         found(probe, scene(), Level::Medium);
         found(probe, scene().attempt(steps(DIRECT, 0.25, 0.11)), Level::High);
+    }
+
+    #[test]
+    fn events_in_steps() {
+        let steps =
+            || in_bursts(&[(1.0, 400, false), (2.0, 900, false), (3.0, 1300, false), (4.0, 1800, false)]);
+        assert_eq!(found(probe, Scene::sse().attempt(steps()), Level::Medium).place, Place::Unknown);
+        let scene = || Scene::sse().direct("10.0.3.7:80").attempt(steps());
+        let live = listened(Via::Direct, None, flushed(8, 1, 0.4));
+        assert_eq!(found(probe, scene().attempt(live), Level::High).place, Place::UpstreamLeg);
+        let same =
+            crate::attempt::Attempt { experiment: listened(DIRECT, None, Vec::new()).experiment, ..steps() };
+        assert_eq!(found(probe, scene().attempt(same), Level::High).place, Place::Upstream);
+        let blocks =
+            in_bursts(&[(1.0, 3900, true), (2.0, 7996, true), (3.0, 12_092, true), (4.0, 16_188, true)]);
+        none(probe, Scene::sse().attempt(blocks));
     }
 
     #[test]

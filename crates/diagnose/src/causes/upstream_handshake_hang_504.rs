@@ -1,4 +1,4 @@
-//! The service accepts the connection and never answers the handshake.
+//! The service accepts the connection, and answers the handshake late or never.
 
 use model::Protocol;
 use model::finding::{Finding, Place, Said, Severity};
@@ -8,8 +8,8 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::{Vary, Via};
-use crate::openings;
-use crate::population::{Population, refusals};
+use crate::openings as opened;
+use crate::population::{Population, openings, refusals};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -17,15 +17,17 @@ pub const CAUSE: Cause = Cause {
     number: 114,
     severity: Severity::Critical,
     manual: Manual {
-        title: text("the handshake is never answered", "握手始终得不到应答"),
+        title: text("the handshake is never answered, or late", "握手始终得不到应答，或很晚才得到"),
         symptoms: text(
             "A spinner, then 504 after exactly the proxy's timeout, or the client's own.",
             "一直转圈，随后恰好在代理超时（或客户端自身超时）后得到 504。",
         ),
         evidence: text(
             "TCP and TLS are quick, the request is taken, and no byte of an answer comes; straight to the \
-             service it is the same.",
-            "TCP 与 TLS 都很快，请求已被接收，却没有任何应答字节；直接连接服务也一样。",
+             service it is the same. In traffic also: the answer comes long after the connection stands, while \
+             Pongs on the same connections, or other upstreams, are quick.",
+            "TCP 与 TLS 都很快，请求已被接收，却没有任何应答字节；直接连接服务也一样。在流量中还包括：连接建立很久之后才有应答，而同样连接上的 Pong \
+             或其他上游都很快。",
         ),
         look_alikes: text(
             "`accept-queue-overflow`: nobody accepts; the listening socket's Recv-Q is full. \
@@ -80,6 +82,28 @@ pub const CAUSE: Cause = Cause {
             "the head of the answer may come with the first message",
             "应答头可能在首条消息时才发出",
         ),
+        phrase("title_slow", "handshakes are answered after {seconds}", "握手在 {seconds}后才得到应答"),
+        phrase(
+            "slow_answers",
+            "{count} handshakes at {upstream} were answered {seconds} after the connection stood, which took {connect} (medians)",
+            "{upstream} 的 {count} 次握手在连接建立（耗时 {connect}）后 {seconds}才得到应答（中位数）",
+        ),
+        phrase(
+            "pongs_quick",
+            "On the same connections Pongs came within {ping}: only the handshake is slow",
+            "同样的连接上 Pong 在 {ping}内到达：慢的只是握手",
+        ),
+        phrase(
+            "way_quick",
+            "The way to it and back takes {rtt}, by the kernel",
+            "按内核测量，往返用时 {rtt}",
+        ),
+        phrase(
+            "others_quick",
+            "{count} handshakes at other upstreams of the route were answered within {seconds} (median)",
+            "该路由其他上游的 {count} 次握手在 {seconds}内得到应答（中位数）",
+        ),
+        phrase("slow_in_all", "the service may be slow in all that it does", "服务可能做什么都慢"),
         phrase(
             "look_inside",
             "On the service's machine: what its threads wait for, and `ss -tn` for requests that are not \
@@ -110,7 +134,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
         None if is_hanging(plain) => Said::new("no_answer").seconds("seconds", plain.failed()?.seconds),
         None => return None,
     };
-    if openings::repeats(seen, Via::Url).any(Attempt::is_open) {
+    if opened::repeats(seen, Via::Url).any(Attempt::is_open) {
         return None;
     }
     let direct = seen.direct();
@@ -131,7 +155,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
         .unless((is_unknown && answered.is_some()).then(|| Said::new("unreachable")))
         .unless((direct.is_none() && answered.is_none()).then(|| Said::new("held_by_proxy")))
         .unless(comes_with_message.then(|| Said::new("first_message")))
-        .next(openings::ask_straight(seen).unwrap_or(Said::new("look_inside")));
+        .next(opened::ask_straight(seen).unwrap_or(Said::new("look_inside")));
     let claim = if comes_with_message { claim.fix(Said::new("send_head")) } else { claim };
     // The head of a call is not due before its first message, and a proxy may hold that of an event stream.
     let is_call = seen.target.protocol == Protocol::Grpc;
@@ -142,11 +166,12 @@ fn probe(seen: &Examination) -> Option<Finding> {
 
 /// The connection stands, and the request gets no answer.
 pub(super) fn is_hanging(attempt: &Attempt) -> bool {
-    openings::failed(attempt, StageName::Http) == Some(Fault::Timeout)
+    opened::failed(attempt, StageName::Http) == Some(Fault::Timeout)
 }
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
-    refusals::findings(&CAUSE, seen)
+    let slow = openings::findings(&CAUSE, seen);
+    refusals::findings(&CAUSE, seen).into_iter().chain(slow).collect()
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use model::WallTime;
-use model::finding::{Doubt, Finding, Param, Place, Vantage};
+use model::finding::{Doubt, Finding, Place, Vantage};
 
 use super::between;
+use super::doubts::{Doubted, Doubts};
 use crate::claim::joined;
 use crate::verdict::is_about_opening;
 
@@ -19,18 +20,6 @@ fn is_same(a: &Finding, b: &Finding) -> bool {
 /// What two vantages see of one thing. What a probe sees of no route is another thing for each probe.
 fn is_same_cause(a: &Finding, b: &Finding) -> bool {
     a.id == b.id && a.route == b.route
-}
-
-/// Whether a doubt about one holds for the other: its sentence is the same, in what is no number, and it is as sure.
-fn says_the_same(a: &Finding, b: &Finding) -> bool {
-    let words = |finding: &Finding| -> Vec<String> {
-        let texts = finding.title.params.values().filter_map(|param| match param {
-            Param::Text(text) => Some(text.clone()),
-            _ => None,
-        });
-        texts.chain([finding.title.code.to_string()]).collect()
-    };
-    a.level == b.level && words(a) == words(b)
 }
 
 /// A finding of the inside is over when it was not seen for so long, seconds: a look may miss what comes in waves.
@@ -82,6 +71,7 @@ pub struct Ledger {
     inside: Vec<(Finding, WallTime)>,
     outside: BTreeMap<Arc<str>, OfProbe>,
     over: VecDeque<Finding>,
+    doubts: Doubts,
     left_out: u64,
 }
 
@@ -89,7 +79,8 @@ impl Ledger {
     /// Takes in what a look at the connections found.
     pub fn looked(&mut self, found: Vec<Finding>, now: WallTime) {
         for finding in found {
-            let finding = Finding { vantages: vec![Vantage::Inside], ..finding };
+            let mut finding = Finding { vantages: vec![Vantage::Inside], ..finding };
+            self.doubts.recall(&mut finding, now);
             let has_room = self.inside.len() < ACTIVE_MAX;
             match self.inside.iter_mut().find(|(known, _)| is_same(known, &finding)) {
                 Some((known, seen)) => {
@@ -100,6 +91,7 @@ impl Ledger {
                 None => self.left_out += 1,
             }
         }
+        self.doubts.forget_old(now);
         let (inside, gone): (Vec<_>, Vec<_>) =
             self.inside.drain(..).partition(|(_, seen)| between(*seen, now) <= GONE);
         self.inside = inside;
@@ -125,11 +117,11 @@ impl Ledger {
         let vantages = vec![Vantage::Probe(Arc::clone(probe))];
         let found: Vec<Finding> = found
             .into_iter()
-            .map(|finding| Finding {
-                route: route.cloned(),
-                vantages: vantages.clone(),
-                since: finding.since.or(Some(now)),
-                ..finding
+            .map(|finding| {
+                let (route, since) = (route.cloned(), finding.since.or(Some(now)));
+                let mut finding = Finding { route, vantages: vantages.clone(), since, ..finding };
+                self.doubts.recall(&mut finding, now);
+                finding
             })
             .collect();
         for one in &mut *known {
@@ -238,7 +230,21 @@ impl Ledger {
                 && (route.is_none() || finding.route.as_deref() == route)
                 && place.is_none_or(|place| [place, Place::Unknown].contains(&finding.place))
         });
-        meant.map(|finding| finding.doubt = doubt.cloned()).count()
+        let judge = |finding: &mut Finding| {
+            self.doubts.judged(finding, doubt);
+            finding.doubt = doubt.cloned();
+        };
+        meant.map(judge).count()
+    }
+
+    /// Takes the doubts that an earlier process remembered.
+    pub fn restore_doubts(&mut self, doubts: Vec<Doubted>, now: WallTime) {
+        self.doubts.restore(doubts, now);
+    }
+
+    /// All doubts that are to be remembered, when they have changed since this was last asked.
+    pub fn changed_doubts(&mut self) -> Option<Vec<Doubted>> {
+        self.doubts.take_changed()
     }
 
     /// Findings that there was no room for.
@@ -254,17 +260,17 @@ impl Probed {
     }
 }
 
-/// What is said again, since when it was said first; what people doubt is doubted still.
+/// What is said again, since when it was said first.
 fn again(known: &Finding, finding: Finding) -> Finding {
     let since = [known.since, finding.since].into_iter().flatten().min();
-    let doubt = known.doubt.clone().filter(|_| says_the_same(known, &finding));
-    Finding { since, doubt, ..finding }
+    Finding { since, ..finding }
 }
 
 #[cfg(test)]
 mod tests {
     use model::finding::{Affected, Level, Place, Said};
 
+    use super::super::doubts::DOUBTS_MAX;
     use super::*;
     use crate::causes::by_id;
     use crate::claim::Claim;
@@ -441,11 +447,75 @@ mod tests {
         ledger.looked(vec![said_with(2, "b")], at(3));
         assert!(!is_doubted(&ledger));
         assert_eq!(ledger.doubt("ws-upgrade-stripped", None, None, Some(&doubt)), 1);
+        let weaker = Finding { level: Level::Low, ..said_with(2, "b") };
+        ledger.looked(vec![weaker], at(4));
+        assert!(is_doubted(&ledger), "it is less sure");
         let surer = Finding { level: Level::High, ..said_with(2, "b") };
         ledger.looked(vec![surer], at(4));
         assert!(!is_doubted(&ledger));
         assert_eq!(ledger.doubt("ws-upgrade-stripped", None, None, Some(&doubt)), 1);
         assert_eq!(ledger.doubt("ws-upgrade-stripped", None, None, None), 1);
         assert!(!is_doubted(&ledger));
+    }
+
+    #[test]
+    fn a_doubt_outlives_the_finding_and_the_process() {
+        let doubt = Doubt { at: at(1), note: "ours".to_owned() };
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.changed_doubts(), None);
+        ledger.looked(vec![said_with(1, "a")], at(1));
+        ledger.ran("echo", vec![outside(CUT)], DEEP, 1);
+        assert_eq!(ledger.doubt("ws-upgrade-stripped", None, None, Some(&doubt)), 1);
+        assert_eq!(ledger.doubt(CUT, None, None, Some(&doubt)), 1);
+        let kept = ledger.changed_doubts().expect("two are new");
+        assert_eq!((kept.len(), ledger.changed_doubts()), (2, None), "they are given once");
+        let text = serde_json::to_string(&kept).expect("is JSON");
+
+        let again = || {
+            let mut ledger = Ledger::default();
+            ledger.restore_doubts(serde_json::from_str(&text).expect("is read"), at(100));
+            ledger
+        };
+        let doubts = |ledger: &Ledger| -> Vec<(String, bool)> {
+            ledger.active().iter().map(|one| (one.id.to_string(), one.doubt.is_some())).collect()
+        };
+        let mut ledger = again();
+        ledger.looked(vec![said_with(7, "a")], at(101));
+        ledger.ran("other", vec![outside(CUT)], DEEP, 102);
+        assert_eq!(
+            doubts(&ledger),
+            [("ws-upgrade-stripped".to_owned(), true), (CUT.to_owned(), false)],
+            "another probe was not doubted"
+        );
+        ledger.ran("echo", vec![outside(CUT)], DEEP, 102);
+        assert!(ledger.outside["echo"].found[0].finding.doubt.is_some());
+
+        let mut ledger = again();
+        ledger.looked(vec![said_with(7, "b")], at(101));
+        assert!(!doubts(&ledger)[0].1, "it says something else");
+        assert_eq!(ledger.changed_doubts().map(|left| left.len()), Some(1), "and is forgotten");
+
+        let mut ledger = again();
+        ledger.looked(Vec::new(), at(100 + 8 * 86_400));
+        assert_eq!(ledger.changed_doubts(), Some(Vec::new()), "nobody has seen them for a week");
+    }
+
+    #[test]
+    fn doubts_are_bounded() {
+        let mut ledger = Ledger::default();
+        for number in 0..DOUBTS_MAX as u64 + 5 {
+            let header = number.to_string();
+            ledger.looked(vec![said_with(1, &header)], at(number));
+            let route: Arc<str> = header.as_str().into();
+            for (finding, _) in &mut ledger.inside {
+                finding.route = Some(Arc::clone(&route));
+            }
+            let doubt = Doubt { at: at(number), note: header };
+            ledger.doubt("ws-upgrade-stripped", None, None, Some(&doubt));
+            ledger.inside.clear();
+        }
+        let kept = ledger.changed_doubts().expect("some are new");
+        assert_eq!(kept.len(), DOUBTS_MAX);
+        assert!(!serde_json::to_string(&kept).expect("is JSON").contains(r#""note":"4""#), "the oldest went");
     }
 }

@@ -63,8 +63,14 @@ fn characteristic(ends: &[&CloseRecord]) -> Vec<String> {
 
 /// Terms that are worth saying when they tell them from others.
 fn further(ends: &[&CloseRecord]) -> Vec<String> {
-    let words =
-        [TextField::Layer, TextField::GrpcCode, TextField::Upstream, TextField::Service, TextField::Method];
+    let words = [
+        TextField::Layer,
+        TextField::GrpcCode,
+        TextField::Upstream,
+        TextField::Service,
+        TextField::Method,
+        TextField::UserAgent,
+    ];
     let numbers = [NumberField::Duration, NumberField::Messages];
     let greatest = |field| {
         let (_, most) = range(ends, field)?;
@@ -240,6 +246,7 @@ mod tests {
             open: &[],
             told: &[],
             host: None,
+            own_heartbeat: None,
             claimed: Default::default(),
             known: super::super::Known::default(),
         }

@@ -1,4 +1,8 @@
-//! What event streams of many clients have in common: no event at all, clients that come back at once, batches.
+//! What event streams of many clients have in common: no event at all, clients that come back at once, batches,
+//! compression that holds back, reconnects that lose what was made meanwhile.
+
+mod compressed;
+mod resume;
 
 use model::Protocol;
 use model::finding::{Affected, Finding, Place, Said, Topic};
@@ -27,6 +31,8 @@ pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
         "sse-malformed-framing" => unterminated(cause, seen),
         "sse-retry-storm" => storm(cause, seen),
         "sse-proxy-buffering" => batches(cause, seen),
+        "sse-gzip-buffering" => compressed::held(cause, seen),
+        "sse-no-resume" => resume::lost(cause, seen),
         _ => None,
     };
     found.into_iter().collect()
@@ -34,7 +40,10 @@ pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
 
 fn unterminated(cause: &'static Cause, seen: &Population<'_>) -> Option<Finding> {
     let is_so = |record: &CloseRecord| {
-        record.messages.server_to_client == 0 && record.bytes.server_to_client >= BYTES_MIN
+        // What is compressed is not looked into.
+        coding(record).is_none()
+            && record.messages.server_to_client == 0
+            && record.bytes.server_to_client >= BYTES_MIN
     };
     let ends = seen.ends_where(is_so);
     if ends.len() < ENDS_MIN || ends.len() * 2 < seen.ends.len() {
@@ -84,6 +93,11 @@ fn concerning(claim: Claim, cause: &Cause, seen: &Population<'_>, ends: &[&Close
     let concerning = fixed.concerns(seen.route.clone(), seen.since(ends), affected);
     let topic = if cause.id == "sse-retry-storm" { Topic::Ends } else { Topic::Delivery };
     concerning.about(topic).selects(seen.selection(ends)).finding()
+}
+
+/// How its body is coded, when it is.
+fn coding(record: &CloseRecord) -> Option<&str> {
+    record.event_stream.as_ref()?.coding.as_deref()
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {

@@ -31,7 +31,12 @@ pub(crate) fn end(number: u64) -> Made {
         id: ConnectionId(number.wrapping_mul(0x1234_5678_9abc_def1)),
         protocol: Protocol::WebSocket,
         route: "chat".into(),
-        client: ClientAddress { ip: [10, 0, (number % 200) as u8, 7].into(), port: 40_000, country: None },
+        client: ClientAddress {
+            ip: [10, 0, (number % 200) as u8, 7].into(),
+            port: 40_000,
+            country: None,
+            is_tryout: false,
+        },
         user_agent: None,
         upstream: Some("http://a".into()),
         opened_at: at(NOW - 60.0),
@@ -41,6 +46,7 @@ pub(crate) fn end(number: u64) -> Made {
             result: HandshakeResult::Success,
             status: Some(101),
             seconds: 0.01,
+            connect_seconds: None,
             detail: None,
             refused_by: None,
         },
@@ -58,6 +64,7 @@ pub(crate) fn end(number: u64) -> Made {
         tcp: None,
         reconnect: None,
         events_per_read: None,
+        event_stream: None,
         ping_rtt_seconds: PerLeg::default(),
         heartbeat: PerLeg::default(),
         grpc: None,
@@ -177,6 +184,7 @@ pub(crate) fn failed(number: u64, result: HandshakeResult, seconds: f64, detail:
             result,
             status: Some(502),
             seconds,
+            connect_seconds: None,
             detail: Some(detail.to_owned()),
             refused_by: None,
         };
@@ -235,6 +243,7 @@ fn random_ends_have_no_timer_and_no_clump() {
             open: &[],
             told: &[],
             host: None,
+            own_heartbeat: None,
         };
         assert!(population.timers().is_empty(), "seed {seed}");
         assert!(population.clumps().is_empty(), "seed {seed}");

@@ -66,14 +66,20 @@ fn is_goaway(timer: &Timer<'_>) -> bool {
 
 /// A heartbeat of this gateway that the timer does not cut: a third of it, so that one sign of life may be lost. None where
 /// silence is not what counts, or where no heartbeat can be so fast.
-fn proposal(protocol: Protocol, timer: &Timer<'_>) -> Option<Said> {
+fn proposal(seen: &Population<'_>, timer: &Timer<'_>) -> Option<Said> {
+    let protocol = seen.protocol;
     let leg = timer.manner.leg()?;
     let can_beat = protocol == Protocol::WebSocket || (protocol == Protocol::Sse && leg == Leg::Client);
     let interval = (timer.seconds / 3.0).floor().max(1.0);
     if !can_beat || timer.clock == Clock::Age || timer.manner.is_told || interval * 2.0 > timer.seconds {
         return None;
     }
-    let towards = if leg == Leg::Client { "client" } else { "upstream" };
+    let is_towards_other = seen.own_heartbeat.is_some_and(|own| own.is_towards[leg.other()]);
+    let towards = match leg {
+        _ if is_towards_other => "both",
+        Leg::Client => "client",
+        Leg::Upstream => "upstream",
+    };
     let seconds = |seconds: f64| format!("{seconds}s");
     Some(
         Said::new("heartbeat_yaml")
@@ -81,6 +87,14 @@ fn proposal(protocol: Protocol, timer: &Timer<'_>) -> Option<Said> {
             .with("timeout", &*seconds(interval * 2.0))
             .with("towards", towards),
     )
+}
+
+/// The interval of the gateway's own heartbeat towards the leg that cuts, seconds, where that is too long: one sign of life
+/// that is lost, or none at all, and the timer has fired.
+fn late_interval(seen: &Population<'_>, timer: &Timer<'_>) -> Option<f64> {
+    let leg = timer.manner.leg().filter(|_| timer.clock != Clock::Age && !timer.manner.is_told)?;
+    let own = seen.own_heartbeat.filter(|own| own.is_towards[leg])?;
+    (own.interval_seconds * 2.0 > timer.seconds).then_some(own.interval_seconds)
 }
 
 fn told(cause: &'static Cause, seen: &Population<'_>, timer: &Timer<'_>) -> Finding {
@@ -115,6 +129,9 @@ fn told(cause: &'static Cause, seen: &Population<'_>, timer: &Timer<'_>) -> Find
             Said::new("busy_outlive").with("count", timer.outlived).seconds("seconds", timer.seconds),
         ),
         Clock::Silence => claim.corroborated(Said::new("ages_differ")),
+        Clock::Age if timer.silent_longer * 2 > timer.ends.len() => {
+            claim.corroborated(Said::new("silent_longer").with("count", timer.silent_longer))
+        }
         Clock::Age => claim.corroborated(Said::new("silences_differ")),
         Clock::Either => claim.unless(Said::new("other_clock")).next(Said::new("hold_busy")),
     };
@@ -130,9 +147,16 @@ fn told(cause: &'static Cause, seen: &Population<'_>, timer: &Timer<'_>) -> Find
         Clock::Age => Said::new("outlive_age").seconds("seconds", timer.seconds),
         _ => Said::new("beat_sooner").seconds("seconds", timer.seconds).seconds("half", timer.seconds / 2.0),
     };
+    let late = late_interval(seen, timer);
+    let claim = claim.noted(late.map(|interval| {
+        Said::new("own_beat_is_late").seconds("interval", interval).seconds("seconds", timer.seconds)
+    }));
     let claim = claim.titled(counted("title_timer")).fix(fix);
-    let claim = match proposal(seen.protocol, timer) {
-        Some(lines) => claim.fix_by(Said::new("gateway_beats").with("route", &*seen.route), lines),
+    let claim = match proposal(seen, timer) {
+        Some(lines) => {
+            let code = if late.is_some() { "gateway_beats_sooner" } else { "gateway_beats" };
+            claim.fix_by(Said::new(code).with("route", &*seen.route), lines)
+        }
         None => claim,
     };
     claim
@@ -143,24 +167,100 @@ fn told(cause: &'static Cause, seen: &Population<'_>, timer: &Timer<'_>) -> Find
 
 #[cfg(test)]
 mod tests {
+    use model::finding::Level;
     use model::language::Language;
-    use model::record::What;
-    use model::{Leg, Reason};
+    use model::record::{EventStreamFacts, What};
+    use model::{Leg, PerLeg, Protocol, Reason};
 
-    use super::super::tests::{Made, end, judged, random};
+    use super::super::tests::{Made, NOW, at, end, judged, random, told_of};
+    use super::super::{Own, OwnHeartbeat, Watch, WatchOptions};
     use crate::text;
 
     /// The lines that are offered for ends after a silence, by the leg that ends.
     fn offered(seconds: f64, leg: Leg) -> Vec<String> {
+        found(seconds, leg, None).1
+    }
+
+    /// Codes of evidence and fixes, and the lines that are offered, where the gateway beats by itself.
+    fn found(seconds: f64, leg: Leg, own: Option<OwnHeartbeat>) -> (Vec<String>, Vec<String>) {
         let cut = |number: u64| -> Made {
             let [ago, age, silence] = [1, 2, 3].map(|salt| random(10 * number + salt));
             let made = end(number).by(leg, What::Fin, Reason::Abnormal);
             made.lived(10.0 * ago, seconds + 100.0 * age, seconds + 0.04 * silence)
         };
-        let findings = judged((0..30).map(cut));
+        let mut watch = Watch::new(WatchOptions::default());
+        let heartbeats = own.map(|own| ("chat".into(), own)).into_iter().collect();
+        watch.know(Own { heartbeats, ..Own::default() });
+        let mut records: Vec<_> = (0..30).map(cut).map(Made::made).collect();
+        records.sort_by_key(|record| record.closed_at);
+        records.into_iter().for_each(|record| watch.closed(record));
+        let findings = watch.judge(at(NOW));
+        findings.iter().for_each(crate::scene::can_be_told);
         let finding = findings.iter().find(|finding| finding.id == "idle-timeout-l7-proxy").expect("a timer");
         let told = text::told(finding, Language::English);
-        told.fixes.into_iter().filter_map(|fix| fix.config).collect()
+        let said = finding.evidence.iter().chain(finding.fixes.iter().map(|fix| &fix.text));
+        let codes = said.map(|said| said.code.to_string()).collect();
+        (codes, told.fixes.into_iter().filter_map(|fix| fix.config).collect())
+    }
+
+    #[test]
+    fn a_heartbeat_that_comes_too_late_is_told_with_the_interval_that_survives() {
+        let own = |interval_seconds, client, upstream| {
+            Some(OwnHeartbeat { interval_seconds, is_towards: PerLeg { client, upstream } })
+        };
+        let says = |own, code: &str| found(60.0, Leg::Upstream, own).0.iter().any(|said| said == code);
+        for late in [31.0, 60.0, 90.0] {
+            assert!(says(own(late, false, true), "own_beat_is_late"), "{late}");
+            assert!(says(own(late, true, true), "gateway_beats_sooner"), "{late}");
+        }
+        assert!(!says(own(29.0, false, true), "own_beat_is_late"), "one may be lost");
+        assert!(!says(own(90.0, true, false), "own_beat_is_late"), "it is towards the other leg");
+        assert!(says(None, "gateway_beats"));
+        let lines = |own| found(60.0, Leg::Upstream, own).1;
+        assert_eq!(
+            lines(own(90.0, false, true)),
+            ["heartbeat:\n  interval: 20s\n  timeout: 40s\n  towards: upstream"]
+        );
+        assert_eq!(
+            lines(own(20.0, true, false)),
+            ["heartbeat:\n  interval: 20s\n  timeout: 40s\n  towards: both"]
+        );
+    }
+
+    /// An event stream with a comment each second from its opening on, until it is cut.
+    fn beating(number: u64, age: f64, silence: f64, longest: f64) -> Made {
+        let made = end(number).by(Leg::Upstream, What::BodyTruncated, Reason::Abnormal);
+        made.lived(10.0 * random(number), age + 0.03 * random(number + 1), silence).with(|record| {
+            record.protocol = Protocol::Sse;
+            record.event_stream = Some(Box::new(EventStreamFacts {
+                reads: (age - silence) as u64,
+                longest_silence_seconds: longest,
+                ..EventStreamFacts::default()
+            }));
+        })
+    }
+
+    #[test]
+    fn a_beat_in_step_with_the_opening_does_not_hide_an_age() {
+        for (age, silence) in [(14.6, 0.6), (14.97, 0.97), (14.2, 0.2)] {
+            let ends = || (0..30).map(|number| beating(number, age, silence, 1.01));
+            assert_eq!(told_of("max-lifetime", ends()).map(|told| told.0), Some(Level::High), "{silence}");
+            assert_eq!(told_of("sse-idle-cut-no-comment-heartbeat", ends()), None, "{silence}");
+        }
+    }
+
+    #[test]
+    fn streams_that_fall_silent_and_are_cut_are_no_matter_of_age() {
+        // Busy for ten seconds and quiet from then on: cut after 5 s of the longest silence there was.
+        let quiet = (0..30).map(|number| beating(number, 15.0, 5.0, 1.0));
+        let longer = (30..40).map(|number| beating(number, 25.0 + number as f64, 0.5, 1.0));
+        let longer = longer.map(|made| made.by(Leg::Client, What::Fin, Reason::Abnormal));
+        let found = judged(quiet.chain(longer));
+        let ids: Vec<_> = found.iter().map(|finding| &*finding.id).collect();
+        assert!(
+            ids.contains(&"sse-idle-cut-no-comment-heartbeat") && !ids.contains(&"max-lifetime"),
+            "{ids:?}"
+        );
     }
 
     #[test]

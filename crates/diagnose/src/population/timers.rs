@@ -33,6 +33,8 @@ pub struct Timer<'a> {
     pub share: f64,
     /// Connections that lived longer than this, since they were not silent for so long.
     pub outlived: usize,
+    /// Of the ends, those that had been silent for longer before and had lived on.
+    pub silent_longer: usize,
     /// Median of the gaps between the Pings of the ends that had any.
     pub heartbeat: Option<f64>,
 }
@@ -52,8 +54,14 @@ impl<'a> Population<'a> {
 
     fn timer(&self, manner: Manner) -> Option<Timer<'a>> {
         let ends = self.ends_where(|record| Manner::of(record) == Some(manner));
-        let silence = spike(ends.iter().map(|record| record.idle_seconds.any));
         let age = spike(ends.iter().map(|record| record.duration_seconds));
+        // A beat that begins with the opening leaves the same silence before each end at the same age.
+        let silence = spike(ends.iter().map(|record| record.idle_seconds.any)).filter(|silence| {
+            let members: Vec<_> =
+                ends.iter().filter(|record| silence.holds(record.idle_seconds.any)).collect();
+            let lived = members.iter().filter(|record| has_outlived_silence(record, age.is_some())).count();
+            lived * 2 < members.len()
+        });
         let (found, value): (Spike, fn(&CloseRecord) -> f64) = match (silence, age) {
             (Some(silence), _) => (silence, |record| record.idle_seconds.any),
             (None, Some(age)) => (age, |record| record.duration_seconds),
@@ -80,6 +88,7 @@ impl<'a> Population<'a> {
             code: common(members.iter().map(|record| code(record, manner.initiator))),
             share: found.share,
             outlived,
+            silent_longer: members.iter().filter(|record| has_outlived_silence(record, true)).count(),
             heartbeat: (beats.len() * 2 >= members.len())
                 .then(|| beats.get(beats.len() / 2).copied())
                 .flatten(),
@@ -106,6 +115,16 @@ impl<'a> Population<'a> {
                 Some(Reason::Timeout | Reason::HeartbeatTimeout | Reason::SlowConsumer | Reason::Limit)
             )
     }
+}
+
+/// Whether it had been silent for longer than before its end and lived on, so that no timer of silence ended it; where
+/// there is another explanation already (`by_age`), also whether it had lived through silences as long each time.
+fn has_outlived_silence(record: &CloseRecord, by_age: bool) -> bool {
+    let Some(stream) = record.event_stream.as_deref() else { return false };
+    let idle = record.idle_seconds.any;
+    let is_longer = stream.longest_silence_seconds > 1.1 * idle + 0.05;
+    let mean = (record.duration_seconds - idle) / stream.reads.max(1) as f64;
+    is_longer || (by_age && stream.reads >= 3 && mean > 0.9 * idle)
 }
 
 /// Whether the ends are nearer to each other than the openings were: one moment ended them all, not a timer of each.

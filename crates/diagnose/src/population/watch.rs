@@ -8,11 +8,12 @@ use model::finding::{Coverage, Finding};
 use model::heartbeat::Heartbeat;
 use model::host::HostFacts;
 use model::live::LiveConnection;
+use model::queue::QueueFacts;
 use model::record::{ClientAddress, CloseRecord, Reconnect};
 use model::tcp::TcpLegs;
 use model::{HandshakeResult, PerDirection, PerLeg, Protocol, WallTime};
 
-use super::{Known, Population, Told, between, is_orderly};
+use super::{Known, Own, Population, Told, between, is_orderly};
 use crate::cause::{Cause, Signs};
 use crate::causes;
 
@@ -70,6 +71,8 @@ pub struct Open {
     pub heartbeat: PerLeg<Option<Heartbeat>>,
     /// What the kernel tells.
     pub tcp: Option<Box<TcpLegs>>,
+    /// What its queue has done; none without one.
+    pub queue: Option<Box<QueueFacts>>,
 }
 
 impl From<LiveConnection> for Open {
@@ -87,6 +90,7 @@ impl From<LiveConnection> for Open {
             reconnect: live.reconnect,
             heartbeat: live.heartbeat,
             tcp: live.tcp,
+            queue: live.queue,
         }
     }
 }
@@ -111,6 +115,7 @@ pub struct Watch {
     told: VecDeque<Told>,
     open: Vec<Open>,
     host: Option<HostFacts>,
+    own: Own,
     /// Records of routes beyond the bound.
     left_out: u64,
     coverage: Coverage,
@@ -125,6 +130,7 @@ impl Watch {
             told: VecDeque::new(),
             open: Vec::new(),
             host: None,
+            own: Own::default(),
             left_out: 0,
             coverage: Coverage::default(),
         }
@@ -164,6 +170,11 @@ impl Watch {
         self.open.extend(open.take(self.options.open_max).map(Open::from));
         self.open.sort_by(|a, b| (&a.route, a.protocol).cmp(&(&b.route, b.protocol)));
         self.host = host;
+    }
+
+    /// What the gateway knows of itself now.
+    pub fn know(&mut self, own: Own) {
+        self.own = own;
     }
 
     /// Records that were left out since there are too many routes.
@@ -206,6 +217,7 @@ impl Watch {
                 open: &self.open[from..from + of],
                 told,
                 host: self.host.as_ref(),
+                own_heartbeat: self.own.heartbeats.get(route).copied(),
             };
             for record in &window.records {
                 use HandshakeResult::*;
@@ -223,6 +235,10 @@ impl Watch {
             ends += population.ends.len() as f64 * population.weight;
             explained += population.ends.iter().filter(is_claimed).count() as f64 * population.weight;
         }
+        findings.extend(causes::ALL.iter().filter_map(|cause| match cause.signs {
+            Signs::Gateway(find) => find(&self.own, now),
+            Signs::Seen { .. } | Signs::Hidden(_) => None,
+        }));
         self.coverage = Coverage {
             window_seconds: self.options.window_seconds,
             ends: ends as u64,

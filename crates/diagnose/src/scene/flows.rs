@@ -1,7 +1,7 @@
 //! Event streams that are listened to.
 
 use super::{answer, greeting};
-use crate::attempt::{Answer, Attempt, Message, Stream};
+use crate::attempt::{Answer, Attempt, BodyRead, Message, Stream};
 use crate::experiment::{Check, Conduct, Experiment, Vary, Via};
 
 /// The head of an event stream.
@@ -44,6 +44,15 @@ pub(crate) fn listened(via: Via, vary: Option<Vary>, messages: Vec<Message>) -> 
     let conduct = Conduct::Listen { seconds: 6.0, messages: 24 };
     let experiment = Experiment { check, via, vary: vary.clone(), conduct };
     Attempt { experiment, ..greeting(check, via, vary, event_stream()).streamed(stream) }
+}
+
+/// One whose reads came so: when, up to which byte, and whether inside an event; of 24 events that are made each 0.2 s.
+pub(crate) fn in_bursts(reads: &[(f64, u64, bool)]) -> Attempt {
+    let read =
+        |&(at, offset, is_inside): &(f64, u64, bool)| BodyRead { at, offset, framed: offset + 9, is_inside };
+    let reads = reads.iter().map(read).collect();
+    let attempt = listened(Via::Url, None, flushed(24, 8, 0.2));
+    attempt.stream_with(|stream| stream.reads = reads)
 }
 
 impl Attempt {

@@ -103,6 +103,11 @@ impl shared::Shared for Counter {
     }
 }
 
+fn asking() -> Asking {
+    let counted = crate::visitor::tests::counted(b"somebody");
+    Asking { client: Some(counted), address: IpAddr::from([192, 0, 2, 1]) }
+}
+
 /// What comes of an attempt whose limits are shared: the reason where it is refused, or would be; and what was asked.
 async fn shared(
     answer: fn() -> Answer,
@@ -114,9 +119,9 @@ async fn shared(
     let route = Door::build(Scope::Route, "chat", &config, None);
     let admission = Admission { route, gateway: Door::build(Scope::Gateway, "", &whole, None) };
     let counter = Arc::new(Counter { answer, asked: parking_lot::Mutex::default() });
-    let asking: Arc<dyn shared::Shared> = counter.clone();
-    let address = IpAddr::from([192, 0, 2, 1]);
-    let outcome = match admission.ask_shared(address, Some(&asking)).await {
+    let counting: Arc<dyn shared::Shared> = counter.clone();
+    let (slots, _) = admission.ask(asking(), (|| 0, || 0)).expect("this gateway lets it in");
+    let outcome = match admission.ask_shared(asking(), &slots, Some(&counting)).await {
         Ok((held, None)) => Ok(held.is_some()),
         Ok((_, Some(reason))) => Err(reason),
         Err(refused) => Err(refused.refusal.reason),
@@ -142,4 +147,24 @@ async fn what_other_gateways_have_a_part_in_is_asked_of_who_counts_for_all() {
     assert_eq!(only_all.1, names[1..]);
     let own = shared(|| Answer::Granted(Held::new(())), LimitsConfig { shared: false, ..config }).await;
     assert_eq!(own.1, names[1..]);
+}
+
+#[tokio::test]
+async fn limits_of_each_client_are_asked_for_by_a_name_that_all_gateways_have() {
+    let per_client: crate::config::PerClientConfig =
+        serde_json::from_str(r#"{"connections": 2, "new_connections": {"tokens": 3, "interval": "60s"}}"#)
+            .expect("limits");
+    let config = LimitsConfig { connections: Some(7), per_client, shared: true, ..LimitsConfig::default() };
+    let name = crate::visitor::tests::counted(b"somebody").shared.expect("a name");
+    let (outcome, asked) = shared(|| Answer::Refused { which: 2, retry_after: None }, config.clone()).await;
+    assert_eq!(outcome, Err(AdmissionReason::ClientNewConnections));
+    let expected = [
+        "route:chat:connections".to_owned(),
+        format!("route:chat:client:{name}:connections"),
+        format!("route:chat:client:{name}:new_connections"),
+        "all:new_connections".to_owned(),
+    ];
+    assert_eq!(asked, expected);
+    let own = LimitsConfig { shared: false, ..config };
+    assert_eq!(shared(|| Answer::Granted(Held::new(())), own).await.1, expected[3..]);
 }

@@ -11,8 +11,9 @@ use super::{Link, STREAM_WINDOW};
 
 /// Looks at what passes. It is called under locks: it may not wait, and knows nothing of connections.
 pub trait Passing: Send + Sync + fmt::Debug {
-    /// Data was read.
-    fn read(&self, data: &[u8], at: Moment);
+    /// Data was read. False when it is kept back, to go on by [`Strand::push`] later; then all that follows is, until
+    /// that has.
+    fn read(&self, data: &[u8], at: Moment) -> bool;
 
     /// So much of it, in the order in which it was read, was accepted by the receiver's kernel socket.
     fn delivered(&self, bytes: usize, now: Moment);
@@ -75,7 +76,11 @@ impl Strand {
 
     /// Passes on data that was read; gives the connection whose writer is to be woken.
     pub fn pass(self: &Arc<Self>, data: &[u8], at: Moment) -> Option<&Arc<Link>> {
-        self.passing.read(data, at);
+        if self.passing.read(data, at) { self.push(data) } else { None }
+    }
+
+    /// Sends on what was read; gives the connection whose writer is to be woken.
+    pub fn push(self: &Arc<Self>, data: &[u8]) -> Option<&Arc<Link>> {
         match self.to.push(self.to_stream, data, Some(self)) {
             Pushed::Taken(is_to_wake) => is_to_wake.then_some(&self.to),
             Pushed::Gone => {
@@ -103,7 +108,7 @@ impl Strand {
     }
 
     /// Data that waits no longer: the connection's window is for others too.
-    pub(super) fn lose(&self, bytes: usize) {
+    pub fn lose(&self, bytes: usize) {
         if self.is_direct.load(Relaxed) && self.from.holds_what_waits() {
             self.from.give_back(bytes);
         }

@@ -25,12 +25,13 @@ pub struct LimitsConfig {
     pub new_connections: Option<Rate>,
     /// The same for each client; answered 429. Only on a route.
     pub per_client: PerClientConfig,
-    /// Messages that the client of one WebSocket may send: a bucket as above.
+    /// Messages that one connection may carry: those from the client of a WebSocket, those to the client of an event stream,
+    /// and those of a gRPC call in each direction. A bucket as above.
     pub messages: Option<Rate>,
-    /// Bytes that the client of one WebSocket may send: a bucket as above, with a token for each byte.
+    /// The same for bytes: a bucket as above, with a token for each byte.
     pub bytes: Option<Rate>,
-    /// What comes of a client that sends more: `delay` reads nothing of it until it may send again, so that it has to wait
-    /// and nothing is lost; `close` ends its connection (Close frame 1008).
+    /// What comes of a connection that carries more: `delay` passes nothing on until it may again, so that who sends has to
+    /// wait and nothing is lost; `close` ends it (Close frame 1008; the end of the body; gRPC: RESOURCE_EXHAUSTED).
     pub when_exceeded: WhenExceeded,
     /// Openings towards upstreams that may be under way at once, so that a storm does not end a service that starts:
     /// `50`, or `{ at_once: 50, waiting: 1000, wait: 5s }`. Others wait in their order; those that find no place to wait,
@@ -41,8 +42,8 @@ pub struct LimitsConfig {
     pub exempt: Vec<Network>,
     /// Refuse nobody and slow nobody down; only count in `heartline_admissions_total{decision="would_refuse"}`.
     pub dry_run: bool,
-    /// Hold `connections` and `new_connections` together with all gateways that name the same `shared_limits`. Limits of each
-    /// client stay those of each gateway.
+    /// Hold `connections` and `new_connections`, those of each client as well, together with all gateways that name the same
+    /// `shared_limits`.
     pub shared: bool,
     /// How a WebSocket is refused: `status` answers 429 or 503 with `Retry-After`; `close_1013` accepts the handshake and
     /// closes with 1013 (try again later), for clients that cannot read a status, as those in browsers.
@@ -97,7 +98,7 @@ pub enum By {
     Address,
 }
 
-/// What comes of a client that sends more than it may.
+/// What comes of a connection that carries more than it may.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenExceeded {
@@ -207,7 +208,7 @@ impl LimitsConfig {
         is_some.then_some(limits)
     }
 
-    /// Whether it bounds what clients send.
+    /// Whether it bounds what connections carry.
     pub fn is_pacing(&self) -> bool {
         self.messages.is_some() || self.bytes.is_some()
     }

@@ -109,8 +109,9 @@ impl Half {
     }
 }
 
-impl Passing for Half {
-    fn read(&self, data: &[u8], at: Moment) {
+impl Half {
+    /// Takes data that was read; gives how many messages are complete with it.
+    pub fn take(&self, data: &[u8], at: Moment) -> u64 {
         let mut state = self.state.lock();
         let messages = self.look(&mut state.scanner, data, at);
         let (flow, bytes) = (self.entry.flow(self.direction), data.len() as u64);
@@ -120,6 +121,14 @@ impl Passing for Half {
         flow.note(bytes, messages, at);
         state.waiting.add(Piece { at, bytes, messages });
         self.show(&state.waiting);
+        messages
+    }
+}
+
+impl Passing for Half {
+    fn read(&self, data: &[u8], at: Moment) -> bool {
+        self.take(data, at);
+        true
     }
 
     fn delivered(&self, bytes: usize, now: Moment) {

@@ -13,7 +13,7 @@ use crate::event_stream::{self, EVENT_STREAM};
 use crate::events::Events;
 use crate::exchange::Exchange;
 use crate::reactor::Task;
-use crate::relay::{Ends, EventBody, Outbox};
+use crate::relay::{Ends, EventBody, Outbox, Paced};
 use crate::session::Attempt;
 
 /// Joins the sockets if the answer is an event stream.
@@ -48,10 +48,10 @@ pub(super) async fn join(
         tracing::debug!(%error, "a client did not take its answer");
         return None;
     }
-    let is_readable = !answered.fields().has(&header::CONTENT_ENCODING);
+    let coding = answered.fields().values(&header::CONTENT_ENCODING).next();
     let session = attempt.establish(Some(status.as_u16()), &exchange.route);
-    let outbox = outbox(exchange, classifier, framing, is_readable);
-    let events = Events::new(&exchange.route, is_readable, outbox.is_none());
+    let outbox = outbox(exchange, classifier, framing, coding.is_none());
+    let events = Events::new(&exchange.route, coding, outbox.is_none());
     let wire = EventBody::new(Body::new(framing), events);
     let ends = Ends {
         client: client.stream,
@@ -60,7 +60,10 @@ pub(super) async fn join(
         upstream_early: answered.early,
         outbox,
     };
-    relay(exchange, session, ends, wire, answered.open)
+    match Paced::of(wire, exchange.route.limits_config()) {
+        Ok(paced) => relay(exchange, session, ends, paced, answered.open),
+        Err(wire) => relay(exchange, session, ends, wire, answered.open),
+    }
 }
 
 /// The queue towards the client.

@@ -39,7 +39,8 @@ pub fn refuse<B>(exchange: &Exchange, request: &Request<B>, refusal: Refusal) ->
         exchange.client.clone(),
         exchange.visitor(Protocol::WebSocket, &Head::of(request)),
         exchange.started,
-    );
+    )
+    .named(exchange.tryout);
     exchange.count_rejected(refusal.check);
     attempt.fail(HandshakeResult::Malformed, Some(refusal.status.as_u16()), refusal.text.to_owned());
     let mut answer = answer::last_text(refusal.status, refusal.text);

@@ -43,7 +43,8 @@ impl Wire for EventBody {
         let (entry, events, generated) = (&session.entry, &mut self.events, &mut self.generated);
         let (mut content_bytes, mut messages, mut is_last_complete) = (0, 0, false);
         let taken = self.body.read(bytes, &mut |content, end| {
-            let complete = events.look(content, entry, generated, |what: &Happening| entry.note(at, what));
+            let complete =
+                events.look(content, at, entry, generated, |what: &Happening| entry.note(at, what));
             (0..complete).for_each(|_| push_end(ends, offset + end as u64));
             content_bytes += content.len() as u64;
             messages += complete;
@@ -109,6 +110,6 @@ impl Wire for EventBody {
     }
 
     fn end(&mut self, session: &mut Session) {
-        session.events_per_read = self.events.per_read();
+        session.event_stream_over(&mut self.events);
     }
 }

@@ -1,6 +1,8 @@
 //! The relay's way to a client when the route has a queue: the upstream is read on, what is read is cut into whole
 //! messages, and the queue says which goes next when the client's socket takes more. One that has begun is finished first.
 
+mod sheds;
+
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
@@ -16,7 +18,8 @@ use observe::body::{Body, Framing};
 use observe::cut::{self, Cutter, Events, Frames, Kind, Piece};
 use tokio::io::ReadBuf;
 
-use super::{AsyncRead as _, Goodbye, MessageEnd, READS_PER_TURN, Relay, Scratch, Wire, end_of};
+use self::sheds::Sheds;
+use super::{AsyncRead as _, Farewell, Goodbye, MessageEnd, READS_PER_TURN, Relay, Scratch, Wire, end_of};
 use crate::clock;
 use crate::queued::Queued;
 
@@ -43,6 +46,7 @@ pub struct Outbox {
     going: Option<usize>,
     /// Its receiver was given up: what comes is dropped.
     is_given_up: bool,
+    sheds: Sheds,
 }
 
 /// How far the upstream's end has come.
@@ -113,6 +117,7 @@ impl Outbox {
             end: End::Open,
             going: None,
             is_given_up: false,
+            sheds: Sheds::default(),
         }
     }
 
@@ -159,7 +164,7 @@ impl Outbox {
             self.uncut.extend_from_slice(bytes);
             return Verdict::GoesOn;
         }
-        let Outbox { queue, cutter, classifier, queued, parts, .. } = self;
+        let Outbox { queue, cutter, classifier, queued, parts, sheds, .. } = self;
         let framing = self.framing;
         let mut verdict = Verdict::GoesOn;
         let taken = cutter.cut(bytes, &mut |piece, bytes| {
@@ -178,12 +183,16 @@ impl Outbox {
             let bytes = framed(framing, bytes);
             let size = bytes.len() as u64;
             let message = Message { bytes: Unit { bytes, end }, size, key, at };
-            if queue.push(place, message, &mut |dropped| queued.dropped(dropped)) == Verdict::Disconnect {
+            let mut on = |dropped| {
+                queued.dropped(dropped, at);
+                sheds.add(dropped);
+            };
+            if queue.push(place, message, &mut on) == Verdict::Disconnect {
                 verdict = Verdict::Disconnect;
             }
         });
         self.uncut.extend_from_slice(&bytes[taken..]);
-        self.queued.waits(self.queue.bytes());
+        self.queued.reached(self.queue.bytes());
         verdict
     }
 
@@ -215,8 +224,12 @@ impl Outbox {
             return self.last_words(now);
         }
         self.is_passing = false;
-        let queued = &self.queued;
-        let Some((place, message)) = self.queue.pop(now, &mut |dropped| queued.dropped(dropped)) else {
+        let (queued, sheds) = (&self.queued, &mut self.sheds);
+        let mut on = |dropped| {
+            queued.dropped(dropped, now);
+            sheds.add(dropped);
+        };
+        let Some((place, message)) = self.queue.pop(now, &mut on) else {
             return if self.is_empty() { self.last_words(now) } else { None };
         };
         let Message { bytes: Unit { bytes, end }, at, .. } = message;
@@ -246,12 +259,13 @@ impl Outbox {
     }
 
     /// Drops all that waits; gives its bytes.
-    pub(super) fn give_up(&mut self, why: Option<Shed>) -> u64 {
+    pub(super) fn give_up(&mut self, why: Option<Shed>, at: Moment) -> u64 {
         let bytes = self.bytes();
-        let queued = &self.queued;
+        let (queued, sheds) = (&self.queued, &mut self.sheds);
         self.queue.give_up(why.unwrap_or(Shed::Disconnect), &mut |dropped: Dropped| {
             if why.is_some() {
-                queued.dropped(dropped);
+                queued.dropped(dropped, at);
+                sheds.add(dropped);
             }
         });
         self.parts.clear();
@@ -259,6 +273,7 @@ impl Outbox {
         self.cutter.take_held();
         self.is_given_up = true;
         self.end = End::Passed;
+        self.queued.waits(0, 0);
         bytes
     }
 }
@@ -279,7 +294,8 @@ fn classify(classifier: &Classifier, kind: Kind, bytes: &[u8]) -> (usize, Option
 /// One chunk, where the body is chunked (RFC 9112, section 7.1).
 fn framed(framing: Option<Framing>, bytes: Vec<u8>) -> Bytes {
     if framing != Some(Framing::Chunked) {
-        return bytes.into();
+        // Without the room that it had to grow: what waits takes as much memory as is counted.
+        return bytes.into_boxed_slice().into();
     }
     [format!("{:x}\r\n", bytes.len()).as_bytes(), &bytes, b"\r\n"].concat().into()
 }
@@ -298,6 +314,17 @@ impl<W: Wire> Relay<W> {
     /// A message that is too long to wait has begun to go that way: nothing of ours may stand in it.
     pub(super) fn is_inside_passed(&self, direction: Direction) -> bool {
         self.has_queue(direction) && self.outbox.as_ref().is_some_and(|outbox| outbox.is_passing)
+    }
+
+    /// What to say to `leg` when the gateway ends the connection. To a client that was given up whole messages alone have
+    /// gone, whatever was read for it.
+    pub(super) fn farewell(&self, leg: Leg, code: CloseCode) -> Farewell {
+        match self.outbox.as_ref().filter(|_| leg == Leg::Client) {
+            Some(outbox) if outbox.is_given_up && !outbox.is_passing => {
+                self.wire.farewell_to_given_up(leg, code)
+            }
+            _ => self.wire.farewell(leg, code),
+        }
     }
 
     /// As [`Relay::pump`], towards a client with a queue.
@@ -324,7 +351,13 @@ impl<W: Wire> Relay<W> {
                 }
                 return Poll::Pending;
             }
-            if !takes_more || self.upstream.is_drained() {
+            if !takes_more {
+                return Poll::Pending;
+            }
+            if self.goodbye.is_none() {
+                std::task::ready!(self.wire.poll_read_allowed(&self.session.entry, DIRECTION, cx));
+            }
+            if self.upstream.is_drained() {
                 return Poll::Pending;
             }
             let mut buffer = ReadBuf::new(&mut scratch.bytes);
@@ -361,8 +394,10 @@ impl<W: Wire> Relay<W> {
 
     fn obey_queue(&mut self, verdict: Verdict) {
         let Some(outbox) = self.outbox.as_mut().filter(|_| verdict == Verdict::Disconnect) else { return };
-        self.pipes[DIRECTION].dropped_bytes += outbox.give_up(Some(Shed::Disconnect));
-        self.session.cause(Some(Leg::Client), What::SlowConsumer, clock::now());
+        let now = clock::now();
+        self.pipes[DIRECTION].dropped_bytes += outbox.give_up(Some(Shed::Disconnect), now);
+        self.note_sheds(now, true);
+        self.session.cause(Some(Leg::Client), What::SlowConsumer, now);
         self.goodbye.get_or_insert(Goodbye::new(CloseCode::POLICY_VIOLATION));
     }
 
@@ -370,8 +405,14 @@ impl<W: Wire> Relay<W> {
     fn send_queued(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             std::task::ready!(self.flush(DIRECTION, cx));
+            if let Some(outbox) = &mut self.outbox {
+                outbox.arrived();
+            }
+            self.beat(cx);
+            if self.pipes[DIRECTION].waiting.is_some() {
+                continue;
+            }
             let Some(outbox) = &mut self.outbox else { return Poll::Ready(()) };
-            outbox.arrived();
             let Some(Next { bytes, at, end, messages }) = outbox.next(clock::now()) else {
                 return Poll::Ready(());
             };
@@ -382,9 +423,20 @@ impl<W: Wire> Relay<W> {
         }
     }
 
+    /// Tells the flight recorder what was dropped, when that is due.
+    pub(super) fn note_sheds(&mut self, now: Moment, is_last: bool) {
+        let Some(outbox) = &mut self.outbox else { return };
+        let entry = &self.session.entry;
+        outbox.sheds.tell(now, is_last, &mut |what| entry.note(now, what));
+    }
+
     /// Shows what waits: what was offered to the client, and what is behind it.
     fn note_queue(&mut self) {
+        if self.outbox.as_ref().is_some_and(|outbox| outbox.sheds.has_some()) {
+            self.note_sheds(clock::now(), false);
+        }
         let Some(outbox) = &self.outbox else { return };
+        outbox.queued.waits(outbox.queue.messages(), outbox.bytes());
         let going = self.pipes[DIRECTION].waiting.as_deref();
         let flow = self.session.entry.flow(DIRECTION);
         let since = going.map(|waiting| waiting.since).into_iter().chain(outbox.queue.waits_since()).min();

@@ -141,6 +141,10 @@ impl Wire for Frames {
         }
     }
 
+    fn farewell_to_given_up(&self, leg: Leg, code: CloseCode) -> Farewell {
+        Farewell::Say(close_frame(code, leg))
+    }
+
     fn has_said_farewell(&self, leg: Leg) -> bool {
         self.scanner(leg.inbound()).is_some_and(Scanner::close_seen)
     }

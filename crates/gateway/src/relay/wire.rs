@@ -52,6 +52,11 @@ pub trait Wire: fmt::Debug + Send + Unpin + 'static {
     /// What to say to `leg` when the gateway ends the connection, with `code` where the protocol has codes.
     fn farewell(&self, leg: Leg, code: CloseCode) -> Farewell;
 
+    /// The same, to a `leg` that has had whole messages alone: what was read for it and was dropped does not count.
+    fn farewell_to_given_up(&self, leg: Leg, code: CloseCode) -> Farewell {
+        self.farewell(leg, code)
+    }
+
     /// Whether the peer of `leg` has said its own farewell.
     fn has_said_farewell(&self, leg: Leg) -> bool;
 

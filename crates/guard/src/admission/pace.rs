@@ -1,4 +1,4 @@
-//! How fast one connection may send: a bucket that goes into debt, since what has come has come.
+//! How much one connection may carry in a time: a bucket that goes into debt, since what has come has come.
 
 use std::time::Duration;
 

@@ -206,6 +206,38 @@ impl QueueConfig {
     }
 }
 
+impl QueueConfig {
+    /// What works and may not do what is wanted: what of the route's traffic may go without the queue, and what to write.
+    /// `speaks_http2`: clients may come over HTTP/2.
+    pub fn notices(&self, speaks_http2: bool) -> Vec<String> {
+        let asks = |of: fn(&PriorityConfig) -> bool| {
+            let mut entries = self.priority.iter().filter(|entry| entry.class != IDS && entry.class != OTHER);
+            entries.clone().next().is_some() && entries.all(of)
+        };
+        let by_event = self.coalesce.as_ref().is_some_and(|coalesce| coalesce.event);
+        let is_for_events = by_event || asks(|entry| entry.event.is_some());
+        let is_for_websocket = asks(|entry| entry.opcode.is_some());
+        let mut notices = Vec::new();
+        if !self.renegotiate && !is_for_events {
+            notices.push(
+                "a WebSocket whose compression keeps its window from one message to the next (permessage-deflate with \
+                 context takeover, the default of most services) has no queue, since nothing may be dropped from it: write \
+                 `renegotiate: true`, which asks upstreams for `server_no_context_takeover`, or switch compression off in \
+                 the service"
+                    .to_owned(),
+            );
+        }
+        if speaks_http2 && !is_for_websocket {
+            notices.push(
+                "an event stream over HTTP/2 has no queue: browsers speak HTTP/2 wherever a listener has `tls`; \
+                 `heartline_queue_unqueued_connections_total{reason=\"http2\"}` counts them"
+                    .to_owned(),
+            );
+        }
+        notices
+    }
+}
+
 impl PriorityConfig {
     /// What of the entry can be known before a message is there: none.
     fn is_for_all(&self) -> bool {
@@ -250,6 +282,26 @@ mod tests {
         assert_eq!(of(&[], Ids::Keep), "ids other");
         assert_eq!(of(&["high", "low", "high"], Ids::Ignore), "high low other");
         assert_eq!(of(&["high", "other", "ids", "low"], Ids::Drop), "high other ids low");
+    }
+
+    #[test]
+    fn notices() {
+        let told = |config: &QueueConfig, speaks_http2| {
+            let notices = config.notices(speaks_http2);
+            let is_of = |word: &str| notices.iter().any(|notice| notice.contains(word));
+            (is_of("renegotiate: true"), is_of("HTTP/2"))
+        };
+        let of = |entry| QueueConfig { priority: vec![entry, class(OTHER)], ..QueueConfig::default() };
+        assert_eq!(told(&QueueConfig::default(), false), (true, false));
+        assert_eq!(told(&QueueConfig::default(), true), (true, true));
+        let renegotiates = QueueConfig { renegotiate: true, ..QueueConfig::default() };
+        assert_eq!(told(&renegotiates, true), (false, true));
+        let events = of(PriorityConfig { event: Some("a".to_owned()), ..class("high") });
+        assert_eq!(told(&events, true), (false, true));
+        let frames = of(PriorityConfig { opcode: Some(OpcodeMatch::Text), ..class("high") });
+        assert_eq!(told(&frames, true), (true, false));
+        let coalesce = Some(Coalesce { event: true, json_pointer: None });
+        assert_eq!(told(&QueueConfig { coalesce, ..QueueConfig::default() }, false), (false, false));
     }
 
     #[test]

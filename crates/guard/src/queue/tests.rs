@@ -178,6 +178,16 @@ fn what_may_not_be_dropped_fills_it() {
 }
 
 #[test]
+fn it_is_not_full_while_something_may_be_dropped() {
+    let mut queue = queue(LIMITS);
+    for number in 0..LIMITS.messages as u64 {
+        queue.push(Place::Class(0), message(number), &mut |_| {});
+    }
+    assert_eq!(queue.messages(), LIMITS.messages);
+    assert!(!queue.is_full());
+}
+
+#[test]
 fn what_is_given_up_is_told() {
     let mut queue = queue(LIMITS);
     queue.push(Place::Class(0), message(1), &mut |_| {});

@@ -37,8 +37,11 @@ pub struct RedisConfig {
     /// File with its URL, read for each connection: `redis://user:password@10.0.0.5:6379/0`, `rediss://` for TLS, or
     /// `redis+unix:///run/redis.sock`.
     pub url_file: Option<PathBuf>,
-    /// The URL itself, instead of a file.
+    /// The URL itself, instead of a file; for one without a password.
     pub url: Option<Secret>,
+    /// PEM file with the authority of its certificate (`rediss://`), read for each connection; without it those of this
+    /// system.
+    pub ca_file: Option<PathBuf>,
 }
 
 fn prefix() -> String {
@@ -61,9 +64,19 @@ impl SharedLimitsConfig {
     pub(crate) fn settings(&self) -> Option<LimiterSettings> {
         Some(LimiterSettings {
             url: self.redis.source()?,
+            ca_file: self.redis.ca_file.clone(),
             prefix: self.prefix.clone(),
             timeout: self.timeout,
             on_failure: self.on_failure,
+        })
+    }
+
+    /// What works, and is hardly meant so.
+    pub(super) fn warning(&self) -> Option<String> {
+        self.redis.source()?.has_inline_password().then(|| {
+            "`shared_limits.redis.url` has its password in this file: put the URL into a file of its own that only Heartline \
+             can read, and name that (`url_file`)"
+                .to_owned()
         })
     }
 
@@ -79,7 +92,8 @@ impl SharedLimitsConfig {
                 report(&["redis"], "give one of `url_file` and `url`".to_owned());
             }
             (Some(url), None) => {
-                let client = RedisUrl::Inline(url.reveal().to_owned()).client();
+                let url = RedisUrl::Inline(url.reveal().to_owned());
+                let client = url.client(self.redis.ca_file.as_deref());
                 client.err().into_iter().for_each(|why| report(&["redis", "url"], why));
             }
             (None, Some(_)) => {}
@@ -104,4 +118,61 @@ pub(super) fn missing(config: &super::Config) -> Vec<Problem> {
     let of_routes = routes.map(|(index, _)| problem(&["routes", &index.to_string(), "limits", "shared"]));
     let of_all = config.limits.shared.then(|| problem(&["limits", "shared"]));
     of_routes.chain(of_all).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+
+    /// Reads a file with these lines of `shared_limits`; what is wrong with it, or what it is warned of.
+    fn read(lines: &str) -> Result<Vec<String>, String> {
+        let text = format!(
+            "listeners: [{{ listen: 127.0.0.1:0 }}]\nroutes: [{{ name: a, upstreams: [http://127.0.0.1:1] }}]\n\
+             shared_limits:\n{lines}\n"
+        );
+        parse("test.yaml", &text).map(|config| config.warnings()).map_err(|errors| errors.to_string())
+    }
+
+    #[test]
+    fn what_cannot_work_says_what_to_do() {
+        for (lines, parts) in [
+            ("  redis: {}", &["give one of `url_file` and `url`"][..]),
+            ("  redis: { url: 'redis://a:1', url_file: /b }", &["give one of `url_file` and `url`"]),
+            (
+                "  redis: { url: 'http://10.0.0.5:6379' }",
+                &["no URL of a Redis, such as `redis://10.0.0.5:6379`"],
+            ),
+            (
+                "  redis: { url: 'redis://me:hidden@' }",
+                &["no URL of a Redis, such as `redis://10.0.0.5:6379`"],
+            ),
+            ("  redis: { url: 'rediss://a:1', ca_file: no/such.pem }", &["no/such.pem", "No such file"]),
+            ("  redis: { url: 'redis://a:1', ca_file: Cargo.toml }", &["begin the URL with `rediss://`"]),
+            ("  redis: { url: 'redis://a:1' }\n  prefix: ''", &["must have a letter"]),
+            ("  redis: { url: 'redis://a:1' }\n  prefix: 'a{b}'", &["neither `{` nor `}`"]),
+            ("  redis: { url: 'redis://a:1' }\n  timeout: 1ms", &["from 5ms to 5s"]),
+            ("  redis: { url: 'redis://a:1' }\n  timeout: 6s", &["from 5ms to 5s"]),
+            ("  redis: { url: 'redis://a:1' }\n  on_failure: maybe", &["open, closed", "maybe"]),
+            ("  redis: { uri: 'redis://a:1' }", &["uri", "url"]),
+            ("  prefix: a", &["redis"]),
+        ] {
+            let error = read(lines).expect_err(lines);
+            for part in parts {
+                assert!(error.contains(part), "{lines}: {error}");
+            }
+            assert!(error.contains("test.yaml:") && !error.contains("hidden"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_the_file_is_warned_of_and_nothing_else() {
+        for url in ["redis://me:hidden@a:1/0", "redis+unix:///r.sock?pass=hidden"] {
+            let warnings = read(&format!("  redis: {{ url: '{url}' }}")).expect(url);
+            let [warning] = &warnings[..] else { panic!("{url}: {warnings:?}") };
+            assert!(warning.contains("`url_file`") && !warning.contains("hidden"), "{warning}");
+        }
+        for lines in ["  redis: { url: 'redis://a:1' }", "  redis: { url_file: /run/secrets/redis }"] {
+            assert_eq!(read(lines), Ok(Vec::new()), "{lines}");
+        }
+    }
 }

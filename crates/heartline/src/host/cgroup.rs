@@ -26,6 +26,7 @@ pub fn read(files: Files<'_>) -> Option<CgroupFacts> {
         memory_limit_bytes,
         cpu_limit,
         cpu_throttled_seconds,
+        cpu_throttled_last_minute_ratio: None,
         pressure: pressure(|resource| text(files, own, &format!("{resource}.pressure"))),
     })
 }
@@ -128,6 +129,7 @@ mod tests {
                 memory_limit_bytes: Some(4000),
                 cpu_limit: Some(1.5),
                 cpu_throttled_seconds: Some(0.25),
+                cpu_throttled_last_minute_ratio: None,
                 pressure: [(Resource::Io, Stalls { some: stall(1.5, 0.5), full: stall(0.5, 0.25) })].into(),
             }),
         );

@@ -63,6 +63,7 @@ fn cpu(text: &str) -> CpuFacts {
         count: Some(stat.cpu_time.len() as u64).filter(|count| *count > 0),
         seconds: CpuMode::ALL.iter().copied().filter_map(seconds).collect(),
         busy_ratio: None,
+        last_minute: None,
     }
 }
 

@@ -157,6 +157,7 @@ node_sockstat_TCP_tw 3714
                 count: Some(2),
                 seconds: [(CpuMode::User, 5916.75), (CpuMode::Idle, 37578.75)].into(),
                 busy_ratio: None,
+                last_minute: None,
             },
             pressure: [
                 (Resource::Cpu, Stalls { some: stall(1842.522659), full: None }),

@@ -156,6 +156,10 @@ fn line(what: &Happening) -> String {
         Happening::WaitEnded { direction, seconds } => {
             format!("{} flows    after {}", arrow(direction), duration(seconds))
         }
+        Happening::Shed { policy, messages, bytes } => {
+            let more = if messages == u16::MAX { " or more" } else { "" };
+            format!("< shed     {messages}{more} messages, {}: {}", size(bytes), words(policy))
+        }
         Happening::Violation { direction, violation, offset } => {
             format!("{} breaks the protocol: {}, at byte {offset}", arrow(direction), words(violation))
         }
@@ -188,7 +192,7 @@ fn words(word: impl Serialize) -> String {
 mod tests {
     use model::event::{CloseCode, FrameViolation};
     use model::record::What;
-    use model::{HandshakeResult, Initiator, Reason, WallTime};
+    use model::{HandshakeResult, Initiator, Reason, Shed, WallTime};
 
     use super::*;
 
@@ -244,6 +248,9 @@ mod tests {
             "< waits    64.0 KiB for the client",
         );
         check(Happening::WaitEnded { direction: server, seconds: 2.5 }, "< flows    after 2.50 s");
+        let shed = |messages| Happening::Shed { policy: Shed::DropLowest, messages, bytes: 2048 };
+        check(shed(7), "< shed     7 messages, 2.0 KiB: drop lowest");
+        check(shed(u16::MAX), "< shed     65535 or more messages, 2.0 KiB: drop lowest");
         let violation = FrameViolation::ReservedBit;
         let broken = Happening::Violation { direction: client, violation, offset: 7 };
         check(broken, "> breaks the protocol: reserved bit, at byte 7");

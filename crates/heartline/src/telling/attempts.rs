@@ -10,12 +10,22 @@ const KEPT: usize = 500;
 
 /// Those of all channels, also of some that are no more.
 #[derive(Debug, Default)]
-pub(super) struct Attempts(VecDeque<Delivery>);
+pub(super) struct Attempts {
+    newest: VecDeque<Delivery>,
+    /// Attempts since the start.
+    count: u64,
+}
 
 impl Attempts {
     pub(super) fn add(&mut self, attempt: Delivery) {
-        self.0.truncate(KEPT - 1);
-        self.0.push_front(attempt);
+        self.count += 1;
+        self.newest.truncate(KEPT - 1);
+        self.newest.push_front(Delivery { number: self.count, ..attempt });
+    }
+
+    /// One that is kept.
+    pub(super) fn one(&self, number: u64) -> Option<&Delivery> {
+        self.newest.iter().find(|attempt| attempt.number == number)
     }
 
     /// With what waits for the channels.
@@ -34,8 +44,8 @@ impl Attempts {
             }
         };
         DeliveryList {
-            items: self.0.iter().cloned().collect(),
-            total: self.0.len(),
+            items: self.newest.iter().cloned().collect(),
+            total: self.newest.len(),
             channels: queues.iter().map(state).collect(),
         }
     }

@@ -1,7 +1,7 @@
 //! What the API asks.
 
 use alert::alertmanager::Matcher;
-use alert::delivery::DeliveryList;
+use alert::delivery::{AgainError, DeliveryList};
 use alert::dispatch::{
     AlertGroup, AlertsQuery, Explained, GettableAlert, GettableSilence, PostedAlert, PostedSilence,
     ReceiverName, SilenceError,
@@ -65,6 +65,25 @@ impl Alertmanager for Desk {
 
     fn deliveries(&self) -> DeliveryList {
         self.attempts.lock().list(&self.facts().queues)
+    }
+
+    fn send_again(&self, number: u64) -> Result<(), AgainError> {
+        let attempt = self.attempts.lock().one(number).cloned().ok_or(AgainError::Unknown)?;
+        if !attempt.is_repeatable {
+            return Err(AgainError::NotRepeatable);
+        }
+        let mut machine = self.machine.lock();
+        let looks =
+            attempt.groups.iter().map(|key| machine.dispatcher.hasten(key, &attempt.receiver, now_ms()));
+        let looks: Vec<_> = looks.collect();
+        machine.write(&self.kept);
+        self.changed.notify_all();
+        if looks.iter().all(Result::is_err) {
+            return looks.into_iter().next().unwrap_or(Err(AgainError::Over));
+        }
+        let (channel, receiver) = (attempt.channel, attempt.receiver);
+        tracing::info!(attempt = number, channel, receiver, "somebody asked to send a notification again");
+        Ok(())
     }
 
     fn configuration(&self) -> String {

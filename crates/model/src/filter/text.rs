@@ -248,7 +248,8 @@ fn known_word(field: TextField, value: &str, pattern: &Pattern) -> Result<(), Wr
         | TextField::Client
         | TextField::Upstream
         | TextField::Service
-        | TextField::Method => return Ok(()),
+        | TextField::Method
+        | TextField::UserAgent => return Ok(()),
         TextField::Country if matches!(pattern, Pattern::Glob(_)) || value.parse::<Country>().is_ok() => {
             return Ok(());
         }
@@ -337,6 +338,7 @@ fn example(key: &str) -> &'static str {
         "state" => "state:slow",
         "country" | CC => "country:DE",
         "reason" => "reason:abnormal",
+        "user_agent" => "user_agent:*Firefox*",
         _ => "route:chat*",
     }
 }
@@ -390,6 +392,7 @@ mod tests {
             ("unsent>1MiB", than(NumberField::Unsent, Compare::Above, 1_048_576.0)),
             ("country:DE", is(TextField::Country, "DE")),
             ("cc:d*", is(TextField::Country, "D*")),
+            ("user_agent:*Firefox*", is(TextField::UserAgent, "*Firefox*")),
             ("code:1006", than(NumberField::Code, Compare::Equal, 1006.0)),
         ];
         for (text, term) in &all {

@@ -158,7 +158,9 @@ impl Worker {
             queue.hold_until_ms()
         };
         let attempt = Delivery::of(&self.name, self.kind(), &notices, at_ms);
-        (self.world.attempted)(with_outcome(Delivery { tries, seconds, ..attempt }, outcome, next_at_ms));
+        let is_of_routes = notices.iter().all(|notice| notice.mark().is_none());
+        let attempt = Delivery { tries, seconds, ..attempt };
+        (self.world.attempted)(with_outcome(attempt, outcome, next_at_ms, is_of_routes));
         Some(())
     }
 
@@ -235,7 +237,8 @@ impl Worker {
     }
 }
 
-fn with_outcome(attempt: Delivery, outcome: Outcome, next_at_ms: i64) -> Delivery {
+/// What escalations send has a mark of its own: they go on by themselves.
+fn with_outcome(attempt: Delivery, outcome: Outcome, next_at_ms: i64, is_of_routes: bool) -> Delivery {
     let word = |reason: Reason| reason.word().to_owned();
     match outcome {
         Outcome::Delivered { .. } => attempt,
@@ -246,8 +249,12 @@ fn with_outcome(attempt: Delivery, outcome: Outcome, next_at_ms: i64) -> Deliver
             next_at_ms: Some(next_at_ms),
             ..attempt
         },
-        Outcome::Final { reason, detail } => {
-            Delivery { outcome: DeliveryOutcome::Failed, reason: word(reason), detail, ..attempt }
-        }
+        Outcome::Final { reason, detail } => Delivery {
+            outcome: DeliveryOutcome::Failed,
+            reason: word(reason),
+            detail,
+            is_repeatable: is_of_routes,
+            ..attempt
+        },
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::event::{CloseCode, FrameViolation};
 use model::record::What;
 use model::recording::Happening;
-use model::{Direction, HandshakeResult, HappeningKind, Initiator, Leg, Opcode, Reason, Word};
+use model::{Direction, HandshakeResult, HappeningKind, Initiator, Leg, Opcode, Reason, Shed, Word};
 
 const GREATEST: u64 = (1 << 48) - 1;
 
@@ -102,6 +102,9 @@ fn fields(what: &Happening) -> Fields {
         Happening::WaitEnded { direction, seconds } => {
             Fields { detail: place(direction), number: micros(seconds), small: 0 }
         }
+        Happening::Shed { policy, messages, bytes } => {
+            Fields { detail: place(policy), number: bytes, small: messages }
+        }
         Happening::Violation { direction, violation, offset } => {
             let small = VIOLATIONS.iter().position(|&known| known == violation);
             Fields { detail: place(direction), number: offset, small: small.unwrap_or(usize::MAX) as u16 }
@@ -146,6 +149,9 @@ fn happening(kind: HappeningKind, Fields { detail, number, small }: Fields) -> O
         }
         HappeningKind::WaitBegan => Happening::WaitBegan { direction, bytes: number },
         HappeningKind::WaitEnded => Happening::WaitEnded { direction, seconds: seconds(number) },
+        HappeningKind::Shed => {
+            Happening::Shed { policy: *Shed::ALL.get(usize::from(detail))?, messages: small, bytes: number }
+        }
         HappeningKind::Violation => Happening::Violation {
             direction,
             violation: *VIOLATIONS.get(usize::from(small))?,
@@ -227,6 +233,8 @@ mod tests {
             (direction(), bytes()).prop_map(|(direction, bytes)| Happening::WaitBegan { direction, bytes }),
             (direction(), time())
                 .prop_map(|(direction, seconds)| Happening::WaitEnded { direction, seconds }),
+            (one_of(Shed::ALL), any::<u16>(), bytes())
+                .prop_map(|(policy, messages, bytes)| Happening::Shed { policy, messages, bytes }),
             (direction(), one_of(VIOLATIONS), bytes()).prop_map(|(direction, violation, offset)| {
                 Happening::Violation { direction, violation, offset }
             }),

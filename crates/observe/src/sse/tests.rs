@@ -155,3 +155,27 @@ fn line_ends_are_found_wherever_they_are() {
         assert_eq!(bytes_to_line_end("x".repeat(length).as_bytes()), length);
     }
 }
+
+#[track_caller]
+fn check_ids(ids: &[&str], asked: u64, skipped: Option<f64>) {
+    let stream: String = ids.iter().map(|id| format!("id: {id}\ndata: x\n\n")).collect();
+    for piece in [1, 7, stream.len()] {
+        let mut scanner = Scanner::new();
+        stream.as_bytes().chunks(piece).for_each(|part| scanner.scan(part, &mut |_| {}));
+        assert_eq!(scanner.ids().count, ids.len() as u64, "{ids:?}");
+        assert_eq!(scanner.ids().skipped_behind(asked), skipped, "{ids:?} in pieces of {piece}");
+    }
+}
+
+#[test]
+fn ids_tell_what_is_left_out() {
+    check_ids(&["8", "9", "10"], 7, Some(0.0));
+    check_ids(&["12", "13", "15", "16"], 8, Some(2.0));
+    check_ids(&["1", "2", "3"], 9, Some(-9.0));
+    check_ids(&["200", "400", "600"], 100, Some(-0.5));
+    check_ids(&["8", "9"], 7, None);
+    check_ids(&["8", "9", "9"], 7, None);
+    check_ids(&["8", "x", "10", "11"], 7, None);
+    check_ids(&["8", "7", "9", "10"], 7, None);
+    check_ids(&["99999999999999999999", "1", "2", "3"], 0, None);
+}

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use diagnose::attempt::{End, Fault, Message, Sign, StageName, Stream as Seen};
+use diagnose::attempt::{BodyRead, End, Fault, Message, Sign, StageName, Stream as Seen};
 use diagnose::experiment::{Conduct, Vary};
 use flate2::write::GzDecoder;
 use http::HeaderMap;
@@ -22,6 +22,9 @@ const ID_CHARS_MAX: usize = 64;
 const MESSAGES_MAX: usize = 256;
 /// Longest block whose payload is looked at.
 const BLOCK_BYTES_MAX: usize = 64 * 1024;
+/// Reads that are further apart than this are told apart as bursts, seconds; so many of them show what they have in common.
+const PAUSE: f64 = 0.05;
+const BURSTS_ENOUGH: u64 = 4;
 /// How long a greeting waits for a first event.
 const FIRST_EVENT_TIME: f64 = 3.0;
 
@@ -93,6 +96,8 @@ pub(super) struct Session<'a, 'b> {
     opened: Moment,
     last_byte: Moment,
     reads: u64,
+    /// Reads with a pause before them.
+    bursts: u64,
     /// The current block so far.
     block: Vec<u8>,
     pub(super) seen: Seen,
@@ -110,6 +115,7 @@ impl<'a, 'b> Session<'a, 'b> {
             opened: now,
             last_byte: now,
             reads: 0,
+            bursts: 0,
             block: Vec::new(),
             seen: Seen::default(),
         }
@@ -117,10 +123,14 @@ impl<'a, 'b> Session<'a, 'b> {
 
     async fn conduct(&mut self, stream: &mut Watched) {
         let (seconds, enough) = patience(self.trial.experiment.conduct);
+        let is_listening = matches!(self.trial.experiment.conduct, Conduct::Listen { .. });
         let deadline = tokio::time::Instant::now() + Duration::from_secs_f64(seconds);
         let mut stop = self.trial.stop.clone();
         let mut buffer = vec![0; 64 * 1024];
-        while self.seen.messages_seen < enough && self.seen.end.is_none() && !*stop.borrow() {
+        while (self.seen.messages_seen < enough || (is_listening && self.is_in_bursts()))
+            && self.seen.end.is_none()
+            && !*stop.borrow()
+        {
             tokio::select! {
                 read = stream.read(&mut buffer) => match read {
                     Ok(0) => self.connection_ended(Sign::Fin),
@@ -166,12 +176,31 @@ impl<'a, 'b> Session<'a, 'b> {
     }
 
     fn content(&mut self, bytes: &[u8]) {
-        let Some(gzip) = &mut self.gzip else { return self.events(bytes) };
+        let Some(gzip) = &mut self.gzip else {
+            self.events(bytes);
+            self.note_read();
+            return;
+        };
         let plain = match gzip.write_all(bytes).and_then(|()| gzip.flush()) {
             Ok(()) => std::mem::take(gzip.get_mut()),
             Err(_) => return,
         };
         self.events(&plain);
+    }
+
+    fn note_read(&mut self) {
+        let at = self.trial.now();
+        let (offset, is_inside) = (self.scanner.offset(), self.scanner.is_inside_block());
+        let is_more = self.seen.reads.last().is_none_or(|last| last.offset < offset);
+        if is_more && self.seen.reads.len() < MESSAGES_MAX {
+            self.bursts += u64::from(self.seen.reads.last().is_none_or(|last| at - last.at > PAUSE));
+            self.seen.reads.push(BodyRead { at, offset, framed: self.seen.bytes_seen, is_inside });
+        }
+    }
+
+    /// Several events come with a read, and how that is so is not clear yet.
+    fn is_in_bursts(&self) -> bool {
+        self.bursts < BURSTS_ENOUGH && self.seen.messages_seen * 2 >= self.bursts * 3
     }
 
     fn events(&mut self, bytes: &[u8]) {

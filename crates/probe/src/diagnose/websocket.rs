@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use diagnose::attempt::{Answer, End, Fault, Message, Sign, StageName, Stream as Seen, Woken};
+use diagnose::attempt::{Answer, Burst, End, Fault, Message, Sign, StageName, Stream as Seen, Woken};
 use diagnose::experiment::{Check, Conduct, Vary};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use model::event::{CloseCode, WebSocketEvent};
@@ -32,6 +32,10 @@ const FIRST_MESSAGE_TIME: f64 = 0.3;
 const ANSWER_TIME: f64 = 1.5;
 /// How long a greeting looks on after the answer: an end that follows at once belongs to it.
 const AFTER_ANSWER_TIME: f64 = 0.1;
+/// Messages that are sent together.
+const BURST: u32 = 12;
+/// Most of them that are noted as having come back.
+const CAME_MAX: usize = 64;
 /// How long an echo of a large message is waited for.
 const ECHO_TIME: f64 = 5.0;
 /// How long a peer may take nothing of what is written.
@@ -167,6 +171,8 @@ struct Session<'a, 'b> {
     pending: Vec<u8>,
     /// What was sent and has not come back: when, and its payload.
     awaited: Option<(Moment, Vec<u8>)>,
+    /// Messages that were sent together.
+    burst: Vec<Vec<u8>>,
     /// Hashes of the messages that were echoes.
     echoed: Vec<u64>,
     hasher: RandomState,
@@ -192,6 +198,7 @@ impl<'a, 'b> Session<'a, 'b> {
             beginning: Vec::new(),
             pending: Vec::new(),
             awaited: None,
+            burst: Vec::new(),
             echoed: Vec::new(),
             hasher: RandomState::new(),
             pings: Vec::new(),
@@ -307,6 +314,23 @@ impl<'a, 'b> Session<'a, 'b> {
                 self.pump(ANSWER_TIME, |session| session.pings.is_empty()).await;
             }
         }
+        if self.seen.echoes.iter().any(Option::is_some) && !self.is_over() {
+            self.burst(own).await;
+        }
+    }
+
+    /// Sends some messages together, so that they can overtake each other.
+    async fn burst(&mut self, own: u32) {
+        let message = |number| format!("{} {own:08x} of {BURST}: {number:02}.", self.trial.settings.message);
+        self.burst = (0..BURST).map(|number| message(number).into_bytes()).collect();
+        self.seen.burst = Some(Burst { sent: BURST, came: Vec::new() });
+        let bytes: Vec<u8> = self.burst.iter().flat_map(|payload| frames(TEXT, payload, 1)).collect();
+        self.write(&bytes).await;
+        self.pump(ANSWER_TIME, |session| {
+            session.seen.burst.as_ref().is_some_and(|burst| burst.came.len() >= BURST as usize)
+        })
+        .await;
+        self.pump(AFTER_ANSWER_TIME, |_| false).await;
     }
 
     fn is_over(&self) -> bool {
@@ -496,6 +520,14 @@ impl<'a, 'b> Session<'a, 'b> {
                 has_id: false,
                 broken_at,
             });
+        }
+        if let Some(number) = self.burst.iter().position(|sent| contains(payload, sent))
+            && let Some(burst) = &mut self.seen.burst
+        {
+            if burst.came.len() < CAME_MAX {
+                burst.came.push(u32::try_from(number).unwrap_or(u32::MAX));
+            }
+            return;
         }
         let hash = self.hasher.hash_one(payload);
         // Small messages of a greeting and of a hold are those of other attempts as well.

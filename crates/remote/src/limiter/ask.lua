@@ -1,10 +1,10 @@
--- KEYS: the limits. ARGV: this gateway, milliseconds until its counts expire, what is known of each limit, and for each
+-- KEYS: the limits. ARGV: this gateway, what is known of each limit and in how many milliseconds that expires, and for each
 -- opening how many limits it asks for and their places in KEYS. Answers each opening with the place of what refuses it
 -- among those it asks for (0: nothing does) and the microseconds until that has room (-1: nobody knows).
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local gateway, expiry = ARGV[1], tonumber(ARGV[2])
-local at = 3
+local gateway = ARGV[1]
+local at = 2
 
 local function next_word()
   at = at + 1
@@ -18,7 +18,7 @@ end
 local limits = {}
 for i, key in ipairs(KEYS) do
   local kind, a, b = next_word(), tonumber(next_word()), tonumber(next_word())
-  local limit = { kind = kind }
+  local limit = { kind = kind, expiry = tonumber(next_word()) }
   if kind == 'ceiling' then
     limit.own, limit.max, limit.others = a, b, 0
     local counts = redis.pcall('HGETALL', key)
@@ -83,8 +83,8 @@ for i, key in ipairs(KEYS) do
     local rest = math.ceil((limit.full_at - now) / 1000) + 1
     written = redis.pcall('SET', key, string.format('%.0f', limit.full_at), 'PX', rest)
   elseif limit.own and limit.own > 0 then
-    written = redis.pcall('HSET', key, gateway, string.format('%d %.0f', limit.own, now + expiry * 1000))
-    redis.pcall('PEXPIRE', key, expiry)
+    written = redis.pcall('HSET', key, gateway, string.format('%d %.0f', limit.own, now + limit.expiry * 1000))
+    redis.pcall('PEXPIRE', key, limit.expiry)
   elseif limit.own then
     written = redis.pcall('HDEL', key, gateway)
   end

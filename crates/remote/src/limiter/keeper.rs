@@ -11,7 +11,8 @@ use redis::{AsyncConnectionConfig, Script, ScriptInvocation};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
 
-use super::{LimiterSettings, Opening, State};
+use super::counts::Count;
+use super::{Down, LimiterSettings, Opening, State};
 use crate::backoff::Backoff;
 
 /// How often counts are renewed.
@@ -19,6 +20,9 @@ pub(super) const BEAT: Duration = Duration::from_secs(1);
 
 /// When counts expire that are not.
 pub(super) const EXPIRY: Duration = Duration::from_secs(5);
+
+/// The same of clients, of which each is renewed with one of several beats ([`CLIENT_BEATS`](super::counts::CLIENT_BEATS)).
+const CLIENT_EXPIRY: Duration = Duration::from_secs(15);
 
 /// Time to connect: address, TLS and password.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -41,8 +45,15 @@ pub(super) async fn run(settings: LimiterSettings, state: Arc<State>, openings: 
     let script = Script::new(include_str!("ask.lua"));
     let mut keeper = Keeper { settings, state, openings, gateway, script };
     let mut backoff = Backoff::new();
-    let first = timeout(keeper.settings.timeout, connect(keeper.settings.clone())).await;
-    let mut next = first.unwrap_or_else(|_| Err("no connection in time".to_owned()));
+    let mut first = Box::pin(connect(keeper.settings.clone()));
+    let mut next = match timeout(keeper.settings.timeout, &mut first).await {
+        Ok(connected) => connected,
+        // Who waits has waited for long enough, and the connection may still come.
+        Err(_) => match without(&keeper.state, &mut keeper.openings, first).await {
+            Some(connected) => connected,
+            None => return,
+        },
+    };
     loop {
         let begun = Instant::now();
         let end = match next {
@@ -52,6 +63,8 @@ pub(super) async fn run(settings: LimiterSettings, state: Arc<State>, openings: 
         let End::Failed(why) = end else { return };
         let was_up = keeper.state.is_up.swap(false, Relaxed);
         let before = keeper.state.why.lock().replace(why.clone());
+        let unknown = keeper.state.unknown.load(Relaxed);
+        keeper.state.down.lock().get_or_insert(Down { since: Instant::now(), unknown });
         if was_up || before.is_none() {
             let on_failure = keeper.settings.on_failure;
             tracing::warn!(why, ?on_failure, "shared limits: Redis cannot be asked");
@@ -77,7 +90,7 @@ enum End {
 }
 
 async fn connect(settings: LimiterSettings) -> Result<MultiplexedConnection, String> {
-    let client = settings.url.client()?;
+    let client = settings.url.client(settings.ca_file.as_deref())?;
     let config =
         AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(None);
     let connecting = client.get_multiplexed_async_connection_with_config(&config);
@@ -120,7 +133,7 @@ struct Keeper {
 impl Keeper {
     async fn serve(&mut self, mut connection: MultiplexedConnection) -> End {
         let state = Arc::clone(&self.state);
-        state.counts.renew();
+        state.counts.renew_all();
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut waiting = Vec::with_capacity(OPENINGS_MAX);
@@ -137,6 +150,7 @@ impl Keeper {
                 return End::Failed(why);
             }
             if !state.is_up.swap(true, Relaxed) {
+                *state.down.lock() = None;
                 tracing::info!("shared limits: Redis answers");
             }
             if !is_open && !state.counts.is_dirty() {
@@ -145,35 +159,63 @@ impl Keeper {
         }
     }
 
-    /// Asks for all that wait and writes what is to be written, in one call.
+    /// Asks for all that wait and writes what is to be written, in one call. Redis has the time limit for its answer; who
+    /// had waited before the call and runs out of time is told so, and Redis is not blamed for it.
     async fn call(
         &self,
         connection: &mut MultiplexedConnection,
         waiting: &mut Vec<Opening>,
     ) -> Result<(), String> {
         let now = Instant::now();
-        let deadline = waiting.iter().map(|opening| opening.deadline).min();
-        let deadline = deadline.unwrap_or(now + self.settings.timeout);
+        for late in waiting.extract_if(.., |opening| opening.deadline <= now) {
+            late.unknown(&self.state);
+        }
         let batch = Batch::new(&self.state, waiting);
         let invocation = batch.invocation(&self.script, &self.settings.prefix, &self.gateway, waiting);
-        let answer = timeout_at(deadline, invocation.invoke_async::<Vec<i64>>(connection)).await;
+        let mut answering = std::pin::pin!(invocation.invoke_async::<Vec<i64>>(connection));
+        let mut waiting: Vec<Option<Opening>> = waiting.drain(..).map(Some).collect();
+        let last = now + self.settings.timeout;
+        let answer = loop {
+            let deadlines = waiting.iter().flatten().map(|opening| opening.deadline);
+            let next = deadlines.min().unwrap_or(last).min(last);
+            match timeout_at(next, &mut answering).await {
+                Ok(answer) => break Ok(answer),
+                Err(elapsed) if Instant::now() >= last => break Err(elapsed),
+                Err(_) => self.give_up_late(&mut waiting),
+            }
+        };
         let answers = match answer {
             Ok(Ok(answers)) if answers.len() == 2 * waiting.len() => Ok(answers),
             Ok(Ok(answers)) => Err(format!("{} answers to {} openings", answers.len() / 2, waiting.len())),
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("no answer within {:?}", deadline - now)),
+            Err(_) => Err(format!("no answer within {:?}", self.settings.timeout)),
         };
         match answers {
             Ok(answers) => {
-                for (opening, answer) in waiting.drain(..).zip(answers.chunks_exact(2)) {
-                    self.tell(opening, answer[0], answer[1]);
+                let is_late = waiting.iter().any(Option::is_none);
+                for (opening, answer) in waiting.into_iter().zip(answers.chunks_exact(2)) {
+                    opening.into_iter().for_each(|opening| self.tell(opening, answer[0], answer[1]));
+                }
+                if is_late {
+                    // Redis may have given places to who has gone.
+                    self.state.counts.put_back(batch.counted());
                 }
                 Ok(())
             }
             Err(why) => {
                 self.state.counts.put_back(batch.counted());
-                waiting.drain(..).for_each(|opening| opening.unknown(&self.state));
+                waiting.into_iter().flatten().for_each(|opening| opening.unknown(&self.state));
                 Err(why)
+            }
+        }
+    }
+
+    /// Tells those that nobody knows whose time is over.
+    fn give_up_late(&self, waiting: &mut [Option<Opening>]) {
+        let now = Instant::now();
+        for place in waiting {
+            if let Some(late) = place.take_if(|opening| opening.deadline <= now) {
+                late.unknown(&self.state);
             }
         }
     }
@@ -195,6 +237,10 @@ impl Keeper {
     }
 }
 
+fn expiry(is_of_client: bool) -> Duration {
+    if is_of_client { CLIENT_EXPIRY } else { EXPIRY }
+}
+
 /// The limits of one call.
 #[derive(Default)]
 struct Batch {
@@ -205,8 +251,8 @@ struct Batch {
 
 /// What the script is told of one.
 enum Limit {
-    Ceiling { own: u32, max: u32 },
-    Count { own: u32 },
+    Ceiling { own: u32, max: u32, expiry: Duration },
+    Count { own: u32, expiry: Duration },
     Bucket { tokens: u32, interval: Duration },
 }
 
@@ -214,12 +260,14 @@ impl Batch {
     fn new(state: &State, waiting: &[Opening]) -> Batch {
         let mut batch = Batch::default();
         // First of all, so that what is given back from here on is written with the next call.
-        for (name, own) in state.counts.take_dirty(COUNTS_MAX) {
-            batch.add(&name, Limit::Count { own });
+        for (name, Count { held, is_of_client, .. }) in state.counts.take_dirty(COUNTS_MAX) {
+            batch.add(&name, Limit::Count { own: held, expiry: expiry(is_of_client) });
         }
-        for Ask { name, kind } in waiting.iter().flat_map(|opening| &opening.asks) {
+        for Ask { name, kind, is_of_client } in waiting.iter().flat_map(|opening| &opening.asks) {
             let limit = match *kind {
-                Kind::Ceiling { max } => Limit::Ceiling { own: state.counts.held(name), max },
+                Kind::Ceiling { max } => {
+                    Limit::Ceiling { own: state.counts.held(name), max, expiry: expiry(*is_of_client) }
+                }
                 Kind::Bucket { tokens, interval } => Limit::Bucket { tokens: tokens.max(1), interval },
             };
             batch.add(name, limit);
@@ -254,22 +302,24 @@ impl Batch {
         waiting: &[Opening],
     ) -> ScriptInvocation<'a> {
         let mut call = script.prepare_invoke();
-        call.arg(gateway).arg(EXPIRY.as_millis() as u64);
+        call.arg(gateway);
         for (name, limit) in &self.limits {
-            let mut add = |part: &str, kind: &str, a: u32, b: u64| {
-                call.key(format!("{{{prefix}}}:{part}:{name}")).arg(kind).arg(a).arg(b);
+            let mut add = |part: &str, kind: &str, a: u32, b: u64, expiry: Duration| {
+                let expiry = u64::try_from(expiry.as_millis()).unwrap_or(u64::MAX);
+                call.key(format!("{{{prefix}}}:{part}:{name}")).arg(kind).arg(a).arg(b).arg(expiry);
             };
             match *limit {
-                Limit::Ceiling { own, max } => add("open", "ceiling", own, max.into()),
-                Limit::Count { own } => add("open", "count", own, 0),
+                Limit::Ceiling { own, max, expiry } => add("open", "ceiling", own, max.into(), expiry),
+                Limit::Count { own, expiry } => add("open", "count", own, 0, expiry),
                 Limit::Bucket { tokens, interval } => {
-                    add("new", "bucket", tokens, u64::try_from(interval.as_micros()).unwrap_or(u64::MAX));
+                    let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
+                    add("new", "bucket", tokens, micros, Duration::ZERO);
                 }
             }
         }
         for opening in waiting {
             call.arg(opening.asks.len());
-            for Ask { name, kind } in &opening.asks {
+            for Ask { name, kind, .. } in &opening.asks {
                 let place = (matches!(kind, Kind::Bucket { .. }), Arc::clone(name));
                 call.arg(self.places.get(&place).copied().unwrap_or_default());
             }

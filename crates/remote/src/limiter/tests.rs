@@ -1,6 +1,6 @@
 //! Limiters with a real Redis.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use guard::shared::{Held, Kind};
@@ -57,6 +57,7 @@ impl Server {
     fn settings(&self, on_failure: OnFailure) -> LimiterSettings {
         LimiterSettings {
             url: RedisUrl::Inline(self.url()),
+            ca_file: None,
             prefix: "test".to_owned(),
             timeout: Duration::from_secs(5),
             on_failure,
@@ -105,11 +106,11 @@ async fn is_down(limiter: &Limiter) {
 }
 
 fn ceiling(name: &str, max: u32) -> Ask {
-    Ask { name: name.into(), kind: Kind::Ceiling { max } }
+    Ask { name: name.into(), kind: Kind::Ceiling { max }, is_of_client: false }
 }
 
 fn bucket(name: &str, tokens: u32, interval: Duration) -> Ask {
-    Ask { name: name.into(), kind: Kind::Bucket { tokens, interval } }
+    Ask { name: name.into(), kind: Kind::Bucket { tokens, interval }, is_of_client: false }
 }
 
 fn granted(answer: Answer) -> Held {
@@ -318,8 +319,125 @@ async fn errors_say_what_is_wrong() {
 
 #[test]
 fn what_is_no_url_is_told_without_secrets() {
-    let why = RedisUrl::Inline("http://user:hidden@host".to_owned()).client().expect_err("no Redis");
+    let why = RedisUrl::Inline("http://user:hidden@host".to_owned()).client(None).expect_err("no Redis");
     assert!(why.contains("redis://10.0.0.5:6379") && !why.contains("hidden"), "{why}");
-    let why = RedisUrl::File("no/such/file".into()).client().expect_err("no file");
+    let why = RedisUrl::File("no/such/file".into()).client(None).expect_err("no file");
     assert!(why.contains("no/such/file"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_client_has_its_places_and_its_keys_expire() {
+    let server = Server::start(&[]);
+    let (one, other) = (server.limiter(OnFailure::Closed).await, server.limiter(OnFailure::Closed).await);
+    let of = |client: &str| {
+        let of_client = |ask| Ask { is_of_client: true, ..ask };
+        let rate = bucket(&format!("client:{client}"), 3, Duration::from_secs(3600));
+        vec![ceiling("chat", 9), of_client(ceiling(&format!("client:{client}"), 2)), of_client(rate)]
+    };
+    let mut held = vec![granted(one.ask(of("a")).await), granted(other.ask(of("a")).await)];
+    for limiter in [&one, &other] {
+        assert!(matches!(limiter.ask(of("a")).await, Answer::Refused { which: 1, .. }));
+    }
+    held.push(granted(one.ask(of("b")).await));
+    held.swap_remove(0);
+    let again = async || matches!(other.ask(of("a")).await, Answer::Granted(_)).then_some(());
+    until("its place is free, and the third token its own", again).await;
+    let spent = async || matches!(one.ask(of("a")).await, Answer::Refused { which: 2, .. }).then_some(());
+    until("its bucket is empty", spent).await;
+    let ttl: i64 = server.ask(&["PTTL", "{test}:open:client:b"]).await;
+    assert!(ttl > i64::try_from(keeper::EXPIRY.as_millis()).expect("short") && ttl <= 15_000, "{ttl}");
+    let keys: Vec<String> = server.ask(&["KEYS", "*"]).await;
+    for key in keys {
+        let ttl: i64 = server.ask(&["PTTL", &key]).await;
+        assert!(ttl > 0, "{key} stays for ever");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_says_since_when_and_how_many_were_decided_without() {
+    let mut server = Server::start(&[]);
+    let limiter = server.limiter(OnFailure::Open).await;
+    assert_eq!(limiter.outage(), None);
+    server.stop();
+    is_down(&limiter).await;
+    let before = limiter.outage().expect("it is out").unknown;
+    for _ in 0..3 {
+        assert!(matches!(limiter.ask(vec![ceiling("chat", 1)]).await, Answer::Unknown(Some(_))));
+    }
+    let outage = limiter.outage().expect("it is out");
+    assert_eq!(outage.unknown, before + 3);
+    assert!(outage.seconds > 0.0 && !outage.why.is_empty(), "{outage:?}");
+    server.again();
+    is_up(&limiter).await;
+    until("it is over", async || limiter.outage().is_none().then_some(())).await;
+}
+
+/// A certificate for `localhost` of an authority of its own, as files beside each other.
+fn certificates(place: &Path) {
+    let openssl = |arguments: &[&str]| {
+        let mut command = Command::new("openssl");
+        let status = command.args(arguments).current_dir(place).stderr(Stdio::null()).status();
+        assert!(status.expect("openssl is installed").success(), "{arguments:?}");
+    };
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+    let authority = ["req", "-x509", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority"];
+    openssl(&[&authority[..], &key].concat());
+    let server =
+        ["req", "-x509", "-CA", "ca.pem", "-CAkey", "ca.key", "-keyout", "key.pem", "-out", "cert.pem"];
+    let name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-addext"];
+    openssl(&[&server[..], &key, &name, &["basicConstraints=critical,CA:FALSE"]].concat());
+}
+
+#[tokio::test]
+async fn a_redis_in_tls_is_asked_when_its_authority_is_known() {
+    let place = tempfile::tempdir().expect("a directory");
+    certificates(place.path());
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").port();
+    let mut command = Command::new("redis-server");
+    let files = ["--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem", "--tls-ca-cert-file", "ca.pem"];
+    command.args(["--port", "0", "--tls-port", &port.to_string(), "--tls-auth-clients", "no", "--save", ""]);
+    command.args(files).args(["--bind", "127.0.0.1"]).current_dir(place.path()).stdout(Stdio::null());
+    let server = Server { place, options: &[], child: command.spawn().expect("redis-server is installed") };
+    let url = RedisUrl::Inline(format!("rediss://localhost:{port}"));
+    let ca_file = Some(server.place.path().join("ca.pem"));
+    let settings = LimiterSettings { url, ca_file, ..server.settings(OnFailure::Closed) };
+    let limiter = Limiter::start(settings.clone());
+    is_up(&limiter).await;
+    let _held = granted(limiter.ask(vec![ceiling("chat", 1)]).await);
+    assert!(matches!(limiter.ask(vec![ceiling("chat", 1)]).await, Answer::Refused { .. }));
+    let stranger = Limiter::start(LimiterSettings { ca_file: None, ..settings });
+    let text = why(&stranger, "certificate").await;
+    assert!(!stranger.facts().is_up, "{text}");
+}
+
+#[tokio::test]
+async fn who_has_waited_for_too_long_is_no_fault_of_redis() {
+    let server = Server::start(&[]);
+    let limiter = server.limiter(OnFailure::Closed).await;
+    *limiter.state.why.lock() = None;
+    let (answer, late) = oneshot::channel();
+    let opening = Opening { asks: vec![ceiling("chat", 1)], answer, deadline: Instant::now() };
+    limiter.queue.try_send(opening).expect("there is room");
+    assert!(matches!(late.await, Ok(Answer::Unknown(None))));
+    let _held = granted(limiter.ask(vec![ceiling("chat", 1)]).await);
+    assert!(limiter.facts().is_up && limiter.outage().is_none());
+    assert_eq!(*limiter.state.why.lock(), None, "the connection was never given up");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_runs_out_of_time_during_a_call_takes_no_place() {
+    let server = Server::start(&[]);
+    let limiter = server.limiter(OnFailure::Closed).await;
+    *limiter.state.why.lock() = None;
+    server.signal("-STOP");
+    let (answer, late) = oneshot::channel();
+    let deadline = Instant::now() + Duration::from_millis(50);
+    limiter.queue.try_send(Opening { asks: vec![ceiling("chat", 1)], answer, deadline }).expect("room");
+    assert!(matches!(late.await, Ok(Answer::Unknown(None))), "it is told while the call goes on");
+    server.signal("-CONT");
+    let next =
+        async || matches!(limiter.ask(vec![ceiling("chat", 1)]).await, Answer::Granted(_)).then_some(());
+    until("what Redis had given to it is free", next).await;
+    assert_eq!(*limiter.state.why.lock(), None, "the connection was never given up");
 }

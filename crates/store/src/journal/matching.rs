@@ -4,9 +4,11 @@ use std::net::IpAddr;
 
 use model::ConnectionId;
 use model::filter::{CONTAINED, Condition, Filter, Pattern, Term, TextField, network};
+use serde::Deserialize;
 
 use super::chunk::{Stored, Trouble};
-use super::columns::{AddressBytes, NUMBERS, address_row};
+use super::columns::{AddressBytes, NUMBERS, PART_ENTRIES, address_row};
+use super::{names, unpack};
 
 /// The rows that a filter takes, in order.
 ///
@@ -20,6 +22,12 @@ pub(super) fn rows(chunk: &Stored<'_>, filter: &Filter) -> Result<Vec<usize>, Tr
         if kept.is_empty() {
             break;
         }
+        if let Condition::Text { field: TextField::UserAgent, pattern } = &term.condition {
+            kept = by_user_agent(chunk, &kept, |agent| {
+                agent.is_some_and(|text| pattern.takes(text)) != term.is_negated
+            })?;
+            continue;
+        }
         let holds = holds(chunk, &term.condition)?;
         kept.retain(|row| holds.of(*row) != term.is_negated);
     }
@@ -29,11 +37,51 @@ pub(super) fn rows(chunk: &Stored<'_>, filter: &Filter) -> Result<Vec<usize>, Tr
 /// Which columns are read first: those that are short and tell most.
 fn cost(condition: &Condition) -> u8 {
     match condition {
+        Condition::Text { field: TextField::UserAgent, .. } => 4,
         Condition::Text { field: TextField::Id | TextField::Client, .. } | Condition::Network { .. } => 2,
         Condition::Text { .. } => 0,
         Condition::Number { .. } => 1,
         Condition::Contains(_) => 3,
     }
+}
+
+/// Of an entry that is packed, its client's program alone.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Agent {
+    Closed(OfRecord),
+    Lost(serde::de::IgnoredAny),
+}
+
+#[derive(Deserialize)]
+struct OfRecord {
+    #[serde(default)]
+    user_agent: Option<String>,
+}
+
+/// Those of some rows, in order, whose user agent is taken: it stands in the records, not in a column.
+fn by_user_agent(
+    chunk: &Stored<'_>,
+    rows: &[usize],
+    takes: impl Fn(Option<&str>) -> bool,
+) -> Result<Vec<usize>, Trouble> {
+    let names = names::read(chunk.connection)?;
+    let mut taken = Vec::new();
+    for rows in rows.chunk_by(|a, b| a / PART_ENTRIES == b / PART_ENTRIES) {
+        let part = chunk.part(rows[0] / PART_ENTRIES)?;
+        for row in rows {
+            let bytes = part.bytes(row % PART_ENTRIES).and_then(|bytes| unpack::with_names(bytes, &names));
+            let agent = bytes.and_then(|bytes| rmp_serde::from_slice(&bytes).ok()).ok_or(Trouble::Damaged)?;
+            let agent = match &agent {
+                Agent::Closed(record) => record.user_agent.as_deref(),
+                Agent::Lost(_) => None,
+            };
+            if takes(agent) {
+                taken.push(*row);
+            }
+        }
+    }
+    Ok(taken)
 }
 
 /// For which rows a condition holds.

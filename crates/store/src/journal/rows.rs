@@ -265,8 +265,10 @@ impl Sql {
 
     fn push_condition(&mut self, condition: &Condition) {
         match condition {
-            // What has rows is older than countries.
-            Condition::Text { field: TextField::Country, .. } => self.text.push_str("NULL"),
+            // What has rows is older than both.
+            Condition::Text { field: TextField::Country | TextField::UserAgent, .. } => {
+                self.text.push_str("NULL");
+            }
             Condition::Text { field, pattern } => {
                 let column = field.as_str();
                 match pattern {

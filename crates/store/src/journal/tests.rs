@@ -42,7 +42,7 @@ fn opening(id: u64) -> Opening {
         id: ConnectionId(id),
         protocol: Protocol::WebSocket,
         route: "chat".into(),
-        client: ClientAddress { ip: [10, 0, 0, 1].into(), port: 5000, country: None },
+        client: ClientAddress { ip: [10, 0, 0, 1].into(), port: 5000, country: None, is_tryout: false },
         upstream: "http://10.0.0.1:3000".into(),
         opened_at: at(0),
     }
@@ -435,6 +435,29 @@ fn a_directory_that_comes_back_is_used() {
     let stats = journal.stats();
     assert_eq!(stats.written + stats.dropped, 19_999);
     assert!(journal.one(record(1, at(1)).id).expect("is read").is_some());
+}
+
+#[test]
+fn user_agents_are_found() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let journal = open(directory.path());
+    for number in 0..300 {
+        let mut closed = CloseRecord::clone(&record(number, at(number)));
+        closed.user_agent = (number % 3 != 0).then(|| format!("app/{} \"x\"", number % 3).into());
+        journal.closed(Arc::new(closed));
+    }
+    journal.sync();
+    let found = |filter: &str| {
+        let filter: Filter = filter.parse().expect("a filter");
+        let count = journal.count(&filter, EndedRange::ALWAYS, 1000, PATIENCE).expect("is read").count;
+        assert_eq!(pages(&journal, query(filter, 40)).len() as u64, count);
+        count
+    };
+    assert_eq!(
+        [r#"user_agent:"app/1 \"x\"""#, "user_agent:app*", "-user_agent:app*", "user_agent:\"app*\""]
+            .map(found),
+        [100, 200, 100, 0]
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alert::delivery::DeliveryList;
+use alert::delivery::{AgainError, DeliveryList};
 use alert::dispatch::{AlertGroup, Explained, GettableAlert, PostedAlert};
 use axum::Json;
 use axum::body::Bytes;
@@ -59,6 +59,33 @@ pub(crate) struct AlertExplained {
 /// `GET /api/v1/deliveries`: the newest attempts to tell people of alerts.
 pub(crate) async fn deliveries(State(site): State<Arc<Site>>) -> Result<Json<DeliveryList>, ApiError> {
     site.asker.ask(|ports| ports.alertmanager.deliveries()).await.map(Json)
+}
+
+/// `POST /api/v1/deliveries/{number}/again`: a failed attempt is made again, with what is to be told of its alerts now.
+/// Silences, inhibition and what the channel lets through in a time hold as ever.
+pub(crate) async fn send_again(
+    State(site): State<Arc<Site>>,
+    Path(number): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let hint = "GET /api/v1/deliveries lists the newest 500";
+    let number: u64 =
+        number.parse().map_err(|_| ApiError::bad_query("the number of an attempt is expected").hint(hint))?;
+    let asked = site.asker.ask(move |ports| ports.alertmanager.send_again(number)).await?;
+    let conflict = |code: &str, message: &str| ApiError::new(StatusCode::CONFLICT, code, message);
+    asked.map(|()| StatusCode::ACCEPTED).map_err(|error| match error {
+        AgainError::Unknown => ApiError::not_found(format!("there is no attempt {number}")).hint(hint),
+        AgainError::NotRepeatable => {
+            conflict("not_repeatable", "this attempt did not fail, or an escalation goes on with it")
+        }
+        AgainError::Over => {
+            conflict("over", "nothing is left to tell: its alerts are over, silenced, or were told since")
+        }
+        AgainError::TooSoon => {
+            let message = "these alerts were looked at a moment ago";
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_soon", message)
+                .hint("ask again in five seconds")
+        }
+    })
 }
 
 /// `GET /api/v1/alerts/{fingerprint}`

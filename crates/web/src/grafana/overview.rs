@@ -308,5 +308,26 @@ fn network() -> Vec<Panel> {
             "short",
         )
         .ask("{{route}}", of(f::WEBSOCKET_SLOW_CONSUMERS).by("route").now()),
+        lines(
+            text("Queued for slow clients", "慢客户端队列"),
+            text(
+                "Bytes that wait in the queues of routes that have one.",
+                "配置了队列的路由上，队列中等待的字节。",
+            ),
+            "bytes",
+        )
+        .ask("{{route}}", of(f::QUEUE_WAITING_BYTES).by("route").now()),
+        lines(
+            text("Dropped by queues", "队列丢弃"),
+            text(
+                "Messages per second that a policy of a queue has dropped, by class and policy.",
+                "队列策略每秒丢弃的消息数，按类别与策略。",
+            ),
+            "cps",
+        )
+        .ask(
+            "{{priority}}: {{policy}}",
+            format!("{} > 0", of(f::QUEUE_DROPPED).by("priority, policy").rate()),
+        ),
     ]
 }

@@ -539,6 +539,15 @@ async fn findings_and_what_people_tell() {
     let deliveries = admin.get("/api/v1/deliveries", &[]).await.is(200).json();
     assert_eq!((&deliveries["total"], &deliveries["items"][0]["outcome"]), (&json!(1), &json!("delivered")));
 
+    let again = |number: &str| format!("/api/v1/deliveries/{number}/again");
+    admin.post(&again("1"), &[], "").await.is(202);
+    admin.post(&again("2"), &[], "").await.is_error(409, "not_repeatable");
+    admin.post(&again("3"), &[], "").await.is_error(409, "over");
+    admin.post(&again("4"), &[], "").await.is_error(429, "too_soon");
+    admin.post(&again("5"), &[], "").await.is_error(404, "not_found");
+    admin.post(&again("x"), &[], "").await.is_error(400, "bad_query");
+    admin.post(&again("1"), &[("Origin", "https://evil.example")], "").await.is_error(403, "cross_site");
+
     let feedback = "/api/v1/findings/HL-101/feedback";
     let wrong = r#"{"wrong": true, "note": "a\u001bb", "route": "chat"}"#;
     let doubted = admin.post(feedback, &[], wrong).await.is(200).json();

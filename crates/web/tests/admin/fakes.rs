@@ -1,11 +1,12 @@
 //! Ports that answer what a test wants.
 
 use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use alert::delivery::{Delivery, DeliveryList};
+use alert::delivery::{AgainError, Delivery, DeliveryList};
 use alert::dispatch::{
     AlertGroup, AlertsQuery, Explained, GettableAlert, GettableSilence, PostedAlert, PostedSilence,
     ReceiverName, SilenceError,
@@ -35,7 +36,8 @@ use model::{
     ConnectionId, Direction, HandshakeResult, Initiator, Layer, Leg, Opcode, PerDirection, Protocol, Reason,
     WallTime,
 };
-use web::{About, Alertmanager, Incidents, Ports};
+use web::body::TryoutRoute;
+use web::{About, Alertmanager, Incidents, Ports, Tryouts};
 
 /// A name that would run in a page that does not escape it.
 pub(crate) const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\"\u{1b}[31m\r\nX: y";
@@ -51,6 +53,8 @@ pub(crate) struct Fake {
     pub(crate) received: Mutex<Vec<(Labels, Sample)>>,
     pub(crate) told: Mutex<Vec<String>>,
     pub(crate) doubt: Mutex<Option<Doubt>>,
+    /// The gateway's ends of the connections that were tried, and whom they are from.
+    pub(crate) entered: Mutex<Vec<(TcpStream, SocketAddr, ConnectionId)>>,
 }
 
 impl Fake {
@@ -75,6 +79,7 @@ impl Fake {
             findings: Arc::clone(self) as Arc<dyn Findings>,
             probes: Arc::clone(self) as Arc<dyn Probes>,
             examinations: Arc::clone(self) as Arc<dyn Examinations>,
+            tryouts: Arc::clone(self) as Arc<dyn Tryouts>,
             journal: Some(Arc::clone(self) as Arc<dyn Journal>),
             queries: Arc::default(),
             about: About { version: "1.2.3".to_owned(), started_at: second(0) },
@@ -178,6 +183,16 @@ impl Alertmanager for Fake {
         DeliveryList { total: items.len(), items, channels: vec![] }
     }
 
+    fn send_again(&self, number: u64) -> Result<(), AgainError> {
+        match number {
+            1 => Ok(()),
+            2 => Err(AgainError::NotRepeatable),
+            3 => Err(AgainError::Over),
+            4 => Err(AgainError::TooSoon),
+            _ => Err(AgainError::Unknown),
+        }
+    }
+
     fn configuration(&self) -> String {
         HOSTILE.to_owned()
     }
@@ -239,7 +254,7 @@ fn live(n: u64) -> LiveConnection {
         id: ConnectionId(n),
         protocol: if n.is_multiple_of(4) { Protocol::Sse } else { Protocol::WebSocket },
         route: if n == 7 { HOSTILE.into() } else { "chat".into() },
-        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024, country: None },
+        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024, country: None, is_tryout: false },
         user_agent: None,
         upstream: "http://10.0.0.1:3000".into(),
         opened_at: second(n),
@@ -265,7 +280,7 @@ fn closed(n: u64) -> CloseRecord {
         id: ConnectionId(1_000_000 + n),
         protocol: Protocol::WebSocket,
         route: "chat".into(),
-        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024, country: None },
+        client: ClientAddress { ip: [192, 0, 2, 7].into(), port: 1024, country: None, is_tryout: false },
         user_agent: None,
         upstream: (!refused).then(|| "http://10.0.0.1:3000".into()),
         opened_at: second(n),
@@ -275,6 +290,7 @@ fn closed(n: u64) -> CloseRecord {
             result: if refused { HandshakeResult::Unreachable } else { HandshakeResult::Success },
             status: Some(if refused { 502 } else { 101 }),
             seconds: 0.01,
+            connect_seconds: None,
             detail: refused.then(|| HOSTILE.to_owned()),
             refused_by: None,
         },
@@ -299,6 +315,7 @@ fn closed(n: u64) -> CloseRecord {
         tcp: None,
         reconnect: None,
         events_per_read: None,
+        event_stream: None,
         ping_rtt_seconds: Default::default(),
         heartbeat: Default::default(),
         grpc: None,
@@ -609,5 +626,24 @@ impl Probes for Fake {
             ("echo", false) => Err(Refusal::Running),
             _ => Err(Refusal::Unknown),
         }
+    }
+}
+
+impl Tryouts for Fake {
+    fn routes(&self) -> Vec<TryoutRoute> {
+        vec![TryoutRoute { name: "chat".to_owned(), host: None, path: Some("/chat".to_owned()) }]
+    }
+
+    fn route_of(&self, host: &str, path: &str) -> Option<Arc<str>> {
+        (host == "example.com" && path.starts_with("/chat")).then(|| "chat".into())
+    }
+
+    fn enter(&self, client: SocketAddr, id: ConnectionId) -> Result<TcpStream, String> {
+        let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+        let outside = TcpStream::connect(listener.local_addr().expect("an address")).expect("connects");
+        let (inside, _) = listener.accept().expect("accepts");
+        outside.set_nonblocking(true).expect("does not block");
+        self.entered.lock().expect("no panic").push((inside, client, id));
+        Ok(outside)
     }
 }

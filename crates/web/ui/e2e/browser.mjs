@@ -85,3 +85,21 @@ export async function axe(page) {
 export const violations = (page) => page.evaluate(() => window.cspViolations);
 
 export const tileValue = (page, key) => page.locator(`[data-tile="${key}"]`).innerText();
+
+/** What must hold of a page, whatever it shows. */
+export async function sound(checks, page, name, problems) {
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  checks.equal(`${name}: nothing is wider than the window`, overflow, 0);
+  checks.equal(`${name}: axe`, await axe(page), []);
+  await harmless(checks, page, name, problems);
+}
+
+/** Nothing that others wrote runs, leads away, or is asked for. */
+export async function harmless(checks, page, name, problems) {
+  checks.equal(`${name}: content security policy holds`, await violations(page), []);
+  checks.equal(`${name}: nothing that others wrote runs`, await page.evaluate(() => window.ran ?? null), null);
+  const links = await page.evaluate(() => [...document.querySelectorAll('[href], [src], [action]')]
+    .map((element) => element.href ?? element.src ?? element.action).filter((to) => typeof to === 'string' && !/^(https?|data):/.test(to)));
+  checks.equal(`${name}: links lead to the web`, links, []);
+  checks.equal(`${name}: nothing went wrong`, problems, []);
+}

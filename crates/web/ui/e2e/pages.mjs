@@ -33,6 +33,9 @@ try {
   for (const look of LOOKS) await lookAt(look);
   await runCheck();
   await judgeFinding();
+  await checkFinding();
+  await trends();
+  await sendAgain();
   await silence();
   await openRule();
   await fail();
@@ -117,6 +120,88 @@ async function judgeFinding() {
   await page.getByRole('link', { name: 'Manual page' }).click();
   await page.waitForURL(/\/findings\/[a-z0-9-]+\?lang=en$/);
   checks.check('finding: it leads to its manual page', true);
+  await context.close();
+}
+
+/** The route of a finding is examined at once, beside the finding. */
+async function checkFinding() {
+  const { page, context, problems } = await openTab(browser, base, {});
+  await visit(page, '/findings', '#findings li');
+  await page.locator('#findings [data-counts] [data-row-link]').first().click();
+  await page.locator('#evidence li').first().waitFor();
+  const [count, keys] = await page.evaluate(() => {
+    const link = [...document.links].find(({ hash }) => hash.startsWith('#/connections?') && hash.includes('q='));
+    return [link === undefined ? 0 : 1, Object.fromEntries(new URLSearchParams(link?.hash.split('?')[1]))];
+  });
+  checks.check('finding: its connections are asked for with their time', count === 0 || (keys.set === 'closed' && Date.parse(keys.from) < Date.parse(keys.to)), JSON.stringify(keys));
+  await page.getByRole('link', { name: 'Check this route now' }).click();
+  const target = page.locator('#check').getByRole('textbox', { name: 'Service', exact: true });
+  await target.waitFor();
+  checks.check('finding: the check knows where clients come in', /^(ws|http):\/\/127\.0\.0\.1:\d+\//.test(await target.inputValue()), await target.inputValue());
+  await target.fill('ws://127.0.0.1:1/chat');
+  await page.locator('#check').getByRole('button', { name: 'Run' }).click();
+  await page.locator('#check [data-outcome="problem"]').waitFor({ timeout: 60_000 });
+  checks.check('finding: the report stands beside it', await page.locator('#evidence li').first().isVisible() && await page.locator('#evidence-now-0 li').first().isVisible());
+  checks.check('finding: the report has an address', /check=1&checked=[0-9a-f]{16}/.test(page.url()), page.url());
+  await sound(page, 'finding, checked', problems.splice(0));
+  await shoot(page, 'finding-checked-en');
+  await page.locator('#check').getByRole('button', { name: 'Close', exact: true }).click();
+  await page.locator('#check').waitFor({ state: 'detached' });
+  checks.equal('finding: a check can be closed', /check/.test(page.url()), false);
+  await context.close();
+}
+
+/** How much of a limit was used, and an end only of what grows in a straight line. */
+async function trends() {
+  const { page, context, problems } = await openTab(browser, base, {});
+  const instance = '127.0.0.1:1';
+  await page.route('**/api/v1/query_range?*', async (route) => {
+    const query = new URL(route.request().url()).searchParams;
+    const [start, end, step] = ['start', 'end', 'step'].map((key) => Number(query.get(key)));
+    const values = (of) => Array.from({ length: Math.round((end - start) / step) + 1 }, (_, index) => [start + index * step, String(of(index))]);
+    const result = [
+      { metric: { instance, resource: 'open_files' }, values: values((index) => 100 + 100 * index) },
+      { metric: { instance, resource: 'series' }, values: values((index) => 1000 + 100 * (index % 7)) },
+    ];
+    await route.fulfill({ body: JSON.stringify({ status: 'success', data: { resultType: 'matrix', result } }) });
+  });
+  await visit(page, '/limits', '#limits li');
+  const row = (resource) => page.locator(`#limits [data-resource="${resource}"]`);
+  await row('open_files').getByText(/full in about/).waitFor();
+  checks.equal('limits: what goes up and down has no end', await row('series').getByText(/full in about/).count(), 0);
+  checks.check('limits: what is no series says so', (await row('viewers').innerText()).includes('no trend is kept'));
+  await page.keyboard.press('t');
+  await page.waitForFunction(() => location.hash.includes('range=21600'));
+  await sound(page, 'limits, trends', problems.splice(0));
+  await shoot(page, 'limits-trends-en');
+  await context.close();
+}
+
+/** A failed attempt is made again. */
+async function sendAgain() {
+  const { page, context, problems } = await openTab(browser, base, { expected: /409|Failed to load/ });
+  const attempt = (number, outcome, is_repeatable) => ({
+    number, at_ms: Date.now(), channel: `team/webhook/${number}`, kind: 'webhook', receiver: 'team', alerts: [hostile], firing: 1, resolved: 0, outcome,
+    reason: 'refused', detail: hostile, tries: 1, seconds: 0.01, next_at_ms: null, is_repeatable,
+  });
+  const items = [attempt(3, 'failed', true), attempt(2, 'failed', true), attempt(1, 'delivered', false)];
+  await page.route('**/api/v1/deliveries', (route) => route.fulfill({ body: JSON.stringify({ items, total: 3, channels: [] }) }));
+  const asked = [];
+  await page.route('**/api/v1/deliveries/*/again', (route) => {
+    asked.push([route.request().method(), new URL(route.request().url()).pathname]);
+    const over = { error: { code: 'over', message: `nothing is left to tell ${hostile}`, hint: null } };
+    return asked.length === 1 ? route.fulfill({ status: 202, body: '' }) : route.fulfill({ status: 409, body: JSON.stringify(over) });
+  });
+  await visit(page, '/alerts?part=deliveries', '#attempts table');
+  checks.equal('deliveries: what went through is not sent again', await page.locator('[data-attempt] button').count(), 2);
+  await page.locator('[data-attempt="3"] button').click();
+  await page.locator('[data-attempt="3"]').getByText('Asked').waitFor();
+  checks.equal('deliveries: it is asked for by its number', asked, [['POST', '/api/v1/deliveries/3/again']]);
+  await page.locator('[data-attempt="2"] button').click();
+  await page.locator('[data-attempt="2"] [role=alert]').waitFor();
+  checks.check('deliveries: a refusal is told where it was asked', (await page.locator('[data-attempt="2"]').innerText()).includes('nothing is left to tell'));
+  await sound(page, 'deliveries', problems.splice(0));
+  await shoot(page, 'deliveries-en');
   await context.close();
 }
 

@@ -132,6 +132,19 @@ async function follow() {
   await page.getByRole('button', { name: 'Any time' }).click();
   await page.getByText(/^ended \d/).waitFor({ state: 'detached' });
   checks.check('explain: the time can be taken away', true);
+  await visit(page, `/traffic?brush=${brush}`, '#explain table');
+  const program = ends.locator('tbody tr').filter({ hasText: agent });
+  const programs = (await program.locator('td').nth(2).innerText()).trim();
+  await program.getByRole('link').click();
+  await page.locator('main tbody tr').nth(1).waitFor();
+  checks.check('explain: a user agent leads to its connections', (await page.locator('main').innerText()).includes(`of ${programs}`), programs);
+  checks.equal('explain: by a filter that names it', (await keysOf(page)).q.startsWith('reason:* user_agent:"<img src=x'), true);
+  await visit(page, '/traffic?range=900&by=route', '#closed canvas');
+  await page.locator('#closed').getByRole('link', { name: 'chat' }).click();
+  await page.locator('main tbody tr').nth(1).waitFor();
+  const { q, set, from, to } = await keysOf(page);
+  checks.equal('chart: a name leads to the connections behind it', [q, set, Math.abs(Date.parse(to) - Date.parse(from) - 900_000) < 60_000], ['reason:* route:chat', 'closed', true]);
+  checks.equal('chart: nothing went wrong', problems, []);
   await context.close();
 }
 
@@ -189,10 +202,16 @@ async function fail() {
   await page.route('**/api/v1/{explain,query_range}?*', (route) => route.fulfill({ status: 500, body }));
   await page.goto(`${base}/#/traffic?brush=${brush}`);
   const notices = page.getByRole('alert').filter({ hasText: 'did not answer' });
-  await page.waitForFunction(() => document.querySelectorAll('[role=alert]').length === 9);
+  await page.waitForFunction(() => document.querySelector('[role=alert]')?.textContent.includes('9 parts'));
+  checks.equal('failure: it is told once', await page.getByRole('alert').count(), 1);
   checks.check('failure: its words are text', (await notices.first().innerText()).includes(agent));
   checks.equal('failure: axe', await axe(page), []);
   await shoot(page, 'failure');
+  await page.unroute('**/api/v1/{explain,query_range}?*');
+  await notices.getByRole('button', { name: 'Try again' }).click();
+  await page.locator('#explain table').first().waitFor();
+  await page.locator('#messages canvas').waitFor();
+  checks.equal('failure: all parts can be tried again', await page.getByRole('alert').count(), 0);
   await context.close();
 }
 

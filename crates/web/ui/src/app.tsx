@@ -13,6 +13,7 @@ import { Find } from './components/find';
 import { Header } from './components/header';
 import { Keys } from './components/keys';
 import { Brand, Navigation } from './components/navigation';
+import { Notices } from './components/notices';
 import { usePlace } from './components/place';
 import { useShortcuts } from './components/shortcuts';
 import { StreamNotice, StreamState, useAge } from './components/stream-state';
@@ -66,7 +67,9 @@ function Pages() {
           </div>
           <main id="main" tabIndex={-1} className={styles.main} data-freshness={age.freshness}>
             <Boundary key={path} fallback={(error) => <Message title={t('app.crashed')}>{error.message}</Message>}>
-              <Suspense fallback={<Skeleton height={240} radius={8} />}><Content page={page} detail={detail} /></Suspense>
+              <Notices>
+                <Suspense fallback={<Skeleton height={240} radius={8} />}><Content page={page} detail={detail} /></Suspense>
+              </Notices>
             </Boundary>
           </main>
         </div>

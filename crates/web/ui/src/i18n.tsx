@@ -56,6 +56,18 @@ export function TextProvider({ children }: { children: ReactNode }) {
   return <TextContext value={texts}>{children}</TextContext>;
 }
 
+/** Texts of one page that come with it and not with the first visit: its part of the catalogue, in all languages alike. */
+export function textsBeside<T extends Record<string, string>>(name: string, catalogues: Record<Language, T>) {
+  for (const [language, catalogue] of Object.entries(catalogues)) i18n.addResourceBundle(language, name, catalogue);
+  return function useTextsBeside(): (key: keyof T & string, params?: Record<string, string | number>) => string {
+    const { language } = useTexts();
+    return useMemo(() => {
+      const translate = i18n.getFixedT(language, name);
+      return (key: string, params?: Record<string, string | number>): string => translate(key, params ?? {});
+    }, [language]);
+  };
+}
+
 export function useTexts(): Texts {
   const texts = useContext(TextContext);
   if (texts === null) throw new Error('useTexts needs a TextProvider');

@@ -86,7 +86,7 @@ fn processors() {
         (CpuMode::Steal, 1_433.0),
     ];
     let seconds = ticks_by_mode.map(|(mode, count)| (mode, count / ticks)).into();
-    let cpu = CpuFacts { count: Some(2), seconds, busy_ratio: None };
+    let cpu = CpuFacts { count: Some(2), seconds, busy_ratio: None, last_minute: None };
     check(&[("/proc/stat", STAT)], &MachineFacts { cpu, ..MachineFacts::default() });
 }
 

@@ -25,7 +25,12 @@ fn samples(facts: HostFacts) -> Vec<String> {
 fn machine() -> MachineFacts {
     let stall = Some(Stall { seconds: 1.5, last_10s_ratio: Some(0.25) });
     MachineFacts {
-        cpu: CpuFacts { count: Some(2), seconds: [(CpuMode::Idle, 12.25)].into(), busy_ratio: Some(0.5) },
+        cpu: CpuFacts {
+            count: Some(2),
+            seconds: [(CpuMode::Idle, 12.25)].into(),
+            busy_ratio: Some(0.5),
+            last_minute: None,
+        },
         pressure: [(Resource::Io, Stalls { some: stall, full: None })].into(),
         memory: MemoryFacts { total_bytes: Some(8192), available_bytes: Some(4096) },
         files: FileFacts { open: Some(100), limit: Some(1000) },
@@ -76,6 +81,7 @@ pub fn everything() -> HostFacts {
             memory_limit_bytes: Some(20),
             cpu_limit: Some(1.5),
             cpu_throttled_seconds: Some(0.25),
+            cpu_throttled_last_minute_ratio: None,
             pressure: machine().pressure,
         }),
         listeners: vec![AcceptQueue { listener: "127.0.0.1:1".into(), waiting: 1, limit: 1024 }],

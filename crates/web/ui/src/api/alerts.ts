@@ -7,6 +7,7 @@ import type { AlertsView, DeliveryList, GettableAlert, GettableSilence, RulesVie
 
 const REFRESH_MS = 5_000;
 const SILENCES = ['silences'];
+const DELIVERIES = ['deliveries'];
 
 interface Data<T> {
   data: T;
@@ -28,7 +29,7 @@ export const useRules = () => useQuery({ ...get<Data<RulesView>>('api/v1/rules')
 
 export const useSilences = () => useQuery(get<GettableSilence[]>('api/v2/silences', SILENCES));
 
-export const useDeliveries = () => useQuery(get<DeliveryList>('api/v1/deliveries'));
+export const useDeliveries = () => useQuery(get<DeliveryList>('api/v1/deliveries', DELIVERIES));
 
 /** How far back alerts that are over are looked for. */
 export const RESOLVED_HOURS = 6;
@@ -80,4 +81,13 @@ export function useSilencing() {
     create: useMutation({ mutationFn: (silence: NewSilence) => request<{ silenceID: string }>('api/v2/silences', { body: silence }), onSettled }),
     expire: useMutation({ mutationFn: (id: string) => request<undefined>(`api/v2/silence/${encodeURIComponent(id)}`, { method: 'DELETE' }), onSettled }),
   };
+}
+
+/** A failed attempt to tell somebody is made again, with what there is to tell now. */
+export function useSendAgain(number: number) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: () => request<undefined>(`api/v1/deliveries/${number}/again`, { method: 'POST' }),
+    onSettled: () => client.invalidateQueries({ queryKey: DELIVERIES }),
+  });
 }

@@ -150,6 +150,8 @@ export type CgroupFacts = {
   cpu_limit: number | null,
   /** Time for which it was held back by that limit (`throttled_usec`), since the group was made. */
   cpu_throttled_seconds: number | null,
+  /** Share of the last minute for which it was held back; none before a minute is over. */
+  cpu_throttled_last_minute_ratio?: number,
   /** Time in which its tasks waited for a resource. */
   pressure: { [key in Resource]?: Stalls },
 };
@@ -179,6 +181,8 @@ export type ClientAddress = {
   port: number,
   /** Where the address is, as the configured database says; none without one, and where it does not know. */
   country?: Country,
+  /** It is a browser at the dashboard, by which an operator tries the route; the connection came by the admin address. */
+  is_tryout?: boolean,
 };
 
 /** Status code of a WebSocket Close frame (RFC 6455, section 7.4). */
@@ -248,6 +252,8 @@ export type CloseRecord = {
   reconnect?: Reconnect,
   /** SSE: how its events came; none without events. */
   events_per_read?: EventsPerRead,
+  /** What an event stream has beside. */
+  event_stream?: EventStreamFacts,
   /** The last round trip from a relayed Ping accepted by our kernel to the peer's Pong read. */
   ping_rtt_seconds: PerLeg<number | null>,
   /** The Pings towards each peer; none where there was no Ping. */
@@ -327,6 +333,18 @@ export type CpuFacts = {
   seconds: { [key in CpuMode]?: number },
   /** Share of the time between the last two readings that was neither idle nor waiting for I/O. */
   busy_ratio: number | null,
+  /** What a whole minute was like; none before one is over. */
+  last_minute?: CpuMinute,
+};
+
+/** CPUs of a machine over the last minute, as shares of its time. */
+export type CpuMinute = {
+  /** Neither idle nor waiting for I/O, what the hypervisor took included. */
+  busy_ratio: number,
+  /** The hypervisor ran others in it (proc(5), steal). */
+  steal_ratio: number,
+  /** At least one task waited for a CPU (pressure stall information); none where the kernel does not say. */
+  waiting_ratio: number | null,
 };
 
 /** What a CPU spends its time on (proc(5), `/proc/stat`); time of guests counts as user time. */
@@ -334,6 +352,8 @@ export type CpuMode = "user" | "nice" | "system" | "idle" | "iowait" | "irq" | "
 
 /** One attempt to hand a message to a channel. */
 export type Delivery = {
+  /** Names it among the attempts since the start, from 1. */
+  number: number,
   /** When it began, milliseconds since the Unix epoch. */
   at_ms: number,
   /** The channel's name. */
@@ -360,6 +380,8 @@ export type Delivery = {
   seconds: number,
   /** When it is tried again, milliseconds since the Unix epoch. */
   next_at_ms: number | null,
+  /** Whether somebody may ask to send it again: it failed, and nobody else goes on with it. */
+  is_repeatable: boolean,
 };
 
 /** Attempts and channels. */
@@ -401,7 +423,8 @@ export type Dimension = "reason" | "initiator" | "code" | "result" | "upstream" 
 /** Which way bytes go through the gateway. */
 export type Direction = "client_to_server" | "server_to_client";
 
-/** Somebody looked and says that a finding is wrong. It holds for as long as the finding says the same as then. */
+/** Somebody looked and says that a finding is wrong. It holds for as long as the finding says the same as then and
+ * is no surer, also when it comes back within a week or the process was started anew. */
 export type Doubt = {
   /** When that was said. */
   at: WallTime,
@@ -449,6 +472,28 @@ export type ErrorDetail = {
 
 /** Kind of an error on an established connection. */
 export type ErrorType = "frame" | "utf8" | "too_big" | "deflate" | "io_client" | "io_upstream" | "tls" | "timeout" | "backlog" | "internal";
+
+/** What is known of the body of an event stream, as it was read from the upstream. */
+export type EventStreamFacts = {
+  /** How it is coded (`Content-Encoding`: RFC 9110, section 8.4), cut to 32 bytes; none when it is not, and so was
+   * looked into. */
+  coding?: string,
+  /** Reads that brought something of it. */
+  reads: number,
+  /** Of a body that is coded, reads that ended with the mark of a compressor that was flushed: an empty block of
+   * deflate, `00 00 ff ff` (RFC 1951, section 3.2.4; as zlib's Z_SYNC_FLUSH writes it). */
+  flushed_reads: number,
+  /** Longest time between two reads, or from established to the first; not the time behind the last. */
+  longest_silence_seconds: number,
+  /** Comments. */
+  comments: number,
+  /** Events with an `id`. */
+  ids: number,
+  /** Events between the one that the client's `Last-Event-ID` named and the first that came, by the numbers that ids
+   * are and their mean step: 0 when it goes on where it was cut off, less when events came again. None without
+   * `Last-Event-ID`, of fewer than three events, and where ids are not numbers that go up. */
+  skipped_events?: number,
+};
 
 /** Events that were complete with one piece of the body as it was read (at most one chunk of HTTP/1.1), over the
  * pieces that completed any: more than one means that the upstream, or something before it, sends them in batches. */
@@ -687,6 +732,9 @@ export type Handshake = {
   status: number | null,
   /** From the request's head complete to the outcome. */
   seconds: number,
+  /** Of these, until a connection with the upstream stood, TLS included, and whatever waited or failed before that; none
+   * where none was reached, or it is not known (HTTP/2 from the client, gRPC). */
+  connect_seconds?: number,
   /** What went wrong, in words for an operator; none on success. */
   detail?: string,
   /** The limit of this gateway that refused it; none where none did. */
@@ -1221,6 +1269,8 @@ export type QueueFacts = {
   delivery_ratio: number | null,
   /** Most bytes that waited at once, those of the message at hand left out. */
   waiting_bytes_max: number,
+  /** When a policy has dropped a message last, for which no later one of the same key has come; none before the first. */
+  lost_last_at: WallTime | null,
   /** Its classes, highest priority first. */
   classes: Array<QueuedClass>,
 };
@@ -1233,6 +1283,8 @@ export type QueuedClass = {
   delivered: number,
   /** Messages that a policy has dropped. */
   dropped: number,
+  /** Those of them whose place a later one of the same key has taken: its client gets the latest all the same. */
+  coalesced: number,
 };
 
 /** Why an established connection ended. */
@@ -1309,7 +1361,13 @@ export type Recorded = {
   /** Which way the bytes go. */
   direction: Direction,
   /** Since the oldest of them was read. */
-  seconds: number, } | { "kind": "violation",
+  seconds: number, } | { "kind": "shed",
+  /** Why. */
+  policy: Shed,
+  /** How many, 65,535 for more. */
+  messages: number,
+  /** Their bytes. */
+  bytes: number, } | { "kind": "violation",
   /** Which way they go. */
   direction: Direction,
   /** What is broken. */
@@ -1432,6 +1490,35 @@ export type SettingSource = "default" | "file" | "command_line";
 /** How much a cause hurts. */
 export type Severity = "critical" | "warning" | "info";
 
+/** Limits that several gateways hold together. */
+export type SharedLimits = {
+  /** What becomes of openings without an answer: `open` lets them in, `closed` refuses them. */
+  on_failure: string,
+  /** Whether who counts them answers. */
+  is_up: boolean,
+  /** Openings that were let in, since the start. */
+  granted: number,
+  /** Openings that were refused, since the start. */
+  refused: number,
+  /** Openings without an answer in time, since the start. */
+  unknown: number,
+  /** While it does not answer. */
+  outage: SharedLimitsOutage | null,
+};
+
+/** Who counts shared limits cannot be asked. */
+export type SharedLimitsOutage = {
+  /** Since when. */
+  since: WallTime,
+  /** Openings that were decided without an answer meanwhile. */
+  unknown: number,
+  /** Why, as the last attempt said. */
+  why: string,
+};
+
+/** Why a queue has dropped a message. */
+export type Shed = "drop_oldest" | "drop_lowest" | "coalesce" | "expire" | "disconnect";
+
 /** Whether a silence is at work. */
 export type SilenceState = "active" | "pending" | "expired";
 
@@ -1521,6 +1608,8 @@ export type SystemFacts = {
   kept: KeptFacts,
   /** What it sends to. */
   sinks: Array<Sink>,
+  /** Limits that several gateways hold together; none without. */
+  shared_limits: SharedLimits | null,
   /** Whether the last reload of the configuration was taken over; none without a file. */
   reloaded: boolean | null,
   /** Looks for causes, since the start. */
@@ -1679,6 +1768,82 @@ export type Trend = {
   latency_bounds: Array<number>,
   /** Messages by step and bucket (one more than there are bounds). */
   latency_cells: Array<Array<number>>,
+};
+
+/** A route is to be tried from a browser. */
+export type TryRoute = {
+  /** What is to be opened: a WebSocket or an event stream. */
+  protocol: Protocol,
+  /** `Host` of the request, with or without port. */
+  host: string,
+  /** Path of the request, with its query. */
+  path: string,
+  /** `Origin` of the request; without one none is sent. */
+  origin?: string,
+};
+
+/** One connection of a route that is tried: what the browser got from the gateway, which scripts are not told. */
+export type TryoutConnection = {
+  /** Its name: that of its record. */
+  id: ConnectionId,
+  /** When it was asked for. */
+  at: WallTime,
+  /** From then to the head of the gateway's answer, seconds; none without one. */
+  seconds: number | null,
+  /** Status of the answer. */
+  status: number | null,
+  /** `Content-Type` of the answer. */
+  content_type: string | null,
+  /** `Sec-WebSocket-Protocol` of the answer. */
+  subprotocol: string | null,
+  /** `Sec-WebSocket-Extensions` of the answer. */
+  extensions: string | null,
+  /** The beginning of an answer that is not what was asked for. */
+  body: string | null,
+  /** Why there is no answer, in words. */
+  error: string | null,
+  /** It is open. */
+  is_open: boolean,
+  /** It was cut: its time was over, or the gateway stopped. */
+  is_cut: boolean,
+};
+
+/** What can be tried, and what was. */
+export type TryoutList = {
+  /** The routes, in the order in which they are asked. */
+  routes: Array<TryoutRoute>,
+  /** Connections that are open by the dashboard. */
+  open: number,
+  /** How many there may be. */
+  limit: number,
+  /** How many were refused for want of room, since the start. */
+  refused: number,
+  /** When each is cut, seconds after its opening. */
+  seconds: number,
+};
+
+/** A route that can be tried from the dashboard. */
+export type TryoutRoute = {
+  /** Its name. */
+  name: string,
+  /** The host that it takes, such as `*.example.com`; any without one. */
+  host: string | null,
+  /** The prefix of the paths that it takes; any without one. */
+  path: string | null,
+};
+
+/** A route that is tried from a browser. */
+export type TryoutView = {
+  /** Its name: who knows it may connect. */
+  id: string,
+  /** What was asked for. */
+  asked: TryRoute,
+  /** The route that takes it. */
+  route: string,
+  /** When it was asked for; connections may be opened for as long as each may last. */
+  at: WallTime,
+  /** Its connections, oldest first: an `EventSource` opens one after the other. */
+  connections: Array<TryoutConnection>,
 };
 
 /** What is known beneath an upstream. */

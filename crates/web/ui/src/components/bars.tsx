@@ -1,5 +1,5 @@
 // Counts as a table, each with a bar for its share.
-import type { ReactElement } from 'react';
+import type { CSSProperties, ReactElement } from 'react';
 
 import { useTexts } from '../i18n';
 import styles from './bars.module.css';
@@ -21,12 +21,12 @@ export interface Bar {
 export function Bars({ caption, heading, bars, rows }: { caption: string; heading: string; bars: Bar[]; rows: number }) {
   const { t, format } = useTexts();
   return (
-    <div className={styles.scroll} style={{ height: 27 * (rows + 1) + 13 }} tabIndex={0} role="group" aria-label={caption}>
+    <div className={styles.scroll} style={{ '--bars-height': `${27 * (rows + 1) + 13}px` } as CSSProperties} tabIndex={0} role="group" aria-label={caption}>
       <table className={table.plain}>
         <thead>
           <tr>
             <th scope="col">{heading}</th>
-            <th scope="col" className={table.number}>{t('ended.count')}</th>
+            <th scope="col" className={table.number}>{t('table.count')}</th>
             <th scope="col" className={table.number}>{t('ended.share')}</th>
           </tr>
         </thead>

@@ -20,6 +20,8 @@ export interface Line {
   drawn?: Column;
   dashed?: boolean;
   filled?: boolean;
+  /** Where its name leads to. */
+  href?: string | undefined;
 }
 
 export interface ChartProps {
@@ -102,14 +104,14 @@ export function Chart(props: ChartProps) {
   return (
     <div className={styles.chart}>
       <div className={styles.legend}>
-        {lines.map(({ label, color, values, dashed }) => {
+        {lines.map(({ label, color, values, dashed, href }) => {
           const value = shown === null ? values[values.length - 1] : values[shown.index];
           return (
             <span key={label} className={styles.entry}>
               <svg width="14" height="8" aria-hidden="true">
                 <line x1="0" y1="4" x2="14" y2="4" stroke={colors[color]} strokeWidth="3" strokeDasharray={dashed ? '4 2' : undefined} />
               </svg>
-              {label}
+              {href === undefined ? label : <a href={href}>{label}</a>}
               <strong>{value === null || value === undefined ? '–' : props.format(value)}</strong>
             </span>
           );

@@ -1,6 +1,7 @@
 // Shares of a whole as a ring. The table beside it says the same in words.
 import { arc, pie } from 'd3-shape';
 
+import { Mark } from './mark';
 import type { Palette } from '../theme';
 import styles from './donut.module.css';
 
@@ -9,6 +10,8 @@ export interface Share {
   count: number;
   color: keyof Palette;
   strength: number;
+  /** Where the mark leads to, for the pointer; the table beside it leads there for all. */
+  href?: string;
 }
 
 const SIZE = 148;
@@ -20,10 +23,9 @@ export function Donut({ shares, total, unit, label }: { shares: Share[]; total: 
   return (
     <svg className={styles.donut} width={SIZE} height={SIZE} viewBox={`${-SIZE / 2} ${-SIZE / 2} ${SIZE} ${SIZE}`} role="img" aria-label={label}>
       {angles(shares).map(({ data, startAngle, endAngle }) => (
-        <path
-          key={data.key} d={ring({ startAngle, endAngle }) ?? ''} fill={`var(--hl-${data.color})`}
-          fillOpacity={data.strength}
-        />
+        <Mark key={data.key} href={data.href}>
+          <path d={ring({ startAngle, endAngle }) ?? ''} fill={`var(--hl-${data.color})`} fillOpacity={data.strength} />
+        </Mark>
       ))}
       <text className={styles.total} y="2" textAnchor="middle">{total}</text>
       <text className={styles.unit} y="19" textAnchor="middle">{unit}</text>

@@ -7,6 +7,8 @@ import styles from './panel.module.css';
 interface Props {
   id: string;
   title: string;
+  /** Its name where the title is that of other panels too. */
+  label?: string | undefined;
   help?: string;
   note?: ReactNode;
   aside?: ReactNode;
@@ -14,9 +16,9 @@ interface Props {
   children: ReactNode;
 }
 
-export function Panel({ id, title, help, note, aside, className, children }: Props) {
+export function Panel({ id, title, label, help, note, aside, className, children }: Props) {
   return (
-    <section id={id} tabIndex={-1} aria-labelledby={`${id}-title`} className={`${styles.panel} ${className ?? ''}`}>
+    <section id={id} tabIndex={-1} aria-label={label} aria-labelledby={label === undefined ? `${id}-title` : undefined} className={`${styles.panel} ${className ?? ''}`}>
       <header className={styles.head}>
         <h2 id={`${id}-title`} className={styles.title}>{title}</h2>
         {help !== undefined && <Info term={title} text={help} />}

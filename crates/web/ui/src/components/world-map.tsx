@@ -6,6 +6,7 @@ import type { GeometryCollection, Topology } from 'topojson-specification';
 import world from 'world-atlas/countries-110m.json';
 
 import places from '../lib/places.json';
+import { Mark } from './mark';
 import styles from './world-map.module.css';
 
 export interface Spot {
@@ -14,6 +15,8 @@ export interface Spot {
   count: number;
   /** What it says under the pointer. */
   label: string;
+  /** Where it leads to. */
+  href: string;
 }
 
 const WIDTH = 800;
@@ -48,8 +51,10 @@ export default function WorldMap({ spots, borders, title }: { spots: Spot[]; bor
     <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} className={styles.map} role="img" aria-label={title}>
       <path d={landPath} className={styles.land} />
       {borders && <path d={borderPath} className={styles.borders} />}
-      {drawn.map(({ code, place: [x, y], radius, label }) => (
-        <circle key={code} cx={x} cy={y} r={radius} className={styles.spot}><title>{label}</title></circle>
+      {drawn.map(({ code, place: [x, y], radius, label, href }) => (
+        <Mark key={code} href={href}>
+          <circle cx={x} cy={y} r={radius} className={styles.spot}><title>{label}</title></circle>
+        </Mark>
       ))}
     </svg>
   );

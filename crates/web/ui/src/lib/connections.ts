@@ -1,5 +1,5 @@
 // What both kinds of connections, open and ended, have in common, and the questions about them.
-import type { ClientAddress, CloseRecord, ConnectionView, LiveState, PerDirection, Protocol } from '../api/types';
+import type { ClientAddress, CloseRecord, ConnectionView, LiveState, Overview, PerDirection, Protocol } from '../api/types';
 
 export const SETS = ['live', 'closed'] as const;
 export type Set = (typeof SETS)[number];
@@ -31,6 +31,12 @@ export function listingOf(query: URLSearchParams): Listing {
     return Number.isNaN(at) ? {} : { [key]: new Date(at).toISOString() };
   };
   return { set, q: query.get('q') ?? '', sort, dir: query.get('dir') === 'asc' ? 'asc' : 'desc', ...time('from'), ...time('to') };
+}
+
+/** The keys of the list of connections that ended in the window of an overview and pass a filter. */
+export function endedIn({ as_of, window_seconds }: Pick<Overview, 'as_of' | 'window_seconds'>, q: string): Record<string, string> {
+  const from = new Date(Date.parse(as_of) - window_seconds * 1000).toISOString();
+  return { set: 'closed', q, from, to: new Date(Date.parse(as_of)).toISOString() };
 }
 
 const timesOf = ({ from = '', to = '' }: Listing) => ({ from, to });

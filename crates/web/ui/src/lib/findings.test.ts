@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import type { Finding } from '../api/findings';
 import { textsOf } from '../i18n';
-import { filterOf, ranked, report } from './findings';
+import { connectionsKeys, filterOf, ranked, report } from './findings';
 
 const finding = (change: Partial<Finding> = {}): Finding => ({
   id: 'own-limit', code: 'HL-101', severity: 'warning', level: 'high', confidence: 0.9, where: 'gateway', title: 'a limit',
@@ -24,6 +24,14 @@ test('the filter of the gateway goes before that of the route', () => {
   expect(filterOf(finding({ route: 'a "b' }))).toBe('route:"a \\"b"');
   expect(filterOf(finding({ selection: { filter: 'reason:abnormal', latest: '2026-01-01T00:00:00Z' } }))).toBe('reason:abnormal');
   expect(filterOf(finding({ route: null }))).toBeNull();
+});
+
+test('its connections are those between its first sign and its last', () => {
+  const selection = { filter: 'reason:abnormal', latest: '2026-01-01T00:05:00.123456789Z' };
+  expect(connectionsKeys(finding({ since: '2026-01-01T00:00:00Z', selection })))
+    .toEqual({ set: 'closed', q: 'reason:abnormal', from: '2026-01-01T00:00:00Z', to: '2026-01-01T00:05:00.124Z' });
+  expect(connectionsKeys(finding({ until: '2026-01-01T00:05:00Z' }))?.['to']).toBe('2026-01-01T00:05:00.001Z');
+  expect(connectionsKeys(finding({ route: null }))).toBeNull();
 });
 
 test('a report begins no markup that a client wrote', () => {

@@ -27,6 +27,16 @@ export const keysOf = ({ route, where }: Finding): Record<string, string | null>
 export const filterOf = ({ selection, route }: Finding): string | null =>
   selection?.filter ?? (route === null ? null : `route:${/^[\w.-]+$/.test(route) ? route : JSON.stringify(route)}`);
 
+/** The keys of the list of its connections: its filter, from its first sign to its last; null when no filter says which. */
+export function connectionsKeys(finding: Finding): Record<string, string> | null {
+  const q = filterOf(finding);
+  if (q === null) return null;
+  const to = finding.selection?.latest ?? finding.until;
+  // What ended at the last instant belongs to it, in nanoseconds; an address holds milliseconds.
+  const after = (at: string) => new Date(Date.parse(at) + 1).toISOString();
+  return { set: 'closed', q, ...(finding.since === null ? {} : { from: finding.since }), ...(to === null || to === undefined ? {} : { to: after(to) }) };
+}
+
 /** In whole per cent: more digits would say that it is known better than it is. */
 export const confidenceText = (confidence: number): string => `${Math.round(confidence * 100)} %`;
 

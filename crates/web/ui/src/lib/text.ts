@@ -6,6 +6,9 @@ const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u
 export const visible = (text: string): string =>
   text.replace(INVISIBLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
+/** The same line by line: of JSON it makes JSON of the same meaning. */
+export const visibleLines = (text: string): string => text.split('\n').map(visible).join('\n');
+
 /** Address and port as in a URL; a port of 0 is an unknown one. */
 export function address({ ip, port }: { ip: string; port: number }): string {
   if (port === 0) return ip;

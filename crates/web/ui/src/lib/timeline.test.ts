@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import type { ConnectionView, Recorded } from '../api/types';
-import { ofGroup, offsetText, timelineOf } from './timeline';
+import { isWanted, ofGroup, offsetText, timelineOf, wantedOf } from './timeline';
 
 const both = { client_to_server: 0, server_to_client: 0 };
 const view = (age: number, idle: number, tcp?: unknown): ConnectionView =>
@@ -41,4 +41,33 @@ test('what the kernel told stands in order of time', () => {
 
 test.each([[0, '00:00.000'], [110.0321, '01:50.032'], [59.9996, '01:00.000'], [3661.5, '1:01:01.500']])('%d s', (seconds, text) => {
   expect(offsetText(seconds)).toBe(text);
+});
+
+const sized = (number: number, kind: 'message' | 'event' | 'ping', bytes: number, more: object = {}) =>
+  ({ ...event(number, number, kind), bytes, ...more }) as unknown as Recorded;
+
+test.each([
+  ['', null, null, [0, 1, 2, 3]],
+  ['bytes>1kB', null, null, [1, 3]],
+  ['bytes>=1kB bytes<2KiB', null, null, [0, 1]],
+  ['BINARY', null, null, [1]],
+  ['e', null, 'ping', []],
+  ['', 'server_to_client', null, [1, 3]],
+  ['', null, 'text', [0]],
+  ['bytes:9', 'client_to_server', 'ping', [2]],
+  ['bytes>x', null, null, []],
+])('of a timeline "%s" %s %s is found', (text, direction, opcode, expected) => {
+  const events = [
+    sized(0, 'message', 1000, { opcode: 'text', direction: 'client_to_server' }), sized(1, 'message', 2000, { opcode: 'binary', direction: 'server_to_client' }),
+    sized(2, 'ping', 9, { direction: 'client_to_server' }), sized(3, 'event', 5000),
+  ];
+  const said = (item: ReturnType<typeof timelineOf>[number]) => (item.what === 'event' && 'opcode' in item.event ? item.event.opcode : '');
+  const wanted = wantedOf(text, direction, opcode);
+  const found = timelineOf(view(5, 0), events).filter((item) => wanted === null || isWanted(item, wanted, said));
+  expect(found.flatMap((item) => (item.what === 'event' ? [item.event.number] : []))).toEqual(expected);
+});
+
+test('where something is looked for, silences and losses are not shown', () => {
+  const items = timelineOf(view(100, 30), [event(3, 20, 'message'), event(9, 60, 'message')]);
+  expect(items.filter((item) => isWanted(item, wantedOf('message', null, null) ?? expect.fail(), () => 'message')).map(({ what }) => what)).toEqual(['event', 'event']);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { changeOf, connectionsOf } from './explain';
+import { changeOf, connectionsBehind, connectionsOf } from './explain';
 import { conditionsOf, openingQuantile, upShare, waterfall } from './probes';
 import { askedOf, columnsOf, heatOf, largest, quantileOf, queryOf, spanOf, spanText, stacked, stepsOf, timesOf } from './traffic';
 
@@ -73,13 +73,23 @@ test('quantiles are linear within a bucket', () => {
 
 test('a difference leads to the connections that it is about', () => {
   const times = { from: 'F', to: 'T', protocol: null, route: null };
-  const end = (dimension: 'reason' | 'upstream' | 'route', value: string, more = {}) => connectionsOf({ dimension, value }, true, { ...times, ...more })?.q;
+  const end = (dimension: 'reason' | 'upstream' | 'route' | 'user_agent', value: string, more = {}) => connectionsOf({ dimension, value }, true, { ...times, ...more })?.q;
   expect(end('reason', 'reset')).toBe('reason:reset');
   expect(end('upstream', 'http://a b')).toBe('reason:* upstream:"http://a b"');
   expect(end('upstream', 'http://a', { protocol: 'sse', route: 'chat' })).toBe('reason:* protocol:sse route:chat upstream:http://a');
   expect(end('route', 'chat', { route: 'chat' })).toBe('reason:* route:chat');
   expect(connectionsOf({ dimension: 'result', value: 'timeout' }, false, times)).toEqual({ set: 'closed', q: 'result:timeout', from: 'F', to: 'T' });
-  expect(connectionsOf({ dimension: 'user_agent', value: 'curl' }, true, times)).toBeNull();
+  expect(end('user_agent', 'curl "1" *')).toBe('reason:* user_agent:"curl \\"1\\" *"');
+});
+
+test('a line of a chart leads to the connections behind it', () => {
+  const times = { from: 60, to: 120 };
+  const any = { protocol: null, route: null };
+  expect(connectionsBehind('ended', 'route', 'chat', { protocol: 'sse', route: null }, times))
+    .toEqual({ set: 'closed', q: 'reason:* protocol:sse route:chat', from: '1970-01-01T00:01:00.000Z', to: '1970-01-01T00:02:00.000Z' });
+  expect(connectionsBehind('ended', 'result', 'timeout', any, times)?.q).toBe('result:timeout');
+  expect(connectionsBehind('bytes', 'protocol', 'grpc', { protocol: null, route: 'a' }, times)).toEqual({ q: 'route:a protocol:grpc', sort: 'bytes' });
+  expect(connectionsBehind('messages', 'direction', 'client_to_server', any, times)).toBeNull();
 });
 
 test('a change has a kind', () => {

@@ -6,7 +6,7 @@ import zh from './zh-CN.json';
 type Tree = { [key: string]: string | Tree };
 
 /** Names, symbols and protocol terms that Chinese operators use as they are. */
-const KEPT = /Heartline|\b(?:wss?|https?|grpcs?)\b|ALPN|Close|Ping|Pong|HAR|WebSocket|SSE|WS|TCP|TLS|HTTP|UTF-8|RFC|RST_STREAM|RST|GOAWAY|gRPC|FIN|DNS|Origin|JSON|curl|nginx|proxy_buffering|off|text\/event-stream|admin\.token_file|heartline\.yaml|MaxMind|GeoLite2 Country|DB-IP Country Lite|Shift|IPv|p\d\d|xx|t$|\{\{\w+\}\}/g;
+const KEPT = /Heartline|\b(?:wss?|https?|grpcs?)\b|ALPN|Close|Ping|Pong|HAR|WebSocket|SSE|WS|TCP|TLS|HTTP|UTF-8|RFC|RST_STREAM|RST|GOAWAY|gRPC|FIN|DNS|Origin|JSON|curl|nginx|Redis|proxy_buffering|off|text\/event-stream|admin\.token_file|heartline\.yaml|MaxMind|GeoLite2 Country|DB-IP Country Lite|Shift|bytes[<>]\d+(?:kB)?|IPv|p\d\d|xx|t$|\{\{\w+\}\}/g;
 
 const leaves = (tree: Tree, path = ''): [string, string][] =>
   Object.entries(tree).flatMap(([key, value]) =>

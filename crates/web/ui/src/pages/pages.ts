@@ -1,7 +1,7 @@
 // All pages: one folder and one line each.
 import { type ComponentType, lazy } from 'react';
 
-import { AlertsIcon, ConnectionsIcon, FindingsIcon, LimitsIcon, OverviewIcon, ProbesIcon, SystemIcon, TrafficIcon } from '../components/icons';
+import { AlertsIcon, ConnectionsIcon, FindingsIcon, LimitsIcon, OverviewIcon, ProbesIcon, SystemIcon, TestIcon, TrafficIcon } from '../components/icons';
 import type en from '../locales/en.json';
 import { OverviewPage } from './overview/page';
 
@@ -50,5 +50,9 @@ export const pages: Page[] = [
   {
     key: 'system', path: '/system', go: 's', icon: SystemIcon,
     component: lazy(async () => ({ default: (await import('./system/page')).SystemPage })),
+  },
+  {
+    key: 'test', path: '/test', go: 'b', icon: TestIcon,
+    component: lazy(async () => ({ default: (await import('./test/page')).TestPage })),
   },
 ];

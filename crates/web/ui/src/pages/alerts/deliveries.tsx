@@ -1,4 +1,7 @@
 // What came of telling people: the channels, and the newest attempts.
+import { Button } from '@mantine/core';
+
+import { useSendAgain } from '../../api/alerts';
 import type { DeliveryList } from '../../api/types';
 import { Empty, Panel } from '../../components/panel';
 import table from '../../components/table.module.css';
@@ -55,8 +58,8 @@ export function Deliveries({ list: { items, channels } }: { list: DeliveryList }
                 </tr>
               </thead>
               <tbody>
-                {items.map(({ at_ms, channel, alerts, firing, resolved, outcome, reason, detail, tries, seconds, next_at_ms }, index) => (
-                  <tr key={`${at_ms} ${channel} ${index}`}>
+                {items.map(({ number, is_repeatable, at_ms, channel, alerts, firing, resolved, outcome, reason, detail, tries, seconds, next_at_ms }) => (
+                  <tr key={number} data-attempt={number}>
                     <td title={format.timestamp(new Date(at_ms))}>{format.clock(new Date(at_ms))}</td>
                     <th scope="row"><bdi>{visible(channel)}</bdi></th>
                     <td className={styles.alerts} title={alerts.map(visible).join(', ')}>
@@ -65,7 +68,7 @@ export function Deliveries({ list: { items, channels } }: { list: DeliveryList }
                     <td><span className={styles.outcome} data-outcome={outcome}>{t(`alerts.outcomes.${outcome}`)}</span>{reason !== '' && <> {reason}</>}</td>
                     <td className={table.number}>{format.count(tries)}</td>
                     <td className={table.number}>{format.latencyText(seconds)}</td>
-                    <td>{next_at_ms === null ? '–' : format.clock(new Date(next_at_ms))}</td>
+                    <td>{is_repeatable ? <SendAgain number={number} alerts={alerts.map(visible).join(', ')} /> : next_at_ms === null ? '–' : format.clock(new Date(next_at_ms))}</td>
                     <td className={styles.detail} title={visible(detail)}><bdi>{visible(detail)}</bdi></td>
                   </tr>
                 ))}
@@ -75,5 +78,19 @@ export function Deliveries({ list: { items, channels } }: { list: DeliveryList }
         )}
       </Panel>
     </>
+  );
+}
+
+/** Asks for a failed attempt to be made again. */
+function SendAgain({ number, alerts }: { number: number; alerts: string }) {
+  const { t } = useTexts();
+  const { mutate, isPending, isSuccess, error } = useSendAgain(number);
+  return (
+    <span className={styles.again}>
+      <Button size="compact-xs" variant="default" loading={isPending} disabled={isSuccess} aria-label={isSuccess ? undefined : t('alerts.sendAgainOf', { alerts })} onClick={() => mutate()}>
+        {t(isSuccess ? 'alerts.askedAgain' : 'alerts.sendAgain')}
+      </Button>
+      {error !== null && <span role="alert" data-bad><bdi>{visible(error.message)}</bdi></span>}
+    </span>
   );
 }

@@ -63,7 +63,7 @@ function Rule({ rule }: { rule: RuleView }) {
         <span className={styles.state} data-state={state}>{t(stateKey(state))}</span>
         <span className={styles.name} title={visible(name)}><bdi>{visible(name)}</bdi></span>
         <code className={styles.expr}>{visible(query.replace(/\s+/g, ' ').trim())}</code>
-        <span className={styles.for}>{isAlert && <>{t('alerts.for')} {format.duration(rule.duration)}{rule.keepFiringFor > 0 && <> +{format.duration(rule.keepFiringFor)}</>}</>}</span>
+        <span className={styles.for}>{isAlert && (rule.duration > 0 || rule.keepFiringFor > 0) && <>{t('alerts.for')} {format.duration(rule.duration)}{rule.keepFiringFor > 0 && <> +{format.duration(rule.keepFiringFor)}</>}</>}</span>
         <span className={styles.took}>{format.latencyText(evaluationTime)}</span>
         <span className={styles.health} data-health={health}>{t(healthKey(health))}</span>
       </summary>

@@ -1,15 +1,22 @@
 // One thing that happened, in words.
 import type { Recorded, TcpSample } from '../../api/types';
 import { useTexts } from '../../i18n';
+import { directionOf, type Item, offsetText } from '../../lib/timeline';
 
 /** Which way it goes: to the server, to the client; null for what has no way. */
 export function arrowOf(event: Recorded): '→' | '←' | null {
-  if (event.kind === 'event' || event.kind === 'comment') return '←';
-  if (!('direction' in event)) return null;
-  return event.direction === 'client_to_server' ? '→' : '←';
+  const direction = directionOf(event);
+  return direction === null ? null : direction === 'client_to_server' ? '→' : '←';
 }
 
-export function useWords(): { event: (event: Recorded) => string; sample: (sample: TcpSample) => string } {
+export interface Words {
+  event: (event: Recorded) => string;
+  sample: (sample: TcpSample) => string;
+  /** The whole line of an item, as it is searched. */
+  line: (item: Item) => string;
+}
+
+export function useWords(): Words {
   const { t, format } = useTexts();
   const compressed = (is: boolean) => (is ? ` · ${t('timeline.compressed')}` : '');
   const event = (event: Recorded): string => {
@@ -30,6 +37,7 @@ export function useWords(): { event: (event: Recorded) => string; sample: (sampl
       case 'close': return event.code === null ? t('timeline.noCode') : String(event.code);
       case 'wait_began': return t('timeline.waitBegan', { bytes: format.bytes(event.bytes) });
       case 'wait_ended': return t('timeline.waitEnded', { time: format.latencyText(event.seconds) });
+      case 'shed': return `${t('timeline.shed', { count: event.messages, bytes: format.bytes(event.bytes) })} · ${event.policy}`;
       case 'violation': return `${event.violation} · ${t('timeline.offset', { offset: format.count(event.offset) })}`;
       case 'cause': return `${t(`word.what.${event.what}`)} · ${event.leg === null ? t('record.noLeg') : t(`word.leg.${event.leg}`)}`;
       case 'end': return `${t(`word.reason.${event.reason}`)} · ${t(`word.initiator.${event.initiator}`)}`;
@@ -43,5 +51,9 @@ export function useWords(): { event: (event: Recorded) => string; sample: (sampl
     ...(sample.unacked_bytes > 0 ? [t('timeline.unacked', { bytes: format.bytes(sample.unacked_bytes) })] : []),
     ...(sample.zero_window ? [t('timeline.shut')] : []),
   ].join(' · ');
-  return { event, sample };
+  const line = (item: Item): string => {
+    if (item.what === 'event') return `${offsetText(item.at)} ${t(`timeline.kinds.${item.event.kind}`)} ${event(item.event)}`;
+    return item.what === 'tcp' ? `${offsetText(item.at)} TCP ${t(`word.leg.${item.leg}`)} ${sample(item.sample)}` : '';
+  };
+  return { event, sample, line };
 }

@@ -82,7 +82,8 @@ function laneOf(item: Item): Lane | null {
     case 'close':
     case 'violation': return event.direction === 'client_to_server' ? 'client' : 'upstream';
     case 'event':
-    case 'comment': return 'upstream';
+    case 'comment':
+    case 'shed': return 'upstream';
     case 'ping':
     case 'pong': return 'control';
     default: return null;

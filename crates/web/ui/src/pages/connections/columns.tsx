@@ -61,8 +61,8 @@ export function useColumns(set: Set, hrefOf: (id: string) => string): Column[] {
   return [
     id,
     { key: 'closed', label: t('table.closedAt'), parts: 96, number: true, sort: 'closed_at', from: 'medium', cell: ({ record }) => (record === null ? '' : format.clock(new Date(record.closed_at))) },
-    { key: 'reason', label: t('table.reason'), parts: 148, cell: (row) => <Condition row={row} /> },
-    { key: 'who', label: t('table.who'), parts: 86, from: 'wide', cell: ({ record }) => (record?.initiator == null ? '–' : <Who initiator={record.initiator} />) },
+    { key: 'reason', label: t('table.reason'), parts: 168, cell: (row) => <Condition row={row} /> },
+    { key: 'who', label: t('table.who'), parts: 104, from: 'wide', cell: ({ record }) => (record?.initiator == null ? '–' : <Who initiator={record.initiator} />) },
     ...where,
     { key: 'duration', label: t('table.duration'), parts: 88, number: true, sort: 'duration', cell: ({ seconds }) => format.duration(seconds) },
     ...measured,

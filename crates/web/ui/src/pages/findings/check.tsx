@@ -8,6 +8,7 @@ import { Answer } from '../../components/answer';
 import { Panel } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
+import type { Aim } from '../../lib/aim';
 import { visible } from '../../lib/text';
 import styles from './check.module.css';
 import { Grounds } from './grounds';
@@ -22,17 +23,18 @@ export function Check() {
       id="check" title={t('check.title')} help={t('check.help')} className={styles.panel}
       aside={job !== null && <Button size="compact-xs" variant="default" onClick={() => change({ job: null })}>{t('check.close')}</Button>}
     >
-      <Form onAsked={(id) => change({ job: id })} />
+      <CheckForm onAsked={(id) => change({ job: id })} />
       {job !== null && <Report key={job} id={job} />}
     </Panel>
   );
 }
 
-function Form({ onAsked }: { onAsked: (job: string) => void }) {
+/** What to examine; `filled` is what the fields begin with. */
+export function CheckForm({ onAsked, filled }: { onAsked: (job: string) => void; filled?: Aim }) {
   const { t } = useTexts();
   const { mutate, isPending, error } = useExamine();
-  const [target, setTarget] = useState('');
-  const [upstream, setUpstream] = useState('');
+  const [target, setTarget] = useState(filled?.target ?? '');
+  const [upstream, setUpstream] = useState(filled?.upstream ?? '');
   const [depth, setDepth] = useState('safe');
   const send = (event: FormEvent) => {
     event.preventDefault();
@@ -62,11 +64,12 @@ function Form({ onAsked }: { onAsked: (job: string) => void }) {
   );
 }
 
-function Report({ id }: { id: string }) {
-  return <div className={styles.report}><Answer of={useJob(id)} height={120}>{(job) => <Told job={job} />}</Answer></div>;
+/** A job, as far as it is; `suffix` tells its panels from others of the page. */
+export function Report({ id, suffix = '' }: { id: string; suffix?: string }) {
+  return <div className={styles.report}><Answer of={useJob(id)} height={120} isOwn>{(job) => <Told job={job} suffix={suffix} />}</Answer></div>;
 }
 
-function Told({ job }: { job: JobView }) {
+function Told({ job, suffix }: { job: JobView; suffix: string }) {
   const { t, format } = useTexts();
   const { target, state, ahead, seconds, limit_seconds, stages, steps, findings, outcome, is_cut } = job;
   return (
@@ -86,7 +89,7 @@ function Told({ job }: { job: JobView }) {
             <SeverityMark severity={finding.severity} /> <bdi>{visible(finding.title)}</bdi>{' '}
             <Sure level={finding.level} confidence={finding.confidence} />
           </h3>
-          <Grounds finding={finding} suffix={`-${index}`} />
+          <Grounds finding={finding} suffix={`${suffix}-${index}`} />
         </section>
       ))}
       {stages.length > 0 && <Stages stages={stages} />}

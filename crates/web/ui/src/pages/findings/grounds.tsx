@@ -12,12 +12,14 @@ import styles from './detail.module.css';
 /** `suffix` tells the panels of several findings of one page apart. */
 export function Grounds({ finding, suffix = '' }: { finding: Finding; suffix?: string }) {
   const { t } = useTexts();
+  const labelOf = (title: 'findings.evidence' | 'findings.fix' | 'findings.wrongIf') =>
+    (suffix === '' ? undefined : t('findings.of', { title: t(title), finding: visible(finding.title) }));
   return (
     <div className={styles.columns}>
-      <Panel id={`evidence${suffix}`} title={t('findings.evidence')} help={t('findings.evidenceHelp')}>
+      <Panel id={`evidence${suffix}`} title={t('findings.evidence')} label={labelOf('findings.evidence')} help={t('findings.evidenceHelp')}>
         <Sentences of={finding.evidence} empty={t('findings.noEvidence')} />
       </Panel>
-      <Panel id={`fix${suffix}`} title={t('findings.fix')}>
+      <Panel id={`fix${suffix}`} title={t('findings.fix')} label={labelOf('findings.fix')}>
         {finding.fixes.length === 0 ? <Empty>{t('findings.noFix')}</Empty> : (
           <ol className={styles.sentences}>
             {finding.fixes.map(({ text, config }, index) => (
@@ -29,7 +31,7 @@ export function Grounds({ finding, suffix = '' }: { finding: Finding; suffix?: s
           </ol>
         )}
       </Panel>
-      <Panel id={`wrong-if${suffix}`} title={t('findings.wrongIf')} help={t('findings.wrongIfHelp')}>
+      <Panel id={`wrong-if${suffix}`} title={t('findings.wrongIf')} label={labelOf('findings.wrongIf')} help={t('findings.wrongIfHelp')}>
         <Sentences of={finding.not_excluded} empty={t('findings.allExcluded')} />
         {finding.against.length > 0 && <Part title={t('findings.against')}><Sentences of={finding.against} /></Part>}
         {finding.next_measurement !== null && (

@@ -8,7 +8,7 @@ import { PageHead } from '../../components/page-head';
 import { Empty, Panel } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
-import { counts, filterOf, isGoingOn, keysOf, pathOf, ranked } from '../../lib/findings';
+import { connectionsKeys, counts, isGoingOn, keysOf, pathOf, ranked } from '../../lib/findings';
 import { visible } from '../../lib/text';
 import { Check } from './check';
 import { SeverityMark, Sure } from './mark';
@@ -59,7 +59,7 @@ function Share({ coverage: { ends, explained, window_seconds } }: { coverage: Co
       <p>
         {t('findings.share', { window, ends: format.count(ends), explained: format.count(explained), share: format.percent(explained / ends) })}{' '}
         {unknown === 0 ? t('findings.noUnknown') : (
-          <a href={to('/connections', { set: 'closed' })}>{t('findings.unknown', { count: format.count(unknown), share: format.percent(unknown / ends) })}</a>
+          <a href={to('/connections', { set: 'closed', q: 'reason:*', from: new Date(Date.now() - window_seconds * 1000).toISOString() })}>{t('findings.unknown', { count: format.count(unknown), share: format.percent(unknown / ends) })}</a>
         )}
       </p>
       <div className={styles.bar} aria-hidden="true"><span style={{ width: `${(explained / ends) * 100}%` }} /></div>
@@ -71,7 +71,7 @@ function Row({ finding }: { finding: Finding }) {
   const { t, format } = useTexts();
   const { to } = usePlace();
   const { title, code, severity, level, confidence, route, where, since, until, affected, doubt } = finding;
-  const filter = filterOf(finding);
+  const keys = connectionsKeys(finding);
   const at = (time: string) => <time dateTime={time} title={format.timestamp(new Date(time))}>{format.clock(new Date(time))}</time>;
   return (
     <li className={styles.row} data-counts={counts(finding) || undefined}>
@@ -97,8 +97,8 @@ function Row({ finding }: { finding: Finding }) {
               <span className={styles.meter} aria-hidden="true"><span style={{ width: `${affected.share_of_closes * 100}%` }} /></span>
             </>
           )}
-          {filter !== null && (
-            <a href={to('/connections', { set: 'closed', q: filter })} aria-label={t('findings.showConnectionsOf', { finding: title })}>
+          {keys !== null && (
+            <a href={to('/connections', keys)} aria-label={t('findings.showConnectionsOf', { finding: title })}>
               {t('findings.showConnections')}
             </a>
           )}

@@ -5,14 +5,17 @@ import { Spark } from '../../components/spark';
 import { Empty } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
+import { endedIn } from '../../lib/connections';
+import { termOf } from '../../lib/filter';
 import { tally } from '../../lib/tally';
 import { visible } from '../../lib/text';
 
 const ROWS = 5;
 
-export function Handshakes({ counts }: { counts: HandshakeCount[] }) {
+export function Handshakes({ overview }: { overview: Overview }) {
   const { t } = useTexts();
   const { to } = usePlace();
+  const counts: HandshakeCount[] = overview.handshakes;
   if (counts.length === 0) return <Empty>{t('handshakes.empty')}</Empty>;
   const bars = tally(counts, ({ result }) => result).map(({ key, count, share }) => ({
     key,
@@ -22,7 +25,7 @@ export function Handshakes({ counts }: { counts: HandshakeCount[] }) {
     share,
     tone: key === 'success' ? 'ok' as const : 'bad' as const,
     action: t('handshakes.filter', { result: t(`word.handshake.${key}`) }),
-    href: to('/connections', { set: 'closed', q: `result:${key}` }),
+    href: to('/connections', endedIn(overview, `result:${key}`)),
   }));
   return <Bars caption={t('handshakes.title')} heading={t('handshakes.outcome')} bars={bars} rows={ROWS} />;
 }
@@ -49,11 +52,13 @@ export function ErrorRate({ overview }: { overview: Overview }) {
 
 export function Routes({ routes }: { routes: RouteNow[] }) {
   const { t } = useTexts();
+  const { to } = usePlace();
   if (routes.length === 0) return <Empty>{t('routes.empty')}</Empty>;
   const open = routes.map(({ name, connections }) => ({ name, count: connections.websocket + connections.sse + connections.grpc }));
   const total = open.reduce((sum, { count }) => sum + count, 0);
   const bars = open.map(({ name, count }) => ({
     key: name, label: visible(name), count, share: total === 0 ? 0 : count / total,
+    href: to('/connections', { q: termOf('route', name) }), action: t('routes.filter', { route: visible(name) }),
   }));
   return <Bars caption={t('routes.title')} heading={t('routes.route')} bars={bars} rows={ROWS} />;
 }

@@ -9,6 +9,7 @@ import { usePlace } from '../../components/place';
 import table from '../../components/table.module.css';
 import { Abnormal, Who } from '../../components/words';
 import { useTexts } from '../../i18n';
+import { endedIn } from '../../lib/connections';
 import { type Ended, endedBy, slices, strengths } from '../../lib/tally';
 import styles from './ended.module.css';
 
@@ -24,6 +25,8 @@ export function WhyEnded({ overview, className }: Props) {
   const ended = endedBy(overview?.ended ?? []);
   const total = ended.reduce((sum, { count }) => sum + count, 0);
   const strength = strengths(ended);
+  const { to } = usePlace();
+  const keysOf = ({ reason, initiator }: Ended) => (overview === null ? {} : endedIn(overview, `reason:${reason} initiator:${initiator}`));
   return (
     <Panel id="ended" title={t('ended.title')} help={t('ended.help')} className={className}>
       {total === 0 ? <Nothing loading={overview === null} /> : (
@@ -32,6 +35,7 @@ export function WhyEnded({ overview, className }: Props) {
             total={format.count(total)} unit={t('ended.total')} label={t('ended.chart')}
             shares={slices(ended, MOST_SLICES).map(({ ended, count }, index) => ({
               key: ended === null ? 'rest' : keyOf(ended),
+              ...(ended === null ? {} : { href: to('/connections', keysOf(ended)) }),
               count,
               color: ended?.initiator ?? 'line',
               strength: ended === null ? 1 : strength[index] ?? 1,
@@ -49,7 +53,7 @@ export function WhyEnded({ overview, className }: Props) {
               </thead>
               <tbody>
                 {ended.map((row, index) => (
-                  <EndedRow key={keyOf(row)} row={row} strength={strength[index] ?? 1} />
+                  <EndedRow key={keyOf(row)} row={row} strength={strength[index] ?? 1} href={to('/connections', keysOf(row))} />
                 ))}
               </tbody>
             </table>
@@ -68,11 +72,9 @@ function Nothing({ loading }: { loading: boolean }) {
 
 const keyOf = ({ initiator, reason }: Ended): string => `${initiator} ${reason}`;
 
-function EndedRow({ row, strength }: { row: Ended; strength: number }) {
+function EndedRow({ row, strength, href }: { row: Ended; strength: number; href: string }) {
   const { t, format } = useTexts();
-  const { to } = usePlace();
   const name = t(`word.reason.${row.reason}`);
-  const href = to('/connections', { set: 'closed', q: `reason:${row.reason} initiator:${row.initiator}` });
   return (
     <tr>
       <td>

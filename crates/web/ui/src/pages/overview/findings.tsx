@@ -1,8 +1,8 @@
 // The finding that explains most, in one line; nothing when there is none.
-import { useFindings } from '../../api/findings';
+import { type Finding, useFindings } from '../../api/findings';
 import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
-import { counts, keysOf, pathOf, ranked } from '../../lib/findings';
+import { connectionsKeys, counts, keysOf, pathOf, ranked } from '../../lib/findings';
 import { visible } from '../../lib/text';
 import { SeverityMark, Sure } from '../findings/mark';
 import styles from './findings.module.css';
@@ -18,7 +18,7 @@ export function FindingsStrip() {
       <SeverityMark severity={first.severity} />
       <p className={styles.words}>
         <strong><bdi>{visible(first.title)}</bdi></strong>
-        {first.affected !== null && <span>{t('findings.connections', { count: format.count(first.affected.connections) })}</span>}
+        {first.affected !== null && <Affected finding={first} count={format.count(first.affected.connections)} />}
         {first.route !== null && <span>{t('findings.onRoute')} <bdi>{visible(first.route)}</bdi></span>}
         <Sure level={first.level} confidence={first.confidence} />
       </p>
@@ -28,4 +28,12 @@ export function FindingsStrip() {
       </span>
     </section>
   );
+}
+
+function Affected({ finding, count }: { finding: Finding; count: string }) {
+  const { t } = useTexts();
+  const { to } = usePlace();
+  const keys = connectionsKeys(finding);
+  const words = t('findings.connections', { count });
+  return keys === null ? <span>{words}</span> : <a href={to('/connections', keys)}>{words}</a>;
 }

@@ -41,7 +41,8 @@ function Known({ countries, borders }: { countries: CountryNow[]; borders: boole
   const open = countries.map(({ country, connections: { websocket, sse, grpc }, share }) => (
     { code: country, label: country === null ? t('geography.unknown') : format.country(country), count: websocket + sse + grpc, share }
   ));
-  const spots = open.flatMap(({ code, label, count }) => (code === null ? [] : [{ code, count, label: `${label}: ${format.count(count)}` }]));
+  const hrefOf = (code: string) => to('/connections', { q: termOf('country', code) });
+  const spots = open.flatMap(({ code, label, count }) => (code === null ? [] : [{ code, count, label: `${label}: ${format.count(count)}`, href: hrefOf(code) }]));
   return (
     <div className={styles.parts}>
       <div className={styles.map}>
@@ -53,7 +54,7 @@ function Known({ countries, borders }: { countries: CountryNow[]; borders: boole
         caption={t('geography.title')} heading={t('geography.country')} rows={ROWS}
         bars={open.map(({ code, label, count, share }) => ({
           key: code ?? '', label, count, share,
-          ...(code === null ? {} : { href: to('/connections', { q: termOf('country', code) }), action: t('geography.filter', { country: label }) }),
+          ...(code === null ? {} : { href: hrefOf(code), action: t('geography.filter', { country: label }) }),
         }))}
       />
     </div>

@@ -6,6 +6,7 @@ import type { IncidentView } from '../../api/types';
 import { Panel } from '../../components/panel';
 import table from '../../components/table.module.css';
 import { useTexts } from '../../i18n';
+import { visible } from '../../lib/text';
 import styles from './incidents.module.css';
 
 export function Incidents() {
@@ -32,10 +33,10 @@ export function Incidents() {
             {incidents.map((incident) => (
               <tr key={incident.number}>
                 <th scope="row">{incident.number}</th>
-                <td><bdi>{groupOf(incident)}</bdi></td>
+                <td><bdi>{visible(groupOf(incident))}</bdi></td>
                 <td className={table.number}>{format.count(incident.alerts)}</td>
                 <td>{format.timestamp(new Date(incident.opened_at_ms))}</td>
-                <td><bdi>{incident.told.join(', ')}</bdi></td>
+                <td><bdi>{visible(incident.told.join(', '))}</bdi></td>
                 <td>
                   {incident.acked_by === null ? (
                     <Button
@@ -44,7 +45,7 @@ export function Incidents() {
                     >
                       {t('incidents.acknowledge')}
                     </Button>
-                  ) : t('incidents.acked', { by: incident.acked_by })}
+                  ) : <bdi>{t('incidents.acked', { by: visible(incident.acked_by) })}</bdi>}
                 </td>
               </tr>
             ))}

@@ -63,7 +63,7 @@ export function OverviewPage() {
         <LatencyChart overview={overview} windowSeconds={windowSeconds} className={styles.half} />
         <WhyEnded overview={overview} className={styles.half} />
         <Panel id="handshakes" title={t('handshakes.title')} help={t('handshakes.help')} className={styles.third}>
-          <Loaded overview={overview}>{(overview) => <Handshakes counts={overview.handshakes} />}</Loaded>
+          <Loaded overview={overview}>{(overview) => <Handshakes overview={overview} />}</Loaded>
         </Panel>
         <Panel
           id="errors" title={t('errors.title')} help={t('errors.help')} className={styles.third}

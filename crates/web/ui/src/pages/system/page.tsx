@@ -4,7 +4,7 @@ import { useDeferredValue, useState } from 'react';
 
 import { useStatus } from '../../api/session';
 import { useHost, useSettings, useSystem } from '../../api/system';
-import type { HostFacts, Setting, SystemFacts } from '../../api/types';
+import type { HostFacts, Setting, SharedLimits, SystemFacts } from '../../api/types';
 import { Answer } from '../../components/answer';
 import { Facts } from '../../components/facts';
 import { PageHead } from '../../components/page-head';
@@ -47,14 +47,25 @@ function Process({ host: { process } }: { host: HostFacts }) {
           [t('system.memory'), format.bytes(process.resident_bytes)],
           [t('system.files'), `${format.count(process.open_fds)} / ${format.count(process.max_fds)}`],
           [t('system.metrics'), <a className={styles.link} href="metrics">/metrics</a>],
+          [t('system.licences'), <a className={styles.link} href="licences">{t('system.thirdParty')}</a>],
         ]}
       />
     </div>
   );
 }
 
-function Kept({ system: { kept, sinks, reloaded, observers_failed, access_log_dropped, finding_looks } }: { system: SystemFacts }) {
+function Kept({ system: { kept, sinks, shared_limits, reloaded, observers_failed, access_log_dropped, finding_looks } }: { system: SystemFacts }) {
   const { t, format } = useTexts();
+  const shared = ({ on_failure, outage, granted, refused, unknown }: SharedLimits): [string, React.ReactNode][] => [
+    [t('system.sharedLimits'), outage === null ? t('system.sharedUp') : (
+      <span className={styles.bad}>
+        {t('system.sharedDown', { duration: format.duration((Date.now() - new Date(outage.since).getTime()) / 1000), why: visible(outage.why) })}
+        {' · '}
+        {t(on_failure === 'closed' ? 'system.sharedClosed' : 'system.sharedOpen', { count: format.count(outage.unknown) })}
+      </span>
+    )],
+    [t('system.sharedAsks'), `${format.count(granted)} / ${format.count(refused)} / ${format.count(unknown)}`],
+  ];
   return (
     <>
       <Panel id="kept" title={t('system.kept')} className={styles.panel}>
@@ -109,6 +120,7 @@ function Kept({ system: { kept, sinks, reloaded, observers_failed, access_log_dr
               [t('system.looks'), format.count(finding_looks)],
               [t('system.observersFailed'), <Lost count={observers_failed} />],
               [t('system.logDropped'), <Lost count={access_log_dropped} />],
+              ...(shared_limits === null ? [] : shared(shared_limits)),
             ]}
           />
         </div>

@@ -6,8 +6,10 @@ import { Answer } from '../../components/answer';
 import { Chart, type ChartProps, type Line } from '../../components/chart';
 import { HeatMap, RampLegend } from '../../components/heat-map';
 import { Empty, Panel } from '../../components/panel';
+import { usePlace } from '../../components/place';
 import { Points } from '../../components/points';
 import { type Translate, useTexts } from '../../i18n';
+import { connectionsBehind, type Listed } from '../../lib/explain';
 import { visible } from '../../lib/text';
 import { type Asked, columnsOf, type Group, heatOf, largest, type Measure, quantileOf, queryOf, type Row, stacked, type Steps, timesOf } from '../../lib/traffic';
 import type { Palette } from '../../theme';
@@ -33,18 +35,23 @@ export function Charts({ asked, steps, onBrush }: Props) {
   const openBy = by === 'direction' ? 'protocol' : by;
   const ask = (measure: Measure, label: string) => queryOf(measure, label, asked, steps.window);
   const shared = { brush, onBrush, tables, steps };
+  const { to } = usePlace();
+  const leading = (kind: Listed) => (label: string, key: string) => {
+    const keys = connectionsBehind(kind, label, key, asked, steps);
+    return keys === null ? undefined : to('/connections', keys);
+  };
   const rate = (value: number) => format.rate(value);
   const bytesOf = (value: number) => format.bytes(value);
   const perSecond = t('chart.perSecond');
   return (
     <div className={styles.grid}>
-      <Series {...shared} id="connections" title={t('chart.connections')} query={ask('open', openBy)} label={openBy} format={(value) => format.count(value)} formatTick={(value) => format.compact(value)} stacked />
-      <Series {...shared} id="messages" title={t('chart.messages')} note={perSecond} help={t('tile.messagesHelp')} query={ask('messages', by)} label={by} format={rate} formatTick={(value) => format.compact(value)} />
+      <Series {...shared} id="connections" title={t('chart.connections')} query={ask('open', openBy)} label={openBy} format={(value) => format.count(value)} formatTick={(value) => format.compact(value)} hrefOf={leading('open')} stacked />
+      <Series {...shared} id="messages" title={t('chart.messages')} note={perSecond} help={t('tile.messagesHelp')} query={ask('messages', by)} label={by} format={rate} formatTick={(value) => format.compact(value)} hrefOf={leading('messages')} />
       <Series {...shared} id="opened" title={t('traffic.opened')} note={perSecond} query={ask('opened', openBy)} label={openBy} format={rate} />
-      <Series {...shared} id="closed" title={t('traffic.closed')} note={perSecond} query={ask('closed', openBy)} label={openBy} format={rate} />
+      <Series {...shared} id="closed" title={t('traffic.closed')} note={perSecond} query={ask('closed', openBy)} label={openBy} format={rate} hrefOf={leading('ended')} />
       <Latency {...shared} query={ask('latency', 'le')} />
-      <Series {...shared} id="bytes" title={t('traffic.bytes')} note={perSecond} query={ask('bytes', by)} label={by} format={bytesOf} />
-      <Series {...shared} id="handshakes" title={t('handshakes.title')} note={perSecond} help={t('traffic.handshakesHelp')} query={ask('handshakes', 'result')} label="result" format={rate} empty={t('handshakes.empty')} />
+      <Series {...shared} id="bytes" title={t('traffic.bytes')} note={perSecond} query={ask('bytes', by)} label={by} format={bytesOf} hrefOf={leading('bytes')} />
+      <Series {...shared} id="handshakes" title={t('handshakes.title')} note={perSecond} help={t('traffic.handshakesHelp')} query={ask('handshakes', 'result')} label="result" format={rate} hrefOf={leading('ended')} empty={t('handshakes.empty')} />
       <Series {...shared} id="errors" title={t('errors.title')} note={perSecond} help={t('errors.help')} query={ask('errors', 'type')} label="type" format={rate} empty={t('errors.empty')} />
     </div>
   );
@@ -57,6 +64,9 @@ interface Shared extends Marked {
   steps: Steps;
 }
 
+/** Where a value of a label leads to. */
+type HrefOf = (label: string, key: string) => string | undefined;
+
 interface SeriesProps extends Shared {
   id: string;
   title: string;
@@ -65,6 +75,7 @@ interface SeriesProps extends Shared {
   label: Group | 'result' | 'type';
   format: (value: number) => string;
   formatTick?: (value: number) => string;
+  hrefOf?: HrefOf;
   stacked?: boolean;
   empty?: string;
 }
@@ -93,10 +104,11 @@ interface LinesProps extends Marked {
   label: SeriesProps['label'];
   format: (value: number) => string;
   formatTick?: (value: number) => string;
+  hrefOf?: HrefOf;
   isStacked: boolean;
 }
 
-function Lines({ steps, rows, label, tables, isStacked, ...chart }: LinesProps) {
+function Lines({ steps, rows, label, tables, isStacked, hrefOf, ...chart }: LinesProps) {
   const { t } = useTexts();
   const times = useMemo(() => timesOf(steps), [steps]);
   // Colours and order do not follow the amounts, so that a line does not change its colour when it grows.
@@ -105,6 +117,7 @@ function Lines({ steps, rows, label, tables, isStacked, ...chart }: LinesProps) 
   const lines = ordered.map(({ key, values }, index): Line => ({
     label: nameOf(t, label, key),
     color: key === null ? 'muted' : OWN_COLORS[key] ?? COLORS[index % COLORS.length] ?? 'accent',
+    href: key === null ? undefined : hrefOf?.(label, key),
     values, filled: isStacked, dashed: key === 'client_to_server', ...(tops[index] === undefined ? {} : { drawn: tops[index] }),
   }));
   return (

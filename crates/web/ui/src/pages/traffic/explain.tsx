@@ -109,7 +109,7 @@ function DifferenceRow({ one, isEnd, explained, asked }: { one: Difference; isEn
     <tr>
       <th scope="row" className={styles.what}>
         <span className={styles.dimension}>{t(`explain.dimension.${one.dimension}`)}</span>
-        {keys === null ? value : <a href={to('/connections', keys)} data-row-link>{value}</a>}
+        <a href={to('/connections', keys)} data-row-link>{value}</a>
       </th>
       <td className={`${table.number} ${styles.change}`} data-change={change.kind}>{words}</td>
       <td>
