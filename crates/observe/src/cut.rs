@@ -1,8 +1,8 @@
 //! Cuts one direction into whole messages, for a queue in front of a slow receiver.
 //!
 //! The pieces, one behind the other, are the bytes that were read, but for what stands behind a Close frame. Control
-//! frames between the fragments of a message come in front of it. A message that is longer than
-//! [`Cutter::new`] was told is not kept: it is passed in parts.
+//! frames between the fragments of a message come in front of it. A message that is longer than may be kept is passed in
+//! parts.
 
 mod events;
 mod frames;
