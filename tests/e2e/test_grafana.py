@@ -104,6 +104,7 @@ class Traffic:
         threading.Thread(target=self.websockets.serve_forever, daemon=True).start()
         stack.callback(self.websockets.shutdown)
         self.events = stack.enter_context(wire.Backend(self._events))
+        self.much = stack.enter_context(wire.Backend(self._much))
         self.calls = grpc.server(futures.ThreadPoolExecutor(16), handlers=[Handler()])
         self.calls_port = self.calls.add_insecure_port("127.0.0.1:0")
         self.calls.start()
@@ -134,6 +135,14 @@ class Traffic:
             wire.reset(sock)
         else:
             sock.sendall(b"0\r\n\r\n")
+
+    @staticmethod
+    def _much(backend, sock, _):
+        """More than a client takes at once."""
+        backend.read_head(sock)
+        event = b"data: %s\n\n" % (b"x" * 4000)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        sock.sendall((b"%x\r\n%s\r\n" % (len(event), event)) * 2000 + b"0\r\n\r\n")
 
     @contextlib.contextmanager
     def running(self, port):
@@ -204,6 +213,13 @@ class Traffic:
             socket.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
             wire.read_all(socket)
 
+    def client_reads_too_little(self, port):
+        with wire.connect(port) as socket:
+            socket.sendall(b"GET /much HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
+            socket.recv(1000)
+            self.is_over.wait(0.5)
+            wire.read_all(socket)
+
     def client_calls(self, port):
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             method(channel, "Echo")(b"hello", timeout=10)
@@ -220,6 +236,7 @@ def config(traffic, directory, engine, sink):
               ("chat", "/", traffic.websockets.socket.getsockname()[1])]
     return (
         "admin: { listen: 127.0.0.1:0 }\nlisteners: [{ listen: 127.0.0.1:0 }]\nroutes:\n"
+        + f"  - {{ name: much, match: {{ path: /much }}, upstreams: ['http://127.0.0.1:{traffic.much.port}'], queue: {{ max_bytes: 64KiB }} }}\n"
         + "".join(route.format(*each) for each in routes)
         + f"geo: {{ database: {directory}/country.mmdb }}\n"
         + f"data: {{ dir: {directory}/kept, scrape_interval: 1s }}\nrules: [{directory}/rules.yml]\n"
