@@ -10,6 +10,12 @@ const FLAGS = [
   '--disable-component-update', '--disable-sync',
 ];
 
+/** Languages, schemes of colour and widths in which each page is looked at. */
+export const LOOKS = [
+  { language: 'en', scheme: 'light', width: 1440 }, { language: 'zh-CN', scheme: 'dark', width: 1440 },
+  { language: 'zh-CN', scheme: 'light', width: 390 }, { language: 'en', scheme: 'dark', width: 390 },
+];
+
 /** CHROMIUM: path of the browser, where it is not the one that apt installs. */
 export function launch() {
   const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';

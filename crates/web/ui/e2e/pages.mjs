@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { axe, Checks, launch, openTab, violations } from './browser.mjs';
+import { axe, Checks, launch, LOOKS, openTab, sound } from './browser.mjs';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { screenshots: { type: 'string' } } });
 const [url, hostile] = positionals;
@@ -21,10 +21,6 @@ const PAGES = [
   { path: '/alerts?part=deliveries', en: 'Alerts', 'zh-CN': '告警', ready: '#attempts' },
   { path: '/limits', en: 'Limits', 'zh-CN': '容量上限', ready: '#limits li' },
   { path: '/system', en: 'System', 'zh-CN': '系统', ready: '#config dl' },
-];
-const LOOKS = [
-  { language: 'en', scheme: 'light', width: 1440 }, { language: 'zh-CN', scheme: 'dark', width: 1440 },
-  { language: 'zh-CN', scheme: 'light', width: 390 }, { language: 'en', scheme: 'dark', width: 390 },
 ];
 
 const checks = new Checks();
@@ -50,25 +46,13 @@ async function visit(page, path, ready) {
   await page.waitForFunction(() => document.querySelectorAll('[aria-busy="true"]').length === 0);
 }
 
-/** What must hold of a page, whatever it shows. */
-async function sound(page, name, problems) {
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  checks.equal(`${name}: nothing is wider than the window`, overflow, 0);
-  checks.equal(`${name}: axe`, await axe(page), []);
-  checks.equal(`${name}: content security policy holds`, await violations(page), []);
-  checks.equal(`${name}: nothing that others wrote runs`, await page.evaluate(() => window.ran ?? null), null);
-  const links = await page.evaluate(() => [...document.links].map(({ href }) => href).filter((href) => !/^https?:/.test(href)));
-  checks.equal(`${name}: links lead to the web`, links, []);
-  checks.equal(`${name}: nothing went wrong`, problems, []);
-}
-
 async function lookAt({ language, scheme, width }) {
   const { page, context, problems } = await openTab(browser, base, { language, scheme, width });
   for (const { path, ready, [language]: title } of PAGES) {
     const name = `${path} ${language} ${scheme} ${width}`;
     await visit(page, path, ready);
     checks.equal(`${name}: heading`, await page.locator('h1').innerText(), title);
-    await sound(page, name, problems.splice(0));
+    await sound(checks, page, name, problems.splice(0));
     await shoot(page, `${path.replace(/\W+/g, '-')}-${language}-${scheme}-${width}`);
   }
   await context.close();
@@ -89,7 +73,7 @@ async function runCheck() {
   checks.check('check: its report has an address', /job=[0-9a-f]{16}/.test(page.url()));
   checks.check('check: the first stage that failed is shown', await page.locator('#check li[data-failed]').isVisible());
   checks.check('check: evidence is told', await page.locator('#evidence-0 li').first().isVisible());
-  await sound(page, 'check', problems.splice(0));
+  await sound(checks, page, 'check', problems.splice(0));
   await shoot(page, 'check-en');
   await page.getByRole('button', { name: 'Close report' }).click();
   checks.equal('check: a report can be closed', await page.locator('#check [data-outcome]').count(), 0);
@@ -106,14 +90,14 @@ async function judgeFinding() {
   await page.locator('#evidence li').first().waitFor();
   checks.equal('finding: its sentence is the heading', (await page.locator('h1').innerText()).toLowerCase(), title.toLowerCase());
   for (const column of ['evidence', 'fix', 'wrong-if']) checks.check(`finding: column ${column}`, await page.locator(`section#${column} h2`).isVisible());
-  await sound(page, 'finding', problems.splice(0));
+  await sound(checks, page, 'finding', problems.splice(0));
   await page.getByRole('button', { name: 'Not this' }).click();
   await page.getByRole('textbox', { name: 'Why it is something else' }).fill(hostile);
   await page.getByRole('button', { name: 'Mark as wrong' }).click();
   const doubted = page.getByRole('status').filter({ hasText: 'Marked as wrong' });
   await doubted.waitFor();
   checks.check('finding: the note is text', (await doubted.innerText()).includes(hostile), await doubted.innerText());
-  await sound(page, 'finding, called wrong', problems.splice(0));
+  await sound(checks, page, 'finding, called wrong', problems.splice(0));
   await page.getByRole('button', { name: 'Take that back' }).click();
   await page.getByRole('button', { name: 'Not this' }).waitFor();
   checks.check('finding: a mark can be taken back', await doubted.count() === 0);
@@ -143,7 +127,7 @@ async function checkFinding() {
   await page.locator('#check [data-outcome="problem"]').waitFor({ timeout: 60_000 });
   checks.check('finding: the report stands beside it', await page.locator('#evidence li').first().isVisible() && await page.locator('#evidence-now-0 li').first().isVisible());
   checks.check('finding: the report has an address', /check=1&checked=[0-9a-f]{16}/.test(page.url()), page.url());
-  await sound(page, 'finding, checked', problems.splice(0));
+  await sound(checks, page, 'finding, checked', problems.splice(0));
   await shoot(page, 'finding-checked-en');
   await page.locator('#check').getByRole('button', { name: 'Close', exact: true }).click();
   await page.locator('#check').waitFor({ state: 'detached' });
@@ -172,7 +156,7 @@ async function trends() {
   checks.check('limits: what is no series says so', (await row('viewers').innerText()).includes('no trend is kept'));
   await page.keyboard.press('t');
   await page.waitForFunction(() => location.hash.includes('range=21600'));
-  await sound(page, 'limits, trends', problems.splice(0));
+  await sound(checks, page, 'limits, trends', problems.splice(0));
   await shoot(page, 'limits-trends-en');
   await context.close();
 }
@@ -200,7 +184,7 @@ async function sendAgain() {
   await page.locator('[data-attempt="2"] button').click();
   await page.locator('[data-attempt="2"] [role=alert]').waitFor();
   checks.check('deliveries: a refusal is told where it was asked', (await page.locator('[data-attempt="2"]').innerText()).includes('nothing is left to tell'));
-  await sound(page, 'deliveries', problems.splice(0));
+  await sound(checks, page, 'deliveries', problems.splice(0));
   await shoot(page, 'deliveries-en');
   await context.close();
 }
@@ -222,7 +206,7 @@ async function silence() {
   const made = page.locator('#silences tbody tr').filter({ hasText: 'at work' }).filter({ hasText: 'Ann' });
   await made.waitFor();
   checks.check('silence: its comment is text', (await made.innerText()).includes(hostile), await made.innerText());
-  await sound(page, 'silence', problems.splice(0));
+  await sound(checks, page, 'silence', problems.splice(0));
   await visit(page, '/alerts', '#alerts li');
   await row.getByText('silenced').waitFor();
   checks.check('alert: it says that it is silenced', true);
@@ -241,7 +225,7 @@ async function openRule() {
   await page.waitForFunction(() => document.querySelectorAll('details').length === 1);
   await page.locator('summary').click();
   checks.equal('rule: it opens to its expression', await page.locator('details pre').innerText(), 'vector(1)');
-  await sound(page, 'rule, open', problems.splice(0));
+  await sound(checks, page, 'rule, open', problems.splice(0));
   await context.close();
 }
 

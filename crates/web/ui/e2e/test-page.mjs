@@ -5,15 +5,11 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { Checks, enter, launch, openTab, sound } from './browser.mjs';
+import { Checks, enter, launch, LOOKS, openTab, sound } from './browser.mjs';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { screenshots: { type: 'string' } } });
 const [url, hostile] = positionals;
 const base = url.replace(/\/$/, '');
-const LOOKS = [
-  { language: 'en', scheme: 'light', width: 1440 }, { language: 'zh-CN', scheme: 'dark', width: 1440 },
-  { language: 'zh-CN', scheme: 'light', width: 390 }, { language: 'en', scheme: 'dark', width: 390 },
-];
 
 const checks = new Checks();
 const browser = await launch();

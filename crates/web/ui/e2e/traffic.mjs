@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { axe, Checks, launch, openTab, violations } from './browser.mjs';
+import { axe, Checks, launch, LOOKS, openTab, sound } from './browser.mjs';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { screenshots: { type: 'string' } } });
 const [url, at, agent] = positionals;
@@ -19,10 +19,6 @@ const PAGES = [
   { path: '/probes', en: 'Probes', 'zh-CN': '拨测', ready: '#probes li' },
   { path: '/probes/fine?range=900&tables=1', en: 'fine', 'zh-CN': 'fine', ready: '#history canvas' },
   { path: '/probes/dead', en: 'dead', 'zh-CN': 'dead', ready: '#last li' },
-];
-const LOOKS = [
-  { language: 'en', scheme: 'light', width: 1440 }, { language: 'zh-CN', scheme: 'dark', width: 1440 },
-  { language: 'zh-CN', scheme: 'light', width: 390 }, { language: 'en', scheme: 'dark', width: 390 },
 ];
 
 const checks = new Checks();
@@ -47,23 +43,13 @@ async function visit(page, path, ready) {
   await page.waitForFunction(() => document.querySelectorAll('[aria-busy="true"]').length === 0);
 }
 
-/** What must hold of a page, whatever it shows. */
-async function sound(page, name, problems) {
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  checks.equal(`${name}: nothing is wider than the window`, overflow, 0);
-  checks.equal(`${name}: axe`, await axe(page), []);
-  checks.equal(`${name}: content security policy holds`, await violations(page), []);
-  checks.equal(`${name}: nothing that others wrote runs`, await page.evaluate(() => window.ran ?? null), null);
-  checks.equal(`${name}: nothing went wrong`, problems, []);
-}
-
 async function lookAt({ language, scheme, width }) {
   const { page, context, problems } = await openTab(browser, base, { language, scheme, width });
   for (const { path, ready, [language]: title } of PAGES) {
     const name = `${path.replace(brush, 'BRUSH')} ${language} ${scheme} ${width}`;
     await visit(page, path, ready);
     checks.equal(`${name}: heading`, await page.locator('h1').innerText(), title);
-    await sound(page, name, problems.splice(0));
+    await sound(checks, page, name, problems.splice(0));
     await shoot(page, `${path.replace(brush, 'brush').replace(/\W+/g, '-')}-${language}-${scheme}-${width}`);
   }
   await context.close();
@@ -128,7 +114,7 @@ async function follow() {
   await page.getByText(/^ended \d/).waitFor();
   await page.locator('main tbody tr').nth(1).waitFor();
   checks.check('explain: the connections are those', (await page.locator('main').innerText()).includes(`of ${count}`), count);
-  await sound(page, 'connections of a time', problems.splice(0));
+  await sound(checks, page, 'connections of a time', problems.splice(0));
   await page.getByRole('button', { name: 'Any time' }).click();
   await page.getByText(/^ended \d/).waitFor({ state: 'detached' });
   checks.check('explain: the time can be taken away', true);
@@ -190,7 +176,7 @@ async function none() {
   await page.route('**/api/v1/probes?*', (route) => route.fulfill({ body: JSON.stringify({ items: [], total: 0 }) }));
   await visit(page, '/probes', '#probes pre');
   checks.check('no probe: it says how to add one', (await page.locator('#probes').innerText()).includes('probes:'));
-  await sound(page, 'no probe', problems.splice(0));
+  await sound(checks, page, 'no probe', problems.splice(0));
   await shoot(page, 'no-probe');
   await context.close();
 }
