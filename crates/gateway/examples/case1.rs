@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One who was refused without being told when to come back.
 const COME_AGAIN: Duration = Duration::from_secs(1);
+/// After an accept(2) that has failed.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -61,7 +63,11 @@ async fn app(capacity: f64) -> Result<(), Failure> {
     io::stdout().flush()?;
     let open = Arc::new(AtomicU64::new(0));
     loop {
-        let (stream, _) = listener.accept().await?;
+        // Out of files it goes on serving those who are in, as a service would.
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(ACCEPT_AGAIN).await;
+            continue;
+        };
         let open = Arc::clone(&open);
         tokio::spawn(async move {
             open.fetch_add(1, Relaxed);
