@@ -506,19 +506,35 @@ impl Sink for Text {
         if !labels.is_empty() {
             self.out.push('}');
         }
-        writeln!(self.out, " {value}").expect("a String takes all");
+        self.out.push(' ');
+        push_number(&mut self.out, value);
+        self.out.push('\n');
+    }
+}
+
+/// Most values are whole, and those are cheap to write.
+fn push_number(out: &mut String, value: f64) {
+    let whole = value as i64;
+    if whole as f64 == value {
+        out.push_str(itoa::Buffer::new().format(whole));
+    } else {
+        write!(out, "{value}").expect("a String takes all");
     }
 }
 
 fn push_escaped(out: &mut String, text: &str) {
-    for character in text.chars() {
-        match character {
-            '\\' => out.push_str("\\\\"),
-            '"' => out.push_str("\\\""),
-            '\n' => out.push_str("\\n"),
-            other => out.push(other),
-        }
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'\\' | b'"' | b'\n')) {
+        let (plain, special) = rest.split_at(at);
+        out.push_str(plain);
+        out.push_str(match special.as_bytes()[0] {
+            b'\n' => "\\n",
+            b'"' => "\\\"",
+            _ => "\\\\",
+        });
+        rest = &special[1..];
     }
+    out.push_str(rest);
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::probe::{Outcome, ProbeRun, ProbeStage, StageName};
 use model::{AdmissionReason, Decision, Initiator, WallTime};
+use proptest::prelude::*;
 
 use super::*;
 use crate::registry::Build;
@@ -251,5 +252,33 @@ fn every_family_of_the_table_has_samples_and_its_labels() {
     visit(&registry, &scrape, &mut names);
     for family in f::ALL {
         assert!(names.seen.contains(family.name), "{}", family.name);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_number_is_read_back_as_it_was(bits: u64, whole: i64) {
+        for value in [f64::from_bits(bits), whole as f64, f64::from_bits(bits).trunc()] {
+            let mut text = String::new();
+            push_number(&mut text, value);
+            let read: f64 = text.parse().expect("it is a number");
+            prop_assert!(read == value || (read.is_nan() && value.is_nan()), "{value:?} was written as {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_special_in_a_label_is_escaped(text in "[a\"\\\\\né]*") {
+        let mut escaped = String::new();
+        push_escaped(&mut escaped, &text);
+        let mut read = String::new();
+        let mut characters = escaped.chars();
+        while let Some(character) = characters.next() {
+            prop_assert!(!matches!(character, '"' | '\n'), "the label ends early: {escaped}");
+            read.push(match character {
+                '\\' => characters.next().map(|next| if next == 'n' { '\n' } else { next }).expect("an escape"),
+                other => other,
+            });
+        }
+        prop_assert_eq!(read, text);
     }
 }
