@@ -1,6 +1,7 @@
 //! One series in memory: its newest samples, and where the rest is.
 
 use std::collections::VecDeque;
+use std::ops::AddAssign;
 
 use model::series::{Labels, Sample, TimeRange};
 use parking_lot::Mutex;
@@ -52,6 +53,25 @@ struct Sealed {
     is_stored: bool,
 }
 
+/// How much more samples take of memory after a change; less is negative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Growth {
+    /// Full chunks.
+    pub(crate) chunks: isize,
+    /// Bytes of full chunks.
+    pub(crate) sealed_bytes: isize,
+    /// Bytes of what is not full.
+    pub(crate) open_bytes: isize,
+}
+
+impl AddAssign for Growth {
+    fn add_assign(&mut self, more: Growth) {
+        self.chunks += more.chunks;
+        self.sealed_bytes += more.sealed_bytes;
+        self.open_bytes += more.open_bytes;
+    }
+}
+
 /// What is known of a series for a range of time.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
@@ -72,7 +92,7 @@ impl State {
         }
     }
 
-    /// Appends a sample of the batch `number`. A chunk that is full by then is sealed; the answer is its size.
+    /// Appends a sample of the batch `number`. A chunk that is full by then is sealed.
     ///
     /// # Errors
     /// Why it was dropped.
@@ -81,7 +101,7 @@ impl State {
         sample: Sample,
         number: u64,
         first_max: u16,
-    ) -> Result<usize, DropReason> {
+    ) -> Result<Growth, DropReason> {
         if let Some(last_ms) = self.last_ms
             && sample.timestamp_ms <= last_ms
         {
@@ -90,35 +110,44 @@ impl State {
         self.last_ms = Some(sample.timestamp_ms);
         let samples_max =
             if self.sealed.is_empty() && self.stored.is_none() { first_max } else { SAMPLES_MAX };
+        let before = self.open_bytes();
         let Some((open, began)) = &mut self.open else {
             self.open = Some((ChunkBuilder::new(sample), number));
-            return Ok(0);
+            return Ok(self.growth(before, None));
         };
         let span_ms = sample.timestamp_ms.saturating_sub(open.first_ms());
         if open.samples() < samples_max && span_ms <= SPAN_MAX_MS {
             open.push(sample);
-            return Ok(0);
+            return Ok(self.growth(before, None));
         }
         let chunk = open.chunk();
-        let size = memory_of(&chunk);
+        let sealed = memory_of(&chunk);
         self.sealed.push_back(Sealed { chunk, began: *began, behind: number, is_stored: false });
         open.restart(sample);
         *began = number;
-        Ok(size)
+        Ok(self.growth(before, Some(sealed)))
+    }
+
+    fn growth(&self, open_before: isize, sealed: Option<isize>) -> Growth {
+        Growth {
+            chunks: isize::from(sealed.is_some()),
+            sealed_bytes: sealed.unwrap_or(0),
+            open_bytes: self.open_bytes() - open_before,
+        }
     }
 
     /// Seals the chunk that grows, when its first sample is earlier than `before_ms`; batches from `behind` on are not
     /// in it.
-    pub(crate) fn seal(&mut self, before_ms: i64, behind: u64) -> usize {
-        match self.open.take_if(|(open, _)| open.first_ms() < before_ms) {
-            None => 0,
-            Some((open, began)) => {
-                let chunk = open.chunk();
-                let size = memory_of(&chunk);
-                self.sealed.push_back(Sealed { chunk, began, behind, is_stored: false });
-                size
-            }
-        }
+    pub(crate) fn seal(&mut self, before_ms: i64, behind: u64) -> Growth {
+        let before = self.open_bytes();
+        let open = self.open.take_if(|(open, _)| open.first_ms() < before_ms);
+        let sealed = open.map(|(open, began)| {
+            let chunk = open.chunk();
+            let size = memory_of(&chunk);
+            self.sealed.push_back(Sealed { chunk, began, behind, is_stored: false });
+            size
+        });
+        self.growth(before, sealed)
     }
 
     /// What is known for a range.
@@ -208,28 +237,24 @@ impl State {
     }
 
     /// Removes full chunks that end before `before_ms`; those that are not in the database only when told to.
-    /// The answer is their size, and how many samples are lost.
-    pub(crate) fn evict(&mut self, before_ms: i64, evicts_unstored: bool) -> (usize, u64) {
-        let (mut size, mut lost) = (0, 0);
+    /// The answer is what that gives back, and how many samples are lost.
+    pub(crate) fn evict(&mut self, before_ms: i64, evicts_unstored: bool) -> (Growth, u64) {
+        let (mut growth, mut lost) = (Growth::default(), 0);
         while let Some(front) = self.sealed.front()
             && front.chunk.to_ms < before_ms
             && (front.is_stored || evicts_unstored)
         {
-            size += memory_of(&front.chunk);
+            growth.chunks -= 1;
+            growth.sealed_bytes -= memory_of(&front.chunk);
             lost += if front.is_stored { 0 } else { u64::from(front.chunk.samples) };
             self.sealed.pop_front();
         }
-        (size, lost)
-    }
-
-    /// Full chunks in memory.
-    pub(crate) fn sealed_chunks(&self) -> usize {
-        self.sealed.len()
+        (growth, lost)
     }
 
     /// Bytes of memory of what is not full.
-    pub(crate) fn open_bytes(&self) -> usize {
-        self.open.as_ref().map_or(0, |(open, _)| open.capacity())
+    fn open_bytes(&self) -> isize {
+        self.open.as_ref().map_or(0, |(open, _)| open.capacity() as isize)
     }
 
     /// The database has a row of it, if perhaps no samples.
@@ -244,8 +269,8 @@ impl State {
 }
 
 /// Bytes of memory of a full chunk, with what surrounds it.
-fn memory_of(chunk: &Chunk) -> usize {
-    chunk.bytes.len() + size_of::<Sealed>() + 2 * size_of::<usize>()
+fn memory_of(chunk: &Chunk) -> isize {
+    (chunk.bytes.len() + size_of::<Sealed>() + 2 * size_of::<usize>()) as isize
 }
 
 #[cfg(test)]
@@ -261,5 +286,27 @@ mod tests {
         }
         let due = |newest| state.unstored(newest).count();
         assert_eq!([0, 1, 2, 3, u64::MAX].map(due), [0, 0, 1, 1, 1], "it has batches 1 and 2");
+    }
+
+    #[test]
+    fn what_is_told_of_memory_adds_up() {
+        let (mut state, mut sum) = (State::default(), Growth::default());
+        let check = |state: &State, sum: Growth| {
+            let sealed = state.sealed.iter().map(|sealed| memory_of(&sealed.chunk)).sum();
+            let chunks = state.sealed.len() as isize;
+            assert_eq!(sum, Growth { chunks, sealed_bytes: sealed, open_bytes: state.open_bytes() });
+        };
+        for number in 1..=1000 {
+            let sample = Sample { timestamp_ms: number, value: (number as f64).sqrt() };
+            sum += state.append(sample, number.unsigned_abs(), 50).expect("time goes on");
+            check(&state, sum);
+        }
+        assert!(sum.chunks > 5 && sum.open_bytes > 0, "{sum:?}");
+        sum += state.evict(500, true).0;
+        check(&state, sum);
+        sum += state.seal(i64::MAX, 2000);
+        check(&state, sum);
+        sum += state.evict(i64::MAX, true).0;
+        assert_eq!(sum, Growth::default());
     }
 }

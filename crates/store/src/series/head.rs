@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicIsize, AtomicU64, Ordering::Relaxed};
 
 use model::series::{Labels, Matcher, ReadError, Sample};
 use parking_lot::{Mutex, RwLock};
 
 use super::chunk::SAMPLES_MAX;
-use super::entry::{Entry, SeriesId, State};
+use super::entry::{Entry, Growth, SeriesId, State};
 use super::index::Index;
 use super::selector::Selector;
 use super::stats::{Appended, DropReason, SeriesStats};
@@ -29,7 +29,9 @@ pub(crate) struct Head {
     series_max: usize,
     batches: AtomicU64,
     newest_ms: AtomicI64,
-    sealed_bytes: AtomicUsize,
+    chunks: AtomicIsize,
+    sealed_bytes: AtomicIsize,
+    open_bytes: AtomicIsize,
     has_sealed: AtomicBool,
     counted: Mutex<Appended>,
 }
@@ -56,7 +58,9 @@ impl Head {
             series_max,
             batches: AtomicU64::new(0),
             newest_ms: AtomicI64::new(i64::MIN),
-            sealed_bytes: AtomicUsize::new(0),
+            chunks: AtomicIsize::new(0),
+            sealed_bytes: AtomicIsize::new(0),
+            open_bytes: AtomicIsize::new(0),
             has_sealed: AtomicBool::new(false),
             counted: Mutex::default(),
         }
@@ -92,10 +96,10 @@ impl Head {
     ) -> (u64, Appended) {
         let number = self.batches.fetch_add(1, Relaxed) + 1;
         let mut appended = Appended::default();
-        let (mut newest_ms, mut sealed_bytes) = (i64::MIN, 0);
+        let (mut newest_ms, mut growth) = (i64::MIN, Growth::default());
         let table = self.table.read();
         for (id, sample) in samples {
-            let outcome = table.append(id, sample, number).map(|size| sealed_bytes += size);
+            let outcome = table.append(id, sample, number).map(|more| growth += more);
             if outcome.is_ok() {
                 newest_ms = newest_ms.max(sample.timestamp_ms);
                 taken.push((id, sample));
@@ -104,7 +108,7 @@ impl Head {
         }
         drop(table);
         self.newest_ms.fetch_max(newest_ms, Relaxed);
-        self.grew(sealed_bytes);
+        self.grew(growth);
         self.count(&appended);
         (number, appended)
     }
@@ -163,10 +167,12 @@ impl Head {
         self.batches.load(Relaxed)
     }
 
-    /// Chunks of so many bytes have become full.
-    pub(crate) fn grew(&self, bytes: usize) {
-        if bytes > 0 {
-            self.sealed_bytes.fetch_add(bytes, Relaxed);
+    /// Samples take so much more of memory.
+    pub(crate) fn grew(&self, growth: Growth) {
+        self.chunks.fetch_add(growth.chunks, Relaxed);
+        self.sealed_bytes.fetch_add(growth.sealed_bytes, Relaxed);
+        self.open_bytes.fetch_add(growth.open_bytes, Relaxed);
+        if growth.chunks > 0 {
             self.has_sealed.store(true, Relaxed);
         }
     }
@@ -176,28 +182,23 @@ impl Head {
         self.has_sealed.swap(false, Relaxed)
     }
 
-    /// Full chunks of so many bytes have left.
-    pub(crate) fn shrank(&self, bytes: usize) {
-        self.sealed_bytes.fetch_sub(bytes, Relaxed);
-    }
-
     /// Bytes of memory of full chunks.
     pub(crate) fn sealed_bytes(&self) -> usize {
-        self.sealed_bytes.load(Relaxed)
+        now(&self.sealed_bytes)
     }
 
     /// Writes what it counts into `stats`.
     pub(crate) fn fill(&self, stats: &mut SeriesStats) {
         stats.samples = *self.counted.lock();
-        let table = self.table.read();
-        stats.series = table.by_labels.len() as u64;
-        stats.head_bytes = self.sealed_bytes() as u64;
-        for entry in table.slots.iter().filter_map(|slot| slot.entry.as_ref()) {
-            let state = entry.state.lock();
-            stats.head_chunks += state.sealed_chunks() as u64;
-            stats.head_bytes += state.open_bytes() as u64;
-        }
+        stats.series = self.table.read().by_labels.len() as u64;
+        stats.head_chunks = now(&self.chunks) as u64;
+        stats.head_bytes = (self.sealed_bytes() + now(&self.open_bytes)) as u64;
     }
+}
+
+/// What a sum of growth has come to; while another thread adds to it, it may be less than nothing.
+fn now(sum: &AtomicIsize) -> usize {
+    usize::try_from(sum.load(Relaxed)).unwrap_or(0)
 }
 
 impl Table {
@@ -210,7 +211,7 @@ impl Table {
         slot.entry.as_ref().filter(|_| slot.generation == id.generation)
     }
 
-    fn append(&self, id: SeriesId, sample: Sample, number: u64) -> Result<usize, DropReason> {
+    fn append(&self, id: SeriesId, sample: Sample, number: u64) -> Result<Growth, DropReason> {
         if !(-TIME_MAX_MS..=TIME_MAX_MS).contains(&sample.timestamp_ms) {
             return Err(DropReason::Time);
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::entry::Entry;
+use super::entry::{Entry, Growth};
 use super::writer::Writer;
 
 /// Series that are pruned in one transaction.
@@ -41,12 +41,13 @@ impl Writer {
     fn evict(&self, window_ms: i64, evicts_unstored: bool) {
         let head = &self.shared.head;
         let before_ms = self.newest_ms().unwrap_or(i64::MIN).saturating_sub(window_ms);
-        let mut lost = 0;
+        let (mut growth, mut lost) = (Growth::default(), 0);
         for entry in head.entries() {
-            let (bytes, samples) = entry.state.lock().evict(before_ms, evicts_unstored);
-            head.shrank(bytes);
+            let (less, samples) = entry.state.lock().evict(before_ms, evicts_unstored);
+            growth += less;
             lost += samples;
         }
+        head.grew(growth);
         if self.directory.is_some() {
             self.shared.counters.samples_lost.fetch_add(lost, Relaxed);
         }

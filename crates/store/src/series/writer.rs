@@ -273,9 +273,9 @@ impl Writer {
         for entry in self.shared.head.entries() {
             let mut state = entry.state.lock();
             let behind = self.shared.head.newest_batch() + 1;
-            let size = state.seal(newest_ms.saturating_sub(SPAN_MAX_MS), behind);
+            let growth = state.seal(newest_ms.saturating_sub(SPAN_MAX_MS), behind);
             drop(state);
-            self.shared.head.grew(size);
+            self.shared.head.grew(growth);
         }
     }
 
