@@ -151,11 +151,12 @@ fn add(live: &mut RouteLive, entry: &Entry, now: Moment) {
             let start = entry.established_at;
             live.websocket_oldest_start =
                 Some(live.websocket_oldest_start.map_or(start, |old| old.min(start)));
+            let in_kernel = entry.tcp.newest(|sample| (sample.unread_bytes, sample.notsent_bytes));
             for direction in [Direction::ClientToServer, Direction::ServerToClient] {
                 add_waiting(&mut live.backlog[direction], entry.flow(direction).backlog(now));
-                if let Some(socket) = entry.tcp.backlog(direction, now) {
-                    live.socket_unsent_bytes[direction] += u64::from(socket.notsent_bytes);
-                    live.socket_unread_bytes[direction] += u64::from(socket.unread_bytes);
+                if let Some(legs) = in_kernel {
+                    live.socket_unread_bytes[direction] += u64::from(legs[direction.sender()].0);
+                    live.socket_unsent_bytes[direction] += u64::from(legs[direction.receiver()].1);
                 }
             }
             live.slow_consumers += u64::from(is_slow(entry, now));

@@ -165,7 +165,8 @@ impl TcpEvidence {
     /// Where bytes of one direction wait in the kernel, by the newest samples.
     pub fn backlog(&self, direction: Direction, now: Moment) -> Option<SocketBacklog> {
         let legs = self.0.get()?;
-        let (sender, receiver) = (self.newest(direction.sender())?, self.newest(direction.receiver())?);
+        let newest = self.newest(|sample| *sample)?;
+        let (sender, receiver) = (newest[direction.sender()], newest[direction.receiver()]);
         let age = now.since(legs.established).as_secs_f32() - sender.at_seconds.min(receiver.at_seconds);
         Some(SocketBacklog {
             unread_bytes: sender.unread_bytes,
@@ -178,13 +179,18 @@ impl TcpEvidence {
 
     /// Whether the client has answered nothing for long, though bytes were sent to it again and again.
     pub fn is_client_unacknowledged(&self) -> bool {
-        self.newest(Leg::Client).is_some_and(|sample| sample.unanswered >= UNANSWERED_MAX)
+        self.look_at(Leg::Client, |sample| sample.unanswered >= UNANSWERED_MAX).unwrap_or(false)
     }
 
-    fn newest(&self, leg: Leg) -> Option<TcpSample> {
+    /// What `look` finds in the newest samples, when there are some of both legs.
+    pub fn newest<T>(&self, look: impl Fn(&TcpSample) -> T) -> Option<PerLeg<T>> {
+        let client = self.look_at(Leg::Client, &look)?;
+        Some(PerLeg { client, upstream: self.look_at(Leg::Upstream, look)? })
+    }
+
+    fn look_at<T>(&self, leg: Leg, look: impl FnOnce(&TcpSample) -> T) -> Option<T> {
         let evidence = self.0.get()?.legs[leg.index()].as_ref()?;
-        let newest = *evidence.seen.lock().newest();
-        Some(newest)
+        Some(look(evidence.seen.lock().newest()))
     }
 }
 
