@@ -13,6 +13,8 @@ pub struct Look {
     pub at: Duration,
     /// Its memory.
     pub rss_bytes: u64,
+    /// Of it, what it says that it holds of the past: samples in memory and flight recorders.
+    pub kept_bytes: u64,
     /// Its open files.
     pub files: u64,
     /// Its threads.
@@ -35,14 +37,15 @@ const FILES_MORE_MAX: f64 = 4.0;
 
 /// Names of the columns of [`row`].
 pub const HEADER: &str =
-    "   min    RSS MB  files  threads   opened so far   opened    broken    messages    faults";
+    "   min    RSS MB   kept MB  files  threads   opened so far   opened    broken    messages    faults";
 
 /// One cycle.
 pub fn row(look: &Look, busy: &Totals) -> String {
     format!(
-        "{:6.1} {:9.2} {:6} {:8} {:15} {:8} {:9} {:11} {:9}",
+        "{:6.1} {:9.2} {:9.2} {:6} {:8} {:15} {:8} {:9} {:11} {:9}",
         look.at.as_secs_f64() / 60.0,
         look.rss_bytes as f64 / 1e6,
+        look.kept_bytes as f64 / 1e6,
         look.files,
         look.threads,
         look.opened,
@@ -87,6 +90,7 @@ pub fn summary(looks: &[Look]) -> String {
     );
     if looks.len() >= LOOKS_MIN {
         let _ = writeln!(text, "memory at rest {}", Change::of(looks, |look| look.rss_bytes as f64).in_mb());
+        let _ = writeln!(text, "of it kept {}", Change::of(looks, |look| look.kept_bytes as f64).in_mb());
         let files = Change::of(looks, |look| look.files as f64);
         let _ = writeln!(text, "open files at rest from {} to {}", files.from, files.to);
     }

@@ -22,6 +22,9 @@ const BOOKS: [[&str; 4]; 3] = [
     ["grpc_streams_opened_total", "", "grpc_streams_closed_total", "grpc_active_streams"],
 ];
 
+/// Memory that the gateway accounts for.
+const KEPT: [&str; 2] = ["heartline_store_head_memory_bytes", "heartline_recorder_memory_bytes"];
+
 /// A connection may be opened or closed between the reading of one counter and the next; in so many looks there is
 /// one without.
 const TRIES: usize = 100;
@@ -73,6 +76,7 @@ pub fn at_rest(site: &Site, at: Duration) -> Result<Look, String> {
     Ok(Look {
         at,
         rss_bytes: memory::rss_bytes(site.gateway()),
+        kept_bytes: KEPT.iter().map(|name| sum(&page, name, "") as u64).sum(),
         files: files.count() as u64,
         threads: threads.count() as u64,
         opened: BOOKS.iter().map(|[opened, label, ..]| sum(&page, opened, label) as u64).sum(),
