@@ -61,6 +61,9 @@ const STEPS: [Step; 9] = [
     },
 ];
 
+/// Files of end-to-end tests that run at the same time: most of their time they wait.
+const AT_ONCE: &str = "3";
+
 /// Runs the named steps, or all; the last line counts what passed.
 pub fn run(names: &[String]) -> ExitCode {
     if let Some(unknown) = names.iter().find(|name| STEPS.iter().all(|step| step.name != name.as_str())) {
@@ -111,8 +114,8 @@ fn e2e() -> Result<Counts, String> {
     cargo(&["build", "--package", "heartline", "--locked", "--quiet"])?;
     let binary = target().join("debug/heartline");
     let mut pytest = tool(bin.join("pytest"));
-    pytest.args(["-q", "--timeout=300", "tests/e2e"]).env("HEARTLINE_BIN", binary);
-    command(&mut pytest)
+    pytest.args(["-q", "--timeout=300", "--numprocesses", AT_ONCE, "--dist=loadfile", "tests/e2e"]);
+    command(pytest.env("HEARTLINE_BIN", binary))
 }
 
 /// Runs cargo; of tests it says how many passed.

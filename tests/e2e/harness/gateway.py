@@ -54,7 +54,7 @@ class Gateway:
 
     def __enter__(self):
         try:
-            until(lambda: self.logged("admin listening") or self.process.poll() is not None, "it listens")
+            until(lambda: self.logged("admin listening") or self.process.poll() is not None, "it listens", 60)
             assert self.process.poll() is None, self.lines
         except BaseException:
             self.kill()
