@@ -7,7 +7,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
-use crate::holds::Manner;
+use crate::holds::{Manner, ends_inside_alike};
 use crate::sizes::sent;
 
 /// See the module.
@@ -23,8 +23,9 @@ pub const CAUSE: Cause = Cause {
         symptoms: text("Busy streams drop sooner than quiet ones.", "繁忙的连接比安静的更早断开。"),
         evidence: text(
             "Streams that talk at different speeds end after the same number of messages, or the same number \
-             of bytes, at different ages.",
-            "以不同速度收发的连接在不同存活时长、但同样的消息数或字节数后结束。",
+             of bytes, at different ages; or each ends inside a message, at the same byte: who cuts by a clock cuts \
+             between two messages.",
+            "以不同速度收发的连接在不同存活时长、但同样的消息数或字节数后结束；或每条都在同一字节处、一条消息中间结束：按时钟切断的一方会在两条消息之间切断。",
         ),
         look_alikes: text(
             "`max-lifetime`: one age. `message-size-limit`: one message is too large. A limit of rate: slow \
@@ -79,9 +80,10 @@ fn probe(seen: &Examination) -> Option<Finding> {
         .collect();
     let by_messages = same(&ends, |attempt| attempt.sent_while_open().len() as u64, 3);
     let by_bytes = same(&ends, |attempt| attempt.stream.as_ref().map_or(0, |it| it.bytes_seen), 1024);
+    let by_place = ends_inside_alike(&ends).map(|bytes| (bytes, ends.clone()));
     let (code, number, alike) = by_messages
         .map(|(n, it)| ("after_messages", n, it))
-        .or(by_bytes.map(|(n, it)| ("after_bytes", n, it)))?;
+        .or(by_bytes.or(by_place).map(|(n, it)| ("after_bytes", n, it)))?;
     let ages = alike.iter().map(|(_, end)| end.age);
     let (least, most) = (ages.clone().fold(f64::MAX, f64::min), ages.fold(0.0, f64::max));
     let said = Said::new(code).with("count", alike.len()).seconds("least", least).seconds("most", most);
@@ -123,7 +125,8 @@ mod tests {
 
     use super::*;
     use crate::attempt::Sign;
-    use crate::scene::{Scene, URL, close, cut_at, echoed, end, found, none, talked};
+    use crate::holds;
+    use crate::scene::{SILENT, Scene, URL, close, cut_at, echoed, end, found, none, talked};
 
     fn talks(messages: u32, age: f64, sign: Sign) -> Attempt {
         cut_at(URL, talked(1.0), 0.0, age, sign).stream_with(|stream| {
@@ -142,6 +145,29 @@ mod tests {
     fn streams_that_end_after_a_number_of_messages() {
         let scene = Scene::opened().attempts([talks(5, 5.1, Sign::Fin), chats(5, Sign::Fin)]);
         found(probe, scene, Level::Medium);
+    }
+
+    #[test]
+    fn streams_that_end_at_one_byte_inside_a_message() {
+        let cut = |began, bytes_seen, is_end_inside| {
+            cut_at(URL, SILENT, began, 4.0, Sign::BodyCut)
+                .stream_with(|it| (it.bytes_seen, it.is_end_inside) = (bytes_seen, is_end_inside))
+        };
+        let cuts =
+            |is_end_inside| Scene::opened().attempts([0.0, 2.5].map(|began| cut(began, 3000, is_end_inside)));
+        found(probe, cuts(true), Level::Medium);
+        assert!(holds::timer(&cuts(true).seen(), URL).is_none(), "no clock");
+        let together = |inside| {
+            Scene::opened().attempts([(0.0, 4.5), (2.3, 2.2)].map(|(began, age)| {
+                cut_at(URL, SILENT, began, age, Sign::BodyCut)
+                    .stream_with(|it| (it.bytes_seen, it.is_end_inside) = (3000, inside))
+            }))
+        };
+        assert!(holds::clump(&together(true).seen()).is_none(), "no moment");
+        assert!(holds::clump(&together(false).seen()).is_some());
+        none(probe, cuts(false));
+        none(probe, Scene::opened().attempts([cut(0.0, 3000, true), cut(2.5, 2990, true)]));
+        assert!(holds::timer(&cuts(false).seen(), URL).is_some());
     }
 
     #[test]

@@ -135,7 +135,9 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let ends = holds(seen, Via::Url).filter_map(|(attempt, _)| {
         let end = attempt.peer_end().filter(|end| end.age >= EARLY_SECONDS)?;
         let manner = Manner::of(attempt, end);
-        (!manner.is_normal() && manner != Manner::Away(Http2Error::NoError)).then_some(end)
+        let is_told =
+            manner.is_normal() || matches!(manner, Manner::Broken | Manner::Away(Http2Error::NoError));
+        (!is_told).then_some(end)
     });
     let ends: Vec<_> = ends.collect();
     let last = ends.last()?;
