@@ -6,7 +6,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::{Clock, Manner, Owner, compared, owner, recycles, timer};
-use crate::population::{Population, timed};
+use crate::population::{Population, calls::aged, timed};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -113,7 +113,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
 }
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
-    timed::findings(&CAUSE, seen)
+    [timed::findings(&CAUSE, seen), aged::findings(&CAUSE, seen)].concat()
 }
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ const SLOW: f64 = 0.75;
 const SLOW_SHARE: f64 = 0.8;
 /// An answer is quick that takes so many times less, as is a Pong.
 const QUICKER: f64 = 5.0;
+/// Shortest wait of clients that leave without an answer, seconds, and least share of all attempts.
+const WAITED: f64 = 2.0;
+const WAITED_SHARE: f64 = 0.2;
 /// Least time to a connection for which SYN was sent again (RFC 6298, section 2.1: 1 s), and least share of such ones.
 const SYN_AGAIN: f64 = 0.95;
 const SYN_AGAIN_SHARE: f64 = 0.1;
@@ -22,7 +25,9 @@ const SYN_AGAIN_SHARE: f64 = 0.1;
 /// The findings of slow openings that are this cause.
 pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
     match cause.id {
-        "upstream-handshake-hang-504" => slow_answers(cause, seen),
+        "upstream-handshake-hang-504" => {
+            slow_answers(cause, seen).into_iter().chain(left_unanswered(cause, seen)).collect()
+        }
         "accept-queue-overflow" => late_connections(cause, seen).into_iter().collect(),
         _ => Vec::new(),
     }
@@ -98,6 +103,24 @@ fn slow_at(
     Some(concerning(claim.fix(Said::new("unblock")), seen, all))
 }
 
+/// Clients that waited for long and went, for nobody answered them: they may have had other reasons.
+fn left_unanswered(cause: &'static Cause, seen: &Population<'_>) -> Option<Finding> {
+    let waited = |record: &&CloseRecord| record.handshake.seconds >= WAITED;
+    let left: Vec<&CloseRecord> = seen.given_up.iter().copied().filter(waited).collect();
+    let all = seen.connections() + seen.failed.len() + seen.given_up.len();
+    if left.len() < ENDS_MIN || (left.len() as f64) < WAITED_SHARE * all as f64 {
+        return None;
+    }
+    let seconds = median(left.iter().map(|record| record.handshake.seconds))?;
+    let decisive =
+        Said::new("left_unanswered").with("count", left.len()).with("all", all).seconds("seconds", seconds);
+    let mut claim = Claim::of(cause, Place::UpstreamLeg, decisive).suspected().unless(Said::new("own_will"));
+    for said in seen.mostly(&left) {
+        claim = claim.noted(said);
+    }
+    Some(concerning(claim.next(Said::new("run_diagnose")).fix(Said::new("send_head")), seen, &left))
+}
+
 /// The way's round trip, by the kernel.
 fn way(record: &CloseRecord) -> Option<f64> {
     let facts = record.tcp.as_ref()?.leg(Leg::Upstream)?;
@@ -167,11 +190,12 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use model::HandshakeResult;
     use model::finding::Level;
     use model::tcp::TcpSample;
 
     use super::*;
-    use crate::population::tests::{Made, end, judged, random, told_of};
+    use crate::population::tests::{Made, end, failed, judged, random, told_of};
 
     const HANG: &str = "upstream-handshake-hang-504";
     const QUEUE: &str = "accept-queue-overflow";
@@ -210,6 +234,22 @@ mod tests {
         let finding = found.iter().find(|finding| finding.id == HANG).expect("one of two");
         assert!(finding.evidence.iter().any(|said| said.code == "others_quick"), "{finding:?}");
         assert_eq!(finding.affected.map(|affected| affected.connections), Some(20));
+    }
+
+    #[test]
+    fn clients_that_leave_without_an_answer() {
+        let left = |number| {
+            let seconds = 2.5 + 6.0 * random(number);
+            failed(number, HandshakeResult::ClientAborted, seconds, "").lived(
+                200.0 * random(number + 1),
+                0.0,
+                0.0,
+            )
+        };
+        let served = |count: u64| (100..100 + count).map(|number| opening(number, 0.001, 0.002, None));
+        let told = told_of(HANG, (0..20).map(left).chain(served(40)));
+        assert_eq!(told, Some((Level::Low, Place::UpstreamLeg)));
+        assert_eq!(told_of(HANG, (0..20).map(left).chain(served(200))), None, "now and then");
     }
 
     #[test]

@@ -291,6 +291,7 @@ fn closed(n: u64) -> CloseRecord {
             status: Some(if refused { 502 } else { 101 }),
             seconds: 0.01,
             connect_seconds: None,
+            accepts_coding: false,
             detail: refused.then(|| HOSTILE.to_owned()),
             refused_by: None,
         },
