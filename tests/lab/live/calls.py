@@ -1,5 +1,6 @@
 """gRPC streams through the gateway with grpcio on both sides."""
 
+from ..active.standards import HTTP2
 from ..case import case, healthy, trap
 from .scene import Crowd, Service, gateway, near, nginx, port_of, shows
 from .timers import LIFETIME
@@ -87,12 +88,6 @@ def answered_by_a_proxy(site):
     Crowd(site, "calls", entry, **LASTING).seen()
     shows(site, entry, 100, lambda r: status(r, "UNAVAILABLE"))
     return site.findings(entry)
-
-
-HTTP2 = {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-    "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-    "explicit_http_config": {"http2_protocol_options": {}},
-}}
 
 
 def envoy(site, to, **route):
