@@ -12,8 +12,9 @@ use crate::answer;
 use crate::event_stream::{self, EVENT_STREAM};
 use crate::events::Events;
 use crate::exchange::Exchange;
+use crate::outbox::Outbox;
 use crate::reactor::Task;
-use crate::relay::{Ends, EventBody, Outbox, Paced};
+use crate::relay::{Ends, EventBody, Paced};
 use crate::session::Attempt;
 
 /// Joins the sockets if the answer is an event stream.
