@@ -13,7 +13,6 @@ use observe::upgrade;
 
 use crate::answer;
 use crate::body::{AnswerBody, BodyError, HeldBody};
-use crate::bypass::Link;
 use crate::event_stream::{self, EVENT_STREAM, EventStream, Intake, QueuedStream};
 use crate::events::Events;
 use crate::exchange::{Answered, Exchange, Head, Unanswered};
@@ -91,36 +90,33 @@ fn subscribe(
     let coding = parts.headers.get(header::CONTENT_ENCODING).map(http::HeaderValue::as_bytes);
     let session = attempt.establish(Some(parts.status.as_u16()), &exchange.route);
     session.watch_sockets(Sockets::of(&exchange.watch, &upstream_watch));
-    let queue = queue(exchange, classifier, &parts.headers);
-    let events = Events::new(&exchange.route, coding, queue.is_none());
+    let outbox = outbox(exchange, classifier, &parts.headers);
+    let events = Events::new(&exchange.route, coding, outbox.is_none());
     let intake = Intake::new(body, events, session, exchange, upstream_watch, open);
-    let body = match queue {
+    let body = match outbox.zip(exchange.watch.stream()) {
         Some((outbox, client)) => QueuedStream::new(intake, outbox, client).boxed_unsync(),
         None => EventStream::new(intake).boxed_unsync(),
     };
     Response::from_parts(parts, body)
 }
 
-/// The queue towards the client, and its stream: over HTTP/1.1 what comes this way has none.
-fn queue<'a>(
-    exchange: &'a Exchange,
+/// The queue towards the client: over HTTP/1.1 what comes this way has none.
+fn outbox(
+    exchange: &Exchange,
     classifier: Option<Box<Classifier>>,
     fields: &HeaderMap,
-) -> Option<(Box<Outbox>, (&'a Arc<Link>, u32))> {
+) -> Option<Box<Outbox>> {
     let config = exchange.route.queue.as_deref()?;
-    let unqueued = &exchange.route.connections.meter.queue.unqueued;
-    let Some((link, stream)) = exchange.watch.stream() else {
-        unqueued.inc(Unqueued::Request);
+    let Some((link, _)) = exchange.watch.stream() else {
+        exchange.route.connections.meter.queue.unqueued.inc(Unqueued::Request);
         return None;
     };
-    let Ok(framing) = Framing::of_answer(fields) else {
-        unqueued.inc(Unqueued::Length);
-        return None;
-    };
-    let outbox =
-        event_stream::outbox(exchange, classifier, framing, !fields.contains_key(header::CONTENT_ENCODING))?;
+    // Nothing may be left out of a body whose length is not clear.
+    let framing = Framing::of_answer(fields).unwrap_or(Framing::Length(0));
+    let is_readable = !fields.contains_key(header::CONTENT_ENCODING);
+    let outbox = event_stream::outbox(exchange, classifier, framing, is_readable)?;
     link.limit_unsent(u32::try_from(config.kernel_bytes.0).unwrap_or(u32::MAX));
-    Some((outbox, (link, stream)))
+    Some(outbox)
 }
 
 fn fail(attempt: Option<Attempt>, unanswered: &Unanswered) -> Response<AnswerBody> {
