@@ -101,7 +101,7 @@ function Lead({ record: { initiator, reason, handshake } }: { record: CloseRecor
   }
   return (
     <p className={styles.lead}>
-      {t('record.endedBy', { who: t(`word.initiator.${initiator}`), reason: t(`word.reason.${reason}`) })}
+      {reason === 'client_closed' ? t('word.reason.client_closed') : t('record.endedBy', { who: t(`word.initiator.${initiator}`), reason: t(`word.reason.${reason}`) })}
       <span className={styles.explain}>{t(`word.reasonHelp.${reason}`)}</span>
     </p>
   );
