@@ -220,11 +220,19 @@ mod tests {
         let hop = clean().stream_with(|stream| stream.sent = vec![0.0; 10]);
         assert_eq!(found(probe, scene().attempts([twice(URL), hop]), Level::High).place, Place::UpstreamLeg);
         none(probe, Scene::opened().attempt(echoed(URL, &[0.01; 10], &[])));
+        let again = echoed(URL, &[0.01; 10], &[]).stream_with(|stream| stream.repeated = 2);
+        found(probe, Scene::opened().attempt(again.clone()), Level::Medium);
+        let nothing_of_ours = again.stream_with(|stream| stream.echoes = vec![None; 10]);
+        none(probe, Scene::opened().attempt(nothing_of_ours));
     }
 
     #[test]
     fn a_service_that_changes_each_message_is_healthy() {
         none(probe, Scene::opened().attempt(altered(URL)));
+        let each = echoed(URL, &[0.01; 10], &[]).stream_with(|stream| {
+            (stream.altered, stream.echoes) = (10, vec![None; 10]);
+        });
+        none(probe, Scene::opened().attempt(each));
         none(probe, Scene::opened().attempt(scene::sent(URL, 16_384, Ok(0.01))));
     }
 }

@@ -171,7 +171,7 @@ mod tests {
     use model::tcp::TcpSample;
 
     use super::*;
-    use crate::population::tests::{Made, end, judged, random, told_of};
+    use crate::population::tests::{Made, end, judged, random, said_of, told_of};
 
     const HANG: &str = "upstream-handshake-hang-504";
     const QUEUE: &str = "accept-queue-overflow";
@@ -203,7 +203,8 @@ mod tests {
     fn a_service_slow_at_handshakes_alone() {
         assert_eq!(told_of(HANG, (0..20).map(slow)), Some((Level::High, Place::Upstream)));
         let unknown = |number| slow(number).with(|record| record.ping_rtt_seconds.upstream = None);
-        assert_eq!(told_of(HANG, (0..20).map(unknown)).map(|told| told.0), Some(Level::Medium));
+        let alone = said_of(HANG, (0..20).map(unknown)).expect("told");
+        assert_eq!((alone.level, alone.not_excluded[0].code.as_ref()), (Level::Medium, "slow_in_all"));
         let of_two = (0..20).map(|number| unknown(number).upstream("http://b"));
         let quick = (20..40).map(|number| opening(number, 0.001, 0.004, None));
         let found = judged(of_two.chain(quick));
@@ -217,7 +218,22 @@ mod tests {
         let late =
             |number| if number % 2 == 0 { syn_again(number, 1) } else { opening(number, 0.001, 0.002, None) };
         assert_eq!(told_of(QUEUE, (0..40).map(late)), Some((Level::Medium, Place::Upstream)));
-        assert_eq!(told_of(HANG, (0..40).map(late)), None, "the answer is quick");
+        assert_eq!(told_of(HANG, (0..20).map(|number| syn_again(number, 1))), None, "the answer is quick");
+        let few = |number| if number % 20 == 0 { syn_again(number, 1) } else { late(number | 1) };
+        assert_eq!(told_of(QUEUE, (0..200).map(few)), None, "one in twenty");
+        let shared = (0..40).map(|number| {
+            syn_again(number, 1).with(|record| {
+                let legs = record.tcp.as_mut().expect("there are");
+                legs.upstream.as_mut().expect("there is one").shared = true;
+            })
+        });
+        assert_eq!(told_of(QUEUE, shared), None, "others use the socket, too");
+    }
+
+    #[test]
+    fn the_head_of_an_event_stream_may_wait_for_its_first_event() {
+        let events = (0..20).map(|number| slow(number).with(|record| record.protocol = Protocol::Sse));
+        assert_eq!(told_of(HANG, events).map(|told| told.0), Some(Level::Low));
     }
 
     #[test]

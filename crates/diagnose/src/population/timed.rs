@@ -172,7 +172,7 @@ mod tests {
     use model::record::{EventStreamFacts, What};
     use model::{Leg, PerLeg, Protocol, Reason};
 
-    use super::super::tests::{Made, NOW, at, end, judged, random, told_of};
+    use super::super::tests::{Made, NOW, at, end, evidence_of, judged, random, told_of};
     use super::super::{Own, OwnHeartbeat, Watch, WatchOptions};
     use crate::text;
 
@@ -246,7 +246,18 @@ mod tests {
             let ends = || (0..30).map(|number| beating(number, age, silence, 1.01));
             assert_eq!(told_of("max-lifetime", ends()).map(|told| told.0), Some(Level::High), "{silence}");
             assert_eq!(told_of("sse-idle-cut-no-comment-heartbeat", ends()), None, "{silence}");
+            assert!(evidence_of("max-lifetime", ends()).contains(&"silent_longer".to_owned()), "{silence}");
         }
+        let sparse = (0..30).map(|number| {
+            beating(number, 14.6, 0.6, 7.0).with(|record| {
+                record.event_stream.as_mut().expect("there is one").reads = 2;
+            })
+        });
+        assert_eq!(
+            told_of("max-lifetime", sparse).map(|told| told.0),
+            Some(Level::High),
+            "it was silent for longer"
+        );
     }
 
     #[test]

@@ -155,8 +155,10 @@ mod tests {
         let each = (0..20).map(|number| coded(number, "gzip", 40, 0, 3000));
         assert_eq!(told_of(ID, each), None, "each event is compressed by itself");
         let held = (100..110).map(|number| plain(number, 5, 10.0));
-        let both = (0..20).map(|number| coded(number, "br", 3, 0, 9000));
+        let both = (0..20).map(|number| coded(number, "br", 1, 0, 9000));
         assert_eq!(told_of(ID, both.chain(held)), None, "without compression it is the same");
+        let some = (0..30).map(|number| coded(number, "gzip", if number < 12 { 3 } else { 50 }, 0, 9000));
+        assert_eq!(told_of(ID, some.chain(live())), None, "most of them are as live");
     }
 
     #[test]
