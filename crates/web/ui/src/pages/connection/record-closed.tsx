@@ -25,7 +25,7 @@ export function ClosedRecord({ record }: { record: CloseRecord }) {
         facts={[
           [t('table.protocol'), <ProtocolName protocol={record.protocol} />],
           [t('table.route'), <bdi>{visible(record.route)}</bdi>],
-          [t('table.client'), address(record.client)],
+          [t('table.client'), address(record.client) + (record.client.is_tryout ? ` · ${t('record.tryout')}` : '')],
           [t('table.upstream'), record.upstream === null ? '–' : <bdi>{visible(record.upstream)}</bdi>],
         ]}
       />
