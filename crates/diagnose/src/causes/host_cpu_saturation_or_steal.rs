@@ -185,10 +185,10 @@ mod tests {
             found.map(|finding| (finding.place, codes(finding))).collect::<Vec<(Place, Vec<String>)>>()
         };
         let codes = |codes: &[&str]| codes.iter().map(|&code| code.to_owned()).collect::<Vec<_>>();
-        let limit_of_ours = (Place::Gateway, codes(&["throttled"]));
-        assert_eq!(told(quiet, quiet, 0.0), [limit_of_ours.clone()], "its limit is no other machine's");
+        let limit_of_ours = || (Place::Gateway, codes(&["throttled"]));
+        assert_eq!(told(quiet, quiet, 0.0), [limit_of_ours()], "its limit is no other machine's");
         let elsewhere = (Place::Upstream, codes(&["busy", "tasks_waited"]));
-        assert_eq!(told(busy, quiet, 0.0), [limit_of_ours, elsewhere]);
+        assert_eq!(told(busy, quiet, 0.0), [limit_of_ours(), elsewhere]);
         let one = told(quiet, CpuMinute { steal_ratio: 0.2, ..quiet }, 3.0);
         assert_eq!(one, [(Place::Gateway, codes(&["stolen", "one_process"]))]);
         let others = told(quiet, CpuMinute { steal_ratio: 0.2, ..quiet }, 1.0);

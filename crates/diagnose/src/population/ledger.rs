@@ -498,7 +498,7 @@ mod tests {
 
         let mut ledger = again();
         ledger.looked(vec![Finding { place: Place::Client, ..said_with(7, "a") }], at(101));
-        assert_eq!(doubts(&ledger)[0].1, false, "it is looked for elsewhere");
+        assert!(!doubts(&ledger)[0].1, "it is looked for elsewhere");
 
         let mut ledger = again();
         ledger.looked(vec![said_with(7, "a")], at(100 + 6 * 86_400));
