@@ -9,11 +9,14 @@ import threading
 import zlib
 
 import pytest
+from hyperframe.frame import SettingsFrame, WindowUpdateFrame
 
 from harness.books import total
+from harness.certificates import Authority, tls_listener
 from harness.gateway import BINARY as HEARTLINE
 from harness.gateway import Gateway, config_for, until
-from harness.wire import Backend, close_frame, frame, handshake, header, read_head, switching
+from harness.http2_end import End
+from harness.wire import Backend, close_frame, connect, frame, handshake, header, read_head, switching
 
 TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
 
@@ -30,7 +33,7 @@ def queue(keys="", priority=PRIORITY):
 
 
 @contextlib.contextmanager
-def joined(route, answer=switching):
+def joined(route, answer=switching, extra="", tls=None):
     """A gateway with this route, and the sockets of the backend, one for each connection."""
     sockets, over = [], threading.Event()
 
@@ -40,7 +43,10 @@ def joined(route, answer=switching):
         sockets.append(sock)
         over.wait(60)
 
-    with Backend(serve) as backend, Gateway(config=config_for(backend.address, route=route)) as gateway:
+    with contextlib.ExitStack() as held:
+        backend = held.enter_context(Backend(serve))
+        config = config_for(backend.address, route=route, extra=extra)
+        gateway = held.enter_context(Gateway(config=tls_listener(config, tls) if tls else config))
         gateway.heads = backend.heads
         try:
             yield gateway, sockets
@@ -49,13 +55,20 @@ def joined(route, answer=switching):
 
 
 @contextlib.contextmanager
-def slow_client(gateway, request):
-    """A client with little room before it, which reads nothing by itself."""
+def slow_socket(gateway):
+    """A client's, with little room before it."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.settimeout(20)
     with sock:
         sock.connect(("127.0.0.1", gateway.port))
+        yield sock
+
+
+@contextlib.contextmanager
+def slow_client(gateway, request):
+    """A client with little room before it, which reads nothing by itself."""
+    with slow_socket(gateway) as sock:
         sock.sendall(request)
         head, rest = read_head(sock)
         yield Reader(sock, rest), head
@@ -67,6 +80,84 @@ def websocket(gateway, extra=""):
 
 def event_stream(gateway):
     return slow_client(gateway, b"GET / HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
+
+
+WINDOW, WIDE = 4096, 1 << 29
+
+
+class Streams:
+    """A client's connection of HTTP/2, wide open but for its streams: each has a window of its own."""
+
+    def __init__(self, sock, window=WINDOW):
+        self.end = End(sock, is_client=True, settings={SettingsFrame.INITIAL_WINDOW_SIZE: window})
+        self.widen(0)
+        self.bodies, self.ends = {}, {}
+
+    def widen(self, stream):
+        self.end.send(WindowUpdateFrame(stream, window_increment=WIDE))
+
+    def open(self, **fields):
+        stream = 2 * len(self.bodies) + 1
+        self.bodies[stream] = b""
+        head = {":method": "GET", ":scheme": "http", ":authority": "x", ":path": "/", "accept": "text/event-stream"}
+        self.end.head(stream, head | fields, "END_STREAM")
+        seen = self.end.next()
+        assert (seen.stream, seen.what) == (stream, "head"), seen
+        return Stream(self, stream)
+
+    def read(self):
+        seen = self.end.next()
+        assert seen.what not in ("fin", "tcp_rst"), seen
+        if seen.what == "data":
+            self.bodies[seen.stream] += seen.data
+        else:
+            self.ends[seen.stream] = seen.what
+
+
+class Stream:
+    """One of them."""
+
+    def __init__(self, streams, number):
+        self.streams, self.number = streams, number
+
+    def hurry(self):
+        self.streams.widen(self.number)
+
+    def content(self, size):
+        while len(self.streams.bodies[self.number]) < size:
+            self.streams.read()
+        return self.streams.bodies[self.number]
+
+    def ended(self):
+        """How it has ended."""
+        while self.number not in self.streams.ends:
+            self.streams.read()
+        return self.streams.ends[self.number]
+
+    def chunks(self):
+        """The content of a whole body."""
+        self.hurry()
+        assert self.ended() == "end"
+        return self.streams.bodies[self.number]
+
+
+@contextlib.contextmanager
+def http2_stream(gateway):
+    """A client that lets little come on its stream."""
+    with connect(gateway.port, timeout=20) as sock:
+        yield Streams(sock).open(), None
+
+
+@contextlib.contextmanager
+def http2_socket(gateway):
+    """A client whose windows are wide open, and which does not read its socket."""
+    with slow_socket(gateway) as sock:
+        stream = Streams(sock, WIDE).open()
+        stream.hurry = lambda: sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        yield stream, None
+
+
+of_each_http = pytest.mark.parametrize("event_stream", [event_stream, http2_stream, http2_socket])
 
 
 class Reader:
@@ -336,7 +427,8 @@ def data(content, name):
     return [int(line[6:12]) for block in blocks if wanted in block for line in block if line.startswith(b"data: ")]
 
 
-def test_events_go_by_their_names():
+@of_each_http
+def test_events_go_by_their_names(event_stream):
     route = queue("      policy: drop_lowest\n", EVENTS).replace("4MiB", "64KiB")
     with joined(route, lambda _: STREAM) as (gateway, sockets), event_stream(gateway) as (client, _):
         backend = upstream(sockets)
@@ -354,7 +446,8 @@ def test_events_go_by_their_names():
         assert closed["reason"] == "complete"
 
 
-def test_events_with_ids_are_kept_in_their_order_and_hold_up_the_upstream():
+@of_each_http
+def test_events_with_ids_are_kept_in_their_order_and_hold_up_the_upstream(event_stream):
     route = queue("      policy: drop_oldest\n", EVENTS).replace("4MiB", "64KiB")
     with joined(route, lambda _: STREAM) as (gateway, sockets), event_stream(gateway) as (client, _):
         backend = upstream(sockets)
@@ -374,7 +467,8 @@ def test_events_with_ids_are_kept_in_their_order_and_hold_up_the_upstream():
         assert ids == list(range(200)), "the last id never goes backwards, and none is missing"
 
 
-def test_events_with_ids_may_be_dropped_where_a_policy_says_so():
+@of_each_http
+def test_events_with_ids_may_be_dropped_where_a_policy_says_so(event_stream):
     route = queue("      ids: drop\n", EVENTS).replace("4MiB", "64KiB")
     with joined(route, lambda _: STREAM) as (gateway, sockets), event_stream(gateway) as (client, _):
         backend = upstream(sockets)
@@ -386,12 +480,151 @@ def test_events_with_ids_may_be_dropped_where_a_policy_says_so():
         assert len(ids) < 200 and ids == sorted(ids) and ids[-1] == 299
 
 
-def test_an_encoded_stream_has_no_queue():
+def unqueued(gateway, reason):
+    return total(gateway.metrics(), "heartline_queue_unqueued_connections_total", reason=reason)
+
+
+@of_each_http
+def test_an_encoded_stream_has_no_queue(event_stream):
     head = STREAM.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
     with joined(queue(), lambda _: head) as (gateway, sockets), event_stream(gateway) as (client, _):
         upstream(sockets).sendall(chunk(b"\x1f\x8b") + b"0\r\n\r\n")
         assert client.chunks() == b"\x1f\x8b"
-        assert total(gateway.metrics(), "heartline_queue_unqueued_connections_total", reason="encoding") == 1
+        assert unqueued(gateway, "encoding") == 1
+
+
+def test_a_stream_of_a_length_has_no_queue_over_http2_either():
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n\r\n"
+    with joined(queue(), lambda _: head) as (gateway, sockets), http2_stream(gateway) as (client, _):
+        upstream(sockets).sendall(b"data: 1\n\n")
+        assert client.chunks() == b"data: 1\n\n"
+        assert unqueued(gateway, "length") == 1
+
+
+def test_what_is_asked_for_by_another_method_has_no_queue_over_http1():
+    with joined(queue(), lambda _: STREAM) as (gateway, sockets):
+        asked = b"POST / HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nContent-Length: 0\r\n\r\n"
+        with slow_client(gateway, asked):
+            upstream(sockets)
+            assert unqueued(gateway, "request") == 1
+        with connect(gateway.port, timeout=20) as sock:
+            Streams(sock).open(**{":method": "POST"})
+            until(lambda: any("queue" in live for live in gateway.live()), "over HTTP/2 it has one")
+        assert unqueued(gateway, "request") == 1
+
+
+def shed_events(policy):
+    return queue(f"      policy: {policy}\n", EVENTS).replace("4MiB", "64KiB")
+
+
+@contextlib.contextmanager
+def two_streams(route, authority=None):
+    """A client of HTTP/2 with two streams, the first of which is stalled."""
+    tls = authority and authority.issue("queues")
+    with joined(route, lambda _: STREAM, tls=tls) as (gateway, sockets), connect(gateway.port, timeout=20) as sock:
+        if authority:
+            context = authority.trust()
+            context.set_alpn_protocols(["h2"])
+            sock = context.wrap_socket(sock, server_hostname="localhost")
+        streams = Streams(sock)
+        stalled = streams.open()
+        first = upstream(sockets)
+        other = streams.open()
+        other.hurry()
+        yield gateway, (stalled, first), (other, upstream(sockets, 2))
+
+
+@pytest.mark.parametrize("in_tls", [False, True])
+def test_a_stalled_stream_holds_up_no_other_of_its_connection(tmp_path, in_tls):
+    authority = Authority(tmp_path / "own") if in_tls else None
+    with two_streams(shed_events("drop_lowest"), authority) as (gateway, (stalled, first), (other, second)):
+        came = 0
+        for number in range(300):
+            first.sendall(chunk(event("tick", number, size=2000) + event("alert", number)))
+            told = event("alert", number)
+            second.sendall(chunk(told))
+            came += len(told)
+            assert other.content(came).endswith(told), "it comes before the next is sent"
+        read_by_gateway(gateway, 600)
+        assert len(stalled.streams.bodies[stalled.number]) == WINDOW
+        slow, quick = sorted(gateway.live(), key=lambda live: live["messages"]["server_to_client"], reverse=True)
+        backlog = slow["backlog"]["server_to_client"]
+        assert 32 * 1024 < backlog["bytes"] < 80 * 1024 and backlog["oldest_age_seconds"] > 0, "memory is bounded"
+        assert 0 < total(gateway.metrics(), "heartline_queue_waiting_bytes") <= 66 * 1024
+        assert quick["queue"]["delivery_ratio"] == 1 and quick["backlog"]["server_to_client"]["bytes"] == 0
+        first.sendall(b"0\r\n\r\n")
+        content = stalled.chunks()
+        alerts, ticks = data(content, "alert"), data(content, "tick")
+        assert alerts == list(range(300)), "none of the higher class is lost"
+        assert 0 < len(ticks) < 200 and ticks == sorted(ticks)
+        [closed] = gateway.wait_closed()
+        dropped = 300 - len(ticks)
+        assert classes(closed["queue"]) == {"ids": (0, 0), "alert": (300, 0), "other": (len(ticks), dropped)}
+        assert (closed["reason"], closed["unsent_bytes"]["server_to_client"]) == ("complete", 0)
+        assert {policy for policy, *_ in shed(gateway, closed["id"])} == {"drop_lowest"}
+        assert total(gateway.metrics(), "heartline_queue_waiting_bytes") == 0
+
+
+def test_a_stalled_stream_is_given_up_alone():
+    with two_streams(shed_events("disconnect")) as (gateway, (stalled, first), (other, second)):
+        with contextlib.suppress(OSError):
+            for number in range(100):
+                first.sendall(chunk(event("tick", number, size=2000)))
+        assert stalled.ended() == "rst ENHANCE_YOUR_CALM"
+        [closed] = gateway.wait_closed()
+        assert (closed["reason"], closed["initiator"]) == ("slow_consumer", "proxy")
+        cause = closed["causes"][0]
+        assert (cause["what"], cause["leg"]) == ("slow_consumer", "client")
+        dropped = classes(closed["queue"])["other"][1]
+        assert [(name, messages) for name, messages, _ in shed(gateway, closed["id"])] == [("disconnect", dropped)]
+        assert dropped > 0 and closed["unsent_bytes"]["server_to_client"] > 0
+        second.sendall(chunk(event("alert", 7)) + b"0\r\n\r\n")
+        assert other.chunks() == event("alert", 7)
+
+
+def test_what_waits_for_a_stream_goes_before_its_end():
+    """However the upstream ends: the last that the client hears is how."""
+    route = queue(priority=EVENTS)
+    for ending, end in ((b"0\r\n\r\n", "end"), (b"", "rst INTERNAL_ERROR")):
+        with joined(route, lambda _: STREAM) as (gateway, sockets), http2_stream(gateway) as (client, _):
+            backend = upstream(sockets)
+            for number in range(50):
+                backend.sendall(chunk(event("tick", number, size=2000)))
+            backend.sendall(ending)
+            read_by_gateway(gateway, 50)
+            backend.shutdown(socket.SHUT_RDWR)
+            client.hurry()
+            assert client.ended() == end
+            assert data(client.content(0), "tick") == list(range(50))
+
+
+def test_a_drained_stream_gets_what_waits():
+    route, drain = queue(priority=EVENTS), "drain: { window: 20s }\n"
+    with joined(route, lambda _: STREAM, drain) as (gateway, sockets), http2_stream(gateway) as (client, _):
+        backend = upstream(sockets)
+        for number in range(50):
+            backend.sendall(chunk(event("tick", number, size=2000)))
+        read_by_gateway(gateway, 50)
+        gateway.signal()
+        while 0 not in client.streams.ends:
+            client.streams.read()
+        assert data(client.chunks(), "tick") == list(range(50))
+        assert gateway.wait() == 0
+
+
+def test_a_stream_that_its_client_resets_leaves_what_waited():
+    with two_streams(queue(priority=EVENTS)) as (gateway, (stalled, first), (other, second)):
+        for number in range(50):
+            first.sendall(chunk(event("tick", number, size=2000)))
+        read_by_gateway(gateway, 50)
+        stalled.streams.end.rst(stalled.number, "CANCEL")
+        [closed] = gateway.wait_closed()
+        assert (closed["causes"][0]["what"], closed["causes"][0]["leg"]) == ("rst_stream", "client")
+        assert closed["unsent_bytes"]["server_to_client"] > 90_000
+        assert total(gateway.metrics(), "heartline_queue_waiting_bytes") == 0
+        until(lambda: first.recv(1) == b"", "the upstream is left")
+        second.sendall(chunk(event("alert", 7)) + b"0\r\n\r\n")
+        assert other.chunks() == event("alert", 7)
 
 
 def test_without_a_queue_bytes_go_as_they_came():

@@ -1,7 +1,9 @@
 """Routes that are tried from the dashboard's test page, by a browser that has signed in, before a real service."""
 
 import json
+import re
 import threading
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -110,6 +112,15 @@ def test_a_try_is_relayed_and_recorded_as_a_client_is(gateway, service):
     assert closed["codes"] == {"from_client": 3001, "from_upstream": 3001}
     assert (closed["initiator"], closed["messages"]["client_to_server"]) == ("client", 3)
     assert closed["client"]["is_tryout"] is True
+
+    def found(text, **options):
+        query = urllib.parse.urlencode({"q": f"{text} id:{record}", "set": "closed", **options})
+        return ask(gateway, f"/api/v1/connections?{query}")["total"]
+
+    assert [found(text) for text in ("tryout:true", "tryout:false", "-tryout:true")] == [1, 0, 0]
+    past = {"from": "2026-01-01T00:00:00Z"}
+    until(lambda: found("tryout:true", **past) == 1, "the journal has it")
+    assert found("tryout:false", **past) == 0
     kinds = {event["kind"] for event in ask(gateway, f"/api/v1/connections/{record}/events")["items"]}
     assert {"handshake", "message", "close"} <= kinds, kinds
     fields = dict(next(head for path, head in service.heads if path == "/echo?room=1"))
@@ -128,6 +139,19 @@ def test_a_try_meets_the_limits_of_its_route(gateway):
     assert seen["status"] in (429, 503)
     closed = ask(gateway, f"/api/v1/connections/{seen['id']}")["closed"]
     assert closed["handshake"]["result"] == "denied" and closed["handshake"]["refused_by"], closed
+
+
+def test_a_try_that_is_refused_is_counted(gateway):
+    def refused():
+        text = urllib.request.urlopen(urllib.request.Request(f"http://{gateway.admin}/metrics", headers=KNOWN)).read().decode()
+        return dict(re.findall(r'^heartline_tryouts_refused_total\{reason="(\w+)"\} (\d+)', text, re.MULTILINE))
+
+    before = refused()
+    assert set(before) == {"busy", "open", "over", "cross_site"}
+    tryout = begin(gateway)
+    with connect(gateway, tryout), pytest.raises(websockets.exceptions.InvalidStatus):
+        connect(gateway, tryout)
+    assert refused() == {**before, "open": str(int(before["open"]) + 1)}
 
 
 @in_a_browser

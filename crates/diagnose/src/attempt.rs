@@ -102,6 +102,9 @@ pub struct Answer {
     pub is_accept_right: Option<bool>,
     /// The server's SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441); none when it was not sent.
     pub connect_protocol: Option<bool>,
+    /// Streams that the server allows at once on a connection (SETTINGS_MAX_CONCURRENT_STREAMS); none when it does not say.
+    #[serde(default)]
+    pub streams_max: Option<u64>,
 }
 
 impl Answer {
@@ -143,6 +146,19 @@ pub struct Stream {
     pub sent: Vec<f64>,
     /// Messages that came back changed.
     pub altered: u64,
+    /// Of these, texts with characters beyond ASCII.
+    #[serde(default)]
+    pub altered_wide: u64,
+    /// Texts that came with a replacement character (U+FFFD): somebody before had read their bytes in a wrong way.
+    #[serde(default)]
+    pub replaced: u64,
+    /// Messages that came and that no client can read: compressed in a way that was not told, or not to be inflated, or
+    /// with a flag that gRPC does not know.
+    #[serde(default)]
+    pub unreadable: u64,
+    /// The end came inside a message, an event or a chunk: what came of it is not delivered.
+    #[serde(default)]
+    pub is_end_inside: bool,
     /// Messages that came once more, byte for byte, after their echo.
     pub repeated: u64,
     /// Small messages that were sent together, and what came back of them; none when there were none.
@@ -183,6 +199,9 @@ pub struct Stream {
     pub is_close_answered: Option<bool>,
     /// What came of a Ping after a silence that the probe ended; none when there was none.
     pub woken: Option<Woken>,
+    /// A small message behind that Ping came back; none when none was sent.
+    #[serde(default)]
+    pub woken_echo: Option<bool>,
     /// Status of a gRPC call.
     pub grpc: Option<GrpcEnd>,
 }
@@ -296,6 +315,8 @@ pub enum Sign {
     GoAway(Http2Error, String),
     /// TLS failed.
     Tls(String),
+    /// What came is no HTTP/2, so that nobody could go on.
+    Broken(String),
 }
 
 /// What a gRPC call ended with.

@@ -33,6 +33,7 @@ mod fragmentation_not_supported;
 mod frame_protocol_error_1002_rsv_deflate;
 mod grpc_alpn_missing;
 mod grpc_deadline_on_stream;
+mod grpc_error_status;
 mod grpc_flow_control_stall;
 mod grpc_http1_or_plaintext_endpoint;
 mod grpc_l4_imbalance;
@@ -157,6 +158,7 @@ pub const ALL: &[&Cause] = &[
     &frame_protocol_error_1002_rsv_deflate::CAUSE,
     &grpc_alpn_missing::CAUSE,
     &grpc_deadline_on_stream::CAUSE,
+    &grpc_error_status::CAUSE,
     &grpc_flow_control_stall::CAUSE,
     &grpc_http1_or_plaintext_endpoint::CAUSE,
     &grpc_l4_imbalance::CAUSE,

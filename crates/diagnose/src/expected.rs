@@ -3,10 +3,10 @@
 use model::finding::Said;
 use model::words::{Http2Error, Opcode};
 
-use crate::attempt::{Attempt, Stage, StageName, Stream, Woken};
+use crate::attempt::{Attempt, Sign, Stage, StageName, Stream, Woken};
 use crate::examination::Examination;
 use crate::experiment::{Alpn, Conduct, Vary, Via};
-use crate::holds::Manner;
+use crate::holds::{FLOW_MESSAGES, Manner};
 use crate::sizes::sent;
 
 /// One thing that each healthy stream shows.
@@ -18,8 +18,17 @@ pub struct Expectation {
     pub next: &'static str,
     /// Fewest attempts that are more than chance.
     pub least: usize,
+    /// What is looked at.
+    pub asks: Asks,
+}
+
+/// How it is seen whether it is so.
+#[derive(Clone, Copy, Debug)]
+pub enum Asks {
     /// Whether an attempt shows it; none when nothing can be seen of it there.
-    pub is_met: fn(&Attempt) -> Option<bool>,
+    Each(fn(&Attempt) -> Option<bool>),
+    /// Of attempts side by side: how many do not show it, and how many could.
+    Together(fn(&[&Attempt]) -> (usize, usize)),
 }
 
 /// The list.
@@ -49,6 +58,14 @@ pub const ALL: &[Expectation] = &[
     expect("odd_charset", "read_lines", 1, is_told_as_utf8),
     expect("odd_lines", "read_lines", 1, lines_are_fields),
     expect("odd_coding", "time_hops", 1, is_coded_as_asked),
+    expect("odd_http2", "capture_end", 1, keeps_http2),
+    expect("odd_unreadable", "capture_end", 1, can_be_read),
+    expect("odd_cut", "capture_end", 1, ends_behind_a_message),
+    expect("odd_replaced", "capture_end", 1, texts_are_as_written),
+    expect("odd_room", "two_streams", 1, has_room_for_streams),
+    expect("odd_stop", "count_hops", 2, flow_goes_on),
+    together("odd_mute", "count_hops", 1, echoes_on_each),
+    together("odd_waking", "count_hops", 1, echoes_after_silence),
 ];
 
 const fn expect(
@@ -57,7 +74,16 @@ const fn expect(
     least: usize,
     is_met: fn(&Attempt) -> Option<bool>,
 ) -> Expectation {
-    Expectation { deviation, next, least, is_met }
+    Expectation { deviation, next, least, asks: Asks::Each(is_met) }
+}
+
+const fn together(
+    deviation: &'static str,
+    next: &'static str,
+    least: usize,
+    unmet: fn(&[&Attempt]) -> (usize, usize),
+) -> Expectation {
+    Expectation { deviation, next, least, asks: Asks::Together(unmet) }
 }
 
 /// A stage of an opening that takes longer is felt.
@@ -66,14 +92,27 @@ const STAGE_SECONDS: f64 = 1.0;
 const ECHO_SECONDS: f64 = 1.0;
 /// Who takes nothing for so long does not read: a busy peer has room in its buffers.
 const STALL_SECONDS: f64 = 3.0;
+/// HTTP/2's flow control holds a sender back sooner: what is not let go for so long waits for a reader.
+pub const HELD_SECONDS: f64 = 1.5;
+/// Fewer streams at once on a connection than a client with a few windows or subscriptions has (RFC 9113, section 6.5.2,
+/// recommends 100).
+const STREAMS_MIN: u64 = 10;
+/// A flow has stopped when so many times its longest gap is over, and so many seconds.
+const FLOW_GAPS: f64 = 12.0;
+const FLOW_SECONDS: f64 = 3.0;
 
 impl Expectation {
     /// How many attempts there deviate, and how many could.
     pub fn count(&self, seen: &Examination, via: Via) -> (usize, usize) {
         let of_crowd = seen.attempts.iter().flat_map(|attempt| &attempt.crowd);
         let all = seen.attempts.iter().chain(of_crowd).filter(|attempt| attempt.experiment.via == via);
-        let met: Vec<bool> = all.filter_map(self.is_met).collect();
-        (met.iter().filter(|is_met| !**is_met).count(), met.len())
+        match self.asks {
+            Asks::Each(is_met) => {
+                let met: Vec<bool> = all.filter_map(is_met).collect();
+                (met.iter().filter(|is_met| !**is_met).count(), met.len())
+            }
+            Asks::Together(unmet) => unmet(&all.collect::<Vec<_>>()),
+        }
     }
 
     /// What is told when attempts at the URL deviate.
@@ -191,7 +230,8 @@ fn answers_close(attempt: &Attempt) -> Option<bool> {
 
 fn takes_what_is_sent(attempt: &Attempt) -> Option<bool> {
     let stream = ordinary(attempt).filter(|stream| !stream.sent.is_empty())?;
-    Some(stream.unsent == 0 && stream.stalled < STALL_SECONDS)
+    let is_held = stream.unsent > 0 && stream.stalled >= HELD_SECONDS;
+    Some(!is_held && stream.stalled < STALL_SECONDS)
 }
 
 /// Echoes of small messages.
@@ -315,4 +355,88 @@ fn is_coded_as_asked(attempt: &Attempt) -> Option<bool> {
         attempt.answer.as_ref().filter(|_| attempt.is_open() && attempt.experiment.vary.is_none())?;
     let coding = answer.field("content-encoding").unwrap_or("identity");
     Some(coding.eq_ignore_ascii_case("identity"))
+}
+
+/// What this side could not read as HTTP/2 ends the connection with all its streams (RFC 9113, section 5.4.1).
+fn keeps_http2(attempt: &Attempt) -> Option<bool> {
+    let end = ordinary(attempt)?.end.as_ref().filter(|_| is_over_http2(attempt))?;
+    Some(!matches!(end.sign, Sign::Broken(_)))
+}
+
+fn is_over_http2(attempt: &Attempt) -> bool {
+    attempt.answer.as_ref().is_some_and(|answer| answer.version == "2")
+}
+
+fn can_be_read(attempt: &Attempt) -> Option<bool> {
+    let stream = ordinary(attempt).filter(|stream| stream.bytes_seen > 0)?;
+    Some(stream.unreadable == 0)
+}
+
+/// What is cut is never delivered: clients drop an event without its empty line (WHATWG HTML, section 9.2.6), and a
+/// message that is shorter than its prefix says.
+fn ends_behind_a_message(attempt: &Attempt) -> Option<bool> {
+    let stream = ordinary(attempt).filter(|_| attempt.peer_end().is_some())?;
+    Some(!stream.is_end_inside)
+}
+
+fn texts_are_as_written(attempt: &Attempt) -> Option<bool> {
+    let stream = ordinary(attempt).filter(|stream| !stream.messages.is_empty())?;
+    Some(stream.replaced == 0)
+}
+
+fn has_room_for_streams(attempt: &Attempt) -> Option<bool> {
+    let answer = attempt.answer.as_ref().filter(|_| attempt.is_open() && is_over_http2(attempt))?;
+    Some(answer.streams_max.is_none_or(|streams| streams >= STREAMS_MIN))
+}
+
+/// Messages that came in an even flow, unasked, and then no more, with no other sign of life: others that begin meanwhile
+/// get theirs. What comes at once in the beginning is a history, and no flow.
+fn flow_goes_on(attempt: &Attempt) -> Option<bool> {
+    let stream = left_open(attempt).filter(|stream| stream.messages.len() >= FLOW_MESSAGES)?;
+    let is_unasked = match attempt.experiment.conduct {
+        Conduct::Hold { message_seconds, .. } => message_seconds.is_none(),
+        Conduct::Listen { .. } => true,
+        _ => false,
+    };
+    let is_known = stream.messages.len() as u64 == stream.messages_seen && stream.violations.is_empty();
+    let at: Vec<f64> = stream.messages.iter().map(|message| message.at).collect();
+    let mut gaps: Vec<f64> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    gaps.sort_by(f64::total_cmp);
+    let (middle, longest, last) = (gaps[gaps.len() / 2], *gaps.last()?, *at.last()?);
+    let is_even = middle > 0.03 && longest < 3.0 * middle;
+    let lives = stream.comments.iter().chain(&stream.server_pings).any(|beat| *beat > last);
+    let silence = stream.end.as_ref()?.at - last;
+    (is_unasked && is_known && is_even).then_some(lives || silence < FLOW_SECONDS.max(FLOW_GAPS * longest))
+}
+
+/// Streams on which small messages were sent, none of which came back changed; by whether any came back.
+fn talked(all: &[&Attempt]) -> (usize, usize) {
+    let heard: Vec<bool> = all
+        .iter()
+        .filter_map(|attempt| echoes(attempt))
+        .filter(|echoes| !echoes.is_empty())
+        .map(|echoes| echoes.iter().any(Option::is_some))
+        .collect();
+    (heard.iter().filter(|heard| **heard).count(), heard.len())
+}
+
+/// Streams on which no small message came back, where on others they did: what is lost there says nothing of what it was.
+pub fn mute(seen: &Examination, via: Via) -> usize {
+    let all: Vec<&Attempt> = seen.attempts.iter().filter(|attempt| attempt.experiment.via == via).collect();
+    echoes_on_each(&all).0
+}
+
+/// Who answers on one stream answers on the next.
+fn echoes_on_each(all: &[&Attempt]) -> (usize, usize) {
+    match talked(all) {
+        (0, streams) => (0, streams),
+        (heard, streams) => (streams - heard, streams),
+    }
+}
+
+/// The first message behind a silence comes back where others do.
+fn echoes_after_silence(all: &[&Attempt]) -> (usize, usize) {
+    let waked = || all.iter().filter_map(|attempt| left_open(attempt)?.woken_echo);
+    let lost = waked().filter(|came| !came).count();
+    (if talked(all).0 > 0 { lost } else { 0 }, waked().count())
 }

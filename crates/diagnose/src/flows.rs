@@ -170,6 +170,7 @@ pub fn flow(seen: &Examination, via: Via, is_compressed: bool) -> Option<Flow<'_
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attempt::{End, Sign};
     use crate::scene::{flushed, in_bursts, listened, untimed};
 
     fn holding(attempt: &Attempt) -> Option<Holding> {
@@ -186,6 +187,44 @@ mod tests {
         assert_eq!(holding(&whole), None, "as many events each time: by a clock, or by count");
         let uneven = in_bursts(&[(1.0, 4000, true), (3.0, 5000, true), (5.0, 12_100, true)]);
         assert_eq!(holding(&uneven), None, "segments of a slow link");
+        let in_pieces =
+            in_bursts(&[(1.0, 2000, true), (1.02, 3900, true), (3.0, 7996, true), (5.1, 12_092, true)]);
+        assert_eq!(holding(&in_pieces), Some(Holding::BySize(4096)));
+    }
+
+    #[test]
+    fn a_buffer_holds_the_content_or_what_frames_it_as_well() {
+        let framed_alike = in_bursts(&[(1.0, 3900, true), (3.0, 7850, true), (5.1, 11_890, true)])
+            .stream_with(|stream| {
+                for (read, framed) in stream.reads.iter_mut().zip([4096, 8192, 12_288]) {
+                    read.framed = framed;
+                }
+            });
+        assert_eq!(holding(&framed_alike), Some(Holding::BySize(4096)), "the content is uneven");
+        let both_alike =
+            in_bursts(&[(1.0, 4000, true), (3.0, 8020, true), (5.1, 12_040, true)]).stream_with(|stream| {
+                for (read, framed) in stream.reads.iter_mut().zip([4096, 8192, 12_288]) {
+                    read.framed = framed;
+                }
+            });
+        assert_eq!(holding(&both_alike), Some(Holding::BySize(4096)), "sizes of buffers are round");
+    }
+
+    fn ended(attempt: Attempt, at: f64) -> Attempt {
+        let end = End { at, age: at, silence: 0.0, is_ours: false, sign: Sign::Fin };
+        attempt.stream_with(|stream| stream.end = Some(end))
+    }
+
+    #[test]
+    fn an_end_brings_what_is_left() {
+        let blocks =
+            in_bursts(&[(1.0, 3900, true), (3.0, 7996, true), (5.0, 12_092, true), (5.5, 13_000, false)]);
+        assert_eq!(holding(&ended(blocks.clone(), 5.5)), Some(Holding::BySize(4096)));
+        assert_eq!(holding(&blocks), None, "it was no full buffer");
+        let at_once = in_bursts(&[(5.0, 9000, false)]);
+        assert_eq!(holding(&ended(at_once.clone(), 5.1)), Some(Holding::UntilEnd));
+        assert_eq!(holding(&at_once), None);
+        assert_eq!(holding(&ended(at_once, 8.0)), None, "the end came later");
     }
 
     #[test]
@@ -195,6 +234,11 @@ mod tests {
         assert_eq!(holding(&steps), Some(Holding::ByTime(1.0)));
         let unknown = steps.stream_with(|stream| stream.messages = untimed(stream.messages.clone()));
         assert_eq!(holding(&unknown), None, "they may be made together");
+        let cut = in_bursts(&[(1.0, 400, true), (2.0, 900, false), (3.0, 1300, true), (4.0, 1800, false)]);
+        assert_eq!(holding(&cut), None, "a clock sends what is whole");
+        let uneven =
+            in_bursts(&[(1.0, 400, false), (1.7, 900, false), (3.0, 1300, false), (4.0, 1800, false)]);
+        assert_eq!(holding(&uneven), None, "no clock");
     }
 
     #[test]

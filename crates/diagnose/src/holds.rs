@@ -56,6 +56,8 @@ pub enum Manner {
     Away(Http2Error),
     /// A status of gRPC that is not OK.
     Status(u32),
+    /// What came breaks the protocol.
+    Broken,
 }
 
 impl Manner {
@@ -68,6 +70,7 @@ impl Manner {
             (Sign::Close(code, _), _) => Manner::Close(code.map_or(1005, |code| code.0)),
             (Sign::RstStream(error), _) => Manner::Reset(*error),
             (Sign::GoAway(error, _), _) => Manner::Away(*error),
+            (Sign::Broken(_), _) => Manner::Broken,
             (Sign::Fin | Sign::Rst | Sign::TcpTimeout | Sign::BodyCut | Sign::Tls(_), _) => Manner::Wordless,
         }
     }
@@ -118,6 +121,21 @@ impl Timer<'_> {
         (self.seconds - seconds).abs() <= tolerance(self.seconds)
     }
 
+    /// Each of its streams had brought the same number of messages in a flow, and ended right behind the last one or when
+    /// the next one was due: a counter looks the same.
+    pub fn is_on_message(&self) -> bool {
+        let flow = |(attempt, end): &(&Attempt, &End)| {
+            let stream = attempt.stream.as_ref().filter(|stream| stream.messages.len() >= FLOW_MESSAGES)?;
+            let (first, last) = (stream.messages.first()?.at, stream.messages.last()?.at);
+            let gap = (last - first) / (stream.messages.len() - 1) as f64;
+            let near = (0.15 * gap).max(0.02);
+            let is_on = end.silence < near || (end.silence - gap).abs() < near;
+            Some((stream.messages_seen, is_on))
+        };
+        let flows: Vec<Option<(u64, bool)>> = self.ends.iter().map(flow).collect();
+        flows.len() > 1 && flows.iter().all(|flow| flow.is_some_and(|(_, is_on)| is_on) && *flow == flows[0])
+    }
+
     /// What was seen of it, in a sentence.
     pub fn told(&self) -> Said {
         let code = match self.clock {
@@ -151,6 +169,9 @@ impl Timer<'_> {
         Some(said_close(code.as_ref().map_or(1005, |code| code.0), reason))
     }
 }
+
+/// Fewer messages are no flow.
+pub const FLOW_MESSAGES: usize = 6;
 
 /// Where a timer sits, by comparison with the service itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,7 +211,7 @@ pub fn timer(seen: &Examination, via: Via) -> Option<Timer<'_>> {
             let end = attempt.peer_end().filter(|end| end.age >= EARLY_SECONDS)?;
             Some((attempt, end, beat, Manner::of(attempt, end)))
         })
-        .filter(|(.., manner)| *manner != Manner::Announced)
+        .filter(|(.., manner)| !matches!(manner, Manner::Announced | Manner::Broken))
         .collect();
     let is_silent = |beat: Beat| beat == Beat::None;
     let (.., manner) = *cuts.iter().find(|(_, _, beat, _)| is_silent(*beat)).or(cuts.first())?;
@@ -198,6 +219,9 @@ pub fn timer(seen: &Examination, via: Via) -> Option<Timer<'_>> {
     let silent: Vec<_> = alike.iter().filter(|(_, _, beat, _)| is_silent(*beat)).collect();
     let chosen: Vec<_> = if silent.is_empty() { alike.iter().collect() } else { silent };
     let ends: Vec<(&Attempt, &End)> = chosen.iter().map(|&&(attempt, end, ..)| (attempt, end)).collect();
+    if ends_inside_alike(&ends).is_some() {
+        return None;
+    }
     let ages: Vec<f64> = ends.iter().map(|(_, end)| end.age).collect();
     let silences: Vec<f64> = ends.iter().map(|(_, end)| end.silence).collect();
     let (age, silence) = (agreed(&ages), agreed(&silences).filter(|silence| *silence >= EARLY_SECONDS));
@@ -272,6 +296,16 @@ pub fn timer(seen: &Examination, via: Via) -> Option<Timer<'_>> {
         .count();
     let survived = survived.map(|(attempt, _, period)| (*period, attempt.lived()));
     Some(Timer { seconds, clock, manner, ends, is_apart, survived, outlived })
+}
+
+/// Bytes at which several streams all ended inside a message, each at the same one: who ends them counts bytes, since a
+/// clock would cut between two messages.
+pub fn ends_inside_alike(ends: &[(&Attempt, &End)]) -> Option<u64> {
+    let cut = |(attempt, _): &(&Attempt, &End)| {
+        attempt.stream.as_ref().filter(|stream| stream.is_end_inside).map(|stream| stream.bytes_seen)
+    };
+    let bytes = ends.first().and_then(cut)?;
+    (ends.len() > 1 && ends.iter().all(|end| cut(end) == Some(bytes))).then_some(bytes)
 }
 
 /// The end says that the credentials do not do (any longer): 1008, 3000 and 3003 of IANA's registry, 4xxx after the
@@ -385,7 +419,7 @@ impl Clump<'_> {
     }
 }
 
-/// The largest such group, when no timer explains it.
+/// The largest such group, when neither a timer nor a number of bytes explains it.
 pub fn clump(seen: &Examination) -> Option<Clump<'_>> {
     const WINDOW_SECONDS: f64 = 1.0;
     let held = |via| holds(seen, via).map(|(attempt, _)| attempt);
@@ -421,7 +455,7 @@ pub fn clump(seen: &Examination) -> Option<Clump<'_>> {
         largest.at_url.iter().chain(&largest.direct).map(|(_, end)| end.silence).collect();
     let is_one_event =
         ages.len() > 1 && agreed(&ages).is_none() && agreed(&silences).is_none_or(|it| it < EARLY_SECONDS);
-    is_one_event.then_some(largest)
+    (is_one_event && ends_inside_alike(&largest.at_url).is_none()).then_some(largest)
 }
 
 /// A hold whose first sign of life came after a long silence and was lost, beside one that spoke more often and lived

@@ -201,6 +201,43 @@ pub const SHARED: &[Phrase] = &[
         "{count} attempts soon after found nobody there",
         "随后有 {count} 次连接尝试无人应答",
     ),
+    phrase(
+        "hop_reaches_nobody",
+        "{count} attempts soon after were answered 502, 503 or 504, and none before: a proxy is there, and what it stands \
+         before has gone",
+        "随后有 {count} 次尝试得到 502、503 或 504，此前没有：代理仍在，而其后面的服务已不在",
+    ),
+    phrase(
+        "youngest_spared",
+        "{count} connections lived on that were opened shortly before, and none older than that ({seconds}): whoever ended \
+         the others had taken no new ones for a while",
+        "此前不久建立的 {count} 个连接仍然存活，更早的（{seconds}以上）无一存活：结束它们的进程此前已有一段时间不再接受新连接",
+    ),
+    phrase(
+        "let_in_elsewhere",
+        "For {seconds} nobody got a connection there, while {count} were let in elsewhere",
+        "有 {seconds}无法在该处建立连接，期间其他上游接受了 {count} 个连接",
+    ),
+    phrase(
+        "let_in_at_once",
+        "New connections opened there at once ({count} soon after): its address answered all along",
+        "新连接立即可以建立（随后共 {count} 个）：该地址始终有应答",
+    ),
+    phrase(
+        "proxy_listens",
+        "The program that listens there is {product}: a proxy",
+        "在该处监听的程序是 {product}：一个代理",
+    ),
+    phrase(
+        "maybe_handover",
+        "the service itself, whose new process takes its listener over",
+        "服务自身：由新进程接管监听套接字",
+    ),
+    phrase(
+        "maybe_behind",
+        "what the proxy stands before ended them, and was back at once",
+        "由代理后面的服务结束，且随即恢复",
+    ),
     phrase("new_process", "Its process was started then", "其进程在当时重新启动"),
     phrase("same_process", "Its process is the same as before", "其进程与之前相同"),
     phrase("maybe_restart", "a restart without a farewell in place of a crash", "没有告别的重启，而不是崩溃"),
@@ -359,6 +396,37 @@ pub const SHARED: &[Phrase] = &[
         "http_status",
         "They were answered {status}, or with a type that is not `application/grpc`: whoever answers speaks no gRPC",
         "应答为 {status} 或类型不是 `application/grpc`：应答方不使用 gRPC",
+    ),
+    phrase(
+        "calls_in_flow",
+        "Messages flowed over {count} of them until then: silence is not what counts",
+        "其中 {count} 个在此之前一直有消息传输：计的不是静默时间",
+    ),
+    phrase("calls_status_is", "They ended with the status {status}", "它们以状态 {status} 结束"),
+    phrase(
+        "calls_no_deadline",
+        "None of them had a deadline of the client (`grpc-timeout`)",
+        "它们都没有客户端的截止时间（`grpc-timeout`）",
+    ),
+    phrase(
+        "calls_other_deadline",
+        "The deadlines of the client (`grpc-timeout`, on {count}) are not at that age",
+        "客户端的截止时间（`grpc-timeout`，{count} 个带有）并不在该时长",
+    ),
+    phrase(
+        "calls_own_timer",
+        "the service itself, which resets its calls at that age",
+        "服务自身在该时长重置调用",
+    ),
+    phrase(
+        "calls_hop_timer",
+        "a proxy on the way that speaks gRPC and gives that status by itself",
+        "途中会说 gRPC 的代理自行给出该状态",
+    ),
+    phrase(
+        "maybe_counted",
+        "whoever ends them counts messages: each had {messages}",
+        "结束连接的一方统计的是消息数：每个都有 {messages} 条",
     ),
     phrase(
         "goaway_moments",

@@ -172,11 +172,12 @@ impl Plan {
                 (is_refused && target.direct.is_some()).then_some(Experiment { via: Via::Direct, ..own }),
             );
         }
-        if target.protocol == Protocol::WebSocket && target.has_cookie() {
+        if target.protocol != Protocol::Grpc {
             let foreign = vary(Check::Origin, Vary::Origin(FOREIGN_ORIGIN.to_owned()));
             let is_let_in = seen.attempts.iter().any(|made| made.experiment == foreign && made.is_open());
             wanted.push(foreign);
-            wanted.extend(is_let_in.then(|| vary(Check::Credentials, Vary::NoCredentials)));
+            let is_worth = is_let_in && target.protocol == Protocol::WebSocket && target.has_cookie();
+            wanted.extend(is_worth.then(|| vary(Check::Credentials, Vary::NoCredentials)));
         }
         if target.is_tls && target.protocol != Protocol::Grpc {
             wanted.push(vary(Check::Http, Vary::Alpn(Alpn::Both)));
@@ -216,6 +217,7 @@ impl Plan {
                     let pieces = send(Via::Url, 4);
                     let is_lost = seen.attempts.iter().any(|made| made.experiment == pieces && !echoes(made));
                     wanted.extend([send(Via::Url, 1), pieces]);
+                    wanted.extend(is_lost.then(|| send(Via::Url, 3)));
                     wanted.extend((is_lost && target.direct.is_some()).then(|| send(Via::Direct, 4)));
                 } else if takes_messages(plain) {
                     // Nothing is learnt by an echo, so that none has to be waited for before the next one.

@@ -4,6 +4,7 @@
 //! people told of deploys; it keeps a bounded window of each route and protocol. A [`Population`] is what causes see of
 //! one of them. [`Ledger`] makes findings of many looks into findings that open, go on and end.
 
+pub mod amounts;
 pub mod calls;
 mod ceiling;
 pub mod clients;
@@ -41,7 +42,7 @@ use model::{ConnectionId, Initiator, Leg, PerLeg, Protocol, Reason, WallTime};
 use serde::{Deserialize, Serialize};
 
 pub use ceiling::Ceiling;
-pub use clumps::Clump;
+pub use clumps::{Clump, YOUNG};
 pub use doubts::{DOUBTS_MAX, Doubted};
 pub use ledger::{Ledger, Reach};
 pub use legs::{Slow, SlowLeg};
@@ -100,6 +101,8 @@ pub struct Population<'a> {
     pub orderly: Vec<&'a CloseRecord>,
     /// Attempts that were never established, but for those that are the client's own fault or this gateway's own denial.
     pub failed: Vec<&'a CloseRecord>,
+    /// Attempts that their clients gave up before an answer.
+    pub given_up: Vec<&'a CloseRecord>,
     /// Attempts that limits of this gateway turned away.
     pub refused: Vec<&'a CloseRecord>,
     /// Each record stands for so many; above 1 when there are more than are kept.

@@ -38,8 +38,9 @@ const AFTER_OPENING: [RangeInclusive<u16>; 6] =
     [200..=499, 601..=603, 605..=608, 701..=705, 709..=710, 951..=960];
 
 /// A cause, and what is a symptom of it.
-const EXPLAINS: [(&str, &[&str]); 8] = [
+const EXPLAINS: [(&str, &[&str]); 9] = [
     ("accept-queue-overflow", &["upstream-handshake-hang-504"]),
+    ("cut-after-bytes", &["ends-unexplained"]),
     ("event-loop-stall-or-gc-pause", &["server-processing-slow"]),
     (
         "grpc-deadline-on-stream",

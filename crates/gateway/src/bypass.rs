@@ -26,7 +26,7 @@ mod tests;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake, Waker};
 
 use model::record::Http2Facts;
@@ -77,6 +77,8 @@ pub struct Link {
     is_ending: AtomicBool,
     /// When something was last read.
     heard: Arc<AtomicU64>,
+    /// Bytes that the kernel may hold unsent; the highest number for no limit.
+    unsent_max: AtomicU32,
     /// The end was passed on to the peer.
     is_shut: AtomicBool,
 }
@@ -100,6 +102,7 @@ impl Link {
             is_blocked: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             heard: Arc::new(AtomicU64::new(clock::now().0)),
+            unsent_max: AtomicU32::new(u32::MAX),
             is_shut: AtomicBool::new(false),
         })
     }
@@ -164,6 +167,22 @@ impl Link {
     /// Ready when nothing that was sent on a stream waits for its windows.
     pub fn poll_drained(&self, stream: u32, cx: &mut Context<'_>) -> Poll<()> {
         self.outbound.lock().poll_drained(stream, cx)
+    }
+
+    /// Ready when the kernel socket has accepted all that was sent on a stream; never when the stream is over.
+    pub fn poll_accepted(&self, stream: u32, cx: &mut Context<'_>) -> Poll<()> {
+        self.outbound.lock().poll_accepted(stream, cx)
+    }
+
+    /// Bytes sent on a stream that wait for its windows.
+    pub fn waiting(&self, stream: u32) -> usize {
+        self.outbound.lock().waiting(stream)
+    }
+
+    /// The kernel is to hold no more than so many bytes of the connection that are not sent: the least that was ever
+    /// asked for stands.
+    pub fn limit_unsent(&self, bytes: u32) {
+        self.unsent_max.fetch_min(bytes, Relaxed);
     }
 
     /// Nothing is to come of a stream any more, in either direction; what waits is not sent.

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use guard::queue::{Classifier, Opening};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::capture_connection;
 use model::record::ClientAddress;
@@ -76,6 +77,18 @@ impl<'a> Head<'a, HeaderMap> {
     pub fn of<B>(request: &'a Request<B>) -> Self {
         let (method, uri, version) = (request.method(), request.uri(), request.version());
         Head { method, uri, version, fields: request.headers() }
+    }
+}
+
+impl<F: Fields> Opening for Head<'_, F> {
+    fn has_header(&self, name: &str, value: &str) -> bool {
+        let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { return false };
+        self.fields.values(&name).any(|said| said == value.as_bytes())
+    }
+
+    fn has_parameter(&self, name: &str, value: &str) -> bool {
+        let parameters = self.uri.query().unwrap_or_default().split('&');
+        parameters.filter_map(|parameter| parameter.split_once('=')).any(|known| known == (name, value))
     }
 }
 
@@ -165,6 +178,11 @@ impl Exchange {
     pub fn visitor(&self, protocol: Protocol, request: &Head<'_, impl Fields>) -> Visitor {
         let scope = Scope { route: self.route.connections.meter.name(), protocol };
         Visitor::of(request, &self.client, &self.route.client_key, scope, &self.shared.registry.salt)
+    }
+
+    /// Gives the messages that answer its request their classes; none where the route has no queue.
+    pub fn classifier(&self, request: &Head<'_, impl Fields>) -> Option<Box<Classifier>> {
+        self.route.queue.as_deref().map(|queue| Box::new(Classifier::new(queue, request)))
     }
 
     /// Asks the guard whether an attempt may go on, and waits for its turn to try an upstream.

@@ -93,7 +93,7 @@ async fn serve_streams(
                     return tracing::debug!(%error, %address, "a client's connection ended with an error");
                 }
                 Some(Ok((request, respond))) => {
-                    let watch = Arc::new(Watch::of_stream(&client.watch));
+                    let watch = Arc::new(Watch::of_stream(&client.watch, respond.stream_id().as_u32()));
                     let client = ClientConnection { watch, ..client.clone() };
                     tokio::spawn(serve_stream(client, request, respond));
                 }
@@ -174,7 +174,7 @@ async fn send(
         match frame {
             None => return Ok(stream.send_data(Bytes::new(), true)?),
             Some(Err(error)) => {
-                stream.send_reset(Reason::INTERNAL_ERROR);
+                stream.send_reset(reason_of(&error));
                 return Err(error);
             }
             Some(Ok(frame)) => match frame.into_data() {
@@ -186,6 +186,12 @@ async fn send(
             },
         }
     }
+}
+
+/// What a client is told of a body that breaks off.
+fn reason_of(error: &BodyError) -> Reason {
+    let own = error.downcast_ref::<h2::Error>().and_then(h2::Error::reason);
+    own.unwrap_or(Reason::INTERNAL_ERROR)
 }
 
 async fn send_data(data: Bytes, stream: &mut SendStream<Bytes>, watch: &Watch) -> Result<(), BodyError> {

@@ -189,6 +189,8 @@ pub struct Watch {
     has_unflushed: AtomicBool,
     socket: Option<Arc<Handle>>,
     connection: Option<Arc<Watch>>,
+    /// Number of the stream, of notes of one.
+    stream: u32,
 }
 
 /// How a leg ended.
@@ -219,10 +221,15 @@ pub trait OnFlush: Send + Sync + std::fmt::Debug {
 }
 
 impl Watch {
-    /// Notes of one stream of an HTTP/2 connection.
-    pub fn of_stream(connection: &Arc<Watch>) -> Watch {
+    /// Notes of the stream of that number of an HTTP/2 connection.
+    pub fn of_stream(connection: &Arc<Watch>, stream: u32) -> Watch {
         let head = Mutex::new(HeadTap::closed());
-        Watch { head, connection: Some(Arc::clone(connection)), ..Watch::default() }
+        Watch { head, connection: Some(Arc::clone(connection)), stream, ..Watch::default() }
+    }
+
+    /// The stream of HTTP/2 that the notes are of, and its connection.
+    pub fn stream(&self) -> Option<(&Arc<Link>, u32)> {
+        Some((self.connection.as_ref()?.link()?, self.stream))
     }
 
     /// Notes of a client's leg that speaks HTTP/1.1, and a tap on its request heads.

@@ -38,6 +38,7 @@ mod http2;
 mod leg;
 mod listener;
 mod live;
+mod outbox;
 mod pacing;
 mod plain;
 mod proxy_protocol;

@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use guard::queue::{Classifier, Opening};
+use guard::queue::Classifier;
 use http::{HeaderName, Method, Response, StatusCode, Version, header};
 use http_body_util::BodyExt as _;
 use model::{HandshakeResult, Protocol, RejectedCheck};
@@ -143,20 +143,6 @@ impl Request {
     }
 }
 
-impl Opening for Request {
-    fn has_header(&self, name: &str, value: &str) -> bool {
-        let is_it = |&(known, said): &(&[u8], &[u8])| {
-            known.eq_ignore_ascii_case(name.as_bytes()) && said == value.as_bytes()
-        };
-        self.fields.iter().any(|field| is_it(&field))
-    }
-
-    fn has_parameter(&self, name: &str, value: &str) -> bool {
-        let parameters = self.uri.query().unwrap_or_default().split('&');
-        parameters.filter_map(|parameter| parameter.split_once('=')).any(|known| known == (name, value))
-    }
-}
-
 impl Live {
     fn begin(
         connection: ClientConnection,
@@ -182,9 +168,8 @@ impl Live {
             exchange.started,
         )
         .named(exchange.tryout);
-        let queue = exchange.route.queue.as_deref();
-        let classifier = queue.map(|queue| Box::new(Classifier::new(queue, request)));
-        let asks_for_no_window = queue.is_some_and(|queue| queue.renegotiate);
+        let classifier = exchange.classifier(&request.head());
+        let asks_for_no_window = exchange.route.queue.as_ref().is_some_and(|queue| queue.renegotiate);
         let head = for_upstream(request, &kind, peer, host, asks_for_no_window);
         Live { exchange, kind, attempt, head, classifier }
     }

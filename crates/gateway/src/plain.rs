@@ -3,22 +3,27 @@
 
 use std::sync::Arc;
 
-use http::{Extensions, Request, Response, StatusCode, header};
+use guard::queue::Classifier;
+use http::{Extensions, HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::upgrade::OnUpgrade;
 use model::{HandshakeResult, Protocol, RejectedCheck, Unqueued};
+use observe::body::Framing;
 use observe::upgrade;
 
 use crate::answer;
 use crate::body::{AnswerBody, BodyError, HeldBody};
-use crate::event_stream::{self, EVENT_STREAM, EventStream};
+use crate::event_stream::{self, EVENT_STREAM, EventStream, Intake, QueuedStream};
+use crate::events::Events;
 use crate::exchange::{Answered, Exchange, Head, Unanswered};
 use crate::leg::Watch;
+use crate::outbox::Outbox;
 use crate::session::Attempt;
 use crate::tcp_evidence::Sockets;
 
 /// Answers a request that asks for no upgrade that we serve.
 pub async fn serve(exchange: &Exchange, mut request: Request<HeldBody>) -> Response<AnswerBody> {
+    let classifier = exchange.watch.stream().and_then(|_| exchange.classifier(&Head::of(&request)));
     upgrade::strip_hop_by_hop(request.headers_mut());
     let visitor = exchange.visitor(Protocol::Sse, &Head::of(&request));
     let begin = || {
@@ -40,7 +45,7 @@ pub async fn serve(exchange: &Exchange, mut request: Request<HeldBody>) -> Respo
             unasked_101(attempt, &answered)
         }
         Ok(answered) if is_event_stream(&answered.response) => {
-            subscribe(exchange, attempt.unwrap_or_else(begin), answered)
+            subscribe(exchange, attempt.unwrap_or_else(begin), answered, classifier)
         }
         Ok(answered) => {
             if let Some(attempt) = attempt {
@@ -70,22 +75,48 @@ fn relay(answered: Answered) -> Response<AnswerBody> {
     Response::from_parts(parts, counted.boxed_unsync())
 }
 
-fn subscribe(exchange: &Exchange, mut attempt: Attempt, answered: Answered) -> Response<AnswerBody> {
+fn subscribe(
+    exchange: &Exchange,
+    mut attempt: Attempt,
+    answered: Answered,
+    classifier: Option<Box<Classifier>>,
+) -> Response<AnswerBody> {
     attempt.reached(&answered.upstream.name);
     let upstream_watch = answered.watch();
     let Answered { response, open, .. } = answered;
     let (mut parts, body) = response.into_parts();
     upgrade::strip_hop_by_hop(&mut parts.headers);
     forget_leg(&mut parts.extensions);
-    let coding = parts.headers.get(header::CONTENT_ENCODING).cloned();
-    let coding = coding.as_ref().map(http::HeaderValue::as_bytes);
+    let coding = parts.headers.get(header::CONTENT_ENCODING).map(http::HeaderValue::as_bytes);
     let session = attempt.establish(Some(parts.status.as_u16()), &exchange.route);
     session.watch_sockets(Sockets::of(&exchange.watch, &upstream_watch));
-    if exchange.route.queue.is_some() {
-        exchange.route.connections.meter.queue.unqueued.inc(Unqueued::Http2);
-    }
-    let stream = EventStream::new(body, session, exchange, upstream_watch, open, coding);
-    Response::from_parts(parts, stream.boxed_unsync())
+    let outbox = outbox(exchange, classifier, &parts.headers);
+    let events = Events::new(&exchange.route, coding, outbox.is_none());
+    let intake = Intake::new(body, events, session, exchange, upstream_watch, open);
+    let body = match outbox.zip(exchange.watch.stream()) {
+        Some((outbox, client)) => QueuedStream::new(intake, outbox, client).boxed_unsync(),
+        None => EventStream::new(intake).boxed_unsync(),
+    };
+    Response::from_parts(parts, body)
+}
+
+/// The queue towards the client: over HTTP/1.1 what comes this way has none.
+fn outbox(
+    exchange: &Exchange,
+    classifier: Option<Box<Classifier>>,
+    fields: &HeaderMap,
+) -> Option<Box<Outbox>> {
+    let config = exchange.route.queue.as_deref()?;
+    let Some((link, _)) = exchange.watch.stream() else {
+        exchange.route.connections.meter.queue.unqueued.inc(Unqueued::Request);
+        return None;
+    };
+    // Nothing may be left out of a body whose length is not clear.
+    let framing = Framing::of_answer(fields).unwrap_or(Framing::Length(0));
+    let is_readable = !fields.contains_key(header::CONTENT_ENCODING);
+    let outbox = event_stream::outbox(exchange, classifier, framing, is_readable)?;
+    link.limit_unsent(u32::try_from(config.kernel_bytes.0).unwrap_or(u32::MAX));
+    Some(outbox)
 }
 
 fn fail(attempt: Option<Attempt>, unanswered: &Unanswered) -> Response<AnswerBody> {

@@ -28,13 +28,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub use self::event_stream::EventBody;
 pub use self::paced::Paced;
-pub use self::queue::Outbox;
 pub use self::websocket::Frames;
 pub use self::wire::Wire;
 use self::wire::{Farewell, Read, Seen};
 use crate::clock;
 use crate::entry::Command;
 use crate::leg::{Stream, end_of};
+use crate::outbox::Outbox;
 use crate::reactor::Task;
 use crate::session::Session;
 use crate::tcp_evidence::Sockets;
@@ -650,7 +650,7 @@ impl<W: Wire> Future for Relay<W> {
 
 impl<W: Wire> Drop for Relay<W> {
     fn drop(&mut self) {
-        self.note_sheds(clock::now(), true);
+        self.note_last_sheds(clock::now());
         self.wire.end(&mut self.session);
         for &direction in Direction::ALL {
             let pipe = &self.pipes[direction];

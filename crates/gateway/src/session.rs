@@ -189,6 +189,7 @@ impl Attempt {
                 status,
                 seconds,
                 connect_seconds: self.connect_seconds(),
+                accepts_coding: self.accepts_coding(),
                 detail: None,
                 refused_by: None,
             },
@@ -216,6 +217,10 @@ impl Attempt {
             (Protocol::Grpc, _) => {}
         }
         Some(Reconnect { interval_seconds, resumed })
+    }
+
+    fn accepts_coding(&self) -> bool {
+        self.protocol == Protocol::Sse && self.visitor.accepts_coding
     }
 
     fn count_failure(&self, result: HandshakeResult) {
@@ -252,6 +257,7 @@ impl Attempt {
                 status,
                 seconds,
                 connect_seconds: self.connect_seconds(),
+                accepts_coding: self.accepts_coding(),
                 detail,
                 refused_by: self.refused_by,
             },

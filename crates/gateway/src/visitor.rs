@@ -37,9 +37,14 @@ pub struct Visitor {
     pub has_last_event_id: bool,
     /// The number that this id is; none when it is another text.
     pub last_event_number: Option<u64>,
+    /// It accepts a body that is coded.
+    pub accepts_coding: bool,
     /// What its program calls itself, cut to [`USER_AGENT_MAX`].
     pub user_agent: Option<Arc<str>>,
 }
+
+/// Codings that event streams come in (IANA, HTTP content codings).
+const CODINGS: [&[u8]; 5] = [b"gzip", b"x-gzip", b"deflate", b"br", b"zstd"];
 
 /// Bytes of a `User-Agent` that are kept.
 const USER_AGENT_MAX: usize = 200;
@@ -158,6 +163,7 @@ impl Visitor {
             key,
             has_last_event_id: last_event_id.is_some(),
             last_event_number,
+            accepts_coding: accepts_coding(fields),
             user_agent: user_agent(fields),
         }
     }
@@ -166,6 +172,20 @@ impl Visitor {
     pub fn passing(fields: &impl Fields) -> Visitor {
         Visitor { user_agent: user_agent(fields), ..Visitor::default() }
     }
+}
+
+/// Whether `Accept-Encoding` names a coding, of those of an event stream, that it does not rule out (`q=0`).
+fn accepts_coding(fields: &impl Fields) -> bool {
+    let codings = fields.values(&header::ACCEPT_ENCODING).flat_map(|line| line.split(|&b| b == b','));
+    let is_accepted = |coding: &[u8]| {
+        let (name, quality) = match coding.iter().position(|&b| b == b';') {
+            Some(at) => (&coding[..at], coding[at + 1..].trim_ascii()),
+            None => (coding, &b""[..]),
+        };
+        let is_known = CODINGS.iter().any(|known| name.trim_ascii().eq_ignore_ascii_case(known));
+        is_known && !matches!(quality, b"q=0" | b"q=0.0" | b"q=0.00" | b"q=0.000")
+    };
+    codings.into_iter().any(is_accepted)
 }
 
 fn user_agent(fields: &impl Fields) -> Option<Arc<str>> {
@@ -251,6 +271,19 @@ pub(crate) mod tests {
             })
             .collect();
         assert_eq!(letters, expected);
+    }
+
+    #[test]
+    fn codings_that_are_accepted() {
+        let accepts =
+            |value: &str| accepts_coding(request(&format!("/\naccept-encoding: {value}")).headers());
+        for value in ["gzip", "gzip, deflate, br, zstd", "identity, BR;q=0.5", "identity;q=1, zstd ; q=0.1"] {
+            assert!(accepts(value), "{value}");
+        }
+        for value in ["identity", "", "*;q=0", "gzip;q=0", "gzip; q=0.0, identity", "gzipped"] {
+            assert!(!accepts(value), "{value}");
+        }
+        assert!(!accepts_coding(request("/").headers()));
     }
 
     #[test]

@@ -238,6 +238,7 @@ async fn start_admin(
         engine: core.engine.clone().map(|engine| Arc::new(engine) as _),
         journal: core.kept.has_journal().then(|| Arc::clone(&core.kept) as _),
         queries: Arc::clone(&core.meters.queries),
+        tryouts_refused: Arc::clone(&core.meters.tryouts_refused),
         about: About { version: env!("CARGO_PKG_VERSION").to_owned(), started_at },
     };
     web::Server::start(&config.admin, ports).await.map_err(|error| Failure::Running(error.to_string()))

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use model::ports::MetricsFormat;
 use model::{
     Direction, ErrorType, EventTimeError, GrpcCode, HandshakeResult, Http2Error, Initiator, Leg, Opcode,
-    Protocol, Reason, Refused, RejectedCheck, Shed, Unqueued, Word,
+    Protocol, Reason, Refused, RejectedCheck, Shed, TryoutRefused, Unqueued, Word,
 };
 
 use crate::cells::Observed;
@@ -326,6 +326,12 @@ fn visit_process(family: &'static Family, registry: &Registry, scrape: &Scrape, 
         f::REFUSED => {
             for &reason in Refused::ALL {
                 sink.sample("", &[("reason", reason.as_str())], registry.refused.get(reason) as f64);
+            }
+        }
+        f::TRYOUTS_REFUSED => {
+            for &reason in TryoutRefused::ALL {
+                let count = registry.tryouts_refused.get(reason);
+                sink.sample("", &[("reason", reason.as_str())], count as f64);
             }
         }
         f::SERIES_DROPPED => {

@@ -350,6 +350,8 @@ families! {
         "Findings of a scheduled probe that go on.";
     DIAGNOSE_REFUSED: Counter "heartline_diagnose_refused_total" []
         "Checks that somebody asked for and that did not begin, since as many waited as may.";
+    TRYOUTS_REFUSED: Counter "heartline_tryouts_refused_total" ["reason"]
+        "Connections of the dashboard's test page that did not begin, by why.";
     BUILD_INFO: Gauge "heartline_build_info" ["version"]
         "1, with the version of this build.";
     PROCESS_CPU: Counter "process_cpu_seconds_total" []

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use model::{Direction, Moment, PerDirection, Refused};
+use model::{Direction, Moment, PerDirection, Refused, TryoutRefused};
 
 use crate::admissions::Admissions;
 use crate::cells::{Counter, Counts, Observed, Shard};
@@ -35,6 +35,8 @@ pub struct Registry {
     pub routes_dropped: Counter,
     /// Queries of the HTTP API.
     pub queries: Arc<QueryMeter>,
+    /// Connections of the dashboard's test page that did not begin.
+    pub tryouts_refused: Arc<Counts<TryoutRefused>>,
     routes: RwLock<Vec<Arc<RouteMeter>>>,
     shards: usize,
     mean_window: Duration,
@@ -45,8 +47,8 @@ impl Registry {
     pub fn new(build: Build, shards: usize, mean_window: Duration) -> Registry {
         let routes = RwLock::default();
         let (refused, routes_dropped) = (Counts::default(), Counter::default());
-        let (queries, shards) = (Arc::default(), shards.max(1));
-        Registry { build, refused, routes_dropped, queries, routes, shards, mean_window }
+        let (queries, tryouts_refused, shards) = (Arc::default(), Arc::default(), shards.max(1));
+        Registry { build, refused, routes_dropped, queries, tryouts_refused, routes, shards, mean_window }
     }
 
     /// The meter of the route of that name, created when it is new.

@@ -186,6 +186,8 @@ fields! {
         Country = "country",
         /// What the client's program calls itself.
         UserAgent = "user_agent",
+        /// Whether an operator opened it, on the test page: `true` or `false`.
+        Tryout = "tryout",
     }
 }
 
@@ -306,6 +308,7 @@ impl Filtered for CloseRecord {
             TextField::GrpcCode => grpc.map(|grpc| grpc.code.to_string()),
             TextField::Country => self.client.country.map(String::from),
             TextField::UserAgent => self.user_agent.as_deref().map(str::to_owned),
+            TextField::Tryout => Some(self.client.is_tryout.to_string()),
         }
     }
 
@@ -341,6 +344,7 @@ impl Filtered for LiveConnection {
             TextField::Result => Some(HandshakeResult::Success.to_string()),
             TextField::Country => self.client.country.map(String::from),
             TextField::UserAgent => self.user_agent.as_deref().map(str::to_owned),
+            TextField::Tryout => Some(self.client.is_tryout.to_string()),
             TextField::Initiator
             | TextField::Layer
             | TextField::Reason

@@ -44,5 +44,5 @@ pub use size::ByteSize;
 pub use time::{Moment, WallTime};
 pub use words::{
     Direction, ErrorType, EventTimeError, GrpcCode, HandshakeResult, Http2Error, Initiator, Layer, Leg,
-    Opcode, PerDirection, PerLeg, Protocol, Reason, Refused, RejectedCheck, Word,
+    Opcode, PerDirection, PerLeg, Protocol, Reason, Refused, RejectedCheck, TryoutRefused, Word,
 };

@@ -32,8 +32,8 @@ words! {
         Encoding = "encoding",
         /// An event stream whose length is announced.
         Length = "length",
-        /// An event stream or call that is not relayed from socket to socket, such as over HTTP/2.
-        Http2 = "http2",
+        /// An event stream over HTTP/1.1 that was asked for in another way than by a GET that accepts event streams.
+        Request = "request",
     }
 }
 

@@ -256,6 +256,10 @@ pub struct Handshake {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "ts", ts(optional))]
     pub connect_seconds: Option<f64>,
+    /// An event stream: the client accepts a body that is coded (`Accept-Encoding`: RFC 9110, section 12.5.3).
+    #[serde(skip_serializing_if = "is_false", default)]
+    #[cfg_attr(feature = "ts", ts(optional, as = "Option<bool>"))]
+    pub accepts_coding: bool,
     /// What went wrong, in words for an operator; none on success.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[cfg_attr(feature = "ts", ts(optional))]

@@ -332,6 +332,20 @@ words! {
 }
 
 words! {
+    /// Why a connection of the dashboard's test page did not begin.
+    TryoutRefused {
+        /// As many are open as may be.
+        Busy = "busy",
+        /// Its tryout has one that is open.
+        Open = "open",
+        /// Its tryout has lasted its time, or had as many as it may.
+        Over = "over",
+        /// A page of another site asked for it.
+        CrossSite = "cross_site",
+    }
+}
+
+words! {
     /// Kind of an error on an established connection.
     ErrorType {
         /// A frame that RFC 6455 does not allow, or event-stream bytes that cannot be parsed.

@@ -18,13 +18,14 @@
 
 use std::sync::Arc;
 
+use meter::cells::Counts;
 use meter::queries::QueryMeter;
-use model::WallTime;
 use model::journal::Journal;
 use model::ports::{
     Connections, Examinations, Findings, History, Hosts, Metrics, Operations, Overviews, Probes, QueryEngine,
     Recordings, Rules, Workings,
 };
+use model::{TryoutRefused, WallTime};
 
 pub mod body;
 pub mod config;
@@ -101,6 +102,8 @@ pub struct Ports {
     pub journal: Option<Arc<dyn Journal>>,
     /// What is counted of queries.
     pub queries: Arc<QueryMeter>,
+    /// What is counted of connections of the test page that did not begin.
+    pub tryouts_refused: Arc<Counts<TryoutRefused>>,
     /// What this process is.
     pub about: About,
 }

@@ -97,6 +97,7 @@ impl Server {
         let address = listener.local_addr().map_err(listen_error)?;
 
         let (stop, stopped) = watch::channel(false);
+        let tryouts_refused = Arc::clone(&ports.tryouts_refused);
         let asker = Asker::new(ports);
         let hub = Hub::new(asker.clone(), stopped.clone());
         let authority = Authority::new(token.as_ref().map(Secret::reveal));
@@ -108,7 +109,7 @@ impl Server {
             hub,
             views: Arc::default(),
             engine: Engine::new(),
-            board: Board::new(stopped.clone()),
+            board: Board::new(tryouts_refused, stopped.clone()),
         });
         let refused_connections = Arc::new(AtomicU64::new(0));
         let accepting = tokio::spawn(accept(

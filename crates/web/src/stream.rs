@@ -441,6 +441,7 @@ mod tests {
             engine: None,
             journal: None,
             queries: Arc::default(),
+            tryouts_refused: Arc::default(),
             about: About { version: String::new(), started_at: WallTime::default() },
         };
         let (stop, stopped) = watch::channel(false);

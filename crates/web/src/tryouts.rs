@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use axum::Json;
@@ -15,7 +14,8 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, StatusCode};
-use model::{ConnectionId, Protocol, WallTime, quoted};
+use meter::cells::Counts;
+use model::{ConnectionId, Protocol, TryoutRefused, WallTime, Word as _, quoted};
 use parking_lot::Mutex;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -62,7 +62,7 @@ pub trait Tryouts: Send + Sync {
 pub(crate) struct Board {
     kept: Mutex<VecDeque<Arc<Tryout>>>,
     places: Arc<Semaphore>,
-    refused: AtomicU64,
+    refused: Arc<Counts<TryoutRefused>>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -78,9 +78,9 @@ pub(crate) struct Tryout {
 
 impl Board {
     /// Without any; `stopped` turns true when the server stops.
-    pub(crate) fn new(stopped: watch::Receiver<bool>) -> Board {
+    pub(crate) fn new(refused: Arc<Counts<TryoutRefused>>, stopped: watch::Receiver<bool>) -> Board {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
-        Board { kept: Mutex::default(), places, refused: AtomicU64::new(0), stopped }
+        Board { kept: Mutex::default(), places, refused, stopped }
     }
 
     fn add(&self, asked: TryRoute, route: Arc<str>) -> Result<Arc<Tryout>, ApiError> {
@@ -108,14 +108,51 @@ impl Board {
 
     fn place(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
-            self.refused.fetch_add(1, Relaxed);
-            ApiError::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "busy",
-                format!("{CONNECTIONS} connections are open from dashboards, and no more may be"),
-            )
-            .hint("close one of them")
+            let message = format!("{CONNECTIONS} connections are open from dashboards, and no more may be");
+            self.refuse(TryoutRefused::Busy, StatusCode::SERVICE_UNAVAILABLE, message)
+                .hint("close one of them")
         })
+    }
+
+    /// Counts a connection that does not begin.
+    fn refuse(&self, why: TryoutRefused, status: StatusCode, message: impl Into<String>) -> ApiError {
+        self.refused.inc(why);
+        ApiError::new(status, why.as_str(), message)
+    }
+
+    /// Begins the next connection of a tryout.
+    fn begin(&self, tryout: &Arc<Tryout>) -> Result<Open, ApiError> {
+        let place = self.place()?;
+        let id = ConnectionId(u64::from_ne_bytes(random()?));
+        let mut connections = tryout.connections.lock();
+        if Instant::now() > tryout.until {
+            let message = "the time of this tryout is over: ask for another one";
+            return Err(self.refuse(TryoutRefused::Over, StatusCode::GONE, message));
+        }
+        if connections.iter().any(|connection| connection.is_open) {
+            let message = "this tryout has an open connection already";
+            return Err(self.refuse(TryoutRefused::Open, StatusCode::CONFLICT, message));
+        }
+        if connections.len() >= CONNECTIONS_EACH {
+            let message = "this tryout has had 20 connections: ask for another one";
+            return Err(self.refuse(TryoutRefused::Over, StatusCode::GONE, message));
+        }
+        connections.push(TryoutConnection {
+            id,
+            at: WallTime::from(SystemTime::now()),
+            seconds: None,
+            status: None,
+            content_type: None,
+            subprotocol: None,
+            extensions: None,
+            body: None,
+            error: None,
+            is_open: true,
+            is_cut: false,
+        });
+        let number = connections.len() - 1;
+        drop(connections);
+        Ok(Open { tryout: Arc::clone(tryout), number, id, began: Instant::now(), _place: place })
     }
 }
 
@@ -132,42 +169,6 @@ impl Tryout {
             at: self.at,
             connections: self.connections.lock().clone(),
         }
-    }
-
-    /// Begins its next connection.
-    fn begin(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Result<Open, ApiError> {
-        let refuse = |status, code, message: &str| Err(ApiError::new(status, code, message));
-        let id = ConnectionId(u64::from_ne_bytes(random()?));
-        let mut connections = self.connections.lock();
-        if Instant::now() > self.until {
-            return refuse(StatusCode::GONE, "over", "the time of this tryout is over: ask for another one");
-        }
-        if connections.iter().any(|connection| connection.is_open) {
-            return refuse(StatusCode::CONFLICT, "open", "this tryout has an open connection already");
-        }
-        if connections.len() >= CONNECTIONS_EACH {
-            return refuse(
-                StatusCode::GONE,
-                "over",
-                "this tryout has had 20 connections: ask for another one",
-            );
-        }
-        connections.push(TryoutConnection {
-            id,
-            at: WallTime::from(SystemTime::now()),
-            seconds: None,
-            status: None,
-            content_type: None,
-            subprotocol: None,
-            extensions: None,
-            body: None,
-            error: None,
-            is_open: true,
-            is_cut: false,
-        });
-        let place_in_list = connections.len() - 1;
-        drop(connections);
-        Ok(Open { tryout: Arc::clone(self), number: place_in_list, id, began: Instant::now(), _place: place })
     }
 }
 
@@ -205,7 +206,7 @@ pub(crate) async fn tryouts(State(site): State<Arc<Site>>) -> Result<Json<Tryout
     let routes = site.asker.ask(|ports| ports.tryouts.routes()).await?;
     let board = &site.board;
     let open = CONNECTIONS - board.places.available_permits();
-    let refused = board.refused.load(Relaxed);
+    let refused = board.refused.get(TryoutRefused::Busy);
     Ok(Json(TryoutList { routes, open, limit: CONNECTIONS, refused, seconds: TIME.as_secs() }))
 }
 

@@ -111,6 +111,45 @@ def compressed_for_all(site):
     return site.findings(entry)
 
 
+GZIP = {"headers": {"Accept-Encoding": "gzip"}}
+NGINX_GZIP = "gzip on; gzip_types text/event-stream; gzip_proxied any; gzip_min_length 0;"
+
+
+@case("nginx-compresses-and-keeps", fault="sse-gzip-buffering", group="events")
+def nginx_compresses_and_keeps(site):
+    """nginx behind the gateway compresses for clients that ask for it, and keeps what is less than a buffer of it."""
+    proxy = nginx(site, Service(site, "events", tick=0.1), "proxy_http_version 1.1;" + NGINX_GZIP)
+    entry = gateway(site, proxy)
+    plain = Crowd(site, "events", entry, **LISTEN | {"clients": 15})
+    Crowd(site, "events", entry, **LISTEN, **GZIP).seen()
+    plain.seen()
+    shows(site, entry, 15, lambda r: r["messages"]["server_to_client"] > 20)
+    return site.findings(entry)
+
+
+@case("held-back-to-the-end-by-gzip", fault="sse-gzip-buffering", group="events")
+def held_back_to_the_end(site):
+    """The same where streams end by themselves after some seconds: then all of one comes at once."""
+    service = Service(site, "events", ids="count", resumes=True, tick=0.1, age=(2, 6))
+    entry = gateway(site, nginx(site, service, "proxy_http_version 1.1;" + NGINX_GZIP))
+    plain = Crowd(site, "events", entry, **COME_BACK | {"clients": 15}, resumes=True)
+    Crowd(site, "events", entry, **COME_BACK, **GZIP).seen()
+    plain.seen()
+    shows(site, entry, 30, lambda r: coded(r) and r["handshake"]["seconds"] + r["duration_seconds"] > 1.5)
+    return site.findings(entry)
+
+
+@healthy("few-events-compressed", group="healthy")
+def few_events_compressed(site):
+    """A feed that has an event every few seconds, compressed and flushed for some; others listen to it as it is."""
+    entry = gateway(site, Service(site, "events", gzip="flushed", ids=True, paces=(2, 4)))
+    plain = Crowd(site, "events", entry, **LISTEN | {"clients": 15})
+    Crowd(site, "events", entry, **LISTEN, **GZIP).seen()
+    plain.seen()
+    shows(site, entry, 20, lambda r: coded(r) and r["event_stream"]["reads"] <= r["duration_seconds"])
+    return site.findings(entry)
+
+
 @healthy("compressed-and-flushed-each-time", group="healthy")
 def compressed_and_flushed(site):
     """The service compresses, and flushes each event."""

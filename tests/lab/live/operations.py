@@ -6,7 +6,7 @@ import time
 
 from harness.processes import free_port
 
-from ..case import case
+from ..case import case, trap
 from .scene import UPGRADES, Crowd, Service, ended, gateway, near, nginx, shows
 
 RESTART = "rolling-deploy-or-restart"
@@ -105,6 +105,52 @@ def reload_of_a_proxy_behind(site):
         os.kill(site.pid(f"127.0.0.1:{proxy}"), signal.SIGHUP)
     crowd.seen()
     shows(site, entry, 80, lambda r: ended(r, "upstream", "abnormal"))
+    return site.findings(entry)
+
+
+SHUTS_DOWN = "worker_shutdown_timeout 2s;"
+TALKS = {"clients": 60, "say": (0.3, 1), "stay": (5, 30), "back": (0.2, 2)}
+
+
+@case("reload-of-the-hop-behind", fault="proxy-reload-drain", group="operations")
+def reload_of_the_hop_behind(site):
+    """nginx between the gateway and the service is reloaded: its old worker closes what it still has 2 s later."""
+    proxy = nginx(site, Service(site, "chat", tick=0.5), main=SHUTS_DOWN)
+    entry = gateway(site, proxy)
+    crowd = Crowd(site, "chat", entry, **TALKS, seconds=20)
+    time.sleep(10)
+    os.kill(site.pid(f"127.0.0.1:{proxy}"), signal.SIGHUP)
+    crowd.seen()
+    shows(site, entry, 30, lambda r: ended(r, "upstream", "abnormal"))
+    return site.findings(entry)
+
+
+@trap("service-behind-nginx-dies", right=[CRASH], wrong=["proxy-reload-drain"], also=[DOWN], group="operations")
+def service_behind_nginx_dies(site):
+    """The service behind an nginx is killed, and down for 3 s; nginx stays, and answers 502."""
+    service = Service(site, "chat", tick=0.5)
+    entry = gateway(site, nginx(site, service))
+    crowd = Crowd(site, "chat", entry, **TALKS, seconds=20)
+    time.sleep(10)
+    service.kill()
+    time.sleep(3)
+    service.start()
+    crowd.seen()
+    shows(site, entry, 40, lambda r: ended(r, "upstream", "abnormal"))
+    shows(site, entry, 20, lambda r: r["handshake"]["status"] == 502)
+    return site.findings(entry)
+
+
+@trap("everybody-dropped-by-who-stays", wrong=[CRASH, RESTART, "proxy-reload-drain"], group="operations")
+def everybody_dropped_by_who_stays(site):
+    """The service drops all its clients without a word at one moment, and is there as before."""
+    service = Service(site, "chat", tick=0.5)
+    entry = gateway(site, service)
+    crowd = Crowd(site, "chat", entry, **TALKS, seconds=20)
+    time.sleep(10)
+    service.signal(signal.SIGUSR1)
+    crowd.seen()
+    shows(site, entry, 40, lambda r: ended(r, "upstream", "abnormal"))
     return site.findings(entry)
 
 

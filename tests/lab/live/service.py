@@ -35,7 +35,8 @@ class Chat:
 
     `age`, `messages`, `wall`, `agent`, `answers`: what it closes a connection by, with `code` (0: FIN without a Close
     frame). `raw`: bytes that it sends without the library, after `raw_after` messages. `credential`: seconds that
-    one is good for. `refuse`: share of handshakes that it answers with 503. `notice`: close code on SIGTERM.
+    one is good for. `refuse`: share of handshakes that it answers with 503. `notice`: close code on SIGTERM. On SIGUSR1
+    it drops everybody without a word, and stays.
     """
 
     def __init__(self, options):
@@ -126,9 +127,14 @@ class Chat:
         """Says goodbye to everyone."""
         await asyncio.gather(*(connection.close(code) for connection in self.open), return_exceptions=True)
 
+    def drop(self):
+        for connection in self.open:
+            connection.transport.close()
+
     async def run(self, port):
         interval, timeout = self.option("ping", (None, None))
         over = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self.drop)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
         async with serve(
             self.handle, "127.0.0.1", port, process_request=self.admit, compression=None, reuse_port=False,
@@ -150,6 +156,7 @@ class Events:
     """Event streams: an event every `tick` seconds, `batch` at a time, with `ids` of milliseconds.
 
     `quiet`: nothing but a `comment` at each tick after so many seconds. `age`: ends then. `end`: the event's last bytes.
+    `paces`: bounds of the seconds between the events of one stream, in place of `tick`.
     `retry`: what it tells clients. `workers`: streams at a time. `http10`: closes to end the body, not chunked. `ids` as
     `count`: those of one feed that all streams show. `resumes`: goes on behind `Last-Event-ID`. `gzip`: compresses for
     clients that ask for it, `flushed` after each event or not.
@@ -187,6 +194,7 @@ class Events:
         began = time.monotonic()
         age = random.uniform(*option("age", (1e9, 1e9)))
         held = []
+        pause = random.uniform(*option("paces")) if option("paces") else option("tick", 0.2)
         number = self.newest()
         if option("resumes") and "last-event-id" in fields:
             number = int(fields["last-event-id"])
@@ -203,7 +211,7 @@ class Events:
             elif option("comment"):
                 put(b": still here\n\n")
             await writer.drain()
-            await asyncio.sleep(min(option("tick", 0.2), max(0, age - lived)))
+            await asyncio.sleep(min(pause, max(0, age - lived)))
         if not plain:
             writer.write(b"0\r\n\r\n")
         await writer.drain()
@@ -226,7 +234,11 @@ class Events:
 
 
 class Calls:
-    """gRPC with grpcio: `Talk` echoes, `Tick` says `size` bytes every `tick` seconds, `Echo` is unary."""
+    """gRPC with grpcio: `Talk` echoes, `Tick` says `size` bytes every `tick` seconds, `Echo` is unary.
+
+    `age`: seconds after which `Tick` is done; `fails`: chance that it fails after a message; `status`: what it says then.
+    `missing`: share of requests of `Echo` that are answered NOT_FOUND.
+    """
 
     def __init__(self, options):
         self.options = options
@@ -236,14 +248,20 @@ class Calls:
             async for request in requests:
                 yield request
 
-        async def tick(_, __):
+        async def tick(_, context):
             began = time.monotonic()
             while time.monotonic() - began < self.options.get("age", 1e9):
                 if time.monotonic() - began < self.options.get("quiet", 1e9):
                     yield b"x" * self.options.get("size", 40)
                 await asyncio.sleep(self.options.get("tick", 0.2))
+                if random.random() < self.options.get("fails", 0):
+                    break
+            if "status" in self.options:
+                await context.abort(grpc.StatusCode[self.options["status"]], "no more of it")
 
-        async def echo(request, _):
+        async def echo(request, context):
+            if random.random() < self.options.get("missing", 0):
+                await context.abort(grpc.StatusCode.NOT_FOUND, "there is none")
             return request
 
         handlers = {
@@ -278,23 +296,24 @@ class Mute:
 
 
 class Relay:
-    """TCP to `to`: ends both sides at an `age`, or flips bytes; what a balancer with a maximum duration does."""
+    """TCP to `to`: ends both sides at an `age`, or after so many `bytes` to the client, as balancers and quotas do."""
 
     def __init__(self, options):
         self.options = options
 
     async def handle(self, reader, writer):
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.options["to"])
-        pumps = [self.pump(reader, far_writer), self.pump(far_reader, writer)]
+        pumps = [self.pump(reader, far_writer), self.pump(far_reader, writer, self.options.get("bytes", 1 << 62))]
         age = random.uniform(*self.options.get("age", (1e9, 1e9)))
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(asyncio.gather(*pumps, return_exceptions=True), age)
         for each in (writer, far_writer):
             each.close()
 
-    async def pump(self, reader, writer):
+    async def pump(self, reader, writer, left=1 << 62):
         with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65536):
+            while left > 0 and (data := await reader.read(min(65536, left))):
+                left -= len(data)
                 writer.write(data)
                 await writer.drain()
         writer.close()

@@ -48,6 +48,16 @@ def large_packets_lost_to_one_network(site):
     return site.findings(entry)
 
 
+@case("cut-after-so-many-bytes", fault=ANY_HONEST, where=BEHIND, group="unlisted")
+def cut_after_so_many_bytes(site):
+    """Something before the service ends each event stream after 16 KiB, however long that takes."""
+    service = Service(site, "events", size=400, paces=(0.04, 0.2))
+    entry = gateway(site, Service(site, "relay", to=service.port, bytes=16_384))
+    Crowd(site, "events", entry, clients=40, seconds=20, back=(0.2, 1)).seen()
+    shows(site, entry, 40, lambda r: ended(r, "upstream", "truncated") and r["bytes"]["server_to_client"] > 15_000)
+    return site.findings(entry)
+
+
 @case("closes-by-the-clock", fault=ANY_HONEST, where=BEHIND, group="unlisted")
 def closes_by_the_clock(site):
     """At each full five seconds of the clock the service closes what one of its shards has."""

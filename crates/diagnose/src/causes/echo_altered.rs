@@ -2,7 +2,7 @@
 
 use model::finding::{Finding, Place, Said, Severity};
 
-use crate::attempt::{Attempt, Burst};
+use crate::attempt::{Attempt, Burst, Stream};
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
@@ -49,6 +49,11 @@ pub const CAUSE: Cause = Cause {
             "{all} 条小消息中有 {count} 条返回时被改动",
         ),
         phrase(
+            "wide_alone",
+            "All of those have characters beyond ASCII: somebody converts character sets",
+            "它们都含有 ASCII 以外的字符：途中有转换字符集之处",
+        ),
+        phrase(
             "twice",
             "{count} times a message came back once more; {all} messages were sent",
             "共发送 {all} 条消息，其中有 {count} 次同一消息再次返回",
@@ -91,17 +96,24 @@ fn small(seen: &Examination) -> Option<Finding> {
     let straight = small_ones(seen, Via::Direct);
     let straight = (straight.0 + straight.1 >= 8).then_some(straight.0 > 0);
     let said = Said::new("altered_small").with("count", changed).with("all", changed + same);
-    Some(compared(seen, said, straight).fix(Said::new("find")).finding())
+    let wide: u64 = rows(seen, Via::Url).map(|stream| stream.altered_wide).sum();
+    let is_wide_alone = usize::try_from(wide) == Ok(changed);
+    let claim = compared(seen, said, straight).noted(is_wide_alone.then(|| Said::new("wide_alone")));
+    Some(claim.fix(Said::new("find")).finding())
 }
 
 /// Small messages that came back changed, and as they were.
 fn small_ones(seen: &Examination, via: Via) -> (usize, usize) {
-    let echoed = seen.of_open(via).filter(|it| matches!(it.experiment.conduct, Conduct::Echo { .. }));
-    let streams = echoed.filter_map(Attempt::intact);
-    streams.fold((0, 0), |(changed, same), stream| {
+    rows(seen, via).fold((0, 0), |(changed, same), stream| {
         let altered = usize::try_from(stream.altered).unwrap_or(usize::MAX);
         (changed + altered, same + stream.echoes.iter().flatten().count())
     })
+}
+
+/// Streams on which a row of small messages was sent, of which every second has characters beyond ASCII.
+fn rows(seen: &Examination, via: Via) -> impl Iterator<Item = &Stream> {
+    let echoed = seen.of_open(via).filter(|it| matches!(it.experiment.conduct, Conduct::Echo { .. }));
+    echoed.filter_map(Attempt::intact)
 }
 
 /// Messages that came back more than once.
@@ -210,6 +222,9 @@ mod tests {
             })
         };
         found(probe, Scene::opened().attempt(changed(URL)), Level::Medium);
+        let wide = changed(URL).stream_with(|stream| stream.altered_wide = 1);
+        let finding = found(probe, Scene::opened().attempt(wide), Level::Medium);
+        assert!(finding.evidence.iter().any(|said| said.code == "wide_alone"));
         let scene = || Scene::opened().direct("10.0.3.7:80");
         let clean = || echoed(DIRECT, &[0.01; 10], &[]);
         found(probe, scene().attempts([changed(URL), clean()]), Level::High);
@@ -220,11 +235,19 @@ mod tests {
         let hop = clean().stream_with(|stream| stream.sent = vec![0.0; 10]);
         assert_eq!(found(probe, scene().attempts([twice(URL), hop]), Level::High).place, Place::UpstreamLeg);
         none(probe, Scene::opened().attempt(echoed(URL, &[0.01; 10], &[])));
+        let again = echoed(URL, &[0.01; 10], &[]).stream_with(|stream| stream.repeated = 2);
+        found(probe, Scene::opened().attempt(again.clone()), Level::Medium);
+        let nothing_of_ours = again.stream_with(|stream| stream.echoes = vec![None; 10]);
+        none(probe, Scene::opened().attempt(nothing_of_ours));
     }
 
     #[test]
     fn a_service_that_changes_each_message_is_healthy() {
         none(probe, Scene::opened().attempt(altered(URL)));
+        let each = echoed(URL, &[0.01; 10], &[]).stream_with(|stream| {
+            (stream.altered, stream.echoes) = (10, vec![None; 10]);
+        });
+        none(probe, Scene::opened().attempt(each));
         none(probe, Scene::opened().attempt(scene::sent(URL, 16_384, Ok(0.01))));
     }
 }

@@ -6,14 +6,14 @@ use model::finding::{Finding, Place, Said, Severity};
 
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use model::ConnectionId;
-use model::record::CloseRecord;
+use model::record::{CloseRecord, What};
 use model::words::{Http2Error, Initiator, Protocol};
 
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::{EARLY_SECONDS, Manner, holds};
-use crate::population::{self, ENDS_MIN, Population};
+use crate::population::{self, ENDS_MIN, Population, amounts, calls::aged};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -55,8 +55,9 @@ pub const CAUSE: Cause = Cause {
         ),
         phrase(
             "ended_wordless",
-            "{count} connections were ended by the upstream side without a Close frame, at no common silence, age or moment",
-            "{count} 个连接被上游一侧结束，没有 Close 帧，也没有共同的静默、存活时长或时刻",
+            "{count} connections were ended by the upstream side without a word (a Close frame, the end of a body, a status), at \
+             no common silence, age or moment",
+            "{count} 个连接被上游一侧结束，没有任何说明（Close 帧、正文结束或状态），也没有共同的静默、存活时长或时刻",
         ),
         phrase(
             "after_messages",
@@ -96,20 +97,25 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
     let clumps = seen.clumps();
     let departed = clumps.iter().filter(|clump| !clump.is_of_one_age).flat_map(|clump| &clump.ends);
     let departed: BTreeSet<ConnectionId> = departed.map(|end| end.id).collect();
+    let aged = aged::of_one_age(seen, What::RstStream, &[]).map(|(_, ends)| ends).unwrap_or_default();
+    let aged: BTreeSet<ConnectionId> = aged.iter().map(|end| end.id).collect();
     let is_unexplained = |manner: population::Manner| {
         let is_wordless =
             |manner: population::Manner| manner.initiator == Initiator::Upstream && !manner.is_told;
         is_wordless(manner) && !timers.iter().any(|timer| is_wordless(timer.manner))
     };
     let ends = seen.ends_where(|record| {
-        let is_open = record.protocol == Protocol::WebSocket && !departed.contains(&record.id);
-        is_open && population::Manner::of(record).is_some_and(is_unexplained)
+        let is_reset = is_reset_in_flow(record) && !aged.contains(&record.id);
+        let is_wordless = population::Manner::of(record).is_some_and(is_unexplained);
+        !departed.contains(&record.id) && (is_wordless || is_reset)
     });
-    if ends.len() < ENDS_MIN || (ends.len() as f64) < SHARE_MIN * seen.connections() as f64 {
+    let is_rare = ends.len() < ENDS_MIN || (ends.len() as f64) < SHARE_MIN * seen.connections() as f64;
+    if is_rare || amounts::counted(seen).is_some() {
         return Vec::new();
     }
     let said = Said::new("ended_wordless").with("count", ends.len());
-    let claim = match common_messages(&ends) {
+    let counted = if seen.protocol == Protocol::WebSocket { common_messages(&ends) } else { None };
+    let claim = match counted {
         Some(messages) => Claim::of(&CAUSE, Place::Upstream, said)
             .corroborated(Said::new("after_messages").with("messages", messages))
             .unless(Said::new("by_bytes")),
@@ -121,6 +127,13 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
         .concerns(seen.route.clone(), seen.since(&ends), seen.affected(&ends))
         .selects(seen.selection(&ends));
     vec![told.finding()]
+}
+
+/// A call that the upstream side resets while messages flow, instead of telling its status.
+fn is_reset_in_flow(record: &CloseRecord) -> bool {
+    let is_reset = record.causes.first().is_some_and(|first| first.what == What::RstStream);
+    let is_call = record.protocol == Protocol::Grpc && record.initiator == Some(Initiator::Upstream);
+    is_reset && is_call && aged::is_in_flow(record)
 }
 
 /// The number of messages of the clients after which nearly all ended; one more may have been on its way.
@@ -135,7 +148,9 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let ends = holds(seen, Via::Url).filter_map(|(attempt, _)| {
         let end = attempt.peer_end().filter(|end| end.age >= EARLY_SECONDS)?;
         let manner = Manner::of(attempt, end);
-        (!manner.is_normal() && manner != Manner::Away(Http2Error::NoError)).then_some(end)
+        let is_told =
+            manner.is_normal() || matches!(manner, Manner::Broken | Manner::Away(Http2Error::NoError));
+        (!is_told).then_some(end)
     });
     let ends: Vec<_> = ends.collect();
     let last = ends.last()?;
@@ -172,6 +187,22 @@ mod tests {
         assert_eq!(cut(|number| 20 + number % 4 / 3, 0), Some((Level::Medium, Place::Upstream)));
         assert_eq!(cut(|number| 3 + number, 0), Some((Level::Low, Place::UpstreamLeg)));
         assert_eq!(cut(|_| 20, 200), None, "now and then");
+    }
+
+    #[test]
+    fn event_streams_that_are_cut_at_any_time() {
+        let cut = |number: u64| {
+            let age = 5.0 + 300.0 * random(number);
+            let made = end(number).lived(500.0 * random(number + 50), age, age * random(number + 99));
+            made.by(Leg::Upstream, What::BodyTruncated, model::Reason::Truncated).with(|record| {
+                record.protocol = Protocol::Sse;
+                record.messages.server_to_client = number;
+                record.bytes.server_to_client = 90 * number;
+            })
+        };
+        assert_eq!(told_of(CAUSE.id, (0..40).map(cut)), Some((Level::Low, Place::UpstreamLeg)));
+        let done = |number| cut(number).by(Leg::Upstream, What::BodyEnd, model::Reason::Complete);
+        assert_eq!(told_of(CAUSE.id, (0..40).map(done)), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use model::finding::{Finding, Place, Said, Severity};
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
+use crate::expected;
 use crate::experiment::Via;
 use crate::holds::Manner;
 use crate::sizes::{Fate, sent, whole};
@@ -47,6 +48,8 @@ pub const CAUSE: Cause = Cause {
             "Straight at {upstream} it comes back in frames as well",
             "直连 {upstream} 时分帧也能返回",
         ),
+        phrase("once_only", "a loss by chance", "偶然丢失"),
+        phrase("try_again", "Repeat with `--checks fragments`", "用 `--checks fragments` 重复"),
         phrase(
             "assemble",
             "In the service (or at the hop that speaks WebSocket): append continuation frames until FIN; then \
@@ -58,13 +61,15 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let fails = |via| {
-        seen.of_open(via).find_map(|attempt| {
+    let pieces = |via| {
+        let all = seen.of_open(via).filter_map(|attempt| {
             let ((bytes, frames), fate) = (sent(attempt)?, Fate::of(attempt)?);
-            (frames > 1 && fate != Fate::Echoed && fate != Fate::Ended(Manner::Close(1009)))
-                .then_some((bytes, frames, fate))
-        })
+            (frames > 1).then_some((bytes, frames, fate))
+        });
+        all.collect::<Vec<_>>()
     };
+    let is_failed = |fate: Fate| fate != Fate::Echoed && fate != Fate::Ended(Manner::Close(1009));
+    let fails = |via| pieces(via).into_iter().find(|(.., fate)| is_failed(*fate));
     // A service whose frames are broken anyway is not judged by its echoes.
     let is_broken =
         seen.plain().and_then(|plain| plain.stream.as_ref()).is_some_and(|it| !it.violations.is_empty());
@@ -72,6 +77,14 @@ fn probe(seen: &Examination) -> Option<Finding> {
     if !whole(seen, Via::Url).iter().any(|(size, fate)| *size >= bytes && *fate == Fate::Echoed) {
         return None;
     }
+    // What is lost here may be lost anywhere.
+    let lost = pieces(Via::Url).iter().filter(|(.., other)| *other == Fate::Unanswered).count();
+    let is_lost = fate == Fate::Unanswered;
+    let comes_too = pieces(Via::Url).iter().any(|(size, _, other)| *size <= bytes && *other == Fate::Echoed);
+    if is_lost && (comes_too || expected::mute(seen, Via::Url) > 0) {
+        return None;
+    }
+    let once = (is_lost && lost < 2).then(|| Said::new("once_only"));
     let word = match fate {
         Fate::Ended(Manner::Close(code)) => format!("Close {code}"),
         Fate::Ended(_) => "FIN / RST".to_owned(),
@@ -91,7 +104,9 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let decisive = Said::new("pieces_fail").bytes("bytes", bytes).with("frames", frames).with("fate", word);
     let claim = Claim::of(&CAUSE, place, decisive)
         .corroborated(Said::new("whole_passes"))
-        .corroborated(passes_straight.then(|| Said::new("straight_passes").with("upstream", upstream)));
+        .corroborated(passes_straight.then(|| Said::new("straight_passes").with("upstream", upstream)))
+        .next(once.is_some().then(|| Said::new("try_again")))
+        .unless(once);
     Some(claim.fix(Said::new("assemble").with("frames", frames)).finding())
 }
 
@@ -100,8 +115,8 @@ mod tests {
     use model::finding::Level;
 
     use super::*;
-    use crate::attempt::Sign;
-    use crate::scene::{self, DIRECT, Scene, URL, close, found, fragmented, none};
+    use crate::attempt::{Sign, Stream};
+    use crate::scene::{self, DIRECT, Scene, URL, close, echoed, found, fragmented, greeted_by, none};
 
     fn whole_passes() -> Scene {
         Scene::opened().direct("10.0.3.7:80").attempt(scene::sent(URL, 4096, Ok(0.01)))
@@ -109,11 +124,14 @@ mod tests {
 
     #[test]
     fn frames_fail_where_one_passes() {
-        for fate in [None, Some(Sign::Fin), Some(close(1002, "")), Some(close(1003, ""))] {
+        for fate in [Some(Sign::Fin), Some(close(1002, "")), Some(close(1003, ""))] {
             found(probe, whole_passes().attempt(fragmented(URL, 4096, 4, Err(fate))), Level::High);
         }
-        let hop = whole_passes().attempt(fragmented(URL, 4096, 4, Err(None)));
-        let hop = hop.attempt(fragmented(DIRECT, 4096, 4, Ok(0.01)));
+        let lost = |frames| fragmented(URL, 4096, frames, Err(None));
+        found(probe, whole_passes().attempt(lost(4)), Level::Medium);
+        let hop = whole_passes().attempts([lost(4), lost(3)]);
+        found(probe, hop, Level::High);
+        let hop = whole_passes().attempts([lost(4), lost(3), fragmented(DIRECT, 4096, 4, Ok(0.01))]);
         assert_eq!(found(probe, hop, Level::High).place, Place::UpstreamLeg);
     }
 
@@ -122,5 +140,9 @@ mod tests {
         none(probe, Scene::opened().attempt(fragmented(URL, 4096, 4, Err(None))));
         none(probe, whole_passes().attempt(fragmented(URL, 65_536, 4, Err(Some(Sign::Fin)))));
         none(probe, whole_passes().attempt(fragmented(URL, 4096, 4, Ok(0.01))));
+        let lost = || whole_passes().attempt(fragmented(URL, 4096, 4, Err(None)));
+        none(probe, lost().attempt(fragmented(URL, 4096, 3, Ok(0.01))));
+        let mute = greeted_by(URL, Stream { sent: vec![0.1], echoes: vec![None], ..Stream::default() });
+        none(probe, lost().attempts([echoed(URL, &[0.01; 10], &[]), mute]));
     }
 }

@@ -65,6 +65,11 @@ pub const CAUSE: Cause = Cause {
             "With permessage-deflate offered the stream fails",
             "提供 permessage-deflate 时连接失败",
         ),
+        phrase(
+            "inflate",
+            "permessage-deflate was agreed on, and {count} compressed messages cannot be inflated",
+            "已协商 permessage-deflate，但有 {count} 条压缩消息无法解压",
+        ),
         phrase("without", "Without the offer the same stream works", "不提供时同样的连接正常"),
         phrase(
             "straight_clean",
@@ -85,8 +90,10 @@ pub const CAUSE: Cause = Cause {
     signs: Signs::both(probe, population),
 };
 
+const OFFERED: Vary = Vary::Compression(true);
+
 fn probe(seen: &Examination) -> Option<Finding> {
-    let claim = breach(seen).or_else(|| compression(seen))?;
+    let claim = breach(seen).or_else(|| inflation(seen)).or_else(|| compression(seen))?;
     Some(claim.fix(Said::new("disable")).finding())
 }
 
@@ -113,9 +120,24 @@ fn breach(seen: &Examination) -> Option<Claim> {
     Some(claim.corroborated(compared.map(|code| Said::new(code).with("upstream", upstream))))
 }
 
+/// Compression was agreed on, and what came compressed cannot be inflated: clients must fail the connection (RFC 7692,
+/// section 7.2.2).
+fn inflation(seen: &Examination) -> Option<Claim> {
+    let garbled = |attempt: Option<&Attempt>| attempt.and_then(Attempt::intact).map(|it| it.unreadable);
+    let count = garbled(seen.with(&OFFERED)).filter(|count| *count > 0)?;
+    let upstream = seen.target.direct.as_deref().unwrap_or("-");
+    let (place, compared) = match garbled(seen.direct_with(&OFFERED)) {
+        Some(1..) => (Place::Upstream, Some("straight_too")),
+        Some(0) => (Place::UpstreamLeg, Some("straight_clean")),
+        None => (Place::Unknown, None),
+    };
+    let claim = Claim::of(&CAUSE, place, Said::new("inflate").with("count", count)).proven();
+    Some(claim.corroborated(compared.map(|code| Said::new(code).with("upstream", upstream))))
+}
+
 fn compression(seen: &Examination) -> Option<Claim> {
     let works = |attempt: &Attempt| attempt.is_open() && attempt.peer_end().is_none();
-    let offered = seen.with(&Vary::Compression(true)).filter(|attempt| attempt.is_open())?;
+    let offered = seen.with(&OFFERED).filter(|attempt| attempt.is_open())?;
     let end = offered.peer_end().filter(|_| seen.plain().is_some_and(works))?;
     let manner = Manner::of(offered, end);
     matches!(manner, Manner::Wordless | Manner::Close(1002 | 1007)).then(|| {
@@ -167,6 +189,19 @@ mod tests {
         offered.experiment =
             Experiment { check: Check::Compression, via: URL, vary, conduct: Conduct::Greet };
         found(probe, Scene::opened().attempt(offered), Level::Medium);
+    }
+
+    #[test]
+    fn what_cannot_be_inflated_is_a_fact() {
+        let packed = |via, unreadable| {
+            let mut packed = greeted_by(via, Stream { unreadable, ..Stream::default() });
+            packed.experiment.vary = Some(OFFERED);
+            packed
+        };
+        let scene = || Scene::opened().direct("10.0.3.7:80").attempt(packed(URL, 1));
+        assert_eq!(found(probe, scene(), Level::High).place, Place::Unknown);
+        assert_eq!(found(probe, scene().attempt(packed(DIRECT, 1)), Level::High).place, Place::Upstream);
+        none(probe, Scene::opened().attempt(packed(URL, 0)));
     }
 
     #[test]

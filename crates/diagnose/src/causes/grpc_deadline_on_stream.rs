@@ -7,7 +7,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::{Manner, holds, tolerance};
-use crate::population::{Population, timed};
+use crate::population::{Population, calls::aged};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -21,12 +21,16 @@ pub const CAUSE: Cause = Cause {
             "订阅在固定时长后以 DEADLINE_EXCEEDED 结束。",
         ),
         evidence: text(
-            "The request has `grpc-timeout`, the call ends at that age, and the client resets it with CANCEL.",
-            "请求带有 `grpc-timeout`，调用在该时长结束，并由客户端以 CANCEL 重置。",
+            "The request has `grpc-timeout`, the call ends at that age, and the client resets it with CANCEL, or the service, \
+             which was told of it, answers DEADLINE_EXCEEDED. Calls with other deadlines end at theirs.",
+            "请求带有 `grpc-timeout`，调用在该时长结束，并由客户端以 CANCEL 重置，或由得知该期限的服务以 DEADLINE_EXCEEDED 应答。\
+             期限不同的调用各自在其期限结束。",
         ),
         look_alikes: text(
-            "`max-lifetime`, `grpc-proxy-read-timeout`: no `grpc-timeout`, and the peer ends the call.",
-            "`max-lifetime`、`grpc-proxy-read-timeout`：没有 `grpc-timeout`，由对端结束调用。",
+            "`max-lifetime`, `grpc-proxy-read-timeout`, `http-server-timeout-applied-to-stream`: no `grpc-timeout`, or a \
+             longer one, and the peer ends the call. A service that is slow: no answer ever comes.",
+            "`max-lifetime`、`grpc-proxy-read-timeout`、`http-server-timeout-applied-to-stream`：没有 `grpc-timeout` 或其更长，\
+             由对端结束调用；服务过慢：从未有应答。",
         ),
         fix: text(
             "Set no deadline on subscriptions; watch for missing messages instead. Then the call must outlive \
@@ -50,6 +54,42 @@ pub const CAUSE: Cause = Cause {
             "without_deadline",
             "Repeat without the field `grpc-timeout`: the calls must live longer",
             "去掉 `grpc-timeout` 字段重试：调用应存活更久",
+        ),
+        phrase(
+            "title_live",
+            "{count} calls ended at the deadline that their clients had set",
+            "{count} 个调用在其客户端设定的截止时间结束",
+        ),
+        phrase(
+            "ended_at_own_deadline",
+            "{count} of {all} calls with `grpc-timeout` ended at just that age ({low} to {high})",
+            "{all} 个带 `grpc-timeout` 的调用中有 {count} 个恰好在该时长（{low} 到 {high}）结束",
+        ),
+        phrase("client_resets", "{count} of them were reset by the client", "其中 {count} 个由客户端重置"),
+        phrase(
+            "told_deadline",
+            "{count} of them ended with the status DEADLINE_EXCEEDED",
+            "其中 {count} 个以状态 DEADLINE_EXCEEDED 结束",
+        ),
+        phrase(
+            "deadlines_differ",
+            "Their deadlines differ, and each ended at its own",
+            "它们的截止时间不同，而各自在自己的时间结束",
+        ),
+        phrase(
+            "in_flow",
+            "Messages flowed over {count} of them until then",
+            "其中 {count} 个在此之前一直有消息传输",
+        ),
+        phrase(
+            "outlived_deadline",
+            "{count} calls lived on behind their deadlines",
+            "有 {count} 个调用在截止时间之后仍然存活",
+        ),
+        phrase(
+            "slow_answer",
+            "a service that is slow: to most of them no answer had come",
+            "服务过慢：其中大多数从未收到应答",
         ),
         phrase(
             "no_deadline",
@@ -83,7 +123,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
 }
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
-    timed::findings(&CAUSE, seen)
+    aged::findings(&CAUSE, seen)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::attempt::Attempt;
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
+use crate::expected::HELD_SECONDS;
 use crate::experiment::Via;
 use crate::openings::ask_straight;
 use crate::population::{Population, calls};
@@ -83,9 +84,6 @@ pub const CAUSE: Cause = Cause {
     ],
     signs: Signs::both(probe, population),
 };
-
-/// Who is only slow for a moment opens the window sooner.
-const HELD_SECONDS: f64 = 1.5;
 
 fn probe(seen: &Examination) -> Option<Finding> {
     if seen.target.protocol != Protocol::Grpc {

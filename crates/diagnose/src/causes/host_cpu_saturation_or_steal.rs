@@ -132,7 +132,10 @@ fn one_process(seen: &Population<'_>, machine: &Machine<'_>) -> Option<Said> {
 #[cfg(test)]
 mod tests {
     use model::finding::Level;
-    use model::host::{CgroupFacts, CpuMinute, HostFacts};
+    use model::host::{
+        CgroupFacts, CpuMinute, ExporterFacts, HostFacts, ListeningProcess, MachineFacts, ProcessFacts,
+        UpstreamFacts,
+    };
 
     use super::*;
     use crate::population::tests::{end, judged_on};
@@ -154,6 +157,42 @@ mod tests {
         assert_eq!(level(0.6, 0.12, None, None), medium("stolen"), "steal speaks for itself");
         assert_eq!(level(0.3, 0.0, Some(0.4), Some(0.2)), medium("throttled"));
         assert_eq!(level(0.97, 0.0, Some(0.6), None), medium("busy"));
+    }
+
+    #[test]
+    fn machines_of_upstreams_and_their_processes() {
+        let busy = CpuMinute { busy_ratio: 0.97, steal_ratio: 0.0, waiting_ratio: Some(0.6) };
+        let quiet = CpuMinute { busy_ratio: 0.1, steal_ratio: 0.0, waiting_ratio: Some(0.0) };
+        let told = |elsewhere: CpuMinute, here: CpuMinute, cpus: f64| {
+            let mut upstream = UpstreamFacts {
+                route: "chat".into(),
+                upstream: "http://a".into(),
+                ..UpstreamFacts::default()
+            };
+            let mut machine = MachineFacts::default();
+            machine.cpu.last_minute = Some(elsewhere);
+            upstream.exporter = Some(ExporterFacts { machine: Some(machine), ..ExporterFacts::default() });
+            let usage = ProcessFacts { cpu_ratio: Some(cpus), ..ProcessFacts::default() };
+            upstream.process = Some(ListeningProcess { usage, ..ListeningProcess::default() });
+            let throttled =
+                CgroupFacts { cpu_throttled_last_minute_ratio: Some(0.2), ..CgroupFacts::default() };
+            let mut host =
+                HostFacts { upstreams: vec![upstream], cgroup: Some(throttled), ..HostFacts::default() };
+            (host.machine.cpu.last_minute, host.machine.cpu.count) = (Some(here), Some(4));
+            let found = judged_on((0..3).map(end), host).into_iter().filter(|finding| finding.id == CAUSE.id);
+            let codes =
+                |finding: Finding| finding.evidence.iter().map(|said| said.code.to_string()).collect();
+            found.map(|finding| (finding.place, codes(finding))).collect::<Vec<(Place, Vec<String>)>>()
+        };
+        let codes = |codes: &[&str]| codes.iter().map(|&code| code.to_owned()).collect::<Vec<_>>();
+        let limit_of_ours = || (Place::Gateway, codes(&["throttled"]));
+        assert_eq!(told(quiet, quiet, 0.0), [limit_of_ours()], "its limit is no other machine's");
+        let elsewhere = (Place::Upstream, codes(&["busy", "tasks_waited"]));
+        assert_eq!(told(busy, quiet, 0.0), [limit_of_ours(), elsewhere]);
+        let one = told(quiet, CpuMinute { steal_ratio: 0.2, ..quiet }, 3.0);
+        assert_eq!(one, [(Place::Gateway, codes(&["stolen", "one_process"]))]);
+        let others = told(quiet, CpuMinute { steal_ratio: 0.2, ..quiet }, 1.0);
+        assert_eq!(others, [(Place::Gateway, codes(&["stolen"]))]);
     }
 
     #[test]

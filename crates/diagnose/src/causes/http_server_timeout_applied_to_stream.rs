@@ -8,6 +8,7 @@ use model::Protocol;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::{Clock, Manner, Owner, compared, is_for_credentials, owner, recycles, timer};
+use crate::population::{Population, calls::aged};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -22,8 +23,10 @@ pub const CAUSE: Cause = Cause {
         ),
         evidence: text(
             "Streams end after the same time at the URL and straight at the service; or a Close frame of the \
-             service says so.",
-            "经由 URL 与直连服务时，连接都在同样的时长后结束；或服务的 Close 帧说明了这一点。",
+             service says so. In traffic: calls without `grpc-timeout`, or with a longer one, end with \
+             DEADLINE_EXCEEDED at one age while messages flow.",
+            "经由 URL 与直连服务时，连接都在同样的时长后结束；或服务的 Close 帧说明了这一点。在流量中：没有 `grpc-timeout` 或其更长的调用\
+             在传输消息时于同一时长以 DEADLINE_EXCEEDED 结束。",
         ),
         look_alikes: text(
             "`idle-timeout-l7-proxy`, `max-lifetime`: straight at the service streams live on. A service that \
@@ -72,8 +75,12 @@ pub const CAUSE: Cause = Cause {
             "在服务中：为该路由关闭或调大 {seconds}的超时；然后直连服务的连接应存活更久",
         ),
     ],
-    signs: Signs::probe(probe),
+    signs: Signs::both(probe, population),
 };
+
+fn population(seen: &Population<'_>) -> Vec<Finding> {
+    aged::findings(&CAUSE, seen)
+}
 
 fn probe(seen: &Examination) -> Option<Finding> {
     let timer = timer(seen, Via::Url)?;

@@ -1,5 +1,6 @@
 //! A text message is not valid UTF-8 where it arrives.
 
+use model::Protocol;
 use model::finding::{Finding, Place, Said, Severity};
 
 use crate::cause::{Cause, Manual, Signs, phrase, text};
@@ -74,7 +75,9 @@ pub const CAUSE: Cause = Cause {
 };
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    broken(seen).or_else(|| refused(seen))
+    // Readers of event streams replace what is no UTF-8, and go on.
+    let fails = seen.target.protocol == Protocol::WebSocket;
+    fails.then(|| broken(seen).or_else(|| refused(seen))).flatten()
 }
 
 /// Texts of the service are not UTF-8.
@@ -152,6 +155,7 @@ mod tests {
         assert_eq!(found(probe, seen().attempt(says(DIRECT, Some(3))), Level::High).place, Place::Upstream);
         assert_eq!(found(probe, seen().attempt(says(DIRECT, None)), Level::High).place, Place::UpstreamLeg);
         none(probe, Scene::websocket().attempt(says(URL, None)));
+        none(probe, Scene::sse().attempt(says(URL, Some(3))));
         let scrambled = says(URL, Some(3))
             .stream_with(|stream| stream.violations.push((FrameViolation::ReservedOpcode, 9)));
         none(probe, Scene::websocket().attempt(scrambled));

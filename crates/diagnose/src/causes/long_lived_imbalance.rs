@@ -166,6 +166,7 @@ mod tests {
             ends: ends.iter().map(AsRef::as_ref).collect(),
             orderly: Vec::new(),
             failed: Vec::new(),
+            given_up: Vec::new(),
             refused: Vec::new(),
             weight: 1.0,
             claimed: std::cell::RefCell::default(),

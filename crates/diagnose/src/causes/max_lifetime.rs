@@ -6,7 +6,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::{Clock, Manner, Owner, compared, owner, recycles, timer};
-use crate::population::{Population, timed};
+use crate::population::{Population, calls::aged, timed};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -62,6 +62,11 @@ pub const CAUSE: Cause = Cause {
             "以该时长的三分之一为周期发送消息并保持连接",
         ),
         phrase(
+            "counts_messages",
+            "who ends them counts messages: each had brought as many, and ended at the moment of one",
+            "结束连接的一方在统计消息数：每条都带来同样多的消息，并在某条消息的时刻结束",
+        ),
+        phrase(
             "raise",
             "In the proxy or balancer in front of the service: raise the maximum duration above {seconds}; then a busy \
              stream must live longer",
@@ -90,7 +95,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let is_theirs = match timer.manner {
         Manner::Wordless | Manner::Reset(_) | Manner::Status(4 | 13 | 14) => owner != Owner::Service,
         Manner::Close(_) => owner == Owner::Hop,
-        Manner::Announced | Manner::Away(_) | Manner::Status(_) => false,
+        Manner::Announced | Manner::Away(_) | Manner::Status(_) | Manner::Broken => false,
     };
     if !is_theirs {
         return None;
@@ -99,6 +104,9 @@ fn probe(seen: &Examination) -> Option<Finding> {
     let mut claim = timer.claim(&CAUSE, place).corroborated(compared(seen, owner, timer.seconds));
     if timer.clock == Clock::NotPings {
         claim = claim.unless(Said::new("messages_only")).next(Said::new("try_messages"));
+    }
+    if owner == Owner::Unknown && timer.is_on_message() {
+        claim = claim.suspected().unless(Said::new("counts_messages"));
     }
     if owner == Owner::Unknown {
         claim = claim.unless(Said::new("own_timer")).next(Said::new("pass_upstream"));
@@ -113,7 +121,7 @@ fn probe(seen: &Examination) -> Option<Finding> {
 }
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
-    timed::findings(&CAUSE, seen)
+    [timed::findings(&CAUSE, seen), aged::findings(&CAUSE, seen)].concat()
 }
 
 #[cfg(test)]
@@ -174,6 +182,24 @@ mod tests {
         };
         let scene = Scene::sse().attempts([busy(0.0, 14.2), busy(3.0, 12.0), busy(5.0, 11.0)]);
         assert_eq!(level(scene), Some(Level::Medium));
+    }
+
+    #[test]
+    fn feeds_that_end_with_the_same_message_may_be_counted() {
+        let fed = |began: f64, count: u32, end: f64| {
+            cut_at(URL, SILENT, began, end, Sign::Rst).stream_with(|stream: &mut Stream| {
+                stream.messages = (0..count).map(|nth| message(0.5 * f64::from(nth), 1, 20)).collect();
+                stream.messages_seen = count.into();
+                stream.end.as_mut().expect("cut").silence = end - 0.5 * f64::from(count - 1);
+            })
+        };
+        let scene = |counts: [u32; 2], end| {
+            Scene::sse().attempts([fed(0.0, counts[0], end), fed(3.0, counts[1], end)])
+        };
+        assert_eq!(level(scene([12, 12], 6.0)), Some(Level::Low), "when the next one was due");
+        assert_eq!(level(scene([12, 12], 5.51)), Some(Level::Low), "right behind the last one");
+        assert_eq!(level(scene([12, 12], 5.75)), Some(Level::Medium), "between two");
+        assert_eq!(level(scene([12, 11], 5.51)), Some(Level::Medium), "others");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use model::finding::{Finding, Place, Said, Severity};
 use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
+use crate::expected;
 use crate::experiment::{Check, Via};
 use crate::sizes::{Fate, bracket, whole};
 
@@ -80,6 +81,9 @@ pub const CAUSE: Cause = Cause {
 
 fn probe(seen: &Examination) -> Option<Finding> {
     let upstream = seen.target.direct.as_deref().unwrap_or("-");
+    if expected::mute(seen, Via::Url) > 0 {
+        return None;
+    }
     let (said, straight) = by_size(seen).or_else(|| by_band(seen)).or_else(|| by_position(seen))?;
     let once = (said.code == "by_one").then(|| Said::new("once_only"));
     let compared = |code: &'static str| Said::new(code).with("upstream", upstream);
@@ -142,7 +146,8 @@ mod tests {
     use model::finding::Level;
 
     use super::*;
-    use crate::scene::{self, DIRECT, Scene, URL, echoed, found, none};
+    use crate::attempt::Stream;
+    use crate::scene::{self, DIRECT, Scene, URL, echoed, found, greeted_by, none};
 
     #[test]
     fn lost_by_size() {
@@ -174,6 +179,13 @@ mod tests {
     fn lost_by_position() {
         let gaps = echoed(URL, &[0.01; 10], &[]).stream_with(|stream| stream.echoes[3] = None);
         found(probe, Scene::opened().attempt(gaps), Level::Medium);
+    }
+
+    #[test]
+    fn what_is_lost_on_mute_streams_is_not_lost_by_size() {
+        let mute = greeted_by(URL, Stream { sent: vec![0.1], echoes: vec![None], ..Stream::default() });
+        let sizes = [scene::sent(URL, 1024, Ok(0.01)), scene::sent(URL, 65_536, Err(None))];
+        none(probe, Scene::opened().attempts(sizes).attempts([echoed(URL, &[0.01; 10], &[]), mute]));
     }
 
     #[test]

@@ -91,6 +91,8 @@ pub const CAUSE: Cause = Cause {
 /// Segments sent again, and late round trips, that are no chance.
 const RESENT_MIN: u32 = 3;
 const LATE_MIN: usize = 2;
+/// Who waits so long for the peer's window asks for it again, and that is counted as a segment sent again.
+const SHUT_SECONDS: f32 = 0.1;
 
 fn probe(seen: &Examination) -> Option<Finding> {
     let sent = |via: Via| occupancy::attempts(seen).filter(move |attempt| attempt.experiment.via == via);
@@ -131,7 +133,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
 fn resent(attempt: &Attempt) -> u32 {
     let is_lost = |tcp: &model::tcp::TcpSample| {
         let is_queued = tcp.rtt_seconds.is_some_and(|rtt| rtt > 0.2);
-        !tcp.zero_window && !is_queued && tcp.unanswered < 3
+        let was_shut = tcp.zero_window || tcp.rwnd_limited_seconds > SHUT_SECONDS;
+        !was_shut && !is_queued && tcp.unanswered < 3
     };
     attempt.tcp.filter(is_lost).map_or(0, |tcp| tcp.retransmits)
 }
@@ -229,5 +232,9 @@ mod tests {
         none(probe, Scene::opened().attempt(echoes(Via::Url, 0, 4, 0.03)));
         none(probe, Scene::opened().attempt(echoes(Via::Url, 3, 4, 0.4)));
         none(probe, Scene::opened().attempt(echoes(Via::Url, 20, 4, 0.03)));
+        let mut shut = echoes(Via::Url, 3, 4, 0.001);
+        found(probe, Scene::opened().attempt(shut.clone()), Level::Medium);
+        shut.tcp.as_mut().expect("sampled").rwnd_limited_seconds = 0.4;
+        none(probe, Scene::opened().attempt(shut));
     }
 }

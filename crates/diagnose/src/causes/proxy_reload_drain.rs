@@ -24,12 +24,16 @@ pub const CAUSE: Cause = Cause {
         ),
         evidence: text(
             "Streams of different ages through the proxy end at one moment without a Close frame; those \
-             straight at the service live on, and new ones open.",
-            "经过代理的、存活时长不同的连接在同一时刻结束且没有 Close 帧；直连服务的连接继续存活，新连接可以建立。",
+             straight at the service live on, and new ones open. In traffic: those that were opened shortly before the moment \
+             live on and none that is older, for a process that is replaced takes no new ones; new ones open all along.",
+            "经过代理的、存活时长不同的连接在同一时刻结束且没有 Close 帧；直连服务的连接继续存活，新连接可以建立。\
+             在流量中：该时刻前不久建立的连接继续存活，更早的全部结束，因为被替换的进程不再接受新连接；新连接始终可以建立。",
         ),
         look_alikes: text(
-            "`rolling-deploy-or-restart`, `server-crash-or-oom`: those straight at the service end too.",
-            "`rolling-deploy-or-restart`、`server-crash-or-oom`：直连服务的连接也会结束。",
+            "`rolling-deploy-or-restart`, `server-crash-or-oom`: those straight at the service end too; the youngest end as \
+             well, and nobody is there for a while, or a proxy answers 502.",
+            "`rolling-deploy-or-restart`、`server-crash-or-oom`：直连服务的连接也会结束；最新建立的也会结束，且一段时间内无法连接，\
+             或代理应答 502。",
         ),
         fix: text(
             "nginx: raise `worker_shutdown_timeout` (ingress-nginx `worker-shutdown-timeout`, 240s by default) \

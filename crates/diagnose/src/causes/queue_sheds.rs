@@ -355,6 +355,41 @@ mod tests {
     }
 
     #[test]
+    fn others_are_no_measure_when_they_are_young_or_long_gone() {
+        let with_others = |change: fn(&mut model::record::CloseRecord)| {
+            let rest = (100..120).map(move |number| client(number, 30_000, 0).with(change));
+            let records = (0..2).map(|number| client(number, 12_000, 18_000)).chain(rest);
+            let finding = said_of(CAUSE.id, records).expect("told");
+            (finding.title.code.to_string(), finding.evidence[0].params.get("all").cloned())
+        };
+        let young = with_others(|record| record.duration_seconds = 1.0);
+        assert_eq!(young, ("title".to_owned(), Some(Param::Count(22))));
+        let gone = with_others(|record| record.closed_at = at(NOW - 200.0));
+        assert_eq!(gone, ("title".to_owned(), Some(Param::Count(2))));
+    }
+
+    #[test]
+    fn what_the_kernel_and_close_frames_say_stands_beside_it() {
+        let shut = TcpSample {
+            zero_window: true,
+            rwnd_limited_seconds: 9.5,
+            busy_seconds: 10.0,
+            notsent_bytes: 300_000,
+            rtt_seconds: Some(0.001),
+            min_rtt_seconds: Some(0.001),
+            ..TcpSample::default()
+        };
+        let slow = (0..2).map(|number| client(number, 12_000, 18_000).tcp(Leg::Client, shut));
+        let records = slow.chain((100..120).map(|number| client(number, 30_000, 0)));
+        assert!(evidence_of(CAUSE.id, records).contains(&"reader".to_owned()));
+        let cut = (0..2).map(|number| {
+            let made = client(number, 12_000, 18_000);
+            made.by(Leg::Client, What::SlowConsumer, model::Reason::SlowConsumer)
+        });
+        assert!(evidence_of(CAUSE.id, cut).contains(&"cut".to_owned()));
+    }
+
+    #[test]
     fn what_was_lost_is_told_by_class() {
         let finding = said_of(CAUSE.id, clients(2, 20)).expect("told");
         let params = &finding.evidence[0].params;
@@ -397,6 +432,8 @@ mod tests {
                 record.queue.as_mut().expect("a queue").classes[1].coalesced = 10;
             })
         });
-        assert_eq!(told_of(CAUSE.id, replaced), None);
+        assert_eq!(told_of(CAUSE.id, replaced.clone()), None);
+        let few = (100..102).map(|number| client(number, 12_000, 18_000));
+        assert_eq!(title(few.chain(replaced)).as_deref(), Some("title"), "it is no flood");
     }
 }

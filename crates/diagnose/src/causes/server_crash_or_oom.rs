@@ -27,8 +27,10 @@ pub const CAUSE: Cause = Cause {
         ),
         look_alikes: text(
             "`rolling-deploy-or-restart`: a planned restart; 1001 or 1012 if it is graceful. \
-             `proxy-reload-drain`: streams straight at the service live on.",
-            "`rolling-deploy-or-restart`：计划内重启，优雅时为 1001 或 1012；`proxy-reload-drain`：直连服务的连接继续存活。",
+             `proxy-reload-drain`: streams straight at the service live on, and so do the youngest. `clump-of-closes`: \
+             new ones open at once, and all old ones are gone.",
+            "`rolling-deploy-or-restart`：计划内重启，优雅时为 1001 或 1012；`proxy-reload-drain`：直连服务的连接继续存活，\
+             最新建立的连接也继续存活；`clump-of-closes`：旧连接全部消失，而新连接立即可以建立。",
         ),
         fix: text(
             "Look at the process's start time, its exit code (137: killed) and `oom_kill` in `/proc/vmstat` or \

@@ -27,10 +27,12 @@ pub const CAUSE: Cause = Cause {
             "With `Accept-Encoding: gzip` the answer has `Content-Encoding`, and events come in bunches \
              or at the end; without, each comes when it is made. In traffic: streams with `Content-Encoding` \
              come in far fewer reads than those without, and their reads do not end with the mark of a \
-             compressor that is flushed (an empty block of deflate, `00 00 ff ff`).",
+             compressor that is flushed (an empty block of deflate, `00 00 ff ff`). Where the head is kept too, clients \
+             that accept compression get no answer until the stream ends, while others are answered at once.",
             "带 `Accept-Encoding: gzip` 时应答有 `Content-Encoding`，事件成批或在结束时到达；\
              不带时产生即到达。在流量中：带 `Content-Encoding` 的流的读取次数远少于不带的，且读取不以刷新压缩器\
-             的标记（deflate 空块 `00 00 ff ff`）结尾。",
+             的标记（deflate 空块 `00 00 ff ff`）结尾。若应答头也被滞留，则接受压缩的客户端在流结束前得不到应答，\
+             而其他客户端立即得到应答。",
         ),
         look_alikes: text(
             "`sse-proxy-buffering`, `sse-app-not-flushing`: held without compression too.",
@@ -92,6 +94,27 @@ pub const CAUSE: Cause = Cause {
             "never_flushed",
             "On {count} hardly any read ends as a compressor ends it that is flushed (`00 00 ff ff`)",
             "其中 {count} 条几乎没有一次读取以刷新压缩器的标记（`00 00 ff ff`）结尾",
+        ),
+        phrase(
+            "head_alone",
+            "On {count} the head of the compression came and nothing behind it: its compressor was given something, and \
+             keeps it",
+            "其中 {count} 条只收到压缩格式的头部，之后再无内容：压缩器已收到数据，却未输出",
+        ),
+        phrase(
+            "whole_at_the_end",
+            "{count} came whole at their end: not even the head of the answer came before the last event",
+            "其中 {count} 条在结束时才整体到达：在最后一个事件之前，连应答头都没有到达",
+        ),
+        phrase(
+            "no_head_for_many",
+            "{count} clients that accept compression left after {seconds} (median) without an answer",
+            "有 {count} 个接受压缩的客户端在 {seconds}（中位数）后离开，从未得到应答",
+        ),
+        phrase(
+            "others_answered",
+            "{count} that do not accept it were answered after {seconds} (median), and their events came one by one",
+            "{count} 个不接受压缩的客户端在 {seconds}（中位数）后得到应答，且事件逐个到达",
         ),
         phrase("maybe_quiet", "nothing may have been sent meanwhile", "其间可能没有发送任何内容"),
         phrase(

@@ -110,9 +110,12 @@ fn population(seen: &Population<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use model::finding::Level;
+    use model::record::{Reconnect, What};
+    use model::{Leg, Reason};
 
     use super::*;
     use crate::attempt::Sign;
+    use crate::population::tests::{end as ended, random, told_of};
     use crate::scene::{Scene, URL, end, found, greeted_by, none};
 
     fn ends(age: f64, retry_ms: Option<u64>, messages_seen: u64) -> [Attempt; 2] {
@@ -125,6 +128,22 @@ mod tests {
     fn streams_that_end_at_once_and_call_clients_back() {
         found(probe, Scene::sse().attempts(ends(0.01, Some(50), 0)), Level::High);
         found(probe, Scene::sse().attempts(ends(0.01, Some(0), 1)), Level::Medium);
+    }
+
+    #[test]
+    fn short_streams_that_clients_come_back_to_at_once() {
+        let stream = |head: f64| {
+            (0..60).map(move |number| {
+                let made = ended(number).lived(100.0 * random(number), 0.01, 0.01);
+                made.by(Leg::Upstream, What::BodyEnd, Reason::Complete).with(|record| {
+                    record.protocol = Protocol::Sse;
+                    record.handshake.seconds = head;
+                    record.reconnect = Some(Reconnect { interval_seconds: 0.05, resumed: false });
+                })
+            })
+        };
+        assert_eq!(told_of(CAUSE.id, stream(0.01)).map(|told| told.0), Some(Level::High));
+        assert_eq!(told_of(CAUSE.id, stream(3.0)), None, "each answer took its time");
     }
 
     #[test]

@@ -24,8 +24,9 @@ pub const CAUSE: Cause = Cause {
             "What was seen is compared with a list of what each healthy stream shows: it opens within a second \
              also as browsers ask for it; it ends as announced; Pings and a Close are answered, also after a \
              silence; what is sent is taken; messages come back once, soon, all of them, valid; ids of events \
-             differ and go up; each line of an event stream is a field or a comment; each call has a status.",
-            "把所见与健康连接的清单对比：按浏览器的方式请求也能在一秒内打开；按约定结束；Ping 与 Close 得到应答，静默之后也是如此；发送的数据被接收；消息及时、完整、有效地返回且只返回一次；事件 id 各不相同且递增；事件流的每一行都是字段或注释；每个调用都有状态。",
+             differ and go up; each line of an event stream is a field or a comment; each call has a status; an even flow \
+             goes on; what comes can be read, whole, as it was written; some streams fit on a connection of HTTP/2.",
+            "把所见与健康连接的清单对比：按浏览器的方式请求也能在一秒内打开；按约定结束；Ping 与 Close 得到应答，静默之后也是如此；发送的数据被接收；消息及时、完整、有效地返回且只返回一次；事件 id 各不相同且递增；事件流的每一行都是字段或注释；每个调用都有状态；均匀的消息流持续；收到的内容完整、可读、未被误读；一个 HTTP/2 连接容得下若干流。",
         ),
         look_alikes: text(
             "A service that means it so: one that answers only some messages, or gives several events one id.",
@@ -169,6 +170,52 @@ pub const CAUSE: Cause = Cause {
             "{count} of {all} streams are compressed though the request offers no compression",
             "{all} 个流中有 {count} 个被压缩，而请求并未提供压缩",
         ),
+        phrase(
+            "odd_http2",
+            "what came on {count} of {all} streams is no HTTP/2, so that the connection was over",
+            "{all} 个流中有 {count} 个收到的内容不符合 HTTP/2，连接因此终止",
+        ),
+        phrase(
+            "odd_unreadable",
+            "{count} of {all} streams brought messages that no client can read: their compression was not told, or fails",
+            "{all} 个流中有 {count} 个带来了客户端无法读取的消息：未说明压缩方式，或无法解压",
+        ),
+        phrase(
+            "odd_cut",
+            "{count} of {all} streams ended inside a message: what came of it is never delivered",
+            "{all} 个流中有 {count} 个在一条消息中间结束：该消息不会被交付",
+        ),
+        phrase(
+            "odd_replaced",
+            "{count} of {all} streams brought text with replacement characters (U+FFFD): its bytes were misread before",
+            "{all} 个流中有 {count} 个的文本含有替换字符（U+FFFD）：其字节在此前已被错误解读",
+        ),
+        phrase(
+            "odd_room",
+            "on {count} of {all} connections only a few streams may be open at once (SETTINGS_MAX_CONCURRENT_STREAMS): \
+             others of the same client wait",
+            "{all} 个连接中有 {count} 个只允许少数流同时打开（SETTINGS_MAX_CONCURRENT_STREAMS）：同一客户端的其他流须等待",
+        ),
+        phrase(
+            "odd_stop",
+            "{count} of {all} streams brought messages in an even flow and then no more, without an end",
+            "{all} 个流中有 {count} 个先均匀带来消息，之后不再有消息，也没有结束",
+        ),
+        phrase(
+            "odd_mute",
+            "on {count} of {all} streams no message came back, and on the others they did",
+            "{all} 个连接中有 {count} 个没有任何消息返回，而其他连接都有返回",
+        ),
+        phrase(
+            "odd_waking",
+            "on {count} of {all} streams the first message after a silence did not come back",
+            "{all} 个连接中有 {count} 个在静默之后的第一条消息没有返回",
+        ),
+        phrase(
+            "two_streams",
+            "Open as many streams on one connection as a client has: which of them waits for another's end?",
+            "在一个连接上打开与客户端同样多的流：哪一个要等另一个结束？",
+        ),
         phrase("straight_too", "Straight at {upstream} it is the same", "直连 {upstream} 也一样"),
         phrase("straight_not", "Straight at {upstream} it is not so", "直连 {upstream} 则不是如此"),
         phrase("is_meant", "the service means it so", "服务有意如此"),
@@ -307,6 +354,13 @@ mod tests {
         let stalls = sent(URL, 1 << 20, Err(None))
             .stream_with(|stream| (stream.sent, stream.stalled) = (vec![0.1], 10.0));
         assert_eq!(told(Scene::opened().attempt(stalls)), ["odd_stall"]);
+        let unsent = |stalled| {
+            let change =
+                |stream: &mut Stream| (stream.sent, stream.unsent, stream.stalled) = (vec![0.1], 9, stalled);
+            Scene::opened().attempt(sent(URL, 1 << 20, Err(None)).stream_with(change))
+        };
+        assert_eq!(told(unsent(2.0)), ["odd_stall"]);
+        none(probe, unsent(0.1));
         let holds = |echoes: [Option<f64>; 3]| {
             Scene::opened()
                 .attempt(lives(URL, talked(1.0), 0.0, 3.0).stream_with(|it| it.echoes = echoes.into()))
@@ -357,6 +411,71 @@ mod tests {
         none(probe, typed("text/event-stream; Charset=\"UTF-8\"; x=y"));
         let lines = |stream: &mut Stream| (stream.bytes_seen, stream.ignored_lines) = (90, 2);
         assert_eq!(told(feeds(&[]).map(|attempt| attempt.stream_with(lines))), ["odd_lines"]);
+    }
+
+    #[test]
+    fn what_comes_is_to_be_read_whole() {
+        let unreadable = |stream: &mut Stream| (stream.bytes_seen, stream.unreadable) = (90, 1);
+        assert_eq!(told(greets(unreadable)), ["odd_unreadable"]);
+        let replaced = |stream: &mut Stream| {
+            (stream.messages, stream.replaced) = (vec![message(0.1, 1, 9)], 1);
+        };
+        assert_eq!(told(greets(replaced)), ["odd_replaced"]);
+        let cut = |sign, is_end_inside| {
+            feeds(&[]).map(|it| {
+                it.stream_with(|it| (it.end, it.is_end_inside) = (Some(end(0.3, sign)), is_end_inside))
+            })
+        };
+        assert_eq!(told(cut(Sign::BodyEnd, true)), ["odd_cut"]);
+        none(probe, cut(Sign::BodyEnd, false));
+    }
+
+    #[test]
+    fn what_comes_is_http2_with_room() {
+        let over = |answer: crate::attempt::Answer, stream: Stream| {
+            let answer = crate::attempt::Answer { version: "2".to_owned(), ..answer };
+            Scene::grpc().attempt(Attempt { answer: Some(answer), ..greeted_by(URL, stream) })
+        };
+        let broken =
+            Stream { end: Some(end(0.3, Sign::Broken("COMPRESSION_ERROR".to_owned()))), ..Stream::default() };
+        assert_eq!(told(over(answer(200), broken)), ["odd_end", "odd_http2"]);
+        let room =
+            |streams_max| over(crate::attempt::Answer { streams_max, ..answer(200) }, Stream::default());
+        assert_eq!(told(room(Some(1))), ["odd_room"]);
+        none(probe, room(Some(100)));
+        none(probe, room(None));
+    }
+
+    #[test]
+    fn an_even_flow_goes_on() {
+        let flow = |number: u64, each: f64, age: f64| {
+            let messages = (0..10).map(|nth| message(number as f64 + f64::from(nth) * each, 1, 9)).collect();
+            lives(URL, SILENT, number as f64, number as f64 + age)
+                .stream_with(|it| (it.messages, it.messages_seen) = (messages, 10))
+        };
+        let flows =
+            |each, age| Scene::sse().plain(event_stream()).attempts([flow(0, each, age), flow(2, each, age)]);
+        assert_eq!(told(flows(0.2, 6.0)), ["odd_stop"]);
+        none(probe, flows(0.2, 3.0));
+        none(probe, flows(0.001, 6.0));
+        none(probe, Scene::sse().plain(event_stream()).attempt(flow(0, 0.2, 6.0)));
+        let beats = || flow(0, 0.2, 6.0).stream_with(|it| it.comments = vec![5.0]);
+        none(probe, Scene::sse().plain(event_stream()).attempts([beats(), beats()]));
+    }
+
+    #[test]
+    fn streams_are_compared_with_each_other() {
+        let mute = || greeted_by(URL, Stream { sent: vec![0.1], echoes: vec![None], ..Stream::default() });
+        let row = || echoed(URL, &[0.01; 10], &[]);
+        assert_eq!(told(Scene::opened().attempts([row(), mute()])), ["odd_mute"]);
+        none(probe, Scene::opened().attempts([mute(), mute()]));
+        let woken = |came| {
+            lives(URL, SILENT, 0.0, 5.0)
+                .stream_with(|it| (it.woken, it.woken_echo) = (Some(Woken::Answered(0.01)), Some(came)))
+        };
+        assert_eq!(told(Scene::opened().attempts([row(), woken(false)])), ["odd_waking"]);
+        none(probe, Scene::opened().attempts([row(), woken(true)]));
+        none(probe, Scene::opened().attempts([mute(), woken(false)]));
     }
 
     #[test]

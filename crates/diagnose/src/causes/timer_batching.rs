@@ -163,6 +163,8 @@ mod tests {
         let blocks =
             in_bursts(&[(1.0, 3900, true), (2.0, 7996, true), (3.0, 12_092, true), (4.0, 16_188, true)]);
         none(probe, Scene::sse().attempt(blocks));
+        none(probe, Scene::sse().attempt(steps().coded("gzip")));
+        none(probe, scene().attempt(listened(Via::Direct, None, flushed(8, 4, 0.4))));
     }
 
     #[test]

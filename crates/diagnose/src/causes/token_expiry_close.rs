@@ -8,7 +8,7 @@ use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
 use crate::holds::{Clock, clump, is_for_credentials, timer};
-use crate::population::{Population, codes, timed};
+use crate::population::{Population, calls::aged, codes, timed};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -113,7 +113,7 @@ fn at_a_moment(seen: &Examination) -> Option<(Said, &End)> {
 }
 
 fn population(seen: &Population<'_>) -> Vec<Finding> {
-    [timed::findings(&CAUSE, seen), codes::findings(&CAUSE, seen)].concat()
+    [timed::findings(&CAUSE, seen), codes::findings(&CAUSE, seen), aged::findings(&CAUSE, seen)].concat()
 }
 
 #[cfg(test)]

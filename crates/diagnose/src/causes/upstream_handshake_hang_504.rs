@@ -103,6 +103,12 @@ pub const CAUSE: Cause = Cause {
             "{count} handshakes at other upstreams of the route were answered within {seconds} (median)",
             "该路由其他上游的 {count} 次握手在 {seconds}内得到应答（中位数）",
         ),
+        phrase(
+            "left_unanswered",
+            "{count} of {all} clients left after {seconds} (median) without an answer",
+            "{all} 个客户端中有 {count} 个在 {seconds}（中位数）后离开，从未得到应答",
+        ),
+        phrase("own_will", "they had other reasons to leave", "它们因其他原因离开"),
         phrase("slow_in_all", "the service may be slow in all that it does", "服务可能做什么都慢"),
         phrase(
             "look_inside",

@@ -1,8 +1,13 @@
 //! What the ends of gRPC calls say of themselves: GOAWAY, statuses, windows, resets.
 
+pub mod aged;
+pub mod statuses;
+
+use std::collections::BTreeSet;
+
 use model::finding::{Finding, Place, Said};
 use model::record::{CloseRecord, GrpcFacts, What};
-use model::{GrpcCode, Http2Error, Initiator, Protocol, Word as _};
+use model::{ConnectionId, GrpcCode, Http2Error, Initiator, Protocol, Word as _};
 
 use super::{ENDS_MIN, Manner, Population, between};
 use crate::cause::Cause;
@@ -29,6 +34,9 @@ pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let facts: Vec<&GrpcFacts> = ends.iter().filter_map(|record| record.grpc.as_deref()).collect();
+    if cause.id == "grpc-max-age-goaway" && are_one_departure(seen, &ends) {
+        return Vec::new();
+    }
     let mut claim = Claim::of(cause, place(cause), Said::new("calls_ended").with("count", ends.len()));
     if let Some(goaway) = facts.iter().find_map(|grpc| grpc.upstream.goaway.as_ref()) {
         let said =
@@ -82,14 +90,23 @@ fn not_grpc(claim: Claim, facts: &[&GrpcFacts]) -> Claim {
     claim.proven().noted(status.map(|status| Said::new("http_status").with("status", status)))
 }
 
+/// All but some few ended with one departure, which is told as that; none of them says that it was too old.
+fn are_one_departure(seen: &Population<'_>, ends: &[&CloseRecord]) -> bool {
+    let departed = seen.clumps().iter().filter(|clump| !clump.is_of_one_age).flat_map(|clump| &clump.ends);
+    let departed: BTreeSet<ConnectionId> = departed.map(|end| end.id).collect();
+    let together = ends.iter().filter(|end| departed.contains(&end.id)).count();
+    together * 10 >= ends.len() * 9 && !ends.iter().any(|end| end.grpc.as_deref().is_some_and(says_age))
+}
+
+fn says_age(grpc: &GrpcFacts) -> bool {
+    grpc.upstream.goaway.as_ref().is_some_and(|goaway| goaway.debug.contains("max_age"))
+}
+
 /// A connection that is asked to go away one after the other is recycled; all of them at one moment go with their process.
 fn recycled(claim: Claim, ends: &[&CloseRecord], facts: &[&GrpcFacts]) -> Claim {
     let moments =
         1 + ends.windows(2).filter(|two| between(two[0].closed_at, two[1].closed_at) > MOMENT).count();
-    let says_age = |grpc: &&&GrpcFacts| {
-        grpc.upstream.goaway.as_ref().is_some_and(|goaway| goaway.debug.contains("max_age"))
-    };
-    let named = facts.iter().filter(says_age).count();
+    let named = facts.iter().filter(|grpc| says_age(grpc)).count();
     let claim = claim
         .corroborated((moments >= MOMENTS_MIN).then(|| Said::new("goaway_moments").with("count", moments)));
     if named * 2 > facts.len() {
@@ -106,6 +123,8 @@ pub fn resets_in_silence(cause: &'static Cause, seen: &Population<'_>) -> Vec<Fi
         is_first
             && record.initiator == Some(Initiator::Upstream)
             && record.grpc.as_ref().is_some_and(|grpc| decided(record, grpc).is_none())
+            && !aged::is_in_flow(record)
+            && !aged::is_at_deadline(record)
     };
     let ends = seen.ends_where(is_reset);
     let is_timed =
@@ -192,7 +211,7 @@ mod tests {
         })
     }
 
-    fn facts(code: GrpcCode) -> GrpcFacts {
+    pub(super) fn facts(code: GrpcCode) -> GrpcFacts {
         GrpcFacts {
             service: "shop.Orders".into(),
             method: "Watch".into(),

@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use model::finding::{Finding, Place, Said};
 use model::{ConnectionId, Leg};
 
-use super::{Clump, Population};
+use super::{Clump, Population, YOUNG};
 use crate::cause::Cause;
 use crate::claim::Claim;
 use crate::text::SEVERAL;
 
 /// The findings of clumps that are this cause.
 pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
-    let clumps = seen.clumps().iter().filter(|clump| !is_timer(seen, clump));
+    let is_settled = |clump: &&Clump<'_>| clump.is_settled;
+    let clumps = seen.clumps().iter().filter(is_settled).filter(|clump| !is_timer(seen, clump));
     clumps.filter(|clump| decided(clump) == Some(cause.id)).map(|clump| told(cause, seen, clump)).collect()
 }
 
@@ -45,12 +46,22 @@ fn decided(clump: &Clump<'_>) -> Option<&'static str> {
         _ if clump.manner.is_told && clump.code.is_some() => "clump-of-closes",
         // An end of the body as announced, or a status, is an answer.
         _ if clump.manner.is_told => return None,
+        // A proxy is there, and reaches nobody: what it stands before has gone.
+        _ if clump.unreached_after > 0 => "server-crash-or-oom",
+        _ if clump.spared_youngest > 0 => "proxy-reload-drain",
+        _ if clump.proxy.is_some() && (is_away(clump) || clump.youngest >= YOUNG) => "proxy-reload-drain",
         // Gone without a word, and nobody there afterwards: a process died.
-        _ if clump.refused_after > 0 || clump.is_new_process == Some(true) => "server-crash-or-oom",
-        _ if clump.is_new_process == Some(false) => "proxy-reload-drain",
-        _ if clump.upstream.is_none() => "clump-of-closes",
+        _ if is_away(clump) => "server-crash-or-oom",
+        // Whoever ended them is there as before, and lets others in.
+        _ if clump.upstream.is_none() || clump.is_new_process == Some(false) => "clump-of-closes",
+        _ if clump.is_there_throughout => "clump-of-closes",
         _ => "server-crash-or-oom",
     })
+}
+
+/// Nobody was there for a while, or another process is there now.
+fn is_away(clump: &Clump<'_>) -> bool {
+    clump.refused_after > 0 || clump.away.is_some() || clump.is_new_process == Some(true)
 }
 
 fn told(cause: &'static Cause, seen: &Population<'_>, clump: &Clump<'_>) -> Finding {
@@ -82,24 +93,45 @@ fn told(cause: &'static Cause, seen: &Population<'_>, clump: &Clump<'_>) -> Find
     if clump.refused_after > 0 {
         claim = claim.corroborated(Said::new("nobody_there").with("count", clump.refused_after));
     }
+    let is_behind = clump.unreached_after > 0;
+    claim = claim
+        .corroborated(is_behind.then(|| Said::new("hop_reaches_nobody").with("count", clump.unreached_after)))
+        .corroborated((clump.spared_youngest > 0).then(|| {
+            Said::new("youngest_spared")
+                .with("count", clump.spared_youngest)
+                .seconds("seconds", clump.youngest)
+        }))
+        .corroborated(clump.away.map(|(seconds, count)| {
+            Said::new("let_in_elsewhere").seconds("seconds", seconds).with("count", count)
+        }))
+        .noted(
+            clump.is_there_throughout.then(|| Said::new("let_in_at_once").with("count", clump.opened_after)),
+        )
+        .noted(clump.proxy.map(|proxy| Said::new("proxy_listens").with("product", proxy)));
     claim = match clump.is_new_process {
         Some(true) => claim.corroborated(Said::new("new_process")),
-        Some(false) => claim.corroborated(Said::new("same_process")),
+        Some(false) if cause.id == "proxy-reload-drain" => claim.corroborated(Said::new("same_process")),
+        Some(false) => claim.noted(Said::new("same_process")),
         None => claim,
     };
-    let is_alone = clump.told.is_none() && clump.is_new_process.is_none();
+    let is_alone = clump.told.is_none() && clump.is_new_process != Some(true);
     if is_alone && cause.id == "server-crash-or-oom" {
         claim = claim.unless(Said::new("maybe_restart")).next(Said::new("tell_deploys"));
     }
     if clump.told.is_none() && cause.id == "proxy-reload-drain" {
-        claim = claim.unless(Said::new("maybe_network")).next(Said::new("tell_deploys"));
+        let other = match clump.manner.leg() {
+            Some(Leg::Client) => "maybe_network",
+            _ if clump.proxy.is_some() => "maybe_behind",
+            _ => "maybe_handover",
+        };
+        claim = claim.unless(Said::new(other)).next(Said::new("tell_deploys"));
     }
     if cause.id == "clump-of-closes" {
         claim = claim.suspected().next(Said::new("tell_deploys"));
     }
     claim
         .titled(Said::new("title_clump").with("count", clump.ends.len()).with("upstream", at))
-        .fix(Said::new("drain_first"))
+        .fix(Said::new(if cause.id == "proxy-reload-drain" { "raise" } else { "drain_first" }))
         .concerns(seen.route.clone(), clump.at, seen.affected(&clump.ends))
         .selects(seen.selection(&clump.ends))
         .finding()

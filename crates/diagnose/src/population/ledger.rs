@@ -456,6 +456,7 @@ mod tests {
         assert_eq!(ledger.doubt("ws-upgrade-stripped", None, None, Some(&doubt)), 1);
         assert_eq!(ledger.doubt("ws-upgrade-stripped", None, None, None), 1);
         assert!(!is_doubted(&ledger));
+        assert_eq!(ledger.changed_doubts(), Some(Vec::new()), "nothing is left to be remembered");
     }
 
     #[test]
@@ -494,6 +495,15 @@ mod tests {
         ledger.looked(vec![said_with(7, "b")], at(101));
         assert!(!doubts(&ledger)[0].1, "it says something else");
         assert_eq!(ledger.changed_doubts().map(|left| left.len()), Some(1), "and is forgotten");
+
+        let mut ledger = again();
+        ledger.looked(vec![Finding { place: Place::Client, ..said_with(7, "a") }], at(101));
+        assert!(!doubts(&ledger)[0].1, "it is looked for elsewhere");
+
+        let mut ledger = again();
+        ledger.looked(vec![said_with(7, "a")], at(100 + 6 * 86_400));
+        ledger.looked(Vec::new(), at(100 + 8 * 86_400));
+        assert_eq!(ledger.changed_doubts().map(|left| left.len()), Some(1), "one was seen two days ago");
 
         let mut ledger = again();
         ledger.looked(Vec::new(), at(100 + 8 * 86_400));

@@ -15,6 +15,9 @@ const SLOW: f64 = 0.75;
 const SLOW_SHARE: f64 = 0.8;
 /// An answer is quick that takes so many times less, as is a Pong.
 const QUICKER: f64 = 5.0;
+/// Shortest wait of clients that leave without an answer, seconds, and least share of all attempts.
+const WAITED: f64 = 2.0;
+const WAITED_SHARE: f64 = 0.2;
 /// Least time to a connection for which SYN was sent again (RFC 6298, section 2.1: 1 s), and least share of such ones.
 const SYN_AGAIN: f64 = 0.95;
 const SYN_AGAIN_SHARE: f64 = 0.1;
@@ -22,7 +25,9 @@ const SYN_AGAIN_SHARE: f64 = 0.1;
 /// The findings of slow openings that are this cause.
 pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
     match cause.id {
-        "upstream-handshake-hang-504" => slow_answers(cause, seen),
+        "upstream-handshake-hang-504" => {
+            slow_answers(cause, seen).into_iter().chain(left_unanswered(cause, seen)).collect()
+        }
         "accept-queue-overflow" => late_connections(cause, seen).into_iter().collect(),
         _ => Vec::new(),
     }
@@ -98,6 +103,24 @@ fn slow_at(
     Some(concerning(claim.fix(Said::new("unblock")), seen, all))
 }
 
+/// Clients that waited for long and went, for nobody answered them: they may have had other reasons.
+fn left_unanswered(cause: &'static Cause, seen: &Population<'_>) -> Option<Finding> {
+    let waited = |record: &&CloseRecord| record.handshake.seconds >= WAITED;
+    let left: Vec<&CloseRecord> = seen.given_up.iter().copied().filter(waited).collect();
+    let all = seen.connections() + seen.failed.len() + seen.given_up.len();
+    if left.len() < ENDS_MIN || (left.len() as f64) < WAITED_SHARE * all as f64 {
+        return None;
+    }
+    let seconds = median(left.iter().map(|record| record.handshake.seconds))?;
+    let decisive =
+        Said::new("left_unanswered").with("count", left.len()).with("all", all).seconds("seconds", seconds);
+    let mut claim = Claim::of(cause, Place::UpstreamLeg, decisive).suspected().unless(Said::new("own_will"));
+    for said in seen.mostly(&left) {
+        claim = claim.noted(said);
+    }
+    Some(concerning(claim.next(Said::new("run_diagnose")).fix(Said::new("send_head")), seen, &left))
+}
+
 /// The way's round trip, by the kernel.
 fn way(record: &CloseRecord) -> Option<f64> {
     let facts = record.tcp.as_ref()?.leg(Leg::Upstream)?;
@@ -167,11 +190,12 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use model::HandshakeResult;
     use model::finding::Level;
     use model::tcp::TcpSample;
 
     use super::*;
-    use crate::population::tests::{Made, end, judged, random, told_of};
+    use crate::population::tests::{Made, end, failed, judged, random, said_of, told_of};
 
     const HANG: &str = "upstream-handshake-hang-504";
     const QUEUE: &str = "accept-queue-overflow";
@@ -203,7 +227,8 @@ mod tests {
     fn a_service_slow_at_handshakes_alone() {
         assert_eq!(told_of(HANG, (0..20).map(slow)), Some((Level::High, Place::Upstream)));
         let unknown = |number| slow(number).with(|record| record.ping_rtt_seconds.upstream = None);
-        assert_eq!(told_of(HANG, (0..20).map(unknown)).map(|told| told.0), Some(Level::Medium));
+        let alone = said_of(HANG, (0..20).map(unknown)).expect("told");
+        assert_eq!((alone.level, alone.not_excluded[0].code.as_ref()), (Level::Medium, "slow_in_all"));
         let of_two = (0..20).map(|number| unknown(number).upstream("http://b"));
         let quick = (20..40).map(|number| opening(number, 0.001, 0.004, None));
         let found = judged(of_two.chain(quick));
@@ -213,11 +238,42 @@ mod tests {
     }
 
     #[test]
+    fn clients_that_leave_without_an_answer() {
+        let left = |number| {
+            let seconds = 2.5 + 6.0 * random(number);
+            failed(number, HandshakeResult::ClientAborted, seconds, "").lived(
+                200.0 * random(number + 1),
+                0.0,
+                0.0,
+            )
+        };
+        let served = |count: u64| (100..100 + count).map(|number| opening(number, 0.001, 0.002, None));
+        let told = told_of(HANG, (0..20).map(left).chain(served(40)));
+        assert_eq!(told, Some((Level::Low, Place::UpstreamLeg)));
+        assert_eq!(told_of(HANG, (0..20).map(left).chain(served(200))), None, "now and then");
+    }
+
+    #[test]
     fn syn_sent_again() {
         let late =
             |number| if number % 2 == 0 { syn_again(number, 1) } else { opening(number, 0.001, 0.002, None) };
         assert_eq!(told_of(QUEUE, (0..40).map(late)), Some((Level::Medium, Place::Upstream)));
-        assert_eq!(told_of(HANG, (0..40).map(late)), None, "the answer is quick");
+        assert_eq!(told_of(HANG, (0..20).map(|number| syn_again(number, 1))), None, "the answer is quick");
+        let few = |number| if number % 20 == 0 { syn_again(number, 1) } else { late(number | 1) };
+        assert_eq!(told_of(QUEUE, (0..200).map(few)), None, "one in twenty");
+        let shared = (0..40).map(|number| {
+            syn_again(number, 1).with(|record| {
+                let legs = record.tcp.as_mut().expect("there are");
+                legs.upstream.as_mut().expect("there is one").shared = true;
+            })
+        });
+        assert_eq!(told_of(QUEUE, shared), None, "others use the socket, too");
+    }
+
+    #[test]
+    fn the_head_of_an_event_stream_may_wait_for_its_first_event() {
+        let events = (0..20).map(|number| slow(number).with(|record| record.protocol = Protocol::Sse));
+        assert_eq!(told_of(HANG, events).map(|told| told.0), Some(Level::Low));
     }
 
     #[test]

@@ -24,7 +24,13 @@ impl Population<'_> {
         let latest = ends.iter().map(|record| record.closed_at).max()?;
         let period = self.since(ends)..=latest;
         let meant: BTreeSet<ConnectionId> = ends.iter().map(|record| record.id).collect();
-        let all = self.ends.iter().chain(&self.orderly).chain(&self.failed).chain(&self.refused);
+        let all = self
+            .ends
+            .iter()
+            .chain(&self.orderly)
+            .chain(&self.failed)
+            .chain(&self.given_up)
+            .chain(&self.refused);
         let mut strangers: Vec<&CloseRecord> = all
             .copied()
             .filter(|record| period.contains(&record.closed_at) && !meant.contains(&record.id))
@@ -241,6 +247,7 @@ mod tests {
             ends,
             orderly: Vec::new(),
             failed: Vec::new(),
+            given_up: Vec::new(),
             refused: Vec::new(),
             weight: 1.0,
             open: &[],

@@ -31,7 +31,7 @@ pub fn findings(cause: &'static Cause, seen: &Population<'_>) -> Vec<Finding> {
         "sse-malformed-framing" => unterminated(cause, seen),
         "sse-retry-storm" => storm(cause, seen),
         "sse-proxy-buffering" => batches(cause, seen),
-        "sse-gzip-buffering" => compressed::held(cause, seen),
+        "sse-gzip-buffering" => compressed::found(cause, seen),
         "sse-no-resume" => resume::lost(cause, seen),
         _ => None,
     };
@@ -56,15 +56,16 @@ fn unterminated(cause: &'static Cause, seen: &Population<'_>) -> Option<Finding>
 }
 
 fn storm(cause: &'static Cause, seen: &Population<'_>) -> Option<Finding> {
+    // An answer that is kept until it is complete has no life of its own, and took its time.
+    let lived = |record: &CloseRecord| record.handshake.seconds + record.duration_seconds;
     let is_so = |record: &CloseRecord| {
-        record.duration_seconds < SHORT
-            && record.reconnect.is_some_and(|reconnect| reconnect.interval_seconds < BACK)
+        lived(record) < SHORT && record.reconnect.is_some_and(|reconnect| reconnect.interval_seconds < BACK)
     };
     let ends = seen.ends_where(is_so);
     if ends.len() < STORM || ends.len() * 2 < seen.ends.len() {
         return None;
     }
-    let life = median(ends.iter().map(|record| record.duration_seconds));
+    let life = median(ends.iter().map(|record| lived(record)));
     let back = median(ends.iter().filter_map(|record| Some(record.reconnect?.interval_seconds)));
     let said =
         Said::new("short_and_back").with("count", ends.len()).seconds("seconds", life).seconds("back", back);

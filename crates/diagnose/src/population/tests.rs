@@ -47,6 +47,7 @@ pub(crate) fn end(number: u64) -> Made {
             status: Some(101),
             seconds: 0.01,
             connect_seconds: None,
+            accepts_coding: false,
             detail: None,
             refused_by: None,
         },
@@ -185,6 +186,7 @@ pub(crate) fn failed(number: u64, result: HandshakeResult, seconds: f64, detail:
             status: Some(502),
             seconds,
             connect_seconds: None,
+            accepts_coding: false,
             detail: Some(detail.to_owned()),
             refused_by: None,
         };
@@ -238,6 +240,7 @@ fn random_ends_have_no_timer_and_no_clump() {
             ends: records.iter().map(AsRef::as_ref).collect(),
             orderly: Vec::new(),
             failed: Vec::new(),
+            given_up: Vec::new(),
             refused: Vec::new(),
             weight: 1.0,
             open: &[],

@@ -1,8 +1,11 @@
 //! What a timer in the ends of a population means: one decision for all causes that end connections after a time.
 
 use model::finding::{Finding, Place, Said};
-use model::{Initiator, Leg, Protocol};
+use model::record::{CloseRecord, What};
+use model::{GrpcCode, Initiator, Leg, Protocol};
 
+use super::amounts;
+use super::calls::aged;
 use super::{Clock, Population, Timer};
 use crate::cause::Cause;
 use crate::claim::Claim;
@@ -26,7 +29,8 @@ fn decided(seen: &Population<'_>, timer: &Timer<'_>) -> Option<&'static str> {
         (Clock::Age, _) if timer.code.is_some_and(|code| CREDENTIAL_CODES.contains(&code)) => {
             "token-expiry-close"
         }
-        (Clock::Age, Protocol::Grpc) if is_deadline(timer) => "grpc-deadline-on-stream",
+        // Calls have deadlines and statuses, and say more (`calls::aged`).
+        (_, Protocol::Grpc) if is_told_by_calls(timer) => return None,
         (Clock::Age, Protocol::Grpc) if is_goaway(timer) => "grpc-max-age-goaway",
         // Whoever says a word, or ends a body as announced, is done: that is no cut, and a code tells more.
         (Clock::Age, _) if by_word => return None,
@@ -35,7 +39,6 @@ fn decided(seen: &Population<'_>, timer: &Timer<'_>) -> Option<&'static str> {
         (_, Protocol::WebSocket) if by_word && seen.dead_paths().len() * 2 > timer.ends.len() => return None,
         // A word that comes after silence is the application's: its own heartbeat, its own policy.
         (_, Protocol::WebSocket) if by_word => "server-ping-timeout-client-silent",
-        (_, Protocol::Grpc) if is_deadline(timer) => "grpc-deadline-on-stream",
         (_, Protocol::Grpc) if by_word => "grpc-proxy-read-timeout",
         (_, _) if is_race(timer) => "heartbeat-period-vs-timeout-race",
         (_, Protocol::Sse) => "sse-idle-cut-no-comment-heartbeat",
@@ -49,18 +52,23 @@ fn is_race(timer: &Timer<'_>) -> bool {
     timer.heartbeat.is_some_and(|beat| beat >= 0.85 * timer.seconds && beat <= 1.5 * timer.seconds)
 }
 
-fn is_deadline(timer: &Timer<'_>) -> bool {
-    let deadline = |record: &&&model::record::CloseRecord| {
-        let deadline = record.grpc.as_ref().and_then(|grpc| grpc.deadline_seconds);
-        deadline.is_some_and(|deadline| (deadline - record.duration_seconds).abs() < 0.15 * deadline + 0.2)
+/// They ended by deadlines of their own, with the status of work that is done, or, by a word, while messages flowed.
+fn is_told_by_calls(timer: &Timer<'_>) -> bool {
+    let is_most = |is: &dyn Fn(&CloseRecord) -> bool| {
+        timer.ends.iter().filter(|record| is(record)).count() * 2 > timer.ends.len()
     };
-    timer.ends.iter().filter(deadline).count() * 2 > timer.ends.len()
+    let is_done = |record: &CloseRecord| {
+        let is_told = record.causes.first().is_some_and(|first| first.what == What::BodyEnd);
+        is_told && record.grpc.as_deref().is_some_and(|grpc| grpc.code == GrpcCode::Ok)
+    };
+    is_most(&aged::is_at_deadline)
+        || is_most(&is_done)
+        || (timer.manner.is_told && is_most(&aged::is_in_flow))
 }
 
 fn is_goaway(timer: &Timer<'_>) -> bool {
-    let goaway = |record: &&&model::record::CloseRecord| {
-        record.grpc.as_ref().is_some_and(|grpc| grpc.upstream.goaway.is_some())
-    };
+    let goaway =
+        |record: &&&CloseRecord| record.grpc.as_ref().is_some_and(|grpc| grpc.upstream.goaway.is_some());
     timer.ends.iter().filter(goaway).count() * 2 > timer.ends.len()
 }
 
@@ -143,6 +151,10 @@ fn told(cause: &'static Cause, seen: &Population<'_>, timer: &Timer<'_>) -> Find
     if !timer.manner.is_told && timer.clock != Clock::Either && place == Place::UpstreamLeg {
         claim = claim.noted(Said::new("hop_or_service"));
     }
+    // What comes at a steady pace has the same number at the same age.
+    let counted_alike = (timer.clock == Clock::Age).then(|| amounts::messages(&timer.ends)).flatten();
+    claim = claim
+        .unless(counted_alike.map(|(_, messages)| Said::new("maybe_counted").with("messages", messages)));
     let fix = match timer.clock {
         Clock::Age => Said::new("outlive_age").seconds("seconds", timer.seconds),
         _ => Said::new("beat_sooner").seconds("seconds", timer.seconds).seconds("half", timer.seconds / 2.0),
@@ -172,7 +184,7 @@ mod tests {
     use model::record::{EventStreamFacts, What};
     use model::{Leg, PerLeg, Protocol, Reason};
 
-    use super::super::tests::{Made, NOW, at, end, judged, random, told_of};
+    use super::super::tests::{Made, NOW, at, end, evidence_of, judged, random, told_of};
     use super::super::{Own, OwnHeartbeat, Watch, WatchOptions};
     use crate::text;
 
@@ -246,7 +258,31 @@ mod tests {
             let ends = || (0..30).map(|number| beating(number, age, silence, 1.01));
             assert_eq!(told_of("max-lifetime", ends()).map(|told| told.0), Some(Level::High), "{silence}");
             assert_eq!(told_of("sse-idle-cut-no-comment-heartbeat", ends()), None, "{silence}");
+            assert!(evidence_of("max-lifetime", ends()).contains(&"silent_longer".to_owned()), "{silence}");
         }
+        let sparse = (0..30).map(|number| {
+            beating(number, 14.6, 0.6, 7.0).with(|record| {
+                record.event_stream.as_mut().expect("there is one").reads = 2;
+            })
+        });
+        assert_eq!(
+            told_of("max-lifetime", sparse).map(|told| told.0),
+            Some(Level::High),
+            "it was silent for longer"
+        );
+    }
+
+    #[test]
+    fn ends_with_the_same_number_of_messages_may_be_counted() {
+        let ends = |messages: fn(u64) -> u64| {
+            (0..30).map(move |number| {
+                beating(number, 14.6, 0.6, 1.01)
+                    .with(|record| record.messages.server_to_client = messages(number))
+            })
+        };
+        let level = |messages| told_of("max-lifetime", ends(messages)).map(|told| told.0);
+        assert_eq!(level(|_| 14), Some(Level::Medium));
+        assert_eq!(level(|number| 3 * number), Some(Level::High));
     }
 
     #[test]

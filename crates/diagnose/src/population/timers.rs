@@ -1,9 +1,12 @@
 //! Timers in the ends of a population: the same silence before each, or the same age.
 
 use model::record::CloseRecord;
-use model::{Initiator, Reason};
+use model::{Initiator, Reason, WallTime};
 
-use super::{Manner, Population, Spike, spike};
+use super::{Manner, Population, Spike, between, spike};
+
+/// Ends within so many seconds may be of one moment.
+const MOMENT: f64 = 1.0;
 
 /// What a timer counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,13 +132,18 @@ fn has_outlived_silence(record: &CloseRecord, by_age: bool) -> bool {
 
 /// Whether the ends are nearer to each other than the openings were: one moment ended them all, not a timer of each.
 pub(super) fn is_one_moment(ends: &[&CloseRecord]) -> bool {
-    let spread = |at: fn(&CloseRecord) -> f64| {
-        let values = || ends.iter().map(|record| at(record));
-        values().fold(0.0, f64::max) - values().fold(f64::MAX, f64::min)
-    };
-    let closed = spread(|record| record.closed_at.as_secs_f64());
-    let opened = spread(|record| record.opened_at.as_secs_f64());
-    closed < 0.5 && closed * 3.0 < opened
+    let closed = spread(ends, |record| record.closed_at);
+    let opened = spread(ends, |record| record.opened_at);
+    closed < MOMENT && closed * 2.0 < opened
+}
+
+/// Seconds over which most of the times are: without the first and the last tenth, since some are told late.
+pub(super) fn spread(ends: &[&CloseRecord], at: fn(&CloseRecord) -> WallTime) -> f64 {
+    let mut times: Vec<WallTime> = ends.iter().map(|record| at(record)).collect();
+    times.sort_unstable();
+    let tenth = times.len() / 10;
+    let most = times.get(tenth).zip(times.get(times.len().saturating_sub(1 + tenth)));
+    most.map_or(0.0, |(low, high)| between(*low, *high))
 }
 
 /// The gap between the Pings of a connection, whichever side they went to.

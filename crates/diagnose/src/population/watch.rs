@@ -210,6 +210,7 @@ impl Watch {
                 ends: Vec::new(),
                 orderly: Vec::new(),
                 failed: Vec::new(),
+                given_up: Vec::new(),
                 refused: Vec::new(),
                 weight: f64::from(1_u32 << window.thinning.min(30)),
                 claimed: RefCell::default(),
@@ -225,7 +226,8 @@ impl Watch {
                     Success if is_orderly(record) => population.orderly.push(record),
                     Success => population.ends.push(record),
                     Denied if record.handshake.refused_by.is_some() => population.refused.push(record),
-                    ClientAborted | Malformed | Denied | DeniedOrigin => {}
+                    ClientAborted => population.given_up.push(record),
+                    Malformed | Denied | DeniedOrigin => {}
                     _ => population.failed.push(record),
                 }
             }

@@ -1,13 +1,14 @@
 //! What was measured, in one line for each kind.
 
-use model::Word as _;
 use model::finding::Param;
 use model::language::{Language, text as t};
+use model::{Protocol, Word as _};
 
 use super::paint::Marks;
 use crate::attempt::{Attempt, Sign, StageName};
 use crate::examination::Examination;
-use crate::experiment::{Conduct, Via};
+use crate::experiment::{Conduct, Vary, Via};
+use crate::plan::FOREIGN_ORIGIN;
 use crate::text::shown;
 
 /// Cells of the longest bar.
@@ -91,6 +92,7 @@ fn passed(seen: &Examination, language: Language) -> Option<String> {
             Language::Chinese => format!("{size} 以内的消息可通过"),
         });
     }
+    parts.extend(foreign(seen, language));
     let certificate = seen.plain().and_then(|plain| plain.tls.as_ref()?.certificate.as_ref());
     if let Some(certificate) = certificate.filter(|certificate| certificate.ends_in_seconds > 0.0) {
         let days = (certificate.ends_in_seconds / 86_400.0).floor();
@@ -100,6 +102,23 @@ fn passed(seen: &Examination, language: Language) -> Option<String> {
         });
     }
     (!parts.is_empty()).then(|| parts.join("   "))
+}
+
+/// Whether pages of any site may use it: a WebSocket when it opens for them, an event stream when they may also read it
+/// (WHATWG Fetch, section 3.3).
+fn foreign(seen: &Examination, language: Language) -> Option<String> {
+    let origin = Vary::Origin(FOREIGN_ORIGIN.to_owned());
+    let made =
+        seen.with(&origin).filter(|made| made.is_over() && seen.plain().is_some_and(Attempt::is_open))?;
+    let allowed = made.answer.as_ref().and_then(|answer| answer.field("access-control-allow-origin"));
+    let is_readable = seen.target.protocol != Protocol::Sse
+        || allowed.is_some_and(|allowed| matches!(allowed, "*" | FOREIGN_ORIGIN));
+    let said = if made.is_open() && is_readable {
+        t("pages of any origin may use it", "任何来源的页面都可使用")
+    } else {
+        t("pages of other origins may not use it", "其他来源的页面不可使用")
+    };
+    Some(said.of(language).to_owned())
 }
 
 fn is_echoed(attempt: &Attempt) -> bool {
@@ -163,6 +182,7 @@ pub(super) fn sign(sign: &Sign) -> String {
         Sign::RstStream(error) => format!("RST_STREAM {}", error.as_str()),
         Sign::GoAway(error, debug) => format!("GOAWAY {} {debug}", error.as_str()).trim_end().to_owned(),
         Sign::Tls(what) => format!("TLS: {what}"),
+        Sign::Broken(what) => format!("HTTP/2: {what}"),
     }
 }
 
@@ -189,4 +209,28 @@ fn duration(seconds: f64, language: Language) -> String {
 
 fn first_line(text: &str) -> String {
     text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::Check;
+    use crate::scene::{Scene, answer, event_stream};
+
+    #[test]
+    fn pages_of_other_origins() {
+        let foreign = |scene: Scene, answer| {
+            let scene = scene.with(Check::Origin, Vary::Origin(FOREIGN_ORIGIN.to_owned()), answer);
+            foreign(&scene.seen(), Language::English).map(|said| said.contains("any origin"))
+        };
+        let socket = || Scene::websocket().plain(answer(101));
+        assert_eq!(foreign(socket(), answer(101)), Some(true));
+        assert_eq!(foreign(socket(), answer(403)), Some(false));
+        assert_eq!(foreign(Scene::websocket().plain(answer(404)), answer(404)), None);
+        let events = || Scene::sse().plain(event_stream());
+        let allowed = |origin| event_stream().and("access-control-allow-origin", origin);
+        assert_eq!(foreign(events(), event_stream()), Some(false), "it opens and is not to be read");
+        assert_eq!(foreign(events(), allowed("*")), Some(true));
+        assert_eq!(foreign(events(), allowed(FOREIGN_ORIGIN)), Some(true));
+    }
 }

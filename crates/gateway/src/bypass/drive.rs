@@ -53,6 +53,8 @@ struct Drive<F> {
     /// Bytes that were ever accepted by the stream, and of these those that were flushed.
     accepted: u64,
     flushed: u64,
+    /// As the kernel was told.
+    unsent_max: u32,
 }
 
 /// Why reading has stopped for now.
@@ -87,6 +89,7 @@ pub fn drive<F: Future>(
         written: 0,
         accepted: 0,
         flushed: 0,
+        unsent_max: u32::MAX,
     }
 }
 
@@ -156,6 +159,11 @@ impl<F> Drive<F> {
 
     /// Writes as much as the socket takes, and tells of it.
     fn write(&mut self, cx: &mut Context<'_>) {
+        let unsent_max = self.link.unsent_max.load(Relaxed);
+        if unsent_max != self.unsent_max {
+            self.unsent_max = unsent_max;
+            self.stream.limit_unsent(unsent_max);
+        }
         let written = self.write_all(cx);
         self.link.is_blocked.store(!self.writing.is_empty(), Relaxed);
         let flushed = match written {

@@ -28,6 +28,10 @@ pub struct Outbound {
     /// Initial window of streams.
     initial: i64,
     lanes: BTreeMap<u32, Lane>,
+    /// Offset in all that was ever written up to which the kernel socket has accepted it.
+    accepted: u64,
+    /// Who waits until what was sent on a stream is accepted.
+    awaited: BTreeMap<u32, Waker>,
     /// Lanes that wait for the connection's window or for the one who writes, each once.
     blocked: VecDeque<u32>,
     /// Who writes knows that there is something to write.
@@ -61,6 +65,8 @@ struct Lane {
     /// Its header block is written.
     is_open: bool,
     is_blocked: bool,
+    /// Offset in all that was ever written of the end of its last DATA.
+    end: u64,
     waiting: Option<Box<Waiting>>,
 }
 
@@ -98,6 +104,8 @@ impl Default for Outbound {
             window: WINDOW_INITIAL,
             initial: WINDOW_INITIAL,
             lanes: BTreeMap::new(),
+            accepted: 0,
+            awaited: BTreeMap::new(),
             blocked: VecDeque::new(),
             is_signalled: false,
             is_closed: false,
@@ -120,7 +128,7 @@ impl Outbound {
     pub fn begin(&mut self, stream: u32) {
         if !self.is_closed {
             let window = self.initial;
-            let lane = || Lane { window, is_open: false, is_blocked: false, waiting: None };
+            let lane = || Lane { window, is_open: false, is_blocked: false, end: 0, waiting: None };
             self.lanes.entry(stream).or_insert_with(lane);
         }
     }
@@ -152,6 +160,7 @@ impl Outbound {
             lane.window -= data.len() as i64;
             self.window -= data.len() as i64;
             self.out.data(stream, data, strand);
+            lane.end = self.out.end;
         } else {
             let waiting = lane.waiting.get_or_insert_default();
             waiting.data.extend_from_slice(data);
@@ -172,8 +181,25 @@ impl Outbound {
         }
     }
 
+    /// Ready when the kernel socket has accepted all that was sent on a stream; never when the stream is over.
+    pub fn poll_accepted(&mut self, stream: u32, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(lane) = self.lanes.get(&stream) else { return Poll::Pending };
+        if lane.is_accepted(self.accepted) {
+            return Poll::Ready(());
+        }
+        self.awaited.entry(stream).or_insert_with(|| cx.waker().clone()).clone_from(cx.waker());
+        Poll::Pending
+    }
+
+    /// Bytes sent on a stream that wait for a window of the peer, or for the one who writes.
+    pub fn waiting(&self, stream: u32) -> usize {
+        let lane = self.lanes.get(&stream).filter(|lane| lane.is_open);
+        lane.and_then(|lane| lane.waiting.as_ref()).map_or(0, |waiting| waiting.data.len())
+    }
+
     /// The half towards the peer is over; gives what waited.
     pub fn remove(&mut self, stream: u32) -> Option<Share> {
+        self.awaited.remove(&stream);
         let waiting = self.lanes.remove(&stream)?.waiting?;
         waiting.end()
     }
@@ -230,6 +256,15 @@ impl Outbound {
         if self.out.handed.is_empty() && self.out.handed.capacity() > HANDED_KEPT {
             self.out.handed = VecDeque::new();
         }
+        self.accepted = accepted;
+        let lanes = &self.lanes;
+        self.awaited.retain(|stream, waker| {
+            let is_accepted = lanes.get(stream).is_some_and(|lane| lane.is_accepted(accepted));
+            if is_accepted {
+                waker.wake_by_ref();
+            }
+            !is_accepted
+        });
     }
 
     /// Nobody waits for the delivery of a strand any more; gives how many bytes of it are on their way.
@@ -247,6 +282,7 @@ impl Outbound {
     pub fn close(&mut self) -> Vec<Share> {
         self.is_closed = true;
         self.out.bytes = Vec::new();
+        self.awaited.clear();
         let handed = std::mem::take(&mut self.out.handed).into_iter();
         let lanes = std::mem::take(&mut self.lanes).into_values();
         let waiting = lanes.filter_map(|lane| lane.waiting?.end());
@@ -282,6 +318,7 @@ impl Outbound {
             lane.window -= length as i64;
             self.window -= length as i64;
             self.out.data(stream, &waiting.data[..length], waiting.strand.as_ref());
+            lane.end = self.out.end;
             waiting.data.advance(length);
         }
         if waiting.data.is_empty() {
@@ -331,6 +368,13 @@ impl Out {
         if let Some(strand) = strand {
             self.handed.push_back(Handed { end: self.end, bytes: data.len(), strand: Arc::clone(strand) });
         }
+    }
+}
+
+impl Lane {
+    /// Nothing of it waits, and what it has written lies before the offset `accepted`.
+    fn is_accepted(&self, accepted: u64) -> bool {
+        self.waiting.is_none() && self.end <= accepted
     }
 }
 

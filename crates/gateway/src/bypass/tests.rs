@@ -1,6 +1,7 @@
 //! Two connections joined by a strand, and windows that are never overrun.
 
 use std::pin::Pin;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Barrier};
 use std::thread;
 
@@ -320,6 +321,55 @@ fn clients_that_take_nothing_hold_up_no_other_client() {
     let half = (CONNECTION_WINDOW / 2).to_be_bytes().to_vec();
     let opened = (kind::WINDOW_UPDATE, 0, 0, half);
     assert_eq!(to_write(&pair.upstream), [opened.clone(), opened], "the connection, and no stream");
+}
+
+/// Counts its wakes.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+#[test]
+fn who_waits_for_acceptance_is_woken_by_that_of_the_last_byte() {
+    let link = Link::new(Leg::Client);
+    for stream in [1, 3] {
+        link.expect(stream);
+        link.outbound.lock().open(stream);
+    }
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&wakes));
+    let is_accepted = |stream| link.poll_accepted(stream, &mut Context::from_waker(&waker)).is_ready();
+    let frame_bytes = |data: usize| (HEADER_BYTES + data) as u64;
+    assert!(is_accepted(1), "nothing was sent");
+    let size = 70_000;
+    let frames = |data: usize| data.div_ceil(PAYLOAD_BYTES_MAX);
+    link.send(1, &vec![7; size]).expect("it is open");
+    let window = 65_535;
+    let first = (frames(window) * HEADER_BYTES + window) as u64;
+    assert_eq!((is_accepted(1), link.waiting(1)), (false, size - window));
+    to_write(&link);
+    link.settle(first, &mut Vec::new());
+    assert_eq!((is_accepted(1), wakes.0.load(Relaxed)), (false, 0), "a part waits for the window");
+    link.outbound.lock().widen(1 << 20).expect("it is not too wide");
+    link.outbound.lock().widen_stream(1, 1 << 20).expect("it is not too wide");
+    link.send(3, b"other").expect("it is open");
+    to_write(&link);
+    let second = first + frame_bytes(size - window);
+    link.settle(second - 1, &mut Vec::new());
+    assert_eq!((is_accepted(1), wakes.0.load(Relaxed)), (false, 0));
+    link.settle(second, &mut Vec::new());
+    assert_eq!((wakes.0.load(Relaxed), is_accepted(1), is_accepted(3)), (1, true, false));
+    link.forget(3);
+    link.settle(u64::MAX, &mut Vec::new());
+    assert_eq!(
+        (wakes.0.load(Relaxed), is_accepted(3)),
+        (1, false),
+        "a stream that is over is never accepted"
+    );
 }
 
 #[test]

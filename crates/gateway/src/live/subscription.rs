@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use guard::queue::Classifier;
 use http::{StatusCode, header};
-use model::{HandshakeResult, RejectedCheck, Unqueued};
-use observe::body::{Body, Framing};
+use model::{HandshakeResult, RejectedCheck};
+use observe::body::Body;
 use observe::fields::Fields as _;
 
 use super::{Answered, Client, relay};
@@ -13,7 +13,7 @@ use crate::event_stream::{self, EVENT_STREAM};
 use crate::events::Events;
 use crate::exchange::Exchange;
 use crate::reactor::Task;
-use crate::relay::{Ends, EventBody, Outbox, Paced};
+use crate::relay::{Ends, EventBody, Paced};
 use crate::session::Attempt;
 
 /// Joins the sockets if the answer is an event stream.
@@ -50,7 +50,7 @@ pub(super) async fn join(
     }
     let coding = answered.fields().values(&header::CONTENT_ENCODING).next();
     let session = attempt.establish(Some(status.as_u16()), &exchange.route);
-    let outbox = outbox(exchange, classifier, framing, coding.is_none());
+    let outbox = event_stream::outbox(exchange, classifier, framing, coding.is_none());
     let events = Events::new(&exchange.route, coding, outbox.is_none());
     let wire = EventBody::new(Body::new(framing), events);
     let ends = Ends {
@@ -64,26 +64,6 @@ pub(super) async fn join(
         Ok(paced) => relay(exchange, session, ends, paced, answered.open),
         Err(wire) => relay(exchange, session, ends, wire, answered.open),
     }
-}
-
-/// The queue towards the client.
-fn outbox(
-    exchange: &Exchange,
-    classifier: Option<Box<Classifier>>,
-    framing: Framing,
-    is_readable: bool,
-) -> Option<Box<Outbox>> {
-    let (classifier, config) = classifier.zip(exchange.route.queue.as_deref())?;
-    let meter = &exchange.route.connections.meter;
-    let unqueued = match framing {
-        _ if !is_readable => Unqueued::Encoding,
-        Framing::Length(_) => Unqueued::Length,
-        Framing::Chunked | Framing::UntilClose => {
-            return Some(Box::new(Outbox::events(config, *classifier, meter, Body::new(framing))));
-        }
-    };
-    meter.queue.unqueued.inc(unqueued);
-    None
 }
 
 async fn unasked_101(exchange: &Exchange, attempt: Attempt, client: Client, answered: &Answered) {

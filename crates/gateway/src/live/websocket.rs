@@ -17,8 +17,9 @@ use crate::admission::Refused;
 use crate::answer;
 use crate::body::AnswerBody;
 use crate::exchange::{Exchange, Head};
+use crate::outbox::Outbox;
 use crate::reactor::Task;
-use crate::relay::{Ends, Frames, Outbox, Paced};
+use crate::relay::{Ends, Frames, Paced};
 use crate::session::Attempt;
 
 /// Close code 1013: try again later.

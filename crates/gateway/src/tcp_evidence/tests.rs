@@ -100,7 +100,7 @@ fn close(evidence: &TcpEvidence) -> Closing {
 }
 
 fn rwnd_limited(evidence: &TcpEvidence) -> f32 {
-    evidence.newest(Leg::Client).expect("is known").rwnd_limited_seconds
+    evidence.look_at(Leg::Client, |sample| sample.rwnd_limited_seconds).expect("is known")
 }
 
 const DOWN: Direction = Direction::ServerToClient;
@@ -152,7 +152,7 @@ fn a_client_that_vanishes_leaves_its_bytes_unacknowledged() {
     let mut retransmits = 0;
     until("it was sent again after a timeout", || {
         evidence.sample(|news| retransmits += news.retransmits);
-        evidence.newest(Leg::Client).filter(|sample| sample.unanswered > 0)
+        evidence.look_at(Leg::Client, |sample| *sample).filter(|sample| sample.unanswered > 0)
     });
     assert!(!evidence.is_client_unacknowledged(), "it may only have missed one");
 
@@ -198,11 +198,7 @@ fn the_last_look_outlives_the_socket() {
     upstream.peer.write_all(&[0; 7]).expect("writes");
     until("there is something to mistake", || (kernel_unread(&upstream.ours) == 7).then_some(()));
     evidence.sample(|_| {});
-    assert_eq!(
-        evidence.newest(Leg::Upstream).map(|sample| sample.unread_bytes),
-        Some(0),
-        "of the closed one"
-    );
+    assert_eq!(evidence.look_at(Leg::Upstream, |sample| sample.unread_bytes), Some(0), "of the closed one");
 
     drop((client.owner, client.ours));
     let client_end = close(&evidence).legs.and_then(|legs| legs.client?.close);

@@ -19,7 +19,7 @@ pub const IDS: &str = "ids";
 const NAME_BYTES_MAX: usize = 32;
 
 /// A queue towards a slow client: while the client takes less than the upstream sends, the gateway goes on reading, and
-/// what matters most goes first. It holds for WebSocket and event streams over HTTP/1.1, on the way to the client.
+/// what matters most goes first. It holds for WebSocket and event streams, on the way to the client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct QueueConfig {
@@ -34,7 +34,8 @@ pub struct QueueConfig {
     #[schemars(with = "Option<String>")]
     pub max_age: Option<Duration>,
     /// What to do when more waits: `drop_oldest` (the oldest of all), `drop_lowest` (the oldest of the lowest class), or
-    /// `disconnect` (the connection ends with Close code 1008 and the reason `slow_consumer`).
+    /// `disconnect` (the connection ends for the reason `slow_consumer`, with Close code 1008; over HTTP/2 the stream alone
+    /// does, with `ENHANCE_YOUR_CALM`).
     pub policy: Policy,
     /// Of messages with the same key only the latest waits, in the place of the one before: `{ event: true }` for the
     /// name of an event, `{ json_pointer: /symbol }` for a value in text that is JSON.
@@ -208,33 +209,17 @@ impl QueueConfig {
 
 impl QueueConfig {
     /// What works and may not do what is wanted: what of the route's traffic may go without the queue, and what to write.
-    /// `speaks_http2`: clients may come over HTTP/2.
-    pub fn notices(&self, speaks_http2: bool) -> Vec<String> {
-        let asks = |of: fn(&PriorityConfig) -> bool| {
-            let mut entries = self.priority.iter().filter(|entry| entry.class != IDS && entry.class != OTHER);
-            entries.clone().next().is_some() && entries.all(of)
-        };
+    pub fn notice(&self) -> Option<&'static str> {
+        let mut entries = self.priority.iter().filter(|entry| entry.class != IDS && entry.class != OTHER);
+        let asks_for_events = entries.clone().next().is_some() && entries.all(|entry| entry.event.is_some());
         let by_event = self.coalesce.as_ref().is_some_and(|coalesce| coalesce.event);
-        let is_for_events = by_event || asks(|entry| entry.event.is_some());
-        let is_for_websocket = asks(|entry| entry.opcode.is_some());
-        let mut notices = Vec::new();
-        if !self.renegotiate && !is_for_events {
-            notices.push(
-                "a WebSocket whose compression keeps its window from one message to the next (permessage-deflate with \
-                 context takeover, the default of most services) has no queue, since nothing may be dropped from it: write \
-                 `renegotiate: true`, which asks upstreams for `server_no_context_takeover`, or switch compression off in \
-                 the service"
-                    .to_owned(),
-            );
-        }
-        if speaks_http2 && !is_for_websocket {
-            notices.push(
-                "an event stream over HTTP/2 has no queue: browsers speak HTTP/2 wherever a listener has `tls`; \
-                 `heartline_queue_unqueued_connections_total{reason=\"http2\"}` counts them"
-                    .to_owned(),
-            );
-        }
-        notices
+        let is_for_events = by_event || asks_for_events;
+        (!self.renegotiate && !is_for_events).then_some(
+            "a WebSocket whose compression keeps its window from one message to the next (permessage-deflate with context \
+             takeover, the default of most services) has no queue, since nothing may be dropped from it: write \
+             `renegotiate: true`, which asks upstreams for `server_no_context_takeover`, or switch compression off in the \
+             service",
+        )
     }
 }
 
@@ -285,23 +270,15 @@ mod tests {
     }
 
     #[test]
-    fn notices() {
-        let told = |config: &QueueConfig, speaks_http2| {
-            let notices = config.notices(speaks_http2);
-            let is_of = |word: &str| notices.iter().any(|notice| notice.contains(word));
-            (is_of("renegotiate: true"), is_of("HTTP/2"))
-        };
+    fn what_may_have_no_queue_is_told() {
+        let is_told = |config: QueueConfig| config.notice().is_some();
         let of = |entry| QueueConfig { priority: vec![entry, class(OTHER)], ..QueueConfig::default() };
-        assert_eq!(told(&QueueConfig::default(), false), (true, false));
-        assert_eq!(told(&QueueConfig::default(), true), (true, true));
-        let renegotiates = QueueConfig { renegotiate: true, ..QueueConfig::default() };
-        assert_eq!(told(&renegotiates, true), (false, true));
-        let events = of(PriorityConfig { event: Some("a".to_owned()), ..class("high") });
-        assert_eq!(told(&events, true), (false, true));
-        let frames = of(PriorityConfig { opcode: Some(OpcodeMatch::Text), ..class("high") });
-        assert_eq!(told(&frames, true), (true, false));
+        assert!(is_told(QueueConfig::default()));
+        assert!(is_told(of(PriorityConfig { opcode: Some(OpcodeMatch::Text), ..class("high") })));
+        assert!(!is_told(QueueConfig { renegotiate: true, ..QueueConfig::default() }));
+        assert!(!is_told(of(PriorityConfig { event: Some("a".to_owned()), ..class("high") })));
         let coalesce = Some(Coalesce { event: true, json_pointer: None });
-        assert_eq!(told(&QueueConfig { coalesce, ..QueueConfig::default() }, false), (false, false));
+        assert!(!is_told(QueueConfig { coalesce, ..QueueConfig::default() }));
     }
 
     #[test]

@@ -29,6 +29,9 @@ const CC: &str = "cc";
 /// Words of the key `state`: those of open connections, and those of the journal.
 const STATES: [&str; 5] = ["open", "slow", "closing", "closed", "lost"];
 
+/// Words of the key `tryout`.
+const YES_AND_NO: [&str; 2] = ["true", "false"];
+
 const OPERATORS: [(&str, Compare); 5] = [
     (">=", Compare::AtLeast),
     ("<=", Compare::AtMost),
@@ -243,6 +246,7 @@ fn known_word(field: TextField, value: &str, pattern: &Pattern) -> Result<(), Wr
         TextField::Layer => words::<Layer>(),
         TextField::Reason => words::<Reason>(),
         TextField::GrpcCode => words::<GrpcCode>(),
+        TextField::Tryout => YES_AND_NO.to_vec(),
         TextField::Id
         | TextField::Route
         | TextField::Client
@@ -339,6 +343,7 @@ fn example(key: &str) -> &'static str {
         "country" | CC => "country:DE",
         "reason" => "reason:abnormal",
         "user_agent" => "user_agent:*Firefox*",
+        "tryout" => "tryout:false",
         _ => "route:chat*",
     }
 }
@@ -393,6 +398,7 @@ mod tests {
             ("country:DE", is(TextField::Country, "DE")),
             ("cc:d*", is(TextField::Country, "D*")),
             ("user_agent:*Firefox*", is(TextField::UserAgent, "*Firefox*")),
+            ("tryout:true", is(TextField::Tryout, "true")),
             ("code:1006", than(NumberField::Code, Compare::Equal, 1006.0)),
         ];
         for (text, term) in &all {
@@ -452,6 +458,8 @@ mod tests {
         check("route:te\0*", 9, "the filter has a control character", "leave it out");
         check("protocol:web*x", 10, "`protocol` is never `web*x`", "websocket");
         check("reason:\"abnorm*\"", 8, "`reason` is never `abnorm*`", "abnormal");
+        check("tryout:yes", 8, "`tryout` is never `yes`", "Known: true, false");
+        check("tryout>1", 1, "`tryout` is no number", "tryout:false");
         check("cc:Germany", 4, "`GERMANY` is no country", "codes of two letters: `country:DE`");
         check("route>5", 1, "`route` is no number", "route:chat*");
         check("ip>10.0.0.1", 1, "`ip` is no number", "ip:10.0.0.0/8");

@@ -172,6 +172,8 @@ impl<'a, 'b> Session<'a, 'b> {
         self.last_byte = clock::now();
         if is_over {
             self.ended(if read.is_ok() { Sign::BodyEnd } else { Sign::BodyCut }, false);
+            // Where the framing is wrong, what stands at its end means nothing.
+            self.seen.is_end_inside &= read.is_ok();
         }
     }
 
@@ -233,7 +235,10 @@ impl<'a, 'b> Session<'a, 'b> {
     fn event(&mut self, bytes: u64, has_id: bool) {
         let block = std::mem::take(&mut self.block);
         self.retry(&block);
-        self.seen.ignored_lines += ignored(&block);
+        self.seen.ignored_lines += ignored(self.behind_mark(&block));
+        let is_whole = block.len() < BLOCK_BYTES_MAX;
+        let broken_at = std::str::from_utf8(&block).err().filter(|_| is_whole);
+        self.seen.replaced += u64::from(is_replaced(&block));
         self.seen.messages_seen += 1;
         if self.seen.messages.len() >= MESSAGES_MAX {
             return;
@@ -246,10 +251,16 @@ impl<'a, 'b> Session<'a, 'b> {
             frames: 1,
             made_at: made_at::made_at(&block, self.trial.began),
             has_id,
-            broken_at: None,
+            broken_at: broken_at.map(|error| error.valid_up_to() as u64),
         });
         let id = field(&block, "id").filter(|_| has_id);
         self.seen.ids.extend(id.map(|id| id.chars().take(ID_CHARS_MAX).collect::<String>()));
+    }
+
+    /// A block without the byte order mark that may stand before the first one.
+    fn behind_mark<'c>(&self, block: &'c [u8]) -> &'c [u8] {
+        let mark = "\u{feff}".as_bytes();
+        if self.seen.messages_seen == 0 { block.strip_prefix(mark).unwrap_or(block) } else { block }
     }
 
     fn retry(&mut self, block: &[u8]) {
@@ -265,7 +276,12 @@ impl<'a, 'b> Session<'a, 'b> {
             Sign::Fin => Sign::BodyCut,
             other => other,
         };
+        // Who passes chunks on as they come ends between two of them.
+        let is_in_chunk = self.body.as_ref().is_some_and(|body| {
+            body.framing() == Framing::Chunked && !body.is_over() && body.last_words().is_none()
+        });
         self.ended(sign, false);
+        self.seen.is_end_inside |= is_in_chunk;
     }
 
     pub(super) fn ended(&mut self, sign: Sign, is_ours: bool) {
@@ -279,7 +295,8 @@ impl<'a, 'b> Session<'a, 'b> {
         // A block without data is no event, and what it says holds.
         let block = std::mem::take(&mut self.block);
         self.retry(&block);
-        self.seen.ignored_lines += ignored(&block);
+        self.seen.ignored_lines += ignored(self.behind_mark(&block));
+        self.seen.is_end_inside = !is_ours && self.scanner.is_inside_event();
         self.seen.malformed = u64::from(is_left && self.seen.messages_seen == 0);
         let now = clock::now();
         self.seen.end = Some(End {
@@ -299,12 +316,16 @@ fn ignored(block: &[u8]) -> u64 {
         return 0;
     }
     let complete = block.iter().rposition(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(0);
-    let block = block[..complete].strip_prefix("\u{feff}".as_bytes()).unwrap_or(&block[..complete]);
     let is_ignored = |line: &&[u8]| {
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
         !line.is_empty() && !matches!(name, b"" | b"data" | b"event" | b"id" | b"retry")
     };
-    block.split(|byte| matches!(byte, b'\n' | b'\r')).filter(is_ignored).count() as u64
+    block[..complete].split(|byte| matches!(byte, b'\n' | b'\r')).filter(is_ignored).count() as u64
+}
+
+/// A text has a replacement character (U+FFFD), as a decoder leaves one for each byte that it cannot read.
+pub(super) fn is_replaced(text: &[u8]) -> bool {
+    text.windows(3).any(|character| character == "\u{fffd}".as_bytes())
 }
 
 /// The last value of a field in a block of an event stream (WHATWG HTML, section 9.2.6).
@@ -328,7 +349,8 @@ mod tests {
 
     #[test]
     fn lines_that_are_no_fields() {
-        assert_eq!(ignored("\u{feff}data: a\r\n: c\nid\nretry:1\revent: x\n\n".as_bytes()), 0);
+        assert_eq!(ignored(b"data: a\r\n: c\nid\nretry:1\revent: x\n\n"), 0);
+        assert_eq!(ignored("\u{feff}data: a\n\n".as_bytes()), 1);
         assert_eq!(ignored(b"data: {\n  \"a\": 1\n}\n\n"), 2);
         assert_eq!(ignored(b"data: a\n\nda"), 0);
     }

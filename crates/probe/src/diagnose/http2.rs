@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use diagnose::attempt::{Answer, End, Fault, GrpcEnd, Message, Sign, StageName, Stream as Seen};
+use diagnose::expected::HELD_SECONDS;
 use diagnose::experiment::{Conduct, Vary};
 use h2::client::{self, SendRequest};
 use h2::ext::Protocol as ExtendedProtocol;
@@ -30,6 +31,8 @@ const BODY_BYTES_MAX: usize = 512;
 /// How long a greeting waits for a first message, and for the end of its call.
 const FIRST_MESSAGE_TIME: f64 = 2.0;
 const END_TIME: f64 = 1.0;
+/// How long a message may take to go.
+const SENDING_TIME: f64 = 20.0;
 
 /// Opens a stream on a connection of HTTP/2 and does what the experiment says.
 pub(super) async fn open(trial: &mut Trial<'_>, stream: Watched) {
@@ -104,9 +107,15 @@ async fn ask(trial: &Trial<'_>, requests: &mut SendRequest<Bytes>) -> Result<Ope
         status: parts.status.as_u16(),
         fields: kept.collect(),
         connect_protocol: Some(requests.is_extended_connect_protocol_enabled()),
+        streams_max: streams_max(requests),
         ..Answer::default()
     };
     Ok(Opened { answer, fields: parts.headers, body, outgoing })
+}
+
+/// What the server's SETTINGS say; h2 counts without a limit when they say nothing.
+fn streams_max(requests: &SendRequest<Bytes>) -> Option<u64> {
+    Some(requests.current_max_send_streams()).filter(|max| *max != usize::MAX).map(|max| max as u64)
 }
 
 async fn is_connect_allowed(requests: &SendRequest<Bytes>) -> bool {
@@ -357,6 +366,9 @@ impl<'a, 'b> Call<'a, 'b> {
         };
         let is_greeting = enough == 1;
         self.follow(&mut body, seconds, beat, enough).await;
+        while is_greeting && self.is_sending() {
+            self.follow(&mut body, 0.1, None, u64::MAX).await;
+        }
         if self.seen.end.is_none() && is_greeting && self.outgoing.rest.is_empty() {
             // The service may answer when the request is over, as an unary call does.
             let _ = self.outgoing.sender.send_data(Bytes::new(), true);
@@ -374,6 +386,17 @@ impl<'a, 'b> Call<'a, 'b> {
             self.ended(Sign::RstStream(Http2Error::Cancel), true);
         }
         self.seen
+    }
+
+    /// A message is on its way, and a part of it was taken a short time ago.
+    fn is_sending(&self) -> bool {
+        let now = clock::now();
+        let is_taken = now.since(self.outgoing.taken).as_secs_f64() < HELD_SECONDS;
+        let is_open = self.seen.end.is_none() && !*self.trial.stop.borrow();
+        is_open
+            && is_taken
+            && !self.outgoing.rest.is_empty()
+            && now.since(self.opened).as_secs_f64() < SENDING_TIME
     }
 
     async fn follow(&mut self, body: &mut RecvStream, seconds: f64, beat: Option<(f64, Beat)>, enough: u64) {
@@ -451,8 +474,14 @@ impl<'a, 'b> Call<'a, 'b> {
         let (at, read) = (self.trial.now(), self.reads);
         let made_at = made_at::made_at(bytes, self.trial.began);
         let seen = &mut self.seen;
+        let coding = self.trial.seen.answer.as_ref().and_then(|answer| answer.field("grpc-encoding"));
+        let is_coding_told = coding.is_some_and(|coding| coding != "identity");
         self.scanner.scan(bytes, &mut |event| {
-            let GrpcEvent::Message { bytes, .. } = event else { return };
+            let GrpcEvent::Message { bytes, compressed, .. } = event else {
+                seen.unreadable += 1;
+                return;
+            };
+            seen.unreadable += u64::from(compressed && !is_coding_told);
             seen.messages_seen += 1;
             if seen.messages.len() < MESSAGES_MAX {
                 seen.messages.push(Message {
@@ -472,6 +501,9 @@ impl<'a, 'b> Call<'a, 'b> {
 
     fn ended(&mut self, sign: Sign, is_ours: bool) {
         let now = clock::now();
+        if self.seen.end.is_none() {
+            self.seen.is_end_inside = !is_ours && !self.scanner.is_at_message_boundary();
+        }
         self.seen.end.get_or_insert(End {
             at: self.trial.now(),
             age: now.since(self.opened).as_secs_f64(),
@@ -502,6 +534,7 @@ fn sign(error: &h2::Error) -> Sign {
         return Sign::GoAway(code(error), http1::shown(error.to_string().as_bytes()));
     }
     match error.get_io().map(std::io::Error::kind) {
+        None if error.is_library() => Sign::Broken(error.to_string()),
         Some(std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe) => Sign::Rst,
         Some(std::io::ErrorKind::TimedOut) => Sign::TcpTimeout,
         _ => Sign::Fin,

@@ -120,6 +120,60 @@ async fn a_silent_stream_is_asked_in_the_end_whether_it_is_there() {
 }
 
 #[tokio::test]
+async fn the_first_message_behind_a_silence_is_waited_for() {
+    let echoes = async |is_lost: bool| {
+        let attempt = seen("ws", silent(1.1), move |peer| async move {
+            let mut peer = joined(peer).await;
+            let mut frame = [0; 256];
+            // A Ping, then a message: 2 bytes of head, 4 of mask.
+            for (opcode, is_answered) in [(0x8a, true), (0x81, !is_lost)] {
+                let length = peer.read(&mut frame).await.expect("a frame");
+                let plain: Vec<u8> = (6..length).map(|at| frame[at] ^ frame[2 + (at - 6) % 4]).collect();
+                if is_answered {
+                    let head = [opcode, u8::try_from(plain.len()).expect("short")];
+                    peer.write_all(&[&head, &plain[..]].concat()).await.expect("it reads");
+                }
+            }
+            read_on(peer).await;
+        });
+        let stream = attempt.await.stream.expect("open");
+        (stream.woken_echo, stream.sent.len(), stream.messages_seen, stream.end.map(|end| end.is_ours))
+    };
+    assert_eq!(echoes(false).await, (Some(true), 0, 0, Some(true)));
+    assert_eq!(echoes(true).await, (Some(false), 0, 0, Some(true)));
+}
+
+#[tokio::test]
+async fn events_that_are_misread_and_events_that_are_cut() {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: ";
+    let listen = Conduct::Listen { seconds: 9.0, messages: 9 };
+    let brought = async |body: &'static [u8]| {
+        let attempt = seen("http", listen, move |mut peer| async move {
+            read_head(&mut peer).await;
+            let head = format!("{HEAD}{}\r\n\r\n", body.len());
+            peer.write_all(&[head.as_bytes(), body].concat()).await.expect("it reads");
+        });
+        let stream = attempt.await.stream.expect("open");
+        let broken_at = stream.messages.iter().find_map(|message| message.broken_at);
+        (stream.replaced, broken_at, stream.is_end_inside)
+    };
+    assert_eq!(brought("data: \u{e9}\n\n".as_bytes()).await, (0, None, false));
+    assert_eq!(brought(b"data: \xe9\n\n").await, (0, Some(6), false));
+    assert_eq!(brought("data: \u{fffd}\n\ndata: cut".as_bytes()).await, (1, None, true));
+    let chunked = async |rest: &'static str| {
+        let attempt = seen("http", listen, move |mut peer| async move {
+            read_head(&mut peer).await;
+            let head = HEAD.replace("Content-Length: ", "Transfer-Encoding: chunked\r\n\r\n");
+            peer.write_all(format!("{head}9\r\ndata: a\n\n\r\n{rest}").as_bytes()).await.expect("it reads");
+        });
+        attempt.await.stream.expect("open").is_end_inside
+    };
+    assert!(chunked("9\r\n").await, "in a chunk");
+    assert!(!chunked("").await, "between two");
+    assert!(!chunked("6\r\ndata: b\n\n\r\n").await, "a wrong size");
+}
+
+#[tokio::test]
 async fn bodies_that_end_and_bodies_that_are_cut() {
     const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
     let listen = Conduct::Listen { seconds: 9.0, messages: 9 };
@@ -167,6 +221,12 @@ async fn ends_of_calls() {
     assert_eq!(end(&attempt).sign, Sign::RstStream(Http2Error::RefusedStream));
     let attempt = called(drop, true).await;
     assert!(matches!(end(&attempt).sign, Sign::GoAway(Http2Error::EnhanceYourCalm, _)), "{attempt:?}");
+    let cut = |mut stream: h2::SendStream<Bytes>| {
+        // Flag 1 of a coding that was not told, and three of nine bytes.
+        stream.send_data(Bytes::from_static(b"\x01\0\0\0\x02ab\0\0\0\0\x09abc"), true).expect("it is open");
+    };
+    let stream = called(cut, false).await.stream.expect("open");
+    assert_eq!((stream.unreadable, stream.is_end_inside), (1, true));
     let trailers = |mut stream: h2::SendStream<Bytes>| {
         let mut fields = HeaderMap::new();
         fields.insert("grpc-status", HeaderValue::from_static("14"));

@@ -1,5 +1,7 @@
 //! A WebSocket (RFC 6455) as an experiment wants it.
 
+mod payload;
+
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use diagnose::attempt::{Answer, Burst, End, Fault, Message, Sign, StageName, Stream as Seen, Woken};
 use diagnose::experiment::{Check, Conduct, Vary};
+use flate2::{Decompress, FlushDecompress, Status};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use model::event::{CloseCode, WebSocketEvent};
 use model::{Direction, Moment, Opcode, RejectedCheck};
@@ -16,6 +19,8 @@ use observe::ws::Scanner;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::watch;
 
+use self::payload::{contains, escaped, is_altered, last_payload, payload};
+use super::events::is_replaced;
 use super::watched::Watched;
 use super::{Trial, http1, made_at, stopped};
 use crate::clock;
@@ -32,12 +37,17 @@ const FIRST_MESSAGE_TIME: f64 = 0.3;
 const ANSWER_TIME: f64 = 1.5;
 /// How long a greeting looks on after the answer: an end that follows at once belongs to it.
 const AFTER_ANSWER_TIME: f64 = 0.1;
+/// Characters of two, three and four bytes in UTF-8, which every second echo has.
+const BEYOND_ASCII: &str = " \u{e9}\u{6f22}\u{1f600}";
 /// Messages that are sent together.
 const BURST: u32 = 12;
 /// Most of them that are noted as having come back.
 const CAME_MAX: usize = 64;
 /// How long an echo of a large message is waited for.
 const ECHO_TIME: f64 = 5.0;
+/// How long the rest of one is waited for that comes slowly: until nothing has come for so long, and no longer in all.
+const MORE_TIME: f64 = 2.0;
+const SLOW_TIME: f64 = 20.0;
 /// How long a peer may take nothing of what is written.
 const STALL_TIME: Duration = Duration::from_secs(10);
 /// Least silence at whose end a Ping asks whether anybody is there, and how long its answer is waited for: what is not
@@ -173,6 +183,8 @@ struct Session<'a, 'b> {
     awaited: Option<(Moment, Vec<u8>)>,
     /// Messages that were sent together.
     burst: Vec<Vec<u8>>,
+    /// What inflates compressed messages; none when no compression was agreed on, or its state is lost.
+    inflate: Option<Decompress>,
     /// Hashes of the messages that were echoes.
     echoed: Vec<u64>,
     hasher: RandomState,
@@ -199,6 +211,7 @@ impl<'a, 'b> Session<'a, 'b> {
             pending: Vec::new(),
             awaited: None,
             burst: Vec::new(),
+            inflate: agreed.deflate.then(|| Decompress::new(false)),
             echoed: Vec::new(),
             hasher: RandomState::new(),
             pings: Vec::new(),
@@ -251,13 +264,26 @@ impl<'a, 'b> Session<'a, 'b> {
         // It is asked to stop, or about to end by itself: this is the last thing it does.
         let (_never, stop) = watch::channel(false);
         self.stop = stop;
+        let held = self.seen.clone();
         self.ping().await;
         self.pump(WAKING_TIME, |session| session.pings.is_empty()).await;
         let pong = self.seen.pings.pop().flatten();
         self.pings.clear();
         let ended = self.seen.end.take().map(|end| Woken::Ended(end.sign));
-        self.seen.woken = ended.or(Some(pong.map_or(Woken::Unanswered, Woken::Answered)));
-        self.seen.end = Some(ours);
+        let woken = ended.unwrap_or_else(|| pong.map_or(Woken::Unanswered, Woken::Answered));
+        let is_there = matches!(woken, Woken::Answered(_));
+        let woken_echo = if is_there { self.first_echo(held.echoes.len()).await } else { None };
+        self.seen = Seen { woken: Some(woken), woken_echo, end: Some(ours), ..held };
+    }
+
+    /// Whether a small message comes back, as the echo of this number; none when the stream ends over it.
+    async fn first_echo(&mut self, number: usize) -> Option<bool> {
+        let message = self.trial.settings.message.clone().into_bytes();
+        self.say(&message, 1).await;
+        self.pump(ANSWER_TIME, |session| session.awaited.is_none()).await;
+        self.give_up_echo();
+        let came = self.seen.echoes.get(number).is_some_and(Option::is_some);
+        (!self.is_over()).then_some(came)
     }
 
     async fn beat(&mut self, seconds: f64, ping_seconds: Option<f64>, message_seconds: Option<f64>) {
@@ -294,6 +320,14 @@ impl<'a, 'b> Session<'a, 'b> {
             tag.iter().copied().chain(b"0123456789abcdef".iter().copied().cycle()).take(size).collect();
         self.say(&payload, frames).await;
         self.pump(ECHO_TIME, |session| session.awaited.is_none()).await;
+        // What is still coming in is slow, and not lost.
+        while self.awaited.is_some() && !self.is_over() && self.age() < SLOW_TIME {
+            let came = self.pending.len();
+            self.pump(MORE_TIME, |session| session.awaited.is_none()).await;
+            if self.pending.len() == came {
+                break;
+            }
+        }
         self.give_up_echo();
         self.pump(AFTER_ANSWER_TIME, |_| false).await;
     }
@@ -305,7 +339,8 @@ impl<'a, 'b> Session<'a, 'b> {
                 return;
             }
             // As no other attempt sends it: what others say may come here as well.
-            let message = format!("{} {own:08x} {number}", self.trial.settings.message).into_bytes();
+            let wide = if number % 2 == 1 { BEYOND_ASCII } else { "" };
+            let message = format!("{} {own:08x} {number}{wide}", self.trial.settings.message).into_bytes();
             self.say(&message, 1).await;
             self.pump(ANSWER_TIME, |session| session.awaited.is_none()).await;
             self.give_up_echo();
@@ -489,10 +524,14 @@ impl<'a, 'b> Session<'a, 'b> {
         match event {
             WebSocketEvent::Message { opcode, frames, bytes, .. } => {
                 let raw = std::mem::take(&mut self.pending);
-                // What is compressed, or was not kept whole, is not judged.
+                // What cannot be inflated, or was not kept whole, is not judged.
                 let payload = payload(&raw);
-                let is_text = opcode == Opcode::Text && raw.first().is_some_and(|first| first & 0x40 == 0);
-                let is_judged = is_text && payload.len() as u64 == bytes;
+                let is_whole = payload.len() as u64 == bytes;
+                let is_compressed = raw.first().is_some_and(|first| first & 0x40 != 0);
+                let plain = if is_compressed { self.inflated(&payload, is_whole) } else { Some(payload) };
+                let is_judged = opcode == Opcode::Text && is_whole && plain.is_some();
+                let payload = plain.unwrap_or_default();
+                self.seen.replaced += u64::from(is_judged && is_replaced(&payload));
                 let broken_at = std::str::from_utf8(&payload).err().filter(|_| is_judged);
                 let broken_at = broken_at.map(|error| error.valid_up_to() as u64);
                 self.message(opcode, frames, bytes, &payload, broken_at);
@@ -503,6 +542,28 @@ impl<'a, 'b> Session<'a, 'b> {
                 self.ended(Sign::Close(code, http1::shown(&reason)));
             }
             WebSocketEvent::Frame { .. } | WebSocketEvent::Violation { .. } => {}
+        }
+    }
+
+    /// The text of a compressed message (RFC 7692, section 7.2.2); none when it is not known any more, or never was.
+    fn inflated(&mut self, packed: &[u8], is_whole: bool) -> Option<Vec<u8>> {
+        /// What is cut from the end of each compressed message.
+        const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+        let mut inflate = self.inflate.take().filter(|_| is_whole)?;
+        let packed = [packed, &TAIL].concat();
+        let mut plain = Vec::with_capacity(COMPARED_BYTES_MAX.min(16 * packed.len() + 64));
+        let before = inflate.total_in();
+        match inflate.decompress_vec(&packed, &mut plain, FlushDecompress::Sync) {
+            Ok(Status::Ok) if inflate.total_in() - before == packed.len() as u64 => {
+                self.inflate = Some(inflate);
+                Some(plain)
+            }
+            // It is the last one of its row, or longer than what is looked at.
+            Ok(_) => None,
+            Err(_) => {
+                self.seen.unreadable += 1;
+                None
+            }
         }
     }
 
@@ -537,12 +598,13 @@ impl<'a, 'b> Session<'a, 'b> {
             return;
         }
         let Some((sent, wanted)) = &self.awaited else { return };
-        if contains(payload, wanted) {
+        if contains(payload, wanted) || contains(payload, &escaped(wanted)) {
             self.seen.echoes.push(Some(clock::now().since(*sent).as_secs_f64()));
             self.awaited = None;
             self.echoed.push(hash);
         } else if is_altered(payload, wanted) {
             self.seen.altered += 1;
+            self.seen.altered_wide += u64::from(!wanted.is_ascii());
             self.seen.echoes.push(None);
             self.awaited = None;
         }
@@ -613,87 +675,5 @@ impl<'a, 'b> Session<'a, 'b> {
         let answered = tokio::time::timeout(GOODBYE_TIME, rest).await;
         self.seen.is_close_answered = Some(answered.is_ok());
         self.seen.end = Some(ours);
-    }
-}
-
-/// What came is what was sent, changed: it goes on otherwise, is the same in other places, or most of it is the same.
-fn is_altered(payload: &[u8], wanted: &[u8]) -> bool {
-    const BEGINNING: usize = 24;
-    if wanted.len() > BEGINNING + 8 && contains(payload, &wanted[..BEGINNING]) {
-        return true;
-    }
-    if payload.len() != wanted.len() || payload.is_empty() {
-        return false;
-    }
-    let same = payload.iter().zip(wanted).filter(|(a, b)| a == b).count();
-    let in_order = |bytes: &[u8]| {
-        let mut bytes = bytes.to_vec();
-        bytes.sort_unstable();
-        bytes
-    };
-    same * 2 >= wanted.len() || in_order(payload) == in_order(wanted)
-}
-
-fn contains(payload: &[u8], wanted: &[u8]) -> bool {
-    !wanted.is_empty() && payload.windows(wanted.len()).any(|window| window == wanted)
-}
-
-/// Payload of the frames of one message from a server, which are not masked.
-fn payload(raw: &[u8]) -> Vec<u8> {
-    let mut payload = Vec::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((header, length)) = frame_of(rest) {
-        let end = header.saturating_add(length).min(rest.len());
-        payload.extend_from_slice(&rest[header.min(rest.len())..end]);
-        rest = &rest[end..];
-    }
-    payload
-}
-
-/// Payload of a control frame at the end of these bytes: at most 125 bytes behind a header of two.
-fn last_payload(raw: &[u8]) -> &[u8] {
-    (0..=125.min(raw.len().saturating_sub(2)))
-        .map(|length| &raw[raw.len() - length - 2..])
-        .find(|tail| tail[0] & 0x88 == 0x88 && usize::from(tail[1]) == tail.len() - 2)
-        .map_or(&[], |tail| &tail[2..])
-}
-
-/// Bytes of a frame's header and of its payload.
-fn frame_of(bytes: &[u8]) -> Option<(usize, usize)> {
-    let &[_, length, ..] = bytes else { return None };
-    let number = |count: usize| {
-        let bytes = bytes.get(2..2 + count)?;
-        Some(bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte)))
-    };
-    let (header, length) = match length & 0x7f {
-        126 => (4, number(2)?),
-        127 => (10, number(8)?),
-        short => (2, u64::from(short)),
-    };
-    Some((header, usize::try_from(length).unwrap_or(usize::MAX)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_comes_back_changed() {
-        let check =
-            |payload: &[u8], expected: bool| assert_eq!(is_altered(payload, b"hello world"), expected);
-        check(b"hellO World", true);
-        check(b"dlrow olleh", true);
-        check(b"price 17.05", false);
-        check(b"HELLO WORLD", false);
-        check(b"hello", false);
-        assert!(is_altered(&b"0123456789".repeat(3), &b"0123456789".repeat(4)));
-    }
-
-    #[test]
-    fn payload_of_fragments() {
-        assert_eq!(payload(&[0x01, 1, b'a', 0x80, 2, b'b', b'c']), b"abc");
-        assert_eq!(payload(&[0x81, 0]), b"");
-        assert_eq!(last_payload(&[0x01, 1, b'a', 0x89, 2, 7, 8]), [7, 8]);
-        assert!(last_payload(&[0x88, 0]).is_empty());
     }
 }

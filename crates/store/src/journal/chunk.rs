@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::block::Block;
 use super::column::{TextRows, read_planes};
-use super::columns::{AddressBytes, PART_ENTRIES};
+use super::columns::{AddressBytes, NO_TRYOUT, PART_ENTRIES};
 use super::sealed;
 
 /// Entries of a full chunk.
@@ -81,22 +81,24 @@ impl Stored<'_> {
         self.column(name, |bytes| read_planes(bytes, self.head.entries))
     }
 
-    /// A column of texts. Countries have one since version 4: chunks of earlier versions know none.
+    /// A column of texts. Countries have one since version 4: chunks of earlier versions know none. Tryouts have one since
+    /// version 5: there were none before.
     pub(super) fn texts(&self, field: TextField) -> Result<TextRows, Trouble> {
-        if field == TextField::Country && !self.has_countries()? {
-            return Ok(TextRows::none(self.head.entries));
+        match field {
+            TextField::Country if !self.has(field)? => Ok(TextRows::none(self.head.entries)),
+            TextField::Tryout if !self.has(field)? => Ok(TextRows::all(NO_TRYOUT, self.head.entries)),
+            _ => self.column(field.as_str(), |bytes| TextRows::read(bytes, self.head.entries)),
         }
-        self.column(field.as_str(), |bytes| TextRows::read(bytes, self.head.entries))
     }
 
-    fn has_countries(&self) -> Result<bool, Trouble> {
-        let column = "SELECT count(*) FROM pragma_table_info('chunks') WHERE name = 'country'";
-        let is_there: bool = self.connection.prepare_cached(column)?.query_row([], |row| row.get(0))?;
-        if !is_there {
+    fn has(&self, field: TextField) -> Result<bool, Trouble> {
+        let column = "SELECT count(*) FROM pragma_table_info('chunks') WHERE name = ?1";
+        let mut column = self.connection.prepare_cached(column)?;
+        if !column.query_row([field.as_str()], |row| row.get::<_, bool>(0))? {
             return Ok(false);
         }
-        let known = "SELECT country IS NOT NULL FROM chunks WHERE chunk = ?1";
-        let known = self.connection.prepare_cached(known)?.query_row([self.head.chunk], |row| row.get(0));
+        let known = format!("SELECT {field} IS NOT NULL FROM chunks WHERE chunk = ?1");
+        let known = self.connection.prepare_cached(&known)?.query_row([self.head.chunk], |row| row.get(0));
         Ok(known.optional()?.unwrap_or(false))
     }
 

@@ -130,6 +130,11 @@ impl TextRows {
         TextRows { list: Vec::new(), rows: vec![[0; 2]; count] }
     }
 
+    /// Of so many rows that all have the same text.
+    pub(super) fn all(text: &str, count: usize) -> TextRows {
+        TextRows { list: vec![text.to_owned()], rows: vec![1_u16.to_be_bytes(); count] }
+    }
+
     /// The number of each row's text in the list, from 1; 0 where there is none.
     pub(super) fn numbers(&self) -> impl Iterator<Item = usize> {
         self.rows.iter().map(|row| usize::from(u16::from_be_bytes(*row)))

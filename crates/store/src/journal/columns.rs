@@ -18,7 +18,7 @@ use super::sealed;
 pub(super) const PART_ENTRIES: usize = 64;
 
 /// The columns of texts, in the order of their values. Those of ids and addresses have their own form.
-pub(super) const TEXTS: [TextField; 12] = [
+pub(super) const TEXTS: [TextField; 13] = [
     TextField::State,
     TextField::Protocol,
     TextField::Route,
@@ -31,7 +31,11 @@ pub(super) const TEXTS: [TextField; 12] = [
     TextField::Method,
     TextField::GrpcCode,
     TextField::Country,
+    TextField::Tryout,
 ];
+
+/// What the column of tryouts says of all others.
+pub(super) const NO_TRYOUT: &str = "false";
 
 /// The columns of numbers, in their order: name, field, and which of the field's numbers.
 pub(super) const NUMBERS: [(&str, NumberField, usize); 9] = [
@@ -168,6 +172,7 @@ impl Columns {
             grpc.map(|grpc| &*grpc.method),
             grpc.map(|grpc| grpc.code.as_str()),
             one.client.country.as_ref().map(Country::as_str),
+            Some(tryout(&one.client)),
         ]);
         for (column, (_, field, which)) in self.numbers.iter_mut().zip(NUMBERS) {
             column.push(one.numbers(field)[which].unwrap_or(f64::NAN));
@@ -184,7 +189,8 @@ impl Columns {
             Some(&one.route),
             Some(&one.upstream),
         ]);
-        texts[TEXTS.len() - 1] = one.client.country.as_ref().map(Country::as_str);
+        let of_client = [one.client.country.as_ref().map(Country::as_str), Some(tryout(&one.client))];
+        texts[TEXTS.len() - 2..].copy_from_slice(&of_client);
         self.push_texts(texts);
         for (column, (_, field, _)) in self.numbers.iter_mut().zip(NUMBERS) {
             column.push(if field == NumberField::Port { f64::from(one.client.port) } else { f64::NAN });
@@ -278,6 +284,11 @@ impl Columns {
         let parts = parts.collect();
         Encoded { columns, parts }
     }
+}
+
+/// The value of the column `tryout`.
+fn tryout(client: &ClientAddress) -> &'static str {
+    if client.is_tryout { "true" } else { NO_TRYOUT }
 }
 
 fn write_numbers(numbers: impl Iterator<Item = u64>, bytes: &mut Vec<u8>) {

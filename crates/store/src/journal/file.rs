@@ -55,6 +55,7 @@ const SCHEMA: Schema = Schema {
         CREATE INDEX by_time ON chunks (last, first, entries);
         CREATE TABLE records (part INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;",
         "ALTER TABLE chunks ADD COLUMN country BLOB",
+        "ALTER TABLE chunks ADD COLUMN tryout BLOB",
     ],
     passed: 2,
 };

@@ -9,6 +9,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params_from_iter};
 
 use super::block::Block;
+use super::columns::NO_TRYOUT;
 use super::day::Day;
 
 /// What version 1 made.
@@ -265,9 +266,12 @@ impl Sql {
 
     fn push_condition(&mut self, condition: &Condition) {
         match condition {
-            // What has rows is older than both.
+            // What has rows is older than these.
             Condition::Text { field: TextField::Country | TextField::UserAgent, .. } => {
                 self.text.push_str("NULL");
+            }
+            Condition::Text { field: TextField::Tryout, pattern } => {
+                self.text.push_str(if pattern.takes(NO_TRYOUT) { "1" } else { "0" });
             }
             Condition::Text { field, pattern } => {
                 let column = field.as_str();

@@ -158,7 +158,7 @@ fn a_filter_means_the_same_to_the_journal() {
 /// Of a day that versions before had begun, those that they wrote and those that came since.
 #[test]
 fn a_filter_means_the_same_across_versions() {
-    for version in ["v1", "v2", "v3"] {
+    for version in ["v1", "v2", "v3", "v4"] {
         let directory = tempfile::tempdir().expect("a directory");
         let file = "journal/2026-01-28.db";
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(version).join(file);
@@ -458,6 +458,30 @@ fn user_agents_are_found() {
             .map(found),
         [100, 200, 100, 0]
     );
+}
+
+#[test]
+fn tryouts_are_found() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let journal = open(directory.path());
+    for number in 0..300 {
+        let mut closed = CloseRecord::clone(&record(number, at(number)));
+        closed.client.is_tryout = number % 3 == 0;
+        journal.closed(Arc::new(closed));
+    }
+    for (id, is_tryout) in [(1, true), (2, false), (3, false)] {
+        let mut lost = opening(id);
+        lost.client.is_tryout = is_tryout;
+        journal.opened(lost);
+    }
+    drop(journal);
+    let journal = open(directory.path());
+    let count = |filter: &str| {
+        let filter: Filter = filter.parse().expect("a filter");
+        journal.count(&filter, EndedRange::ALWAYS, 1000, PATIENCE).expect("is read").count
+    };
+    let filters = ["tryout:true", "tryout:false", "-tryout:true", "tryout:true state:lost", "tryout:*"];
+    assert_eq!(filters.map(count), [101, 202, 202, 1, 303]);
 }
 
 #[test]

@@ -63,6 +63,7 @@ pub fn record(number: u64, closed_at: WallTime) -> Arc<CloseRecord> {
             status: Some(if is_established { 101 } else { 502 }),
             seconds: (random(10) % 1000) as f64 / 10_000.0,
             connect_seconds: None,
+            accepts_coding: false,
             detail: (!is_established).then(|| "connection refused".to_owned()),
             refused_by: None,
         },

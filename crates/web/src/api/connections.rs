@@ -50,7 +50,7 @@ impl Listed for LiveConnection {
         ("backlog", |one| sum(PerDirection::from_fn(|direction| one.backlog[direction].bytes))),
     ];
     const FACETS: &'static [TextField] =
-        &[TextField::State, TextField::Protocol, TextField::Route, TextField::Upstream];
+        &[TextField::State, TextField::Protocol, TextField::Route, TextField::Upstream, TextField::Tryout];
 
     fn all(ports: &Ports) -> Box<dyn Iterator<Item = Self> + '_> {
         ports.connections.live()
@@ -82,6 +82,7 @@ impl Listed for Arc<CloseRecord> {
         TextField::Protocol,
         TextField::Route,
         TextField::Upstream,
+        TextField::Tryout,
     ];
 
     fn all(ports: &Ports) -> Box<dyn Iterator<Item = Self> + '_> {

@@ -15,7 +15,7 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::client::conn::http1;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use model::Protocol;
+use model::{Protocol, TryoutRefused};
 use tokio::io::copy_bidirectional;
 use tokio::sync::watch;
 
@@ -67,7 +67,8 @@ pub(crate) async fn connect(
 ) -> Result<Response, ApiError> {
     // A browser asks a WebSocket's server without any question before it, whoever's page it is.
     if gate::is_cross_site(request.headers()) {
-        return Err(ApiError::forbidden("cross_site", "the request comes from a page of another site"));
+        let message = "the request comes from a page of another site";
+        return Err(site.board.refuse(TryoutRefused::CrossSite, StatusCode::FORBIDDEN, message));
     }
     let tryout = site.board.get(&id)?;
     let protocol = tryout.asked.protocol;
@@ -75,7 +76,7 @@ pub(crate) async fn connect(
         let message = format!("this tryout is of {protocol}, and the request is not");
         return Err(ApiError::bad_query(message).hint("open it with `new WebSocket` or `new EventSource`"));
     }
-    let open = tryout.begin(site.board.place()?)?;
+    let open = site.board.begin(&tryout)?;
     tracing::info!(%peer, route = %tryout.route, connection = %open.id, "a route is tried from the dashboard");
     let onward = onward(&tryout, request.headers())?;
     let browser = (protocol == Protocol::WebSocket).then(|| hyper::upgrade::on(&mut request));

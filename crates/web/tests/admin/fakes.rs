@@ -12,6 +12,7 @@ use alert::dispatch::{
     ReceiverName, SilenceError,
 };
 use alert::escalation::{AckError, IncidentView, State as IncidentState};
+use meter::cells::Counts;
 use model::event::CloseCode;
 use model::examination::{Asked, Denial, Examined};
 use model::finding::{Coverage, Doubt, Finding, Grounds, Level, Place, Said, Severity, Vantage};
@@ -34,7 +35,7 @@ use model::series::{Labels, Matcher, ReadError, Sample, Series, SeriesSource, Ti
 use model::system::{Limit, LimitedResource, Setting, SettingSource, SystemFacts};
 use model::{
     ConnectionId, Direction, HandshakeResult, Initiator, Layer, Leg, Opcode, PerDirection, Protocol, Reason,
-    WallTime,
+    TryoutRefused, WallTime,
 };
 use web::body::TryoutRoute;
 use web::{About, Alertmanager, Incidents, Ports, Tryouts};
@@ -55,6 +56,7 @@ pub(crate) struct Fake {
     pub(crate) doubt: Mutex<Option<Doubt>>,
     /// The gateway's ends of the connections that were tried, and whom they are from.
     pub(crate) entered: Mutex<Vec<(TcpStream, SocketAddr, ConnectionId)>>,
+    pub(crate) tryouts_refused: Arc<Counts<TryoutRefused>>,
 }
 
 impl Fake {
@@ -82,6 +84,7 @@ impl Fake {
             tryouts: Arc::clone(self) as Arc<dyn Tryouts>,
             journal: Some(Arc::clone(self) as Arc<dyn Journal>),
             queries: Arc::default(),
+            tryouts_refused: Arc::clone(&self.tryouts_refused),
             about: About { version: "1.2.3".to_owned(), started_at: second(0) },
         }
     }
@@ -291,6 +294,7 @@ fn closed(n: u64) -> CloseRecord {
             status: Some(if refused { 502 } else { 101 }),
             seconds: 0.01,
             connect_seconds: None,
+            accepts_coding: false,
             detail: refused.then(|| HOSTILE.to_owned()),
             refused_by: None,
         },

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use model::ConnectionId;
+use model::{ConnectionId, TryoutRefused, Word as _};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -59,6 +59,12 @@ async fn open(admin: &Admin, id: &str, headers: &[(&str, &str)]) -> (TcpStream, 
     (browser, gateway, asked)
 }
 
+/// Connections that did not begin, by why.
+fn refused(admin: &Admin) -> Vec<(&'static str, u64)> {
+    let counts = &admin.fake.tryouts_refused;
+    TryoutRefused::ALL.iter().map(|why| (why.as_str(), counts.get(*why))).collect()
+}
+
 async fn entered(admin: &Admin) -> (std::net::TcpStream, SocketAddr, ConnectionId) {
     loop {
         if let Some(entered) = admin.fake.entered.lock().expect("no panic").pop() {
@@ -80,11 +86,13 @@ async fn head_of(stream: &mut TcpStream) -> String {
 /// Looks at a connection before it counts as one that stays.
 const LOOKS_MAX: u32 = 4_000;
 
+/// The first of its connections, once none is open.
 async fn until_closed(admin: &Admin, id: &str) -> Value {
     for _ in 0..LOOKS_MAX {
-        let connection = view(admin, id).await["connections"][0].clone();
-        if connection["is_open"] == json!(false) {
-            return connection;
+        let connections = view(admin, id).await["connections"].clone();
+        let connections = connections.as_array().expect("a list");
+        if connections.iter().all(|connection| connection["is_open"] == json!(false)) {
+            return connections[0].clone();
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -214,6 +222,7 @@ async fn only_who_may_change_something_may_try() {
         .await
         .is_error(404, "not_found");
     assert!(admin.fake.entered.lock().expect("no panic").is_empty(), "nobody came to the gateway");
+    assert_eq!(refused(&admin), [("busy", 0), ("open", 0), ("over", 0), ("cross_site", 4)]);
 }
 
 #[tokio::test]
@@ -261,4 +270,19 @@ async fn connections_and_tryouts_are_bounded() {
     }
     admin.get(&format!("/api/v1/tryouts/{id}"), &[]).await.is_error(404, "not_found");
     admin.get(&format!("/api/v1/tryouts/{first}"), &[]).await.is(200);
+}
+
+#[tokio::test]
+async fn a_tryout_has_one_connection_at_a_time_and_twenty_in_all() {
+    let admin = Admin::open().await;
+    let id = ask_for(&admin, &websocket(), &[]).await;
+    let path = format!("/api/v1/tryouts/{id}/connect");
+    for _ in 0..20 {
+        let (browser, gateway, _) = open(&admin, &id, &HANDSHAKE).await;
+        admin.get(&path, &HANDSHAKE).await.is_error(409, "open");
+        drop((browser, gateway));
+        until_closed(&admin, &id).await;
+    }
+    admin.get(&path, &HANDSHAKE).await.is_error(410, "over");
+    assert_eq!(refused(&admin), [("busy", 0), ("open", 20), ("over", 1), ("cross_site", 0)]);
 }

@@ -170,6 +170,8 @@ mod tests {
         none("it goes on", &|n| stream(n, 2.0, true, 20, Some(0.0)));
         none("it begins with the one that is named", &|n| stream(n, 2.0, true, 20, Some(-1.0)));
         none("with ids", &|n| stream(n, 1.0, false, 20, None));
+        none("half of them with ids", &|n| stream(n, 1.0, false, if n % 2 == 0 { 0 } else { 20 }, None));
+        none("the client knew where it was", &|n| stream(n, 1.0, true, 0, None));
         none("too quick to lose anything", &|n| stream(n, 0.02, false, 0, None));
         let leaves = |made: Made| made.by(Leg::Client, What::Fin, Reason::ClientClosed);
         none("clients leave", &|n| leaves(stream(n, 1.0, false, 0, None)));

@@ -735,6 +735,8 @@ export type Handshake = {
   /** Of these, until a connection with the upstream stood, TLS included, and whatever waited or failed before that; none
    * where none was reached, or it is not known (HTTP/2 from the client, gRPC). */
   connect_seconds?: number,
+  /** An event stream: the client accepts a body that is coded (`Accept-Encoding`: RFC 9110, section 12.5.3). */
+  accepts_coding?: boolean,
   /** What went wrong, in words for an operator; none on success. */
   detail?: string,
   /** The limit of this gateway that refused it; none where none did. */

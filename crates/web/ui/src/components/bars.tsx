@@ -42,7 +42,7 @@ export function Bars({ caption, heading, bars, rows }: { caption: string; headin
               </th>
               <td className={table.number}>{format.count(count)}</td>
               <td className={`${table.number} ${styles.share}`}>
-                <span className={styles.bar} data-tone={tone} style={{ width: `${share * 100}%` }} />
+                <span className={styles.bar} data-tone={tone} style={{ width: `calc(${share} * (100% - 52px))` }} />
                 <span className={styles.text}>{format.percent(share)}</span>
               </td>
             </tr>

@@ -6,7 +6,7 @@ import { type KeyboardEvent, type ReactNode, useEffect, useLayoutEffect, useRef,
 import uPlot from 'uplot';
 
 import { useTexts } from '../i18n';
-import { decades, summary } from '../lib/chart';
+import { alone, decades, summary } from '../lib/chart';
 import { palette, type Palette } from '../theme';
 import styles from './chart.module.css';
 
@@ -186,7 +186,7 @@ function optionsOf(
         label,
         stroke: colors[color],
         width: 1.75,
-        points: { show: false },
+        points: { show: false, size: 4, filter: (u, index) => alone(u.data[index] as Column) },
         ...(dashed ? { dash: [5, 3] } : {}),
         ...(filled ? { fill: `${colors[color]}2e` } : {}),
       })),

@@ -62,3 +62,7 @@ export function summary(values: (number | null)[]): Summary {
   if (known.length === 0) return { last: null, min: null, max: null };
   return { last: values[values.length - 1] ?? null, min: Math.min(...known), max: Math.max(...known) };
 }
+
+/** Where values stand alone, so that no line leads there. */
+export const alone = (values: readonly (number | null | undefined)[]): number[] =>
+  values.flatMap((value, index) => (value != null && values[index - 1] == null && values[index + 1] == null ? [index] : []));

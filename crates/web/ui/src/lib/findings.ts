@@ -67,9 +67,13 @@ export function report(finding: Finding, t: Translate, format: Format): string {
   ].join('\n\n').concat('\n');
 }
 
+/** How many connections, in words. */
+export const connectionsText = (count: number, t: Translate, format: Format): string =>
+  (count === 1 ? t('findings.connection') : t('findings.connections', { count: format.count(count) }));
+
 export function affectedText(affected: NonNullable<Finding['affected']>, t: Translate, format: Format): string {
-  const count = t('findings.connections', { count: format.count(affected.connections) });
-  return affected.share_of_closes === null ? count : `${count}, ${t('findings.shareOf', { share: format.percent(affected.share_of_closes) })}`;
+  const count = connectionsText(affected.connections, t, format);
+  return affected.share_of_closes === null ? count : `${count} · ${t('findings.shareOf', { share: format.percent(affected.share_of_closes) })}`;
 }
 
 /** Sentences have words of clients in them: these begin no markup. */

@@ -43,7 +43,7 @@ test.each([
   [9.96, '9.9 s', '9.9秒'],
   [60.03, '60 s', '60秒'],
   [119.9, '119 s', '119秒'],
-  [252, '4 min 12 s', '4分12秒'],
+  [252, '4 min 12 s', '4分钟12秒'],
   [3600, '1 h', '1小时'],
   [533_000, '6 d 4 h', '6天4小时'],
   [null, '–', '–'],
@@ -53,6 +53,7 @@ test.each([
 
 test('a silence keeps its fractions', () => {
   expect([en.precise(60.034), en.precise(0.0312), en.precise(7932)]).toEqual(['60.03 s', '0.031 s', '2 h 12 min']);
+  expect([zh.precise(60.034), zh.precise(0.0312), zh.latencyText(2.5), zh.latencyText(0.25)]).toEqual(['60.03秒', '0.031秒', '2.5秒', '250 ms']);
 });
 
 test('times', () => {

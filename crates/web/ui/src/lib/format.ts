@@ -1,4 +1,4 @@
-// Numbers, units and times as people of each language write them. Units are SI symbols in every language.
+// Numbers, units and times as people of each language write them. Units are SI symbols, but for seconds and what is longer.
 
 export type Language = 'en' | 'zh-CN';
 
@@ -6,7 +6,7 @@ const MISSING = '–';
 
 const LONG_UNITS: Record<Language, { day: string; hour: string; minute: string; second: string; gap: string }> = {
   en: { day: 'd', hour: 'h', minute: 'min', second: 's', gap: ' ' },
-  'zh-CN': { day: '天', hour: '小时', minute: '分', second: '秒', gap: '' },
+  'zh-CN': { day: '天', hour: '小时', minute: '分钟', second: '秒', gap: '' },
 };
 
 const SHORT_CLOCK: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
@@ -91,18 +91,20 @@ export class Format {
     if (seconds === null) return { value: MISSING, unit: '' };
     if (seconds < 0.001) return { value: this.#digits(seconds * 1e6), unit: 'µs' };
     if (seconds < 1) return { value: this.#digits(seconds * 1e3), unit: 'ms' };
-    return { value: this.#digits(seconds), unit: 's' };
+    return { value: this.#digits(seconds), unit: LONG_UNITS[this.language].second };
   }
 
   latencyText(seconds: number | null): string {
     const { value, unit } = this.latency(seconds);
-    return unit === '' ? value : `${value} ${unit}`;
+    const { second, gap } = LONG_UNITS[this.language];
+    return unit === '' ? value : `${value}${unit === second ? gap : ' '}${unit}`;
   }
 
   /** A time whose fractions tell something, such as a silence of 60.03 s. */
   precise(seconds: number): string {
     if (seconds >= 1000) return this.duration(seconds);
-    return `${this.#number(seconds, { maximumFractionDigits: seconds < 1 ? 3 : 2 })} s`;
+    const { second, gap } = LONG_UNITS[this.language];
+    return `${this.#number(seconds, { maximumFractionDigits: seconds < 1 ? 3 : 2 })}${gap}${second}`;
   }
 
   /** A time that people count in minutes or days: its two greatest parts. Below two minutes in seconds, as time

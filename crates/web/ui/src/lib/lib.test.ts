@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import type { EndedCount } from '../api/types';
-import { bucketEdges, bucketOf, decades, heat, stack, summary, usedBuckets } from './chart';
+import { alone, bucketEdges, bucketOf, decades, heat, stack, summary, usedBuckets } from './chart';
 import { backoffMs, freshness } from './freshness';
 import { elsewhere, parseHash, partsOf, windowOf, withQuery } from './location';
 import { step } from './rows';
@@ -130,4 +130,11 @@ test('addresses', () => {
   expect(address({ ip: '2001:db8::1', port: 443 })).toBe('[2001:db8::1]:443');
   expect(address({ ip: '2001:db8::1', port: 0 })).toBe('2001:db8::1');
   expect(host('http://10.0.0.1:3000/')).toBe('10.0.0.1:3000');
+});
+
+test('values that stand alone are drawn as points', () => {
+  expect(alone([null, 1, null, 2, 3, null, 4])).toEqual([1, 6]);
+  expect(alone([0])).toEqual([0]);
+  expect(alone([1, 2])).toEqual([]);
+  expect(alone([])).toEqual([]);
 });

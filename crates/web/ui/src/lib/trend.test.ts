@@ -12,16 +12,19 @@ test('what grows in a straight line has an end', () => {
   expect(Math.abs(seconds - 3600)).toBeLessThan(300);
 });
 
-test.each([
-  ['stands still', () => 100],
-  ['falls', (index: number) => 200 - index],
-  ['goes up and down', (index: number) => 100 + 50 * Math.sin(index / 5)],
-  ['levels off', (index: number) => 200 - 100 * Math.exp(-index / 15)],
-  ['explodes', (index: number) => 1.1 ** index],
-  ['jumps once', (index: number) => (index < 30 ? 100 : 160)],
-  ['grows too slowly to say', (index: number) => 100 + index / 1000],
-])('of what %s nothing is said', (_, of) => {
-  expect(exhaustionOf(grown(of), 60, 400)).toBeNull();
+/** Each is refused for what it is: a straight line with the same limit would be told. */
+test.each<[string, (index: number) => number, number]>([
+  ['stands still', () => 100, 101],
+  ['falls', (index) => 200 - index, 100],
+  ['is beyond it', (index) => 100 + index, 120],
+  ['goes up and down', (index) => 100 + 50 * Math.sin(index / 5), 160],
+  ['swings as much as it grows', (index) => 100 + index + (index % 2 === 0 ? 20 : -20), 200],
+  ['grows ever faster', (index) => index ** 1.5, 600],
+  ['grows ever slower', (index) => index ** 0.65, 20],
+  ['jumps once', (index) => (index < 30 ? 100 : 160), 180],
+  ['grows too slowly to say', (index) => 100 + index / 1000, 100.1],
+])('of what %s nothing is said', (_, of, limit) => {
+  expect(exhaustionOf(grown(of), 60, limit)).toBeNull();
 });
 
 test('nothing is said far ahead, of few points, or where many are missing', () => {
@@ -45,6 +48,7 @@ test('the series of each limit, as long as it is of one process', () => {
   const series = [
     { metric: { resource: 'accept_queue', listener: 'a', instance: 'x' }, values: [[0, '1'], [120, '3']] as [number, string][] },
     { metric: { resource: 'accept_queue', listener: 'b', instance: 'x' }, values: [[0, '7']] as [number, string][] },
+    { metric: { resource: 'series', listener: 'a', instance: 'x' }, values: [[0, '9']] as [number, string][] },
   ];
   expect(usedOf(series, { resource: 'accept_queue', subject: 'a' }, steps)).toEqual([1, null, 3]);
   expect(usedOf(series, { resource: 'accept_queue', subject: 'c' }, steps)).toBeNull();

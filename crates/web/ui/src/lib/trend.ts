@@ -60,7 +60,7 @@ export function exhaustionOf(used: (number | null)[], step: number, limit: numbe
   if (last === undefined || points.length < POINTS_MIN || points.length < KNOWN_MIN * used.length) return null;
   const { slope, straight } = fitted(points);
   const seen = last[0] - (points[0]?.[0] ?? 0);
-  if (slope <= 0 || straight < STRAIGHT_MIN || slope * seen < GROWTH_MIN * limit) return null;
+  if (straight < STRAIGHT_MIN || slope * seen < GROWTH_MIN * limit) return null;
   const half = Math.floor(points.length / 2);
   const steadiness = fitted(points.slice(half)).slope / fitted(points.slice(0, half)).slope;
   if (!(steadiness >= 1 / STEADY_MAX && steadiness <= STEADY_MAX)) return null;

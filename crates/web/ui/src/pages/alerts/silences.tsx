@@ -4,6 +4,7 @@ import { type FormEvent, useDeferredValue, useState } from 'react';
 
 import { useMatching, useSilencing } from '../../api/alerts';
 import type { GettableSilence } from '../../api/types';
+import form from '../../components/form.module.css';
 import { Empty, Panel } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import table from '../../components/table.module.css';
@@ -59,7 +60,7 @@ export function Silences({ silences }: { silences: GettableSilence[] }) {
             </table>
           </div>
         )}
-        {expire.error !== null && <p className={styles.error} role="alert">{expire.error.message}</p>}
+        {expire.error !== null && <p className={form.error} role="alert">{expire.error.message}</p>}
       </Panel>
     </>
   );
@@ -93,7 +94,7 @@ function NewSilence() {
   };
   return (
     <Panel id="new-silence" title={t('alerts.newSilence')} help={t('alerts.newSilenceHelp')} className={styles.new}>
-      <form className={styles.form} onSubmit={send}>
+      <form className={`${form.form} ${styles.form}`} onSubmit={send}>
         <TextInput
           size="xs" className={styles.wide} label={t('alerts.matchers')} value={text} placeholder={'alertname="A", route=~"chat|echo"'}
           onChange={({ currentTarget }) => setText(currentTarget.value)} error={matchers === null ? t('alerts.badMatchers', { example: 'name="value"' }) : undefined}
@@ -106,7 +107,7 @@ function NewSilence() {
         <TextInput size="xs" className={styles.wide} label={t('alerts.comment')} value={comment} maxLength={500} onChange={({ currentTarget }) => setComment(currentTarget.value)} />
         <Button size="xs" type="submit" disabled={!isReady} loading={create.isPending} className={styles.submit}>{t('alerts.create')}</Button>
       </form>
-      {create.error !== null && <p className={styles.error} role="alert">{create.error.message}</p>}
+      {create.error !== null && <p className={form.error} role="alert">{create.error.message}</p>}
       {matchers !== null && matchers.length > 0 && <Preview matchers={matchers} />}
     </Panel>
   );
@@ -116,7 +117,7 @@ function NewSilence() {
 function Preview({ matchers }: { matchers: Matcher[] }) {
   const { t, format } = useTexts();
   const { data, error } = useMatching(matchers);
-  if (error !== null) return <p className={styles.error} role="alert">{error.message}</p>;
+  if (error !== null) return <p className={form.error} role="alert">{error.message}</p>;
   if (data === undefined) return null;
   return (
     <div className={styles.preview} role="status">

@@ -25,7 +25,7 @@ export function ClosedRecord({ record }: { record: CloseRecord }) {
         facts={[
           [t('table.protocol'), <ProtocolName protocol={record.protocol} />],
           [t('table.route'), <bdi>{visible(record.route)}</bdi>],
-          [t('table.client'), address(record.client)],
+          [t('table.client'), address(record.client) + (record.client.is_tryout ? ` · ${t('record.tryout')}` : '')],
           [t('table.upstream'), record.upstream === null ? '–' : <bdi>{visible(record.upstream)}</bdi>],
         ]}
       />
@@ -101,7 +101,7 @@ function Lead({ record: { initiator, reason, handshake } }: { record: CloseRecor
   }
   return (
     <p className={styles.lead}>
-      {t('record.endedBy', { who: t(`word.initiator.${initiator}`), reason: t(`word.reason.${reason}`) })}
+      {reason === 'client_closed' ? t('word.reason.client_closed') : t('record.endedBy', { who: t(`word.initiator.${initiator}`), reason: t(`word.reason.${reason}`) })}
       <span className={styles.explain}>{t(`word.reasonHelp.${reason}`)}</span>
     </p>
   );

@@ -22,7 +22,7 @@ export function LiveRecord({ connection }: { connection: LiveConnection }) {
           [t('table.state'), <State state={connection.state} />],
           [t('table.protocol'), <ProtocolName protocol={connection.protocol} />],
           [t('table.route'), <bdi>{visible(connection.route)}</bdi>],
-          [t('table.client'), address(connection.client)],
+          [t('table.client'), address(connection.client) + (connection.client.is_tryout ? ` · ${t('record.tryout')}` : '')],
           [t('table.upstream'), <bdi>{visible(connection.upstream)}</bdi>],
           [t('record.opened'), format.timestamp(new Date(connection.opened_at))],
         ]}

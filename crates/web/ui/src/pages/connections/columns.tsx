@@ -1,6 +1,7 @@
 // The columns of both sets.
 import type { ReactNode } from 'react';
 
+import type { ClientAddress } from '../../api/types';
 import { RowLink } from '../../components/row-link';
 import { Abnormal, ProtocolName, State, Who } from '../../components/words';
 import { useTexts } from '../../i18n';
@@ -31,7 +32,7 @@ export function useColumns(set: Set, hrefOf: (id: string) => string): Column[] {
     { key: 'protocol', label: t('table.protocol'), parts: 94, from: set === 'live' ? 'wide' : 'full', cell: ({ protocol }) => <ProtocolName protocol={protocol} /> },
     { key: 'route', label: t('table.route'), parts: 84, from: 'medium', cell: ({ route }) => <bdi>{visible(route)}</bdi> },
     { key: 'upstream', label: t('table.upstream'), parts: 128, from: set === 'live' ? 'wide' : 'full', cell: ({ upstream }) => (upstream === null ? '–' : <bdi>{visible(host(upstream))}</bdi>) },
-    { key: 'client', label: t('table.client'), parts: 124, from: 'medium', cell: ({ client }) => <span title={address(client)}>{client.ip}</span> },
+    { key: 'client', label: t('table.client'), parts: 124, from: 'medium', cell: ({ client }) => <Client client={client} /> },
   ];
   const measured: Column[] = [
     { key: 'idle', label: t('table.idle'), help: t(set === 'live' ? 'table.idleHelp' : 'table.idleClosedHelp'), parts: 82, number: true, sort: 'idle', cell: ({ idleSeconds }) => (set === 'live' ? format.duration(idleSeconds) : format.precise(idleSeconds)) },
@@ -75,6 +76,12 @@ function Condition({ row: { state, record } }: { row: Row }) {
   if (state !== null) return <State state={state} />;
   if (record?.reason == null) return <span className={styles.quiet}>{t('table.notOpened', { result: t(`word.handshake.${record?.handshake.result ?? 'malformed'}`) })}</span>;
   return <>{t(`word.reason.${record.reason}`)}<Abnormal reason={record.reason} /></>;
+}
+
+function Client({ client }: { client: ClientAddress }) {
+  const { t } = useTexts();
+  const mark = client.is_tryout ? ` · ${t('record.tryout')}` : '';
+  return <span title={address(client) + mark}>{client.ip}<span className={styles.quiet}>{mark}</span></span>;
 }
 
 const Pair = ({ first, second }: { first: string; second: string }) => (

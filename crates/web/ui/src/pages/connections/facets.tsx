@@ -17,7 +17,7 @@ interface Props {
 
 /** The catalogue of each key whose values are words. */
 const WORDS = {
-  state: 'state', protocol: 'protocol', reason: 'reason', initiator: 'initiator', result: 'handshake',
+  state: 'state', protocol: 'protocol', reason: 'reason', initiator: 'initiator', result: 'handshake', tryout: 'tryout',
 } as const satisfies Record<string, keyof typeof en.word>;
 
 export function FacetList(props: Props) {
@@ -37,7 +37,7 @@ function Lists({ facets, q, onFilter }: Props) {
   const label = useLabel();
   return (
     <>
-      {facets.filter(({ values }) => values.length > 0).map(({ key, values, others }) => (
+      {facets.filter((facet) => tells(facet, q)).map(({ key, values, others }) => (
         <section key={key} className={styles.facet}>
           <h2>{t(`connections.facet.${key}` as TextKey)}</h2>
           <ul>
@@ -59,6 +59,10 @@ function Lists({ facets, q, onFilter }: Props) {
     </>
   );
 }
+
+/** Whether there is something to choose; of the test page, once a connection is of it, or somebody has left those out. */
+const tells = ({ key, values }: Facet, q: string): boolean =>
+  values.some(({ value }) => key !== 'tryout' || value !== 'false' || asksFor(q, key, value));
 
 function useLabel() {
   const { t } = useTexts();

@@ -5,6 +5,7 @@ import { type FormEvent, useState } from 'react';
 import { useExamine, useJob } from '../../api/jobs';
 import type { JobView, ProbeStage, Step } from '../../api/types';
 import { Answer } from '../../components/answer';
+import form from '../../components/form.module.css';
 import { Panel } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
@@ -44,7 +45,7 @@ export function CheckForm({ onAsked, filled }: { onAsked: (job: string) => void;
   };
   return (
     <>
-      <form className={styles.form} onSubmit={send}>
+      <form className={`${form.form} ${styles.form}`} onSubmit={send}>
         <TextInput
           size="xs" label={t('check.target')} value={target} maxLength={2048} placeholder="wss://example.com/chat" title={t('check.targetHint')}
           onChange={({ currentTarget }) => setTarget(currentTarget.value)}
@@ -59,7 +60,7 @@ export function CheckForm({ onAsked, filled }: { onAsked: (job: string) => void;
         />
         <Button size="xs" type="submit" disabled={target.trim() === ''} loading={isPending}>{t('check.run')}</Button>
       </form>
-      {error !== null && <p className={styles.error} role="alert"><bdi>{error.message}</bdi></p>}
+      {error !== null && <p className={form.error} role="alert"><bdi>{error.message}</bdi></p>}
     </>
   );
 }

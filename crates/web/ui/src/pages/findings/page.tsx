@@ -8,7 +8,7 @@ import { PageHead } from '../../components/page-head';
 import { Empty, Panel } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
-import { connectionsKeys, counts, isGoingOn, keysOf, pathOf, ranked } from '../../lib/findings';
+import { connectionsKeys, connectionsText, counts, isGoingOn, keysOf, pathOf, ranked } from '../../lib/findings';
 import { visible } from '../../lib/text';
 import { Check } from './check';
 import { SeverityMark, Sure } from './mark';
@@ -88,9 +88,9 @@ function Row({ finding }: { finding: Finding }) {
           <span className={styles.code}>{code}</span>
         </div>
       </div>
-      {affected !== null && (
+      {affected !== null && affected.connections > 0 && (
         <div className={styles.amount}>
-          <strong>{format.count(affected.connections)}</strong>
+          <strong>{connectionsText(affected.connections, t, format)}</strong>
           {affected.share_of_closes !== null && (
             <>
               <span className={styles.percent}>{format.percent(affected.share_of_closes)}</span>

@@ -4,6 +4,7 @@ import type { FormEvent } from 'react';
 
 import { useTry } from '../../api/tryouts';
 import type { TryoutList, TryoutRoute, TryoutView } from '../../api/types';
+import form from '../../components/form.module.css';
 import { Empty } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
@@ -54,7 +55,7 @@ export function Form({ list: { routes, open, limit, seconds }, failure, talk, on
   );
   return (
     <>
-      <form className={styles.form} onSubmit={connect} data-socket={isSocket || undefined}>
+      <form className={`${form.form} ${styles.form}`} onSubmit={connect} data-socket={isSocket || undefined}>
         <SegmentedControl
           size="xs" radius={5} aria-label={own('protocol')} value={isSocket ? 'websocket' : 'sse'} className={styles.protocol}
           data={[{ value: 'websocket', label: 'WebSocket' }, { value: 'sse', label: 'EventSource' }]}
@@ -72,7 +73,7 @@ export function Form({ list: { routes, open, limit, seconds }, failure, talk, on
           ? <Button key="connect" size="xs" type="submit" loading={isPending}>{own('connect')}</Button>
           : <Button key="close" size="xs" type="button" variant="default" onClick={() => talk.close(1000, '')}>{own('disconnect')}</Button>}
       </form>
-      {wrong !== null && <p className={styles.error} role="alert"><bdi>{visible(wrong)}</bdi></p>}
+      {wrong !== null && <p className={form.error} role="alert"><bdi>{visible(wrong)}</bdi></p>}
       <p className={styles.seats}>{own('seats', { open: format.count(open), limit: format.count(limit), time: format.duration(seconds) })}</p>
     </>
   );
