@@ -97,6 +97,14 @@ def test_a_token_from_a_file(tmp_path):
         assert not [line for line in gateway.lines if line.get("level") == "WARN"]
 
 
+def test_licences_of_what_is_built_in(local):
+    status, headers, text = ask(local, "GET /licences")
+    assert (status, headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
+    packages = {tuple(line.split(" ")[:2]) for line in text.splitlines() if " | " in line}
+    assert {("crate", "tokio"), ("crate", "rustls"), ("npm", "uplot")} <= packages
+    assert "Permission is hereby granted" in text and "Apache License" in text
+
+
 def session(gateway):
     status, headers, _ = ask(gateway, "POST /api/v1/login", body={"token": TOKEN})
     assert status == 204
