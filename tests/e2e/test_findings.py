@@ -6,6 +6,7 @@ import urllib.request
 
 import pytest
 import websockets
+from harness.books import total
 from harness.gateway import Gateway, config_for, until
 from harness.processes import free_port
 
@@ -54,13 +55,13 @@ def items(gateway, query=""):
 
 
 def settled(gateway):
-    """What is found once the gateway has looked for causes after all that happened: it tells of a deploy, and waits
-    until a later look has been taken."""
-    records = len(gateway.closed())
+    """What is found once the gateway has noted the end of all that it let in and has looked for causes after it."""
+    opened = total(gateway.metrics(), "websocket_handshakes_total")
+    until(lambda: len(gateway.closed()) == opened, "the record of each connection", 30)
     looks = "heartline_finding_looks_total"
     before = gateway.metrics()[looks]
     until(lambda: gateway.metrics()[looks] >= before + 2, "two looks", 30)
-    assert len(gateway.closed()) == records
+    assert total(gateway.metrics(), "websocket_handshakes_total") == opened
     return items(gateway), items(gateway, "?lang=zh-CN"), gateway.metrics()
 
 
