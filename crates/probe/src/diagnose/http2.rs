@@ -31,6 +31,8 @@ const BODY_BYTES_MAX: usize = 512;
 /// How long a greeting waits for a first message, and for the end of its call.
 const FIRST_MESSAGE_TIME: f64 = 2.0;
 const END_TIME: f64 = 1.0;
+/// Status of a gRPC call to a service that cannot take it now.
+const UNAVAILABLE: u32 = 14;
 /// How long a message may take to go.
 const SENDING_TIME: f64 = 20.0;
 
@@ -462,6 +464,19 @@ impl<'a, 'b> Call<'a, 'b> {
     }
 
     fn status(&mut self, fields: &HeaderMap) {
+    /// A server that has enough of a connection tells its calls that it is not available (14), and the connection why.
+    async fn complaint(&mut self) {
+        if self.seen.grpc.as_ref().is_none_or(|grpc| grpc.code != Some(UNAVAILABLE)) {
+            return;
+        }
+        if let (Some(sign @ Sign::GoAway(error, _)), Some(end)) =
+            (told(&mut self.over).await, &mut self.seen.end)
+            && error != Http2Error::NoError
+        {
+            end.sign = sign;
+        }
+    }
+
         let code = fields.get("grpc-status").and_then(|value| value.to_str().ok()?.parse().ok());
         let message = fields.get("grpc-message").map(|value| grpc::message(value.as_bytes()));
         let message = http1::shown(message.unwrap_or_default().as_bytes());
@@ -521,7 +536,12 @@ async fn why(error: &h2::Error, over: &mut watch::Receiver<Option<Sign>>) -> Sig
         return own;
     }
     let told = timeout(Duration::from_millis(200), over.wait_for(Option::is_some)).await;
-    told.ok().and_then(Result::ok).and_then(|sign| sign.clone()).unwrap_or(own)
+    told.ok()?.ok()?.clone()
+    told(over).await.unwrap_or(own)
+}
+
+/// What a connection ended by, when that is told soon.
+async fn told(over: &mut watch::Receiver<Option<Sign>>) -> Option<Sign> {
 }
 
 fn sign(error: &h2::Error) -> Sign {
