@@ -177,6 +177,18 @@ fn by_answer(plain: &Attempt, depends: bool) -> Option<Refusal> {
         Said::new("challenge").with("scheme", value.split([' ', ',']).next().unwrap_or_default())
     });
     match answer.status {
+        // A page says more than why.
+        403 if !depends
+            && challenge.is_none()
+            && !answer.is_page()
+            && speaks_of_credentials(&answer.body) =>
+        {
+            Some(Refusal {
+                decisive: status("status"),
+                confirmed: openings::body(answer),
+                is_ambiguous: true,
+            })
+        }
         401 | 407 => Some(Refusal { decisive: status("status"), confirmed: challenge, is_ambiguous: false }),
         403 if depends || challenge.is_some() => {
             Some(Refusal { decisive: status("status"), confirmed: challenge, is_ambiguous: false })
@@ -192,10 +204,7 @@ fn by_close(plain: &Attempt) -> Option<Refusal> {
     const AT_ONCE_SECONDS: f64 = 1.0;
     let end = plain.peer_end().filter(|end| end.age < AT_ONCE_SECONDS)?;
     let Sign::Close(Some(code), reason) = &end.sign else { return None };
-    let lower = reason.to_ascii_lowercase();
-    let says = ["auth", "token", "credential", "login", "log in", "forbidden", "jwt", "session"]
-        .iter()
-        .any(|word| lower.contains(word));
+    let says = speaks_of_credentials(reason) || reason.to_ascii_lowercase().contains("forbidden");
     let means = matches!(code.0, 3000 | 3003 | 4401 | 4403);
     let is_concerned = means || (says && matches!(code.0, 1008 | 4000..=4999));
     is_concerned.then(|| Refusal {
@@ -203,6 +212,26 @@ fn by_close(plain: &Attempt) -> Option<Refusal> {
         confirmed: says.then(|| Said::new("reason").with("reason", reason.as_str())),
         is_ambiguous: !(means || says),
     })
+}
+
+/// Words of those who ask for credentials.
+fn speaks_of_credentials(text: &str) -> bool {
+    const WORDS: [&str; 12] = [
+        "auth",
+        "token",
+        "credential",
+        "login",
+        "log in",
+        "logged in",
+        "sign in",
+        "jwt",
+        "session",
+        "cookie",
+        "api key",
+        "api-key",
+    ];
+    let lower = text.to_ascii_lowercase();
+    WORDS.iter().any(|word| lower.contains(word))
 }
 
 fn by_grpc(plain: &Attempt) -> Option<Refusal> {
@@ -231,7 +260,7 @@ mod tests {
     use model::finding::Level;
 
     use super::*;
-    use crate::attempt::{End, GrpcEnd, Stream};
+    use crate::attempt::{Answer, End, GrpcEnd, Stream};
     use crate::experiment::Check;
     use crate::scene::{Scene, answer, found, none};
 
@@ -286,6 +315,11 @@ mod tests {
         assert_eq!(codes(answer(101)), ["status", "sent", "opens_without"]);
         none(probe, without(answer(403)));
         none(probe, Scene::websocket().plain(answer(403)));
+        let says = |body: &str| Answer { body: body.to_owned(), ..answer(403) };
+        found(probe, Scene::websocket().plain(says("please log in")), Level::Medium);
+        found(probe, token().plain(says("{\"error\":\"unknown session\"}")), Level::Medium);
+        none(probe, Scene::websocket().plain(says("your country is not served")));
+        none(probe, Scene::websocket().plain(says("<!doctype html><a href=/login>log in</a>")));
     }
 
     #[test]
