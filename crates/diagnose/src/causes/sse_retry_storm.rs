@@ -76,7 +76,12 @@ const SHORT: f64 = 1.0;
 const SOON_MS: u64 = 1000;
 
 fn probe(seen: &Examination) -> Option<Finding> {
-    let streams = |via| seen.of_open(via).filter(|_| seen.target.protocol == Protocol::Sse);
+    let is_left = |attempt: &Attempt| attempt.peer_end().is_none() && attempt.lived() < SHORT;
+    let streams = |via| {
+        seen.of_open(via)
+            .filter(|_| seen.target.protocol == Protocol::Sse)
+            .filter(move |attempt| !is_left(attempt))
+    };
     let is_short = |attempt: &Attempt| attempt.peer_end().is_some_and(|end| end.age < SHORT);
     let told = |attempt: &Attempt| attempt.stream.as_ref().and_then(|stream: &Stream| stream.retry_ms);
     let all: Vec<&Attempt> = streams(Via::Url).collect();
@@ -114,7 +119,7 @@ mod tests {
     use model::{Leg, Reason};
 
     use super::*;
-    use crate::attempt::Sign;
+    use crate::attempt::{End, Sign};
     use crate::population::tests::{end as ended, random, told_of};
     use crate::scene::{Scene, URL, end, found, greeted_by, none};
 
@@ -151,5 +156,12 @@ mod tests {
         none(probe, Scene::sse().attempts(ends(20.0, Some(50), 9)));
         none(probe, Scene::sse().attempts(ends(0.01, Some(5000), 0)));
         none(probe, Scene::sse().attempts(ends(0.01, None, 0)));
+        let left = |age| {
+            let stream =
+                Stream { end: Some(End { is_ours: true, ..end(age, Sign::Fin) }), ..Stream::default() };
+            greeted_by(URL, stream)
+        };
+        none(probe, Scene::sse().attempts(ends(0.04, Some(0), 1)).attempt(left(5.0)));
+        found(probe, Scene::sse().attempts(ends(0.04, Some(0), 1)).attempt(left(0.01)), Level::Medium);
     }
 }
