@@ -136,6 +136,15 @@ impl Timer<'_> {
         flows.len() > 1 && flows.iter().all(|flow| flow.is_some_and(|(_, is_on)| is_on) && *flow == flows[0])
     }
 
+    /// Each of its streams was an even flow until a moment before: the silence may be the beginning of the end, as where
+    /// a hop stops passing on first and cuts then.
+    fn follows_a_flow(&self) -> bool {
+        self.ends.iter().all(|(attempt, end)| {
+            let flow = attempt.stream.as_ref().filter(|stream| stream.messages.len() >= FLOW_MESSAGES);
+            flow.is_some() && end.silence < STOPPING_GAPS * longest_gap(attempt, end)
+        })
+    }
+
     /// What was seen of it, in a sentence.
     pub fn told(&self) -> Said {
         let code = match self.clock {
@@ -160,6 +169,8 @@ impl Timer<'_> {
             .unless((self.ends.len() == 1).then(|| Said::new("one_end_only")));
         let outlived = (self.outlived > 0).then(|| Said::new("some_outlived").with("count", self.outlived));
         let claim = claim.against(outlived);
+        let claim =
+            if self.clock == Clock::Unknown && self.follows_a_flow() { claim.suspected() } else { claim };
         if self.ends.len() == 1 || is_one_event { claim.next(Said::new("repeat_hold")) } else { claim }
     }
 
@@ -169,6 +180,9 @@ impl Timer<'_> {
         Some(said_close(code.as_ref().map_or(1005, |code| code.0), reason))
     }
 }
+
+/// A silence of a few gaps between messages is no silence yet.
+const STOPPING_GAPS: f64 = 6.0;
 
 /// Fewer messages are no flow.
 pub const FLOW_MESSAGES: usize = 6;
@@ -231,8 +245,11 @@ pub fn timer(seen: &Examination, via: Via) -> Option<Timer<'_>> {
         (Some(silence), Some(_)) => (silence, Clock::Unknown),
         (None, None) => return None,
     };
+    // A longer silence was survived; or straight at the service there is no such silence, so that who ends the streams
+    // had stopped passing on what the service sends.
     let is_age = told == Clock::Unknown
-        && ends.iter().any(|(attempt, end)| longest_gap(attempt, end) > 1.1 * end.silence);
+        && (ends.iter().any(|(attempt, end)| longest_gap(attempt, end) > 1.1 * end.silence)
+            || (via == Via::Url && age.is_some_and(|age| flows_on(seen, age, seconds))));
     let (seconds, told) = match age.filter(|_| is_age) {
         Some(age) => (age, Clock::Age),
         None => (seconds, told),
@@ -375,6 +392,17 @@ fn longest_gap(attempt: &Attempt, end: &End) -> f64 {
     heard.push(end.at - end.age);
     heard.sort_by(f64::total_cmp);
     heard.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max)
+}
+
+/// A stream straight at the service speaks beyond that age, and is never silent for nearly so long.
+fn flows_on(seen: &Examination, age: f64, silence: f64) -> bool {
+    seen.of_open(Via::Direct).any(|attempt| {
+        let Some(stream) = &attempt.stream else { return false };
+        let Some(end) = &stream.end else { return false };
+        let opened = end.at - end.age;
+        let is_beyond = stream.messages.last().is_some_and(|last| last.at - opened > age);
+        is_beyond && stream.sent.len() <= 1 && longest_gap(attempt, end) < 0.5 * silence
+    })
 }
 
 /// The value that all of these have in common.

@@ -185,6 +185,22 @@ mod tests {
     }
 
     #[test]
+    fn a_flow_that_a_hop_stops_before_it_cuts_is_no_silence() {
+        let flow = |until: u32| (0..until).map(|nth| message(0.4 * f64::from(nth), 1, 20)).collect();
+        let stopped = |began: f64| {
+            cut_at(URL, SILENT, began, 4.0, Sign::BodyCut).stream_with(|stream: &mut Stream| {
+                stream.messages = flow(8);
+                stream.end.as_mut().expect("cut").silence = 1.2;
+            })
+        };
+        let scene = || Scene::sse().direct("10.0.3.7:8080").attempts([stopped(0.0), stopped(3.0)]);
+        let straight =
+            |messages| lives(DIRECT, SILENT, 0.0, 9.0).stream_with(|stream| stream.messages = messages);
+        assert_eq!(level(scene().attempt(straight(flow(22)))), Some(Level::High));
+        assert_eq!(level(scene().attempt(straight(flow(8)))), None, "the service falls silent too");
+    }
+
+    #[test]
     fn feeds_that_end_with_the_same_message_may_be_counted() {
         let fed = |began: f64, count: u32, end: f64| {
             cut_at(URL, SILENT, began, end, Sign::Rst).stream_with(|stream: &mut Stream| {

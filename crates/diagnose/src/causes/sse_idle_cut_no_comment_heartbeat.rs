@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
     use crate::attempt::Sign;
-    use crate::scene::{DIRECT, SILENT, Scene, URL, cut_at, found, lives, none};
+    use crate::scene::{DIRECT, SILENT, Scene, URL, cut_at, found, lives, message, none};
 
     fn scene() -> Scene {
         Scene::of(Protocol::Sse).direct("10.0.3.7:80")
@@ -135,6 +135,22 @@ mod tests {
         let straight = twice(&Sign::Fin).attempt(lives(DIRECT, SILENT, 0.0, 30.0));
         let finding = found(probe, straight, Level::Medium);
         assert_eq!((finding.place, finding.not_excluded.len()), (Place::UpstreamLeg, 1));
+    }
+
+    #[test]
+    fn a_silence_of_a_few_gaps_is_only_suspected() {
+        let after = |gap: f64| {
+            let flow = (0..10).map(|nth| message(gap * f64::from(nth), 1, 20));
+            let stopped = |began: f64| {
+                cut_at(URL, SILENT, began, 9.0 * gap + 1.2, Sign::BodyCut).stream_with(|stream| {
+                    stream.messages = flow.clone().collect();
+                    stream.end.as_mut().expect("cut").silence = 1.2;
+                })
+            };
+            Scene::of(Protocol::Sse).attempts([stopped(0.0), stopped(3.0)])
+        };
+        found(probe, after(0.4), Level::Low);
+        found(probe, after(0.02), Level::Medium);
     }
 
     #[test]
