@@ -36,6 +36,10 @@ const SIZES_SPREAD: f64 = 0.02;
 const PERIODS_SPREAD: f64 = 0.15;
 /// Sizes of buffers are multiples of it.
 const BUFFER: u64 = 512;
+/// Fewest streams whose first bytes are compared, and least pause behind these: round trips are shorter, so that it is
+/// not TCP's slow start (RFC 5681, section 3.1).
+const BLOCKS_MIN: usize = 2;
+const BLOCK_PAUSE: f64 = 1.0;
 
 /// Least wait that is not chance.
 const HELD_SECONDS: f64 = 0.25;
@@ -68,17 +72,8 @@ impl Flow<'_> {
     }
 
     /// How it is held; none when that does not show.
-    pub fn holding(&self) -> Option<Holding> {
-        let stream = self.attempt.stream.as_ref()?;
-        let mut bursts: Vec<BodyRead> = Vec::new();
-        let mut last_at = f64::NEG_INFINITY;
-        for read in &stream.reads {
-            match bursts.last_mut() {
-                Some(last) if read.at - last_at <= PAUSE => *last = BodyRead { at: last.at, ..*read },
-                _ => bursts.push(*read),
-            }
-            last_at = read.at;
-        }
+    fn holding(&self) -> Option<Holding> {
+        let bursts = bursts(self.attempt);
         let sizes = |offset: fn(&BodyRead) -> u64| -> Vec<u64> {
             bursts.windows(2).map(|pair| offset(&pair[1]) - offset(&pair[0])).collect()
         };
@@ -111,9 +106,11 @@ impl Flow<'_> {
         (is_held && inside == 0 && is_clock).then_some(Holding::ByTime(period))
     }
 
-    /// Messages come one by one.
+    /// Messages come one by one, or soon after they are made.
     pub fn is_live(&self) -> bool {
-        self.messages >= MESSAGES_MIN && self.is_held() != Some(true) && self.reads * 5 >= self.messages * 4
+        let are_soon = !self.lags.is_empty() && self.longest() < HELD_SECONDS;
+        let are_single = self.is_held() != Some(true) && self.reads * 5 >= self.messages * 4;
+        self.messages >= MESSAGES_MIN && (are_soon || are_single)
     }
 
     /// Many messages come in one read.
@@ -132,13 +129,69 @@ impl Flow<'_> {
         answer.field("content-encoding").filter(|coding| !coding.eq_ignore_ascii_case("identity"))
     }
 
-    /// It is held: by its own times, or in comparison with another that is live.
+    /// It is held: by its own times, or in comparison with another that is live, or brings what this one does not.
     pub fn is_held_against(&self, other: Option<&Flow<'_>>) -> bool {
+        let is_held_there = |other: &Flow<'_>| other.is_held() == Some(true);
         match self.is_held() {
             Some(is_held) => is_held,
-            None => other.is_some_and(Flow::is_live) && (self.messages == 0 || self.is_bunched()),
+            None if self.messages == 0 => {
+                other.is_some_and(|other| other.messages >= MESSAGES_MIN && !is_held_there(other))
+            }
+            None => other.is_some_and(Flow::is_live) && self.is_bunched(),
         }
     }
+}
+
+/// Reads of a body between which there was no pause: when each burst began, and where it ended.
+fn bursts(attempt: &Attempt) -> Vec<BodyRead> {
+    let mut bursts: Vec<BodyRead> = Vec::new();
+    let mut last_at = f64::NEG_INFINITY;
+    for read in attempt.stream.iter().flat_map(|stream| &stream.reads) {
+        match bursts.last_mut() {
+            Some(last) if read.at - last_at <= PAUSE => *last = BodyRead { at: last.at, ..*read },
+            _ => bursts.push(*read),
+        }
+        last_at = read.at;
+    }
+    bursts
+}
+
+/// How streams there are held when nothing compresses them; none when that does not show.
+pub fn holding(seen: &Examination, via: Via) -> Option<Holding> {
+    let flow = flow(seen, via, false).filter(|flow| flow.coding().is_none())?;
+    let is_plain = |attempt: &&Attempt| attempt.is_open() && attempt.experiment.vary.is_none();
+    // What is held by the service comes so by every way.
+    let is_on_way = |attempt: &&Attempt| via == Via::Direct || attempt.experiment.via == via;
+    let streams = seen.attempts.iter().filter(is_plain).filter(is_on_way);
+    flow.holding().or_else(|| first_block(streams, via).map(Holding::BySize))
+}
+
+/// What came first on each of several streams, some of them there, when it was as many bytes each time, ended inside an
+/// event and was followed by a long pause: a buffer that was full, of which more takes longer than the streams were
+/// followed.
+fn first_block<'a>(streams: impl Iterator<Item = &'a Attempt>, via: Via) -> Option<u64> {
+    let mut blocks = Vec::new();
+    let mut is_there = false;
+    for attempt in streams {
+        let Some(stream) = &attempt.stream else { continue };
+        let mut bursts = bursts(attempt).into_iter();
+        let Some(first) = bursts.next() else { continue };
+        let next = bursts.next();
+        let until = next.map(|next| next.at).or(stream.end.as_ref().map(|end| end.at));
+        let is_quiet = until.is_some_and(|until| until - first.at >= BLOCK_PAUSE);
+        if !is_quiet && next.is_none() {
+            continue; // It was left too soon to show anything.
+        }
+        let events = stream.messages.iter().take_while(|message| message.at <= first.at + PAUSE).count();
+        if !is_quiet || !first.is_inside || events < MESSAGES_MIN {
+            return None;
+        }
+        is_there |= attempt.experiment.via == via;
+        blocks.push(first);
+    }
+    let block = blocks.first().filter(|_| is_there && blocks.len() >= BLOCKS_MIN)?;
+    let is_same = |other: &BodyRead| other.offset == block.offset || other.framed == block.framed;
+    blocks.iter().all(is_same).then_some(block.offset)
 }
 
 fn is_round(sizes: &[u64]) -> bool {
@@ -208,6 +261,36 @@ mod tests {
                 }
             });
         assert_eq!(holding(&both_alike), Some(Holding::BySize(4096)), "sizes of buffers are round");
+    }
+
+    #[test]
+    fn the_first_block_of_several_streams() {
+        let once = |read: (f64, u64, bool), until: f64| {
+            let mut attempt = ended(in_bursts(&[read]), until);
+            attempt.experiment.vary = None;
+            attempt
+        };
+        let held = |bursts: &[Attempt]| first_block(bursts.iter(), Via::Url);
+        let full = once((4.5, 2048, true), 6.0);
+        assert_eq!(held(&[full.clone(), full.clone()]), Some(2048));
+        assert_eq!(held(std::slice::from_ref(&full)), None, "once may be chance");
+        assert_eq!(held(&[full.clone(), once((4.5, 2100, true), 6.0)]), None, "by a clock");
+        assert_eq!(held(&[full.clone(), once((4.5, 2048, false), 6.0)]), None, "by whole events");
+        assert_eq!(held(&[full.clone(), full.clone(), once((5.9, 2048, true), 6.0)]), Some(2048));
+        let straight =
+            Attempt { experiment: listened(Via::Direct, None, Vec::new()).experiment, ..full.clone() };
+        assert_eq!(first_block([&full, &straight].into_iter(), Via::Direct), Some(2048));
+        assert_eq!(first_block([&full, &full].into_iter(), Via::Direct), None, "nothing is known of it");
+        let slow_start = in_bursts(&[(1.0, 14_480, true), (1.2, 20_000, false)]);
+        assert_eq!(held(&[slow_start.clone(), slow_start]), None);
+    }
+
+    #[test]
+    fn pairs_that_come_soon_are_live() {
+        let pairs = listened(Via::Url, None, flushed(12, 2, 0.1));
+        assert!(Flow::of(&pairs).is_some_and(|flow| flow.is_live()));
+        let unknown = listened(Via::Url, None, untimed(flushed(12, 2, 0.1)));
+        assert!(Flow::of(&unknown).is_some_and(|flow| !flow.is_live()));
     }
 
     fn ended(attempt: Attempt, at: f64) -> Attempt {

@@ -7,7 +7,7 @@ use crate::cause::{Cause, Manual, Signs, phrase, text};
 use crate::claim::Claim;
 use crate::examination::Examination;
 use crate::experiment::Via;
-use crate::flows;
+use crate::flows::{self, Flow, Holding};
 
 /// See the module.
 pub const CAUSE: Cause = Cause {
@@ -55,6 +55,13 @@ pub const CAUSE: Cause = Cause {
             "直接连接 {upstream} 时 {messages} 个事件分 {reads} 次读取到达；等待最久的为 {seconds}",
         ),
         phrase(
+            "blocks",
+            "Straight to {upstream} events come in blocks of {bytes} that end inside an event: when a buffer of that \
+             size is full",
+            "直接连接 {upstream} 时事件以 {bytes}为块到达，且块在事件中间结束：即该大小的缓冲区写满之时",
+        ),
+        phrase("blocks_too", "Through the proxy it is the same", "经过代理时也一样"),
+        phrase(
             "same_through_proxy",
             "Through the proxy it is the same ({messages} events in {reads} reads)",
             "经过代理时也一样（{messages} 个事件分 {reads} 次读取）",
@@ -76,22 +83,31 @@ pub const CAUSE: Cause = Cause {
 
 fn probe(seen: &Examination) -> Option<Finding> {
     let straight = flows::flow(seen, Via::Direct, false).filter(|_| seen.target.protocol == Protocol::Sse)?;
-    if straight.is_held() != Some(true) {
-        return None;
-    }
+    let block = |via| match flows::holding(seen, via) {
+        Some(Holding::BySize(bytes)) => Some(bytes),
+        _ => None,
+    };
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
-    let through = flows::flow(seen, Via::Url, false).filter(|flow| flow.is_held() == Some(true));
-    let through = through.map(|flow| {
-        Said::new("same_through_proxy").with("messages", flow.messages).with("reads", flow.reads)
-    });
-    let decisive = Said::new("held")
-        .with("upstream", upstream)
-        .with("messages", straight.messages)
-        .with("reads", straight.reads)
-        .seconds("seconds", straight.longest());
+    let claim = match block(Via::Direct) {
+        Some(bytes) => {
+            let decisive = Said::new("blocks").with("upstream", upstream).bytes("bytes", bytes);
+            let too = block(Via::Url).map(|_| Said::new("blocks_too"));
+            Claim::of(&CAUSE, Place::Upstream, decisive).corroborated(too)
+        }
+        None if straight.is_held() == Some(true) => {
+            let counted = |code: &'static str, flow: &Flow<'_>| {
+                Said::new(code).with("messages", flow.messages).with("reads", flow.reads)
+            };
+            let through = flows::flow(seen, Via::Url, false).filter(|flow| flow.is_held() == Some(true));
+            let decisive =
+                counted("held", &straight).with("upstream", upstream).seconds("seconds", straight.longest());
+            Claim::of(&CAUSE, Place::Upstream, decisive)
+                .corroborated(through.map(|flow| counted("same_through_proxy", &flow)))
+        }
+        None => return None,
+    };
     Some(
-        Claim::of(&CAUSE, Place::Upstream, decisive)
-            .corroborated(through)
+        claim
             .unless(straight.coding().map(|coding| Said::new("coded").with("coding", coding)))
             .next(Said::new("repeat"))
             .fix(Said::new("flush"))
@@ -104,7 +120,7 @@ mod tests {
     use model::finding::Level;
 
     use super::*;
-    use crate::scene::{Scene, flushed, found, listened, none, untimed};
+    use crate::scene::{Scene, flushed, found, in_bursts, listened, none, untimed};
 
     fn straight(batch: u32) -> Scene {
         let scene = Scene::of(Protocol::Sse).direct("10.0.3.7:80");
@@ -116,6 +132,20 @@ mod tests {
         let both = straight(4).attempt(listened(Via::Url, None, flushed(8, 4, 0.4)));
         assert_eq!(found(probe, both, Level::High).place, Place::Upstream);
         found(probe, straight(4), Level::Medium);
+    }
+
+    #[test]
+    fn full_buffers_straight_at_the_service() {
+        let blocks = |via| {
+            let mut attempt = in_bursts(&[(1.0, 4096, true), (3.0, 8192, true), (5.0, 12_288, true)]);
+            attempt.experiment.via = via;
+            attempt.stream_with(|stream| stream.messages = untimed(stream.messages.clone()))
+        };
+        let scene = || Scene::of(Protocol::Sse).direct("10.0.3.7:80").attempt(blocks(Via::Direct));
+        found(probe, scene(), Level::Medium);
+        found(probe, scene().attempt(blocks(Via::Url)), Level::High);
+        let hop = Scene::of(Protocol::Sse).direct("10.0.3.7:80").attempt(blocks(Via::Url));
+        none(probe, hop.attempt(listened(Via::Direct, None, flushed(8, 1, 0.4))));
     }
 
     #[test]

@@ -71,6 +71,11 @@ pub const CAUSE: Cause = Cause {
             "不带时 {messages} 个事件分 {reads} 次读取到达，产生即到达",
         ),
         phrase(
+            "identity_brings",
+            "Without it {messages} events came in {reads} reads in that time",
+            "不带时，同一时间内 {messages} 个事件分 {reads} 次读取到达",
+        ),
+        phrase(
             "straight_held",
             "Straight to {upstream} compression holds them too",
             "直接连接 {upstream} 时压缩同样造成滞留",
@@ -170,7 +175,8 @@ fn held_head(seen: &Examination) -> Option<Finding> {
 }
 
 fn identity_live(live: &Flow<'_>) -> Said {
-    Said::new("identity_live").with("messages", live.messages).with("reads", live.reads)
+    let code = if live.is_live() { "identity_live" } else { "identity_brings" };
+    Said::new(code).with("messages", live.messages).with("reads", live.reads)
 }
 
 fn held_events(seen: &Examination) -> Option<Finding> {
@@ -179,7 +185,8 @@ fn held_events(seen: &Examination) -> Option<Finding> {
         .or_else(|| identity.clone().filter(|flow| flow.coding().is_some()))?;
     let coding = coded.coding()?;
     let live = identity.filter(|identity| identity.coding().is_none());
-    if !coded.is_held_against(live.as_ref()) || live.as_ref().is_some_and(|live| !live.is_live()) {
+    if !coded.is_held_against(live.as_ref()) || live.as_ref().is_some_and(|live| live.is_held() == Some(true))
+    {
         return None;
     }
     let straight = flows::flow(seen, Via::Direct, true).filter(|flow| flow.coding().is_some());
@@ -211,7 +218,7 @@ mod tests {
 
     use super::*;
     use crate::attempt::{Attempt, Fault, StageName};
-    use crate::scene::{Scene, fails, flushed, found, listened, none};
+    use crate::scene::{Scene, fails, flushed, found, listened, none, untimed};
 
     fn gzip(via: Via, batch: u32) -> Attempt {
         listened(via, Some(Vary::Compression(true)), flushed(8, batch, 0.4)).coded("gzip")
@@ -231,7 +238,9 @@ mod tests {
         assert_eq!(found(probe, proxy, Level::High).place, Place::UpstreamLeg);
         let mut empty = gzip(Via::Url, 8);
         empty.stream = Some(crate::attempt::Stream::default());
-        found(probe, live().attempt(empty), Level::High);
+        found(probe, live().attempt(empty.clone()), Level::High);
+        let pairs = listened(Via::Url, None, untimed(flushed(8, 2, 0.1)));
+        found(probe, Scene::of(Protocol::Sse).attempt(pairs).attempt(empty), Level::High);
     }
 
     #[test]

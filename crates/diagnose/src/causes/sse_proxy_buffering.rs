@@ -91,6 +91,11 @@ pub const CAUSE: Cause = Cause {
             "直接连接 {upstream} 时 {messages} 个事件分 {reads} 次读取到达，产生即到达",
         ),
         phrase(
+            "straight_brings",
+            "Straight to {upstream} {messages} events came in {reads} reads in that time",
+            "直接连接 {upstream} 时，同一时间内 {messages} 个事件分 {reads} 次读取到达",
+        ),
+        phrase(
             "not_chunked",
             "The answer is not chunked: some proxies hold such bodies",
             "应答不是分块传输：部分代理会缓冲这样的正文",
@@ -138,7 +143,7 @@ fn held_head(seen: &Examination) -> Option<Finding> {
 fn held_events(seen: &Examination) -> Option<Finding> {
     let flow = flows::flow(seen, Via::Url, false).filter(|_| seen.target.protocol == Protocol::Sse)?;
     let straight = flows::flow(seen, Via::Direct, false);
-    let holding = flow.holding();
+    let holding = flows::holding(seen, Via::Url);
     let block = match holding {
         Some(Holding::BySize(bytes)) => Some(bytes),
         // A clock is no buffer.
@@ -149,7 +154,9 @@ fn held_events(seen: &Examination) -> Option<Finding> {
     if !is_held || flow.coding().is_some() {
         return None;
     }
-    if straight.as_ref().is_some_and(|straight| !straight.is_live()) {
+    let is_app = straight.as_ref().is_some_and(|straight| straight.is_held() == Some(true))
+        || matches!(flows::holding(seen, Via::Direct), Some(Holding::BySize(_)));
+    if is_app || straight.as_ref().is_some_and(|straight| !straight.is_live() && flow.messages > 0) {
         return None;
     }
     let answer = flow.attempt.answer.as_ref();
@@ -157,10 +164,11 @@ fn held_events(seen: &Examination) -> Option<Finding> {
     let is_chunked =
         answer.is_some_and(|answer| answer.version == "2" || answer.field("transfer-encoding").is_some());
     let upstream = seen.target.direct.as_deref().unwrap_or_default();
-    let live = straight.map(|straight| counted("straight_live", &straight).with("upstream", upstream));
+    let code = |straight: &Flow<'_>| if straight.is_live() { "straight_live" } else { "straight_brings" };
+    let live = straight.map(|straight| counted(code(&straight), &straight).with("upstream", upstream));
     let is_compared = live.is_some();
     let is_located = is_compared || product.is_some();
-    let place = if is_located || block.is_none() { Place::UpstreamLeg } else { Place::Unknown };
+    let place = if is_located { Place::UpstreamLeg } else { Place::Unknown };
     let claim = Claim::of(&CAUSE, place, said(&flow))
         .noted(block.map(|bytes| Said::new("in_blocks").bytes("bytes", bytes)))
         .noted((holding == Some(Holding::UntilEnd)).then(|| Said::new("until_end")))
@@ -168,7 +176,7 @@ fn held_events(seen: &Examination) -> Option<Finding> {
         .unless((!is_compared).then(|| Said::new("app")))
         .next(openings::ask_straight(seen))
         .fix_by(Said::new("no_buffering"), Said::new("nginx"));
-    let claim = if is_located || block.is_some() { claim } else { claim.suspected() };
+    let claim = if is_located { claim } else { claim.suspected() };
     Some(claim.noted(product).noted((!is_chunked).then(|| Said::new("not_chunked"))).finding())
 }
 
@@ -216,12 +224,19 @@ mod tests {
     #[test]
     fn blocks_tell_a_buffer_and_not_whose() {
         let blocks = || in_bursts(&[(1.0, 3900, true), (3.0, 7996, true), (5.1, 12_092, true)]);
-        let alone = found(probe, Scene::of(Protocol::Sse).attempt(blocks()), Level::Medium);
+        let alone = found(probe, Scene::of(Protocol::Sse).attempt(blocks()), Level::Low);
         assert_eq!(alone.place, Place::Unknown);
         let untold = blocks().stream_with(|stream| stream.messages = untimed(stream.messages.clone()));
-        found(probe, Scene::of(Protocol::Sse).attempt(untold), Level::Medium);
+        found(probe, Scene::of(Protocol::Sse).attempt(untold), Level::Low);
         let scene = Scene::of(Protocol::Sse).direct("10.0.3.7:80").attempt(blocks());
         assert_eq!(found(probe, scene.attempt(live()), Level::High).place, Place::UpstreamLeg);
+        let mut of_the_app = blocks();
+        of_the_app.experiment.via = Via::Direct;
+        none(probe, Scene::of(Protocol::Sse).direct("10.0.3.7:80").attempt(blocks()).attempt(of_the_app));
+        let nothing = listened(Via::Url, None, Vec::new());
+        let brings = listened(Via::Direct, None, untimed(flushed(8, 2, 0.1)));
+        let scene = Scene::of(Protocol::Sse).direct("10.0.3.7:80").attempt(nothing).attempt(brings);
+        found(probe, scene, Level::High);
     }
 
     #[test]

@@ -77,13 +77,13 @@ fn probe(seen: &Examination) -> Option<Finding> {
 fn events(seen: &Examination) -> Option<Finding> {
     let by_clock = |via| {
         let flow = flows::flow(seen, via, false).filter(|_| seen.target.protocol == Protocol::Sse)?;
-        match flow.holding() {
+        match flows::holding(seen, via) {
             Some(Holding::ByTime(period)) => Some((flow, Some(period))),
             _ => Some((flow, None)),
         }
     };
     let (flow, period) = by_clock(Via::Url)?;
-    let period = period.filter(|_| flow.coding().is_none())?;
+    let period = period?;
     let straight = by_clock(Via::Direct);
     let upstream = seen.target.direct.as_deref().unwrap_or("-");
     let said = Said::new("events_in_steps")
