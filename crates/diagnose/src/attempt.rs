@@ -226,6 +226,9 @@ pub struct Message {
     pub has_id: bool,
     /// The byte from which on a text is no UTF-8 (RFC 6455, section 5.6); none when it is valid, or cannot be judged.
     pub broken_at: Option<u64>,
+    /// The first whole numbers in its text, at most four, of at most 15 digits each.
+    #[serde(default)]
+    pub numbers: Vec<u64>,
 }
 
 /// Messages that were sent together, without waiting for the echo of each.

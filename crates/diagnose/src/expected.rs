@@ -53,6 +53,7 @@ pub const ALL: &[Expectation] = &[
     expect("odd_text", "capture_end", 1, texts_are_utf8),
     expect("odd_ids", "count_hops", 1, ids_differ),
     expect("odd_order", "count_hops", 1, ids_go_up),
+    expect("odd_turn", "count_hops", 1, numbers_keep_their_order),
     expect("odd_gaps", "count_hops", 1, ids_have_no_gaps),
     expect("odd_nul", "read_lines", 1, ids_are_kept),
     expect("odd_charset", "read_lines", 1, is_told_as_utf8),
@@ -333,7 +334,39 @@ fn ids_go_up(attempt: &Attempt) -> Option<bool> {
     let is_down = |step: &&i128| **step < 0;
     let down = steps.iter().filter(is_down).count();
     // A stream that counts down, or whose numbers are no order, is as its service means it.
-    Some(down == 0 || down * 4 > steps.len())
+    let is_order =
+        || ids(attempt).is_some_and(|ids| is_shuffled(ids.iter().filter_map(|id| id.parse().ok())));
+    Some(down == 0 || (down * 4 > steps.len() && !is_order()))
+}
+
+/// Numbers of a message that are looked at.
+const NUMBERS_MAX: usize = 4;
+
+/// Fewest numbers whose order tells anything.
+const ORDERED_MIN: usize = 12;
+
+/// Numbers that count, each there once, of which some come behind one or a few that they should come before: what counts
+/// up and down has a number twice, and what counts down has all behind all.
+fn is_shuffled(numbers: impl Iterator<Item = u64>) -> bool {
+    let came: Vec<u64> = numbers.collect();
+    let mut sorted = came.clone();
+    sorted.sort_unstable();
+    let by_one = sorted.windows(2).filter(|pair| pair[1] == pair[0] + 1).count();
+    let late = |(index, number): (usize, &u64)| came[..index].iter().filter(|other| *other > number).count();
+    let inversions: usize = came.iter().enumerate().map(late).sum();
+    let is_count = came.len() >= ORDERED_MIN
+        && by_one * 5 >= (came.len() - 1) * 4
+        && sorted.windows(2).all(|pair| pair[0] != pair[1]);
+    is_count && (1..=came.len() / 2).contains(&inversions)
+}
+
+/// The numbers that the messages of a service carry at one place, where it sends unasked.
+fn numbers_keep_their_order(attempt: &Attempt) -> Option<bool> {
+    let stream = ordinary(attempt).filter(|stream| stream.sent.is_empty() && stream.ids.is_empty())?;
+    let at = |place: usize| stream.messages.iter().map_while(move |it| it.numbers.get(place).copied());
+    let places = (0..).take_while(|place| at(*place).count() == stream.messages.len());
+    let mut shuffled = places.take(NUMBERS_MAX).map(|place| is_shuffled(at(place)));
+    (stream.messages.len() >= ORDERED_MIN).then(|| !shuffled.any(|is_shuffled| is_shuffled))
 }
 
 /// Numbers that go up by one and sometimes leave some out.

@@ -6,7 +6,7 @@ mod crowd;
 mod events;
 mod http1;
 mod http2;
-mod made_at;
+mod numbers;
 mod run;
 mod watched;
 mod websocket;

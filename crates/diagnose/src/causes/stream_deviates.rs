@@ -146,6 +146,11 @@ pub const CAUSE: Cause = Cause {
             "{all} 个流中有 {count} 个的事件 id 有时倒退",
         ),
         phrase(
+            "odd_turn",
+            "on {count} of {all} streams messages come in another order than the numbers in them",
+            "{all} 个流中有 {count} 个的消息到达顺序与其中的编号不一致",
+        ),
+        phrase(
             "odd_gaps",
             "on {count} of {all} streams the ids of events leave numbers out",
             "{all} 个流中有 {count} 个的事件 id 有缺号",
@@ -404,7 +409,20 @@ mod tests {
         assert_eq!(told(feeds(&["1", "1", "2", "2"])), ["odd_ids"]);
         assert_eq!(told(feeds(&["a", "b", "c", "a"])), ["odd_ids"]);
         assert_eq!(told(feeds(&["1", "2", "3", "5", "4", "6", "7"])), ["odd_order"]);
+        let pairs: Vec<String> = (0..12).map(|place: u64| (place ^ 1).to_string()).collect();
+        assert_eq!(told(feeds(&pairs.iter().map(String::as_str).collect::<Vec<_>>())), ["odd_order"]);
         assert_eq!(told(feeds(&["1", "2", "3", "4", "5", "8", "9", "10", "11"])), ["odd_gaps"]);
+        let pushed = |numbers: &[u64]| {
+            let message = |number: &u64| Message { numbers: vec![7, *number], ..message(0.1, 1, 9) };
+            let messages = numbers.iter().map(message).collect();
+            Scene::opened()
+                .attempt(lives(URL, SILENT, 0.0, 6.0).stream_with(|stream| stream.messages = messages))
+        };
+        assert_eq!(told(pushed(&[1, 2, 3, 5, 4, 6, 7, 8, 9, 10, 12, 11])), ["odd_turn"]);
+        none(probe, pushed(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]));
+        none(probe, pushed(&[12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]));
+        none(probe, pushed(&[1, 2, 3, 4, 3, 4, 5, 6, 5, 6, 7, 8]));
+        none(probe, pushed(&[10, 30, 20, 40, 60, 50, 90, 70, 110, 100, 130, 120]));
         assert_eq!(told(feeds(&["1\0", "2\0"])), ["odd_nul"]);
         let typed = |kind: &str| Scene::sse().plain(answer(200).and("content-type", kind));
         assert_eq!(told(typed("text/event-stream; charset=iso-8859-1")), ["odd_charset"]);

@@ -25,6 +25,7 @@ pub(crate) fn flushed(count: u32, batch: u32, period: f64) -> Vec<Message> {
             made_at,
             has_id: true,
             broken_at: None,
+            numbers: Vec::new(),
         }
     };
     (0..count).map(message).collect()

@@ -104,7 +104,17 @@ pub(crate) fn echoed(via: Via, echoes: &[f64], pings: &[f64]) -> Attempt {
 
 /// A message that came.
 pub(crate) fn message(at: f64, read: u64, bytes: u64) -> Message {
-    Message { at, read, bytes, opcode: None, frames: 1, made_at: None, has_id: false, broken_at: None }
+    Message {
+        at,
+        read,
+        bytes,
+        opcode: None,
+        frames: 1,
+        made_at: None,
+        has_id: false,
+        broken_at: None,
+        numbers: Vec::new(),
+    }
 }
 
 impl Attempt {

@@ -14,7 +14,7 @@ use observe::sse::Scanner;
 use tokio::io::AsyncReadExt as _;
 
 use super::watched::Watched;
-use super::{Trial, http1, made_at};
+use super::{Trial, http1, numbers};
 use crate::clock;
 
 /// How much of an id is kept.
@@ -249,9 +249,10 @@ impl<'a, 'b> Session<'a, 'b> {
             bytes,
             opcode: None,
             frames: 1,
-            made_at: made_at::made_at(&block, self.trial.began),
+            made_at: numbers::made_at(&block, self.trial.began),
             has_id,
             broken_at: broken_at.map(|error| error.valid_up_to() as u64),
+            numbers: numbers::whole(&block),
         });
         let id = field(&block, "id").filter(|_| has_id);
         self.seen.ids.extend(id.map(|id| id.chars().take(ID_CHARS_MAX).collect::<String>()));

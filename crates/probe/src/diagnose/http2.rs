@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::watched::Watched;
-use super::{Trial, events, http1, made_at};
+use super::{Trial, events, http1, numbers};
 use crate::clock;
 use crate::http2::{make_room, request};
 use crate::target::Protocol;
@@ -454,6 +454,7 @@ impl<'a, 'b> Call<'a, 'b> {
             Ok(Ok(trailers)) => {
                 self.status(&trailers.unwrap_or_default());
                 self.ended(Sign::BodyEnd, false);
+                self.complaint().await;
             }
             Ok(Err(error)) => {
                 let sign = why(&error, &mut self.over).await;
@@ -463,7 +464,6 @@ impl<'a, 'b> Call<'a, 'b> {
         }
     }
 
-    fn status(&mut self, fields: &HeaderMap) {
     /// A server that has enough of a connection tells its calls that it is not available (14), and the connection why.
     async fn complaint(&mut self) {
         if self.seen.grpc.as_ref().is_none_or(|grpc| grpc.code != Some(UNAVAILABLE)) {
@@ -477,6 +477,7 @@ impl<'a, 'b> Call<'a, 'b> {
         }
     }
 
+    fn status(&mut self, fields: &HeaderMap) {
         let code = fields.get("grpc-status").and_then(|value| value.to_str().ok()?.parse().ok());
         let message = fields.get("grpc-message").map(|value| grpc::message(value.as_bytes()));
         let message = http1::shown(message.unwrap_or_default().as_bytes());
@@ -487,7 +488,7 @@ impl<'a, 'b> Call<'a, 'b> {
         self.reads += 1;
         self.seen.bytes_seen += bytes.len() as u64;
         let (at, read) = (self.trial.now(), self.reads);
-        let made_at = made_at::made_at(bytes, self.trial.began);
+        let made_at = numbers::made_at(bytes, self.trial.began);
         let seen = &mut self.seen;
         let coding = self.trial.seen.answer.as_ref().and_then(|answer| answer.field("grpc-encoding"));
         let is_coding_told = coding.is_some_and(|coding| coding != "identity");
@@ -508,6 +509,7 @@ impl<'a, 'b> Call<'a, 'b> {
                     made_at,
                     has_id: false,
                     broken_at: None,
+                    numbers: Vec::new(),
                 });
             }
         });
@@ -535,13 +537,13 @@ async fn why(error: &h2::Error, over: &mut watch::Receiver<Option<Sign>>) -> Sig
     if error.is_reset() || matches!(own, Sign::GoAway(..)) {
         return own;
     }
-    let told = timeout(Duration::from_millis(200), over.wait_for(Option::is_some)).await;
-    told.ok()?.ok()?.clone()
     told(over).await.unwrap_or(own)
 }
 
 /// What a connection ended by, when that is told soon.
 async fn told(over: &mut watch::Receiver<Option<Sign>>) -> Option<Sign> {
+    let told = timeout(Duration::from_millis(200), over.wait_for(Option::is_some)).await;
+    told.ok()?.ok()?.clone()
 }
 
 fn sign(error: &h2::Error) -> Sign {

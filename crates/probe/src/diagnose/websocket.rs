@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use self::payload::{contains, escaped, is_altered, last_payload, payload};
 use super::events::is_replaced;
 use super::watched::Watched;
-use super::{Trial, http1, made_at, stopped};
+use super::{Trial, http1, numbers, stopped};
 use crate::clock;
 use crate::websocket::{CLOSE, PING, PONG, TEXT, frame, frames};
 
@@ -577,9 +577,10 @@ impl<'a, 'b> Session<'a, 'b> {
                 bytes,
                 opcode: Some(opcode),
                 frames,
-                made_at: made_at::made_at(payload, self.trial.began),
+                made_at: numbers::made_at(payload, self.trial.began),
                 has_id: false,
                 broken_at,
+                numbers: numbers::whole(payload),
             });
         }
         if let Some(number) = self.burst.iter().position(|sent| contains(payload, sent))

@@ -1,4 +1,4 @@
-//! When a message says that it was made: the first number in its payload that is a time of these days.
+//! Numbers in the payload of a message: the time of its making, and what may count it.
 
 use model::Moment;
 
@@ -9,14 +9,26 @@ const LOOKED_AT_MAX: usize = 512;
 /// How far from now a time may be, seconds.
 const FAR: f64 = 86_400.0;
 
-/// Seconds after `began`, by the producer's clock; none when the payload carries no time. Recognised are Unix times
-/// in seconds with a fraction, milliseconds, microseconds and nanoseconds.
+/// Most whole numbers that are kept, and most digits of one.
+const WHOLE_MAX: usize = 4;
+const DIGITS_MAX: usize = 15;
+
+/// When a message says that it was made: the first number that is a time of these days, in seconds after `began` by the
+/// producer's clock; none when the payload carries no time. Recognised are Unix times in seconds with a fraction,
+/// milliseconds, microseconds and nanoseconds.
 pub(super) fn made_at(payload: &[u8], began: Moment) -> Option<f64> {
     let now = clock::wall().as_secs_f64();
     let start = now - clock::now().since(began).as_secs_f64();
     let text = &payload[..payload.len().min(LOOKED_AT_MAX)];
     let at = numbers(text).filter_map(unix_time).find(|at| (at - now).abs() < FAR)?;
     Some(at - start)
+}
+
+/// The first whole numbers.
+pub(super) fn whole(payload: &[u8]) -> Vec<u64> {
+    let text = &payload[..payload.len().min(LOOKED_AT_MAX)];
+    let short = numbers(text).filter(|number| number.len() <= DIGITS_MAX);
+    short.filter_map(|number| number.parse().ok()).take(WHOLE_MAX).collect()
 }
 
 /// Runs of digits, with a fraction when there is one.
@@ -50,5 +62,14 @@ mod tests {
         check("1764170000.5", Some(1_764_170_000.5));
         check("seq 1764170000", None);
         check("no time", None);
+    }
+
+    #[test]
+    fn whole_numbers_in_payloads() {
+        let check = |text: &str, expected: &[u64]| assert_eq!(whole(text.as_bytes()), expected, "{text}");
+        check("{\"seq\":7,\"price\":1.5,\"of\":12}", &[7, 12]);
+        check("1 2 3 4 5 1764170000123456", &[1, 2, 3, 4]);
+        check("1764170000123456789 is a time", &[]);
+        check("none", &[]);
     }
 }
