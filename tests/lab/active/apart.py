@@ -39,8 +39,8 @@ def hop(site, app, change):
     return site.raw(serve)
 
 
-@case("hop-that-swaps-neighbours", fault=ANY_HONEST, where="upstream_leg", also="ordering-violation", group="unknown")
-def swaps_neighbours(site):
+@case("neighbours-swapped", fault=ANY_HONEST, where="upstream_leg", also="ordering-violation", group="unknown")
+def neighbours_swapped(site):
     """Of messages that come within 5 ms of one another the hop passes the second before the first."""
     def ticking(connection):
         for number in itertools.count(0, 2):

@@ -135,6 +135,16 @@ def token_expired(site):
     return site.diagnose(f"ws://{app}/", "-H", "Authorization: Bearer old")
 
 
+@case("login-asked-for-by-403", fault="ws-auth-401", group="establish")
+def login_by_403(site):
+    def decide(request):
+        return None if "sid=new" in (request.headers.get("Cookie") or "") else (403, "please log in\n")
+
+    app = service.echo(site, process_request=service.refuse(decide))
+    site.shows(client.status(f"ws://{app}/", "Cookie: sid=old\r\n") == 403, "the cookie is refused")
+    return site.diagnose(f"ws://{app}/", "-H", "Cookie: sid=old")
+
+
 @case("no-credentials-401-behind-haproxy", fault="ws-auth-401", group="establish")
 def no_credentials(site):
     headers = {"WWW-Authenticate": 'Bearer realm="chat", error="invalid_token"', "Content-Type": "application/json"}

@@ -56,6 +56,16 @@ def too_many_pings(site):
     return site.diagnose(f"grpc://{app}/lab.Feed/Watch", "--checks", "keepalive")
 
 
+@case("pings-that-grpcio-refuses", fault="grpc-too-many-pings", group="grpc", slow=True)
+def pings_refused(site):
+    """A server that allows a PING each 30 s, and more strikes than one: a call without them lives."""
+    options = [("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000), ("grpc.http2.max_ping_strikes", 2)]
+    app = service.grpc(site, options, every=3600)
+    got, code, _ = call(app, "Watch", seconds=2)
+    site.shows(len(got) == 1 and code == "DEADLINE_EXCEEDED", "the call lives")
+    return site.diagnose(f"grpc://{app}/lab.Feed/Watch", "--idle-max", "58s")
+
+
 @case("max-connection-age", fault="grpc-max-age-goaway", group="grpc")
 def max_age(site):
     app = service.grpc(site, [("grpc.max_connection_age_ms", 2000), ("grpc.max_connection_age_grace_ms", 1000)])

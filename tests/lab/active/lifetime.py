@@ -42,6 +42,16 @@ def nginx_read_timeout_alone(site):
     return site.diagnose(f"ws://{front}/", *IDLE)
 
 
+@case("envoy-stops-and-then-cuts", fault={"max-lifetime", "http-server-timeout-applied-to-stream"}, group="lifetime")
+def envoy_stops_and_cuts(site):
+    """At its timeout Envoy stops passing on, and cuts a second later."""
+    app = site.raw(service.events(every=0.4, event="data: {0}".format))
+    front = site.envoy(app, route={"timeout": "3s"})
+    _, pieces, ended = client.stream(f"http://{front}/events", seconds=6)
+    site.shows(ended and len(pieces) < 9, "it is cut")
+    return site.diagnose(f"http://{front}/events", "--checks", "flush,idle", "--idle-max", "6s", direct=app)
+
+
 @case("envoy-stream-idle-timeout", fault="idle-timeout-l7-proxy", group="lifetime")
 def envoy_idle_timeout(site):
     app = service.echo(site)

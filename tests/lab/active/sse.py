@@ -9,7 +9,7 @@ import zlib
 from harness import wire
 
 from .. import client, service
-from ..case import case, trap
+from ..case import ANY_HONEST, case, trap
 
 FLUSH = ("--checks", "flush,deflate")
 PLAIN = 'proxy_http_version 1.1; proxy_set_header Connection "";'
@@ -77,9 +77,9 @@ def nginx_gzip(site):
     return site.diagnose(f"http://{front}/events", *FLUSH, direct=app)
 
 
-@case("middleware-of-the-app-compresses", fault="sse-gzip-buffering", group="sse")
-def app_gzip(site):
-    plain = service.events(every=0.1)
+def compressing(every):
+    """What a service does that compresses for those who ask for it, and never flushes."""
+    plain = service.events(every=every)
 
     def serve(sock):
         head, _ = wire.read_head(sock)
@@ -91,9 +91,14 @@ def app_gzip(site):
         for number in range(10_000):
             if data := packer.compress(f"id: {number}\ndata: event {number} at {time.time():.3f}\n\n".encode()):
                 sock.sendall(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-            time.sleep(0.1)
+            time.sleep(every)
 
-    app = site.raw(serve)
+    return serve
+
+
+@case("middleware-of-the-app-compresses", fault="sse-gzip-buffering", group="sse")
+def app_gzip(site):
+    app = site.raw(compressing(every=0.1))
     site.shows(first_event(f"http://{app}/events") < 0.5, "without gzip they come at once")
     _, pieces, _ = client.stream(f"http://{app}/events", seconds=4, headers="Accept-Encoding: gzip\r\n")
     site.shows(sum(len(data) for _, data in pieces) < 40, "with it nothing but a head comes")
@@ -261,6 +266,62 @@ def blocks_of_a_buffer(site):
     _, pieces, _ = client.stream(f"http://{front}/events", seconds=6, count=3)
     site.shows([len(piece) for _, piece in pieces][1:] == [2048], f"it comes in blocks: {[len(p) for _, p in pieces]}")
     return site.diagnose(f"http://{front}/events", *FLUSH)
+
+
+@case("service-that-prints-through-a-buffer", fault="sse-app-not-flushing", group="sse")
+def prints_through_a_buffer(site):
+    """The service's own buffer of 2048 bytes takes some seconds to fill; its events do not say when they were made."""
+    event = "id: {0}\ndata: sensor 7 reads {0}".format
+    app = site.raw(service.relay(site.raw(service.events(every=0.1, event=event)), down=lambda: Blocks(2048)))
+    front = site.nginx(f"location / {{ {PLAIN} proxy_buffering off; proxy_pass http://{app}; }}")
+    _, pieces, _ = client.stream(f"http://{app}/events", seconds=8, count=2)
+    site.shows(pieces and len(pieces[0][1]) == 2048, f"it comes in blocks: {[len(p) for _, p in pieces]}")
+    return site.diagnose(f"http://{front}/events", "--checks", "flush,idle", "--idle-max", "8s", direct=app)
+
+
+@case("kept-by-gzip-behind-haproxy", fault="sse-gzip-buffering", group="sse")
+def kept_behind_haproxy(site):
+    """HAProxy passes on what comes each 200 ms, so that without compression events come in pairs."""
+    app = site.raw(compressing(every=0.1))
+    front = site.haproxy(f"server app {app}")
+    site.shows(first_event(f"http://{front}/events") < 0.5, "without gzip they come soon")
+    _, pieces, _ = client.stream(f"http://{front}/events", seconds=4, headers="Accept-Encoding: gzip\r\n")
+    site.shows(sum(len(data) for _, data in pieces) < 40, "with it nothing but a head comes")
+    return site.diagnose(f"http://{front}/events", *FLUSH, direct=app)
+
+
+@case("back-after-two-milliseconds", fault="sse-retry-storm", also="sse-no-resume", group="sse")
+def back_at_once(site):
+    """Five events for each stream, and `retry` calls clients back at once."""
+    numbers = itertools.count()
+
+    def serve(sock):
+        if not wire.read_head(sock)[0]:
+            return
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\nretry: 2\n\n")
+        for number in itertools.islice(numbers, 5):
+            sock.sendall(f"id: {number}\ndata: state\n\n".encode())
+            time.sleep(0.02)
+
+    app = site.raw(serve)
+    _, pieces, ended = client.stream(f"http://{app}/events", seconds=2)
+    site.shows(ended and b"retry: 2\n" in b"".join(data for _, data in pieces), "each answer ends soon")
+    return site.diagnose(f"http://{app}/events")
+
+
+@case("events-in-pairs-turned-round", fault=ANY_HONEST, where="upstream_leg", group="sse")
+def pairs_turned_round(site):
+    def serve(order):
+        def pair(number):
+            first, second = order((2 * number, 2 * number + 1))
+            return f"id: {first}\ndata: {first}\n\nid: {second}\ndata: {second}"
+
+        return site.raw(service.events(every=0.2, event=pair))
+
+    app, front = serve(tuple), serve(reversed)
+    _, pieces, _ = client.stream(f"http://{front}/events", seconds=2, count=2)
+    site.shows(b"id: 3\ndata: 3\n\nid: 2\n" in pieces[0][1], "the second comes first")
+    return site.diagnose(f"http://{front}/events", "--checks", "flush,idle", "--idle-max", "6s", direct=app)
 
 
 @trap("large-events-in-pieces", wrong=["sse-proxy-buffering", "timer-batching", "sse-app-not-flushing"], group="sse")
