@@ -23,9 +23,12 @@ use crate::install;
 /// How it is used.
 pub const HELP: &str = "cargo xtask soak [--minutes N]
 
-  --minutes N   how long, 30 if not given";
+  --minutes N   how long behind a warm-up of 15 minutes, 30 if not given";
 
 const MINUTES: u64 = 30;
+
+/// Findings look back over 10 minutes; until more has passed than that, what is kept of the past gets more.
+const WARM_UP: Duration = Duration::from_secs(15 * 60);
 
 /// Parts of the busy time of a cycle, with something done to the gateway between them.
 const PART: Duration = Duration::from_secs(4);
@@ -67,11 +70,11 @@ fn soak(time: Duration) -> Result<(), String> {
     let begin = Instant::now();
     let mut looks: Vec<Look> = Vec::new();
     println!("{}", judge::HEADER);
-    while begin.elapsed() < time || looks.len() < judge::LOOKS_MIN {
+    while begin.elapsed() < WARM_UP + time || looks.len() < judge::LOOKS_MIN {
         let busy = cycle(&mut site)?;
         let look = calm(&site, begin)?;
         println!("{}", judge::row(&look, &busy));
-        looks.push(look);
+        looks.extend(Some(look).filter(|look| look.at >= WARM_UP));
     }
     site.stop()?;
     let problems = judge::judge(&looks);

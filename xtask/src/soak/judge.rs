@@ -26,10 +26,7 @@ pub struct Look {
 /// Fewer looks tell nothing.
 pub const LOOKS_MIN: usize = 6;
 
-/// Looks of the warm-up, as a part of all: what is kept of the past gets full in it.
-const WARM_UP: usize = 5;
-
-/// Most that memory may grow between the first and the last third behind the warm-up.
+/// Most that memory may grow between the first and the last third of all looks.
 const GROWTH_MAX: f64 = 0.05;
 
 /// Open files that may differ: connections to upstreams that are kept.
@@ -56,7 +53,7 @@ pub fn row(look: &Look, busy: &Totals) -> String {
     )
 }
 
-/// What is wrong.
+/// What is wrong by the looks behind the warm-up.
 pub fn judge(looks: &[Look]) -> Vec<String> {
     if looks.len() < LOOKS_MIN {
         return vec![format!("{} looks tell nothing, {LOOKS_MIN} are needed", looks.len())];
@@ -80,13 +77,13 @@ pub fn judge(looks: &[Look]) -> Vec<String> {
 /// What it comes to.
 pub fn summary(looks: &[Look]) -> String {
     let mut text = String::new();
-    let Some(last) = looks.last() else { return text };
-    let minutes = last.at.as_secs_f64() / 60.0;
+    let (Some(first), Some(last)) = (looks.first(), looks.last()) else { return text };
+    let minutes = (last.at - first.at).as_secs_f64() / 60.0;
     let _ = writeln!(
         text,
-        "{minutes:.0} minutes, {} cycles, {} connections and streams",
+        "{minutes:.0} minutes behind the warm-up, {} cycles, {} connections and streams",
         looks.len(),
-        last.opened
+        last.opened - first.opened
     );
     if looks.len() >= LOOKS_MIN {
         let _ = writeln!(text, "memory at rest {}", Change::of(looks, |look| look.rss_bytes as f64).in_mb());
@@ -97,7 +94,7 @@ pub fn summary(looks: &[Look]) -> String {
     text
 }
 
-/// Medians of the first and of the last third behind the warm-up.
+/// Medians of the first and of the last third.
 struct Change {
     from: f64,
     to: f64,
@@ -105,10 +102,10 @@ struct Change {
 
 impl Change {
     fn of(looks: &[Look], value: impl Fn(&Look) -> f64) -> Change {
-        let warm: Vec<f64> = looks[looks.len() / WARM_UP..].iter().map(value).collect();
-        let third = (warm.len() / 3).max(1);
+        let values: Vec<f64> = looks.iter().map(value).collect();
+        let third = (values.len() / 3).max(1);
         let median = |part: &[f64]| quartiles(part).map_or(0.0, |quartiles| quartiles.median);
-        Change { from: median(&warm[..third]), to: median(&warm[warm.len() - third..]) }
+        Change { from: median(&values[..third]), to: median(&values[values.len() - third..]) }
     }
 
     fn in_mb(&self) -> String {
@@ -134,14 +131,14 @@ mod tests {
             rss_mb.iter().enumerate().map(look).collect()
         };
         let check = |looks: &[Look], expected: &[&str]| assert_eq!(judge(looks), expected);
-        let flat = [20.0, 39.0, 40.0, 41.0, 40.0, 39.0, 41.0, 40.0, 40.0, 41.0];
+        let flat = [41.0, 39.0, 40.0, 41.0, 40.0, 39.0, 41.0, 40.0, 40.0, 41.0];
         check(&looks(&flat, 0, 0), &[]);
         check(&looks(&flat, 4, 0), &[]);
         check(&looks(&flat[..5], 0, 0), &["5 looks tell nothing, 6 are needed"]);
-        check(&looks(&flat, 20, 0), &["open files grow: from 25 to 38.5"]);
-        check(&looks(&flat, 0, 9), &["threads grow: from 7.5 to 13.5"]);
+        check(&looks(&flat, 20, 0), &["open files grow: from 22 to 37"]);
+        check(&looks(&flat, 0, 9), &["threads grow: from 6 to 13"]);
         let grows: Vec<f64> = (0..10).map(|place| 40.0 + f64::from(place)).collect();
-        check(&looks(&grows, 0, 0), &["memory grows: from 42.50 MB to 48.50 MB: +14.1 %"]);
+        check(&looks(&grows, 0, 0), &["memory grows: from 41.00 MB to 48.00 MB: +17.1 %"]);
         let shrinks: Vec<f64> = grows.iter().rev().copied().collect();
         check(&looks(&shrinks, 0, 0), &[]);
         let peak_in_the_middle = [40.0, 40.0, 40.0, 40.0, 90.0, 90.0, 40.0, 40.0, 40.0];
