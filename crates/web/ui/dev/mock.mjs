@@ -74,6 +74,7 @@ function answer(context, request, url, response) {
   if (path === 'overview') return json(response, 200, look(context, url));
   if (path === 'stream') return stream(context, url, response);
   if (path === 'incidents') return json(response, 200, { items: [] });
+  if (path === 'findings') return json(response, 200, { items: [], coverage: { ends: 0, explained: 0, window_seconds: 600 } });
   if (path === 'connections') return list(context, url.searchParams, response);
   if (path === 'connections/facets') return facets(context, url.searchParams, response);
   return one(context, path.replace('connections/', ''), response);

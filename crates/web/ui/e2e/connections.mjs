@@ -52,6 +52,8 @@ async function inspect(page, name, language) {
   if (!name.startsWith('connection')) {
     const count = await page.locator('tr').count();
     checks.check(`${name}: few rows are in the document`, count <= ROWS_MAX, `${count} rows`);
+    const below = await page.evaluate(() => document.documentElement.scrollHeight - document.documentElement.clientHeight);
+    checks.equal(`${name}: only the list scrolls`, below, 0);
   }
   if (language !== 'en') {
     const text = await page.locator('body').innerText();

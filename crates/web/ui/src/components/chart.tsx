@@ -152,7 +152,7 @@ function optionsOf(
     width,
     height,
     legend: { show: false },
-    padding: [6, 10, 0, 0],
+    padding: [6, 16, 0, 0],
     cursor: {
       y: false,
       drag: { x: latest.current.onBrush !== undefined, y: false, setScale: false, dist: DRAG_PX },

@@ -20,7 +20,7 @@ export function Header({ state, search, onKeys }: { state?: ReactNode; search?: 
   return (
     <header className={styles.header}>
       {hasPages && <Menu />}
-      <div className={hasPages ? styles.narrow : undefined}><Brand /></div>
+      <div className={hasPages ? `${styles.narrow} ${styles.brand}` : undefined}><Brand /></div>
       {search}
       <div className={styles.tools}>
         {state}

@@ -52,14 +52,14 @@ export function Notice({ troubles }: { troubles: Trouble[] }) {
   const { t, format } = useTexts();
   const held = troubles.map(({ heldSince }) => heldSince);
   const oldest = held.includes(null) ? null : Math.min(...held.filter((since) => since !== null));
-  const messages = [...new Set(troubles.map(({ error }) => [error.message, error instanceof ApiFailure ? error.hint : null].filter((text) => text !== null).join(' ')))];
+  const messages = [...new Set(troubles.map(({ error }) => [error.message, error instanceof ApiFailure ? error.hint : null].filter((text) => text !== null).join('; ')))];
   return (
     <div className={styles.failure} role="alert" data-held={oldest !== null || undefined}>
       <WarnIcon />
       <div className={styles.words}>
         <strong>{oldest === null ? t('answer.failed') : t('answer.old', { time: format.clock(new Date(oldest)) })}</strong>
         {messages.slice(0, MESSAGES).map((message) => <span key={message}>{' '}<bdi>{message}</bdi></span>)}
-        {troubles.length > 1 && <> {t('answer.parts', { count: format.count(troubles.length) })}</>}
+        {troubles.length > 1 && <> · {t('answer.parts', { count: format.count(troubles.length) })}</>}
       </div>
       <Button size="compact-xs" variant="default" loading={troubles.some(({ isFetching }) => isFetching)} onClick={() => troubles.forEach(({ retry }) => retry())}>
         {t('app.retry')}

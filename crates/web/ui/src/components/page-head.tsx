@@ -28,7 +28,7 @@ export function Parts({ label, parts }: { label: string; parts: Part[] }) {
     <nav className={styles.parts} aria-label={label}>
       {parts.map(({ key, label: name, href, count, current }) => (
         <a key={key} href={href} aria-current={current ? 'true' : undefined}>
-          {name}{count !== undefined && <span className={styles.count}>{count}</span>}
+          <span className={styles.name} data-name={name}>{name}</span>{count !== undefined && <span className={styles.count}>{count}</span>}
         </a>
       ))}
     </nav>

@@ -71,7 +71,7 @@ export function StreamNotice({ feed, age }: { feed: Feed; age: Age }) {
     <div className={styles.notice} data-tone={toneOf(feed, age)} role={age.freshness === 'lost' ? 'alert' : 'status'}>
       <WarnIcon />
       <span>
-        <strong>{state}.</strong> {age.freshness === 'fresh' ? '' : `${held} `}{cause}
+        <strong>{t('stream.notice', { state })}</strong> {age.freshness === 'fresh' ? '' : `${held} `}{cause}
       </span>
     </div>
   );

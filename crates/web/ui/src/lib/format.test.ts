@@ -33,27 +33,27 @@ test.each([
 ])('bytes %s', (value, text) => expect(en.bytes(value)).toBe(text));
 
 test.each([
-  [0.000_412, '412 µs'], [0.0021, '2.1 ms'], [0.0703, '70.3 ms'], [0.412, '412 ms'], [1.239, '1.24 s'], [null, '–'],
+  [0, '0 s'], [0.000_412, '412 µs'], [0.0021, '2.1 ms'], [0.0703, '70.3 ms'], [0.412, '412 ms'], [1.239, '1.24 s'], [null, '–'],
 ])('latency %s', (seconds, text) => expect(en.latencyText(seconds)).toBe(text));
 
 test.each([
-  [0, '0 s', '0秒'],
+  [0, '0 s', '0 秒'],
   [0.031, '31 ms', '31 ms'],
-  [0.27, '0.2 s', '0.2秒'],
-  [9.96, '9.9 s', '9.9秒'],
-  [60.03, '60 s', '60秒'],
-  [119.9, '119 s', '119秒'],
-  [252, '4 min 12 s', '4分钟12秒'],
-  [3600, '1 h', '1小时'],
-  [533_000, '6 d 4 h', '6天4小时'],
+  [0.27, '0.2 s', '0.2 秒'],
+  [9.96, '9.9 s', '9.9 秒'],
+  [60.03, '60 s', '60 秒'],
+  [119.9, '119 s', '119 秒'],
+  [252, '4 min 12 s', '4 分钟 12 秒'],
+  [3600, '1 h', '1 小时'],
+  [533_000, '6 d 4 h', '6 天 4 小时'],
   [null, '–', '–'],
 ])('duration %s', (seconds, english, chinese) => {
   expect([en.duration(seconds), zh.duration(seconds)]).toEqual([english, chinese]);
 });
 
 test('a silence keeps its fractions', () => {
-  expect([en.precise(60.034), en.precise(0.0312), en.precise(7932)]).toEqual(['60.03 s', '0.031 s', '2 h 12 min']);
-  expect([zh.precise(60.034), zh.precise(0.0312), zh.latencyText(2.5), zh.latencyText(0.25)]).toEqual(['60.03秒', '0.031秒', '2.5秒', '250 ms']);
+  expect([en.precise(60.034), en.precise(4), en.precise(0.0312), en.precise(0.000_065), en.precise(7932)]).toEqual(['60.03 s', '4.00 s', '31 ms', '0 s', '2 h 12 min']);
+  expect([zh.precise(60.034), zh.precise(0.0312), zh.latencyText(2.5), zh.latencyText(0.25)]).toEqual(['60.03 秒', '31 ms', '2.5 秒', '250 ms']);
 });
 
 test('times', () => {

@@ -4,9 +4,9 @@ export type Language = 'en' | 'zh-CN';
 
 const MISSING = '–';
 
-const LONG_UNITS: Record<Language, { day: string; hour: string; minute: string; second: string; gap: string }> = {
-  en: { day: 'd', hour: 'h', minute: 'min', second: 's', gap: ' ' },
-  'zh-CN': { day: '天', hour: '小时', minute: '分钟', second: '秒', gap: '' },
+const LONG_UNITS: Record<Language, { day: string; hour: string; minute: string; second: string }> = {
+  en: { day: 'd', hour: 'h', minute: 'min', second: 's' },
+  'zh-CN': { day: '天', hour: '小时', minute: '分钟', second: '秒' },
 };
 
 const SHORT_CLOCK: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
@@ -89,42 +89,40 @@ export class Format {
   /** A short time in its best unit, from µs to s. */
   latency(seconds: number | null): Quantity {
     if (seconds === null) return { value: MISSING, unit: '' };
-    if (seconds < 0.001) return { value: this.#digits(seconds * 1e6), unit: 'µs' };
-    if (seconds < 1) return { value: this.#digits(seconds * 1e3), unit: 'ms' };
+    if (seconds > 0 && seconds < 0.001) return { value: this.#digits(seconds * 1e6), unit: 'µs' };
+    if (seconds > 0 && seconds < 1) return { value: this.#digits(seconds * 1e3), unit: 'ms' };
     return { value: this.#digits(seconds), unit: LONG_UNITS[this.language].second };
   }
 
   latencyText(seconds: number | null): string {
     const { value, unit } = this.latency(seconds);
-    const { second, gap } = LONG_UNITS[this.language];
-    return unit === '' ? value : `${value}${unit === second ? gap : ' '}${unit}`;
+    return unit === '' ? value : `${value} ${unit}`;
   }
 
-  /** A time whose fractions tell something, such as a silence of 60.03 s. */
+  /** A time whose fractions tell something, such as a silence of 60.03 s: to the millisecond at most. */
   precise(seconds: number): string {
-    if (seconds >= 1000) return this.duration(seconds);
-    const { second, gap } = LONG_UNITS[this.language];
-    return `${this.#number(seconds, { maximumFractionDigits: seconds < 1 ? 3 : 2 })}${gap}${second}`;
+    const rounded = Math.round(seconds * 1000) / 1000;
+    if (rounded < 0.1 || rounded >= 1000) return this.duration(rounded);
+    return `${this.#number(seconds, { minimumFractionDigits: 2, maximumFractionDigits: 2 })} ${LONG_UNITS[this.language].second}`;
   }
 
   /** A time that people count in minutes or days: its two greatest parts. Below two minutes in seconds, as time
    *  limits are set. */
   duration(seconds: number | null): string {
     if (seconds === null) return MISSING;
-    const { second, gap } = LONG_UNITS[this.language];
     if (seconds > 0 && seconds < 0.1) return this.latencyText(seconds);
     if (seconds > 0 && seconds < 10) {
       const tenths = Math.floor(seconds * 10) / 10;
-      return `${this.#number(tenths, { minimumFractionDigits: 1 })}${gap}${second}`;
+      return `${this.#number(tenths, { minimumFractionDigits: 1 })} ${LONG_UNITS[this.language].second}`;
     }
     return this.wholeDuration(seconds);
   }
 
   /** The same in whole seconds. */
   wholeDuration(seconds: number): string {
-    const { day, hour, minute, second, gap } = LONG_UNITS[this.language];
+    const { day, hour, minute, second } = LONG_UNITS[this.language];
     const whole = Math.floor(seconds);
-    if (whole < 120) return `${whole}${gap}${second}`;
+    if (whole < 120) return `${whole} ${second}`;
     const parts: [number, string][] = [
       [Math.floor(whole / 86_400), day],
       [Math.floor(whole / 3600) % 24, hour],
@@ -133,7 +131,7 @@ export class Format {
     ];
     const first = parts.findIndex(([amount]) => amount > 0);
     return parts.slice(first, first + 2).filter(([amount]) => amount > 0)
-      .map(([amount, unit]) => `${amount}${gap}${unit}`).join(gap);
+      .map(([amount, unit]) => `${amount} ${unit}`).join(' ');
   }
 
   /** Time of day in the browser's zone. */

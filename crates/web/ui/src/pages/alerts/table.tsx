@@ -9,6 +9,8 @@ import { visible } from '../../lib/text';
 import { Labels } from './labels';
 import styles from './table.module.css';
 
+const SEVERITIES = ['critical', 'warning', 'info'] as const;
+
 export function AlertTable({ alerts, caption, empty }: { alerts: Alert[]; caption: string; empty: string }) {
   if (alerts.length === 0) return <Panel id="alerts" title={caption}><Empty>{empty}</Empty></Panel>;
   return (
@@ -27,7 +29,7 @@ function Row({ alert }: { alert: Alert }) {
   const at = new Date(since);
   return (
     <li className={styles.row}>
-      <span className={styles.severity} data-severity={severity}><bdi>{visible(severity ?? '–')}</bdi></span>
+      <span className={styles.severity} data-severity={severity}><Severity severity={severity} /></span>
       <div className={styles.words}>
         <p className={styles.name}>
           <strong><bdi>{visible(name)}</bdi></strong>
@@ -49,6 +51,13 @@ function Row({ alert }: { alert: Alert }) {
   );
 }
 
+/** A word of the reader's language where the label is a usual one. */
+function Severity({ severity = '–' }: { severity: string | undefined }) {
+  const { t } = useTexts();
+  const known = SEVERITIES.find((known) => known === severity);
+  return known === undefined ? <bdi>{visible(severity)}</bdi> : t(`alerts.severities.${known}`);
+}
+
 export function ResolvedTable({ resolved }: { resolved: Resolved[] }) {
   const { t, format } = useTexts();
   return (
@@ -59,7 +68,7 @@ export function ResolvedTable({ resolved }: { resolved: Resolved[] }) {
             const at = new Date(last * 1000);
             return (
               <li key={JSON.stringify([alertname, severity, others])} className={styles.row}>
-                <span className={styles.severity}><bdi>{visible(severity ?? '–')}</bdi></span>
+                <span className={styles.severity}><Severity severity={severity} /></span>
                 <div className={styles.words}>
                   <p className={styles.name}><strong><bdi>{visible(alertname)}</bdi></strong></p>
                   <p className={styles.facts}>

@@ -25,7 +25,7 @@ export interface Column {
 export function useColumns(set: Set, hrefOf: (id: string) => string): Column[] {
   const { t, format } = useTexts();
   const id: Column = {
-    key: 'id', label: t('table.id'), parts: 146,
+    key: 'id', label: t('table.id'), parts: 160,
     cell: ({ id }) => <RowLink href={hrefOf(id)} label={t('table.open', { id })}>{id}</RowLink>,
   };
   const where: Column[] = [
@@ -62,8 +62,8 @@ export function useColumns(set: Set, hrefOf: (id: string) => string): Column[] {
   return [
     id,
     { key: 'closed', label: t('table.closedAt'), parts: 96, number: true, sort: 'closed_at', from: 'medium', cell: ({ record }) => (record === null ? '' : format.clock(new Date(record.closed_at))) },
-    { key: 'reason', label: t('table.reason'), parts: 168, cell: (row) => <Condition row={row} /> },
-    { key: 'who', label: t('table.who'), parts: 104, from: 'wide', cell: ({ record }) => (record?.initiator == null ? '–' : <Who initiator={record.initiator} />) },
+    { key: 'reason', label: t('table.reason'), parts: 176, cell: (row) => <Condition row={row} /> },
+    { key: 'who', label: t('table.who'), parts: 104, from: 'wide', cell: ({ record }) => (record?.initiator == null ? <span className={styles.quiet}>{t('table.notOpened')}</span> : <Who initiator={record.initiator} />) },
     ...where,
     { key: 'duration', label: t('table.duration'), parts: 88, number: true, sort: 'duration', cell: ({ seconds }) => format.duration(seconds) },
     ...measured,
@@ -74,7 +74,7 @@ export function useColumns(set: Set, hrefOf: (id: string) => string): Column[] {
 function Condition({ row: { state, record } }: { row: Row }) {
   const { t } = useTexts();
   if (state !== null) return <State state={state} />;
-  if (record?.reason == null) return <span className={styles.quiet}>{t('table.notOpened', { result: t(`word.handshake.${record?.handshake.result ?? 'malformed'}`) })}</span>;
+  if (record?.reason == null) return <span className={styles.quiet}>{t(`word.handshake.${record?.handshake.result ?? 'malformed'}`)}</span>;
   return <>{t(`word.reason.${record.reason}`)}<Abnormal reason={record.reason} /></>;
 }
 

@@ -97,7 +97,7 @@ function Trend({ limit, past, hasFailed, amount }: TrendProps) {
   }
   const seconds = exhaustionOf(used, past.steps.step, limit.limit);
   const change = last - first;
-  const sign = change > 0 ? '+' : change < 0 ? '−' : '±';
+  const sign = change > 0 ? '+' : change < 0 ? '−' : '';
   const overTime = format.duration(known.length * past.steps.step);
   return (
     <span className={styles.trend} data-ends={seconds !== null || undefined}>

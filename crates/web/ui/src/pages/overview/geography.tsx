@@ -12,7 +12,7 @@ import styles from './geography.module.css';
 
 const WorldMap = lazy(() => import('../../components/world-map'));
 
-const ROWS = 9;
+const ROWS = 12;
 
 export function Geography({ overview, className }: { overview: Overview | null; className?: string | undefined }) {
   const { t } = useTexts();

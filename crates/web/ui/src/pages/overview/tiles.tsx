@@ -156,8 +156,8 @@ function useTiles(overview: Overview | null): Tile[] {
       value: backlog,
       unit: backlogUnit,
       more: [
-        t('tile.backlogMore', { messages: format.count(now?.backlog.messages ?? 0), age: format.duration(now?.backlog.oldest_age_seconds ?? 0) }),
-        now?.slow_consumers === 0 ? t('tile.noSlow') : t('tile.slow', { count: format.count(now?.slow_consumers ?? 0) }),
+        t('tile.backlogMore', { messages: format.count(now?.backlog.messages ?? 0), slow: format.count(now?.slow_consumers ?? 0) }),
+        t('tile.backlogOldest', { age: format.duration(now?.backlog.oldest_age_seconds ?? 0) }),
       ],
       tone: (now?.slow_consumers ?? 0) > 0 ? 'warn' : undefined,
     },
