@@ -225,7 +225,12 @@ pub fn timer(seen: &Examination, via: Via) -> Option<Timer<'_>> {
             let end = attempt.peer_end().filter(|end| end.age >= EARLY_SECONDS)?;
             Some((attempt, end, beat, Manner::of(attempt, end)))
         })
-        .filter(|(.., manner)| !matches!(manner, Manner::Announced | Manner::Broken))
+        .filter(|(attempt, end, _, manner)| match manner {
+            // The service, asked straight, was far from done.
+            Manner::Announced => via == Via::Url && goes_on(seen, attempt, end),
+            Manner::Broken => false,
+            _ => true,
+        })
         .collect();
     let is_silent = |beat: Beat| beat == Beat::None;
     let (.., manner) = *cuts.iter().find(|(_, _, beat, _)| is_silent(*beat)).or(cuts.first())?;
@@ -392,6 +397,17 @@ fn longest_gap(attempt: &Attempt, end: &End) -> f64 {
     heard.push(end.at - end.age);
     heard.sort_by(f64::total_cmp);
     heard.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max)
+}
+
+/// A stream that brought messages until its end lives on straight at the service, and brings more.
+fn goes_on(seen: &Examination, attempt: &Attempt, end: &End) -> bool {
+    let flowed = attempt.stream.as_ref().is_some_and(|stream| stream.messages.len() >= FLOW_MESSAGES);
+    flowed
+        && seen.of_open(Via::Direct).any(|direct| {
+            let count = direct.stream.as_ref().map_or(0, |stream| stream.messages_seen);
+            let brought = attempt.stream.as_ref().map_or(0, |stream| stream.messages_seen);
+            direct.peer_end().is_none() && direct.lived() > 1.4 * end.age && count > brought
+        })
 }
 
 /// A stream straight at the service speaks beyond that age, and is never silent for nearly so long.

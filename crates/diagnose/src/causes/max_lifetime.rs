@@ -94,8 +94,8 @@ fn probe(seen: &Examination) -> Option<Finding> {
     }
     let is_theirs = match timer.manner {
         Manner::Wordless | Manner::Reset(_) | Manner::Status(4 | 13 | 14) => owner != Owner::Service,
-        Manner::Close(_) => owner == Owner::Hop,
-        Manner::Announced | Manner::Away(_) | Manner::Status(_) | Manner::Broken => false,
+        Manner::Close(_) | Manner::Announced => owner == Owner::Hop,
+        Manner::Away(_) | Manner::Status(_) | Manner::Broken => false,
     };
     if !is_theirs {
         return None;
@@ -198,6 +198,26 @@ mod tests {
             |messages| lives(DIRECT, SILENT, 0.0, 9.0).stream_with(|stream| stream.messages = messages);
         assert_eq!(level(scene().attempt(straight(flow(22)))), Some(Level::High));
         assert_eq!(level(scene().attempt(straight(flow(8)))), None, "the service falls silent too");
+    }
+
+    #[test]
+    fn a_hop_may_end_a_stream_as_if_it_were_done() {
+        let flow = |until: u32| (0..until).map(|nth| message(0.3 * f64::from(nth), 1, 20)).collect();
+        let done = |began: f64| {
+            cut_at(URL, SILENT, began, 3.0, Sign::BodyEnd).stream_with(|stream: &mut Stream| {
+                (stream.messages, stream.messages_seen) = (flow(10), 10);
+                stream.end.as_mut().expect("ended").silence = 0.3;
+            })
+        };
+        let scene = || Scene::sse().direct("10.0.3.7:8080").attempts([done(0.0), done(2.0)]);
+        let straight = |messages: Vec<_>| {
+            lives(DIRECT, SILENT, 0.0, 6.0).stream_with(|stream| {
+                (stream.messages_seen, stream.messages) = (messages.len() as u64, messages);
+            })
+        };
+        assert_eq!(level(scene().attempt(straight(flow(20)))), Some(Level::High));
+        assert_eq!(level(scene().attempt(straight(flow(10)))), None, "it has no more to say");
+        assert_eq!(level(scene()), None, "it may be done");
     }
 
     #[test]
