@@ -27,6 +27,9 @@ pub struct Expectation {
 pub enum Asks {
     /// Whether an attempt shows it; none when nothing can be seen of it there.
     Each(fn(&Attempt) -> Option<bool>),
+    /// The same, but told only where all attempts straight at the service show it: by itself it may be as the service
+    /// means it.
+    Beside(fn(&Attempt) -> Option<bool>),
     /// Of attempts side by side: how many do not show it, and how many could.
     Together(fn(&[&Attempt]) -> (usize, usize)),
 }
@@ -55,6 +58,7 @@ pub const ALL: &[Expectation] = &[
     expect("odd_order", "count_hops", 1, ids_go_up),
     expect("odd_turn", "count_hops", 1, numbers_keep_their_order),
     expect("odd_gaps", "count_hops", 1, ids_have_no_gaps),
+    beside("odd_holes", "count_hops", 1, numbers_go_by_one),
     expect("odd_nul", "read_lines", 1, ids_are_kept),
     expect("odd_charset", "read_lines", 1, is_told_as_utf8),
     expect("odd_lines", "read_lines", 1, lines_are_fields),
@@ -76,6 +80,15 @@ const fn expect(
     is_met: fn(&Attempt) -> Option<bool>,
 ) -> Expectation {
     Expectation { deviation, next, least, asks: Asks::Each(is_met) }
+}
+
+const fn beside(
+    deviation: &'static str,
+    next: &'static str,
+    least: usize,
+    is_met: fn(&Attempt) -> Option<bool>,
+) -> Expectation {
+    Expectation { deviation, next, least, asks: Asks::Beside(is_met) }
 }
 
 const fn together(
@@ -108,7 +121,7 @@ impl Expectation {
         let of_crowd = seen.attempts.iter().flat_map(|attempt| &attempt.crowd);
         let all = seen.attempts.iter().chain(of_crowd).filter(|attempt| attempt.experiment.via == via);
         match self.asks {
-            Asks::Each(is_met) => {
+            Asks::Each(is_met) | Asks::Beside(is_met) => {
                 let met: Vec<bool> = all.filter_map(is_met).collect();
                 (met.iter().filter(|is_met| !**is_met).count(), met.len())
             }
@@ -119,6 +132,9 @@ impl Expectation {
     /// What is told when attempts at the URL deviate.
     pub fn told(&self, seen: &Examination) -> Option<Said> {
         let (count, all) = self.count(seen, Via::Url);
+        if matches!(self.asks, Asks::Beside(_)) && !matches!(self.count(seen, Via::Direct), (0, 1..)) {
+            return None;
+        }
         (count >= self.least).then(|| Said::new(self.deviation).with("count", count).with("all", all))
     }
 }
@@ -360,13 +376,27 @@ fn is_shuffled(numbers: impl Iterator<Item = u64>) -> bool {
     is_count && (1..=came.len() / 2).contains(&inversions)
 }
 
-/// The numbers that the messages of a service carry at one place, where it sends unasked.
-fn numbers_keep_their_order(attempt: &Attempt) -> Option<bool> {
+/// Numbers that the messages of a service carry, where it sends unasked: at each place of which all have one.
+fn numbers(attempt: &Attempt) -> Option<Vec<Vec<u64>>> {
     let stream = ordinary(attempt).filter(|stream| stream.sent.is_empty() && stream.ids.is_empty())?;
-    let at = |place: usize| stream.messages.iter().map_while(move |it| it.numbers.get(place).copied());
-    let places = (0..).take_while(|place| at(*place).count() == stream.messages.len());
-    let mut shuffled = places.take(NUMBERS_MAX).map(|place| is_shuffled(at(place)));
-    (stream.messages.len() >= ORDERED_MIN).then(|| !shuffled.any(|is_shuffled| is_shuffled))
+    let messages = Some(&stream.messages).filter(|messages| messages.len() >= ORDERED_MIN)?;
+    let at = |place: usize| messages.iter().map(|message| message.numbers.get(place).copied()).collect();
+    Some((0..NUMBERS_MAX).map_while(at).collect())
+}
+
+fn numbers_keep_their_order(attempt: &Attempt) -> Option<bool> {
+    Some(!numbers(attempt)?.iter().any(|numbers| is_shuffled(numbers.iter().copied())))
+}
+
+/// Messages that are numbered one by one, none left out and none twice.
+fn numbers_go_by_one(attempt: &Attempt) -> Option<bool> {
+    let by_one = |numbers: &Vec<u64>| {
+        let is_next = |pair: &[u64]| pair[1] == pair[0] + 1;
+        let next = numbers.windows(2).filter(|pair| is_next(pair)).count();
+        let is_count = next * 5 >= (numbers.len() - 1) * 4 && numbers.is_sorted();
+        is_count.then_some(next + 1 == numbers.len())
+    };
+    numbers(attempt)?.iter().filter_map(by_one).reduce(|all, it| all && it)
 }
 
 /// Numbers that go up by one and sometimes leave some out.

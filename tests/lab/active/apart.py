@@ -10,7 +10,7 @@ import time
 from harness import wire
 
 from .. import client, service
-from ..case import ANY_HONEST, case, trap
+from ..case import ANY_HONEST, case, healthy, trap
 from .establish import context
 
 ALL = ("--idle-max", "6s")
@@ -37,6 +37,50 @@ def hop(site, app, change):
                 sock.shutdown(socket.SHUT_RDWR)
 
     return site.raw(serve)
+
+
+def numbered(site, message):
+    """A service that sends `message(number)` each 100 ms."""
+    def ticking(connection):
+        for number in itertools.count():
+            connection.send(json.dumps(message(number)))
+            time.sleep(0.1)
+
+    return service.websocket(site, ticking)
+
+
+def tick(number):
+    return {"event": "tick", "seq": number}
+
+
+@case("each-seventh-message-is-left-out", fault=ANY_HONEST, where="upstream_leg", group="unknown")
+def each_seventh(site):
+    app = numbered(site, tick)
+    front = hop(site, app, lambda opcode, payload: [] if opcode == 1 and json.loads(payload)["seq"] % 7 == 6
+                else [(opcode, payload)])
+    with client.websocket(f"ws://{front}/") as connection:
+        came = [json.loads(connection.recv(timeout=5))["seq"] for _ in range(8)]
+    site.shows(came == [0, 1, 2, 3, 4, 5, 7, 8], f"one is left out: {came}")
+    return site.diagnose(f"ws://{front}/", "--checks", "idle", "--idle-max", "6s", direct=app)
+
+
+@case("each-fifth-message-comes-twice", fault=ANY_HONEST, where="upstream_leg", group="unknown")
+def each_fifth(site):
+    app = numbered(site, tick)
+    front = hop(site, app, lambda opcode, payload: [(opcode, payload)] * (
+        2 if opcode == 1 and json.loads(payload)["seq"] % 5 == 4 else 1))
+    with client.websocket(f"ws://{front}/") as connection:
+        came = [json.loads(connection.recv(timeout=5))["seq"] for _ in range(6)]
+    site.shows(came == [0, 1, 2, 3, 4, 4], f"one comes twice: {came}")
+    return site.diagnose(f"ws://{front}/", "--checks", "idle", "--idle-max", "6s", direct=app)
+
+
+@healthy("numbers-of-many-kinds", group="unknown")
+def many_kinds(site):
+    """A gauge, a count for each of three rooms, and a countdown."""
+    app = numbered(site, lambda number: {
+        "online": 100 + number // 4 + number % 4 % 3, "room": number % 3, "seq": number // 3, "left": 1000 - number})
+    return site.diagnose(f"ws://{app}/", "--checks", "idle", "--idle-max", "6s", direct=app)
 
 
 @case("neighbours-swapped", fault=ANY_HONEST, where="upstream_leg", also="ordering-violation", group="unknown")

@@ -42,6 +42,28 @@ def nginx_read_timeout_alone(site):
     return site.diagnose(f"ws://{front}/", *IDLE)
 
 
+@case("hop-that-says-it-is-done", fault="max-lifetime", also="sse-no-resume", group="lifetime")
+def says_it_is_done(site):
+    """After 3 s a hop ends the body as if the service had no more to say."""
+    class Done:
+        def __init__(self):
+            self.until = time.monotonic() + 3
+
+        def __call__(self, data):
+            if self.until is None:
+                return None
+            if time.monotonic() > self.until:
+                self.until = None
+                return b"0\r\n\r\n"
+            return data
+
+    app = site.raw(service.events(every=0.3))
+    front = site.raw(service.relay(app, down=Done))
+    _, pieces, ended = client.stream(f"http://{front}/events", seconds=6)
+    site.shows(ended and pieces[-1][1].endswith(b"0\r\n\r\n"), "it ends in order")
+    return site.diagnose(f"http://{front}/events", "--checks", "flush,idle", "--idle-max", "6s", direct=app)
+
+
 @case("envoy-stops-and-then-cuts", fault={"max-lifetime", "http-server-timeout-applied-to-stream"}, group="lifetime")
 def envoy_stops_and_cuts(site):
     """At its timeout Envoy stops passing on, and cuts a second later."""

@@ -156,6 +156,11 @@ pub const CAUSE: Cause = Cause {
             "{all} 个流中有 {count} 个的事件 id 有缺号",
         ),
         phrase(
+            "odd_holes",
+            "on {count} of {all} streams numbered messages are left out or come twice",
+            "{all} 个流中有 {count} 个的带编号消息有缺失或重复",
+        ),
+        phrase(
             "odd_nul",
             "{count} of {all} streams have ids with a NUL: clients ignore them and cannot resume",
             "{all} 个流中有 {count} 个的 id 含有 NUL：客户端会忽略，无法续传",
@@ -292,8 +297,8 @@ mod tests {
     use crate::attempt::{Fault, StageName};
     use crate::experiment::{Check, Vary};
     use crate::scene::{
-        SILENT, Scene, URL, answer, close, cut_at, echoed, end, event_stream, fails, found, greeted_by,
-        greeting, lives, message, none, sent, talked,
+        DIRECT, SILENT, Scene, URL, answer, close, cut_at, echoed, end, event_stream, fails, found,
+        greeted_by, greeting, lives, message, none, sent, talked,
     };
 
     fn told(scene: Scene) -> Vec<String> {
@@ -412,17 +417,27 @@ mod tests {
         let pairs: Vec<String> = (0..12).map(|place: u64| (place ^ 1).to_string()).collect();
         assert_eq!(told(feeds(&pairs.iter().map(String::as_str).collect::<Vec<_>>())), ["odd_order"]);
         assert_eq!(told(feeds(&["1", "2", "3", "4", "5", "8", "9", "10", "11"])), ["odd_gaps"]);
-        let pushed = |numbers: &[u64]| {
+        let feed = |via, numbers: &[u64]| {
             let message = |number: &u64| Message { numbers: vec![7, *number], ..message(0.1, 1, 9) };
             let messages = numbers.iter().map(message).collect();
-            Scene::opened()
-                .attempt(lives(URL, SILENT, 0.0, 6.0).stream_with(|stream| stream.messages = messages))
+            lives(via, SILENT, 0.0, 6.0).stream_with(|stream| stream.messages = messages)
         };
+        let pushed = |numbers: &[u64]| Scene::opened().attempt(feed(URL, numbers));
         assert_eq!(told(pushed(&[1, 2, 3, 5, 4, 6, 7, 8, 9, 10, 12, 11])), ["odd_turn"]);
         none(probe, pushed(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]));
         none(probe, pushed(&[12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]));
         none(probe, pushed(&[1, 2, 3, 4, 3, 4, 5, 6, 5, 6, 7, 8]));
         none(probe, pushed(&[10, 30, 20, 40, 60, 50, 90, 70, 110, 100, 130, 120]));
+        let straight =
+            |scene: Scene, numbers: &[u64]| scene.direct("10.0.3.7:80").attempt(feed(DIRECT, numbers));
+        let (all, holes) =
+            ([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13]);
+        let twice = [1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 10, 11];
+        assert_eq!(told(straight(pushed(&holes), &all)), ["odd_holes", "straight_not"]);
+        assert_eq!(told(straight(pushed(&twice), &all)), ["odd_holes", "straight_not"]);
+        none(probe, straight(pushed(&holes), &twice));
+        none(probe, pushed(&holes));
+        none(probe, straight(pushed(&all), &holes));
         assert_eq!(told(feeds(&["1\0", "2\0"])), ["odd_nul"]);
         let typed = |kind: &str| Scene::sse().plain(answer(200).and("content-type", kind));
         assert_eq!(told(typed("text/event-stream; charset=iso-8859-1")), ["odd_charset"]);
