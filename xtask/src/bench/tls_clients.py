@@ -12,8 +12,10 @@ REQUEST = (
 
 
 def connect(context, address):
-    """One open WebSocket."""
-    client = context.wrap_socket(socket.create_connection(address))
+    """One open WebSocket. Without TCP_NODELAY its request would wait for the peer's delayed acknowledgement."""
+    plain = socket.create_connection(address)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    client = context.wrap_socket(plain)
     client.sendall(REQUEST)
     head = b""
     while not head.endswith(END):
