@@ -367,7 +367,7 @@ fn is_shuffled(numbers: impl Iterator<Item = u64>) -> bool {
     let came: Vec<u64> = numbers.collect();
     let mut sorted = came.clone();
     sorted.sort_unstable();
-    let by_one = sorted.windows(2).filter(|pair| pair[1] == pair[0] + 1).count();
+    let by_one = sorted.windows(2).filter(|pair| pair[1] - pair[0] == 1).count();
     let late = |(index, number): (usize, &u64)| came[..index].iter().filter(|other| *other > number).count();
     let inversions: usize = came.iter().enumerate().map(late).sum();
     let is_count = came.len() >= ORDERED_MIN

@@ -17,7 +17,7 @@ use crate::registry::Registry;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The least and the longest time between two turns.
-const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_millis(250);
 
 /// Turns over which what is allowed in a second is spread at least, so that no turn is long.
