@@ -1,4 +1,7 @@
 //! Aggregations that keep some of their series as they are: topk, bottomk, limitk, limit_ratio.
+//!
+//! Which of equal values topk and bottomk keep depends on the order of series. It is that of their labels, so that a
+//! range keeps what a query at its step would: operators order theirs by where they first appear.
 
 use model::series::Labels;
 
@@ -32,7 +35,11 @@ impl Evaluator<'_> {
         if is_ratio && let Some(wrong) = parameter.iter().find(|ratio| ratio.abs() > 1.0) {
             self.warn(&format!("ratio value should be between -1 and 1, got {wrong}"), span);
         }
-        let groups = groups(&columns, &aggregate.grouping);
+        let mut groups = groups(&columns, &aggregate.grouping);
+        if matches!(aggregate.op, AggregateOp::TopK | AggregateOp::BottomK) {
+            let by_labels = |a: &usize, b: &usize| columns[*a].labels.cmp(&columns[*b].labels);
+            groups.iter_mut().for_each(|group| group.members.sort_by(by_labels));
+        }
         let mut order = Vec::new();
         let mut kept = vec![vec![ABSENT; steps.count]; columns.len()];
         for group in &groups {
