@@ -104,7 +104,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     allow_files()?;
     peers::build()?;
     let ends = ends("case1")?;
-    let place = Place::new()?;
+    let place = Place::new("case1")?;
     println!(
         "| limits | phase | open | p50, ms | p99, ms | of residents, ms | refused | told within, ms (p99) | attempts/s | gave up |"
     );

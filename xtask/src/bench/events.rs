@@ -57,9 +57,9 @@ fn push(fresh: &mpsc::Receiver<TcpStream>) {
     loop {
         subscribers.extend(fresh.try_iter());
         if subscribers.is_empty() {
-            due = Instant::now() + PAUSE;
+            due = Instant::now();
         }
-        if due > Instant::now() {
+        if subscribers.is_empty() || due > Instant::now() {
             thread::sleep(PAUSE);
             continue;
         }

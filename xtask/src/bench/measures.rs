@@ -29,8 +29,8 @@ const WARM_UP: Duration = Duration::from_millis(700);
 /// Length of a measurement of events.
 const WINDOW: Duration = Duration::from_secs(WINDOW_SECONDS as u64);
 
-/// Before a measurement at rest: every connection has been looked at once, which belongs to its opening.
-const FIRST_LOOKS: Duration = Duration::from_secs(12);
+/// Before a measurement at rest: every connection has been looked at twice, which belongs to its opening.
+const FIRST_LOOKS: Duration = Duration::from_secs(30);
 
 /// Length of a measurement at rest, for what happens every 10 s to happen.
 const IDLE_WINDOW: Duration = Duration::from_secs(10);
@@ -40,6 +40,12 @@ pub const SUBSCRIBERS: usize = 1_000;
 
 /// Handshakes of one measurement; fewer than the ports that their ends keep busy.
 const HANDSHAKES: u32 = 1_500;
+
+/// Handshakes of a block.
+const HANDSHAKES_IN_BLOCK: u32 = 60;
+
+/// For the ends of a block's connections to be over.
+const ENDING: Duration = Duration::from_millis(50);
 
 /// Connections before and after which memory is compared.
 const IDLE_FEW: usize = 500;
@@ -51,9 +57,14 @@ const IDLE_STREAMS: usize = 100;
 /// Longer than any measurement, seconds.
 const LONG: u32 = 3_600;
 
-/// CPU seconds of the proxy for each message of a load that sends all the time.
+/// CPU seconds of the proxy for each message of a load that sends all the time, once it is warm.
 pub fn each(proxy: &Running, load: Load) -> Result<f64, String> {
     Load { seconds: 1, ..load }.run(proxy.address)?;
+    messages(proxy, load)
+}
+
+/// The same, cold.
+pub fn messages(proxy: &Running, load: Load) -> Result<f64, String> {
     let tree = proxy.tree();
     let before = cpu::seconds(&tree);
     let messages = load.run(proxy.address)?;
@@ -97,18 +108,15 @@ pub fn event_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
     Ok(each * MICROS)
 }
 
-/// CPU microseconds of a handshake and its end.
-pub fn handshake_cpu(place: &Place, peer: &Peer) -> Result<f64, String> {
-    let proxy = place.start(peer, Kind::Echo)?;
-    drop(load::open(proxy.address, 100)?);
-    sleep(WARM_UP);
+/// CPU microseconds of a handshake and its end, of a block of them one after another.
+pub fn handshake_cpu(proxy: &Running) -> Result<f64, String> {
     let tree = proxy.tree();
     let before = cpu::seconds(&tree);
-    for _ in 0..HANDSHAKES {
+    for _ in 0..HANDSHAKES_IN_BLOCK {
         drop(load::open(proxy.address, 1)?);
     }
-    sleep(WARM_UP);
-    Ok((cpu::seconds(&tree) - before) / f64::from(HANDSHAKES) * MICROS)
+    sleep(ENDING);
+    Ok((cpu::seconds(&tree) - before) / f64::from(HANDSHAKES_IN_BLOCK) * MICROS)
 }
 
 /// CPU microseconds of a handshake over TLS and its end.

@@ -18,9 +18,9 @@ pub struct Place {
 }
 
 impl Place {
-    /// A new directory.
-    pub fn new() -> Result<Place, String> {
-        let dir = std::env::temp_dir().join(format!("heartline-bench-{}", std::process::id()));
+    /// A new directory, one for each name.
+    pub fn new(name: &str) -> Result<Place, String> {
+        let dir = std::env::temp_dir().join(format!("heartline-bench-{}-{name}", std::process::id()));
         fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
         Ok(Place { dir })
     }

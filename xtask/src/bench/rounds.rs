@@ -1,13 +1,14 @@
-//! Rounds: every figure of every peer once in each, in random order.
+//! Rounds: every figure of every peer in each, in random order.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Instant;
 
 use super::cpu;
-use super::figures::Figure;
+use super::figures::{Figure, Measure};
 use super::options::Options;
 use super::peers::{PEERS, Peer};
 use super::place::Place;
+use super::processes::Running;
 use super::stats::quartiles;
 
 /// All that was measured.
@@ -22,7 +23,7 @@ pub struct Results {
 pub struct Row {
     /// What it is.
     pub figure: &'static Figure,
-    /// Its peers with what was measured in each round; nothing where that failed.
+    /// Its peers with what was measured in each round, or in each block of each; nothing where that failed.
     pub peers: Vec<(&'static Peer, Vec<Option<f64>>)>,
 }
 
@@ -56,16 +57,50 @@ impl Row {
 
     fn take(&mut self, round: usize) -> Result<(), String> {
         shuffle(&mut self.peers);
-        for (peer, values) in &mut self.peers {
-            let place = Place::new()?;
-            let value = (self.figure.measure)(&place, peer);
-            match &value {
-                Ok(value) => println!("{} {} {} {value:.2}", round + 1, self.figure.name, peer.name),
-                Err(error) => eprintln!("{} {} {}: {error}", round + 1, self.figure.name, peer.name),
+        match self.figure.measure {
+            Measure::Alone(measure) => {
+                for (peer, values) in &mut self.peers {
+                    let place = Place::new(peer.name)?;
+                    let value = measure(&place, peer);
+                    tell(round, self.figure, peer, &value);
+                    values.push(value.ok());
+                }
             }
-            values.push(value.ok());
+            Measure::InTurn { start, block, blocks } => self.take_in_turn(round, start, block, blocks)?,
         }
         self.peers.sort_by_key(|(peer, _)| PEERS.iter().position(|known| known.name == peer.name));
+        Ok(())
+    }
+
+    fn take_in_turn(
+        &mut self,
+        round: usize,
+        start: fn(&Place, &Peer) -> Result<Running, String>,
+        block: fn(&Running) -> Result<f64, String>,
+        blocks: usize,
+    ) -> Result<(), String> {
+        let mut turns = Vec::new();
+        for (peer, values) in &mut self.peers {
+            let place = Place::new(peer.name)?;
+            let proxy = start(&place, peer);
+            turns.push(Turn { peer, values, proxy, _place: place });
+        }
+        for number in 0..=blocks {
+            shuffle(&mut turns);
+            for turn in &mut turns {
+                let value = turn.proxy.as_ref().map_err(String::clone).and_then(block);
+                if number > 0 {
+                    turn.values.push(value.ok());
+                } else if value.is_err() {
+                    tell(round, self.figure, turn.peer, &value);
+                }
+            }
+        }
+        for Turn { peer, values, .. } in turns {
+            let measured: Vec<f64> = values.iter().rev().take(blocks).copied().flatten().collect();
+            let median = quartiles(&measured).map(|quartiles| quartiles.median);
+            tell(round, self.figure, peer, &median.ok_or("nothing was measured".to_owned()));
+        }
         Ok(())
     }
 
@@ -78,6 +113,21 @@ impl Row {
     /// What was measured of a peer.
     pub fn of(&self, name: &str) -> Option<&[Option<f64>]> {
         self.peers.iter().find(|(peer, _)| peer.name == name).map(|(_, values)| values.as_slice())
+    }
+}
+
+/// A peer that takes turns with others. The proxy ends before its place goes.
+struct Turn<'a> {
+    peer: &'static Peer,
+    values: &'a mut Vec<Option<f64>>,
+    proxy: Result<Running, String>,
+    _place: Place,
+}
+
+fn tell(round: usize, figure: &Figure, peer: &Peer, value: &Result<f64, String>) {
+    match value {
+        Ok(value) => println!("{} {} {} {value:.2}", round + 1, figure.name, peer.name),
+        Err(error) => eprintln!("{} {} {}: {error}", round + 1, figure.name, peer.name),
     }
 }
 

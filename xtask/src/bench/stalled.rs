@@ -62,7 +62,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     allow_files()?;
     peers::build()?;
     let ends = ends("queues")?;
-    let place = Place::new()?;
+    let place = Place::new("stalled")?;
     let mut verdicts = Verdicts::default();
     println!(
         "{} clients read nothing, half of them WebSockets and half event streams; {} others of each take all",
