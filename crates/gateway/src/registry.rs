@@ -222,6 +222,18 @@ impl Registry {
     /// An open connection.
     pub fn entry(&self, id: ConnectionId) -> Option<Arc<Entry>> {
         self.routes().iter().find_map(|route| route.find(id))
+    /// Open connections of these routes and protocols, as they are now.
+    pub fn live_of(&self, populations: &[(Arc<str>, Protocol)]) -> impl Iterator<Item = LiveConnection> {
+        let routes = self.routes();
+        let of = |(name, protocol): &(Arc<str>, Protocol)| {
+            let route = routes.iter().find(|route| route.meter.name() == name)?;
+            Some(route.populations[*protocol].lock().live.values().cloned().collect::<Vec<_>>())
+        };
+        let entries: Vec<Arc<Entry>> = populations.iter().filter_map(of).flatten().collect();
+        let now = clock::now();
+        entries.into_iter().map(move |entry| snapshot(&entry, now))
+    }
+
     }
 
     /// Keeps and logs a record; the oldest one makes room.

@@ -16,7 +16,7 @@ use model::live::{Backlog, LiveConnection};
 use model::overview::{Ceiling, CountryNow, Overview, PerProtocol, RouteNow};
 use model::ports::{Connections as _, Hosts, Metrics, MetricsFormat, Operations, Overviews, Workings};
 use model::system::{Limit, Setting, SharedLimits, SystemFacts};
-use model::{ConnectionId, WallTime};
+use model::{ConnectionId, Protocol, WallTime};
 use parking_lot::Mutex;
 use remote::{Limiter, RemoteEngine};
 use tokio::runtime::Handle;
@@ -337,10 +337,14 @@ impl Hosts for Core {
 struct Looking(std::sync::Weak<Core>);
 
 impl Sight for Looking {
-    fn look(&self, take: &mut dyn FnMut(&mut dyn Iterator<Item = LiveConnection>, HostFacts)) -> bool {
+    fn look(
+        &self,
+        of: &[(Arc<str>, Protocol)],
+        take: &mut dyn FnMut(&mut dyn Iterator<Item = LiveConnection>, HostFacts),
+    ) -> bool {
         let Some(core) = self.0.upgrade() else { return false };
         let host = core.host();
-        take(&mut core.gateway.registry().live(), host);
+        take(&mut core.gateway.registry().live_of(of), host);
         true
     }
 

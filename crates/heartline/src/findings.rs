@@ -19,7 +19,7 @@ use model::journal::{JournalSink, Opening};
 use model::live::LiveConnection;
 use model::ports::Findings;
 use model::record::CloseRecord;
-use model::{WallTime, Word as _};
+use model::{Protocol, WallTime, Word as _};
 use parking_lot::Mutex;
 
 use self::kept::KeptDoubts;
@@ -37,8 +37,13 @@ const WORDS_MAX: usize = 100;
 
 /// What open connections are looked at through, and the machines.
 pub(crate) trait Sight: Send {
-    /// Calls `take` with what is open, and what is known of the machines; false when the gateway is gone.
-    fn look(&self, take: &mut dyn FnMut(&mut dyn Iterator<Item = LiveConnection>, HostFacts)) -> bool;
+    /// Calls `take` with what is open of some routes and protocols, and what is known of the machines; false when the
+    /// gateway is gone.
+    fn look(
+        &self,
+        of: &[(Arc<str>, Protocol)],
+        take: &mut dyn FnMut(&mut dyn Iterator<Item = LiveConnection>, HostFacts),
+    ) -> bool;
 
     /// What the gateway knows of itself.
     fn own(&self) -> Own;
@@ -189,7 +194,7 @@ fn run(investigation: &Investigation, news: &NewsReader, sight: &dyn Sight, stop
             continue;
         }
         let began = Instant::now();
-        if !sight.look(&mut |open, host| watch.look(open, Some(host))) {
+        if !sight.look(&watch.populations(), &mut |open, host| watch.look(open, Some(host))) {
             return;
         }
         watch.know(sight.own());

@@ -164,6 +164,11 @@ impl Watch {
         }
     }
 
+    /// Routes and protocols that causes are asked of: something of them has ended. Others need no look.
+    pub fn populations(&self) -> Vec<(Arc<str>, Protocol)> {
+        self.windows.keys().cloned().collect()
+    }
+
     /// What is open now, as many as are kept up to the next [`judge`](Watch::judge): of more, only the first are looked at.
     pub fn look(&mut self, open: impl Iterator<Item = LiveConnection>, host: Option<HostFacts>) {
         self.open.clear();
