@@ -6,6 +6,7 @@ import fcntl
 import socket
 import struct
 import termios
+import time
 
 import pytest
 
@@ -19,6 +20,7 @@ EVENT = b"20\r\ndata: 012345678901234567890123\n\n\r\n"
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
 OFTEN = "tcp_samples: { interval: 1s }\n"
+AT_REST = 3.5  # seconds: two looks behind the one that has seen the last byte
 DOWN, UP = "server_to_client", "client_to_server"
 
 
@@ -106,6 +108,22 @@ def test_both_legs_at_open_in_between_and_at_the_end(kind):
                 assert total(metrics, f"websocket_{leg}_rtt_seconds_count") >= 3, "open, in between, close"
                 retransmits = record["tcp"][leg]["close"]["retransmits"]
                 assert total(metrics, "websocket_tcp_retransmits_total", peer=leg) == retransmits
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_at_rest_is_looked_at_again_from_its_next_byte_on(kind):
+    message = KINDS[kind][2]
+    with joined(kind) as (gateway, client, upstream):
+
+        def acked(live):
+            return live["tcp"]["client"].get("last", {}).get("bytes_acked", 0)
+
+        sampled(gateway, acked, "a sample")
+        time.sleep(AT_REST)
+        [before] = map(acked, gateway.live())
+        upstream.sendall(message)
+        assert client.recv(65536) == message
+        sampled(gateway, lambda live: acked(live) == before + len(message), "a sample behind the message")
 
 
 def test_what_a_client_does_not_read_is_found_where_it_waits():

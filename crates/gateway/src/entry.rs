@@ -25,6 +25,7 @@ use crate::flight::Flight;
 use crate::heartbeats::Heartbeats;
 use crate::queued::Queued;
 use crate::registry::RouteConnections;
+use crate::rest::Rest;
 use crate::socket::Handle;
 use crate::tcp_evidence::{News, TcpEvidence};
 use crate::worker;
@@ -54,6 +55,8 @@ pub struct Entry {
     pub flight: Flight,
     /// What the kernel tells of its sockets.
     pub tcp: TcpEvidence,
+    /// Whether they are looked at.
+    pub rest: Rest,
     /// Who the client is, when it can be known again.
     pub client_key: Option<ClientKey>,
     /// Of so many messages of a direction, the acknowledgement of one is timed.
@@ -196,6 +199,7 @@ impl Entry {
             limits,
             flight,
             tcp: TcpEvidence::default(),
+            rest: Rest::default(),
             client_key,
             acks_one_in,
             reconnect,
@@ -227,6 +231,19 @@ impl Entry {
     /// One direction's counters.
     pub fn flow(&self, direction: Direction) -> &Flow {
         &self.flows[direction]
+    }
+
+    /// Counts bytes read and messages complete with them. Only the task that serves the connection may do so.
+    pub fn count(&self, direction: Direction, bytes: u64, messages: u64, at: Moment) {
+        self.flow(direction).note(bytes, messages, at);
+        if self.rest.stir() {
+            self.route.look_again(self);
+        }
+    }
+
+    /// Whether its sockets need no more looks until its next byte, asked at a look.
+    pub fn comes_to_rest(&self) -> bool {
+        self.tcp.is_settled(self.last_byte()) && self.rest.settle()
     }
 
     /// Whether the acknowledgement of one of the next `messages` is to be timed.

@@ -47,6 +47,7 @@ mod reactor;
 mod recordings;
 pub mod registry;
 mod relay;
+mod rest;
 mod sampler;
 mod scrape;
 mod session;

@@ -7,9 +7,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use meter::RouteMeter;
@@ -105,8 +105,8 @@ pub struct Registry {
     /// What was opened in the last [`LONG_LIVED`], oldest first, where there is a journal to be told.
     young: Mutex<VecDeque<Young>>,
     is_draining: AtomicBool,
-    /// What is open, and for at most one interval what was.
-    samples: Mutex<Schedule<Known>>,
+    /// What is open and not at rest, and for at most one interval what was.
+    samples: Arc<Mutex<Schedule<Known>>>,
     /// What may have to be ended by its limits of time.
     deadlines: Mutex<Deadlines<Known>>,
     acks_one_in: AtomicU32,
@@ -120,6 +120,8 @@ pub struct RouteConnections {
     populations: PerProtocol<Mutex<Population>>,
     /// What is open of all protocols: written under their locks, read without.
     active: AtomicU64,
+    /// Those of the registry.
+    samples: Weak<Mutex<Schedule<Known>>>,
 }
 
 #[derive(Debug, Default)]
@@ -178,7 +180,7 @@ impl Registry {
             journal,
             young: Mutex::default(),
             is_draining: AtomicBool::new(false),
-            samples: Mutex::new(Schedule::new(TcpSamplesConfig::default())),
+            samples: Arc::new(Mutex::new(Schedule::new(TcpSamplesConfig::default()))),
             deadlines: Mutex::new(Deadlines::new()),
             acks_one_in: AtomicU32::new(TcpSamplesConfig::default().acks_one_in),
         }
@@ -194,6 +196,7 @@ impl Registry {
             meter: self.meters.route(name),
             populations: PerProtocol::default(),
             active: AtomicU64::new(0),
+            samples: Arc::downgrade(&self.samples),
         });
         routes.push(Arc::clone(&route));
         route
@@ -219,9 +222,6 @@ impl Registry {
         self.routes().iter().flat_map(|route| route.entries()).collect()
     }
 
-    /// An open connection.
-    pub fn entry(&self, id: ConnectionId) -> Option<Arc<Entry>> {
-        self.routes().iter().find_map(|route| route.find(id))
     /// Open connections of these routes and protocols, as they are now.
     pub fn live_of(&self, populations: &[(Arc<str>, Protocol)]) -> impl Iterator<Item = LiveConnection> {
         let routes = self.routes();
@@ -234,6 +234,9 @@ impl Registry {
         entries.into_iter().map(move |entry| snapshot(&entry, now))
     }
 
+    /// An open connection.
+    pub fn entry(&self, id: ConnectionId) -> Option<Arc<Entry>> {
+        self.routes().iter().find_map(|route| route.find(id))
     }
 
     /// Keeps and logs a record; the oldest one makes room.
@@ -317,15 +320,11 @@ impl Registry {
         self.acks_one_in.load(Relaxed)
     }
 
-    /// From now on the sockets of the connection are looked at from time to time.
-    pub fn add_samples(&self, entry: &Arc<Entry>) {
-        self.samples.lock().add(Known::of(entry), clock::now(), rand::random());
-    }
-
-    /// Connections whose sockets are to be looked at now, and when to ask again.
+    /// Connections whose sockets are to be looked at now, and when to ask again. Those that come to rest are let go.
     pub fn due_samples(&self, now: Moment) -> (Vec<Arc<Entry>>, Duration) {
         let mut samples = self.samples.lock();
-        let due = samples.take(now, rand::random, Known::entry);
+        let get = |known: &Known| known.entry().filter(|entry| !entry.comes_to_rest());
+        let due = samples.take(now, rand::random, get);
         (due, samples.pause(now))
     }
 
@@ -361,6 +360,13 @@ impl RouteConnections {
         population.opened += 1;
         self.active.fetch_add(1, Relaxed);
         population.live.insert(entry.id, entry);
+    }
+
+    /// From now on the sockets of the connection are looked at from time to time.
+    pub fn look_again(&self, entry: &Entry) {
+        if let Some(samples) = self.samples.upgrade() {
+            samples.lock().add(Known::of(entry), clock::now(), rand::random());
+        }
     }
 
     /// Connections that are open.

@@ -238,7 +238,7 @@ impl<W: Wire> Relay<W> {
         pipe.offset += seen.carried as u64;
         if seen.carried > 0 {
             pipe.is_ack_due |= self.session.entry.is_ack_due(direction, seen.messages);
-            self.session.entry.flow(direction).note(seen.bytes, seen.messages, at);
+            self.session.entry.count(direction, seen.bytes, seen.messages, at);
         }
         seen
     }

@@ -1,5 +1,6 @@
 //! When each open connection's sockets are looked at: about every interval, at an uneven pace so that no
-//! rhythm of an application is met in step, and never more in a second than allowed.
+//! rhythm of an application is met in step, and never more in a second than allowed. Those at rest ([`crate::rest`]) are
+//! not looked at.
 
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;

@@ -151,10 +151,12 @@ fn add(live: &mut RouteLive, entry: &Entry, now: Moment) {
             let start = entry.established_at;
             live.websocket_oldest_start =
                 Some(live.websocket_oldest_start.map_or(start, |old| old.min(start)));
-            let in_kernel = entry.tcp.newest(|sample| (sample.unread_bytes, sample.notsent_bytes));
+            let is_moving = !entry.rest.is_at_rest();
+            let in_kernel =
+                is_moving.then(|| entry.tcp.newest(|sample| (sample.unread_bytes, sample.notsent_bytes)));
             for direction in [Direction::ClientToServer, Direction::ServerToClient] {
                 add_waiting(&mut live.backlog[direction], entry.flow(direction).backlog(now));
-                if let Some(legs) = in_kernel {
+                if let Some(Some(legs)) = in_kernel {
                     live.socket_unread_bytes[direction] += u64::from(legs[direction.sender()].0);
                     live.socket_unsent_bytes[direction] += u64::from(legs[direction.receiver()].1);
                 }

@@ -353,7 +353,7 @@ impl Session {
     pub fn watch_sockets(&self, sockets: Sockets) {
         let entry = &self.entry;
         if entry.tcp.begin(sockets, entry.established, |news| entry.count_tcp(news)) {
-            self.registry.add_samples(entry);
+            entry.route.look_again(entry);
         }
     }
 

@@ -114,7 +114,7 @@ impl Intake {
         let messages = self.events.look(content, at, entry, &mut self.generated.lock(), note);
         let bytes = content.len() as u64;
         on(Piece { at, bytes, messages }, entry.is_ack_due(DIRECTION, messages));
-        entry.flow(DIRECTION).note(bytes, messages, at);
+        entry.count(DIRECTION, bytes, messages, at);
         if let Some(pacing) = &mut self.pacing {
             pacing.take(entry, messages, bytes, at);
         }

@@ -118,7 +118,7 @@ impl Half {
         if self.direction == Direction::ServerToClient && messages > 0 && flow.messages() == 0 {
             self.note_first_message(at);
         }
-        flow.note(bytes, messages, at);
+        self.entry.count(self.direction, bytes, messages, at);
         state.waiting.add(Piece { at, bytes, messages });
         self.show(&state.waiting);
         messages
