@@ -10,6 +10,7 @@ mod chart;
 mod connect;
 mod counted;
 mod cpu;
+mod dashboard;
 pub mod echo;
 pub mod envoy;
 mod events;
@@ -43,6 +44,7 @@ const HELP: &str = "cargo xtask bench [FIGURE...] [--rounds N] [--peers A,B] [--
 cargo xtask bench --quick
 cargo xtask bench history [...]
 cargo xtask bench findings [...]
+cargo xtask bench dashboard [--streams N]
 cargo xtask bench case1 [--short]
 cargo xtask bench case2 [--short]
 cargo xtask bench stalled [--short]
@@ -52,6 +54,7 @@ cargo xtask bench stalled [--short]
   --report      writes docs/performance.md and docs/performance.svg
   history       what history costs and how fast it answers: `cargo xtask bench history --help`
   findings      what passive diagnosis takes: `cargo xtask bench findings --help`
+  dashboard     how quick the dashboard is with 50,000 live connections, and whether the relay notices it
   case1         a crowd of ten times what an app can carry comes, without limits and with them
   case2         clients take two events of five, without a queue and with one
   stalled       clients that read nothing beside others, without a queue and with one
@@ -74,6 +77,7 @@ pub fn run(arguments: &[String]) -> ExitCode {
         Some(("case1", arguments)) => return told(case1::run(arguments)),
         Some(("case2", arguments)) => return told(case2::run(arguments)),
         Some(("stalled", arguments)) => return told(stalled::run(arguments)),
+        Some(("dashboard", arguments)) => return told(dashboard::run(arguments)),
         Some(("findings", scales)) => return told(findings::run(scales)),
         _ => {}
     }

@@ -21,7 +21,7 @@ const ANSWERS: u32 = 50;
 const FIRST_LOOKS: Duration = Duration::from_secs(12);
 
 /// Where the admin address is; its port is that of the clients.
-const ADMIN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+pub const ADMIN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 /// Heartline with many routes.
 const MANY_ROUTES: Peer = Peer { name: "heartline", is_variant: true, debian: None, command: with_routes };

@@ -1,15 +1,25 @@
 //! CPU time of processes, as the scheduler counts it: to the nanosecond, not in ticks.
 
 use std::fs;
+use std::path::Path;
 
 /// Kernel ticks of `/proc/stat`, per second (proc_stat(5), USER_HZ).
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// CPU seconds that the threads of these processes have had. A thread that has ended counts no more.
 pub fn seconds(processes: &[u32]) -> f64 {
+    seconds_of(processes, "")
+}
+
+/// The same of those threads whose names begin so.
+pub fn seconds_of(processes: &[u32], name: &str) -> f64 {
     let threads = processes.iter().filter_map(|id| fs::read_dir(format!("/proc/{id}/task")).ok()).flatten();
-    let statistics =
-        threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok());
+    let read = |thread: &Path, file: &str| fs::read_to_string(thread.join(file)).ok();
+    let statistics = threads.flatten().filter_map(|thread| {
+        let thread = thread.path();
+        let is_of = name.is_empty() || read(&thread, "comm")?.starts_with(name);
+        if is_of { read(&thread, "schedstat") } else { None }
+    });
     let nanos: u64 = statistics.filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok()).sum();
     nanos as f64 / 1e9
 }

@@ -127,14 +127,7 @@ impl Site {
 
     /// The sum of a family's samples that have this label, or all.
     pub fn metric(&self, family: &str, label: &str) -> f64 {
-        let text = ask(self.admin, "GET /metrics", "", b"").map(|(_, body)| body).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text).into_owned();
-        let is_of = |line: &&str| {
-            line.strip_prefix(family).is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(label)
-        };
-        let values =
-            text.lines().filter(is_of).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-        values.fold(0.0, |sum, value| sum + value)
+        metric(self.admin, family, label)
     }
 
     /// Resident bytes of the gateway.
@@ -237,6 +230,17 @@ impl Verdicts {
     pub fn end(self) -> Result<(), String> {
         if self.0.is_empty() { Ok(()) } else { Err(format!("does not hold: {}", self.0.join("; "))) }
     }
+}
+
+/// The sum of a family's samples that have this label, or all, as a gateway's `/metrics` tells it.
+pub fn metric(admin: SocketAddr, family: &str, label: &str) -> f64 {
+    let text = ask(admin, "GET /metrics", "", b"").map(|(_, body)| body).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let is_of = |line: &&str| {
+        line.strip_prefix(family).is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(label)
+    };
+    let values = text.lines().filter(is_of).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+    values.fold(0.0, |sum, value| sum + value)
 }
 
 #[cfg(test)]
