@@ -23,6 +23,7 @@ mod selection;
 mod signs;
 mod spike;
 pub mod streams;
+mod tenths;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod timed;

@@ -4,6 +4,7 @@ use model::finding::{Finding, Place, Said};
 use model::record::{CloseRecord, What};
 use model::{Direction, Initiator, Protocol, Word as _};
 
+use super::tenths::Tenths;
 use super::{ENDS_MIN, Manner, Population, common};
 use crate::cause::Cause;
 use crate::claim::Claim;
@@ -21,7 +22,7 @@ const AGES_DIFFER: f64 = 0.3;
 /// The finding of ends that something else than time decides, when that is this cause.
 pub fn finding(cause: &'static Cause, seen: &Population<'_>) -> Option<Finding> {
     let Counted { said, ends, is_by_messages } = counted(seen)?;
-    let (low, _, high) = spread(ends.iter().map(|record| record.duration_seconds))?;
+    let Tenths { low, high, .. } = ages(&ends);
     let longer = seen.open.iter().filter(|open| open.age_seconds > high).count();
     let (place, other) = match is_by_messages {
         true => (Place::Upstream, "maybe_bytes"),
@@ -49,8 +50,7 @@ pub struct Counted<'a> {
 /// The ends that the upstream side made, when it counted.
 pub fn counted<'a>(seen: &Population<'a>) -> Option<Counted<'a>> {
     let ends = seen.ends_where(is_cut);
-    let (low, age, high) = spread(ends.iter().map(|record| record.duration_seconds))?;
-    if ends.len() < ENDS_MIN || high - low < AGES_DIFFER * age {
+    if ends.len() < ENDS_MIN || ages(&ends).spread() < AGES_DIFFER {
         return None;
     }
     let after_messages = messages(&ends).map(|(direction, messages)| {
@@ -69,6 +69,10 @@ pub fn counted<'a>(seen: &Population<'a>) -> Option<Counted<'a>> {
     };
     let said = after_messages.or_else(after_bytes).filter(|_| !is_told)?;
     Some(Counted { said, ends, is_by_messages })
+}
+
+fn ages(ends: &[&CloseRecord]) -> Tenths {
+    Tenths::of(ends.iter().map(|record| record.duration_seconds))
 }
 
 /// The upstream side ended it before it was done: without a word, or by a reset.
@@ -92,17 +96,9 @@ pub fn messages(ends: &[&CloseRecord]) -> Option<(Direction, u64)> {
 fn bytes(ends: &[&CloseRecord]) -> Option<(Direction, u64)> {
     let alike = |direction: Direction| {
         let of = |record: &&CloseRecord| record.bytes[direction] as f64;
-        let (low, middle, high) = spread(ends.iter().map(of))?;
-        let is_alike = middle >= BYTES_MIN && high - low <= BYTES_SPREAD * middle;
-        is_alike.then_some((direction, middle as u64))
+        let tenths = Tenths::of(ends.iter().map(of));
+        let is_alike = tenths.median >= BYTES_MIN && tenths.spread() <= BYTES_SPREAD;
+        is_alike.then_some((direction, tenths.median as u64))
     };
     Direction::ALL.iter().find_map(|direction| alike(*direction))
-}
-
-/// The first tenth, the middle and the last tenth.
-fn spread(values: impl Iterator<Item = f64>) -> Option<(f64, f64, f64)> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let at = |tenths: usize| values.get(values.len() * tenths / 10).copied();
-    Some((at(1)?, at(5)?, at(9)?))
 }

@@ -9,6 +9,7 @@ use model::finding::{Finding, Place, Said};
 use model::record::{CloseRecord, GrpcFacts, What};
 use model::{ConnectionId, GrpcCode, Http2Error, Initiator, Protocol, Word as _};
 
+use super::tenths::Tenths;
 use super::{ENDS_MIN, Manner, Population, between};
 use crate::cause::Cause;
 use crate::claim::Claim;
@@ -132,11 +133,11 @@ pub fn resets_in_silence(cause: &'static Cause, seen: &Population<'_>) -> Vec<Fi
     if seen.protocol != Protocol::Grpc || ends.len() < ENDS_MIN || is_timed {
         return Vec::new();
     }
-    let silences = Spread::of(ends.iter().map(|record| record.idle_seconds.data));
-    if silences.low < SILENCE_MIN || silences.relative() > SPREAD_MAX {
+    let silences = Tenths::of(ends.iter().map(|record| record.idle_seconds.data));
+    if silences.low < SILENCE_MIN || silences.spread() > SPREAD_MAX {
         return Vec::new();
     }
-    let ages = Spread::of(ends.iter().map(|record| record.duration_seconds));
+    let ages = Tenths::of(ends.iter().map(|record| record.duration_seconds));
     let said = Said::new("reset_in_silence")
         .with("count", ends.len())
         .seconds("seconds", silences.median)
@@ -145,7 +146,7 @@ pub fn resets_in_silence(cause: &'static Cause, seen: &Population<'_>) -> Vec<Fi
     let claim = Claim::of(cause, Place::UpstreamLeg, said)
         .titled(Said::new("title").seconds("seconds", silences.median))
         .corroborated(Said::new("no_status"));
-    let claim = if ages.relative() > SPREAD_MAX {
+    let claim = if ages.spread() > SPREAD_MAX {
         claim.corroborated(Said::new("ages_differ"))
     } else {
         claim.unless(Said::new("lifetime")).next(Said::new("let_talk"))
@@ -153,26 +154,6 @@ pub fn resets_in_silence(cause: &'static Cause, seen: &Population<'_>) -> Vec<Fi
     let fixed = claim.unless(Said::new("own_timer")).fix(Said::new("see_manual").with("id", cause.id));
     let told = fixed.concerns(seen.route.clone(), seen.since(&ends), seen.affected(&ends));
     vec![told.selects(seen.selection(&ends)).finding()]
-}
-
-/// Where most of some values lie: from the first tenth to the last.
-struct Spread {
-    low: f64,
-    median: f64,
-    high: f64,
-}
-
-impl Spread {
-    fn of(values: impl Iterator<Item = f64>) -> Spread {
-        let mut values: Vec<f64> = values.collect();
-        values.sort_by(f64::total_cmp);
-        let at = |part: usize| values.get(values.len() * part / 10).copied().unwrap_or_default();
-        Spread { low: at(1), median: at(5), high: at(9) }
-    }
-
-    fn relative(&self) -> f64 {
-        (self.high - self.low) / self.median.max(f64::MIN_POSITIVE)
-    }
 }
 
 fn stalled(grpc: &GrpcFacts) -> f64 {

@@ -5,9 +5,10 @@ use model::finding::{Finding, Place, Said, Severity};
 use model::record::{CloseRecord, GrpcFacts, What};
 use model::{GrpcCode, Initiator, Leg, Protocol};
 
-use super::{Spread, decided};
+use super::decided;
 use crate::cause::Cause;
 use crate::claim::Claim;
+use crate::population::tenths::Tenths;
 use crate::population::timers::is_one_moment;
 use crate::population::{ENDS_MIN, Population, Spike, spike};
 
@@ -77,7 +78,7 @@ fn at_deadlines(cause: &'static Cause, seen: &Population<'_>) -> Option<Finding>
     if ends.len() < ENDS_MIN || ends.len() < DENSER * before {
         return None;
     }
-    let deadlines = Spread::of(ends.iter().filter_map(|record| of(record)));
+    let deadlines = Tenths::of(ends.iter().filter_map(|record| of(record)));
     let by_client = ends.iter().filter(|record| record.initiator == Some(Initiator::Client)).count();
     let told = ends.len() - by_client;
     let flowing = ends.iter().filter(|record| is_in_flow(record)).count();
@@ -97,7 +98,7 @@ fn at_deadlines(cause: &'static Cause, seen: &Population<'_>) -> Option<Finding>
         .weighing(if is_stream { Severity::Warning } else { Severity::Info })
         .corroborated((by_client > 0).then(|| Said::new("client_resets").with("count", by_client)))
         .corroborated((told > 0).then(|| Said::new("told_deadline").with("count", told)))
-        .corroborated((deadlines.relative() > DIFFER).then(|| Said::new("deadlines_differ")))
+        .corroborated((deadlines.spread() > DIFFER).then(|| Said::new("deadlines_differ")))
         .noted((flowing > 0).then(|| Said::new("in_flow").with("count", flowing)))
         .against((outlived > 0).then(|| Said::new("outlived_deadline").with("count", outlived)))
         .unless((answered * 2 < ends.len()).then(|| Said::new("slow_answer")))
