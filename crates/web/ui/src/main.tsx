@@ -7,7 +7,7 @@ import { QueryClientProvider } from '@tanstack/react-query';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 
-import { createQueryClient } from './api/session';
+import { askStatus, createQueryClient } from './api/session';
 import { App } from './app';
 import { TextProvider } from './i18n';
 import { theme } from './theme';
@@ -15,12 +15,15 @@ import { theme } from './theme';
 const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no #root');
 
+const client = createQueryClient();
+askStatus(client);
+
 // No <style> elements at run time: the content security policy is `style-src 'self'`.
 createRoot(root).render(
   <StrictMode>
     <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
       <TextProvider>
-        <QueryClientProvider client={createQueryClient()}>
+        <QueryClientProvider client={client}>
           <App />
         </QueryClientProvider>
       </TextProvider>

@@ -1,13 +1,17 @@
 // Who is asking: the gateway's status, sign-in and sign-out.
-import { QueryCache, QueryClient, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { QueryCache, QueryClient, queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 
 import { ApiFailure, request } from './request';
 import type { Status } from './types';
 
 const STATUS = ['status'];
 
-export const useStatus = () =>
-  useQuery({ queryKey: STATUS, queryFn: ({ signal }) => request<Status>('api/v1/status', { signal }), retry: 2 });
+const status = queryOptions({ queryKey: STATUS, queryFn: ({ signal }) => request<Status>('api/v1/status', { signal }), retry: 2 });
+
+export const useStatus = () => useQuery(status);
+
+/** Asks before anything is rendered, so that the answer is there when it is. */
+export const askStatus = (client: QueryClient): void => void client.prefetchQuery(status);
 
 export function useLogin() {
   const client = useQueryClient();
