@@ -9,8 +9,8 @@ import { axe, Checks, launch, openTab, tileValue, violations } from './browser.m
 const { values } = parseArgs({ options: { screenshots: { type: 'string' } } });
 const checks = new Checks();
 const browser = await launch();
-/** Failed requests are what is tried here; the browser reports each. */
-const NETWORK = /Failed to load resource|net::ERR/;
+/** Failed requests are what is tried here; the browser reports each, and React the page that did not come. */
+const NETWORK = /Failed to load resource|net::ERR|preload assets|ApiFailure/;
 
 try {
   await scenario('declined', {}, async ({ page }) => {
@@ -37,6 +37,9 @@ try {
     await page.getByText('Stale for').first().waitFor({ timeout: 9000 });
     checks.check('gone: names the cause', await page.getByText('The gateway cannot be reached').first().isVisible());
     checks.check('gone: keeps the last numbers', /\d/.test(await tileValue(page, 'connections')));
+    await page.goto(`${mock.url}/#/limits`);
+    await page.getByRole('alert').filter({ hasText: 'The gateway did not give out this page.' }).waitFor();
+    checks.check('gone: a page that cannot come says so', await page.getByRole('button', { name: 'Reload' }).isVisible());
   }, 'gone');
   await scenario('empty', {}, async ({ page }) => {
     await page.getByText('No connection ended in this window.').waitFor();

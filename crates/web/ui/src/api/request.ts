@@ -17,8 +17,8 @@ export class ApiFailure extends Error {
   }
 }
 
-/** Why there is no answer that can be used. */
-type Lack = 'unreachable' | 'late' | 'unreadable';
+/** Why there is no answer that can be used; `absent`: a part of the dashboard itself did not come. */
+type Lack = 'unreachable' | 'late' | 'unreadable' | 'absent';
 
 /** Tells of it in the language that the page has when it is read. */
 export function lackOf(lack: Lack): ApiFailure {
