@@ -65,7 +65,7 @@ function Pages() {
             <Header search={path !== '/connections' && <Find />} state={<StreamState feed={feed} age={age} />} onKeys={() => setKeysShown(true)} />
             <StreamNotice feed={feed} age={age} />
           </div>
-          <main id="main" tabIndex={-1} className={styles.main} data-freshness={age.freshness}>
+          <main id="main" tabIndex={-1} className={styles.main} data-freshness={age.freshness} data-fills={(detail === null && page?.fills) || undefined}>
             <Boundary key={path} fallback={(error) => <Crashed error={error} />}>
               <Notices>
                 <Suspense fallback={<Skeleton height={240} radius={8} />}><Content page={page} detail={detail} /></Suspense>

@@ -14,6 +14,8 @@ export interface Page {
   go: string;
   icon: ComponentType<{ size?: number }>;
   component: ComponentType;
+  /** It is as high as the window leaves it room. */
+  fills?: true;
   /** What stands below the path, such as one connection at `/connections/ID`. */
   detail?: ComponentType<{ id: string }>;
 }
@@ -34,7 +36,7 @@ export const pages: Page[] = [
     component: later(async () => (await import('./traffic/page')).TrafficPage),
   },
   {
-    key: 'connections', path: '/connections', go: 'c', icon: ConnectionsIcon,
+    key: 'connections', path: '/connections', go: 'c', icon: ConnectionsIcon, fills: true,
     component: later(async () => (await import('./connections/page')).ConnectionsPage),
     detail: later(async () => (await import('./connection/page')).ConnectionPage),
   },
