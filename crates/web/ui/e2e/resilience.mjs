@@ -9,8 +9,8 @@ import { axe, Checks, launch, openTab, tileValue, violations } from './browser.m
 const { values } = parseArgs({ options: { screenshots: { type: 'string' } } });
 const checks = new Checks();
 const browser = await launch();
-/** Failed requests are what is tried here; the browser reports each. */
-const NETWORK = /Failed to load resource|net::ERR/;
+/** Failed requests are what is tried here; the browser reports each, and React the page that did not come. */
+const NETWORK = /Failed to load resource|net::ERR|preload assets|ApiFailure/;
 
 try {
   await scenario('declined', {}, async ({ page }) => {
@@ -24,12 +24,18 @@ try {
     await page.waitForFunction(() => /\d/.test(document.querySelector('[data-tile="connections"]').textContent));
     checks.check('buffered: names the cause and polls', true);
   });
-  await scenario('stalled', {}, async ({ page }) => {
+  await scenario('stalled', {}, async ({ page, mock }) => {
     await page.getByText('Stale for').first().waitFor({ timeout: 9000 });
     checks.check('stalled: amber after 5 s', await page.locator('[data-tone="late"]').count() > 0);
     await page.getByText('No data for').first().waitFor({ timeout: 20_000 });
     checks.check('stalled: red after 20 s', await page.getByRole('alert').isVisible());
     checks.check('stalled: says that the numbers are old', await page.getByText('They are not current').isVisible());
+    await page.goto(`${mock.url}/#/connections`);
+    for (const width of [1440, 390]) {
+      await page.setViewportSize({ width, height: 844 });
+      await page.locator('[data-row-link]').first().waitFor();
+      checks.equal(`stalled: the list of connections fits below the notice, ${width} px wide`, await tooTall(page), 0);
+    }
   });
   await scenario('live', {}, async ({ page, mock }) => {
     await page.getByText('Live', { exact: true }).waitFor();
@@ -37,6 +43,9 @@ try {
     await page.getByText('Stale for').first().waitFor({ timeout: 9000 });
     checks.check('gone: names the cause', await page.getByText('The gateway cannot be reached').first().isVisible());
     checks.check('gone: keeps the last numbers', /\d/.test(await tileValue(page, 'connections')));
+    await page.goto(`${mock.url}/#/limits`);
+    await page.getByRole('alert').filter({ hasText: 'The gateway did not give out this page.' }).waitFor();
+    checks.check('gone: a page that cannot come says so', await page.getByRole('button', { name: 'Reload' }).isVisible());
   }, 'gone');
   await scenario('empty', {}, async ({ page }) => {
     await page.getByText('No connection ended in this window.').waitFor();
@@ -72,6 +81,10 @@ async function scenario(behaviour, options, steps, name = behaviour) {
   }
   await context.close();
   await mock.stop();
+}
+
+function tooTall(page) {
+  return page.evaluate(() => document.documentElement.scrollHeight - document.documentElement.clientHeight);
 }
 
 async function signIn({ page }) {

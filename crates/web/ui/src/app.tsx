@@ -65,8 +65,8 @@ function Pages() {
             <Header search={path !== '/connections' && <Find />} state={<StreamState feed={feed} age={age} />} onKeys={() => setKeysShown(true)} />
             <StreamNotice feed={feed} age={age} />
           </div>
-          <main id="main" tabIndex={-1} className={styles.main} data-freshness={age.freshness}>
-            <Boundary key={path} fallback={(error) => <Message title={t('app.crashed')}>{error.message}</Message>}>
+          <main id="main" tabIndex={-1} className={styles.main} data-freshness={age.freshness} data-fills={(detail === null && page?.fills) || undefined}>
+            <Boundary key={path} fallback={(error) => <Crashed error={error} />}>
               <Notices>
                 <Suspense fallback={<Skeleton height={240} radius={8} />}><Content page={page} detail={detail} /></Suspense>
               </Notices>
@@ -111,6 +111,16 @@ function Message({ title, children }: { title: string; children?: ReactNode }) {
 function Missing() {
   const { t } = useTexts();
   return <Message title={t('app.notFound')}><a href="#/">{t('app.toOverview')}</a></Message>;
+}
+
+function Crashed({ error }: { error: Error }) {
+  const { t } = useTexts();
+  return (
+    <Message title={t('app.crashed')}>
+      <p><bdi>{error.message}</bdi></p>
+      <Button onClick={() => window.location.reload()}>{t('app.reload')}</Button>
+    </Message>
+  );
 }
 
 function Unreachable({ error, onRetry }: { error: Error; onRetry: () => void }) {

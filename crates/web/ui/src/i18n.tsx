@@ -37,15 +37,18 @@ void (shapesAgree && i18n.init());
 const TextContext = createContext<Texts | null>(null);
 
 /** `?lang=` of the address, then the stored choice, then the browser's language; as public/boot.js decides. */
-const initial = (): Language => (document.documentElement.lang === 'zh-CN' ? 'zh-CN' : 'en');
+const languageNow = (): Language => (document.documentElement.lang === 'zh-CN' ? 'zh-CN' : 'en');
 
 export function textsOf(language: Language, setLanguage: (language: Language) => void = () => undefined): Texts {
   const translate = i18n.getFixedT(language);
   return { t: (key, params) => translate(key, params ?? {}), format: new Format(language), language, setLanguage };
 }
 
+/** A text in the language that the page has now, for what is no component. */
+export const textNow: Translate = (key, params) => i18n.getFixedT(languageNow())(key, params ?? {});
+
 export function TextProvider({ children }: { children: ReactNode }) {
-  const [language, setLanguage] = useState(initial);
+  const [language, setLanguage] = useState(languageNow);
   useEffect(() => {
     document.documentElement.lang = language;
   }, [language]);

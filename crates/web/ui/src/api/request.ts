@@ -1,9 +1,10 @@
 // The one way to the API. Paths are relative, so that the page works below any path prefix.
+import { textNow } from '../i18n';
 import type { ErrorBody } from './types';
 
 const TIMEOUT_MS = 10_000;
 
-/** An answer that is no success, or no answer (`status` 0). */
+/** An answer that is no success, or no answer that can be used (`status` 0). */
 export class ApiFailure extends Error {
   constructor(
     readonly status: number,
@@ -14,6 +15,17 @@ export class ApiFailure extends Error {
     super(message);
     this.name = 'ApiFailure';
   }
+}
+
+/** Why there is no answer that can be used; `absent`: a part of the dashboard itself did not come. */
+type Lack = 'unreachable' | 'late' | 'unreadable' | 'absent';
+
+/** Tells of it in the language that the page has when it is read. */
+export function lackOf(lack: Lack): ApiFailure {
+  const failure = new ApiFailure(0, lack, '', null);
+  return Object.defineProperty(failure, 'message', {
+    get: () => textNow(`failure.${lack}`, { seconds: TIMEOUT_MS / 1000 }),
+  });
 }
 
 export async function request<T>(
@@ -29,17 +41,28 @@ export async function request<T>(
     signal: options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]),
   });
   if (!response.ok) throw await failureOf(response);
-  const text = await response.text();
-  return text === '' ? (undefined as T) : (JSON.parse(text) as T);
+  const text = await textOf(response);
+  try {
+    return text === '' ? (undefined as T) : (JSON.parse(text) as T);
+  } catch {
+    throw lackOf('unreadable');
+  }
 }
 
 /** `fetch`, with the lack of an answer told as an `ApiFailure`. */
-export async function reach(path: string, init: RequestInit): Promise<Response> {
+export const reach = (path: string, init: RequestInit): Promise<Response> =>
+  orLack(fetch(path, { credentials: 'same-origin', cache: 'no-store', ...init }));
+
+const textOf = (response: Response): Promise<string> => orLack(response.text());
+
+/** Browsers word what broke each in its own way, and in English. */
+async function orLack<T>(awaited: Promise<T>): Promise<T> {
   try {
-    return await fetch(path, { credentials: 'same-origin', cache: 'no-store', ...init });
+    return await awaited;
   } catch (reason) {
-    if (init.signal?.aborted && (reason as Error).name === 'AbortError') throw reason;
-    throw new ApiFailure(0, 'unreachable', String(reason), null);
+    const { name } = reason as Error;
+    if (name === 'AbortError') throw reason;
+    throw lackOf(name === 'TimeoutError' ? 'late' : 'unreachable');
   }
 }
 
@@ -49,7 +72,7 @@ interface PrometheusError {
 }
 
 export async function failureOf(response: Response): Promise<ApiFailure> {
-  const text = await response.text();
+  const text = await textOf(response);
   try {
     const body = JSON.parse(text) as ErrorBody | PrometheusError | string;
     if (typeof body === 'string') return new ApiFailure(response.status, 'refused', body, null);
@@ -57,6 +80,6 @@ export async function failureOf(response: Response): Promise<ApiFailure> {
     if (typeof error === 'string') return new ApiFailure(response.status, 'refused', error, null);
     return new ApiFailure(response.status, error.code, error.message, error.hint ?? null);
   } catch {
-    return new ApiFailure(response.status, 'http', `${response.status} ${response.statusText}`, null);
+    return new ApiFailure(response.status, 'http', `${response.status} ${response.statusText}`.trim(), null);
   }
 }

@@ -1,6 +1,7 @@
 // All pages: one folder and one line each.
 import { type ComponentType, lazy } from 'react';
 
+import { lackOf } from '../api/request';
 import { AlertsIcon, ConnectionsIcon, FindingsIcon, LimitsIcon, OverviewIcon, ProbesIcon, SystemIcon, TestIcon, TrafficIcon } from '../components/icons';
 import type en from '../locales/en.json';
 import { OverviewPage } from './overview/page';
@@ -13,46 +14,56 @@ export interface Page {
   go: string;
   icon: ComponentType<{ size?: number }>;
   component: ComponentType;
+  /** It is as high as the window leaves it room. */
+  fills?: true;
   /** What stands below the path, such as one connection at `/connections/ID`. */
   detail?: ComponentType<{ id: string }>;
 }
 
-/** In the order of the navigation. The first page is part of the bundle; later ones come with `lazy(() => import(…))`. */
+/** A page that is loaded when it is first asked for. */
+const later = <P extends object>(load: () => Promise<ComponentType<P>>) => lazy(async () => {
+  const component = await load().catch(() => {
+    throw lackOf('absent');
+  });
+  return { default: component };
+});
+
+/** In the order of the navigation. The first page is part of the bundle. */
 export const pages: Page[] = [
   { key: 'overview', path: '/', go: 'o', icon: OverviewIcon, component: OverviewPage },
   {
     key: 'traffic', path: '/traffic', go: 't', icon: TrafficIcon,
-    component: lazy(async () => ({ default: (await import('./traffic/page')).TrafficPage })),
+    component: later(async () => (await import('./traffic/page')).TrafficPage),
   },
   {
-    key: 'connections', path: '/connections', go: 'c', icon: ConnectionsIcon,
-    component: lazy(async () => ({ default: (await import('./connections/page')).ConnectionsPage })),
-    detail: lazy(async () => ({ default: (await import('./connection/page')).ConnectionPage })),
+    key: 'connections', path: '/connections', go: 'c', icon: ConnectionsIcon, fills: true,
+    component: later(async () => (await import('./connections/page')).ConnectionsPage),
+    detail: later(async () => (await import('./connection/page')).ConnectionPage),
   },
   {
     key: 'findings', path: '/findings', go: 'f', icon: FindingsIcon,
-    component: lazy(async () => ({ default: (await import('./findings/page')).FindingsPage })),
-    detail: lazy(async () => ({ default: (await import('./findings/detail')).FindingPage })),
+    component: later(async () => (await import('./findings/page')).FindingsPage),
+    detail: later(async () => (await import('./findings/detail')).FindingPage),
   },
   {
     key: 'alerts', path: '/alerts', go: 'a', icon: AlertsIcon,
-    component: lazy(async () => ({ default: (await import('./alerts/page')).AlertsPage })),
+    component: later(async () => (await import('./alerts/page')).AlertsPage),
   },
   {
     key: 'probes', path: '/probes', go: 'p', icon: ProbesIcon,
-    component: lazy(async () => ({ default: (await import('./probes/page')).ProbesPage })),
-    detail: lazy(async () => ({ default: (await import('./probes/detail')).ProbePage })),
+    component: later(async () => (await import('./probes/page')).ProbesPage),
+    detail: later(async () => (await import('./probes/detail')).ProbePage),
   },
   {
     key: 'limits', path: '/limits', go: 'l', icon: LimitsIcon,
-    component: lazy(async () => ({ default: (await import('./limits/page')).LimitsPage })),
+    component: later(async () => (await import('./limits/page')).LimitsPage),
   },
   {
     key: 'system', path: '/system', go: 's', icon: SystemIcon,
-    component: lazy(async () => ({ default: (await import('./system/page')).SystemPage })),
+    component: later(async () => (await import('./system/page')).SystemPage),
   },
   {
     key: 'test', path: '/test', go: 'b', icon: TestIcon,
-    component: lazy(async () => ({ default: (await import('./test/page')).TestPage })),
+    component: later(async () => (await import('./test/page')).TestPage),
   },
 ];
