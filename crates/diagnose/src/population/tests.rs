@@ -222,6 +222,17 @@ fn what_is_old_is_forgotten() {
 }
 
 #[test]
+fn what_something_ended_of_is_to_be_looked_at() {
+    let mut watch = Watch::new(WatchOptions::default());
+    assert_eq!(watch.populations(), []);
+    watch.closed(end(1).made());
+    watch.closed(end(2).made());
+    assert_eq!(watch.populations(), [("chat".into(), Protocol::WebSocket)]);
+    watch.judge(at(NOW + 700.0));
+    assert_eq!(watch.populations(), []);
+}
+
+#[test]
 fn random_ends_have_no_timer_and_no_clump() {
     for seed in 0..50 {
         let records: Vec<_> = (0..200)
