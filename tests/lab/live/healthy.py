@@ -71,7 +71,7 @@ def grpc_streams(site):
 @healthy("planned-drain", group="healthy")
 def planned_drain(site):
     """The gateway itself is told to stop, and sends its clients away over some seconds."""
-    entry = gateway(site, Service(site, "chat", tick=0.5), extra="drain: { window: 20s }")
+    entry = gateway(site, Service(site, "chat", tick=0.5), extra="drain: { window: 25s }")
     Crowd(site, "chat", entry, clients=60, seconds=30, say=(0.3, 1), stay=(8, 40), back=(0.3, 2))
     time.sleep(10)
     entry.signal(signal.SIGTERM)
