@@ -26,6 +26,8 @@ mod exchange;
 mod flight;
 mod forwarded;
 mod frames;
+#[cfg(test)]
+mod front;
 mod gather;
 mod generation;
 pub mod geo;

@@ -476,3 +476,36 @@ fn snapshot(entry: &Entry, now: Moment) -> LiveConnection {
         queue: entry.queue_facts(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::front::{EVENTS, Front, SUBSCRIBE, SWITCHING, WEBSOCKET};
+
+    #[test]
+    fn of_what_is_open_only_what_is_asked_for_is_shown() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("listens");
+        let front = Front::of(listener.local_addr().expect("is bound"));
+        let _subscription = Front::join(&listener, &front, SUBSCRIBE, EVENTS);
+        let _websockets = [(); 2].map(|()| Front::join(&listener, &front, WEBSOCKET, SWITCHING));
+        let registry = front.gateway.registry();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while registry.active() < 3 {
+            assert!(Instant::now() < deadline, "all three come to be open");
+            std::thread::yield_now();
+        }
+        let name = Arc::clone(registry.routes()[0].meter.name());
+        let shown = |name: &Arc<str>, of: &[Protocol]| {
+            let of: Vec<_> = of.iter().map(|protocol| (Arc::clone(name), *protocol)).collect();
+            registry.live_of(&of).map(|one| one.protocol).collect::<Vec<_>>()
+        };
+        let (websocket, sse) = (Protocol::WebSocket, Protocol::Sse);
+        assert_eq!(shown(&name, &[websocket]), [websocket; 2]);
+        assert_eq!(shown(&name, &[sse, Protocol::Grpc]), [sse]);
+        assert_eq!(shown(&"another".into(), &[websocket]), []);
+        assert_eq!(shown(&name, &[]), []);
+    }
+}
