@@ -11,7 +11,7 @@ use crate::live::LiveConnection;
 use crate::record::CloseRecord;
 use crate::words::{HandshakeResult, PerDirection, Word};
 
-pub use text::{FilterError, TERMS_MAX, TEXT_BYTES_MAX, written};
+pub use text::{FilterError, Mistake, TERMS_MAX, TEXT_BYTES_MAX, written};
 
 /// Conditions that all must hold.
 #[derive(Clone, Debug, Default, PartialEq)]

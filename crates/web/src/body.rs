@@ -6,6 +6,7 @@ use diagnose::contrast::Difference;
 use diagnose::text::Told;
 use model::WallTime;
 use model::examination::Job;
+use model::filter::FilterError;
 use model::finding::{Coverage, Level, Place};
 use model::journal::LostConnection;
 use model::live::LiveConnection;
@@ -282,6 +283,8 @@ pub struct ErrorDetail {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// The mistake in a filter, to be told in another language.
+    pub filter: Option<Box<FilterError>>,
 }
 
 /// A route that can be tried from the dashboard.

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use model::filter::FilterError;
 
 use crate::body::{ErrorBody, ErrorDetail};
 
@@ -19,12 +20,20 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> ApiError {
-        let detail = ErrorDetail { code: code.to_owned(), message: message.into(), hint: None };
+        let detail = ErrorDetail { code: code.to_owned(), message: message.into(), hint: None, filter: None };
         ApiError { status, retry_after: None, detail }
     }
 
     pub(crate) fn bad_query(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, "bad_query", message)
+    }
+
+    /// The key `q` holds no filter.
+    pub(crate) fn bad_filter(error: FilterError) -> ApiError {
+        let FilterError { at, mistake } = &error;
+        let mut told = ApiError::bad_query(format!("q, character {at}: {mistake}")).hint(mistake.hint());
+        told.detail.filter = Some(Box::new(error));
+        told
     }
 
     pub(crate) fn not_found(message: impl Into<String>) -> ApiError {

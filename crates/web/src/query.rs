@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use http::Uri;
-use model::filter::{Filter, FilterError};
+use model::filter::Filter;
 use model::quoted;
 use model::{WallTime, Word};
 
@@ -110,9 +110,7 @@ impl Query {
     /// The key `q`: a filter of connections; all of them without it.
     pub(crate) fn filter(&mut self) -> Result<Filter, ApiError> {
         let Some(text) = self.text("q") else { return Ok(Filter::default()) };
-        text.parse().map_err(|FilterError { at, message, hint }| {
-            ApiError::bad_query(format!("q, character {at}: {message}")).hint(hint)
-        })
+        text.parse().map_err(ApiError::bad_filter)
     }
 
     /// The key `window`: seconds that counts and trends are taken over.

@@ -9,9 +9,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Compare, Condition, Filter, NumberField, Pattern, Term, TextField};
 use crate::country::Country;
-use crate::quoted;
+use crate::quoted::shown;
 use crate::words::{GrpcCode, HandshakeResult, Initiator, Layer, Protocol, Reason, Word};
 
 /// Longest text of a filter, bytes.
@@ -53,26 +55,114 @@ const BYTES: [(&str, f64); 7] = [
 ];
 
 /// Why a text is no filter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct FilterError {
     /// Where, in characters from 1.
-    pub at: usize,
+    pub at: u32,
     /// What is wrong.
-    pub message: String,
-    /// What may have been meant, or what is known.
-    pub hint: String,
+    pub mistake: Mistake,
+}
+
+/// What is wrong with a filter. A `value` is what was written, cut when it is long; `example` is a term that is right,
+/// `meant` the nearest word that is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[expect(missing_docs, reason = "the fields of all are described once")]
+pub enum Mistake {
+    /// The text is longer than is read.
+    TooLong { bytes: u32, most: u32 },
+    /// It has a control character.
+    ControlCharacter,
+    /// It has more terms than are read.
+    TooManyTerms { most: u32 },
+    /// There is no end to a quoted text.
+    NoEnd,
+    /// A term is nothing but `-`, or an empty text.
+    NoText,
+    /// A text has the characters of an operator, and no key in front of it.
+    NoKey { value: String, known: String },
+    /// The same, and the key is known, but not so.
+    NoTerm { value: String, example: String },
+    /// A key and an operator, and nothing behind.
+    NoValue { value: String, example: String },
+    /// No such key.
+    UnknownKey { value: String, meant: String, known: String },
+    /// The key never has such a value.
+    UnknownWord { key: String, value: String, meant: String, known: String },
+    /// A key of texts is compared as a number.
+    NotOfNumbers { key: String, example: String },
+    /// A key of numbers is given something else.
+    NoNumber { key: String, value: String, example: String },
+    /// Neither an address nor a network.
+    NoNetwork { value: String, example: String },
+    /// A network with `*`.
+    StarInNetwork { example: String },
+    /// No code of a country.
+    NoCountry { value: String, example: String },
+}
+
+impl Mistake {
+    /// What to do about it: what may have been meant, or what is known.
+    pub fn hint(&self) -> String {
+        match self {
+            Mistake::TooLong { most, .. } => format!("at most {most} are read"),
+            Mistake::ControlCharacter => "leave it out".to_owned(),
+            Mistake::TooManyTerms { .. } => "leave some out".to_owned(),
+            Mistake::NoEnd => "close it with `\"`".to_owned(),
+            Mistake::NoText => "quote a `-` that is meant".to_owned(),
+            Mistake::NoKey { known, .. } => {
+                format!("keys are {known}; free text with such characters stands in quotes")
+            }
+            Mistake::UnknownKey { meant, known, .. } | Mistake::UnknownWord { meant, known, .. } => {
+                format!("did you mean `{meant}`? Known: {known}")
+            }
+            Mistake::NoTerm { example, .. } | Mistake::NotOfNumbers { example, .. } => {
+                format!("write `{example}`")
+            }
+            Mistake::NoValue { example, .. }
+            | Mistake::NoNumber { example, .. }
+            | Mistake::NoNetwork { example, .. } => format!("such as `{example}`"),
+            Mistake::StarInNetwork { example } => {
+                format!("write `client:…` with what you have, or a network such as `{example}`")
+            }
+            Mistake::NoCountry { example, .. } => format!("countries are codes of two letters: `{example}`"),
+        }
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mistake::TooLong { bytes, .. } => write!(f, "the filter has {bytes} bytes"),
+            Mistake::ControlCharacter => f.write_str("the filter has a control character"),
+            Mistake::TooManyTerms { most } => write!(f, "the filter has more than {most} terms"),
+            Mistake::NoEnd => f.write_str("a quoted text has no end"),
+            Mistake::NoText => f.write_str("there is no text"),
+            Mistake::NoKey { value, .. } | Mistake::NoTerm { value, .. } => {
+                write!(f, "`{value}` begins with no key and operator")
+            }
+            Mistake::NoValue { value, .. } => write!(f, "`{value}` has no value"),
+            Mistake::UnknownKey { value, .. } => write!(f, "`{value}` is no key"),
+            Mistake::UnknownWord { key, value, .. } => write!(f, "`{key}` is never `{value}`"),
+            Mistake::NotOfNumbers { key, .. } => write!(f, "`{key}` is no number"),
+            Mistake::NoNumber { key, value, .. } => write!(f, "`{value}` is no number of `{key}`"),
+            Mistake::NoNetwork { value, .. } => write!(f, "`{value}` is no address and no network"),
+            Mistake::StarInNetwork { .. } => f.write_str("`*` stands in no network"),
+            Mistake::NoCountry { value, .. } => write!(f, "`{value}` is no country"),
+        }
+    }
 }
 
 impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "character {}: {}; {}", self.at, self.message, self.hint)
+        let FilterError { at, mistake } = self;
+        write!(f, "character {at}: {mistake}; {}", mistake.hint())
     }
 }
 
 impl Error for FilterError {}
-
-/// What is wrong with a term, and what to do.
-type Wrong = (String, String);
 
 /// A value as it was written.
 struct Value {
@@ -84,29 +174,28 @@ impl FromStr for Filter {
     type Err = FilterError;
 
     fn from_str(text: &str) -> Result<Filter, FilterError> {
-        let error = |at: usize, (message, hint): Wrong| {
-            let at = text.get(..at).map_or(0, |before| before.chars().count()) + 1;
-            FilterError { at, message, hint }
+        let error = |at: usize, mistake: Mistake| {
+            let before = text.get(..at).map_or(0, |before| before.chars().count());
+            FilterError { at: count(before + 1), mistake }
         };
         if text.len() > TEXT_BYTES_MAX {
-            let message = format!("the filter has {} bytes", text.len());
-            return Err(error(0, (message, format!("at most {TEXT_BYTES_MAX} are read"))));
+            let (bytes, most) = (count(text.len()), count(TEXT_BYTES_MAX));
+            return Err(error(0, Mistake::TooLong { bytes, most }));
         }
         // SQLite's GLOB ends at a NUL, where `Pattern` goes on.
         if let Some(at) = text.find(|c: char| c.is_control() && !c.is_whitespace()) {
-            let message = "the filter has a control character".to_owned();
-            return Err(error(at, (message, "leave it out".to_owned())));
+            return Err(error(at, Mistake::ControlCharacter));
         }
         let mut filter = Filter::default();
         let mut rest = text.trim_start();
         while !rest.is_empty() {
             let at = text.len() - rest.len();
             if filter.terms.len() == TERMS_MAX {
-                let message = format!("the filter has more than {TERMS_MAX} terms");
-                return Err(error(at, (message, "leave some out".to_owned())));
+                return Err(error(at, Mistake::TooManyTerms { most: count(TERMS_MAX) }));
             }
             let mut ahead = rest;
-            let term = term(&mut rest, &mut ahead).map_err(|wrong| error(text.len() - ahead.len(), wrong))?;
+            let term =
+                term(&mut rest, &mut ahead).map_err(|mistake| error(text.len() - ahead.len(), mistake))?;
             filter.terms.push(term);
             rest = rest.trim_start();
         }
@@ -114,8 +203,12 @@ impl FromStr for Filter {
     }
 }
 
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
 /// Takes a term from the front of `rest`. When it is wrong, `ahead` begins with what is.
-fn term<'a>(rest: &mut &'a str, ahead: &mut &'a str) -> Result<Term, Wrong> {
+fn term<'a>(rest: &mut &'a str, ahead: &mut &'a str) -> Result<Term, Mistake> {
     let positive = rest.strip_prefix('-');
     let is_negated = positive.is_some();
     *rest = positive.unwrap_or(rest);
@@ -130,7 +223,10 @@ fn term<'a>(rest: &mut &'a str, ahead: &mut &'a str) -> Result<Term, Wrong> {
             *ahead = rest;
             let value = value(rest)?;
             if value.text.is_empty() {
-                return Err((format!("`{key}{text}` has no value"), format!("such as `{}`", example(key))));
+                return Err(Mistake::NoValue {
+                    value: format!("{key}{text}"),
+                    example: example(key).to_owned(),
+                });
             }
             field.condition(key, compare, &value)?
         }
@@ -140,7 +236,7 @@ fn term<'a>(rest: &mut &'a str, ahead: &mut &'a str) -> Result<Term, Wrong> {
 }
 
 /// Takes a value: what is quoted, or all up to a blank.
-fn value(rest: &mut &str) -> Result<Value, Wrong> {
+fn value(rest: &mut &str) -> Result<Value, Mistake> {
     let Some(quoted) = rest.strip_prefix('"') else {
         let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
         let (value, behind) = rest.split_at(end);
@@ -159,24 +255,24 @@ fn value(rest: &mut &str) -> Result<Value, Wrong> {
             other => text.push(other),
         }
     }
-    Err(("a quoted text has no end".to_owned(), "close it with `\"`".to_owned()))
+    Err(Mistake::NoEnd)
 }
 
-fn free_text(rest: &mut &str) -> Result<Condition, Wrong> {
+fn free_text(rest: &mut &str) -> Result<Condition, Mistake> {
     let Value { text, is_quoted } = value(rest)?;
     if text.is_empty() {
-        return Err(("there is no text".to_owned(), "quote a `-` that is meant".to_owned()));
+        return Err(Mistake::NoText);
     }
     if is_quoted || !text.contains([':', '<', '>', '=']) {
         return Ok(Condition::Contains(text));
     }
     let key = text.split([':', '<', '>', '=']).next().unwrap_or_default().to_ascii_lowercase();
-    let hint = if keys().contains(&key.as_str()) {
-        format!("write `{}`", example(&key))
+    let value = shown(&text);
+    Err(if keys().contains(&key.as_str()) {
+        Mistake::NoTerm { value, example: example(&key).to_owned() }
     } else {
-        format!("keys are {}; free text with such characters stands in quotes", keys().join(", "))
-    };
-    Err((format!("{} begins with no key and operator", quoted(&text)), hint))
+        Mistake::NoKey { value, known: keys().join(", ") }
+    })
 }
 
 /// The term `key:value` as people write it, in quotes where it must be.
@@ -197,7 +293,7 @@ enum Field {
 }
 
 impl Field {
-    fn new(key: &str, compare: Compare) -> Result<Field, Wrong> {
+    fn new(key: &str, compare: Compare) -> Result<Field, Mistake> {
         let key = if key == CC { TextField::Country.as_str() } else { key };
         if let Some(field) = NumberField::ALL.iter().find(|field| field.as_str() == key) {
             return Ok(Field::Number(*field));
@@ -205,24 +301,24 @@ impl Field {
         let field = match TextField::ALL.iter().find(|field| field.as_str() == key) {
             Some(field) => Field::Text(*field),
             None if key == IP => Field::Network,
-            None => return Err((format!("{} is no key", quoted(key)), nearest(key, &keys()))),
+            None => {
+                let known = keys();
+                let (value, meant) = (shown(key), nearest(key, &known).to_owned());
+                return Err(Mistake::UnknownKey { value, meant, known: known.join(", ") });
+            }
         };
         match compare {
             Compare::Equal => Ok(field),
-            _ => Err((format!("`{key}` is no number"), format!("write `{}`", example(key)))),
+            _ => Err(Mistake::NotOfNumbers { key: key.to_owned(), example: example(key).to_owned() }),
         }
     }
 
-    fn condition(self, key: &str, compare: Compare, value: &Value) -> Result<Condition, Wrong> {
+    fn condition(self, key: &str, compare: Compare, value: &Value) -> Result<Condition, Mistake> {
         let Value { text, is_quoted } = value;
         let has_star = text.contains('*') && !is_quoted;
         match self {
             Field::Number(field) => Ok(Condition::Number { field, compare, value: number(field, text)? }),
-            Field::Network if has_star => {
-                let hint =
-                    format!("write `client:…` with what you have, or a network such as `{}`", example(key));
-                Err(("`*` stands in no network".to_owned(), hint))
-            }
+            Field::Network if has_star => Err(Mistake::StarInNetwork { example: example(key).to_owned() }),
             Field::Text(TextField::Client) if !has_star => network(key, text),
             Field::Network => network(key, text),
             Field::Text(field) => {
@@ -237,7 +333,7 @@ impl Field {
 }
 
 /// Where only some words can be, others are a mistake.
-fn known_word(field: TextField, value: &str, pattern: &Pattern) -> Result<(), Wrong> {
+fn known_word(field: TextField, value: &str, pattern: &Pattern) -> Result<(), Mistake> {
     let words = match field {
         TextField::State => STATES.to_vec(),
         TextField::Protocol => words::<Protocol>(),
@@ -258,23 +354,22 @@ fn known_word(field: TextField, value: &str, pattern: &Pattern) -> Result<(), Wr
             return Ok(());
         }
         TextField::Country => {
-            let wrong = format!("{} is no country", quoted(value));
-            return Err((wrong, format!("countries are codes of two letters: `{}`", example(CC))));
+            return Err(Mistake::NoCountry { value: shown(value), example: example(CC).to_owned() });
         }
     };
     if words.iter().any(|word| pattern.takes(word)) {
         return Ok(());
     }
-    Err((format!("`{field}` is never {}", quoted(value)), nearest(value, &words)))
+    let meant = nearest(value, &words).to_owned();
+    Err(Mistake::UnknownWord { key: field.to_string(), value: shown(value), meant, known: words.join(", ") })
 }
 
 fn words<W: Word>() -> Vec<&'static str> {
     W::ALL.iter().map(|word| word.as_str()).collect()
 }
 
-fn network(key: &str, value: &str) -> Result<Condition, Wrong> {
-    let wrong =
-        || (format!("{} is no address and no network", quoted(value)), format!("such as `{}`", example(key)));
+fn network(key: &str, value: &str) -> Result<Condition, Mistake> {
+    let wrong = || Mistake::NoNetwork { value: shown(value), example: example(key).to_owned() };
     let (address, bits) =
         value.split_once('/').map_or((value, None), |(address, bits)| (address, Some(bits)));
     let address: IpAddr = address.parse().map_err(|_| wrong())?;
@@ -286,19 +381,17 @@ fn network(key: &str, value: &str) -> Result<Condition, Wrong> {
     Ok(Condition::Network { address, prefix_bits })
 }
 
-fn number(field: NumberField, text: &str) -> Result<f64, Wrong> {
+fn number(field: NumberField, text: &str) -> Result<f64, Mistake> {
     let units: &[(&str, f64)] = match field {
         NumberField::Duration | NumberField::Idle => &SECONDS,
         NumberField::Bytes | NumberField::Unsent => &BYTES,
         NumberField::Messages | NumberField::Status | NumberField::Code | NumberField::Port => &[],
     };
-    let wrong = || {
-        (
-            format!("{} is no number of `{field}`", quoted(text)),
-            format!("such as `{}`", example(field.as_str())),
-        )
-    };
-    sum(text, units).ok_or_else(wrong)
+    sum(text, units).ok_or_else(|| Mistake::NoNumber {
+        key: field.to_string(),
+        value: shown(text),
+        example: example(field.as_str()).to_owned(),
+    })
 }
 
 /// A number, or numbers with units behind one another: their sum.
@@ -348,13 +441,11 @@ fn example(key: &str) -> &'static str {
     }
 }
 
-fn nearest(text: &str, known: &[&str]) -> String {
+fn nearest<'a>(text: &str, known: &[&'a str]) -> &'a str {
     const COMPARED: usize = 64;
     let text = text.chars().take(COMPARED).collect::<String>().to_ascii_lowercase();
     let distance = |word: &&&str| strsim::damerau_levenshtein(&text, &word.to_ascii_lowercase());
-    let nearest = known.iter().min_by_key(distance);
-    let nearest = nearest.copied().unwrap_or_default();
-    format!("did you mean `{nearest}`? Known: {}", known.join(", "))
+    known.iter().min_by_key(distance).copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -444,10 +535,10 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(text: &str, at: usize, message: &str, hint: &str) {
+    fn check(text: &str, at: u32, message: &str, hint: &str) {
         let error = text.parse::<Filter>().expect_err(text);
-        assert_eq!((error.at, error.message.as_str()), (at, message), "{text}");
-        assert!(error.hint.contains(hint), "{}", error.hint);
+        assert_eq!((error.at, error.mistake.to_string().as_str()), (at, message), "{text}");
+        assert!(error.mistake.hint().contains(hint), "{}", error.mistake.hint());
     }
 
     #[test]

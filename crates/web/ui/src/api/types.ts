@@ -468,6 +468,8 @@ export type ErrorDetail = {
   message: string,
   /** What to do about it. */
   hint: string | null,
+  /** The mistake in a filter, to be told in another language. */
+  filter: FilterError | null,
 };
 
 /** Kind of an error on an established connection. */
@@ -611,6 +613,14 @@ export type FileFacts = {
   open: number | null,
   /** Most that may be open. */
   limit: number | null,
+};
+
+/** Why a text is no filter. */
+export type FilterError = {
+  /** Where, in characters from 1. */
+  at: number,
+  /** What is wrong. */
+  mistake: Mistake,
 };
 
 /** Findings, and how much they explain. */
@@ -1056,6 +1066,11 @@ export type MemoryFacts = {
   total_bytes: number | null,
   /** What programs can have without swapping, as the kernel guesses (`MemAvailable`). */
   available_bytes: number | null,
+};
+
+/** What is wrong with a filter. A `value` is what was written, cut when it is long; `example` is a term that is right,
+ * `meant` the nearest word that is. */
+export type Mistake = { "kind": "too_long", bytes: number, most: number, } | { "kind": "control_character" } | { "kind": "too_many_terms", most: number, } | { "kind": "no_end" } | { "kind": "no_text" } | { "kind": "no_key", value: string, known: string, } | { "kind": "no_term", value: string, example: string, } | { "kind": "no_value", value: string, example: string, } | { "kind": "unknown_key", value: string, meant: string, known: string, } | { "kind": "unknown_word", key: string, value: string, meant: string, known: string, } | { "kind": "not_of_numbers", key: string, example: string, } | { "kind": "no_number", key: string, value: string, example: string, } | { "kind": "no_network", value: string, example: string, } | { "kind": "star_in_network", example: string, } | { "kind": "no_country", value: string, example: string,
 };
 
 /** The numbers of now. */
