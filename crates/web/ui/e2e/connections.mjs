@@ -23,7 +23,7 @@ try {
       for (const scheme of ['light', 'dark']) await look({ language, scheme, width });
     }
   }
-  for (const steps of mock === null ? [filter, rows, timeline, fromElsewhere] : [lateRows, states, hostileText]) await play(steps);
+  for (const steps of mock === null ? [filter, rows, timeline, fromElsewhere] : [lateRows, goneRows, states, hostileText]) await play(steps);
 } finally {
   await browser.close();
   await mock?.stop();
@@ -194,6 +194,22 @@ async function lateRows({ page, check }) {
   const first = await page.locator('[data-row-link]').first().innerText();
   await page.getByRole('button', { name: /^\d+ newer/ }).waitFor();
   check('rows stay', await page.locator('[data-row-link]').first().innerText() === first);
+}
+
+/** Columns that a narrow window hides take no room, whatever the rows say. */
+async function goneRows({ page, check }) {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await enter(page, base, '#/connections');
+  await loaded(page);
+  const widths = () => page.locator('th:visible').evaluateAll((headings) => headings.map((heading) => Math.round(heading.getBoundingClientRect().width)).join(' '));
+  const before = await widths();
+  await page.getByText('no longer kept').first().waitFor({ timeout: 30_000 });
+  check('columns stay as wide', await widths() === before, `${await widths()} instead of ${before}`);
+  const over = await page.locator('table').evaluate(({ parentElement: scroll }) => scroll.scrollWidth - scroll.clientWidth);
+  check('no row is wider than the list', over === 0, `${over} px`);
+  await page.goto(`${base}/#/connections?q=route:nowhere`);
+  await page.getByText('No connection fits the filter.').waitFor();
+  check('columns of an empty list are as wide', await widths() === before, `${await widths()} instead of ${before}`);
 }
 
 async function states({ page, check }) {
