@@ -24,7 +24,7 @@ test('what could not be loaded says where the reason stands and is asked for aga
   vi.useFakeTimers({ shouldAdvanceTime: true });
   const ask = vi.fn().mockRejectedValueOnce(lackOf('unreachable')).mockResolvedValue('here it is');
   const view = show(ask);
-  await screen.findByText('This part could not be loaded; the notice at the top of the page says why. Trying again every 5 s.');
+  await screen.findByText(/^This part could not be loaded; the notice at the top of the page says why\.\s*Trying again every 5 s\.$/);
   expect(screen.getByRole('alert').textContent).toContain('There is no connection to the gateway.');
   await vi.advanceTimersByTimeAsync(5_000);
   await screen.findByText('here it is');

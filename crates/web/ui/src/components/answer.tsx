@@ -45,7 +45,7 @@ export function Answer<T>({ of, height = 160, isOwn = false, children }: Props<T
       {isOwn && trouble !== null && <Notice troubles={[trouble]} />}
       {isMissing ? !isOwn && (
         <div className={styles.missing} style={{ minHeight: height }}>
-          <Empty>{t('answer.missing')}{isRetried && ` ${t('failure.retrying', { seconds: RETRY_SECONDS })}`}</Empty>
+          <Empty><span>{t('answer.missing')}{isRetried && <><br />{t('failure.retrying', { seconds: RETRY_SECONDS })}</>}</span></Empty>
         </div>
       ) : children(data)}
     </>
