@@ -22,11 +22,15 @@ const show = (ask: () => Promise<string>) => render(
 
 test('what could not be loaded says where the reason stands and is asked for again', async () => {
   vi.useFakeTimers({ shouldAdvanceTime: true });
-  const ask = vi.fn().mockRejectedValueOnce(lackOf('unreachable')).mockResolvedValue('here it is');
+  const late = new Promise<string>((resolve) => { setTimeout(() => resolve('here it is'), 8_000); });
+  const ask = vi.fn().mockRejectedValueOnce(lackOf('unreachable')).mockReturnValue(late);
   const view = show(ask);
   await screen.findByText(/^This part could not be loaded; the notice at the top of the page says why\.\s*Trying again every 5 s\.$/);
   expect(screen.getByRole('alert').textContent).toContain('There is no connection to the gateway.');
-  await vi.advanceTimersByTimeAsync(5_000);
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(ask).toHaveBeenCalledTimes(2);
+  screen.getByText(/^This part could not be loaded/);
+  await vi.advanceTimersByTimeAsync(2_000);
   await screen.findByText('here it is');
   expect(screen.queryByRole('alert')).toBeNull();
   view.unmount();

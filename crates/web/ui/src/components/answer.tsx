@@ -1,7 +1,7 @@
 // What an answer of the API looks like before it comes, when it does not come, and when it is old.
 import { Skeleton } from '@mantine/core';
 import type { UseQueryResult } from '@tanstack/react-query';
-import { type ReactNode, useEffect, useMemo } from 'react';
+import { type ReactNode, useEffect, useMemo, useState } from 'react';
 
 import { ApiFailure } from '../api/request';
 import { useTexts } from '../i18n';
@@ -25,8 +25,12 @@ const mayPass = (error: Error | null): boolean => error instanceof ApiFailure &&
 
 export function Answer<T>({ of, height = 160, isOwn = false, children }: Props<T>) {
   const { t } = useTexts();
-  const { data, error, dataUpdatedAt, isFetching, refetch } = of;
+  const { data, dataUpdatedAt, errorUpdateCount, isFetching, refetch } = of;
   const isMissing = data === undefined;
+  // A new attempt forgets the error; what is told of it stays until there is an answer.
+  const [lastError, setLastError] = useState(of.error);
+  if (of.error !== null && of.error !== lastError) setLastError(of.error);
+  const error = of.error ?? (isMissing && errorUpdateCount > 0 ? lastError : null);
   const trouble = useMemo(() => (error === null ? null : {
     error, heldSince: isMissing ? null : dataUpdatedAt, isFetching, retry: () => void refetch(),
   }), [error, isMissing, dataUpdatedAt, isFetching, refetch]);
