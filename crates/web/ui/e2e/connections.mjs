@@ -23,7 +23,7 @@ try {
       for (const scheme of ['light', 'dark']) await look({ language, scheme, width });
     }
   }
-  for (const steps of mock === null ? [filter, rows, timeline, fromElsewhere] : [lateRows, states, hostileText]) await play(steps);
+  for (const steps of mock === null ? [filter, rows, timeline, fromElsewhere] : [lateRows, goneRows, wholeCells, states, hostileText]) await play(steps);
 } finally {
   await browser.close();
   await mock?.stop();
@@ -194,6 +194,38 @@ async function lateRows({ page, check }) {
   const first = await page.locator('[data-row-link]').first().innerText();
   await page.getByRole('button', { name: /^\d+ newer/ }).waitFor();
   check('rows stay', await page.locator('[data-row-link]').first().innerText() === first);
+}
+
+/** Columns that a narrow window hides take no room, whatever the rows say. */
+async function goneRows({ page, check }) {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await enter(page, base, '#/connections');
+  await loaded(page);
+  const widths = () => page.locator('th:visible').evaluateAll((headings) => headings.map((heading) => Math.round(heading.getBoundingClientRect().width)).join(' '));
+  const before = await widths();
+  await page.getByText('no longer kept').first().waitFor({ timeout: 30_000 });
+  check('columns stay as wide', await widths() === before, `${await widths()} instead of ${before}`);
+  const over = await page.locator('table').evaluate(({ parentElement: scroll }) => scroll.scrollWidth - scroll.clientWidth);
+  check('no row is wider than the list', over === 0, `${over} px`);
+  await page.goto(`${base}/#/connections?q=route:nowhere`);
+  await page.getByText('No connection fits the filter.').waitFor();
+  check('columns of an empty list are as wide', await widths() === before, `${await widths()} instead of ${before}`);
+}
+
+/** IPv6 addresses and long names that somebody gave may be cut, on phones all but what a row leads to. */
+async function wholeCells({ page, check }) {
+  await enter(page, base, '#/');
+  for (const [width, cells] of [[1440, 'td'], [1280, 'td'], [390, 'td:first-child']]) {
+    await page.setViewportSize({ width, height: 800 });
+    for (const set of ['live', 'closed']) {
+      await page.goto(`${base}/#/connections?set=${set}`);
+      await loaded(page);
+      const cut = await page.locator(`tbody tr:not([aria-hidden]) ${cells}:visible`).evaluateAll((cells) => cells
+        .filter(({ scrollWidth, clientWidth, textContent }) => scrollWidth > clientWidth && !/::|^[a-z]{10,}$/.test(textContent))
+        .map(({ textContent }) => textContent));
+      check(`${set}: no cell is cut, ${width} px wide`, cut.length === 0, cut.slice(0, 5).join(', '));
+    }
+  }
 }
 
 async function states({ page, check }) {

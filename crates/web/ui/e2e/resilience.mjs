@@ -44,9 +44,16 @@ try {
     checks.check('gone: names the cause', await page.getByText('The gateway cannot be reached').first().isVisible());
     checks.check('gone: keeps the last numbers', /\d/.test(await tileValue(page, 'connections')));
     await page.goto(`${mock.url}/#/limits`);
-    await page.getByRole('alert').filter({ hasText: 'The gateway did not give out this page.' }).waitFor();
+    await page.getByRole('alert').filter({ hasText: 'The gateway did not give out this part of the dashboard.' }).waitFor();
     checks.check('gone: a page that cannot come says so', await page.getByRole('button', { name: 'Reload' }).isVisible());
   }, 'gone');
+  await scenario('live', {}, async ({ page }) => {
+    await page.route('**/assets/world-map-*.js', (route) => route.abort());
+    await page.reload();
+    await page.locator('#geography').getByRole('alert').filter({ hasText: 'The gateway did not give out this part' }).waitFor();
+    checks.check('no map: the rest of the overview stays', await page.locator('[data-tile="connections"]').isVisible());
+    checks.check('no map: countries are listed', await page.locator('#geography tbody tr').count() > 10);
+  }, 'no map');
   await scenario('empty', {}, async ({ page }) => {
     await page.getByText('No connection ended in this window.').waitFor();
     checks.check('empty: says so in each part', await page.getByText('No error in this window.').isVisible());

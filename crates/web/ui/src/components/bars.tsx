@@ -1,9 +1,10 @@
-// Counts as a table, each with a bar for its share.
+// Counts as a table, each with a bar for its share, most first in an order that seldom changes.
 import type { CSSProperties, ReactElement } from 'react';
 
 import { useTexts } from '../i18n';
 import styles from './bars.module.css';
 import { Hint } from './info';
+import { useSteady } from './steady';
 import table from './table.module.css';
 
 export interface Bar {
@@ -20,6 +21,7 @@ export interface Bar {
 
 export function Bars({ caption, heading, bars, rows }: { caption: string; heading: string; bars: Bar[]; rows: number }) {
   const { t, format } = useTexts();
+  const steady = useSteady(bars, ({ key }) => key);
   return (
     <div className={styles.scroll} style={{ '--bars-height': `${27 * (rows + 1) + 13}px` } as CSSProperties} tabIndex={0} role="group" aria-label={caption}>
       <table className={table.plain}>
@@ -31,7 +33,7 @@ export function Bars({ caption, heading, bars, rows }: { caption: string; headin
           </tr>
         </thead>
         <tbody>
-          {bars.map(({ key, label, help, count, share, tone = 'plain', action, href }) => (
+          {steady.map(({ key, label, help, count, share, tone = 'plain', action, href }) => (
             <tr key={key}>
               <th scope="row" className={styles.label}>
                 <Explained help={help}>

@@ -68,5 +68,17 @@ export function Notice({ troubles }: { troubles: Trouble[] }) {
   );
 }
 
+/** In place of a part that cannot be drawn. */
+export function Fault({ error }: { error: Error }) {
+  const { t } = useTexts();
+  return (
+    <div className={styles.failure} role="alert">
+      <WarnIcon />
+      <div className={styles.words}><bdi>{error.message}</bdi></div>
+      <Button size="compact-xs" variant="default" onClick={() => window.location.reload()}>{t('app.reload')}</Button>
+    </div>
+  );
+}
+
 /** Different messages that are told. */
 const MESSAGES = 3;

@@ -1,8 +1,8 @@
 // All pages: one folder and one line each.
-import { type ComponentType, lazy } from 'react';
+import type { ComponentType } from 'react';
 
-import { lackOf } from '../api/request';
 import { AlertsIcon, ConnectionsIcon, FindingsIcon, LimitsIcon, OverviewIcon, ProbesIcon, SystemIcon, TestIcon, TrafficIcon } from '../components/icons';
+import { later } from '../components/later';
 import type en from '../locales/en.json';
 import { OverviewPage } from './overview/page';
 
@@ -19,14 +19,6 @@ export interface Page {
   /** What stands below the path, such as one connection at `/connections/ID`. */
   detail?: ComponentType<{ id: string }>;
 }
-
-/** A page that is loaded when it is first asked for. */
-const later = <P extends object>(load: () => Promise<ComponentType<P>>) => lazy(async () => {
-  const component = await load().catch(() => {
-    throw lackOf('absent');
-  });
-  return { default: component };
-});
 
 /** In the order of the navigation. The first page is part of the bundle. */
 export const pages: Page[] = [

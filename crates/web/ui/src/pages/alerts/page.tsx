@@ -42,7 +42,7 @@ export function AlertsPage() {
       {part === 'firing' && (
         <>
           <Incidents />
-          <Answer of={told} height={40}>{() => null}</Answer>
+          {alerts.data !== undefined && <Answer of={told} height={40}>{() => null}</Answer>}
           <Answer of={alerts}>{(data) => <AlertTable alerts={firing(data, told.data ?? [])} caption={t('alerts.parts.firing')} empty={t('alerts.noneFires')} />}</Answer>
         </>
       )}

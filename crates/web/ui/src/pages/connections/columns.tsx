@@ -18,7 +18,7 @@ export interface Column {
   number?: boolean;
   sort?: Sort;
   /** Width of the table from which on it is shown; any when left out. */
-  from?: 'medium' | 'wide' | 'full';
+  from?: 'medium' | 'wide' | 'wider' | 'full';
   cell: (row: Row) => ReactNode;
 }
 
@@ -30,19 +30,19 @@ export function useColumns(set: Set, hrefOf: (id: string) => string): Column[] {
   };
   const where: Column[] = [
     { key: 'protocol', label: t('table.protocol'), parts: 94, from: set === 'live' ? 'wide' : 'full', cell: ({ protocol }) => <ProtocolName protocol={protocol} /> },
-    { key: 'route', label: t('table.route'), parts: 84, from: 'medium', cell: ({ route }) => <bdi>{visible(route)}</bdi> },
-    { key: 'upstream', label: t('table.upstream'), parts: 128, from: set === 'live' ? 'wide' : 'full', cell: ({ upstream }) => (upstream === null ? '–' : <bdi>{visible(host(upstream))}</bdi>) },
+    { key: 'route', label: t('table.route'), parts: 96, from: 'medium', cell: ({ route }) => <bdi>{visible(route)}</bdi> },
+    { key: 'upstream', label: t('table.upstream'), parts: 128, from: set === 'live' ? 'wider' : 'full', cell: ({ upstream }) => (upstream === null ? '–' : <bdi>{visible(host(upstream))}</bdi>) },
     { key: 'client', label: t('table.client'), parts: 124, from: 'medium', cell: ({ client }) => <Client client={client} /> },
   ];
   const measured: Column[] = [
-    { key: 'idle', label: t('table.idle'), help: t(set === 'live' ? 'table.idleHelp' : 'table.idleClosedHelp'), parts: 82, number: true, sort: 'idle', cell: ({ idleSeconds }) => (set === 'live' ? format.duration(idleSeconds) : format.precise(idleSeconds)) },
+    { key: 'idle', label: t('table.idle'), help: t(set === 'live' ? 'table.idleHelp' : 'table.idleClosedHelp'), parts: 80, number: true, sort: 'idle', cell: ({ idleSeconds }) => (set === 'live' ? format.duration(idleSeconds) : format.precise(idleSeconds)) },
     { key: 'rtt', label: t('connections.rtt'), help: t('connections.rttHelp'), parts: 84, number: true, from: 'full', cell: ({ rttSeconds }) => format.latencyText(rttSeconds) },
     {
-      key: 'messages', label: t('connections.messages'), help: t('connections.messagesHelp'), parts: 112, number: true, from: 'wide', sort: 'messages',
+      key: 'messages', label: t('connections.messages'), help: t('connections.messagesHelp'), parts: 136, number: true, from: 'wide', sort: 'messages',
       cell: ({ messages }) => <Pair first={format.count(messages.client_to_server)} second={format.count(messages.server_to_client)} />,
     },
     {
-      key: 'bytes', label: t('connections.bytes'), help: t('connections.bytesHelp'), parts: 140, number: true, from: 'wide', sort: 'bytes',
+      key: 'bytes', label: t('connections.bytes'), help: t('connections.bytesHelp'), parts: 150, number: true, from: set === 'live' ? 'wide' : 'wider', sort: 'bytes',
       cell: ({ bytes }) => <Pair first={format.bytes(bytes.client_to_server)} second={format.bytes(bytes.server_to_client)} />,
     },
     {
@@ -55,17 +55,17 @@ export function useColumns(set: Set, hrefOf: (id: string) => string): Column[] {
       id,
       { key: 'state', label: t('table.state'), parts: 104, cell: (row) => <Condition row={row} /> },
       ...where,
-      { key: 'age', label: t('table.age'), parts: 92, number: true, sort: 'duration', cell: ({ seconds }) => format.duration(seconds) },
+      { key: 'age', label: t('table.age'), parts: 104, number: true, sort: 'duration', cell: ({ seconds }) => format.duration(seconds) },
       ...measured,
     ];
   }
   return [
     id,
-    { key: 'closed', label: t('table.closedAt'), parts: 96, number: true, sort: 'closed_at', from: 'medium', cell: ({ record }) => (record === null ? '' : format.clock(new Date(record.closed_at))) },
-    { key: 'reason', label: t('table.reason'), parts: 176, cell: (row) => <Condition row={row} /> },
+    { key: 'closed', label: t('table.closedAt'), parts: 92, number: true, sort: 'closed_at', from: 'medium', cell: ({ record }) => (record === null ? '' : format.clock(new Date(record.closed_at))) },
+    { key: 'reason', label: t('table.reason'), parts: 180, cell: (row) => <Condition row={row} /> },
     { key: 'who', label: t('table.who'), parts: 104, from: 'wide', cell: ({ record }) => (record?.initiator == null ? <span className={styles.quiet}>{t('table.notOpened')}</span> : <Who initiator={record.initiator} />) },
     ...where,
-    { key: 'duration', label: t('table.duration'), parts: 88, number: true, sort: 'duration', cell: ({ seconds }) => format.duration(seconds) },
+    { key: 'duration', label: t('table.duration'), parts: 104, number: true, sort: 'duration', cell: ({ seconds }) => format.duration(seconds) },
     ...measured,
   ];
 }

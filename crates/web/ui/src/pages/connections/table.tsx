@@ -66,11 +66,10 @@ export function Table({ caption, columns, view, sort, dir, chosen, empty, onSort
           </tr>
         </thead>
         <tbody>
-          {view.total === 0 && <tr className={table.message}><td colSpan={columns.length}>{view.isPending ? null : empty}</td></tr>}
           {above > 0 && <Spacer height={above} />}
           {items.map(({ index }) => {
             const one = view.at(index);
-            if (one == null) return <Missing key={index} index={index} columns={columns.length} isGone={one === null} />;
+            if (one == null) return <Missing key={index} index={index} cells={columns.map(shape)} isGone={one === null} />;
             const row = rowOf(one);
             return (
               <tr
@@ -84,6 +83,7 @@ export function Table({ caption, columns, view, sort, dir, chosen, empty, onSort
           {below > 0 && <Spacer height={below} />}
         </tbody>
       </table>
+      {view.total === 0 && !view.isPending && <p className={styles.none}>{empty}</p>}
     </div>
   );
 }
@@ -107,10 +107,15 @@ function Heading({ column: { label, help, sort }, direction, onSort }: HeadingPr
   return help === undefined ? heading : <Hint text={help}>{heading}</Hint>;
 }
 
-/** A row that has not come, or whose connection is no longer known. */
-function Missing({ index, columns, isGone }: { index: number; columns: number; isGone: boolean }) {
+/** A row that has not come, or whose connection is no longer known. A cell for all columns would give those that are hidden room. */
+function Missing({ index, cells, isGone }: { index: number; cells: string[]; isGone: boolean }) {
   const { t } = useTexts();
-  return <tr aria-rowindex={index + 2}><td colSpan={columns} className={styles.quiet}>{isGone ? t('connections.gone') : '…'}</td></tr>;
+  const text = isGone ? t('connections.gone') : '…';
+  return (
+    <tr aria-rowindex={index + 2} className={styles.missing}>
+      {cells.map((shape, cell) => <td key={cell} className={shape}>{cell === 0 && <span title={text}>{text}</span>}</td>)}
+    </tr>
+  );
 }
 
 const Spacer = ({ height }: { height: number }) => <tr className={styles.spacer} aria-hidden="true"><td style={{ height }} /></tr>;

@@ -55,9 +55,8 @@ export function Routes({ routes }: { routes: RouteNow[] }) {
   const { to } = usePlace();
   if (routes.length === 0) return <Empty>{t('routes.empty')}</Empty>;
   const open = routes.map(({ name, connections }) => ({ name, count: connections.websocket + connections.sse + connections.grpc }));
-  const total = open.reduce((sum, { count }) => sum + count, 0);
-  const bars = open.map(({ name, count }) => ({
-    key: name, label: visible(name), count, share: total === 0 ? 0 : count / total,
+  const bars = tally(open, ({ name }) => name).map(({ key: name, count, share }) => ({
+    key: name, label: visible(name), count, share,
     href: to('/connections', { q: termOf('route', name) }), action: t('routes.filter', { route: visible(name) }),
   }));
   return <Bars caption={t('routes.title')} heading={t('routes.route')} bars={bars} rows={ROWS} />;

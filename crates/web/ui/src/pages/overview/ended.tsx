@@ -6,6 +6,7 @@ import { Donut } from '../../components/donut';
 import { Hint } from '../../components/info';
 import { Empty, Panel } from '../../components/panel';
 import { usePlace } from '../../components/place';
+import { useSteady } from '../../components/steady';
 import table from '../../components/table.module.css';
 import { Abnormal, Who } from '../../components/words';
 import { useTexts } from '../../i18n';
@@ -22,7 +23,7 @@ interface Props {
 
 export function WhyEnded({ overview, className }: Props) {
   const { t, format } = useTexts();
-  const ended = endedBy(overview?.ended ?? []);
+  const ended = useSteady(endedBy(overview?.ended ?? []), keyOf);
   const total = ended.reduce((sum, { count }) => sum + count, 0);
   const strength = strengths(ended);
   const { to } = usePlace();

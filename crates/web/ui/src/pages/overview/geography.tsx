@@ -1,16 +1,19 @@
 // Where clients are: a map for orientation, and the countries in order.
 import { SegmentedControl, Skeleton } from '@mantine/core';
-import { lazy, Suspense, useState } from 'react';
+import { Suspense, useState } from 'react';
 
 import type { CountryNow, Overview } from '../../api/types';
 import { Bars } from '../../components/bars';
+import { Boundary } from '../../components/boundary';
+import { later } from '../../components/later';
+import { Fault } from '../../components/notices';
 import { Empty, Panel } from '../../components/panel';
 import { usePlace } from '../../components/place';
 import { useTexts } from '../../i18n';
 import { termOf } from '../../lib/filter';
 import styles from './geography.module.css';
 
-const WorldMap = lazy(() => import('../../components/world-map'));
+const WorldMap = later(async () => (await import('../../components/world-map')).default);
 
 const ROWS = 12;
 
@@ -46,9 +49,11 @@ function Known({ countries, borders }: { countries: CountryNow[]; borders: boole
   return (
     <div className={styles.parts}>
       <div className={styles.map}>
-        <Suspense fallback={<Skeleton height={300} />}>
-          <WorldMap spots={spots} borders={borders} title={t('geography.map')} />
-        </Suspense>
+        <Boundary fallback={(error) => <Fault error={error} />}>
+          <Suspense fallback={<Skeleton height={300} />}>
+            <WorldMap spots={spots} borders={borders} title={t('geography.map')} />
+          </Suspense>
+        </Boundary>
       </div>
       <Bars
         caption={t('geography.title')} heading={t('geography.country')} rows={ROWS}

@@ -98,7 +98,7 @@ const zh: typeof en = {
   namesHint: '除 `message` 之外，以逗号分隔：浏览器只把事件交给指明其名称的监听者。',
   connect: '连接',
   disconnect: '关闭',
-  seats: '仪表盘打开的连接：{{open}} / {{limit}}；每个在 {{time}} 后关闭。',
+  seats: '仪表盘打开的连接：{{open}} / {{limit}}；每个在 {{time}}后关闭。',
   browser: '浏览器所见',
   browserHelp: '页面脚本能得知的内容。握手失败时，脚本只知道失败；原因见另一栏。',
   nothingYet: '尚未连接。',
