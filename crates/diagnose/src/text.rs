@@ -1,14 +1,14 @@
 //! Findings in the words of a language.
 
+use model::WallTime;
 use model::finding::{
     Affected, Doubt, Finding, Level, Param, Place, Said, Selection, Severity, Topic, Vantage,
 };
 use model::language::Language;
-use model::{WallTime, Word as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::cause::{Cause, Phrase, Signs, text};
+use crate::cause::{Cause, Phrase, Signs, Text, text};
 use crate::{causes, phrases};
 
 /// A finding as people and programs read it.
@@ -197,7 +197,7 @@ pub(crate) fn shown(value: &Param, language: Language) -> String {
         Param::Count(count) => count.to_string(),
         Param::Seconds(seconds) => duration(*seconds, language),
         Param::Bytes(bytes) => size(*bytes),
-        Param::Share(share) => format!("{:.0} %", share * 100.0),
+        Param::Share(share) => percent(*share),
         Param::Text(text) => visible(text),
     }
 }
@@ -211,8 +211,8 @@ fn visible(text: &str) -> String {
 /// A duration with three digits that count.
 fn duration(seconds: f64, language: Language) -> String {
     let (value, unit) = match seconds.abs() {
-        below if below < 0.001 => (seconds * 1e6, text("µs", "微秒")),
-        below if below < 1.0 => (seconds * 1e3, text("ms", "毫秒")),
+        below if below < 0.001 => (seconds * 1e6, text("µs", "µs")),
+        below if below < 1.0 => (seconds * 1e3, text("ms", "ms")),
         below if below < 300.0 => (seconds, text("s", "秒")),
         below if below < 7200.0 => (seconds / 60.0, text("min", "分钟")),
         _ => (seconds / 3600.0, text("h", "小时")),
@@ -224,15 +224,34 @@ fn duration(seconds: f64, language: Language) -> String {
     format!("{number} {}", unit.of(language))
 }
 
-/// A size: exact up to 64 KiB, since limits are; above in binary units when it is a whole number of them.
+/// Never rounds down to nothing, or up to all.
+fn percent(share: f64) -> String {
+    match share * 100.0 {
+        little if (f64::MIN_POSITIVE..0.5).contains(&little) => "<1 %".to_owned(),
+        most if (99.5..100.0).contains(&most) => ">99 %".to_owned(),
+        percent => format!("{percent:.0} %"),
+    }
+}
+
+/// A size, exact, since limits are: in binary units when it is a whole number of them.
 fn size(bytes: u64) -> String {
     const KIB: u64 = 1 << 10;
     const MIB: u64 = 1 << 20;
     match bytes {
         whole if whole >= MIB && whole % MIB == 0 => format!("{} MiB", whole / MIB),
         whole if whole >= KIB && whole % KIB == 0 => format!("{} KiB", whole / KIB),
-        any => format!("{any} B"),
+        any => format!("{} B", grouped(any)),
     }
+}
+
+/// Digits in groups of three, from five digits on.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    if digits.len() < 5 {
+        return digits;
+    }
+    let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(",")
 }
 
 fn plain(said: &Said) -> Map<String, Value> {
@@ -244,6 +263,14 @@ fn number(value: &Param) -> Value {
         Param::Count(count) | Param::Bytes(count) => json!(count),
         Param::Seconds(number) | Param::Share(number) => json!(number),
         Param::Text(text) => json!(text),
+    }
+}
+
+fn severity(severity: Severity) -> Text {
+    match severity {
+        Severity::Info => text("info", "提示"),
+        Severity::Warning => text("warning", "警告"),
+        Severity::Critical => text("critical", "严重"),
     }
 }
 
@@ -265,7 +292,7 @@ pub fn manual(cause: &Cause, language: Language) -> String {
         page.title.of(language),
         cause.id,
         cause.code(),
-        cause.severity.as_str()
+        severity(cause.severity).of(language)
     );
     for (head, part) in heads.iter().zip([&page.symptoms, &page.evidence, &page.look_alikes, &page.fix]) {
         let body = part.of(language);
@@ -293,12 +320,17 @@ mod tests {
             assert_eq!(shown(&value, Language::Chinese), zh);
         };
         check(Param::Seconds(60.01), "60 s", "60 秒");
-        check(Param::Seconds(0.0301), "30.1 ms", "30.1 毫秒");
+        check(Param::Seconds(0.0301), "30.1 ms", "30.1 ms");
         check(Param::Seconds(3.04), "3.04 s", "3.04 秒");
         check(Param::Seconds(350.0), "5.83 min", "5.83 分钟");
         check(Param::Bytes(65_536), "64 KiB", "64 KiB");
-        check(Param::Bytes(65_535), "65535 B", "65535 B");
+        check(Param::Bytes(65_535), "65,535 B", "65,535 B");
+        check(Param::Bytes(1_020), "1020 B", "1020 B");
+        check(Param::Bytes(16_777_217), "16,777,217 B", "16,777,217 B");
         check(Param::Share(0.513), "51 %", "51 %");
+        check(Param::Share(0.004), "<1 %", "<1 %");
+        check(Param::Share(0.996), ">99 %", ">99 %");
+        check(Param::Share(1.0), "100 %", "100 %");
         check(Param::Text("a\u{1b}[31m".to_owned()), "a\\u{1b}[31m", "a\\u{1b}[31m");
     }
 

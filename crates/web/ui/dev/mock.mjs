@@ -119,7 +119,8 @@ function chosen({ mock, second, now }, query, response, except = null) {
   const unknown = terms.find(([key]) => FACETS[key] === undefined);
   if (unknown !== undefined) {
     const at = query.get('q').indexOf(unknown[0]) + 1;
-    failure(response, 400, 'bad_query', `q, character ${at}: \`${unknown[0]}\` is no key`, 'did you mean `route`? Known: route');
+    const mistake = { kind: 'unknown_key', value: unknown[0], meant: 'route', known: 'route' };
+    failure(response, 400, 'bad_query', `q, character ${at}: \`${unknown[0]}\` is no key`, 'did you mean `route`? Known: route', { at, mistake });
     return null;
   }
   return all.filter((c) => terms.every(([key, value]) => key === except || FACETS[key](c) === value));
@@ -186,7 +187,7 @@ function json(response, status, body) {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }
 
-const failure = (response, status, code, message, hint) => json(response, status, { error: { code, message, hint } });
+const failure = (response, status, code, message, hint, filter = null) => json(response, status, { error: { code, message, hint, filter } });
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({ options: { port: { type: 'string' }, behaviour: { type: 'string' }, token: { type: 'string' } } });

@@ -1,6 +1,6 @@
 // The one way to the API. Paths are relative, so that the page works below any path prefix.
 import { textNow } from '../i18n';
-import type { ErrorBody } from './types';
+import type { ErrorBody, FilterError } from './types';
 
 const TIMEOUT_MS = 10_000;
 
@@ -11,6 +11,7 @@ export class ApiFailure extends Error {
     readonly code: string,
     message: string,
     readonly hint: string | null,
+    readonly filter: FilterError | null = null,
   ) {
     super(message);
     this.name = 'ApiFailure';
@@ -78,7 +79,7 @@ export async function failureOf(response: Response): Promise<ApiFailure> {
     if (typeof body === 'string') return new ApiFailure(response.status, 'refused', body, null);
     const { error } = body;
     if (typeof error === 'string') return new ApiFailure(response.status, 'refused', error, null);
-    return new ApiFailure(response.status, error.code, error.message, error.hint ?? null);
+    return new ApiFailure(response.status, error.code, error.message, error.hint ?? null, error.filter ?? null);
   } catch {
     return new ApiFailure(response.status, 'http', `${response.status} ${response.statusText}`.trim(), null);
   }

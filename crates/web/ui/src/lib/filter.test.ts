@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 
+import type { Mistake } from '../api/types';
 import { asksFor, mendingOf, termOf, termsOf, withValue } from './filter';
 
 test.each([
@@ -24,15 +25,14 @@ test('one value of a key at a time', () => {
   expect(asksFor('x route:a', 'route', 'a b')).toBe(false);
 });
 
-test.each([
-  ['rout:chat', 'q, character 1: `rout` is no key', 'did you mean `route`? Known: id', 'route:chat'],
-  ['中 -protcol:sse x', 'q, character 4: `protcol` is no key', 'did you mean `protocol`? Known: id', '中 -protocol:sse x'],
-  ['protocol:see', 'q, character 10: `protocol` is never `see`', 'did you mean `sse`? Known: sse', 'protocol:sse'],
-])('%s is mended', (text, message, hint, mended) => {
-  expect(mendingOf(text, message, hint)?.text).toBe(mended);
+test.each<[text: string, at: number, mistake: Mistake, mended: string]>([
+  ['rout:chat', 1, { kind: 'unknown_key', value: 'rout', meant: 'route', known: 'id' }, 'route:chat'],
+  ['中 -protcol:sse x', 4, { kind: 'unknown_key', value: 'protcol', meant: 'protocol', known: 'id' }, '中 -protocol:sse x'],
+  ['protocol:see', 10, { kind: 'unknown_word', key: 'protocol', value: 'see', meant: 'sse', known: 'sse' }, 'protocol:sse'],
+])('%s is mended', (text, at, mistake, mended) => {
+  expect(mendingOf(text, { at, mistake })?.text).toBe(mended);
 });
 
-test('what names no word is not mended', () => {
-  expect(mendingOf('idle>x', 'q, character 6: `x` is no number of `idle`', 'such as `idle>=1m30s`')).toBeNull();
-  expect(mendingOf('a', 'the answer took too long', null)).toBeNull();
+test('where no word is proposed, nothing is mended', () => {
+  expect(mendingOf('idle>x', { at: 6, mistake: { kind: 'no_number', key: 'idle', value: 'x', example: 'idle>=1m30s' } })).toBeNull();
 });

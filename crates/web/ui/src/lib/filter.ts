@@ -1,4 +1,5 @@
 // The text of a filter (docs/filters.md), as far as the page writes in it. Only the gateway understands it.
+import type { FilterError } from '../api/types';
 
 /** The terms as they are written: blanks in quotes do not end one. */
 export const termsOf = (text: string): string[] => text.match(/(?:"(?:\\.|[^"\\])*"?|\S)+/g) ?? [];
@@ -23,13 +24,11 @@ export interface Mending {
   text: string;
 }
 
-/** What the gateway's error proposes: the word that it names, in the place that it names; null when it names none. */
-export function mendingOf(text: string, message: string, hint: string | null): Mending | null {
-  const at = Number(/^q, character (\d+):/.exec(message)?.[1]) - 1;
-  const word = /^did you mean `([^`]+)`/.exec(hint ?? '')?.[1];
-  if (Number.isNaN(at) || word === undefined) return null;
+/** The text with the word that the gateway has proposed, in the place of the mistake; null when it proposes none. */
+export function mendingOf(text: string, { at, mistake }: FilterError): Mending | null {
+  if (!('meant' in mistake)) return null;
   const characters = [...text];
-  const before = characters.slice(0, at).join('');
-  const behind = characters.slice(at).join('').replace(/^[^\s:<>=]*/, '');
-  return { word, text: `${before}${word}${behind}` };
+  const before = characters.slice(0, at - 1).join('');
+  const behind = characters.slice(at - 1).join('').replace(/^[^\s:<>=]*/, '');
+  return { word: mistake.meant, text: `${before}${mistake.meant}${behind}` };
 }

@@ -23,7 +23,8 @@ export function FilterField({ text, failure, onFilter }: Props) {
   const [typed, setTyped] = useState(text);
   const ask = useDebouncedCallback(onFilter, PAUSE_MS);
   useEffect(() => setTyped(text), [text]);
-  const mending = failure === null ? null : mendingOf(text, failure.message, failure.hint);
+  const mistaken = failure?.filter ?? null;
+  const mending = mistaken === null ? null : mendingOf(text, mistaken);
   return (
     <form
       role="search" className={styles.field}
@@ -47,10 +48,10 @@ export function FilterField({ text, failure, onFilter }: Props) {
       />
       {failure !== null && (
         <p id="filter-failure" className={styles.failure} role="status">
-          <bdi lang="en">{failure.message}</bdi>
-          {mending === null
-            ? <bdi lang="en"> {failure.hint}</bdi>
-            : <UnstyledButton className={styles.mend} onClick={() => onFilter(mending.text)}>{t('connections.use', { word: mending.word })}</UnstyledButton>}
+          {mistaken === null
+            ? <bdi lang="en">{failure.message} {failure.hint}</bdi>
+            : t('connections.mistake.at', { at: mistaken.at, what: t(`connections.mistake.${mistaken.mistake.kind}`, mistaken.mistake) })}
+          {mending !== null && <UnstyledButton className={styles.mend} onClick={() => onFilter(mending.text)}>{t('connections.use', { word: mending.word })}</UnstyledButton>}
         </p>
       )}
     </form>
