@@ -19,7 +19,7 @@ function show(language: string, filter: FilterError | null, onFilter = vi.fn()) 
 
 test.each([
   ['en', 'Character 1: “rout” is no key'],
-  ['zh-CN', '第 1 个字符:没有“rout”这个键'],
+  ['zh-CN', '第 1 个字符：没有“rout”这个键'],
 ])('a mistake is told in %s', (language, words) => {
   show(language, unknownKey);
   expect(screen.getByRole('status').textContent).toContain(words);
