@@ -1,10 +1,10 @@
 // The close record.
-import type { Cause, CloseRecord, Handshake } from '../../api/types';
+import type { Cause, CloseRecord, GrpcFacts, Handshake } from '../../api/types';
 import { type Fact, Facts } from '../../components/facts';
 import { Info } from '../../components/info';
 import table from '../../components/table.module.css';
 import { ProtocolName } from '../../components/words';
-import { useTexts } from '../../i18n';
+import { type Texts, useTexts } from '../../i18n';
 import { address, visible } from '../../lib/text';
 import { Queue } from './record-queue';
 import { Traffic } from './record-traffic';
@@ -19,6 +19,7 @@ export function ClosedRecord({ record }: { record: CloseRecord }) {
       <Lead record={record} />
       {!established && <Opening handshake={handshake} />}
       {(established || record.causes.length > 0) && <Causes causes={record.causes} />}
+      {record.grpc !== undefined && <Call grpc={record.grpc} />}
       {established && <Ending record={record} />}
       <Facts
         title={t('record.where')}
@@ -26,6 +27,7 @@ export function ClosedRecord({ record }: { record: CloseRecord }) {
           [t('table.protocol'), <ProtocolName protocol={record.protocol} />],
           [t('table.route'), <bdi>{visible(record.route)}</bdi>],
           [t('table.client'), address(record.client) + (record.client.is_tryout ? ` · ${t('record.tryout')}` : '')],
+          ...program(t, record.user_agent),
           [t('table.upstream'), record.upstream === null ? '–' : <bdi>{visible(record.upstream)}</bdi>],
         ]}
       />
@@ -39,6 +41,29 @@ export function ClosedRecord({ record }: { record: CloseRecord }) {
       />
       {established && <Opening handshake={handshake} />}
     </>
+  );
+}
+
+/** Absent when the client does not name it. */
+export const program = (t: Texts['t'], userAgent: string | undefined): Fact[] =>
+  (userAgent === undefined ? [] : [[t('record.program'), <bdi>{visible(userAgent)}</bdi>]]);
+
+function Call({ grpc }: { grpc: GrpcFacts }) {
+  const { t, format } = useTexts();
+  const { message, not_grpc: notGrpc, deadline_seconds: deadline, first_message_seconds: first } = grpc;
+  return (
+    <Facts
+      title={t('record.grpc')}
+      facts={[
+        [t('record.service'), <bdi>{visible(grpc.service)}</bdi>],
+        [t('record.method'), <bdi>{visible(grpc.method)}</bdi>],
+        [t('record.status'), grpc.code],
+        ...(message === undefined ? [] : [[t('record.message'), <bdi>{visible(message)}</bdi>] satisfies Fact]),
+        ...(notGrpc === undefined ? [] : [[t('record.notGrpc'), notGrpc] satisfies Fact]),
+        ...(deadline === undefined ? [] : [[t('record.deadline'), format.duration(deadline)] satisfies Fact]),
+        ...(first === undefined ? [] : [[t('record.firstMessage'), format.latencyText(first)] satisfies Fact]),
+      ]}
+    />
   );
 }
 

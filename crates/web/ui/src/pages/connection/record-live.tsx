@@ -4,6 +4,7 @@ import { Facts } from '../../components/facts';
 import { ProtocolName, State } from '../../components/words';
 import { useTexts } from '../../i18n';
 import { address, visible } from '../../lib/text';
+import { program } from './record-closed';
 import { Queue } from './record-queue';
 import { Traffic } from './record-traffic';
 import styles from './record.module.css';
@@ -23,6 +24,7 @@ export function LiveRecord({ connection }: { connection: LiveConnection }) {
           [t('table.protocol'), <ProtocolName protocol={connection.protocol} />],
           [t('table.route'), <bdi>{visible(connection.route)}</bdi>],
           [t('table.client'), address(connection.client) + (connection.client.is_tryout ? ` · ${t('record.tryout')}` : '')],
+          ...program(t, connection.user_agent),
           [t('table.upstream'), <bdi>{visible(connection.upstream)}</bdi>],
           [t('record.opened'), format.timestamp(new Date(connection.opened_at))],
         ]}
