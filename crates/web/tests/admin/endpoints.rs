@@ -213,6 +213,19 @@ async fn what_a_list_does_not_understand_is_an_error() {
     admin.get("/api/v1/connections?limit=1&limit=2", &[]).await.is_error(400, "bad_query");
 }
 
+#[tokio::test]
+async fn the_mistake_in_a_filter_is_data_too() {
+    let admin = Admin::open().await;
+    let answer = admin.get("/api/v1/connections?q=route:chat%20protocol:see", &[]).await;
+    let filter = answer.is_error(400, "bad_query").json()["error"]["filter"].clone();
+    let mistake = json!({
+        "kind": "unknown_word", "key": "protocol", "value": "see", "meant": "sse", "known": "websocket, sse, grpc",
+    });
+    assert_eq!(filter, json!({ "at": 21, "mistake": mistake }));
+    let other = admin.get("/api/v1/connections?limit=0", &[]).await;
+    assert_eq!(other.is_error(400, "bad_query").json()["error"]["filter"], Value::Null);
+}
+
 /// Ids of a page of a view, and its other facts.
 async fn view(admin: &Admin, query: &str) -> (Value, Vec<u64>) {
     let page = admin.get(&format!("/api/v1/connections?{query}"), &[]).await.is(200).json();
