@@ -1,11 +1,11 @@
 //! Texts of strangers in messages.
 
-/// A stranger's text between backticks, as [`shown`], to be put in a message.
+/// A stranger's text between backticks, cut and with control characters made visible, to be put in a message.
 pub fn quoted(text: &str) -> String {
     format!("`{}`", shown(text))
 }
 
-/// A stranger's text, cut and with control characters made visible.
+/// The same without backticks.
 pub fn shown(text: &str) -> String {
     const SHOWN: usize = 64;
     let shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
