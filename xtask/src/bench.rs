@@ -103,7 +103,7 @@ fn told(result: Result<(), String>) -> ExitCode {
 
 fn measure(options: &Options) -> Result<(), String> {
     install::bench(&options.peers)?;
-    peers::build(if options.writes_report { peers::SHIPPED } else { peers::RELEASE })?;
+    peers::build()?;
     place::settle()?;
     let results = Results::take(options)?;
     println!("\n{}", report::tables(&results));

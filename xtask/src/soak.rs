@@ -64,7 +64,7 @@ pub fn run(arguments: &[String]) -> ExitCode {
 
 fn soak(time: Duration) -> Result<(), String> {
     install::bench(&[])?;
-    peers::build(peers::RELEASE)?;
+    peers::build()?;
     place::allow_files()?;
     let mut site = Site::start()?;
     let begin = Instant::now();

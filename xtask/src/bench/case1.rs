@@ -102,7 +102,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         _ => return Err(HELP.to_owned()),
     };
     allow_files()?;
-    peers::build(peers::RELEASE)?;
+    peers::build()?;
     let ends = ends("case1")?;
     let place = Place::new("case1")?;
     println!(

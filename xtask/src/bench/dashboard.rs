@@ -74,7 +74,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     };
     allow_files()?;
     install::node(&root().join("crates/web/ui"))?;
-    peers::build(peers::RELEASE)?;
+    peers::build()?;
     let place = Place::new("dashboard")?;
     let gateway = place.start(&GATEWAY, Kind::Load)?;
     let admin = SocketAddr::from((ADMIN, gateway.address.port()));

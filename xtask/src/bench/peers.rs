@@ -5,7 +5,6 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use super::envoy;
 use super::tls::Certificate;
@@ -73,19 +72,9 @@ pub const PEERS: [Peer; 6] = [
     Peer { name: "envoy", is_variant: false, debian: None, command: envoy::command },
 ];
 
-/// How the program is built that is measured.
-static PROFILE: OnceLock<&'static str> = OnceLock::new();
-
-/// The profile of what is shipped.
-pub const SHIPPED: &str = "dist";
-
-/// A profile that is built in half the time, and nearly as fast.
-pub const RELEASE: &str = "release";
-
-/// The build of this repository, or what `HEARTLINE_BIN` names.
+/// The release build of this repository, or what `HEARTLINE_BIN` names.
 pub fn heartline_binary() -> PathBuf {
-    let own = || target().join(PROFILE.get().unwrap_or(&RELEASE)).join("heartline");
-    std::env::var_os("HEARTLINE_BIN").map_or_else(own, PathBuf::from)
+    std::env::var_os("HEARTLINE_BIN").map_or_else(|| target().join("release/heartline"), PathBuf::from)
 }
 
 /// What makes load: the same program, or what `HEARTLINE_LOAD_BIN` names, so that builds are measured alike.
@@ -93,17 +82,16 @@ pub fn load_binary() -> PathBuf {
     std::env::var_os("HEARTLINE_LOAD_BIN").map_or_else(heartline_binary, PathBuf::from)
 }
 
-/// Builds it in this profile, unless it is given.
-pub fn build(profile: &'static str) -> Result<(), String> {
-    let profile = *PROFILE.get_or_init(|| profile);
+/// Builds it, unless it is given.
+pub fn build() -> Result<(), String> {
     if std::env::var_os("HEARTLINE_BIN").is_some() {
         return Ok(());
     }
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--profile", profile, "--package", "heartline", "--locked"]).current_dir(root());
+    cargo.args(["build", "--release", "--package", "heartline", "--locked"]).current_dir(root());
     match cargo.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("the build: {status}")),
+        Ok(status) => Err(format!("the release build: {status}")),
         Err(error) => Err(format!("cargo: {error}")),
     }
 }

@@ -60,7 +60,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         _ => return Err(HELP.to_owned()),
     };
     allow_files()?;
-    peers::build(peers::RELEASE)?;
+    peers::build()?;
     let ends = ends("queues")?;
     let place = Place::new("stalled")?;
     let mut verdicts = Verdicts::default();
