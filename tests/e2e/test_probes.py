@@ -132,7 +132,7 @@ def test_a_finding_comes_and_goes(site):
         with websockets.sync.server.serve(echo, "127.0.0.1", port) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             assert ids(run(gateway, "door")) == ["network-unreachable-or-filtered"], "once may be chance"
-            until(lambda: not ids(run(gateway, "door")), "three runs that do not see it")
+            until(lambda: not ids(run(gateway, "door")), "three runs that do not see it", 60)
             server.shutdown()
         assert active not in gateway.metrics()
         [over] = json.loads(gateway.get("/api/v1/findings?state=resolved"))["items"]

@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 BINARY = os.environ.get("HEARTLINE_BIN", str(ROOT / "target/debug/heartline"))
 
 
-def until(condition, what, seconds=10.0):
+def until(condition, what, seconds=30.0):
     """Waits until `condition()` is true and returns its value; fails with `what` when it never is."""
     deadline = time.monotonic() + seconds
     while True:
