@@ -53,6 +53,7 @@ const COMPARED: usize = 12;
 pub(super) struct Texts {
     /// Each text once; 0 means none, so that the first is 1.
     list: Vec<Box<str>>,
+    /// The numbers of those behind the first few.
     numbers: HashMap<Box<str>, u16>,
     rows: Vec<u16>,
 }
@@ -76,7 +77,9 @@ impl Texts {
         }
         self.list.push(text.into());
         let number = u16::try_from(self.list.len()).expect("a chunk is short");
-        self.numbers.insert(text.into(), number);
+        if self.list.len() > COMPARED {
+            self.numbers.insert(text.into(), number);
+        }
         number
     }
 

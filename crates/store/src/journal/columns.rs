@@ -93,7 +93,7 @@ pub(super) struct Encoded {
 
 impl Columns {
     /// The entries, in this order.
-    pub(super) fn of(entries: &[JournalEntry], names: &mut Names) -> Columns {
+    pub(super) fn of(entries: &[&JournalEntry], names: &mut Names) -> Columns {
         let mut columns = Columns::default();
         for entry in entries {
             columns.push(entry, names);

@@ -180,14 +180,16 @@ impl Growth {
     }
 
     fn insert(&mut self, transaction: &Transaction<'_>, entries: &[JournalEntry]) -> rusqlite::Result<()> {
-        let mut new = Columns::of(entries, &mut self.names);
+        let mut entries: Vec<&JournalEntry> = entries.iter().collect();
+        entries.sort_by_key(|entry| entry.ended_at());
+        let mut new = Columns::of(&entries, &mut self.names);
         self.names.store(transaction)?;
-        let order = self.make_unique(transaction, &mut new)?;
-        self.entries.extend(&new, order.iter().copied());
+        self.make_unique(transaction, &mut new)?;
+        self.entries.extend(&new, 0..new.len());
         if self.entries.len() >= CHUNK_ENTRIES || self.chunks.len() >= GROWING_MAX {
             self.join(transaction)?;
-        } else if !order.is_empty() {
-            let head = add_chunk(transaction, &Columns::of_rows(&new, &order))?;
+        } else if new.len() > 0 {
+            let head = add_chunk(transaction, &new)?;
             self.chunks.push(head.chunk);
         }
         Ok(())
@@ -213,20 +215,19 @@ impl Growth {
     }
 
     /// Gives entries that ended in the same nanosecond one key after the other, those that are in the file included.
-    /// Answers the rows in the order of keys.
-    fn make_unique(&mut self, connection: &Connection, new: &mut Columns) -> rusqlite::Result<Vec<usize>> {
-        let order = new.order();
+    /// They must be in the order of keys.
+    fn make_unique(&mut self, connection: &Connection, new: &mut Columns) -> rusqlite::Result<()> {
         let mut before = i64::MIN;
-        for row in &order {
-            let mut key = new.keys()[*row].max(before.saturating_add(1));
+        for row in 0..new.len() {
+            let mut key = new.keys()[row].max(before.saturating_add(1));
             while key <= self.last_key && self.is_taken(connection, key)? {
                 key += 1;
             }
-            new.set_key(*row, key);
+            new.set_key(row, key);
             before = key;
         }
         self.last_key = self.last_key.max(before);
-        Ok(order)
+        Ok(())
     }
 
     fn is_taken(&mut self, connection: &Connection, key: i64) -> rusqlite::Result<bool> {

@@ -239,6 +239,40 @@ fn entries_of_the_same_nanosecond_are_all_there() {
 }
 
 #[test]
+fn entries_of_one_group_come_newest_first_however_they_came() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let journal = JournalOptions { gather: Duration::from_millis(50), ..JournalOptions::default() };
+    let journal =
+        Store::open(directory.path(), Options { journal, ..Options::default() }).expect("opens").journal;
+    let records: Vec<_> = (0..300).map(|number| record(number, at(number))).collect();
+    (0..300).for_each(|number| journal.closed(records[number * 7 % 300].clone()));
+    journal.sync();
+    let expected: Vec<ConnectionId> = records.iter().rev().map(|record| record.id).collect();
+    assert_eq!(ids(&pages(&journal, query(Filter::default(), 50))), expected);
+    let ended = EndedRange { from: at(100), to: at(110) };
+    assert_eq!(
+        ids(&pages(&journal, JournalQuery { ended, ..query(Filter::default(), 50) })),
+        expected[189..200]
+    );
+}
+
+#[test]
+fn a_text_stands_once_in_a_column() {
+    let mut column = column::Texts::default();
+    let texts: Vec<String> = (0..40).map(|number| format!("room-{number}")).collect();
+    for text in texts.iter().chain(&texts).chain(texts.iter().rev()) {
+        column.push(Some(text));
+    }
+    let mut bytes = Vec::new();
+    column.write(&mut bytes);
+    assert_eq!(bytes[0], 40);
+    let read = column::TextRows::read(&bytes, 120).expect("is whole");
+    let numbers: Vec<usize> = read.numbers().collect();
+    assert_eq!(numbers, (1..=40).chain(1..=40).chain((1..=40).rev()).collect::<Vec<_>>());
+    assert_eq!(read.list, texts);
+}
+
+#[test]
 fn damaged_chunks_are_left_out() {
     let directory = tempfile::tempdir().expect("a directory");
     let (journal, _) = filled(directory.path());
