@@ -145,6 +145,26 @@ def shown(port, name="localhost"):
     return pem, ssl.cert_time_to_seconds(told.strip().partition("=")[2])
 
 
+def visit(port, context, session=None):
+    """One answer over TLS; the session to come back with, and whether that of before was taken up."""
+    with context.wrap_socket(connect(port), server_hostname="localhost", session=session) as sock:
+        sock.sendall(get())
+        read_all(sock)
+        return sock.session, sock.session_reused
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_client_comes_back_to_its_session_behind_many_others(authority, files, version):
+    with echo() as (port, _), Gateway(config=tls_listener(config_for(f"127.0.0.1:{port}"), files)) as gateway:
+        context = authority.trust()
+        context.minimum_version = context.maximum_version = version
+        session, is_reused = visit(gateway.port, context)
+        assert not is_reused
+        for _ in range(400):
+            secure(gateway.port, context).close()
+        assert visit(gateway.port, context, session)[1]
+
+
 def test_one_certificate_for_every_name(files):
     with Gateway(config=tls_listener(config_for("127.0.0.1:1"), files)) as gateway:
         certificates = {shown(gateway.port, name) for name in ("localhost", "example.com", "127.0.0.1", None)}

@@ -41,6 +41,13 @@ pub enum TlsError {
     /// An authority that cannot be trusted as given.
     #[error("authorities: {0}")]
     Roots(String),
+    /// TLS cannot be set up at all.
+    #[error("TLS: {0}")]
+    Library(String),
+}
+
+fn library(error: rustls::Error) -> TlsError {
+    TlsError::Library(error.to_string())
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -90,17 +97,21 @@ impl Certificate {
         Some(parsed.validity().not_after.timestamp())
     }
 
-    /// The configuration of a listener that serves this certificate.
+    /// The configuration of a listener that serves this certificate. A client keeps its session itself, in a ticket
+    /// (RFC 5077; RFC 8446, section 2.2): any number of them come back without a whole handshake, which is what an
+    /// outage of the network asks for. Keys of tickets are this listener's and process's own; each encrypts for 6 hours
+    /// and decrypts for 12.
     ///
     /// # Errors
     /// See [`TlsError`].
     pub fn server_config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, TlsError> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .map_err(|error| TlsError::Roots(error.to_string()))?
+            .map_err(library)?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.ticketer = ring::Ticketer::new().map_err(library)?;
         Ok(Arc::new(config))
     }
 }
@@ -129,7 +140,7 @@ pub fn client_config(config: &UpstreamTlsConfig) -> Result<Arc<ClientConfig>, Tl
     }
     let mut client = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .map_err(|error| TlsError::Roots(error.to_string()))?
+        .map_err(library)?
         .with_root_certificates(roots)
         .with_no_client_auth();
     client.alpn_protocols = vec![b"http/1.1".to_vec()];
