@@ -1,5 +1,5 @@
 import { MantineProvider } from '@mantine/core';
-import { cleanup, render, screen } from '@testing-library/react';
+import { cleanup, render, screen, within } from '@testing-library/react';
 import { afterEach, expect, test } from 'vitest';
 
 import type { CloseRecord, GrpcFacts } from '../../api/types';
@@ -39,6 +39,23 @@ test('a gRPC call has its method, its status and what the service said', () => {
   ]));
 });
 
+test('an event stream has how it came, and what was missed since it was cut off', () => {
+  const stream = { coding: 'gzip', reads: 12, flushed_reads: 11, longest_silence_seconds: 15.02, comments: 3, ids: 40, skipped_events: -2 };
+  expect(facts({
+    ...record, protocol: 'sse', event_stream: stream, events_per_read: { mean: 3.333333, max: 8 }, reconnect: { interval_seconds: 3, resumed: true },
+  })).toEqual(expect.arrayContaining([
+    'Reconnected after: 3.0 s, with Last-Event-ID', 'Content-Encoding: gzip', 'Reads that ended with a flush: 11', 'Reads: 12', 'Events per read: mean 3.333, at most 8',
+    'Longest silence: 15.02 s', 'Comments: 3', 'Events with an id: 40', expect.stringMatching(/^Events missed since Last-Event-ID: -2/),
+  ]));
+});
+
+test('Pings have their round trips, of each leg that had any', () => {
+  facts({ ...record, heartbeat: { client: { interval_seconds: 30, missed: 1, slowest_rtt_seconds: 0.25 }, upstream: null }, ping_rtt_seconds: { client: 0.004, upstream: null } });
+  const rows = within(screen.getByRole('table', { name: 'Pings' })).getAllByRole('row').map((row) => row.textContent);
+  expect(rows).toEqual(['client legupstream leg', 'Interval 30 s–', 'Unanswered 1–', 'Last round trip 4 ms–', 'Slowest round trip 250 ms–']);
+});
+
 test('others have none of it', () => {
-  expect(facts(record).filter((fact) => /^(Method|Client's program|Deadline):/.test(fact))).toEqual([]);
+  expect(facts(record).filter((fact) => /^(Method|Client's program|Deadline|Reconnected after|Reads):/.test(fact))).toEqual([]);
+  expect(screen.queryByRole('table', { name: 'Pings' })).toBeNull();
 });

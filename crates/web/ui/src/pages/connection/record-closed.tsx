@@ -6,14 +6,16 @@ import table from '../../components/table.module.css';
 import { ProtocolName } from '../../components/words';
 import { type Texts, useTexts } from '../../i18n';
 import { address, visible } from '../../lib/text';
+import { Traffic } from './record-pairs';
 import { Queue } from './record-queue';
-import { Traffic } from './record-traffic';
+import { EventStream, Pings, useReconnected } from './record-rare';
 import styles from './record.module.css';
 
 export function ClosedRecord({ record }: { record: CloseRecord }) {
   const { t, format } = useTexts();
   const { handshake } = record;
   const established = handshake.result === 'success';
+  const reconnected = useReconnected(record.reconnect);
   return (
     <>
       <Lead record={record} />
@@ -35,6 +37,7 @@ export function ClosedRecord({ record }: { record: CloseRecord }) {
         title={t('record.times')}
         facts={[
           [t('record.opened'), format.timestamp(new Date(record.opened_at))],
+          ...reconnected,
           [t('record.closedAt'), format.timestamp(new Date(record.closed_at))],
           ...(established ? [[t('record.duration'), format.duration(record.duration_seconds)] satisfies Fact] : []),
         ]}
@@ -114,6 +117,8 @@ function Ending({ record }: { record: CloseRecord }) {
           },
         ]}
       />
+      <EventStream facts={record.event_stream} perRead={record.events_per_read} />
+      <Pings heartbeat={record.heartbeat} last={record.ping_rtt_seconds} />
       <Queue facts={record.queue} />
     </>
   );

@@ -5,13 +5,15 @@ import { ProtocolName, State } from '../../components/words';
 import { useTexts } from '../../i18n';
 import { address, visible } from '../../lib/text';
 import { program } from './record-closed';
+import { Traffic } from './record-pairs';
 import { Queue } from './record-queue';
-import { Traffic } from './record-traffic';
+import { Pings, useReconnected } from './record-rare';
 import styles from './record.module.css';
 
 export function LiveRecord({ connection }: { connection: LiveConnection }) {
   const { t, format } = useTexts();
   const { backlog } = connection;
+  const reconnected = useReconnected(connection.reconnect);
   return (
     <>
       <p className={styles.lead}>
@@ -27,6 +29,7 @@ export function LiveRecord({ connection }: { connection: LiveConnection }) {
           ...program(t, connection.user_agent),
           [t('table.upstream'), <bdi>{visible(connection.upstream)}</bdi>],
           [t('record.opened'), format.timestamp(new Date(connection.opened_at))],
+          ...reconnected,
         ]}
       />
       <Traffic
@@ -47,6 +50,7 @@ export function LiveRecord({ connection }: { connection: LiveConnection }) {
           },
         ]}
       />
+      <Pings heartbeat={connection.heartbeat} last={connection.ping_rtt_seconds} />
       <Queue facts={connection.queue} />
     </>
   );
