@@ -46,8 +46,10 @@ pub enum TlsError {
     Library(String),
 }
 
-fn library(error: rustls::Error) -> TlsError {
-    TlsError::Library(error.to_string())
+impl From<rustls::Error> for TlsError {
+    fn from(error: rustls::Error) -> TlsError {
+        TlsError::Library(error.to_string())
+    }
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -106,12 +108,11 @@ impl Certificate {
     /// See [`TlsError`].
     pub fn server_config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, TlsError> {
         let mut config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .map_err(library)?
+            .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        config.ticketer = ring::Ticketer::new().map_err(library)?;
+        config.ticketer = ring::Ticketer::new()?;
         Ok(Arc::new(config))
     }
 }
@@ -139,8 +140,7 @@ pub fn client_config(config: &UpstreamTlsConfig) -> Result<Arc<ClientConfig>, Tl
         }
     }
     let mut client = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(library)?
+        .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
     client.alpn_protocols = vec![b"http/1.1".to_vec()];
